@@ -1,0 +1,93 @@
+"""coview: one self-supervised-learning question across image, text and audio.
+
+The public names are imported on first use (PEP 562), so that ``import coview`` costs nothing and a plugin's
+module, which needs only ``coview.hookimpl``, does not drag torch in.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from coview.data.cache import data_folder as data_folder
+    from coview.data.contracts import Augmentation as Augmentation
+    from coview.data.contracts import Dataset as Dataset
+    from coview.data.contracts import Modality as Modality
+    from coview.data.rng import Rng as Rng
+    from coview.data.sample import Sample as Sample
+    from coview.data.split import seeded_split as seeded_split
+    from coview.errors import CoviewError as CoviewError
+    from coview.errors import RecipeError as RecipeError
+    from coview.errors import SampleError as SampleError
+    from coview.evaluate.contracts import Evaluator as Evaluator
+    from coview.evaluate.features import Features as Features
+    from coview.evaluate.features import FeatureSplit as FeatureSplit
+    from coview.evaluate.result import Result as Result
+    from coview.experiment.embed import embed as embed
+    from coview.experiment.evaluating import evaluate_run as evaluate_run
+    from coview.experiment.export import export as export
+    from coview.experiment.run import Run as Run
+    from coview.experiment.run import load_run as load_run
+    from coview.experiment.run import run as run
+    from coview.model.contracts import Encoder as Encoder
+    from coview.model.encoding import Encoding as Encoding
+    from coview.model.needs import Needs as Needs
+    from coview.model.views import Views as Views
+    from coview.plugins.discovery import load_plugins as load_plugins
+    from coview.plugins.hookspecs import API as API
+    from coview.plugins.hookspecs import hookimpl as hookimpl
+    from coview.plugins.registry import Registry as Registry
+    from coview.recipe.load import load_recipe as load_recipe
+    from coview.recipe.recipe import Recipe as Recipe
+
+_HOME = {
+    "API": "coview.plugins.hookspecs",
+    "Augmentation": "coview.data.contracts",
+    "CoviewError": "coview.errors",
+    "Dataset": "coview.data.contracts",
+    "Encoder": "coview.model.contracts",
+    "Evaluator": "coview.evaluate.contracts",
+    "Encoding": "coview.model.encoding",
+    "FeatureSplit": "coview.evaluate.features",
+    "Features": "coview.evaluate.features",
+    "Modality": "coview.data.contracts",
+    "Needs": "coview.model.needs",
+    "Recipe": "coview.recipe.recipe",
+    "RecipeError": "coview.errors",
+    "Registry": "coview.plugins.registry",
+    "Result": "coview.evaluate.result",
+    "Rng": "coview.data.rng",
+    "Run": "coview.experiment.run",
+    "Sample": "coview.data.sample",
+    "SampleError": "coview.errors",
+    "Views": "coview.model.views",
+    "data_folder": "coview.data.cache",
+    "embed": "coview.experiment.embed",
+    "evaluate_run": "coview.experiment.evaluating",
+    "export": "coview.experiment.export",
+    "hookimpl": "coview.plugins.hookspecs",
+    "load_plugins": "coview.plugins.discovery",
+    "load_recipe": "coview.recipe.load",
+    "load_run": "coview.experiment.run",
+    "run": "coview.experiment.run",
+    "seeded_split": "coview.data.split",
+}
+
+__all__ = [*sorted(_HOME), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'coview' has no attribute {name!r}") from None
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,32 @@
+"""The components that know no modality, registered through the same door as everybody's: the plugin ``core``."""
+
+from __future__ import annotations
+
+from coview.plugins.hookspecs import hookimpl
+from coview.plugins.registry import Registry
+
+
+@hookimpl
+def coview_register(registry: Registry) -> None:
+    """Registers projectors and evaluators."""
+    registry.projector(
+        "mlp",
+        "coview.model.projector:MLP",
+        summary="linear, batch norm, ReLU, …, linear",
+        source="arXiv:2002.05709, section 2.1",
+    )
+    registry.projector(
+        "identity", "coview.model.projector:Identity", summary="no projector: the loss sees the encoder"
+    )
+    registry.evaluator(
+        "knn",
+        "coview.evaluate.knn:KNN",
+        summary="weighted nearest neighbours by cosine",
+        source="arXiv:1805.01978, section 3.4",
+    )
+    registry.evaluator(
+        "linear_probe",
+        "coview.evaluate.linear_probe:LinearProbe",
+        summary="logistic regression on frozen features, regularisation chosen on validation data",
+        source="arXiv:1610.01644",
+    )

@@ -1,0 +1,90 @@
+"""``coview``: the group of commands, and what becomes of errors.
+
+Exit status: 0 done; 2 the user's mistake, as a message without a traceback; 1 a bug, with one; 130 interrupted.
+Command modules import nothing heavy at their top, so that ``coview --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from coview import __version__
+from coview.cli.doctor import doctor
+from coview.cli.plugins import plugins
+from coview.cli.recipe import recipe
+from coview.cli.run import embed, evaluate, export, run
+from coview.errors import CoviewError, Interrupted
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="coview")
+@click.option(
+    "--no-plugin", "disabled", multiple=True, metavar="NAME", help="Leave a plugin out; may be repeated."
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of a mistake too. May stand anywhere.")
+@click.pass_context
+def cli(context: click.Context, disabled: tuple[str, ...], debug: bool) -> None:
+    """One self-supervised-learning question across image, text and audio."""
+    context.obj = disabled
+
+
+for command in (run, evaluate, embed, export, recipe, plugins, doctor):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script. Exits."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(_run([argument for argument in given if argument != "--debug"], debug))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    try:
+        cli.main(arguments, prog_name="coview", standalone_mode=False)
+    except CoviewError as error:
+        return _fail(str(error), debug)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except Interrupted as stop:
+        click.echo(f"{stop}; go on with --resume", err=True)
+        return 130
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; what is done is kept, go on with --resume", err=True)
+        return 130
+    except BrokenPipeError:
+        # the reader went away (coview … | head): that is no mistake, and Python must not report it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        return _fail(
+            f"{error.filename or 'a file of the run'} cannot be written: {error.strerror}\n"
+            "  make room, then go on with --resume",
+            debug,
+        )
+    return 0
+
+
+def _fail(message: str, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"error: {message}", err=True)
+    return 2

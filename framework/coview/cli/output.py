@@ -1,0 +1,24 @@
+"""Printing lists: aligned for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def print_columns(rows: Sequence[Sequence[str]], indent: str = "") -> None:
+    """Rows with aligned columns; the last one is as long as it is."""
+    if not rows:
+        return
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)]
+        click.echo((indent + "  ".join([*cells, row[-1]])).rstrip())

@@ -1,0 +1,170 @@
+"""``coview recipe``: list, show, check, diff, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coview.cli.output import print_columns, print_json
+from coview.errors import CoviewError, RecipeError
+
+set_option = click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value, such as loss.temperature=0.2.",
+)
+
+
+@click.group()
+def recipe() -> None:
+    """Look at recipes, check and compare them."""
+
+
+@recipe.command("list")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_recipes(folder: Path | None, as_json: bool) -> None:
+    """The recipes that come with coview, or those in FOLDER."""
+    from coview.recipe.read import read_document
+    from coview.recipe.shipped import recipe_files, shipped_folder
+
+    folder = folder or shipped_folder()
+    if folder is None or not folder.is_dir():
+        raise CoviewError(f"{folder or 'recipes'}: there is no such folder")
+    rows: list[dict[str, str]] = []
+    for path in recipe_files(folder):
+        try:
+            document = read_document(path)
+        except RecipeError as error:
+            rows.append({"recipe": str(path), "name": "", "about": str(error)})
+            continue
+        rows.append(
+            {"recipe": str(path), "name": str(document.table.get("name", "")), "about": document.about}
+        )
+    if as_json:
+        print_json(rows)
+        return
+    print_columns([(str(Path(row["recipe"]).relative_to(folder)), row["about"]) for row in rows])
+
+
+@recipe.command("show")
+@click.argument("path", metavar="RECIPE")
+@set_option
+@click.option("--resolved", is_flag=True, help="With every default written out, as a run keeps it.")
+@click.option("--origin", is_flag=True, help="Each value with the file and line it comes from.")
+@click.option("--cell", type=click.IntRange(min=1), help="The N-th cell of a sweep.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def show_recipe(
+    disabled: tuple[str, ...],
+    path: str,
+    sets: tuple[str, ...],
+    resolved: bool,
+    origin: bool,
+    cell: int | None,
+    as_json: bool,
+) -> None:
+    """A recipe with what it extends and overrides merged in."""
+    from coview.plugins.discovery import load_plugins
+    from coview.recipe.load import load_cells, load_recipe, read_layers
+    from coview.recipe.snapshot import flatten, to_toml
+
+    layers = read_layers(path, sets=sets)
+    tables: Any = layers.table
+    if resolved or cell:
+        registry = load_plugins(disable=disabled)
+        valid = load_recipe(path, sets=sets, registry=registry)
+        if cell:
+            cells = load_cells(valid, registry)
+            if cell > len(cells):
+                raise CoviewError(f"{path} has {len(cells)} cells, not {cell}")
+            valid = cells[cell - 1][1]
+        tables, layers = valid.tables, valid.layers
+    if origin:
+        rows = []
+        for key, value in flatten(tables).items():
+            parts = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+            default = resolved and parts not in layers.origins and parts[:-1] in layers.origins
+            rows.append((f"{key} = {json.dumps(value)}", "(default)" if default else layers.where(parts)))
+        print_json(
+            [{"value": value, "origin": where} for value, where in rows]
+        ) if as_json else print_columns(rows)
+    elif as_json:
+        print_json(tables)
+    else:
+        click.echo(to_toml(tables), nl=False)
+
+
+@recipe.command("check")
+@click.argument("paths", metavar="RECIPE...", nargs=-1, required=True)
+@set_option
+@click.option(
+    "--build",
+    is_flag=True,
+    help="Also build the model, without memory for it, and push a small batch through.",
+)
+@click.pass_obj
+def check_recipe(
+    disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[str, ...], build: bool
+) -> None:
+    """Say everything that is wrong with recipes; builds nothing unless told to."""
+    from coview.plugins.discovery import load_plugins
+    from coview.recipe.load import load_cells, load_recipe
+
+    registry = load_plugins(disable=disabled)
+    errors: list[CoviewError] = []
+    for path in paths:
+        try:
+            valid = load_recipe(path, sets=sets, registry=registry)
+            cells = load_cells(valid, registry)
+            facts = [f"hash {valid.hash[:6]}", *([f"{len(cells)} cells"] if cells else [])]
+            if build:
+                from coview.experiment.trial import try_out
+
+                facts.append(try_out(valid, registry))
+            click.echo(f"{path}: ok ({', '.join(facts)})")
+            for warning in valid.warnings:
+                click.echo(f"  warning: {warning}")
+        except CoviewError as error:
+            errors.append(error)
+    if errors:
+        raise CoviewError("\n".join(str(error) for error in errors))
+
+
+@recipe.command("diff")
+@click.argument("one", metavar="RECIPE")
+@click.argument("other", metavar="RECIPE")
+@click.pass_obj
+def diff_recipes(disabled: tuple[str, ...], one: str, other: str) -> None:
+    """What differs between two recipes, or runs' recipe.toml, once everything is resolved."""
+    from coview.plugins.discovery import load_plugins
+    from coview.recipe.load import load_recipe
+    from coview.recipe.snapshot import difference
+
+    registry = load_plugins(disable=disabled)
+    before, after = (load_recipe(path, registry=registry) for path in (one, other))
+    for line in difference(before.tables, after.tables):
+        click.echo(line)
+
+
+@recipe.command("schema")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to a file.")
+@click.pass_obj
+def print_schema(disabled: tuple[str, ...], out: Path | None) -> None:
+    """A JSON Schema of recipes for editors; it covers the installed plugins."""
+    from coview.plugins.discovery import load_plugins
+    from coview.recipe.json_schema import recipe_schema
+
+    schema = recipe_schema(load_plugins(disable=disabled))
+    if out is None:
+        print_json(schema)
+        return
+    try:
+        out.write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CoviewError(f"{out} cannot be written: {error.strerror}") from error

@@ -1,0 +1,129 @@
+"""``coview run``, ``evaluate``, ``embed`` and ``export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coview.cli.output import print_json
+from coview.cli.recipe import set_option
+
+if TYPE_CHECKING:
+    from coview.experiment.run import Run
+
+
+@click.command()
+@click.argument("recipe", metavar="RECIPE")
+@set_option
+@click.option("--resume", is_flag=True, help="Go on with the latest run of this recipe, where there is one.")
+@click.option(
+    "--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs."
+)
+@click.option("--dry-run", is_flag=True, help="Check the recipe, build it, and say what would be done.")
+@click.pass_obj
+def run(
+    disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: bool, out: Path, dry_run: bool
+) -> None:
+    """Pretrain, evaluate beside the controls, and report."""
+    from coview.plugins.discovery import load_plugins
+    from coview.recipe.load import load_recipe
+
+    registry = load_plugins(disable=disabled)
+    valid = load_recipe(recipe, sets=sets, registry=registry)
+    if dry_run:
+        from coview.experiment.trial import try_out
+
+        click.echo(f"{valid.name} (hash {valid.hash[:6]}): {try_out(valid, registry)}")
+        return
+    from coview.experiment.run import run as start
+
+    _print_run(start(valid, out, resume=resume, registry=registry))
+
+
+@click.command()
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@set_option
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+def evaluate(path: Path, sets: tuple[str, ...], as_json: bool) -> None:
+    """Evaluate a run again, under its own protocol or another (--set evaluate.0.k=5)."""
+    from coview.experiment.evaluating import evaluate_run
+
+    done = evaluate_run(path, sets=sets)
+    if as_json:
+        print_json([result.as_json() for result in done.results])
+        return
+    _print_run(done)
+
+
+@click.command()
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("split", metavar="SPLIT", default="test")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A .safetensors or .npy file.",
+)
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="data.KEY=VALUE",
+    help="Other data, such as data.root=my-pictures.",
+)
+def embed(path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
+    """Write the representations (N, D) of a split of the run's data, or of other data."""
+    from coview.experiment.embed import embed_to_file
+
+    rows, width = embed_to_file(path, split, out, sets=sets)
+    click.echo(f"{out}: {rows:,} × {width}")
+
+
+@click.command()
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    required=True,
+    type=click.Choice(["hf"]),
+    help="A folder that transformers' AutoModel, or timm, loads.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="The folder; RUN/export/hf by default."
+)
+def export(path: Path, to: str, out: Path | None) -> None:
+    """Write the encoder in a form that other libraries load."""
+    from coview.experiment.export import export as write
+
+    folder, code = write(path, to=to, out=out)
+    click.echo(f"{folder}\n\n{code}")
+
+
+def _print_run(done: Run) -> None:
+    """The table, where everything is, and what to type next."""
+    from coview.track.console import make_console, print_results
+
+    console = make_console()
+    if done.results:
+        print_results(done.results, console)
+    folder = done.folder
+    click.echo()
+    for name, path in (
+        ("report", folder.report),
+        ("checkpoint", folder.checkpoints / "last"),
+        ("results", folder.results),
+    ):
+        if path.exists():
+            click.echo(f"{name:<12}{path}")
+    click.echo(f"{'tensorboard':<12}{folder.tensorboard}")
+    click.echo("\nnext:")
+    for command in (
+        f"tensorboard --logdir {folder.tensorboard}",
+        f"coview evaluate {done.path} --set evaluate.0.k=5"
+        if done.recipe.evaluate and done.recipe.evaluate[0].use == "knn"
+        else "",
+        f"coview export {done.path} --to hf",
+    ):
+        if command:
+            click.echo(f"  {command}")

@@ -1,0 +1,75 @@
+"""What comes out of the loader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Skipped(NamedTuple):
+    """A sample that could not be read.
+
+    Attributes:
+        row: Its index in the data set.
+        what, reason: Which it is, and why.
+    """
+
+    row: int
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples, collated.
+
+    Attributes:
+        inputs: For each modality its batch: for training all its views below each other, view by view; for
+            embedding the samples as they are.
+        ids: ``(N,)`` int64.
+        labels: ``(N,)`` int64, where the data has them.
+        scores: ``(N,)`` float64, where the data has them.
+        groups: ``(N,)`` int64, equal where the samples' groups are, where the data has them.
+        skipped: Samples that could not be read, and are not in the batch.
+    """
+
+    inputs: Mapping[str, Any]
+    ids: Tensor
+    labels: Tensor | None
+    scores: Tensor | None
+    groups: Tensor | None
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.ids.shape[0])
+
+    def pin_memory(self) -> Batch:
+        """Called by PyTorch's loader."""
+        return self._map(Tensor.pin_memory)
+
+    def to(self, device: torch.device) -> Batch:
+        """On another device, without waiting where the memory is pinned."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return replace(
+            self,
+            inputs={name: map_tensors(change, value) for name, value in self.inputs.items()},
+            ids=change(self.ids),
+            labels=None if self.labels is None else change(self.labels),
+            scores=None if self.scores is None else change(self.scores),
+            groups=None if self.groups is None else change(self.groups),
+        )
+
+
+def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Applies ``change`` to every tensor of a modality's batch."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: map_tensors(change, item) for key, item in value.items()}
+    return value

@@ -1,0 +1,44 @@
+"""The data side of a recipe, built: data sets, modalities, pipelines."""
+
+from __future__ import annotations
+
+from coview.data.contracts import Augmentation, Dataset, Modality
+from coview.data.views import ViewMaker
+from coview.errors import CoviewError
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import ComponentTable, Recipe
+
+
+def build_dataset(data: ComponentTable, split: str, registry: Registry) -> Dataset:
+    """One split of a recipe's data.
+
+    Raises:
+        CoviewError: If the data is not there, or is empty.
+    """
+    dataset: Dataset = registry.build("dataset", data.use, supplied={"split": split}, **data.parameters)
+    if len(dataset) == 0:
+        raise CoviewError(f'data "{data.use}": the {split} split is empty')
+    return dataset
+
+
+def splits_of(data: ComponentTable, registry: Registry) -> tuple[str, ...]:
+    """The splits that the data has."""
+    factory = registry.resolve("dataset", data.use).factory()
+    return tuple(getattr(factory, "splits", ("train",)))
+
+
+def build_modalities(recipe: Recipe, registry: Registry) -> dict[str, Modality]:
+    """The modality of each encoder."""
+    return {name: registry.build("modality", name, **recipe.modality[name]) for name in recipe.modalities}
+
+
+def build_view_maker(recipe: Recipe, registry: Registry) -> ViewMaker:
+    """The augmentation pipelines, ready to make views."""
+
+    def pipeline(modality: str) -> list[Augmentation]:
+        steps = recipe.augment[modality]
+        return [registry.build("augmentation", s.use, modality=modality, **s.parameters) for s in steps]
+
+    return ViewMaker(
+        recipe.seed, recipe.view_modalities, {name: pipeline(name) for name in recipe.modalities}
+    )

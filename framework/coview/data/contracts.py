@@ -1,0 +1,76 @@
+"""The contracts of data sets, modalities and augmentations, which plugins implement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from coview.data.rng import Rng
+from coview.data.sample import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A map-style data set.
+
+    The registered target is called as ``target(split="train", **parameters)`` where ``split`` is one of its
+    ``splits``; the remaining keyword parameters are the recipe's ``[data]`` table. ``dataset[i]`` raises
+    :class:`coview.SampleError` for a sample that cannot be read: the loader skips, names and counts it.
+    """
+
+    splits: ClassVar[tuple[str, ...]]
+    modalities: tuple[str, ...]
+    classes: tuple[str, ...] | None
+    citation: str
+    licence: str
+    version: str
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+
+@runtime_checkable
+class Augmentation(Protocol):
+    """Makes a new value of the same modality. All its randomness comes from ``rng``."""
+
+    def __call__(self, value: Any, rng: Rng, /) -> Any:
+        """The new value; ``value`` is left as it was."""
+        ...
+
+
+@runtime_checkable
+class Modality(Protocol):
+    """What a value of one kind is, and how values become a batch and are shown to a person."""
+
+    def collate(self, values: Sequence[Any], /) -> Any:
+        """A batch: a tensor, or a mapping of tensors, whose first dimension is ``len(values)``.
+
+        Raises :class:`coview.CoviewError` if the values cannot form one batch (pictures of different sizes).
+        """
+        ...
+
+    def describe(self, value: Any, /) -> str:
+        """The value in a few words, such as ``28×28 RGB, uint8``."""
+        ...
+
+    def fit_raw(self, values: Iterable[Any], /) -> Callable[[Sequence[Any]], np.ndarray]:
+        """The raw-feature control (pixels, TF-IDF, mean log-mel), fitted on training values where it needs to be.
+
+        Returns a function from values to float32 features ``(N, F)``.
+        """
+        ...
+
+    def preview(self, writer: Any, tag: str, rows: Sequence[Sequence[Any]], step: int, /) -> None:
+        """Shows the views in TensorBoard: a row for each sample, in it a value for each view.
+
+        ``writer`` is a ``torch.utils.tensorboard.SummaryWriter``.
+        """
+        ...
+
+    def to_html(self, value: Any, /) -> str:
+        """The value as self-contained HTML markup: a picture, a text, a playable sound."""
+        ...

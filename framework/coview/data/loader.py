@@ -1,0 +1,169 @@
+"""Loading in worker processes: samples are read, augmented and collated there.
+
+A sample that cannot be read is skipped, named and counted; a mistake of the user's that a worker meets (pictures of
+different sizes) comes back as itself and not as a worker's traceback.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
+from torch.utils.data import Dataset as TorchDataset
+
+from coview.data.batch import Batch, Skipped
+from coview.data.contracts import Dataset, Modality
+from coview.data.order import RankBatches
+from coview.data.rng import Rng
+from coview.data.sample import Sample, id_as_int64
+from coview.data.views import ViewMaker
+from coview.errors import CoviewError, SampleError
+
+_PREFETCH = 4
+
+
+def worker_count(setting: int | str, ranks: int = 1) -> int:
+    """Loader processes for ``data.workers``: "auto" shares the CPU cores among the ranks, at most 8 each."""
+    if isinstance(setting, int):
+        return setting
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores // ranks))
+
+
+def view_loader(
+    dataset: Dataset,
+    maker: ViewMaker,
+    modalities: Mapping[str, Modality],
+    batches: RankBatches,
+    *,
+    workers: int,
+    pin_memory: bool = False,
+) -> Iterator[Batch]:
+    """The batches of a training run: for each modality all views of all samples, view by view.
+
+    Raises:
+        CoviewError: While iterating, for a mistake of the user's that shows in a worker.
+    """
+    collate = _Collate(modalities, maker.modalities)
+    return _batches(_Reader(dataset, maker), batches, collate, workers, pin_memory)
+
+
+def sample_loader(
+    dataset: Dataset,
+    modality_name: str,
+    modality: Modality,
+    *,
+    batch_size: int,
+    workers: int,
+    pin_memory: bool = False,
+) -> Iterator[Batch]:
+    """The samples of a split in order, not augmented, in one modality.
+
+    Raises:
+        CoviewError: While iterating, for a mistake of the user's that shows in a worker.
+    """
+    batches = BatchSampler(SequentialSampler(_Sized(len(dataset))), batch_size, drop_last=False)
+    maker = ViewMaker(seed=0, modalities=(modality_name,), pipelines={modality_name: ()})
+    collate = _Collate({modality_name: modality}, maker.modalities)
+    return _batches(_Reader(dataset, maker), batches, collate, workers, pin_memory)
+
+
+@dataclass(frozen=True)
+class _Sized:
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+
+@dataclass(frozen=True)
+class _Read:
+    sample: Sample
+    views: list[Any]
+
+
+class _Reader(TorchDataset[Any]):
+    """A sample with its views, for a key (epoch, index) or a bare index."""
+
+    def __init__(self, dataset: Dataset, maker: ViewMaker) -> None:
+        self._dataset = dataset
+        self._maker = maker
+        self._rng: Rng | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_rng": None}
+
+    def __getitem__(self, key: tuple[int, int] | int) -> _Read | Skipped | CoviewError:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        self._rng = self._rng or Rng()
+        try:
+            sample = self._dataset[index]
+            return _Read(sample, self._maker(sample, epoch, self._rng))
+        except SampleError as error:
+            return Skipped(index, error.what, error.reason)
+        except CoviewError as error:
+            return error
+
+
+@dataclass(frozen=True)
+class _Collate:
+    modalities: Mapping[str, Modality]
+    of_view: tuple[str, ...]
+
+    def __call__(self, items: Sequence[_Read | Skipped | CoviewError]) -> Batch | CoviewError:
+        for item in items:
+            if isinstance(item, CoviewError):
+                return item
+        read = [item for item in items if isinstance(item, _Read)]
+        skipped = tuple(item for item in items if isinstance(item, Skipped))
+        inputs: dict[str, Any] = {}
+        try:
+            for name, modality in self.modalities.items():
+                views = [view for view, of in enumerate(self.of_view) if of == name]
+                values = [item.views[view] for view in views for item in read]
+                if values:
+                    inputs[name] = modality.collate(values)
+        except CoviewError as error:
+            return error
+        samples = [item.sample for item in read]
+        ids = torch.tensor([id_as_int64(sample.id) for sample in samples], dtype=torch.int64)
+        return Batch(
+            inputs=inputs,
+            ids=ids,
+            labels=_column([sample.label for sample in samples], torch.int64),
+            scores=_column([sample.score for sample in samples], torch.float64),
+            groups=_column([None if s.group is None else id_as_int64(s.group) for s in samples], torch.int64),
+            skipped=skipped,
+        )
+
+
+def _column(values: Sequence[float | None], dtype: torch.dtype) -> torch.Tensor | None:
+    if not values or any(value is None for value in values):
+        return None
+    return torch.tensor(values, dtype=dtype)
+
+
+def _batches(
+    reader: _Reader, batches: Any, collate: Callable[[Any], Any], workers: int, pin_memory: bool
+) -> Iterator[Batch]:
+    # forked workers start at once and import nothing again
+    fork = workers > 0 and sys.platform == "linux" and "fork" in multiprocessing.get_all_start_methods()
+    loader: DataLoader[Any] = DataLoader(
+        reader,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        prefetch_factor=_PREFETCH if workers else None,
+        multiprocessing_context="fork" if fork else None,
+    )
+    for item in loader:
+        if isinstance(item, CoviewError):
+            raise item
+        yield item

@@ -1,0 +1,70 @@
+"""Which samples are in which batch: a pure function of (seed, epoch), the same for any number of ranks and workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from coview.data.rng import Rng
+
+_ORDER = 2**64 - 1
+"""In place of a sample id, which is below 2**63, in the key of the generator that shuffles."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of a training run. The last, incomplete batch of an epoch is left out.
+
+    Attributes:
+        samples: How many there are.
+        batch_size: Over all ranks.
+        seed: The run's.
+    """
+
+    samples: int
+    batch_size: int
+    seed: int
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Complete batches in an epoch."""
+        return self.samples // self.batch_size
+
+    def epoch(self, epoch: int) -> np.ndarray:
+        """The samples of an epoch, shuffled."""
+        return Rng(self.seed, epoch=epoch, sample=_ORDER).numpy.permutation(self.samples)
+
+
+class RankBatches(Sampler[list[tuple[int, int]]]):
+    """One rank's share of the batches ``start … stop`` as lists of (epoch, sample index).
+
+    The batches go on across epochs, so that workers neither stop nor start between them.
+
+    Args:
+        order: The order of the run.
+        start, stop: Batch numbers, counted from the beginning of the run.
+        rank, ranks: This process, of how many; each takes an equal, contiguous share of every batch.
+    """
+
+    def __init__(self, order: Order, start: int, stop: int, rank: int = 0, ranks: int = 1) -> None:
+        self._order = order
+        self._start = start
+        self._stop = stop
+        share = order.batch_size // ranks
+        self._share = slice(rank * share, (rank + 1) * share)
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        shuffled_epoch, shuffled = -1, np.empty(0, dtype=np.int64)
+        for number in range(self._start, self._stop):
+            epoch, batch = divmod(number, self._order.batches_per_epoch)
+            if epoch != shuffled_epoch:
+                shuffled_epoch, shuffled = epoch, self._order.epoch(epoch)
+            first = batch * self._order.batch_size
+            rows = shuffled[first : first + self._order.batch_size][self._share]
+            yield [(epoch, int(row)) for row in rows]

@@ -1,0 +1,38 @@
+"""What a data set yields."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample: a value for each of its modalities, and what is known about it.
+
+    Attributes:
+        values: Modality name to value, such as ``{"image": array_HWC}``.
+        id: Unique in the data set, the same in every process and every run. Views are seeded by it, and rows of
+            equal id in a batch are not negatives of each other.
+        label: Index into the data set's ``classes``.
+        group: What must not cross a split (a speaker, a patient, a recording).
+        score: A human's or an instrument's number for regression and similarity.
+    """
+
+    values: Mapping[str, Any]
+    id: int | str
+    label: int | None = None
+    group: int | str | None = None
+    score: float | None = None
+
+    def __getitem__(self, modality: str) -> Any:
+        return self.values[modality]
+
+
+def id_as_int64(sample_id: int | str) -> int:
+    """The id as a non-negative int64: an integer as it is, a string by a hash that is the same everywhere."""
+    if isinstance(sample_id, str):
+        return int.from_bytes(hashlib.blake2b(sample_id.encode(), digest_size=8).digest(), "little") >> 1
+    return int(sample_id)

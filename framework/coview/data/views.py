@@ -1,0 +1,48 @@
+"""V views of a sample, each a pure function of (seed, epoch, sample, view)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coview.data.contracts import Augmentation
+from coview.data.rng import Rng
+from coview.data.sample import Sample, id_as_int64
+
+
+@dataclass(frozen=True)
+class ViewMaker:
+    """Makes the views of a sample.
+
+    Attributes:
+        seed: The run's.
+        modalities: The modality of each view.
+        pipelines: The augmentations of each modality, in order.
+    """
+
+    seed: int
+    modalities: tuple[str, ...]
+    pipelines: Mapping[str, Sequence[Augmentation]]
+
+    def __call__(self, sample: Sample, epoch: int, rng: Rng) -> list[Any]:
+        """The views.
+
+        Args:
+            sample: The sample.
+            epoch: Counted from 0.
+            rng: Where it stands does not matter; it is moved to each step's own stream. One for each process is
+                enough, and saves making one for each view.
+        """
+        sample_id = id_as_int64(sample.id)
+        return [
+            self._view(sample[modality], self.pipelines[modality], epoch, sample_id, view, rng)
+            for view, modality in enumerate(self.modalities)
+        ]
+
+    def _view(
+        self, value: Any, pipeline: Sequence[Augmentation], epoch: int, sample_id: int, view: int, rng: Rng
+    ) -> Any:
+        for position, augmentation in enumerate(pipeline):
+            value = augmentation(value, rng.seek(self.seed, epoch, sample_id, view, position))
+        return value

@@ -1,0 +1,1 @@
+"""Frozen representations in, numbers with intervals out."""

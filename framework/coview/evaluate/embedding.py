@@ -1,0 +1,153 @@
+"""Embedding a split once, for all evaluators, and keeping the result on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from coview.data.batch import Batch, Skipped
+from coview.data.contracts import Dataset, Modality
+from coview.data.loader import sample_loader
+from coview.data.skipped import SkippedSamples
+from coview.evaluate.features import FeatureSplit
+from coview.model.contracts import Encoder
+
+_BATCH = 256
+
+Show = Callable[[Iterator[Batch]], Iterable[Batch]]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A split, embedded.
+
+    Attributes:
+        features: The representations and what is known about the samples, on the CPU.
+        skipped: Samples that could not be read.
+    """
+
+    features: FeatureSplit
+    skipped: tuple[Skipped, ...]
+
+
+def embed_split(
+    encoder: nn.Module,
+    dataset: Dataset,
+    split: str,
+    modality_name: str,
+    modality: Modality,
+    *,
+    device: torch.device,
+    workers: int,
+    show: Show = lambda batches: batches,
+) -> Embedded:
+    """The pooled representations of a split, in fp32, from the encoder in evaluation mode.
+
+    Args:
+        encoder: On ``device``.
+        dataset: The split.
+        split: Its name.
+        modality_name: Which of its modalities the encoder takes.
+        modality: That modality.
+        device: Where to compute.
+        workers: Loader processes.
+        show: Goes through the batches and shows how far they are.
+    """
+
+    def encode(batch: Any) -> Tensor:
+        return cast(Encoder, encoder)(batch).pooled_ND.float()
+
+    encoder.eval()
+    with torch.no_grad():
+        return _embed(encode, dataset, split, modality_name, modality, device, workers, show)
+
+
+def embed_raw(
+    dataset: Dataset,
+    split: str,
+    modality_name: str,
+    features_of: Callable[[Sequence[Any]], np.ndarray],
+    *,
+    workers: int,
+    show: Show = lambda batches: batches,
+) -> Embedded:
+    """The modality's raw features of a split: the control that any encoder has to beat."""
+    modality = cast(Modality, _Raw(features_of))
+    return _embed(lambda x: x, dataset, split, modality_name, modality, torch.device("cpu"), workers, show)
+
+
+def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
+    """What :func:`write_embedded` wrote, or None if it is not there, is damaged, or is of something else."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if json.loads(metadata.get("of", "null")) != expected:
+                return None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError):
+        return None
+    skipped = tuple(Skipped(*row) for row in json.loads(metadata.get("skipped", "[]")))
+    return Embedded(FeatureSplit(**tensors), skipped)
+
+
+def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
+    """Keeps an embedded split, with what it is of."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    split = embedded.features
+    tensors = {
+        name: tensor.contiguous()
+        for name in ("x_ND", "ids_N", "labels_N", "scores_N", "groups_N")
+        if (tensor := getattr(split, name)) is not None
+    }
+    beside = path.with_name(f".{path.name}.tmp")
+    save_file(tensors, beside, metadata={"of": json.dumps(of), "skipped": json.dumps(embedded.skipped)})
+    beside.replace(path)
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """Stands in for a modality: its batches are the raw features."""
+
+    features_of: Callable[[Sequence[Any]], np.ndarray]
+
+    def collate(self, values: Sequence[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self.features_of(values), dtype=np.float32))
+
+
+def _embed(
+    encode: Callable[[Any], Tensor],
+    dataset: Dataset,
+    split: str,
+    modality_name: str,
+    modality: Modality,
+    device: torch.device,
+    workers: int,
+    show: Show,
+) -> Embedded:
+    skipped = SkippedSamples(len(dataset), split)
+    rows: list[Tensor] = []
+    columns: dict[str, list[Tensor | None]] = {"ids": [], "labels": [], "scores": [], "groups": []}
+    loader = sample_loader(dataset, modality_name, modality, batch_size=_BATCH, workers=workers)
+    for batch in show(loader):
+        skipped.add(batch.skipped)
+        if len(batch):
+            rows.append(encode(batch.to(device).inputs[modality_name]).cpu())
+            for name, values in columns.items():
+                values.append(getattr(batch, name))
+    joined = {f"{name}_N": _join(values) for name, values in columns.items()}
+    features = FeatureSplit(x_ND=torch.cat(rows), **cast(dict[str, Any], joined))
+    return Embedded(features, tuple(skipped.samples.values()))
+
+
+def _join(parts: Sequence[Tensor | None]) -> Tensor | None:
+    there = [part for part in parts if part is not None]
+    return torch.cat(there) if len(there) == len(parts) else None

@@ -1,0 +1,88 @@
+"""Weighted nearest neighbours: how well do a few similar samples tell the class, with nothing learnt?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+from coview.data.rng import Rng
+from coview.evaluate.features import Features
+from coview.evaluate.label_budget import LabelsPerClass, as_budgets, draw_labels
+from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
+from coview.evaluate.neighbours import nearest
+from coview.evaluate.result import Result
+
+
+class KNN:
+    """Weighted nearest neighbours by cosine (Wu et al. 2018, arXiv:1805.01978, section 3.4).
+
+    Each of the k training samples most similar to a test sample votes for its class with weight exp(cosine / T).
+    Nothing is fitted and nothing is chosen.
+
+    Args:
+        k: Neighbours that vote, at least 1; all the bank where that is smaller, as the protocol's ``k_used`` says.
+            Wu et al. take 200 on ImageNet, DINO 20.
+        temperature: T, above 0; the lower, the more the nearest decides. Wu et al. and DINO take 0.07.
+        labels_per_class: Labelled training samples of each class, such as 10, or "all"; one result for each.
+        draws: How often the labelled samples are drawn, at least 1; the result is the mean.
+    """
+
+    splits = ("train", "test")
+    labels: Literal["class"] = "class"
+
+    def __init__(
+        self,
+        *,
+        k: Annotated[int, Ge(1)] = 20,
+        temperature: Annotated[float, Gt(0)] = 0.07,
+        labels_per_class: LabelsPerClass | tuple[LabelsPerClass, ...] = ("all",),
+        draws: Annotated[int, Ge(1)] = 5,
+    ) -> None:
+        self.k = k
+        self.temperature = temperature
+        self.budgets = as_budgets(labels_per_class)
+        self.draws = draws
+
+    def __call__(self, features: Features, rng: Rng) -> list[Result]:
+        """The accuracy on the test split, for each budget of labels."""
+        bank_BD, labels_B = labelled_split(features, "train")
+        queries_QD, labels_Q = labelled_split(features, "test")
+        check_classes(labels_B)
+        drawn = draw_labels(labels_B.cpu().numpy(), self.budgets, self.draws, rng, features.classes)
+        results = []
+        for budget, draws in drawn.items():
+            k_used = min(self.k, len(draws[0]))
+            hits = []
+            for draw in draws:
+                rows = torch.from_numpy(draw).to(bank_BD.device)
+                bank, labels = (bank_BD, labels_B) if budget == "all" else (bank_BD[rows], labels_B[rows])
+                cosines_Qk, neighbours_Qk = nearest(queries_QD, bank, k_used)
+                hits.append(vote(cosines_Qk, labels[neighbours_Qk], self.temperature) == labels_Q)
+            protocol: dict[str, Any] = {
+                "k": self.k,
+                "k_used": k_used,
+                "temperature": self.temperature,
+                "similarity": "cosine",
+                "weight": "exp(similarity / temperature)",
+                "labels_per_class": budget,
+                "labels": len(draws[0]),
+            }
+            results.append(accuracy_result(hits, rng.numpy, protocol))
+        return results
+
+
+def vote(cosines_Qk: Tensor, labels_Qk: Tensor, temperature: float) -> Tensor:
+    """The class with the most weight among each query's neighbours, the lowest index of equals.
+
+    Args:
+        cosines_Qk: From the most to the least similar.
+        labels_Qk: The neighbours' classes.
+        temperature: Divides the cosines.
+    """
+    # a factor common to all of a query's neighbours changes no vote, and keeps exp from overflowing
+    weights_Qk = ((cosines_Qk - cosines_Qk[:, :1]) / temperature).exp()
+    votes_QC = weights_Qk.new_zeros(len(labels_Qk), int(labels_Qk.max()) + 1)
+    return votes_QC.scatter_add_(1, labels_Qk, weights_Qk).argmax(1)

@@ -1,0 +1,65 @@
+"""What evaluators of classifiers share: checked features in, accuracies with intervals out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coview.errors import CoviewError
+from coview.evaluate import intervals
+from coview.evaluate.features import Features
+from coview.evaluate.result import Result
+
+
+def labelled_split(features: Features, split: str) -> tuple[Tensor, Tensor]:
+    """The representations and class indices of a split.
+
+    Raises:
+        CoviewError: If it is empty, or a representation is not finite.
+    """
+    x_ND, labels_N = features[split].x_ND, features[split].labels_N
+    if labels_N is None:
+        raise CoviewError(f"the {split} split has no class labels")
+    if len(x_ND) == 0:
+        raise CoviewError(f"the {split} split is empty")
+    broken = int((~torch.isfinite(x_ND).all(1)).sum())
+    if broken:
+        raise CoviewError(
+            f"{broken} of {len(x_ND)} representations of the {split} split hold NaN or infinity",
+            hint="the encoder has diverged: look at the run's loss, and try a lower learning rate",
+        )
+    return x_ND, labels_N
+
+
+def check_classes(labels_N: Tensor) -> None:
+    """Raises :class:`CoviewError` unless there are at least two classes to tell apart."""
+    found = len(labels_N.unique())
+    if found < 2:
+        raise CoviewError(f"the train split has {found} class, a classifier needs at least 2")
+
+
+def accuracy_result(
+    hits_SN: Sequence[Tensor], generator: np.random.Generator, protocol: Mapping[str, Any]
+) -> Result:
+    """The mean accuracy over draws on the test split, with its interval.
+
+    Args:
+        hits_SN: For each draw, whether each test item was classified rightly.
+        generator: The randomness of the interval.
+        protocol: All that defines the number but the interval.
+    """
+    hits = torch.stack(list(hits_SN)).cpu().numpy()
+    low, high = intervals.accuracy_interval(hits, generator)
+    return Result(
+        metric="accuracy",
+        value=float(hits.mean()),
+        ci_low=low,
+        ci_high=high,
+        n=hits.shape[1],
+        split="test",
+        protocol={**protocol, "draws": len(hits), "interval": intervals.METHOD},
+    )

@@ -1,0 +1,54 @@
+"""One number, with its uncertainty and everything that defines it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """A number that an evaluator found.
+
+    Attributes:
+        metric: Such as ``accuracy``.
+        value: The number.
+        ci_low, ci_high: Its 95 % interval.
+        n: How many test items it rests on.
+        split: The split it was measured on.
+        protocol: Everything that defines the number: every parameter, the labels used, the draws, how the
+            hyper-parameters are chosen, the interval's method. JSON values only. What was chosen by it goes
+            under ``chosen``: it is an outcome, and may differ between features that one protocol compares.
+        evaluator, dataset, features: Filled in by coview: which evaluator, on which data, with ``pretrained``,
+            ``untrained`` or ``raw`` features.
+    """
+
+    metric: str
+    value: float
+    ci_low: float
+    ci_high: float
+    n: int
+    split: str
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    evaluator: str = ""
+    dataset: str = ""
+    features: str = ""
+
+    @property
+    def protocol_hash(self) -> str:
+        """Twelve hex digits: two numbers may be compared only if they agree in it."""
+        protocol = {key: value for key, value in self.protocol.items() if key != "chosen"}
+        text = json.dumps([self.evaluator, self.dataset, self.metric, self.split, protocol], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def as_json(self) -> dict[str, Any]:
+        """A row of ``results.json``."""
+        return {**asdict(self), "protocol": dict(self.protocol), "protocol_hash": self.protocol_hash}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Result:
+        """A row of ``results.json``, read back."""
+        return cls(**{key: value for key, value in row.items() if key != "protocol_hash"})

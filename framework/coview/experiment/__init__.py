@@ -1,0 +1,1 @@
+"""Whole runs: their folder, their environment, and what is done with them."""

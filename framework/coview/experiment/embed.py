@@ -1,0 +1,82 @@
+"""Representations from a trained encoder, for use elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save_file
+from torch import Tensor
+
+from coview.data.building import build_dataset, build_modalities
+from coview.data.contracts import Dataset
+from coview.data.loader import worker_count
+from coview.errors import CoviewError
+from coview.evaluate.embedding import embed_split
+from coview.evaluate.features import FeatureSplit
+from coview.experiment.run import Run, load_run
+from coview.recipe.load import load_recipe
+from coview.recipe.recipe import ComponentTable, Recipe
+from coview.train.device import choose_device
+
+
+def embed(run: Run | Path | str, dataset: Dataset | str | None = None, *, split: str = "test") -> Tensor:
+    """The representations of some data by a run's encoder, in evaluation mode and fp32.
+
+    Args:
+        run: The run, or its folder.
+        dataset: A data set, or the name of one that needs no parameters; the run's own by default.
+        split: Which split of it.
+
+    Returns:
+        ``(N, D)``, on the CPU, in the order of the data.
+
+    Raises:
+        CoviewError: If the run has no checkpoint or the data is not there.
+    """
+    found = run if isinstance(run, Run) else load_run(run)
+    table = ComponentTable(dataset) if isinstance(dataset, str) else found.recipe.data
+    data = build_dataset(table, split, found.registry) if isinstance(dataset, str | None) else dataset
+    return _features(found, found.recipe, data, split).x_ND
+
+
+def embed_to_file(path: Path | str, split: str, out: Path, *, sets: Iterable[str] = ()) -> tuple[int, int]:
+    """Writes representations to ``.npy``, or with ids and labels to ``.safetensors``.
+
+    Returns:
+        N and D.
+
+    Raises:
+        CoviewError: If the file's ending is another, an override is of anything but ``data``, or the file cannot
+            be written.
+    """
+    if out.suffix not in (".npy", ".safetensors"):
+        raise CoviewError(f"{out}: the file has to end in .npy or .safetensors")
+    found = load_run(path)
+    for text in sets:
+        if not text.startswith(("data.", "modality.")):
+            raise CoviewError(f"--set {text}: embedding can change data and modality only")
+    recipe = load_recipe(found.folder.recipe, sets=sets, registry=found.registry)
+    split_features = _features(found, recipe, build_dataset(recipe.data, split, found.registry), split)
+    beside = out.with_name(f".{out.stem}.tmp{out.suffix}")
+    try:
+        if out.suffix == ".npy":
+            np.save(beside, split_features.x_ND.numpy())
+        else:
+            labels = {} if split_features.labels_N is None else {"labels_N": split_features.labels_N}
+            save_file({"x_ND": split_features.x_ND, "ids_N": split_features.ids_N, **labels}, beside)
+        beside.replace(out)
+    except OSError as error:
+        raise CoviewError(f"{out} cannot be written: {error.strerror or error}") from error
+    rows, width = split_features.x_ND.shape
+    return rows, width
+
+
+def _features(run: Run, recipe: Recipe, dataset: Dataset, split: str) -> FeatureSplit:
+    device = choose_device(recipe)
+    name = recipe.modalities[0]
+    modality = build_modalities(recipe, run.registry)[name]
+    encoder = run.encoder.to(device)
+    workers = worker_count(recipe.settings.workers)
+    return embed_split(encoder, dataset, split, name, modality, device=device, workers=workers).features

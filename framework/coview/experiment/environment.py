@@ -1,0 +1,90 @@
+"""What a run ran on, written beside its results."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from coview import __version__
+from coview.plugins.registry import Registry
+from coview.track.atomic import write_atomically
+
+_LIBRARIES = ("torch", "torchvision", "torchaudio", "numpy", "scipy", "scikit-learn", "accelerate", "safetensors",
+              "albumentations", "opencv-python-headless", "pillow", "timm", "transformers", "tensorboard")  # fmt: skip
+
+
+def describe_environment(registry: Registry, *, device: Any, precision: str, ranks: int) -> dict[str, Any]:
+    """Versions, git revision and dirty flag, device, ranks and command line."""
+    return {
+        "coview": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "started": _now(),
+        "finished": None,
+        "device": device_name(device),
+        "precision": precision,
+        "ranks": ranks,
+        "command": sys.argv,
+        "git": _git(),
+        "libraries": library_versions(),
+        "plugins": {p.name: f"{p.distribution} {p.version}" for p in registry.plugins if p.status == "ok"},
+    }
+
+
+def write_environment(path: Path, environment: Mapping[str, Any]) -> None:
+    """Writes ``environment.json``."""
+    write_atomically(path, json.dumps(environment, indent=1, ensure_ascii=False) + "\n")
+
+
+def mark_finished(path: Path) -> None:
+    """Notes when the run ended."""
+    environment = json.loads(path.read_text())
+    environment["finished"] = _now()
+    write_environment(path, environment)
+
+
+def library_versions() -> dict[str, str]:
+    """The installed versions of what a result can depend on."""
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def device_name(device: Any) -> str:
+    """The device in words: the card's name, or the CPU's and its threads."""
+    import torch
+
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} (cuda)"
+    if device.type == "cpu":
+        name = torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine()
+        return f"{name}, {torch.get_num_threads()} threads (cpu)"
+    return str(device.type)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _git() -> dict[str, Any] | None:
+    """The revision of the working folder, where it is a git checkout."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return {"revision": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None

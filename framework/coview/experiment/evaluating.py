@@ -1,0 +1,177 @@
+"""Every evaluator on the pretrained encoder and on its controls, and ``results.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coview.data.contracts import Dataset
+from coview.data.rng import Rng
+from coview.data.sample import id_as_int64
+from coview.errors import CoviewError
+from coview.evaluate.contracts import Evaluator
+from coview.evaluate.features import Features
+from coview.evaluate.result import Result
+from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED, FeatureKind, FeatureStore
+from coview.plugins.lifecycle import Evaluated
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import ComponentTable, Recipe
+from coview.track.atomic import write_atomically
+
+if TYPE_CHECKING:
+    from coview.experiment.run import Run
+
+KINDS: tuple[FeatureKind, ...] = ("pretrained", "untrained", "raw")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An evaluator of the recipe, built.
+
+    Attributes:
+        table: As the recipe has it.
+        evaluator: The evaluator.
+        skipped: Why it cannot run on this data; empty if it can.
+    """
+
+    table: ComponentTable
+    evaluator: Evaluator
+    skipped: str = ""
+
+
+def plan_evaluators(recipe: Recipe, registry: Registry, dataset: Dataset) -> list[Planned]:
+    """Builds the evaluators and says which cannot run, before any training.
+
+    Raises:
+        CoviewError: If the data has one class only, and an evaluator has to tell classes apart.
+    """
+    planned = []
+    for index, table in enumerate(recipe.evaluate):
+        evaluator: Evaluator = registry.build("evaluator", table.use, **table.parameters)
+        reason = ""
+        if evaluator.labels == "class":
+            if dataset.classes is None:
+                reason = "the data has no class labels"
+            elif len(dataset.classes) < 2:
+                raise CoviewError(
+                    f"{recipe.where('evaluate', index)}: {table.use} has to tell classes apart, "
+                    f"and the data has one only ({dataset.classes[0]})"
+                )
+        planned.append(Planned(table, evaluator, reason))
+    return planned
+
+
+def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result]:
+    """The results of all evaluators on all kinds of features, controls included."""
+    recipe, manager = store.recipe, store.registry.manager
+    results: list[Result] = []
+    for plan in planned:
+        if plan.skipped:
+            continue
+        for kind in KINDS:
+            splits = store.splits(kind, plan.evaluator.splits)
+            features = Features(splits, store.dataset("train").classes)
+            # the same draws for every kind of features, so that a control is a paired one
+            rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
+            found = [
+                replace(
+                    result,
+                    evaluator=plan.table.use,
+                    dataset=recipe.data.use,
+                    features=kind,
+                    protocol={**result.protocol, **_data_protocol(store, plan.evaluator)},
+                )
+                for result in plan.evaluator(features, rng)
+            ]
+            results += found
+            if manager is not None:
+                manager.hook.coview_evaluated(context=Evaluated(store.folder.path, found))
+    return results
+
+
+def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequence[Result]) -> None:
+    """Writes ``results.json``; results of an earlier evaluation under another protocol stay."""
+    path, dataset = store.folder.results, store.dataset("train")
+    new = {_identity(row) for row in (result.as_json() for result in results)}
+    kept = [row for row in read_rows(path) if _identity(row) not in new]
+    document = {
+        "run": store.recipe.name,
+        "recipe_hash": store.recipe.hash,
+        "checkpoint": f"step-{store.step}",
+        "encoder": f"{store.modality} encoder of the student, before the projector, evaluation mode, fp32",
+        "dataset": {
+            "name": store.recipe.data.use,
+            "version": dataset.version,
+            "licence": dataset.licence,
+            "citation": dataset.citation,
+        },
+        "results": [*kept, *(result.as_json() for result in results)],
+        "skipped_samples": [
+            {"split": split, "sample": sample.what, "reason": sample.reason}
+            for split, skipped in store.skipped.items()
+            for sample in skipped
+        ],
+        "skipped_evaluators": [{"evaluator": p.table.use, "reason": p.skipped} for p in planned if p.skipped],
+    }
+    write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a ``results.json``; none if there is no such file."""
+    try:
+        rows: list[dict[str, Any]] = json.loads(path.read_text())["results"]
+    except FileNotFoundError:
+        return []
+    return rows
+
+
+def evaluate_run(
+    run: Run | Path | str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    sets: Iterable[str] = (),
+    quiet: bool = False,
+) -> Run:
+    """Evaluates a finished run again, under the protocol of its recipe or another.
+
+    Args:
+        run: The run, or its folder.
+        overrides: Over the recipe's ``evaluate`` tables.
+        sets: The same as texts ``KEY=VALUE``.
+        quiet: Whether to show no progress.
+
+    Raises:
+        CoviewError: If an override is of anything but ``evaluate``, or the run has no checkpoint.
+    """
+    from coview.experiment.run import load_run
+    from coview.recipe.load import load_recipe
+    from coview.recipe.snapshot import difference
+
+    path = run if isinstance(run, Path | str) else run.path
+    found = load_run(path)
+    recipe = load_recipe(found.path / "recipe.toml", overrides=overrides, sets=sets)
+    changed = [
+        line for line in difference(found.recipe.tables, recipe.tables) if not line.startswith("evaluate")
+    ]
+    if changed:
+        listed = "\n    ".join(changed)
+        raise CoviewError(f"an evaluation can change [[evaluate]] only, and this changes:\n    {listed}")
+    return found.evaluated_as(recipe, quiet=quiet)
+
+
+def _data_protocol(store: FeatureStore, evaluator: Evaluator) -> dict[str, Any]:
+    protocol: dict[str, Any] = {"dataset_version": store.dataset("train").version, "modality": store.modality}
+    if "validation" in evaluator.splits:
+        protocol["validation"] = (
+            "the data's own"
+            if store.own_validation
+            else f"{VALIDATION_FRACTION:.0%} of train, stratified, no group on both sides, seed {VALIDATION_SEED}"
+        )
+    return protocol
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["evaluator"], row["metric"], row["split"], row["features"], row["protocol_hash"]

@@ -1,0 +1,107 @@
+"""What a run's folder says, read back."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from coview.errors import CoviewError
+from coview.evaluate.result import Result
+from coview.track.metrics_file import read_metrics
+from coview.track.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A run as its files have it; what is not there is empty.
+
+    Attributes:
+        name: The run's name.
+        recipe: The text of the resolved recipe.
+        recipe_hash: Its hash, once there are results.
+        environment: Versions, device, command line, when.
+        metrics: The lines of ``metrics.jsonl``.
+        results: Every number found.
+        encoder, checkpoint: What was evaluated.
+        dataset: Name, version, licence and citation of the data.
+        skipped_samples, skipped_evaluators: What was left out, and the reason.
+        views: A caption and the HTML of each view, for a few samples.
+    """
+
+    name: str
+    recipe: str
+    recipe_hash: str
+    environment: Mapping[str, Any]
+    metrics: Sequence[Mapping[str, Any]]
+    results: Sequence[Result]
+    encoder: str
+    checkpoint: str
+    dataset: Mapping[str, Any]
+    skipped_samples: Sequence[Mapping[str, Any]]
+    skipped_evaluators: Sequence[Mapping[str, Any]]
+    views: Sequence[Mapping[str, Any]]
+
+
+def read_contents(folder: RunFolder) -> Contents:
+    """Reads a run's folder.
+
+    Raises:
+        CoviewError: If it has no ``recipe.toml``, or a file in it is not what coview writes.
+    """
+    if not folder.recipe.exists():
+        raise CoviewError(
+            f"{folder.path}: no recipe.toml in it, so this is not the folder of a run",
+            hint="A run's folder is runs/NAME/STAMP-HASH/.",
+        )
+    recipe = folder.recipe.read_text(encoding="utf-8")
+    found = _read_json(folder.results, {})
+    return Contents(
+        name=str(found.get("run") or _name_in(recipe) or folder.path.name),
+        recipe=recipe,
+        recipe_hash=str(found.get("recipe_hash") or ""),
+        environment=_read_json(folder.environment, {}),
+        metrics=read_metrics(folder.metrics),
+        results=[_result(row, folder.results) for row in found.get("results", [])],
+        encoder=str(found.get("encoder") or ""),
+        checkpoint=str(found.get("checkpoint") or ""),
+        dataset=found.get("dataset") or {},
+        skipped_samples=found.get("skipped_samples", []),
+        skipped_evaluators=found.get("skipped_evaluators", []),
+        views=_read_json(folder.views, []),
+    )
+
+
+def _read_json(path: Path, missing: Any) -> Any:
+    if not path.exists():
+        return missing
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CoviewError(f"{path}: not JSON: {error}") from error
+    if type(content) is not type(missing):
+        kind = "an object" if isinstance(missing, dict) else "a list"
+        raise CoviewError(f"{path}: expected {kind}, got {str(content)[:60]}")
+    return content
+
+
+def _result(row: Mapping[str, Any], path: Path) -> Result:
+    try:
+        known = {field.name: row[field.name] for field in fields(Result)}
+        for number in ("value", "ci_low", "ci_high"):
+            known[number] = math.nan if known[number] is None else float(known[number])
+        return Result(**known)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CoviewError(f"{path}: a result is not complete ({error}): {str(row)[:100]}") from error
+
+
+def _name_in(recipe: str) -> str | None:
+    try:
+        name = tomllib.loads(recipe).get("name")
+    except tomllib.TOMLDecodeError:  # still worth a report
+        return None
+    return name if isinstance(name, str) else None

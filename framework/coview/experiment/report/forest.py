@@ -1,0 +1,63 @@
+"""Values and their intervals on one axis: what was pretrained above its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coview.experiment.report.svg import INK, RULE, SERIES, as_svg, new_axes, page_style
+from coview.track.result_rows import FEATURES, ResultRow, interval
+
+_MARKERS = {"pretrained": "o", "untrained": "D", "raw": "s"}  # told apart without colour too
+_OFFSETS = {"pretrained": -0.08, "untrained": 0.12, "raw": 0.32}
+
+
+@dataclass(frozen=True)
+class Forest:
+    """The numbers of one metric.
+
+    Attributes:
+        title: The metric, the data and the split.
+        svg: The figure.
+    """
+
+    title: str
+    svg: str
+
+
+def draw_forests(rows: Sequence[ResultRow]) -> list[Forest]:
+    """A figure for each metric on each data set and split."""
+    groups: dict[tuple[str, str, str], list[ResultRow]] = {}
+    for row in rows:
+        groups.setdefault((row.metric, row.dataset, row.split), []).append(row)
+    with page_style():
+        return [
+            Forest(f"{metric}, {dataset} {split}", _figure(f"forest-{number}", group))
+            for number, ((metric, dataset, split), group) in enumerate(groups.items())
+        ]
+
+
+def _figure(name: str, rows: Sequence[ResultRow]) -> str:
+    figure, axes = new_axes(4.0, 0.4 + 0.68 * len(rows))
+    said = []
+    for height, row in enumerate(rows):
+        if height:
+            axes.axhline(height - 0.5, color=RULE, linewidth=0.5)
+        title = ", ".join(part for part in (row.evaluator, row.budget) if part)
+        beside = axes.get_yaxis_transform()
+        axes.text(0, height - 0.32, title, transform=beside, va="center", color=INK, fontsize=9)
+        for features in FEATURES:
+            result = row.by_features.get(features)
+            if result is None:
+                continue
+            colour, y = SERIES[features], height + _OFFSETS[features]
+            axes.plot([result.ci_low, result.ci_high], [y, y], color=colour, linewidth=1.6)
+            axes.plot(
+                [result.value], [y], color=colour, marker=_MARKERS[features], markersize=4.5, linestyle=""
+            )
+            said.append(f"{title} {features} {interval(result)}")
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.04)
+    return as_svg(figure, name, "; ".join(said))

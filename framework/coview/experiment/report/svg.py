@@ -1,0 +1,93 @@
+"""Figures as SVG that belongs to the page: its colours, its font, the same bytes for the same numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Matplotlib cannot draw in CSS variables. These colours occur nowhere else, and are exchanged for variables
+# that the page sets for light, dark and paper.
+INK, MUTED, RULE = "#010101", "#010102", "#010103"
+SERIES = {"pretrained": "#010104", "untrained": "#010105", "raw": "#010106"}
+_VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", **{colour: name for name, colour in SERIES.items()}}
+
+_STYLE = {
+    "svg.hashsalt": "coview",  # otherwise random ids
+    "svg.fonttype": "none",  # text stays text: small, selectable, in the page's font
+    "font.size": 8.5,
+    "text.color": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": RULE,
+    "axes.facecolor": "none",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.5,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def page_style() -> Iterator[None]:
+    """Matplotlib's defaults and the page's style, whatever the reader's matplotlibrc says."""
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", _STYLE]):
+        yield
+
+
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of that many inches, with no window system behind it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots()
+
+
+def as_svg(figure: Figure, name: str, description: str) -> str:
+    """The figure as an ``<svg>`` element that scales with its place on the page.
+
+    Args:
+        figure: What to draw.
+        name: Unique on the page: ids in it are made from it.
+        description: What a screen reader says.
+    """
+    buffer = StringIO()
+    unnamed = dict.fromkeys(("Date", "Creator", "Format", "Type"))  # no time and no version in the file
+    figure.savefig(buffer, format="svg", metadata=unnamed)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var(--{variable})")
+    text = re.sub(r"font-family: [^;\"]*; ", "", text)
+    text = re.sub(r'(id="|url\(#|href="#)', rf"\1{name}-", text)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    text = re.sub(
+        r"<(metadata|style)\b.*?</\1>\s*", "", text, flags=re.DOTALL
+    )  # its style is for all the page
+    box = re.search(r'viewBox="[^"]*"', text)
+    assert box is not None, "matplotlib writes a viewBox"
+    start = f'<svg {box.group()} role="img" aria-label="{_quoted(description)}" class="figure">'
+    return start + text[text.index(">") + 1 :].rstrip()
+
+
+def _quoted(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

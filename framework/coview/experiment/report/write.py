@@ -1,0 +1,219 @@
+"""Makes the report."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from coview.errors import CoviewError
+from coview.evaluate.result import Result
+from coview.experiment.report.contents import Contents, read_contents
+from coview.experiment.report.curves import draw_curves
+from coview.experiment.report.forest import draw_forests
+from coview.track.atomic import write_atomically
+from coview.track.collapse import CollapseWatch
+from coview.track.progress import duration
+from coview.track.result_rows import FEATURES, ResultRow, result_rows
+from coview.track.run_folder import RunFolder
+
+_LISTED = 50  # skipped samples named on the page; the rest are counted
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Writes ``report.html`` from the files in a run's folder, and returns its path.
+
+    The page is one file that asks nothing of the network and runs no script. The same files give the same
+    bytes.
+
+    Raises:
+        CoviewError: If the folder is not a run's, a file in it is broken, or jinja2 or matplotlib is missing.
+    """
+    contents = read_contents(folder)
+    try:
+        import jinja2
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise CoviewError(
+            f"the report needs {error.name}, which is not installed", hint="pip install 'coview[report]'"
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("report.html.j2").render(_page(contents))
+    write_atomically(folder.report, page)
+    return folder.report
+
+
+def _page(contents: Contents) -> dict[str, Any]:
+    """What the template shows."""
+    rows = result_rows(contents.results)
+    training, diagnostics = draw_curves(contents.metrics)
+    return {
+        "name": contents.name,
+        "recipe_hash": contents.recipe_hash,
+        "recipe": contents.recipe,
+        "facts": _facts(contents),
+        "notes": _notes(contents, rows),
+        "features": FEATURES,
+        "rows": rows,
+        "highlights": [(row, against_controls(row)) for row in _highlights(rows)],
+        "forests": draw_forests(rows),
+        "protocols": [(row, *_protocol(row)) for row in rows],
+        "evaluated": ", ".join(part for part in (contents.encoder, contents.checkpoint) if part),
+        "training": training,
+        "diagnostics": diagnostics,
+        "views": contents.views,
+        "dataset": contents.dataset,
+        "skipped_samples": contents.skipped_samples[:_LISTED],
+        "skipped_count": len(contents.skipped_samples),
+        "skipped_evaluators": contents.skipped_evaluators,
+        "environment": _environment(contents.environment),
+        "libraries": contents.environment.get("libraries") or {},
+        "plugins": contents.environment.get("plugins") or {},
+        "version": contents.environment.get("coview"),
+        "command": _command(contents.environment),
+    }
+
+
+def against_controls(row: ResultRow) -> str:
+    """How the interval of what was pretrained lies to those of its controls, in words."""
+    pretrained = row.by_features.get("pretrained")
+    if pretrained is None:
+        return ""
+    controls = [name for name in ("untrained", "raw") if name in row.by_features]
+    if not controls:
+        return "no control was measured"
+    words = {name: _against(pretrained, row.by_features[name]) for name in controls}
+    if len(controls) == 2 and len(set(words.values())) == 1:
+        return f"{words[controls[0]]} both controls"
+    return ", ".join(f"{words[name]} {name}" for name in controls)
+
+
+def _against(result: Result, control: Result) -> str:
+    if result.ci_low > control.ci_high:
+        return "above"
+    return "below" if result.ci_high < control.ci_low else "overlaps"
+
+
+def _highlights(rows: Sequence[ResultRow]) -> list[ResultRow]:
+    """The first metric of each evaluator, with the most labels."""
+    best: dict[str, ResultRow] = {}
+    for row in rows:
+        if row.evaluator not in best or row.metric == best[row.evaluator].metric:
+            best[row.evaluator] = row
+    return list(best.values())
+
+
+def _protocol(row: ResultRow) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """What the features of a row have in common in their protocol, and what each has of its own."""
+    protocols = {
+        features: {key: _text(value) for key, value in result.protocol.items()}
+        for features, result in row.by_features.items()
+    }
+    first = next(iter(protocols.values()))
+    shared = {
+        key: value
+        for key, value in first.items()
+        if all(protocol.get(key) == value for protocol in protocols.values())
+    }
+    own = {
+        features: {key: value for key, value in protocol.items() if key not in shared}
+        for features, protocol in protocols.items()
+    }
+    return shared, {features: protocol for features, protocol in own.items() if protocol}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {_text(item)}" for key, item in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _facts(contents: Contents) -> dict[str, str]:
+    """The line under the title."""
+    environment = contents.environment
+    started, finished = _moment(environment.get("started")), _moment(environment.get("finished"))
+    facts = {"started": f"{started:%Y-%m-%d %H:%M} {started:%Z}".strip() if started else ""}
+    if started and finished:
+        facts["took"] = duration((finished - started).total_seconds())
+    elif contents.metrics and contents.metrics[-1].get("time"):
+        facts["trained"] = duration(float(contents.metrics[-1]["time"]))
+    if contents.metrics:
+        last = contents.metrics[-1]
+        facts["steps"] = f"{last['step']:,}" + (f" ({last['epoch']} epochs)" if last.get("epoch") else "")
+    facts["data"] = " ".join(str(contents.dataset.get(key) or "") for key in ("name", "version")).strip()
+    ranks = environment.get("ranks") or 1
+    device = [environment.get("device"), f"{ranks} ranks" if ranks > 1 else "", environment.get("precision")]
+    facts["device"] = ", ".join(str(part) for part in device if part)
+    return {key: value for key, value in facts.items() if value}
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
+    """What a reader has to know before believing the numbers."""
+    notes = []
+    if contents.environment and not contents.environment.get("finished"):
+        notes.append("This run has not finished: its numbers, if it has any, are of an earlier moment.")
+    watch = CollapseWatch()
+    warnings = (watch.update(row["step"], row) for row in contents.metrics)
+    notes += [f"{warning[0].upper()}{warning[1:]}" for warning in warnings if warning]
+    broken = [row["step"] for row in contents.metrics if "loss" in row and not _finite(row["loss"])]
+    if broken:
+        notes.append(
+            f"The loss was not a finite number in {len(broken)} of {len(contents.metrics)} logged steps, "
+            f"first at step {broken[0]}."
+        )
+    if any("pretrained" in row.by_features and len(row.by_features) == 1 for row in rows):
+        notes.append("Some numbers have no control beside them; on their own they say little.")
+    if (contents.environment.get("git") or {}).get("dirty"):
+        notes.append(
+            "The working tree had uncommitted changes: the git revision does not tell all of the code."
+        )
+    return notes
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
+    git = environment.get("git") or {}
+    revision = str(git.get("revision") or "")
+    shown = {
+        "coview": environment.get("coview"),
+        "git revision": f"{revision}, with uncommitted changes"
+        if revision and git.get("dirty")
+        else revision,
+        "Python": environment.get("python"),
+        "platform": environment.get("platform"),
+        "device": environment.get("device"),
+        "ranks": environment.get("ranks"),
+        "precision": environment.get("precision"),
+        "started": environment.get("started"),
+        "finished": environment.get("finished"),
+    }
+    return {key: str(value) for key, value in shown.items() if value not in (None, "")}
+
+
+def _command(environment: Mapping[str, Any]) -> str:
+    command = environment.get("command") or ""
+    if isinstance(command, str):
+        return command
+    program, *arguments = map(str, command)
+    return shlex.join([Path(program).name, *arguments])  # where it is installed is nobody's business

@@ -1,0 +1,149 @@
+"""A run from a recipe to its report, and a run that is already on disk."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from rich.console import Console
+from torch import nn
+
+from coview.errors import CoviewError
+from coview.evaluate.result import Result
+from coview.experiment.evaluating import evaluate_all, plan_evaluators, read_rows, write_results
+from coview.experiment.feature_store import FeatureStore
+from coview.experiment.folders import existing_folder, locked
+from coview.experiment.session import Session, write_report_or_say_why
+from coview.model.tower import Towers, build_towers
+from coview.plugins.discovery import load_plugins
+from coview.plugins.registry import Registry
+from coview.recipe.load import load_recipe
+from coview.recipe.recipe import Recipe
+from coview.track.console import make_console
+from coview.track.run_folder import RunFolder
+from coview.train.checkpoint import Checkpoint, whole_checkpoints
+from coview.train.device import choose_device
+from coview.train.pretrain import trained_modules
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk.
+
+    Attributes:
+        path: Its folder.
+        recipe: Its resolved recipe.
+        registry: Where its components come from.
+    """
+
+    path: Path
+    recipe: Recipe
+    registry: Registry
+
+    @property
+    def folder(self) -> RunFolder:
+        """The names in its folder."""
+        return RunFolder(self.path)
+
+    @property
+    def results(self) -> list[Result]:
+        """Its results, controls included."""
+        return [Result.from_json(row) for row in read_rows(self.folder.results)]
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The latest whole checkpoint.
+
+        Raises:
+            CoviewError: If there is none.
+        """
+        damaged: list[str] = []
+        checkpoint = next(whole_checkpoints(self.folder.checkpoints, damaged), None)
+        for line in damaged:
+            warnings.warn(f"a damaged checkpoint is passed over: {line}", stacklevel=2)
+        if checkpoint is None:
+            raise CoviewError(f"{self.path} has no checkpoint", hint="train it with coview run … --resume")
+        return checkpoint
+
+    @cached_property
+    def towers(self) -> Towers:
+        """The model as of the latest checkpoint, on the CPU, in evaluation mode."""
+        towers = build_towers(self.recipe, self.registry)
+        loss = self.registry.build("loss", self.recipe.loss.use, **self.recipe.loss.parameters)
+        self.checkpoint.load_weights(trained_modules(towers, loss))
+        return towers.eval()
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The encoder of the first modality."""
+        return self.towers.encoder(self.recipe.modalities[0])
+
+    def store(self, *, console: Console) -> FeatureStore:
+        """The run's features."""
+        device = choose_device(self.recipe)
+        return FeatureStore(
+            self.recipe, self.registry, self.folder, self.towers, self.checkpoint.step, device, console
+        )
+
+    def evaluated_as(self, recipe: Recipe, *, quiet: bool = False) -> Run:
+        """Evaluates by the protocol of a recipe that differs in ``evaluate`` only, and writes the report again."""
+        console = _console(quiet)
+        store = self.store(console=console)
+        planned = plan_evaluators(recipe, self.registry, store.dataset("train"))
+        with locked(self.folder):
+            write_results(store, planned, evaluate_all(store, planned))
+            write_report_or_say_why(self.folder, console)
+        return self
+
+
+def load_run(path: Path | str, *, registry: Registry | None = None) -> Run:
+    """A run that is on disk.
+
+    Args:
+        path: Its folder, or a folder of runs, of which the latest is taken.
+        registry: Where its components come from; all installed plugins by default.
+
+    Raises:
+        CoviewError: If there is no run, or its recipe is not valid any more.
+    """
+    registry = registry or load_plugins()
+    folder = existing_folder(path)
+    return Run(folder.path, load_recipe(folder.recipe, registry=registry), registry)
+
+
+def run(
+    recipe: Recipe,
+    out: Path | str = "runs",
+    *,
+    resume: bool = False,
+    registry: Registry | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Pretrains, evaluates beside the controls, and reports.
+
+    Args:
+        recipe: From :func:`coview.load_recipe`.
+        out: Where runs go: ``out/NAME/STAMP-HASH``.
+        resume: Whether to go on with the latest run of this recipe, where there is one.
+        registry: Where components come from; all installed plugins by default.
+        quiet: Whether to show no progress.
+
+    Raises:
+        CoviewError: If something is the user's to mend. A run that has taken no step leaves no folder.
+        Interrupted: If it was asked to stop; a checkpoint is written.
+    """
+    registry = registry or load_plugins()
+    if recipe.sweep.grid or recipe.sweep.zip:
+        raise CoviewError(
+            f"{recipe.where('sweep')}: a recipe with a sweep is several runs, and this runs one",
+            hint="coview recipe show RECIPE --cell N --resolved > one.toml writes out the N-th of them",
+        )
+    return Run(Session(recipe, Path(out), resume, registry, _console(quiet)).run().path, recipe, registry)
+
+
+def _console(quiet: bool) -> Console:
+    if quiet:
+        return Console(quiet=True)
+    return make_console(stderr=True)

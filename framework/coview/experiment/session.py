@@ -1,0 +1,252 @@
+"""One training run from its recipe to its report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from rich.console import Console
+
+from coview.data.building import build_dataset, build_modalities, build_view_maker
+from coview.data.contracts import Dataset
+from coview.data.rng import Rng
+from coview.errors import CoviewError, Interrupted, SampleError
+from coview.evaluate.result import Result
+from coview.experiment.environment import describe_environment, mark_finished, write_environment
+from coview.experiment.evaluating import Planned, evaluate_all, plan_evaluators, write_results
+from coview.experiment.feature_store import FeatureStore
+from coview.experiment.folders import find_unfinished, is_finished, locked, new_folder
+from coview.model.tower import build_towers
+from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, StepEnd
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+from coview.recipe.snapshot import flatten
+from coview.track.collapse import CollapseWatch
+from coview.track.progress import Progress
+from coview.track.run_folder import RunFolder
+from coview.track.tracker import Tracker
+from coview.train.checkpoint import whole_checkpoints
+from coview.train.device import Precision, choose_device, choose_precision
+from coview.train.pretrain import Observer, Pretraining, make_accelerator
+from coview.train.stopping import StopRequest
+
+_PREVIEWED = 8
+
+
+@dataclass
+class Session:
+    """What one call of :func:`coview.run` does.
+
+    Attributes:
+        recipe: A single run's.
+        out: The folder of runs.
+        resume: Whether to go on with the latest run of this recipe, where there is one.
+        registry: Where components come from.
+        console: Where progress and notices go.
+    """
+
+    recipe: Recipe
+    out: Path
+    resume: bool
+    registry: Registry
+    console: Console
+
+    def run(self) -> RunFolder:
+        """Builds everything that can fail first, and only then makes a folder."""
+        recipe, registry = self.recipe, self.registry
+        resumed = find_unfinished(self.out, recipe) if self.resume else None
+        if resumed is not None and is_finished(resumed):
+            self._say(f"{resumed.path} is finished: nothing is left to do")
+            return resumed
+        device = choose_device(recipe)
+        precision = choose_precision(recipe, device)
+        accelerator = make_accelerator(device, precision)
+        dataset = build_dataset(recipe.data, "train", registry)
+        planned = plan_evaluators(recipe, registry, dataset)
+        model = build_towers(recipe, registry)
+        loss = registry.build("loss", recipe.loss.use, **recipe.loss.parameters)
+        training = Pretraining(recipe, registry, dataset, model, loss, accelerator)
+        folder = resumed or self._new_folder(accelerator)
+        if not accelerator.is_main_process:
+            if resumed is not None:
+                self._go_back(training, folder)
+            with StopRequest() as stop:
+                training.run(folder.checkpoints, stop, Observer())
+            return folder
+        with locked(folder):
+            try:
+                self._lead(folder, training, dataset, planned, precision, go_on=resumed is not None)
+            except CoviewError:
+                if resumed is None and training.step == 0:
+                    shutil.rmtree(folder.path, ignore_errors=True)
+                raise
+        return folder
+
+    def _lead(
+        self,
+        folder: RunFolder,
+        training: Pretraining,
+        dataset: Dataset,
+        planned: list[Planned],
+        precision: Precision,
+        *,
+        go_on: bool,
+    ) -> None:
+        """What the main process does: train, evaluate, report, and tell about it."""
+        step = self._go_back(training, folder) if go_on else 0
+        device, ranks = training.accelerator.device, training.accelerator.num_processes
+        if step == 0:
+            environment = describe_environment(self.registry, device=device, precision=precision, ranks=ranks)
+            write_environment(folder.environment, environment)
+            self._say(f"{self.recipe.name} on {environment['device']} in {precision}: {folder.path}")
+        for warning in self.recipe.warnings:
+            self._say(f"warning: {warning}")
+        for plan in planned:
+            if plan.skipped:
+                self._say(f"{plan.table.use} is left out: {plan.skipped}")
+        status: Literal["done", "interrupted", "failed"] = "failed"
+        try:
+            with Tracker(folder, resume_step=step if go_on else None) as tracker:
+                self._pretrain(folder, training, dataset, tracker)
+                self._evaluate(folder, training, planned, tracker)
+            mark_finished(folder.environment)
+            write_report_or_say_why(folder, self.console)
+            status = "done"
+        except (Interrupted, KeyboardInterrupt):
+            status = "interrupted"
+            raise
+        finally:
+            self._call("coview_run_end", RunEnd(folder.path, status))
+
+    def _pretrain(self, folder: RunFolder, training: Pretraining, dataset: Dataset, tracker: Tracker) -> None:
+        length, batch_size = training.length, self.recipe.train.batch_size * self.recipe.train.accumulate
+        self._call(
+            "coview_run_start", RunStart(folder.path, self.recipe.tables, length.total_steps, training.step)
+        )
+        if training.step >= length.total_steps:
+            return
+        self._preview(dataset, tracker, training.step)
+        watch = CollapseWatch()
+        with (
+            StopRequest() as stop,
+            Progress(
+                length.total_steps, length.steps_per_epoch, batch_size, training.step, self.console
+            ) as progress,
+        ):
+
+            def on_step(step: int, epoch: int, metrics: Mapping[str, float]) -> None:
+                progress.step(step, metrics)
+                if metrics:
+                    tracker.scalars(step, epoch, metrics)
+                    if warning := watch.update(step, metrics):
+                        self._say(f"warning: {warning}")
+                self._call("coview_step_end", StepEnd(step, epoch, metrics))
+
+            training.run(
+                folder.checkpoints,
+                stop,
+                Observer(
+                    step=on_step,
+                    epoch=lambda step, epoch: self._call("coview_epoch_end", EpochEnd(step, epoch)),
+                    skipped=lambda what, reason: self._say(f"skipped {what}: {reason}"),
+                ),
+            )
+
+    def _evaluate(
+        self, folder: RunFolder, training: Pretraining, planned: list[Planned], tracker: Tracker
+    ) -> None:
+        store = FeatureStore(
+            self.recipe,
+            self.registry,
+            folder,
+            training.model,
+            training.step,
+            training.accelerator.device,
+            self.console,
+        )
+        store.skipped["train"] = tuple(training.skipped.samples.values())
+        results = evaluate_all(store, planned)
+        write_results(store, planned, results)
+        split = store.splits("pretrained", ("test",))["test"] if results else None
+        if split is not None:
+            tracker.embedding("test", split, store.dataset("test").classes, training.step)
+        tracker.hparams(_scalars(self.recipe), _headline(results))
+
+    def _go_back(self, training: Pretraining, folder: RunFolder) -> int:
+        """Resumes from the latest whole checkpoint, and returns its step; 0 if there is none."""
+        damaged: list[str] = []
+        checkpoint = next(whole_checkpoints(folder.checkpoints, damaged), None)
+        for line in damaged:
+            self._say(f"warning: a damaged checkpoint is passed over: {line}")
+        if checkpoint is None:
+            self._say(f"{folder.path} has no whole checkpoint: it starts again from the beginning")
+            return 0
+        training.resume(checkpoint)
+        self._say(f"{folder.path} goes on from step {checkpoint.step:,} of {training.length.total_steps:,}")
+        return checkpoint.step
+
+    def _new_folder(self, accelerator: Accelerator) -> RunFolder:
+        made = [str(new_folder(self.out, self.recipe).path) if accelerator.is_main_process else ""]
+        if accelerator.num_processes > 1:
+            broadcast_object_list(made)
+        return RunFolder(Path(made[0]))
+
+    def _preview(self, dataset: Dataset, tracker: Tracker, step: int) -> None:
+        """Shows the views of the first samples, as the first epoch sees them."""
+        maker, rng = build_view_maker(self.recipe, self.registry), Rng()
+        name, modality = next(iter(build_modalities(self.recipe, self.registry).items()))
+        rows, captions = [], []
+        for index in range(min(_PREVIEWED, len(dataset))):
+            try:
+                sample = dataset[index]
+            except SampleError:
+                continue
+            views = zip(self.recipe.view_modalities, maker(sample, 0, rng), strict=True)
+            rows.append([sample[name], *(view for of, view in views if of == name)])
+            known = dataset.classes is not None and sample.label is not None
+            label = dataset.classes[sample.label] if known else ""  # type: ignore[index]
+            captions.append(" ".join(filter(None, (label, f"({sample.id})"))))
+        tracker.views(modality, rows, captions, step)
+
+    def _call(self, hook: str, context: Any) -> None:
+        if self.registry.manager is not None:
+            getattr(self.registry.manager.hook, hook)(context=context)
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def write_report_or_say_why(folder: RunFolder, console: Console) -> None:
+    """The report needs libraries that a run does not: without them the run is as good, and says what is missing."""
+    from coview.experiment.report import write_report
+
+    try:
+        write_report(folder)
+    except CoviewError as error:
+        console.print(f"no report: {error}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _scalars(recipe: Recipe) -> dict[str, bool | int | float | str]:
+    flat = flatten(
+        {key: value for key, value in recipe.tables.items() if key not in ("schema", "evaluate", "sweep")}
+    )
+    return {
+        key: value if isinstance(value, bool | int | float | str) else str(value)
+        for key, value in flat.items()
+    }
+
+
+def _headline(results: list[Result]) -> dict[str, float]:
+    """One number for each evaluator and label budget, for the HPARAMS tab."""
+    numbers: dict[str, float] = {}
+    for result in results:
+        if result.features == "pretrained":
+            budget = result.protocol.get("labels_per_class", "all")
+            name = f"{result.evaluator}/{result.metric}" + ("" if budget == "all" else f"@{budget}")
+            numbers.setdefault(name, result.value)
+    return numbers

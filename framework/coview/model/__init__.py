@@ -1,0 +1,1 @@
+"""Towers (encoder and projector), and what a loss sees of them."""

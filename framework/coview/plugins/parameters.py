@@ -1,0 +1,280 @@
+"""The constructor is the schema: a component's typed keyword parameters and its docstring are its recipe table.
+
+From one signature come the strict check of a recipe, the arguments that the constructor is called with, the page of
+``coview plugins show``, the JSON Schema and so the editor's completion.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import docstring_parser
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from coview.errors import CoviewError
+from coview.plugins.component import Kind
+from coview.plugins.nearest import did_you_mean
+from coview.plugins.type_text import type_text
+
+SUPPLIED: Mapping[Kind, tuple[str, ...]] = {"dataset": ("split",), "projector": ("in_width",)}
+"""Parameters that coview passes itself, and which are therefore not a recipe's."""
+
+STRICT = ConfigDict(
+    extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True, protected_namespaces=()
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one parameter; ``path`` is dotted and relative to the component's table."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter, for people.
+
+    Attributes:
+        name: Its key in a recipe.
+        type: Its type and range in words, such as ``float > 0``.
+        default: Its default as a JSON value; None where it has none or is absent by default.
+        required: Whether a recipe has to give it.
+        doc: Its line in the docstring.
+    """
+
+    name: str
+    type: str
+    default: Any
+    required: bool
+    doc: str
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of one component.
+
+    Attributes:
+        model: The pydantic model that checks them.
+        parameters: Each of them, for people.
+        doc: What the component is, from its docstring.
+        own_model: Whether the component brought the model itself; then its constructor gets the values as given.
+    """
+
+    model: type[BaseModel]
+    parameters: tuple[Parameter, ...]
+    doc: str
+    own_model: bool
+
+    @classmethod
+    def of(cls, factory: Callable[..., Any], kind: Kind) -> Parameters:
+        """Reads the signature, type hints and docstring of ``factory``.
+
+        Raises:
+            CoviewError: If an annotation cannot be evaluated, or a parameter cannot be given by keyword.
+        """
+        doc = docstring_parser.parse(_docstring(factory))
+        docs = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
+        about = "\n\n".join(part for part in (doc.short_description, doc.long_description) if part)
+        own: type[BaseModel] | None = getattr(factory, "parameters_model", None)
+        fields: dict[str, Any] = {}
+        listed: list[Parameter] = []
+        for name, (annotation, default) in _signature(factory).items():
+            if name in SUPPLIED.get(kind, ()):
+                continue
+            required = default is inspect.Parameter.empty
+            fields[name] = (
+                annotation,
+                Field(... if required else default, description=docs.get(name) or None),
+            )
+            shown = None if required else _jsonable(default)
+            listed.append(Parameter(name, type_text(annotation), shown, required, docs.get(name, "")))
+        if own is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a parameter may be called "copy" or "schema": only a name here
+                try:
+                    own_model = create_model(_name(factory), __config__=STRICT, **fields)
+                except Exception as error:
+                    raise CoviewError(f"{_name(factory)}: its parameters are no schema: {error}") from error
+            return cls(own_model, tuple(listed), about, own_model=False)
+        return cls(own, tuple(listed), about, own_model=True)
+
+    def check(self, given: Mapping[str, Any], also: Iterable[str] = ()) -> list[Problem]:
+        """Everything that is wrong with a table, in words.
+
+        Args:
+            given: The table, without ``use``.
+            also: Keys that the table takes besides, for the message on an unknown one.
+        """
+        return self._validate(given, also)[1]
+
+    def resolved(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A valid table with every default written out, as JSON values; what is absent stays absent."""
+        model, problems = self._validate(given)
+        assert model is not None, problems
+        values: dict[str, Any] = {p.name: p.default for p in self.parameters if not p.required}
+        values |= dict(given) if self.own_model else model.model_dump(mode="json")
+        return {name: value for name, value in values.items() if value is not None}
+
+    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The keyword arguments for the constructor: tuples, paths and so on in place of TOML's values."""
+        if self.own_model:
+            return dict(given)
+        model, problems = self._validate(given)
+        assert model is not None, problems
+        return {name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set}
+
+    def _validate(self, given: Mapping[str, Any], also: Iterable[str] = ()) -> tuple[BaseModel | None, list[Problem]]:
+        types = {parameter.name: parameter.type for parameter in self.parameters}
+        return validate_strictly(self.model, given, types | dict.fromkeys(also, ""))
+
+
+def validate_strictly(
+    model: type[BaseModel], given: Mapping[str, Any], types: Mapping[str, str]
+) -> tuple[BaseModel | None, list[Problem]]:
+    """Checks a table by a model, with messages for a person.
+
+    Pydantic's JSON mode is what is wanted: strict about numbers and strings, yet an array is a tuple and a string a
+    path.
+
+    Args:
+        model: With ``extra="forbid"``.
+        given: A table as TOML has it.
+        types: Each key's type in words.
+    """
+    unusable = [
+        Problem(key, f"has a value that nothing takes: {why}")
+        for key, value in given.items()
+        if (why := _not_json(value))
+    ]
+    if unusable:
+        return None, unusable
+    try:
+        return model.model_validate_json(json.dumps(given).encode("utf-8", "surrogatepass")), []
+    except ValidationError as error:
+        return None, _problems(error, given, types, model)
+
+
+def _not_json(value: Any) -> str:
+    """Why a value of TOML's cannot be a parameter (dates and times are the only ones); empty if it can."""
+    try:
+        json.dumps(value)
+    except TypeError as error:
+        return str(error)
+    except RecursionError:
+        return "it is nested too deeply"
+    return ""
+
+
+def _problems(
+    error: ValidationError, given: Mapping[str, Any], types: Mapping[str, str], model: type[BaseModel]
+) -> list[Problem]:
+    """One problem for each key: a union's errors, one for each of its members, are one mistake of the user's."""
+    problems: list[Problem] = []
+    by_key: dict[str, list[Any]] = {}
+    for item in error.errors(include_url=False):
+        by_key.setdefault(str(item["loc"][0]) if item["loc"] else "", []).append(item)
+    for key, items in by_key.items():
+        first = items[0]
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            takes = ", ".join(types) or "no parameters"
+            problems.append(Problem(key, f"unknown key{did_you_mean(key, types)} (takes: {takes})"))
+        elif first["type"] == "missing" and len(first["loc"]) == 1:
+            problems.append(Problem(key, f"is missing; it takes {types.get(key, 'a value')}"))
+        else:
+            path, value = _deepest(key, first["loc"], given)
+            wanted = types.get(key)
+            if any(item["type"] == "string_pattern_mismatch" for item in items):
+                message = f"is not of the right form ({_description(model, key)})"
+            elif len(items) == 1 or wanted is None:
+                message = _plain(first["msg"])
+            else:
+                message = f"has to be {wanted}"
+            problems.append(Problem(path, f"{message}, got {_short(value)}"))
+    return problems
+
+
+def _description(model: type[BaseModel], key: str) -> str:
+    described = {field.alias or name: field.description for name, field in model.model_fields.items()}
+    return (described.get(key) or "see coview plugins show").rstrip(".")
+
+
+def _deepest(key: str, location: tuple[Any, ...], given: Mapping[str, Any]) -> tuple[str, Any]:
+    """The dotted path and value as far as the location, with pydantic's union tags in it, leads into the table."""
+    path, value = [key], given.get(key)
+    for part in location[1:]:
+        in_array = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if in_array or (isinstance(value, dict) and part in value):
+            value = value[part]
+            path.append(str(part))
+    return ".".join(path), value
+
+
+def _plain(message: str) -> str:
+    for before, after in (
+        ("Input should be", "has to be"),
+        ("Value error, ", ""),
+        ("Field required", "is missing"),
+    ):
+        message = message.replace(before, after)
+    return message.replace("has to be a valid", "has to be a").replace("a integer", "an integer")
+
+
+def _short(value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = str(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _name(factory: Callable[..., Any]) -> str:
+    inner = factory.func if isinstance(factory, partial) else factory
+    return getattr(inner, "__name__", type(inner).__name__)
+
+
+def _docstring(factory: Callable[..., Any]) -> str:
+    inner = factory.func if isinstance(factory, partial) else factory
+    return inspect.getdoc(inner) or ""
+
+
+def _jsonable(default: Any) -> Any:
+    try:
+        return to_jsonable_python(default)
+    except PydanticSerializationError:
+        return str(default)
+
+
+def _signature(factory: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
+    """Keyword parameters: name to (annotation, default)."""
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError) as error:
+        raise CoviewError(f"{_name(factory)}: it has no signature to read parameters from: {error}") from error
+    inner: Any = factory.func if isinstance(factory, partial) else factory
+    hints_of = inner.__init__ if inspect.isclass(inner) else inner
+    try:
+        hints = typing.get_type_hints(hints_of, include_extras=True)
+    except Exception as error:
+        raise CoviewError(f"{_name(factory)}: a type annotation cannot be evaluated: {error}") from error
+    parameters: dict[str, tuple[Any, Any]] = {}
+    for name, parameter in signature.parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise CoviewError(f"{_name(factory)}: parameter {name!r} cannot be given by keyword")
+        annotation = hints.get(name, parameter.annotation)
+        if annotation is parameter.empty or isinstance(annotation, str):
+            known = parameter.default not in (parameter.empty, None)
+            annotation = type(parameter.default) if known else Any
+        parameters[name] = (annotation, parameter.default)
+    return parameters

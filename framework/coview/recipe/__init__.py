@@ -1,0 +1,1 @@
+"""Recipes: read, extend, override, validate, locate, snapshot, sweep."""

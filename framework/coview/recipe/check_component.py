@@ -1,0 +1,104 @@
+"""Checking one component's table against the constructor that it will be given to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from coview.errors import CoviewError
+from coview.plugins.component import Kind
+from coview.plugins.parameters import Parameters, validate_strictly
+from coview.plugins.registry import Registry
+from coview.recipe.mistakes import Mistakes
+from coview.recipe.read import Key
+from coview.recipe.tables import key_types
+
+_CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "modality")
+"""Kinds whose constructors are cheap by contract, and so are called to hear what they say of their parameters."""
+
+
+class ComponentChecker:
+    """Checks tables against the components of a registry, and notes what is wrong."""
+
+    def __init__(self, registry: Registry, mistakes: Mistakes) -> None:
+        self._registry = registry
+        self._mistakes = mistakes
+
+    def factory(self, kind: Kind, use: Any) -> Any:
+        """What builds the component, or None if that is a mistake, which is noted elsewhere."""
+        if not isinstance(use, str):
+            return None
+        try:
+            return self._registry.resolve(kind, use).factory()
+        except CoviewError:
+            return None
+
+    def own_table(self, model: type[BaseModel], table: Any, path: Key) -> BaseModel | None:
+        """Checks one of coview's own tables."""
+        if not isinstance(table, dict):
+            return None
+        valid, problems = validate_strictly(model, table, key_types(model))
+        for problem in problems:
+            self._mistakes.add(_inner(path, problem.path), problem.message)
+        return valid
+
+    def check(
+        self,
+        kind: Kind,
+        table: Any,
+        path: Key,
+        *,
+        modality: str | None = None,
+        also: tuple[str, ...] = (),
+        implied_use: bool = False,
+    ) -> dict[str, Any] | None:
+        """The resolved table, or None if something is wrong with it.
+
+        Args:
+            kind: The kind of component.
+            table: The table as given.
+            path: Where it is in the recipe.
+            modality: The modality it has to serve.
+            also: Further keys that the table takes, for the message on an unknown one.
+            implied_use: Whether ``use`` is not the user's, but coview's.
+        """
+        at = path if implied_use else (*path, "use")
+        if not isinstance(table, dict):
+            self._mistakes.add(path, f"has to be a table, got {json.dumps(table, default=str)}")
+            return None
+        use = table.get("use")
+        if not isinstance(use, str):
+            fault = "is missing" if use is None else f"has to be a string, got {json.dumps(use, default=str)}"
+            self._mistakes.add(at, f"{fault}; it names the {kind}")
+            return None
+        try:
+            factory = self._registry.resolve(kind, use, modality=modality).factory()
+            schema = Parameters.of(factory, kind)
+        except CoviewError as mistake:
+            self._mistakes.add(at, ": ".join(filter(None, (mistake.message, mistake.hint))))
+            return None
+        given = {key: value for key, value in table.items() if key != "use"}
+        problems = schema.check(given, also)
+        for problem in problems:
+            self._mistakes.add(_inner(path, problem.path), problem.message)
+        if problems:
+            return None
+        if kind in _CHEAP:
+            try:
+                factory(**schema.arguments(given))
+            except (ValueError, CoviewError) as error:
+                self._mistakes.add(path, str(error))
+                return None
+        return {"use": use, **schema.resolved(given)}
+
+
+def as_json(model: BaseModel) -> dict[str, Any]:
+    """A table of coview's own as JSON values, what is absent left out."""
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _inner(path: Key, problem: str) -> Key:
+    parts = problem.split(".") if problem else []
+    return (*path, *(int(part) if part.isdigit() else part for part in parts))

@@ -1,0 +1,75 @@
+"""From a path, or a table, to a valid recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from coview.plugins.discovery import load_plugins
+from coview.plugins.registry import Registry
+from coview.recipe.extend import read_with_parents
+from coview.recipe.merge import Layers
+from coview.recipe.override import from_python, parse_set
+from coview.recipe.recipe import Recipe
+from coview.recipe.sweep import Cell, expand
+from coview.recipe.validate import validate
+
+
+def read_layers(
+    path: Path | str,
+    *,
+    sets: Iterable[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> Layers:
+    """Reads a recipe, its parents and the overrides, and merges them; checks nothing else.
+
+    Raises:
+        RecipeError: If a file cannot be read or an override is no ``KEY=VALUE``.
+    """
+    layers = Layers()
+    for document in read_with_parents(path):
+        layers.add_document(document)
+    layers.add_override(parse_set(sets), "--set")
+    layers.add_override(from_python(overrides or {}), "overrides")
+    return layers
+
+
+def load_recipe(
+    path: Path | str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    sets: Iterable[str] = (),
+    registry: Registry | None = None,
+) -> Recipe:
+    """Reads, extends, overrides and checks a recipe.
+
+    Args:
+        path: A file, or the name of a recipe that comes with coview, such as ``quickstart``.
+        overrides: Values over the recipe's: ``{"loss.temperature": 0.2}``, or nested mappings.
+        sets: The same as texts ``KEY=VALUE``, as ``--set`` takes them.
+        registry: What the recipe sees; all installed plugins by default.
+
+    Raises:
+        RecipeError: With every mistake, each with its file and line.
+    """
+    layers = read_layers(path, sets=sets, overrides=overrides)
+    return validate(layers, registry or load_plugins(), Path(path))
+
+
+def load_cells(recipe: Recipe, registry: Registry) -> list[tuple[Cell, Recipe]]:
+    """The recipes that a sweep stands for, each checked.
+
+    Raises:
+        RecipeError: If a cell is no valid recipe; the message names its values.
+    """
+    cells = []
+    for cell in expand(recipe.sweep):
+        layers = Layers(origins=dict(recipe.layers.origins), about=recipe.layers.about)
+        table = {key: value for key, value in recipe.layers.table.items() if key != "sweep"}
+        layers.add_override(table, "")
+        layers.origins = dict(recipe.layers.origins)
+        values = ", ".join(f"{key}={value}" for key, value in cell.values.items())
+        layers.add_override(cell.overrides(), f"sweep {values}")
+        cells.append((cell, validate(layers, registry, recipe.path)))
+    return cells

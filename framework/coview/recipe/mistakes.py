@@ -1,0 +1,40 @@
+"""Collecting mistakes with the place of each."""
+
+from __future__ import annotations
+
+from coview.errors import Mistake, RecipeError
+from coview.recipe.merge import Layers, dotted
+from coview.recipe.read import Key
+
+
+class Mistakes:
+    """The mistakes found so far in one recipe."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._layers = layers
+        self._found: dict[tuple[str, str], Mistake] = {
+            (mistake.path, mistake.message): mistake for mistake in layers.mistakes
+        }
+
+    def add(self, path: Key, message: str) -> None:
+        """Notes a mistake at ``path``; the same one twice is one."""
+        mistake = Mistake(self.where(path), dotted(path), message)
+        self._found.setdefault((mistake.path, message), mistake)
+
+    def where(self, path: Key) -> str:
+        """``file:line`` of ``path``."""
+        return self._layers.where(path)
+
+    def tables(self) -> set[str]:
+        """The top-level keys in which something is wrong."""
+        return {path.split(".")[0] for path, _ in self._found}
+
+    def raise_if_any(self) -> None:
+        """Raises a :class:`RecipeError` with all of them, in the order of the places they are at."""
+        if self._found:
+            raise RecipeError(sorted(self._found.values(), key=_place))
+
+
+def _place(mistake: Mistake) -> tuple[str, int]:
+    file, _, line = mistake.where.rpartition(":")
+    return (file, int(line)) if line.isdigit() else (mistake.where, 0)

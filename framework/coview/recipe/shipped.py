@@ -1,0 +1,39 @@
+"""The recipes that come with coview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def shipped_folder() -> Path | None:
+    """Where they are: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_recipes", package.parents[1] / "recipes"):
+        if folder.is_dir():
+            return folder
+    return None
+
+
+def find_recipe(path: Path | str) -> Path:
+    """The file that ``path`` means: itself, or the shipped recipe of that name (``quickstart``, ``image/simclr``)."""
+    given = Path(path)
+    folder = shipped_folder()
+    try:
+        if given.exists() or folder is None or given.is_absolute():
+            return given
+        for name in (
+            given,
+            given.with_name(given.name + ".toml"),
+            Path(*given.parts[1:]) if given.parts[:1] == ("recipes",) else given,
+        ):
+            if given.name and (folder / name).is_file():
+                return folder / name
+    except (OSError, ValueError):  # a name that no file can have: reading it says so
+        return given
+    return given
+
+
+def recipe_files(folder: Path) -> Iterator[Path]:
+    """Every ``.toml`` file below a folder, sorted."""
+    yield from sorted(path for path in folder.rglob("*.toml") if path.is_file())

@@ -1,0 +1,123 @@
+"""The tables that are coview's own, and not a component's: their keys, types, ranges, defaults and meaning.
+
+The recipe reference in ``docs/`` and the JSON Schema are made from here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coview.plugins.type_text import type_text
+from coview.recipe.duration import Interval, TrainingLength
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+class TopTable(BaseModel):
+    """The top of a recipe; each table is checked by itself."""
+
+    model_config = _STRICT
+
+    schema_: Literal[1] = Field(alias="schema", description="Version of the recipe format.")
+    name: Name = Field(description="Names the run's folder: letters, digits, '.', '_' and '-'.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        0, description="Of the weights, the order of samples and every view."
+    )
+    data: dict[str, Any] = Field(description="The data set.")
+    modality: dict[str, Any] = Field({}, description="Settings of the data's modality, or of each by name.")
+    augment: list[dict[str, Any]] | dict[str, list[dict[str, Any]]] = Field(
+        [], description="The augmentation pipeline, or one for each modality by name."
+    )
+    encoder: dict[str, Any] = Field(description="The encoder, or one for each modality by name.")
+    projector: dict[str, Any] = Field(
+        {}, description='The projector ("mlp" by default), or one for each modality.'
+    )
+    loss: dict[str, Any] = Field(description="The loss.")
+    train: dict[str, Any] = Field(description="The training.")
+    evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
+    sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
+
+
+class DataSettings(BaseModel):
+    """``[data]``, beside ``use`` and the data set's own parameters."""
+
+    model_config = _STRICT
+
+    views: Annotated[int, Field(ge=1, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
+        2, description="Views of each sample, in all its modalities or in each by name."
+    )
+    workers: Annotated[int, Field(ge=0, le=512)] | Literal["auto"] = Field(
+        "auto",
+        description='Loader processes; 0 loads in the main one. "auto" is the number of CPU cores, at most 8 for '
+        "each process that trains. It changes nothing but the speed.",
+    )
+
+
+class TrainTable(BaseModel):
+    """``[train]``."""
+
+    model_config = _STRICT
+
+    epochs: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Passes over the training split. Or `steps`."
+    )
+    steps: Annotated[int, Field(ge=1)] | None = Field(None, description="Optimiser steps. Or `epochs`.")
+    batch_size: Annotated[int, Field(ge=1)] = Field(description="Samples in a batch, over all ranks.")
+    accumulate: Annotated[int, Field(ge=1)] = Field(
+        1,
+        description="Batches for each optimiser step; each has its own negatives, their set does not grow.",
+    )
+    optimizer: Literal["sgd", "adamw", "lars"] = Field(
+        "sgd",
+        description="No decay and no adaptation on parameters of fewer than two dimensions. LARS needs timm.",
+    )
+    lr: Annotated[float, Field(gt=0)] = Field(description="Peak learning rate.")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd and lars.")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        (0.9, 0.999), description="Of adamw."
+    )
+    trust_coefficient: Annotated[float, Field(gt=0)] = Field(0.001, description="Of lars.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        1e-4, description="Decoupled for adamw, L2 for sgd and lars."
+    )
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="After the warm-up; cosine ends at 0."
+    )
+    warmup: TrainingLength = Field(0, description='Linear warm-up: steps, or "10 epochs".')
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Largest gradient norm; absent: none."
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description='Of the forward pass; the loss is always computed in fp32. "auto" is bf16 where the device '
+        "computes in it (Ampere and newer; CPUs with AVX-512 BF16 or AMX), fp16 on older CUDA cards, else fp32.",
+    )
+    channels_last: bool = Field(True, description="Memory layout of convolutional weights and pictures.")
+    compile: bool = Field(False, description="torch.compile the model.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Choose the card by CUDA_VISIBLE_DEVICES."
+    )
+    checkpoint_every: Interval = Field("10m", description='Steps, "2 epochs", "10m" or "1h".')
+    keep: Annotated[int, Field(ge=1)] = Field(
+        2, description="Latest checkpoints kept, besides the one of lowest training loss."
+    )
+    log_every: Annotated[int, Field(ge=1)] = Field(10, description="Steps between two lines of metrics.")
+
+
+class SweepTable(BaseModel):
+    """``[sweep]``: every combination of ``grid`` with every entry of ``zip``."""
+
+    model_config = _STRICT
+
+    grid: dict[str, list[Any]] = Field({}, description="Dotted key to the values it takes.")
+    zip: list[dict[str, Any]] = Field([], description="Each entry sets several dotted keys at once.")
+
+
+def key_types(model: type[BaseModel]) -> dict[str, str]:
+    """Each key of a table with its type in words."""
+    hints = get_type_hints(model, include_extras=True)
+    return {(f.alias or name): type_text(hints[name]) for name, f in model.model_fields.items()}

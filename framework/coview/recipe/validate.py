@@ -1,0 +1,246 @@
+"""From merged layers to a valid recipe, or to every mistake that is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from coview.plugins.registry import Registry
+from coview.recipe.check_component import ComponentChecker, as_json
+from coview.recipe.merge import Layers
+from coview.recipe.mistakes import Mistakes
+from coview.recipe.read import Key
+from coview.recipe.recipe import ComponentTable, Recipe
+from coview.recipe.sweep import expand
+from coview.recipe.tables import DataSettings, SweepTable, TopTable, TrainTable
+
+Checked = tuple[ComponentTable, dict[str, Any]]
+"""A component as given, and its resolved table."""
+
+
+def validate(layers: Layers, registry: Registry, path: Path | None = None) -> Recipe:
+    """Checks a merged recipe as strictly as it can be without building anything of size.
+
+    Raises:
+        RecipeError: With every mistake.
+    """
+    return _Validation(layers, registry).run(path)
+
+
+class _Validation:
+    def __init__(self, layers: Layers, registry: Registry) -> None:
+        self.table = layers.table
+        self.layers = layers
+        self.mistakes = Mistakes(layers)
+        self.components = ComponentChecker(registry, self.mistakes)
+        self.warnings: list[str] = []
+
+    def run(self, path: Path | None) -> Recipe:
+        top = self._own(TopTable, self.table, ())
+        broken = self.mistakes.tables()  # tables of the wrong type are not looked into
+        data, settings, factory = self._data(None if "data" in broken else self.table.get("data"))
+        modalities = self._modalities(factory)
+        views = self._views(settings, modalities)
+        used = tuple(dict.fromkeys(views)) or modalities
+        modality = self._by_modality("modality", used, self._modality, {} if "modality" in broken else None)
+        augment = self._by_modality("augment", used, self._pipeline, [] if "augment" in broken else None)
+        encoder = {} if "encoder" in broken else self._by_modality("encoder", used, self._encoder)
+        projector = self._by_modality(
+            "projector", used, self._projector, {} if "projector" in broken else None
+        )
+        loss = None if "loss" in broken else self._component("loss", self.table.get("loss"), ("loss",))
+        train = None if "train" in broken else self._train(self.table.get("train"))
+        evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []))
+        sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
+        if loss is not None and train is not None:
+            self._needs(loss[0], views, train)
+        self.mistakes.raise_if_any()
+        # what is missing has been noted as a mistake, and raised
+        assert isinstance(top, TopTable)
+        assert data is not None
+        assert settings is not None
+        assert loss is not None
+        assert train is not None
+        assert sweep is not None
+        single = len(used) == 1
+
+        def resolved(parts: Mapping[str, Any]) -> Any:
+            return parts[used[0]] if single else dict(parts)
+
+        tables: dict[str, Any] = {
+            "schema": 1,
+            "name": top.name,
+            "seed": top.seed,
+            "data": {"use": data[1].pop("use"), **as_json(settings), **data[1]},
+            "modality": resolved(modality),
+            "augment": resolved({name: [table for _, table in steps] for name, steps in augment.items()}),
+            "encoder": resolved({name: table for name, (_, table) in encoder.items()}),
+            "projector": resolved({name: table for name, (_, table) in projector.items()}),
+            "loss": loss[1],
+            "train": as_json(train),
+            "evaluate": [table for _, table in evaluate],
+        }
+        if sweep.grid or sweep.zip:
+            tables["sweep"] = {key: value for key, value in as_json(sweep).items() if value}
+        return Recipe(
+            name=top.name,
+            seed=top.seed,
+            data=data[0],
+            settings=settings,
+            view_modalities=views,
+            modality=modality,
+            augment={name: tuple(given for given, _ in steps) for name, steps in augment.items()},
+            encoder={name: given for name, (given, _) in encoder.items()},
+            projector={name: given for name, (given, _) in projector.items()},
+            loss=loss[0],
+            train=train,
+            evaluate=tuple(given for given, _ in evaluate),
+            sweep=sweep,
+            tables=tables,
+            layers=self.layers,
+            warnings=tuple(self.warnings),
+            path=path,
+        )
+
+    # ---- coview's own tables -----------------------------------------------------------------------------------
+
+    def _own(self, model: type[BaseModel], table: Any, path: Key) -> Any:
+        return self.components.own_table(model, table, path)
+
+    def _train(self, table: Any) -> TrainTable | None:
+        train: TrainTable | None = self._own(TrainTable, table, ("train",))
+        if train is None:
+            return None
+        if (train.epochs is None) == (train.steps is None):
+            both = "both epochs and steps are given" if train.epochs else "epochs (or steps) is missing"
+            self.mistakes.add(("train", "steps") if train.epochs else ("train",), f"{both}: give one of them")
+        for key, optimizers in _OPTIMIZER_SETTINGS.items():
+            if key in train.model_fields_set and train.optimizer not in optimizers:
+                where = self.mistakes.where(("train", key))
+                self.warnings.append(f"{where}: train.{key} has no effect with optimizer {train.optimizer!r}")
+        return train
+
+    def _sweep(self, table: Any) -> SweepTable | None:
+        sweep: SweepTable | None = self._own(SweepTable, table, ("sweep",))
+        if sweep is None:
+            return None
+        try:
+            expand(sweep)
+        except ValueError as error:
+            self.mistakes.add(("sweep",), str(error))
+        return sweep
+
+    # ---- data and views ----------------------------------------------------------------------------------------
+
+    def _data(self, table: Any) -> tuple[Checked | None, DataSettings | None, Any]:
+        if not isinstance(table, dict):
+            return None, None, None
+        names = tuple(DataSettings.model_fields)
+        own = {key: value for key, value in table.items() if key in names}
+        settings: DataSettings | None = self._own(DataSettings, own, ("data",))
+        rest = {key: value for key, value in table.items() if key not in names}
+        checked = self._component("dataset", rest, ("data",), also=names)
+        return checked, settings, self.components.factory("dataset", rest.get("use"))
+
+    def _modalities(self, factory: Any) -> tuple[str, ...]:
+        if factory is None:
+            return ()
+        modalities = getattr(factory, "modalities", None)
+        if not isinstance(modalities, tuple) or not modalities:
+            use = self.table["data"]["use"]
+            self.mistakes.add(("data", "use"), f'"{use}" does not say which modalities its samples have')
+            return ()
+        return modalities
+
+    def _views(self, settings: DataSettings | None, modalities: tuple[str, ...]) -> tuple[str, ...]:
+        if settings is None or not modalities:
+            return ()
+        if isinstance(settings.views, int):
+            return tuple(name for name in modalities for _ in range(settings.views))
+        for name in settings.views:
+            if name not in modalities:
+                self.mistakes.add(("data", "views", name), f"the data has {' and '.join(modalities)}")
+        views = tuple(name for name in modalities for _ in range(settings.views.get(name, 0)))
+        if not views:
+            self.mistakes.add(("data", "views"), "there has to be a view")
+        return views
+
+    # ---- tables that may be one for each modality ---------------------------------------------------------------
+
+    def _by_modality(
+        self, key: str, used: tuple[str, ...], check: Any, instead: Any = None
+    ) -> dict[str, Any]:
+        """Checks ``[key]``, or each ``[key.NAME]`` where it is split by modality."""
+        nothing: Any = [] if key == "augment" else {}
+        value = self.table.get(key, nothing) if instead is None else instead
+        if not used:  # the data set is a mistake: what can be checked without knowing its modality still is
+            if isinstance(value, list) or not all(isinstance(item, dict | list) for item in value.values()):
+                check(None, value, (key,))
+            return {}
+        if isinstance(value, dict) and value and set(value) <= set(used):
+            return {name: check(name, value.get(name, nothing), (key, name)) for name in used}
+        if len(used) > 1 and value:
+            example = f"[[{key}.{used[0]}]]" if key == "augment" else f"[{key}.{used[0]}]"
+            self.mistakes.add(
+                (key,), f"the views are of {' and '.join(used)}: give a table for each, {example}"
+            )
+            return {}
+        return {name: check(name, value, (key,)) for name in used}
+
+    def _modality(self, name: str | None, table: Any, path: Key) -> dict[str, Any]:
+        if name is None:
+            return {}
+        checked = self._component("modality", {"use": name, **table}, path, implied_use=True)
+        return {} if checked is None else {key: value for key, value in checked[1].items() if key != "use"}
+
+    def _pipeline(self, name: str | None, steps: Any, path: Key) -> list[Checked]:
+        if isinstance(steps, dict):
+            self.mistakes.add(path, f"has to be an array of tables: [[{'.'.join(map(str, path))}]]")
+            return []
+        checked = (
+            self._component("augmentation", step, (*path, index), modality=name)
+            for index, step in enumerate(steps)
+        )
+        return [step for step in checked if step is not None]
+
+    def _encoder(self, name: str | None, table: Any, path: Key) -> Checked:
+        return self._component("encoder", table, path, modality=name) or (ComponentTable(""), {})
+
+    def _projector(self, name: str | None, table: Any, path: Key) -> Checked:
+        given = {"use": "mlp", **table}
+        return self._component("projector", given, path) or (ComponentTable(""), {})
+
+    # ---- components --------------------------------------------------------------------------------------------
+
+    def _component(self, kind: Any, table: Any, path: Key, **options: Any) -> Checked | None:
+        if table is None:
+            return None
+        resolved = self.components.check(kind, table, path, **options)
+        if resolved is None:
+            return None
+        given = {key: value for key, value in table.items() if key != "use"}
+        return ComponentTable(table["use"], given), resolved
+
+    def _evaluators(self, tables: Sequence[Any]) -> list[Checked]:
+        checked = (self._component("evaluator", table, ("evaluate", i)) for i, table in enumerate(tables))
+        return [item for item in checked if item is not None]
+
+    def _needs(self, loss: ComponentTable, views: tuple[str, ...], train: TrainTable) -> None:
+        needs = getattr(self.components.factory("loss", loss.use), "needs", None)
+        if needs is None:
+            return
+        if views and len(views) < needs.views:
+            self.mistakes.add(
+                ("data", "views"), f"{loss.use} needs {needs.views} views of each sample, got {len(views)}"
+            )
+        if train.batch_size < needs.smallest_batch:
+            message = (
+                f"{loss.use} needs at least {needs.smallest_batch} samples in a batch, got {train.batch_size}"
+            )
+            self.mistakes.add(("train", "batch_size"), message)
+
+
+_OPTIMIZER_SETTINGS = {"momentum": ("sgd", "lars"), "betas": ("adamw",), "trust_coefficient": ("lars",)}

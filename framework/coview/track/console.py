@@ -1,0 +1,66 @@
+"""The console: who may use colour, and how results look on 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from coview.evaluate.result import Result
+from coview.track.result_rows import FEATURES, ResultRow, interval, result_rows
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A rich console that prints text as it is: no markup, no guessed highlighting."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def print_results(results: Sequence[Result], console: Console) -> None:
+    """Prints a table in which what was pretrained stands beside its controls, each with its 95 % interval.
+
+    There is a row for each evaluator, metric and number of labels. On a terminal names wrap, so that 80
+    columns are enough; a file or a pipe gets one line for each row, however long.
+    """
+    rows = result_rows(results)
+    if not rows:
+        console.print("no results")
+        return
+    several_data = len({(row.dataset, row.split) for row in rows}) > 1
+    separator = "\n" if console.is_terminal else " "
+    cells = [
+        [_title(row, several_data, separator)]
+        + [interval(row.by_features[name]) if name in row.by_features else "–" for name in FEATURES]
+        for row in rows
+    ]
+    if console.is_terminal:
+        console.print(_table(cells))
+    else:
+        lines = [["evaluator", *FEATURES], *cells]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            padded = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            console.print(padded.rstrip(), soft_wrap=True)
+    where = "" if several_data else f" on {rows[0].dataset} {rows[0].split}".rstrip()
+    console.print(f"95 % intervals{where}; untrained and raw are the controls")
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("evaluator", min_width=12, overflow="fold")
+    for features in FEATURES:
+        table.add_column(features, no_wrap=True, style="bold" if features == "pretrained" else "")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _title(row: ResultRow, with_data: bool, separator: str) -> str:
+    parts = [row.evaluator, row.metric, f"{row.dataset} {row.split}".strip() if with_data else "", row.budget]
+    return separator.join(part for part in parts if part)

@@ -1,0 +1,88 @@
+"""metrics.jsonl: one JSON object a line, which any tool can follow while the run goes on.
+
+A run that is killed may leave a torn last line, and one that resumes from a checkpoint repeats the steps
+after it: both are dropped when the file is opened again, so that the file reads as one uninterrupted run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from coview.errors import CoviewError
+from coview.track.atomic import write_atomically
+
+
+class MetricsFile:
+    """Appends lines to ``metrics.jsonl``; each is on its way to the disk when ``write`` returns.
+
+    Attributes:
+        last: The last line kept from before a resume; empty for a new run.
+
+    Args:
+        path: The file.
+        resume_step: The step of the checkpoint that the run goes on from: lines of later steps are dropped.
+            ``None`` for a new run, which starts an empty file.
+    """
+
+    def __init__(self, path: Path, *, resume_step: int | None = None) -> None:
+        earlier = [] if resume_step is None else read_metrics(path)
+        kept = [row for row in earlier if row["step"] <= (resume_step or 0)]
+        self.last: Mapping[str, Any] = kept[-1] if kept else {}
+        write_atomically(path, "".join(map(_line, kept)))
+        self._file = path.open("a", encoding="utf-8", newline="\n")
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Appends one line. A number that JSON has no word for (NaN, infinity) becomes ``null``."""
+        self._file.write(_line(record))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a ``metrics.jsonl``, in order; none if there is no file. A torn last line is left out.
+
+    Raises:
+        CoviewError: If a line before the last is not a JSON object with a step.
+    """
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = []
+    lines = path.read_bytes().splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            valid = isinstance(row, dict) and isinstance(row.get("step"), int)
+        except ValueError:
+            valid = False
+        if valid:
+            rows.append(row)
+        elif number < len(lines):
+            raise CoviewError(
+                f'{path}:{number}: expected a JSON object with a whole-number "step", got {line[:60]!r}',
+                hint="The file was changed by something other than coview; mend or delete that line.",
+            )
+    return rows
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    finite = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in record.items()
+    }
+    return json.dumps(finite, allow_nan=False) + "\n"

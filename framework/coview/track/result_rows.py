@@ -1,0 +1,98 @@
+"""Results side by side: what was pretrained beside its controls, a row for each number that was asked for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from coview.evaluate.result import Result
+
+FEATURES = ("pretrained", "untrained", "raw")
+
+
+@dataclass
+class ResultRow:
+    """The results of one evaluator, metric, split and number of labels.
+
+    Attributes:
+        evaluator, metric, dataset, split: What was measured, on what.
+        labels: ``10 labels a class`` where the evaluator was given fewer than all; otherwise empty.
+        detail: The parameters in which this row differs from another of the same name, such as ``k=20``.
+        by_features: ``pretrained``, ``untrained`` and ``raw``, as far as they were measured.
+    """
+
+    evaluator: str
+    metric: str
+    dataset: str
+    split: str
+    labels: str
+    detail: str = ""
+    by_features: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def budget(self) -> str:
+        """What tells this row from others of its evaluator: the labels, and the detail."""
+        return ", ".join(part for part in (self.labels, self.detail) if part)
+
+
+def result_rows(results: Sequence[Result]) -> list[ResultRow]:
+    """Groups results into rows, in the order in which they first appear.
+
+    Results stand in one row if they agree in evaluator, metric, data, split and labels; a second one for the
+    same features (the evaluator was asked for twice) goes to another row of that name. What a protocol has
+    *chosen*, such as a regularisation strength, may differ between the features; its other parameters tell
+    the rows apart.
+    """
+    rows: list[ResultRow] = []
+    for result in results:
+        named = [row for row in rows if _name(row) == _name(result)]
+        alike = [row for row in named if result.features not in row.by_features]
+        same = [row for row in alike if _asked(next(iter(row.by_features.values()))) == _asked(result)]
+        row = next(iter(same or alike), None)
+        if row is None:
+            row = ResultRow(*_name(result))
+            rows.append(row)
+        row.by_features[result.features] = result
+    names = Counter(_name(row) for row in rows)
+    for row in rows:
+        if names[_name(row)] > 1:
+            row.detail = _difference(row, [other for other in rows if _name(other) == _name(row)])
+    return rows
+
+
+def interval(result: Result) -> str:
+    """The number and its interval: ``0.912 [0.905, 0.919]``."""
+    return f"{result.value:.3f} [{result.ci_low:.3f}, {result.ci_high:.3f}]"
+
+
+def _name(item: ResultRow | Result) -> tuple[str, str, str, str, str]:
+    if isinstance(item, ResultRow):
+        return item.evaluator, item.metric, item.dataset, item.split, item.labels
+    return item.evaluator, item.metric, item.dataset, item.split, _labels(item.protocol)
+
+
+def _labels(protocol: Mapping[str, Any]) -> str:
+    labels = protocol.get("labels_per_class")
+    if labels is None:
+        return ""
+    if labels == "all":
+        return "all labels"
+    return f"{labels} label a class" if labels == 1 else f"{labels} labels a class"
+
+
+def _asked(result: Result) -> dict[str, Any]:
+    return {key: value for key, value in result.protocol.items() if key not in ("chosen", "labels_per_class")}
+
+
+def _difference(row: ResultRow, others: Sequence[ResultRow]) -> str:
+    asked = _asked(next(iter(row.by_features.values())))
+    every = [_asked(next(iter(other.by_features.values()))) for other in others]
+    differs = [key for key in asked if any(other.get(key) != asked[key] for other in every)]
+    return ", ".join(f"{key}={_plain(asked[key])}" for key in differs)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

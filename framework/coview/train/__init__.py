@@ -1,0 +1,1 @@
+"""The training loop, and what it needs: device, precision, optimiser, schedule, checkpoints, stopping."""

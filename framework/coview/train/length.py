@@ -1,0 +1,71 @@
+"""How long a run is, and when a checkpoint is due."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from coview.errors import CoviewError
+from coview.recipe.duration import Duration
+from coview.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a run is.
+
+    Attributes:
+        total_steps: Optimiser steps.
+        steps_per_epoch: Optimiser steps in an epoch, rounded down, at least 1.
+        batches_per_epoch: Batches in an epoch.
+    """
+
+    total_steps: int
+    steps_per_epoch: int
+    batches_per_epoch: int
+
+    @classmethod
+    def of(cls, recipe: Recipe, samples: int) -> Length:
+        """The length of a recipe's run on so many samples.
+
+        Raises:
+            CoviewError: If they are fewer than a batch.
+        """
+        train = recipe.train
+        batches = samples // train.batch_size
+        if batches == 0:
+            raise CoviewError(
+                f"{recipe.where('train', 'batch_size')}: a batch of {train.batch_size:,} is more than the "
+                f"{samples:,} training samples",
+                hint=f"--set train.batch_size={max(1, samples // 4)}",
+            )
+        total = train.steps if train.steps else (train.epochs or 0) * batches // train.accumulate
+        if total == 0:
+            raise CoviewError(
+                f"{recipe.where('train', 'accumulate')}: {train.accumulate} batches for a step are more than the "
+                f"{(train.epochs or 0) * batches} of the whole run"
+            )
+        return cls(total, max(1, batches // train.accumulate), batches)
+
+
+class CheckpointDue:
+    """When the next checkpoint is due.
+
+    Args:
+        every: The interval.
+        steps_per_epoch: Optimiser steps in an epoch.
+    """
+
+    def __init__(self, every: Duration, steps_per_epoch: int) -> None:
+        self._seconds = every.amount if every.unit == "seconds" else None
+        self._steps = None if every.unit == "seconds" else max(1, every.in_steps(steps_per_epoch))
+        self._last = time.monotonic()
+
+    def __call__(self, step: int) -> bool:
+        """Whether one is due after this step."""
+        if self._steps is not None:
+            return step % self._steps == 0
+        if time.monotonic() - self._last < (self._seconds or 0.0):
+            return False
+        self._last = time.monotonic()
+        return True

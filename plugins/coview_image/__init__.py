@@ -1,0 +1,117 @@
+"""Images: the modality, data sets, augmentations on Albumentations, encoders on timm and transformers."""
+
+from __future__ import annotations
+
+import coview
+
+_IMAGE = "coview[image]"
+_HUB = "coview[image,hub]"
+_SIMCLR = "arXiv:2002.05709"
+
+
+@coview.hookimpl
+def coview_register(registry: coview.Registry) -> None:
+    """Names every component of this plugin."""
+    registry.modality(
+        "image",
+        "coview_image.modality:ImageModality",
+        summary="RGB or grey pictures as uint8 arrays; a batch is a normalised (N, C, H, W) tensor",
+        extra=_IMAGE,
+    )
+    _register_datasets(registry)
+    _register_augmentations(registry)
+    _register_encoders(registry)
+
+
+def _register_datasets(registry: coview.Registry) -> None:
+    registry.dataset(
+        "digits",
+        "coview_image.datasets.digits:Digits",
+        summary="1797 handwritten digits of 8×8 from scikit-learn: for a smoke run, not for evidence",
+        source="https://archive.ics.uci.edu/dataset/80",
+        extra=_IMAGE,
+    )
+    registry.dataset(
+        "fashion_mnist",
+        "coview_image.datasets.fashion_mnist:FashionMNIST",
+        summary="70000 pictures of clothing of 28×28 in 10 balanced classes, with an official test split",
+        source="arXiv:1708.07747",
+        extra=_IMAGE,
+    )
+    registry.dataset(
+        "image_folder",
+        "coview_image.datasets.image_folder:ImageFolder",
+        summary="your own JPEG, PNG and WebP files, one subfolder a class or none",
+        extra=_IMAGE,
+    )
+
+
+def _register_augmentations(registry: coview.Registry) -> None:
+    for name, target, summary, source in (
+        (
+            "random_resized_crop",
+            "random_resized_crop:RandomResizedCrop",
+            "crop a random part and resize it to a square",
+            _SIMCLR,
+        ),
+        (
+            "color_jitter",
+            "color_jitter:ColorJitter",
+            "change brightness, contrast, saturation and hue",
+            _SIMCLR,
+        ),
+        ("random_grayscale", "grayscale:RandomGrayscale", "drop the colour", _SIMCLR),
+        ("gaussian_blur", "gaussian_blur:GaussianBlur", "blur with a random width", _SIMCLR),
+        ("random_flip", "flip:RandomFlip", "mirror left to right, or top to bottom", _SIMCLR),
+        ("random_rotation", "rotation:RandomRotation", "rotate by a random angle", ""),
+    ):
+        registry.augmentation(
+            name,
+            f"coview_image.augment.{target}",
+            modality="image",
+            summary=summary,
+            source=source,
+            extra=_IMAGE,
+        )
+    registry.family(
+        "augmentation",
+        "albumentations",
+        "coview_image.augment.albumentations:albumentations_transform",
+        modality="image",
+        summary="any Albumentations transform by its class name, its parameters checked strictly",
+        example="albumentations:Posterize",
+        source="https://albumentations.ai",
+        extra=_IMAGE,
+    )
+
+
+def _register_encoders(registry: coview.Registry) -> None:
+    for depth in (18, 34, 50):
+        registry.encoder(
+            f"resnet{depth}",
+            f"coview_image.encoders.resnet:ResNet{depth}",
+            modality="image",
+            summary=f"ResNet-{depth}, with ImageNet's stem or SimCLR's for small pictures",
+            source="arXiv:1512.03385",
+            extra=_IMAGE,
+        )
+    registry.family(
+        "encoder",
+        "timm",
+        "coview_image.encoders.timm:timm_encoder",
+        modality="image",
+        summary="any timm model by name; nothing is downloaded unless pretrained = true",
+        example="timm:convnext_atto",
+        source="https://github.com/huggingface/pytorch-image-models",
+        extra=_IMAGE,
+    )
+    registry.family(
+        "encoder",
+        "hf",
+        "coview_image.encoders.hf:hf_image_encoder",
+        modality="image",
+        summary="any vision model of the Hugging Face hub, or a local folder that transformers can load",
+        example="hf:facebook/dinov2-small",
+        source="https://huggingface.co/docs/transformers",
+        extra=_HUB,
+    )

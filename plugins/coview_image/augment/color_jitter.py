@@ -1,0 +1,52 @@
+"""Random brightness, contrast, saturation and hue, in random order.
+
+Without it two crops of a picture can be matched by their histograms alone (SimCLR, section 3.2).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import albumentations
+from annotated_types import Ge, Le
+
+from coview_image.augment.step import AlbumentationsStep
+
+
+class ColorJitter(AlbumentationsStep):
+    """Changes brightness, contrast, saturation and hue by random amounts, in random order.
+
+    The four amounts are SimCLR's (appendix A), which scales all of them by one strength. A grey picture has
+    only brightness and contrast to change.
+
+    Args:
+        strength: Multiplies the four amounts below; SimCLR: 1.0 for ImageNet, 0.5 for CIFAR-10.
+        brightness: Factor from max(0, 1 - amount) to 1 + amount; SimCLR: 0.8.
+        contrast: Likewise; SimCLR: 0.8.
+        saturation: Likewise; SimCLR: 0.8.
+        hue: Shift from -amount to amount, as a share of the colour circle; at most 0.5 after scaling; SimCLR:
+            0.2.
+        p: Probability of being applied; SimCLR: 0.8.
+    """
+
+    def __init__(
+        self,
+        *,
+        strength: Annotated[float, Ge(0)] = 1.0,
+        brightness: Annotated[float, Ge(0)] = 0.8,
+        contrast: Annotated[float, Ge(0)] = 0.8,
+        saturation: Annotated[float, Ge(0)] = 0.8,
+        hue: Annotated[float, Ge(0), Le(0.5)] = 0.2,
+        p: Annotated[float, Ge(0), Le(1)] = 0.8,
+    ) -> None:
+        if strength * hue > 0.5:
+            raise ValueError(f"strength × hue has to be at most 0.5, got {strength} × {hue} = {strength * hue:g}")
+        super().__init__(
+            albumentations.ColorJitter(
+                brightness=strength * brightness,
+                contrast=strength * contrast,
+                saturation=strength * saturation,
+                hue=strength * hue,
+                p=p,
+            )
+        )

@@ -1,0 +1,29 @@
+"""Drops the colour, keeps the three channels."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import albumentations
+import numpy as np
+from annotated_types import Ge, Le
+
+import coview
+from coview_image.augment.step import AlbumentationsStep
+
+
+class RandomGrayscale(AlbumentationsStep):
+    """Replaces all three channels by the luma. A picture of one channel stays as it is.
+
+    Args:
+        p: Probability of being applied; SimCLR: 0.2.
+    """
+
+    def __init__(self, *, p: Annotated[float, Ge(0), Le(1)] = 0.2) -> None:
+        super().__init__(albumentations.ToGray(num_output_channels=3, p=p))
+
+    def __call__(self, value: np.ndarray, rng: coview.Rng, /) -> np.ndarray:
+        """The picture, its channels equal or as they were."""
+        if value.ndim == 2 or value.shape[2] == 1:
+            return value
+        return super().__call__(value, rng)

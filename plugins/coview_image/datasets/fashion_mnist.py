@@ -1,0 +1,125 @@
+"""Fashion-MNIST from its four IDX files, wherever they already are; nothing is downloaded here."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import os
+import zlib
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+import coview
+
+_PREFIX = {"train": "train", "test": "t10k"}
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+# Of what is inside the .gz files: Debian's and the authors' differ only in the gzip header (name and time).
+_SHA256 = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+
+
+class FashionMNIST:
+    """60000 training and 10000 test pictures of clothing, 28×28 grey as RGB, in 10 balanced classes.
+
+    Args:
+        split: "train" or "test", the official ones.
+        root: Folder with the four ``*-ubyte.gz`` files, which are then checked for their form only. By
+            default the first that has them of ``$COVIEW_DATA/fashion_mnist`` (or, without that variable,
+            ``fashion_mnist`` in coview's cache folder) and the Debian package's folder; there the content is
+            checked by its SHA-256.
+    """
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    modalities: tuple[str, ...] = ("image",)
+    classes: tuple[str, ...] | None = (
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+        "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    )  # fmt: skip
+    citation = (
+        "H. Xiao, K. Rasul and R. Vollgraf (2017). Fashion-MNIST: a Novel Image Dataset for Benchmarking "
+        "Machine Learning Algorithms. arXiv:1708.07747"
+    )
+    licence = "MIT"
+    version = "2017-08-31"
+
+    def __init__(self, *, split: str = "train", root: Path | None = None) -> None:
+        if split not in self.splits:
+            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        images, labels = f"{_PREFIX[split]}-images-idx3-ubyte", f"{_PREFIX[split]}-labels-idx1-ubyte"
+        folder = _find([root] if root is not None else [_cache_folder(), _DEBIAN], [images, labels])
+        official = root is None
+        # One read-only array each: forked loader processes share its pages.
+        self._images = _read_idx(folder / f"{images}.gz", dimensions=3, official=official)
+        self._labels = _read_idx(folder / f"{labels}.gz", dimensions=1, official=official)
+        if len(self._images) != len(self._labels):
+            raise coview.CoviewError(
+                f"{folder}: {len(self._images)} pictures but {len(self._labels)} labels in the {split} split"
+            )
+        if len(self._labels) and self._labels.max() >= len(self.classes or ()):
+            raise coview.CoviewError(f"{folder / labels}.gz: labels have to be 0 to 9, got {self._labels.max()}")
+        self._first_id = 60000 if split == "test" else 0
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int, /) -> coview.Sample:
+        grey = self._images[index]
+        row = range(len(self))[index]
+        return coview.Sample(
+            {"image": np.repeat(grey[..., None], 3, axis=-1)},
+            id=self._first_id + row,
+            label=int(self._labels[index]),
+        )
+
+
+def _cache_folder() -> Path:
+    if data := os.environ.get("COVIEW_DATA"):
+        return Path(data) / "fashion_mnist"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "coview" / "data" / "fashion_mnist"
+
+
+def _find(folders: list[Path], names: list[str]) -> Path:
+    for folder in folders:
+        if all((folder / f"{name}.gz").is_file() for name in names):
+            return folder
+    wanted = " and ".join(f"{name}.gz" for name in names)
+    raise coview.CoviewError(
+        f"Fashion-MNIST: no folder has {wanted}; looked in {', '.join(map(str, folders))}",
+        hint=(
+            "apt-get install dataset-fashion-mnist, or put the four .gz files of "
+            f"https://github.com/zalandoresearch/fashion-mnist into {_cache_folder()}"
+        ),
+    )
+
+
+def _read_idx(path: Path, *, dimensions: int, official: bool) -> np.ndarray:
+    """The array of an IDX file: bytes 0, 0, 8 (for bytes), number of dimensions; the shape; the data."""
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise _corrupt(path, f"cannot be decompressed ({error})") from error
+    if official and hashlib.sha256(content).hexdigest() != _SHA256[path.stem]:
+        raise _corrupt(path, "is not the official file (its SHA-256 differs)")
+    header = 4 + 4 * dimensions
+    if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):
+        raise _corrupt(path, f"is no IDX file of bytes in {dimensions} dimensions")
+    shape = tuple(int(side) for side in np.frombuffer(content, dtype=">u4", count=dimensions, offset=4))
+    if len(content) - header != math.prod(shape):
+        raise _corrupt(
+            path,
+            f"has {len(content) - header} bytes of data where its shape {shape} wants {math.prod(shape)}",
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+
+
+def _corrupt(path: Path, what: str) -> coview.CoviewError:
+    return coview.CoviewError(f"{path} {what}", hint="delete it and fetch it again")

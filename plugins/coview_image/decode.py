@@ -1,0 +1,54 @@
+"""From an image file to an RGB array, whatever the file's colours, depth, transparency and orientation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+import coview
+
+
+def decode(path: Path, reduced_size: int | None = None) -> np.ndarray:
+    """A uint8 array of shape (height, width, 3), turned upright by its EXIF orientation.
+
+    Transparent parts are laid on white; of 16-bit greys the upper 8 bits are kept; of an animation the first
+    frame.
+
+    Args:
+        path: A file that Pillow can read.
+        reduced_size: For JPEG, decode at the smallest of the scales 1, 1/2, 1/4 and 1/8 that leaves both
+            sides at least so long.
+
+    Raises:
+        SampleError: If the file is missing, truncated, or no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            if reduced_size is not None:
+                picture.draft(None, (reduced_size, reduced_size))
+            return np.array(_as_rgb(ImageOps.exif_transpose(picture)))
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders of damaged bytes raise what they like, SyntaxError and struct.error included
+        raise coview.SampleError(str(path), _reason(error)) from error
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16-bit greys, which convert() would clip at 255
+        wide = np.asarray(picture).astype(np.int64)
+        return Image.fromarray((wide.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, PermissionError):
+        return "may not be read"
+    return f"cannot be read as a picture ({str(error) or type(error).__name__})"

@@ -1,0 +1,82 @@
+"""ResNet (arXiv:1512.03385) of three depths, with ImageNet's stem or one for small pictures, on timm's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, MultipleOf
+from torch import Tensor, nn
+
+import coview
+from coview_image.encoders.folders import save_timm_folder
+from coview_image.encoders.resnet_network import build_resnet, is_plain
+
+
+class ResNet(nn.Module):
+    """A residual network; the vector of a picture is the mean over all places of the last feature map.
+
+    ResNet-18 and ResNet-34 give 8 × width numbers, ResNet-50 gives 32 × width. As in SimCLR, the last
+    BatchNorm of every block starts at zero.
+
+    Args:
+        stem: "imagenet" is a 7×7 convolution of stride 2 and a max-pool; "small" a 3×3 convolution of stride
+            1 and no pool, SimCLR's for CIFAR-10 (appendix B.9): what pictures of up to about 64×64 need.
+        channels: Channels of the pictures, the same as the modality's.
+        width: Channels of the stem and of the first stage, even; each of the three later stages has twice as
+            many as the one before. The paper's is 64; SimCLR's "2×" is 128.
+    """
+
+    depth: ClassVar[int]
+
+    def __init__(
+        self,
+        *,
+        stem: Literal["imagenet", "small"] = "imagenet",
+        channels: Literal[1, 3] = 3,
+        width: Annotated[int, Ge(2), MultipleOf(2)] = 64,
+    ) -> None:
+        super().__init__()
+        self.stem, self.channels, self.base_width = stem, channels, width
+        self.network = build_resnet(self.depth, stem, channels, width)
+        self.width = int(self.network.num_features)
+
+    def forward(self, x_NCHW: Tensor) -> coview.Encoding:
+        """Pooled features (N, D), and those of each place of the last feature map (N, T, D)."""
+        map_NDHW = self.network.forward_features(x_NCHW)
+        return coview.Encoding(
+            pooled_ND=self.network.forward_head(map_NDHW, pre_logits=True),
+            tokens_NTD=map_NDHW.flatten(2).transpose(1, 2),
+        )
+
+    def export_hf(self, folder: Path, /) -> str:
+        """Writes a timm folder where timm has this network, else a transformers folder with its code."""
+        if is_plain(self.stem, self.base_width):
+            return save_timm_folder(self.network, folder, model_args={"in_chans": self.channels})
+        from coview_image.encoders.hub_resnet import CoviewResNetConfig, CoviewResNetModel
+
+        CoviewResNetConfig.register_for_auto_class()  # type: ignore[no-untyped-call]
+        CoviewResNetModel.register_for_auto_class("AutoModel")  # type: ignore[no-untyped-call]
+        config = CoviewResNetConfig(
+            depth=self.depth, stem=self.stem, num_channels=self.channels, base_width=self.base_width
+        )
+        model: Any = CoviewResNetModel(config)
+        model.network.load_state_dict(self.network.state_dict())
+        model.eval().save_pretrained(folder)
+        return (
+            "from transformers import AutoModel\n"
+            f"model = AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True)\n"
+            "features = model(pixel_values).pooler_output"
+        )
+
+
+class ResNet18(ResNet):  # noqa: D101  documented by ResNet, as are the others
+    depth = 18
+
+
+class ResNet34(ResNet):  # noqa: D101
+    depth = 34
+
+
+class ResNet50(ResNet):  # noqa: D101
+    depth = 50

@@ -1,0 +1,218 @@
+"""Pictures: how they become a batch, and how they are shown to a person."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+import coview
+from coview_image.opencv import cv2
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, which OpenCV, Pillow and Albumentations use as well
+_RAW_SIDE = 32
+_SHOWN_SIDE = 96
+_MARGIN = 2
+
+
+class ImageModality:
+    """Pictures as arrays of shape (height, width, 3) or (height, width): uint8, or float32 from 0 to 1.
+
+    A batch is a float32 tensor of shape (N, channels, height, width), normalised by ``(x - mean) / std``.
+    Grey pictures are repeated over three channels and coloured ones reduced to their luma as ``channels``
+    asks.
+
+    Args:
+        size: Side in pixels. A picture that is not ``size`` × ``size`` has its shorter side resized to it,
+            without aliasing, and is cropped at the centre. Absent: pictures stay as they are, and have to
+            agree in size.
+        channels: 3 for colour, 1 for grey.
+        mean: Of each channel, on the scale from 0 to 1; one number serves all channels. By default
+            ImageNet's. Three numbers with ``channels = 1`` are combined by their luma weights, as the colours
+            are.
+        std: Likewise.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: Annotated[int, Gt(0)] | None = None,
+        channels: Literal[1, 3] = 3,
+        mean: tuple[Annotated[float, Ge(0)], ...] = (0.485, 0.456, 0.406),
+        std: tuple[Annotated[float, Gt(0)], ...] = (0.229, 0.224, 0.225),
+    ) -> None:
+        self.size = size
+        self.channels = channels
+        self.mean = _per_channel("mean", mean, channels)
+        self.std = _per_channel("std", std, channels)
+        # (x / 255 - mean) / std as one product and one difference
+        self._scale = torch.tensor([1 / value for value in self.std]).view(1, channels, 1, 1)
+        self._shift = torch.tensor([m / s for m, s in zip(self.mean, self.std, strict=True)]).view(1, channels, 1, 1)
+
+    def collate(self, values: Sequence[np.ndarray], /) -> Tensor:
+        """A normalised float32 batch of shape (N, channels, height, width).
+
+        Raises:
+            CoviewError: If the pictures differ in size.
+        """
+        pictures = [self._fitted(value) for value in values]
+        if len({picture.shape for picture in pictures}) > 1:
+            pictures = [_as_channels(picture, self.channels) for picture in pictures]
+            self._check_sizes(pictures)
+        is_uint8 = all(picture.dtype == np.uint8 for picture in pictures)
+        if not is_uint8:
+            pictures = [_as_float(picture) for picture in pictures]
+        x_NHWC = torch.from_numpy(_as_channels(np.stack(pictures), self.channels))
+        x_NCHW = x_NHWC.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+        return x_NCHW.mul_(self._scale / 255 if is_uint8 else self._scale).sub_(self._shift)
+
+    def describe(self, value: np.ndarray, /) -> str:
+        """Such as ``28×28 RGB, uint8``: width × height, colour, type."""
+        colour = "grey" if value.ndim == 2 or value.shape[2] == 1 else "RGB"
+        return f"{value.shape[1]}×{value.shape[0]} {colour}, {value.dtype}"
+
+    def fit_raw(self, values: Iterable[np.ndarray], /) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+        """Pixels as features: each picture at the first one's size, or 32 × 32 if smaller, flattened."""
+        first = next(iter(values), None)
+        if first is None:
+            raise coview.CoviewError("no picture to take the size of the raw features from")
+        height, width = (min(side, _RAW_SIDE) for side in self._fitted(first).shape[:2])
+
+        def pixels(pictures: Sequence[np.ndarray]) -> np.ndarray:
+            x_NF = np.empty((len(pictures), height * width * self.channels), dtype=np.float32)
+            for row, picture in zip(x_NF, pictures, strict=True):
+                small = _resized(_as_float(_as_channels(self._fitted(picture), self.channels)), height, width)
+                row[:] = small.reshape(-1)
+            return x_NF
+
+        return pixels
+
+    def preview(self, writer: Any, tag: str, rows: Sequence[Sequence[np.ndarray]], step: int, /) -> None:
+        """One picture: a row for each sample, a cell for each view, small ones enlarged without smoothing."""
+        pictures = [[_enlarged(_as_uint8(_as_channels(view, 3))) for view in row] for row in rows]
+        height = max(picture.shape[0] for row in pictures for picture in row) + _MARGIN
+        width = max(picture.shape[1] for row in pictures for picture in row) + _MARGIN
+        grid = np.full((height * len(rows) + _MARGIN, width * max(map(len, rows)) + _MARGIN, 3), 255, dtype=np.uint8)
+        for i, row in enumerate(pictures):
+            for j, picture in enumerate(row):
+                top, left = i * height + _MARGIN, j * width + _MARGIN
+                grid[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+        writer.add_image(tag, grid, step, dataformats="HWC")
+
+    def to_html(self, value: np.ndarray, /) -> str:
+        """An ``<img>`` that carries the picture as PNG, small ones enlarged without smoothing."""
+        picture = _as_uint8(_as_channels(value, 3))
+        ok, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        assert ok, "OpenCV always has a PNG encoder"
+        height, width = picture.shape[:2]
+        zoom = _zoom(picture)
+        data = base64.b64encode(png.tobytes()).decode()
+        return (
+            f'<img src="data:image/png;base64,{data}" width="{width * zoom}" height="{height * zoom}" '
+            f'alt="{self.describe(value)}" style="image-rendering: pixelated">'
+        )
+
+    def export_hf(self, folder: Path, /) -> str:
+        """Writes ``preprocessor_config.json``, which prepares as this modality does."""
+        config: dict[str, Any] = {
+            "image_processor_type": "BitImageProcessor",
+            "do_convert_rgb": self.channels == 3,
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": list(self.mean),
+            "image_std": list(self.std),
+            "do_resize": self.size is not None,
+            "do_center_crop": self.size is not None,
+        }
+        if self.size is not None:
+            config["size"] = {"shortest_edge": self.size}
+            config["crop_size"] = {"height": self.size, "width": self.size}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "preprocessor_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        return (
+            "from transformers import AutoImageProcessor\n"
+            f"processor = AutoImageProcessor.from_pretrained({str(folder)!r})"
+        )
+
+    def _fitted(self, picture: np.ndarray) -> np.ndarray:
+        if self.size is None or picture.shape[:2] == (self.size, self.size):
+            return picture
+        height, width = picture.shape[:2]
+        ratio = self.size / min(height, width)
+        height, width = max(self.size, round(height * ratio)), max(self.size, round(width * ratio))
+        picture = _resized(picture, height, width)
+        top, left = (height - self.size) // 2, (width - self.size) // 2
+        return picture[top : top + self.size, left : left + self.size]
+
+    def _check_sizes(self, pictures: Sequence[np.ndarray]) -> None:
+        sizes = sorted({picture.shape[:2] for picture in pictures})
+        if len(sizes) > 1:
+            named = ", ".join(f"{width}×{height}" for height, width in sizes[:5])
+            more = f" and {len(sizes) - 5} more" if len(sizes) > 5 else ""
+            raise coview.CoviewError(
+                f"pictures of different sizes cannot form one batch: {named}{more} (width × height)",
+                hint='add use = "random_resized_crop" with a size to [[augment]], or set size in [modality]',
+            )
+
+
+def _per_channel(name: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    if len(values) == channels:
+        return values
+    if len(values) == 1:
+        return values * channels
+    if len(values) == 3 and channels == 1:
+        return (sum(weight * value for weight, value in zip(_LUMA, values, strict=True)),)
+    raise ValueError(f"{name} has to have one number or one for each of the {channels} channels, got {len(values)}")
+
+
+def _as_channels(pictures: np.ndarray, channels: int) -> np.ndarray:
+    """One picture (H, W), (H, W, 1) or (H, W, 3), or a stack of them, with exactly so many channels, last."""
+    if pictures.shape[-1] not in (1, 3) or pictures.ndim == 2:
+        pictures = pictures[..., None]
+    if pictures.shape[-1] == channels:
+        return pictures
+    if channels == 3:
+        return np.repeat(pictures, 3, axis=-1)
+    luma = pictures @ np.asarray(_LUMA, dtype=np.float32)
+    return (luma.round() if pictures.dtype == np.uint8 else luma).astype(pictures.dtype)[..., None]
+
+
+def _as_float(picture: np.ndarray) -> np.ndarray:
+    if picture.dtype == np.uint8:
+        return picture.astype(np.float32) / 255
+    return picture.astype(np.float32, copy=False)
+
+
+def _as_uint8(picture: np.ndarray) -> np.ndarray:
+    if picture.dtype == np.uint8:
+        return picture
+    return (picture.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Averaged over areas where it shrinks, so that it does not alias; interpolated where it grows."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    shrinks = height < picture.shape[0] or width < picture.shape[1]
+    resized: np.ndarray = cv2.resize(
+        picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return resized.reshape(height, width, *picture.shape[2:])
+
+
+def _zoom(picture: np.ndarray) -> int:
+    height, width = picture.shape[:2]
+    return max(1, _SHOWN_SIDE // max(int(height), int(width)))
+
+
+def _enlarged(picture: np.ndarray) -> np.ndarray:
+    zoom = _zoom(picture)
+    return picture.repeat(zoom, axis=0).repeat(zoom, axis=1)

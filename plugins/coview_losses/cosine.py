@@ -1,0 +1,32 @@
+"""Unit rows in full precision: what every loss on cosine similarities starts from."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+SMALLEST_NORM = 1e-12
+"""A row no longer than this has no direction."""
+
+
+def no_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """A context in which matrix products keep fp32: exp(1 / T) overflows fp16 for T below 0.09."""
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()  # the meta device, on which a recipe is tried, knows no autocast
+
+
+def unit_rows(z: Tensor) -> Tensor:
+    """Rows of length one, in fp32, or fp64 where they are given so.
+
+    A row without a direction becomes the zero row and gets no gradient. Dividing it by a small number instead
+    would send it a gradient of that number's inverse, which is infinite in fp16.
+
+    Args:
+        z: Of shape (..., D).
+    """
+    z = z if z.dtype == torch.float64 else z.float()
+    norm = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    return z / norm.masked_fill(norm <= SMALLEST_NORM, torch.inf)

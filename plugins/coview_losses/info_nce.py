@@ -1,0 +1,109 @@
+"""InfoNCE between views: find a sample's other view among the other views of all samples.
+
+The anchor is one view of a sample; the candidates are the other view of every sample. Views of the anchor's
+own number are never candidates, so all negatives lie across views: N - 1 of them for two views, where
+``nt_xent`` has 2N - 2. That is the form for views of different kinds (image and text, student and teacher),
+whose similarities within a view and across views are not comparable. With f = exp(s / T) in van den Oord et
+al. 2018 (arXiv:1807.03748, equation 4):
+
+    loss(i) = -log  exp(s_ii / T) / sum over j of exp(s_ij / T),    s_ij of i's view 0 and j's view 1
+
+``symmetric = false`` with a teacher and a queue is MoCo's loss, with the batch's own keys as further
+negatives; ``symmetric = true`` is CLIP's, and with a teacher MoCo v3's.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from annotated_types import Gt, Le
+from torch import Tensor, nn
+
+import coview
+from coview_losses.cosine import no_autocast, unit_rows
+
+
+def info_nce(
+    student_VND: Tensor,
+    teacher_GND: Tensor,
+    ids_N: Tensor,
+    temperature: float,
+    *,
+    symmetric: bool = True,
+    anchors: slice = slice(None),
+    queue_QD: Tensor | None = None,
+) -> Tensor:
+    """The mean loss of the anchors' rows.  V view · A anchor · G teacher view · N sample · D width · Q queue.
+
+    Anchors are the student's, candidates (K of them) the teacher's; without a teacher that is the same
+    tensor. Each pair of views is contrasted on its own, and the pairs are averaged. Samples of equal id are
+    not negatives of each other; where no negative is left, the loss is 0.
+
+    Args:
+        student_VND: The anchors, in any floating-point type.
+        teacher_GND: The candidates; at least two views.
+        ids_N: Sample ids.
+        temperature: T, above 0.
+        symmetric: Every view against every other; if not, view 0 against each other one.
+        anchors: Which of the N samples to average over; candidates are always all N.
+        queue_QD: Further negatives. They carry no ids: a queue that reaches back to the same samples, as one
+            longer than the data set does, holds false negatives.
+
+    Returns:
+        A scalar in fp32, or in fp64 if the inputs are.
+
+    Raises:
+        ValueError: If there are fewer than two teacher views.
+    """
+    V, N, _ = student_VND.shape
+    G = teacher_GND.shape[0]
+    if G < 2:
+        raise ValueError(f"info_nce needs at least 2 teacher views, got shape {tuple(teacher_GND.shape)}")
+    sample_N = torch.arange(N, device=student_VND.device)
+    positive_A = sample_N[anchors]
+    twin_AN = (ids_N[anchors][:, None] == ids_N) & (positive_A[:, None] != sample_N)
+    pairs = [(view, other) for view in range(V if symmetric else 1) for other in range(G) if view != other]
+
+    with no_autocast(student_VND.device):
+        anchors_VAD = unit_rows(student_VND[:, anchors]) / temperature
+        candidates_GND = unit_rows(teacher_GND)
+        queue_QD = None if queue_QD is None else unit_rows(queue_QD)
+        losses = []
+        for view, other in pairs:
+            logits_AK = (anchors_VAD[view] @ candidates_GND[other].T).masked_fill(twin_AN, -torch.inf)
+            if queue_QD is not None:
+                logits_AK = torch.cat([logits_AK, anchors_VAD[view] @ queue_QD.T], dim=1)
+            losses.append(nn.functional.cross_entropy(logits_AK, positive_A))
+        return torch.stack(losses).mean()
+
+
+class InfoNCE(nn.Module):
+    """Cross-entropy of a sample's other view among the other views of all samples in the batch.
+
+    Args:
+        temperature: Divides the cosine similarities; above 0 and at most 10, in practice 0.05 to 1. MoCo's,
+            and CLIP's to begin with, is 0.07; MoCo v3's is 0.2.
+        symmetric: Whether every view is an anchor (CLIP, MoCo v3), or only view 0 (CPC, MoCo).
+    """
+
+    needs = coview.Needs(views=2, smallest_batch=2)
+
+    def __init__(
+        self, *, temperature: Annotated[float, Gt(0), Le(10)] = 0.07, symmetric: bool = True
+    ) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.symmetric = symmetric
+
+    def forward(self, views: coview.Views) -> Tensor:
+        """The loss of the rows that this process owns."""
+        return info_nce(
+            views.student,
+            views.teacher,
+            views.ids,
+            self.temperature,
+            symmetric=self.symmetric,
+            anchors=views.anchors,
+            queue_QD=views.queue,
+        )

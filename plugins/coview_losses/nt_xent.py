@@ -1,0 +1,107 @@
+"""NT-Xent, the loss of SimCLR: find a sample's other views among all views of all samples.
+
+Each view of each sample is an anchor. Its candidates are every view of every sample but itself, so that other
+samples' views of the anchor's *own* number are negatives too; that sets it apart from ``info_nce``, whose
+negatives all lie across views. With two views (Chen et al. 2020, arXiv:2002.05709, equation 1):
+
+    loss(i, j) = -log  exp(s_ij / T) / sum over k != i of exp(s_ik / T),      s the cosine similarity
+
+With more views an anchor has V - 1 positives. Its loss is the mean over them of the same expression, whose
+denominator holds every other row, positives included: equation 2 of SupCon (arXiv:2004.11362) with the sample
+as the class.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from annotated_types import Gt, Le
+from torch import Tensor, nn
+
+import coview
+from coview_losses.cosine import no_autocast, unit_rows
+
+
+def nt_xent(
+    student_VND: Tensor,
+    teacher_GND: Tensor,
+    ids_N: Tensor,
+    temperature: float,
+    *,
+    anchors: slice = slice(None),
+    queue_QD: Tensor | None = None,
+) -> Tensor:
+    """The mean loss of the anchors' rows.  V view · A anchor · G teacher view · N sample · D width · Q queue.
+
+    Anchors are the student's, candidates (K of them) the teacher's; without a teacher that is the same
+    tensor. Of its own sample an anchor never meets the view of its own number: without a teacher that is
+    itself, with one the same input over again. Samples of equal id are neither positives nor negatives of
+    each other. Where no negative is left, the loss is finite: 0 for two views, and at least log(V - 1) for V.
+
+    Args:
+        student_VND: The anchors, in any floating-point type.
+        teacher_GND: The candidates; at least two views, so that each anchor has a positive.
+        ids_N: Sample ids.
+        temperature: T, above 0.
+        anchors: Which of the N samples to average over; candidates are always all N.
+        queue_QD: Further negatives. They carry no ids: a queue that reaches back to the same samples, as one
+            longer than the data set does, holds false negatives.
+
+    Returns:
+        A scalar in fp32, or in fp64 if the inputs are.
+
+    Raises:
+        ValueError: If there are fewer than two teacher views.
+    """
+    V, N, _ = student_VND.shape
+    G = teacher_GND.shape[0]
+    if G < 2:
+        raise ValueError(f"nt_xent needs at least 2 teacher views, got shape {tuple(teacher_GND.shape)}")
+    device = student_VND.device
+    sample_N = torch.arange(N, device=device)
+    sample_A = sample_N[anchors]
+    same_view_VG = torch.arange(V, device=device)[:, None] == torch.arange(G, device=device)
+    own_AN = sample_A[:, None] == sample_N
+    twin_AN = (ids_N[anchors][:, None] == ids_N) & ~own_AN
+    excluded_VAGN = twin_AN[None, :, None, :] | (own_AN[None, :, None, :] & same_view_VG[:, None, :, None])
+
+    with no_autocast(device):
+        anchors_VAD = unit_rows(student_VND[:, anchors]) / temperature
+        candidates_KD = unit_rows(teacher_GND).flatten(0, 1)
+        excluded_VAK = excluded_VAGN.flatten(2)
+        if queue_QD is not None:
+            candidates_KD = torch.cat([candidates_KD, unit_rows(queue_QD)])
+            excluded_VAK = nn.functional.pad(excluded_VAK, (0, len(queue_QD)), value=False)
+        logits_VAK = (anchors_VAD @ candidates_KD.T).masked_fill(excluded_VAK, -torch.inf)
+        log_share_VAGN = logits_VAK.log_softmax(-1)[..., : G * N].unflatten(-1, (G, N))
+        own_AVG = log_share_VAGN[:, torch.arange(len(sample_A), device=device), :, sample_A]
+        mean_AV = own_AVG.masked_fill(same_view_VG, 0).sum(-1) / (~same_view_VG).sum(-1)
+        return -mean_AV.mean()
+
+
+class NTXent(nn.Module):
+    """Cross-entropy of a sample's other views among all views of all samples in the batch.
+
+    Args:
+        temperature: Divides the cosine similarities; above 0 and at most 10, in practice 0.05 to 1. The
+            lower, the more the most similar negatives count. SimCLR's is 0.1 for ImageNet and 0.5 for
+            CIFAR-10.
+    """
+
+    needs = coview.Needs(views=2, smallest_batch=2)
+
+    def __init__(self, *, temperature: Annotated[float, Gt(0), Le(10)] = 0.5) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, views: coview.Views) -> Tensor:
+        """The loss of the rows that this process owns."""
+        return nt_xent(
+            views.student,
+            views.teacher,
+            views.ids,
+            self.temperature,
+            anchors=views.anchors,
+            queue_QD=views.queue,
+        )

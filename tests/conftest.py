@@ -1,0 +1,76 @@
+"""Shared fixtures. Whole runs in here are small: digits, a narrow ResNet, a few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import coview
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+
+SMALL = """\
+schema = 1
+name = "small"
+seed = 3
+
+[data]
+use = "digits"
+workers = 0
+
+[[augment]]
+use = "random_resized_crop"
+size = 8
+
+[encoder]
+use = "resnet18"
+stem = "small"
+width = 4
+
+[projector]
+hidden = 16
+width = 8
+
+[loss]
+use = "nt_xent"
+
+[train]
+steps = 6
+batch_size = 32
+lr = 0.05
+precision = "fp32"
+device = "cpu"
+log_every = 2
+checkpoint_every = 3
+
+[[evaluate]]
+use = "knn"
+k = 5
+"""
+
+
+@pytest.fixture(scope="session")
+def registry() -> coview.Registry:
+    """Every installed plugin."""
+    return coview.load_plugins()
+
+
+@pytest.fixture
+def write_recipe(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a recipe file into the test's folder; without text the small one."""
+
+    def write(text: str = SMALL, name: str = "recipe.toml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def small_recipe() -> str:
+    """A recipe whose run takes seconds."""
+    return SMALL

@@ -1,0 +1,115 @@
+import pytest
+
+from coview.errors import RecipeError
+from coview.recipe.load import read_layers
+
+
+@pytest.fixture
+def family(write_recipe):
+    write_recipe(
+        """\
+schema = 1
+name = "parent"
+[data]
+use = "one"
+views = 4
+root = "there"
+[loss]
+use = "nt_xent"
+temperature = 0.5
+[train]
+lr = 0.1
+epochs = 3
+[[augment]]
+use = "crop"
+size = 8
+[[augment]]
+use = "flip"
+""",
+        "base/parent.toml",
+    )
+    return lambda text: write_recipe(f'extends = "base/parent.toml"\n{text}', "child.toml")
+
+
+def test_tables_merge_deeply_and_arrays_replace(family):
+    layers = read_layers(family('[train]\nlr = 0.2\n[[augment]]\nuse = "blur"\n'))
+    assert layers.table["train"] == {"lr": 0.2, "epochs": 3}
+    assert layers.table["augment"] == [{"use": "blur"}]
+    assert "extends" not in layers.table
+
+
+def test_a_table_whose_use_changes_is_replaced_whole(family):
+    assert read_layers(family('[loss]\nuse = "vicreg"\n')).table["loss"] == {"use": "vicreg"}
+    assert read_layers(family('[loss]\nuse = "nt_xent"\n')).table["loss"] == {"use": "nt_xent", "temperature": 0.5}
+
+
+def test_other_data_keeps_the_settings_that_are_not_the_data_sets(family):
+    assert read_layers(family('[data]\nuse = "two"\n')).table["data"] == {"use": "two", "views": 4}
+
+
+def test_an_implied_use_counts_as_one(write_recipe):
+    write_recipe("[projector]\nhidden = 8\n", "p.toml")
+    child = write_recipe('extends = "p.toml"\n[projector]\nuse = "identity"\n', "c.toml")
+    assert read_layers(child).table["projector"] == {"use": "identity"}
+
+
+def test_origins_name_the_file_and_line_of_each_value(family, tmp_path):
+    layers = read_layers(family("[train]\nlr = 0.2\n"), sets=["loss.temperature=0.1"])
+    assert layers.where(("train", "lr")) == f"{tmp_path}/child.toml:3"
+    assert layers.where(("train", "epochs")) == f"{tmp_path}/base/parent.toml:12"
+    assert layers.where(("augment", 1, "use")) == f"{tmp_path}/base/parent.toml:17"
+    assert layers.where(("loss", "temperature")) == "--set"
+    assert layers.where(("loss", "nothing")) == f"{tmp_path}/base/parent.toml:7" or "--set"
+
+
+def test_set_reaches_into_arrays(family):
+    layers = read_layers(family(""), sets=["augment.0.size=16", "augment.1.p=0.3"])
+    assert layers.table["augment"] == [{"use": "crop", "size": 16}, {"use": "flip", "p": 0.3}]
+
+
+def test_set_beyond_an_array_is_a_mistake(family):
+    assert "there is no element 2" in str(read_layers(family(""), sets=["augment.2.size=16"]).mistakes[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a.b=1", 1),
+        ("a.b=0.5", 0.5),
+        ("a.b=true", True),
+        ("a.b=[1, 2]", [1, 2]),
+        ('a.b="x"', "x"),
+        ("a.b=adamw", "adamw"),
+        ("a.b=/some/path", "/some/path"),
+        ("a.b=x=y", "x=y"),
+        ("a.b=", ""),
+        ("a.b=1\nc=2", "1\nc=2"),
+    ],
+)
+def test_the_right_side_is_toml_or_a_string(write_recipe, text, value):
+    assert read_layers(write_recipe("schema = 1"), sets=[text]).table["a"]["b"] == value
+
+
+@pytest.mark.parametrize("text", ["a", "=1", "a b=1", "a..b=1"])
+def test_a_set_that_is_no_assignment_is_a_message(write_recipe, text):
+    with pytest.raises(RecipeError, match="--set"):
+        read_layers(write_recipe("schema = 1"), sets=[text])
+
+
+def test_a_circle_is_named(write_recipe):
+    write_recipe('extends = "b.toml"', "a.toml")
+    write_recipe('extends = "c.toml"', "b.toml")
+    start = write_recipe('extends = "a.toml"', "c.toml")
+    with pytest.raises(RecipeError, match="in a circle"):
+        read_layers(start)
+
+
+def test_a_recipe_that_extends_itself_is_a_circle(write_recipe):
+    with pytest.raises(RecipeError, match="in a circle"):
+        read_layers(write_recipe('extends = "recipe.toml"'))
+
+
+@pytest.mark.parametrize("parent", ['"none.toml"', "3", '""', '"."', '["a.toml"]', '"\\u0000"'])
+def test_a_parent_that_is_none_is_a_message_with_the_line(write_recipe, parent):
+    with pytest.raises(RecipeError, match=r"recipe.toml:2: extends"):
+        read_layers(write_recipe(f"schema = 1\nextends = {parent}\n"))

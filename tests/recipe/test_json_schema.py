@@ -1,0 +1,74 @@
+import tomllib
+
+import jsonschema
+import pytest
+from conftest import RECIPES
+
+from coview.recipe.json_schema import recipe_schema
+from coview.recipe.override import parse_set
+
+
+@pytest.fixture(scope="module")
+def schema(registry):
+    schema = recipe_schema(registry)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.toml")), ids=lambda path: path.name)
+def test_every_shipped_recipe_is_valid(schema, path):
+    schema.validate(tomllib.loads(path.read_text()))
+
+
+def with_sets(text, *sets):
+    from coview.recipe.merge import Layers
+
+    layers = Layers()
+    layers.add_override(tomllib.loads(text), "")
+    layers.add_override(parse_set(sets), "--set")
+    return layers.table
+
+
+def test_the_small_recipe_is_valid(schema, small_recipe):
+    schema.validate(tomllib.loads(small_recipe))
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ["schema=2"],
+        ["name=a/b"],
+        ["seed=-1"],
+        ["sed=1"],
+        ["data.use=digitz"],
+        ["data.rot=1"],
+        ["data.views=0"],
+        ["data.workers=few"],
+        ["encoder.use=resnet19"],
+        ["encoder.stem=tiny"],
+        ["encoder.width=1.5"],
+        ["projector.hidden=0"],
+        ["projector.hiden=8"],
+        ["loss.temperature=-1"],
+        ["loss.temperature=warm"],
+        ["loss.temprature=0.5"],
+        ["train.lr=0"],
+        ["train.epochs=3"],
+        ["train.optimizer=adam"],
+        ["train.checkpoint_every=10 minutes"],
+        ["train.wamup=1"],
+        ["augment.0.size=0"],
+        ["augment.0.use=crop"],
+        ["evaluate.0.k=0"],
+        ["evaluate.0.kk=3"],
+        ["sweep.gird.seed=[1]"],
+    ],
+    ids=str,
+)
+def test_it_refuses_what_the_checker_refuses(schema, registry, small_recipe, write_recipe, sets):
+    from coview.errors import RecipeError
+    from coview.recipe.load import load_recipe
+
+    with pytest.raises(RecipeError):
+        load_recipe(write_recipe(), sets=sets, registry=registry)
+    assert not schema.is_valid(with_sets(small_recipe, *sets))

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from coview.evaluate.result import Result
+from coview.track.console import make_console, print_results
+from coview.track.result_rows import result_rows
+
+
+def result(evaluator: str, features: str, value: float, metric: str = "accuracy", **protocol: Any) -> Result:
+    low, high = value - 0.008, value + 0.008
+    return Result(metric, value, low, high, 10000, "test", protocol, evaluator, "fashion_mnist", features)
+
+
+RESULTS = [
+    result("knn", "pretrained", 0.912, k=20),
+    result("knn", "untrained", 0.741, k=20),
+    result("knn", "raw", 0.855, k=20),
+    *(
+        result("linear_probe", features, value, labels_per_class=labels, chosen={"C": 10 * value})
+        for labels, values in {1: (0.5, 0.4, 0.3), "all": (0.9, 0.8, 0.85)}.items()
+        for features, value in zip(("pretrained", "untrained", "raw"), values, strict=True)
+    ),
+]
+
+
+def show(results: list[Result], *, terminal: bool, width: int = 80) -> str:
+    text = io.StringIO()
+    print_results(results, Console(file=text, force_terminal=terminal, width=width, color_system=None))
+    return text.getvalue()
+
+
+def test_rows_pair_what_was_pretrained_with_its_controls() -> None:
+    rows = result_rows(RESULTS)
+    assert [(row.evaluator, row.budget) for row in rows] == [
+        ("knn", ""),
+        ("linear_probe", "1 label a class"),
+        ("linear_probe", "all labels"),
+    ]
+    assert [row.by_features["untrained"].value for row in rows] == [0.741, 0.4, 0.8]
+
+
+def test_the_same_evaluator_asked_for_twice_keeps_its_pairs() -> None:
+    results = [
+        result("knn", features, value, k=k)
+        for features, values in {"pretrained": (0.91, 0.92), "raw": (0.81, 0.82)}.items()
+        for k, value in zip((20, 200), values, strict=True)
+    ]
+    for order in (results, [results[0], results[1], results[3], results[2]]):
+        rows = result_rows(order)
+        assert [row.detail for row in rows] == ["k=20", "k=200"]
+        assert [row.by_features["pretrained"].value for row in rows] == [0.91, 0.92]
+        assert [row.by_features["raw"].value for row in rows] == [0.81, 0.82]
+
+
+def test_eighty_columns_are_enough() -> None:
+    text = show(RESULTS, terminal=True)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    for cell in ("0.912 [0.904, 0.920]", "0.741 [0.733, 0.749]", "0.855 [0.847, 0.863]"):
+        assert cell in text
+    assert text.splitlines()[0].split() == ["evaluator", "pretrained", "untrained", "raw"]
+    assert "on fashion_mnist test" in text
+
+
+def test_a_pipe_gets_a_line_for_each_row() -> None:
+    long = result("rather_long_evaluator", "pretrained", 0.25, "mean_average_precision", labels_per_class=10)
+    text = show([*RESULTS, long], terminal=False)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    numbers = "0.500 [0.492, 0.508] 0.400 [0.392, 0.408] 0.300 [0.292, 0.308]"
+    assert f"linear_probe accuracy 1 label a class {numbers}" in lines
+    assert any(line.endswith("precision 10 labels a class 0.250 [0.242, 0.258] – –") for line in lines)
+    assert "\x1b" not in text
+
+
+def test_data_sets_are_named_when_there_are_several() -> None:
+    other = Result("accuracy", 0.5, 0.4, 0.6, 10, "test", {}, "knn", "digits", "pretrained")
+    text = show([RESULTS[0], other], terminal=False)
+    assert "knn accuracy digits test" in text
+
+
+def test_no_results() -> None:
+    assert show([], terminal=False) == "no results\n"
+
+
+def test_text_is_printed_as_it_is() -> None:
+    console = make_console()
+    with console.capture() as captured:
+        console.print("[bold] :smile: [/x]")
+    assert captured.get() == "[bold] :smile: [/x]\n"
