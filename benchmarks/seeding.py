@@ -43,9 +43,7 @@ def steps() -> list[AlbumentationsStep]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--views", type=int, default=300, help="views of one way in a round")
     arguments = parser.parse_args()

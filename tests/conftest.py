@@ -6,8 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import coview
+
+# the first example imports what the later ones use, and CI's machines are slow: time says nothing here
+settings.register_profile("coview", deadline=None, derandomize=True)
+settings.load_profile("coview")
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 

@@ -69,7 +69,10 @@ class ImageModality:
         is_uint8 = all(picture.dtype == np.uint8 for picture in pictures)
         if not is_uint8:
             pictures = [_as_float(picture) for picture in pictures]
-        x_NHWC = torch.from_numpy(_as_channels(np.stack(pictures), self.channels))
+        stack = np.stack(pictures)
+        if pictures[0].ndim == 2:
+            stack = stack[..., None]
+        x_NHWC = torch.from_numpy(_as_channels(stack, self.channels))
         x_NCHW = x_NHWC.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format, copy=True)
         return x_NCHW.mul_(self._scale / 255 if is_uint8 else self._scale).sub_(self._shift)
 
@@ -174,8 +177,8 @@ def _per_channel(name: str, values: tuple[float, ...], channels: int) -> tuple[f
 
 
 def _as_channels(pictures: np.ndarray, channels: int) -> np.ndarray:
-    """One picture (H, W), (H, W, 1) or (H, W, 3), or a stack of them, with exactly so many channels, last."""
-    if pictures.shape[-1] not in (1, 3) or pictures.ndim == 2:
+    """A picture (H, W), or pictures (…, H, W, 1 or 3), with exactly so many channels, last."""
+    if pictures.ndim == 2:
         pictures = pictures[..., None]
     if pictures.shape[-1] == channels:
         return pictures

@@ -7,6 +7,7 @@ Command modules import nothing heavy at their top, so that ``coview --help`` is 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -28,9 +29,7 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="coview")
-@click.option(
-    "--no-plugin", "disabled", multiple=True, metavar="NAME", help="Leave a plugin out; may be repeated."
-)
+@click.option("--no-plugin", "disabled", multiple=True, metavar="NAME", help="Leave a plugin out; may be repeated.")
 @click.option("--debug", is_flag=True, help="Show the traceback of a mistake too. May stand anywhere.")
 @click.pass_context
 def cli(context: click.Context, disabled: tuple[str, ...], debug: bool) -> None:
@@ -47,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its code instead
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_run([argument for argument in given if argument != "--debug"], debug))
 
 
@@ -56,7 +58,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _run(arguments: list[str], debug: bool) -> int:
     try:
-        cli.main(arguments, prog_name="coview", standalone_mode=False)
+        # what cli.main does, less its own opinion of a reader that went away
+        with cli.make_context("coview", arguments) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
     except CoviewError as error:
         return _fail(str(error), debug)
     except click.ClickException as error:
@@ -69,7 +75,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         click.echo("interrupted; what is done is kept, go on with --resume", err=True)
         return 130
     except BrokenPipeError:
-        # the reader went away (coview … | head): that is no mistake, and Python must not report it at exit
+        # coview … | head: that is no mistake, and Python must not report it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

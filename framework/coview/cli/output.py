@@ -10,8 +10,8 @@ import click
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    """One JSON document on standard output; dates, which JSON has not, as text."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
 
 
 def print_columns(rows: Sequence[Sequence[str]], indent: str = "") -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from coview.cli.output import print_columns, print_json
 from coview.errors import CoviewError
+
+if TYPE_CHECKING:
+    from coview.plugins.registry import Registry
 
 
 @click.group()
@@ -30,9 +33,7 @@ def list_plugins(disabled: tuple[str, ...], as_json: bool) -> None:
         print_json({"plugins": [dataclasses.asdict(p) for p in registry.plugins], "components": components})
         return
     for plugin in registry.plugins:
-        click.echo(
-            f"{plugin.name}  {plugin.status}  ({plugin.distribution} {plugin.version}, {plugin.module})"
-        )
+        click.echo(f"{plugin.name}  {plugin.status}  ({plugin.distribution} {plugin.version}, {plugin.module})")
         if plugin.reason:
             click.echo(f"  {plugin.reason}")
         for warning in plugin.warnings:
@@ -53,8 +54,7 @@ def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
     status = next((plugin for plugin in registry.plugins if plugin.name == name), None)
     pages = _pages(registry, name)
     if status is None and not pages:
-        known = ", ".join(sorted({component.name for component in registry.components}))
-        raise CoviewError(f'there is no plugin or component "{name}"', hint=f"there are: {known}")
+        raise _unknown(registry, name)
     if as_json:
         print_json({"plugin": dataclasses.asdict(status) if status else None, "components": pages})
         return
@@ -66,34 +66,42 @@ def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
         _print_page(page)
 
 
-def _pages(registry: Any, name: str) -> list[dict[str, Any]]:
-    """One page for each kind of component, and each modality, that answers to the name."""
-    from coview.plugins.component import KINDS
+def _unknown(registry: Registry, name: str) -> CoviewError:
+    """What is wrong with the name: what the kind that it nearly is says of it, else the nearest names."""
+    from coview.plugins.nearest import did_you_mean
 
+    head, colon, argument = name.partition(":")
+    for component in registry.components:
+        if head in (component.name, component.qualified):
+            try:
+                registry.resolve(component.kind, name)
+            except CoviewError as error:
+                return error
+    plugin = head.rpartition("/")[0]
+    known = {component.qualified if plugin else component.name for component in registry.components}
+    known |= {status.name for status in registry.plugins}
+    near = did_you_mean(head, known, colon + argument)
+    return CoviewError(f'there is no plugin or component "{name}"{near}', hint="coview plugins list shows them all")
+
+
+def _pages(registry: Registry, name: str) -> list[dict[str, Any]]:
+    """One page for each component that answers to the name, of whatever kind, modality or plugin."""
+    head, colon, argument = name.partition(":")
     pages = []
-    modalities = [None, *(component.name for component in registry.of_kind("modality"))]
-    for kind in KINDS:
-        seen = set()
-        for modality in modalities:
-            try:
-                use = registry.resolve(kind, name, modality=modality)
-            except CoviewError as error:
-                if "ambiguous" in str(error) and modality is None:
-                    click.echo(f"{kind}: {error}", err=True)
-                continue
-            if use.component in seen:
-                continue
-            seen.add(use.component)
-            page = {**dataclasses.asdict(use.component), "use": name, "qualified": use.component.qualified}
-            try:
-                parameters = registry.parameters(kind, name, modality=use.component.modality)
-                page |= {
-                    "doc": parameters.doc,
-                    "parameters": [dataclasses.asdict(parameter) for parameter in parameters.parameters],
-                }
-            except CoviewError as error:
-                page |= {"error": str(error), "doc": "", "parameters": []}
-            pages.append(page)
+    for component in registry.components:
+        if head not in (component.name, component.qualified) or component.is_family != bool(colon and argument):
+            continue
+        use = f"{component.qualified}{colon}{argument}"
+        page = {**dataclasses.asdict(component), "use": use, "qualified": component.qualified}
+        try:
+            parameters = registry.parameters(component.kind, use, modality=component.modality)
+            page |= {
+                "doc": parameters.doc,
+                "parameters": [dataclasses.asdict(parameter) for parameter in parameters.parameters],
+            }
+        except CoviewError as error:
+            page |= {"error": str(error), "doc": "", "parameters": []}
+        pages.append(page)
     return pages
 
 
@@ -108,12 +116,15 @@ def _print_page(page: dict[str, Any]) -> None:
     if page["parameters"]:
         click.echo()
     for parameter in page["parameters"]:
-        default = parameter["default"]
-        ending = (
-            "required"
-            if parameter["required"]
-            else ("" if default is None else f"default {json.dumps(default)}")
-        )
-        click.echo(f"  {parameter['name']}  {parameter['type']}" + (f"  ({ending})" if ending else ""))
-        if parameter["doc"]:
-            click.echo(f"      {parameter['doc']}")
+        _print_parameter(parameter)
+
+
+def _print_parameter(parameter: dict[str, Any]) -> None:
+    default = parameter["default"]
+    if parameter["required"]:
+        ending = "  (required)"
+    else:
+        ending = "" if default is None else f"  (default {json.dumps(default, ensure_ascii=False)})"
+    click.echo(f"  {parameter['name']}  {parameter['type']}{ending}")
+    if parameter["doc"]:
+        click.echo(click.wrap_text(parameter["doc"], 100, "      ", "      "))

@@ -43,9 +43,7 @@ def list_recipes(folder: Path | None, as_json: bool) -> None:
         except RecipeError as error:
             rows.append({"recipe": str(path), "name": "", "about": str(error)})
             continue
-        rows.append(
-            {"recipe": str(path), "name": str(document.table.get("name", "")), "about": document.about}
-        )
+        rows.append({"recipe": str(path), "name": str(document.table.get("name", "")), "about": document.about})
     if as_json:
         print_json(rows)
         return
@@ -82,18 +80,18 @@ def show_recipe(
         if cell:
             cells = load_cells(valid, registry)
             if cell > len(cells):
-                raise CoviewError(f"{path} has {len(cells)} cells, not {cell}")
+                has = f"a sweep of {len(cells)} cells" if cells else "no sweep"
+                raise CoviewError(f"{path} has {has}: there is no cell {cell}")
             valid = cells[cell - 1][1]
         tables, layers = valid.tables, valid.layers
     if origin:
         rows = []
         for key, value in flatten(tables).items():
-            parts = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+            parts = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
             default = resolved and parts not in layers.origins and parts[:-1] in layers.origins
-            rows.append((f"{key} = {json.dumps(value)}", "(default)" if default else layers.where(parts)))
-        print_json(
-            [{"value": value, "origin": where} for value, where in rows]
-        ) if as_json else print_columns(rows)
+            text = json.dumps(value, ensure_ascii=False, default=str)
+            rows.append((f"{key} = {text}", "(default)" if default else layers.where(parts)))
+        print_json([{"value": value, "origin": where} for value, where in rows]) if as_json else print_columns(rows)
     elif as_json:
         print_json(tables)
     else:
@@ -109,9 +107,7 @@ def show_recipe(
     help="Also build the model, without memory for it, and push a small batch through.",
 )
 @click.pass_obj
-def check_recipe(
-    disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[str, ...], build: bool
-) -> None:
+def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[str, ...], build: bool) -> None:
     """Say everything that is wrong with recipes; builds nothing unless told to."""
     from coview.plugins.discovery import load_plugins
     from coview.recipe.load import load_cells, load_recipe

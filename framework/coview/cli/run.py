@@ -18,14 +18,10 @@ if TYPE_CHECKING:
 @click.argument("recipe", metavar="RECIPE")
 @set_option
 @click.option("--resume", is_flag=True, help="Go on with the latest run of this recipe, where there is one.")
-@click.option(
-    "--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs."
-)
+@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs.")
 @click.option("--dry-run", is_flag=True, help="Check the recipe, build it, and say what would be done.")
 @click.pass_obj
-def run(
-    disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: bool, out: Path, dry_run: bool
-) -> None:
+def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: bool, out: Path, dry_run: bool) -> None:
     """Pretrain, evaluate beside the controls, and report."""
     from coview.plugins.discovery import load_plugins
     from coview.recipe.load import load_recipe
@@ -89,9 +85,7 @@ def embed(path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
     type=click.Choice(["hf"]),
     help="A folder that transformers' AutoModel, or timm, loads.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="The folder; RUN/export/hf by default."
-)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder; RUN/export/hf by default.")
 def export(path: Path, to: str, out: Path | None) -> None:
     """Write the encoder in a form that other libraries load."""
     from coview.experiment.export import export as write

@@ -30,8 +30,8 @@ class SkippedSamples:
         Raises:
             CoviewError: If more than 1 % of the split has been skipped, with the first few by name.
         """
-        new = [sample for sample in skipped if sample.row not in self.samples]
-        self.samples |= {sample.row: sample for sample in new}
+        new = {sample.row: sample for sample in skipped if sample.row not in self.samples}
+        self.samples |= new
         if len(self.samples) > LIMIT * self._size:
             named = [f"{sample.what}: {sample.reason}" for sample in list(self.samples.values())[:5]]
             more = len(self.samples) - len(named)
@@ -42,4 +42,4 @@ class SkippedSamples:
                 + (f"\n    and {more} more" if more else ""),
                 hint="mend or remove them",
             )
-        return new
+        return list(new.values())

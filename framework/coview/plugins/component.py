@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, get_args
@@ -50,19 +51,11 @@ class Component:
         """Imports the target.
 
         Raises:
-            CoviewError: If something it imports is not installed, or the target is not there.
+            CoviewError: If something it imports is not installed, or it cannot be imported, or the target is not there.
         """
         module_name, _, attribute = self.target.partition(":")
-        try:
+        with self.explaining():
             value: Any = import_module(module_name)
-        except ModuleNotFoundError as error:
-            missing = (error.name or str(error)).split(".")[0]
-            if missing == module_name.split(".")[0]:
-                raise CoviewError(f"{self.kind} {self.qualified}: no module {module_name!r}") from error
-            raise CoviewError(
-                f"{self.kind} {self.qualified} needs the package {missing!r}, which is not installed",
-                hint=f"pip install '{self.extra or missing}'",
-            ) from error
         for part in attribute.split("."):
             try:
                 value = getattr(value, part)
@@ -71,3 +64,36 @@ class Component:
         if not callable(value):
             raise CoviewError(f"{self.kind} {self.qualified}: {self.target!r} cannot be called")
         return value  # type: ignore[no-any-return]
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Turns what goes wrong while the component's code is imported into a message.
+
+        A plugin's code may raise anything; it is the recipe that needs it which fails, and nothing else.
+        """
+        try:
+            yield
+        except CoviewError:
+            raise
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").split(".")[0]
+            if not missing or missing == self.target.partition(":")[0].split(".")[0]:
+                raise self._broken(error) from error
+            raise CoviewError(
+                f"{self.kind} {self.qualified} needs the package {missing!r}, which is not installed",
+                hint=f"pip install '{self.extra or missing}'",
+            ) from error
+        except (Exception, SystemExit) as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: BaseException) -> CoviewError:
+        return CoviewError(
+            f"{self.kind} {self.qualified} cannot be imported: {in_one_line(error)}",
+            hint=f"this is for the author of the plugin {self.plugin!r}; --debug shows where it happens",
+        )
+
+
+def in_one_line(error: BaseException) -> str:
+    """The exception as a message: its type and what it says, without line breaks."""
+    text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,12 +1,14 @@
 """Finding and loading plugins: entry points sorted, each staged and committed whole, a broken one only a row.
 
-``load_plugins`` never raises for a plugin's sake. What was found, and why a plugin is not usable, is in
+``load_plugins`` never fails for a plugin's sake. What was found, and why a plugin is not usable, is in
 ``registry.plugins``; only a recipe that needs a broken plugin fails.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable
@@ -17,6 +19,8 @@ from typing import Literal
 
 import pluggy
 
+from coview.errors import CoviewError
+from coview.plugins.component import in_one_line
 from coview.plugins.hookspecs import API, PROJECT, Hooks
 from coview.plugins.nearest import did_you_mean
 from coview.plugins.registry import Registry
@@ -24,6 +28,8 @@ from coview.plugins.registry import Registry
 State = Literal["ok", "disabled", "broken", "incompatible"]
 
 _OWN_DISTRIBUTION = "coview"
+_PLUGIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_HOOKS = tuple(name for name in vars(Hooks) if name.startswith("coview_"))
 _HEAVY = ("torch", "transformers", "timm", "torchvision", "torchaudio", "albumentations", "nlpaug", "audiomentations",
           "tensorflow", "jax", "sklearn", "scipy", "cv2", "matplotlib", "pandas")  # fmt: skip
 
@@ -62,26 +68,48 @@ def load_plugins(*, disable: Iterable[str] = ()) -> Registry:
 
     Args:
         disable: Names of plugins, or of distributions, to leave out.
+
+    Raises:
+        CoviewError: If a name in ``disable`` is of no installed plugin.
     """
-    disabled = {name.strip() for name in os.environ.get("COVIEW_DISABLE_PLUGINS", "").split(",")} | set(disable)
+    points = _entry_points()
+    given = set(disable)
+    _refuse_unknown(given, points)
+    disabled = given | {name.strip() for name in os.environ.get("COVIEW_DISABLE_PLUGINS", "").split(",")} - {""}
     own_only = os.environ.get("COVIEW_PLUGIN_AUTOLOAD", "1") == "0"
     registry = Registry()
     manager = new_manager()
     statuses: list[PluginStatus] = []
-    for point in _entry_points():
-        distribution = point.dist.name if point.dist else ""
+    for point in points:
+        distribution = _distribution(point)
+        taken = next((s for s in statuses if s.name == point.name and s.status != "disabled"), None)
         if point.name in disabled or distribution in disabled:
             statuses.append(_status(point, "disabled", "by --no-plugin or COVIEW_DISABLE_PLUGINS"))
         elif own_only and distribution != _OWN_DISTRIBUTION:
-            statuses.append(_status(point, "disabled", "COVIEW_PLUGIN_AUTOLOAD=0"))
-        elif point.name in {status.name for status in statuses}:
-            taken = next(status for status in statuses if status.name == point.name)
-            statuses.append(_status(point, "broken", f"the name is taken by {taken.distribution} {taken.version}"))
+            statuses.append(_status(point, "disabled", "by COVIEW_PLUGIN_AUTOLOAD=0"))
+        elif taken is not None:
+            reason = (
+                f"the name is taken by {taken.distribution} {taken.version}; "
+                f"--no-plugin {taken.distribution} leaves that one out"
+            )
+            statuses.append(_status(point, "broken", reason))
+        elif not _PLUGIN_NAME.fullmatch(point.name):
+            reason = f"the entry point's name {point.name!r} has to be letters, digits, '_', '-' and '.'"
+            statuses.append(_status(point, "broken", reason))
         else:
             statuses.append(_load(point, registry, manager))
     registry.plugins = tuple(statuses)
     registry.manager = manager
     return registry
+
+
+def _refuse_unknown(disable: set[str], points: Iterable[EntryPoint]) -> None:
+    known = {name for point in points for name in (point.name, _distribution(point))}
+    for name in sorted(disable - known):
+        raise CoviewError(
+            f"there is no plugin {name!r} to leave out{did_you_mean(name, known)}",
+            hint="coview plugins list shows those that are installed",
+        )
 
 
 def new_manager() -> pluggy.PluginManager:
@@ -93,53 +121,66 @@ def new_manager() -> pluggy.PluginManager:
 
 def _entry_points() -> list[EntryPoint]:
     """Sorted by distribution (coview's own first) and name; a package found twice on the path counts once."""
-    unique = {(p.dist.name if p.dist else "", p.name, p.value): p for p in entry_points(group=PROJECT)}
+    unique = {(_distribution(p), p.name, p.value): p for p in entry_points(group=PROJECT)}
     return [unique[key] for key in sorted(unique, key=lambda key: (key[0] != _OWN_DISTRIBUTION, key))]
+
+
+def _distribution(point: EntryPoint) -> str:
+    return (point.dist.name or "") if point.dist else ""
 
 
 def _load(point: EntryPoint, registry: Registry, manager: pluggy.PluginManager) -> PluginStatus:
     before = set(sys.modules)
     try:
-        module = point.load()
-        api = getattr(module, "coview_api", API)
-        if not isinstance(api, int) or api > API:
-            reason = f"it was written for interface {api}, this coview has {API}: update coview"
-            return _status(point, "incompatible", reason)
-        staging = Registry(plugin=point.name)
-        _register(module, point.name, staging)
+        # standard output is for what coview prints: a plugin that prints would spoil --json
+        with contextlib.redirect_stdout(sys.stderr):
+            module = point.load()
+            api = getattr(module, "coview_api", API)
+            if not isinstance(api, int) or api > API:
+                reason = f"it was written for interface {api}, this coview has {API}: update coview"
+                return _status(point, "incompatible", reason)
+            staging = Registry(plugin=point.name)
+            _register(module, point.name, staging)
         manager.register(module, name=point.name)
     except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return _status(point, "broken", reason, trace=traceback.format_exc())
+        return _status(point, "broken", in_one_line(error), trace=traceback.format_exc())
     registry.components.extend(staging.components)
-    heavy = [name for name in _HEAVY if name in sys.modules and name not in before]
-    warnings = tuple(
+    warnings = [
         f"importing {point.value} imports {name}: name targets as strings and import {name} where it is used"
-        for name in heavy
-    )
-    if not staging.components:
-        warnings += ("it registers no component",) if not _lifecycle_hooks(module) else ()
-    return _status(point, "ok", warnings=warnings, components=len(staging.components))
+        for name in _HEAVY
+        if name in sys.modules and name not in before
+    ]
+    warnings += [f"{name} lacks @coview.hookimpl, and is not called" for name in _unmarked(module)]
+    if not staging.components and not _implemented(new_manager(), module):
+        warnings.append("it registers no component and has no hook")
+    return _status(point, "ok", warnings=tuple(warnings), components=len(staging.components))
 
 
 def _register(module: ModuleType, name: str, staging: Registry) -> None:
     """Runs one plugin's registration by itself, so that nothing of it is seen unless all of it succeeds."""
     manager = new_manager()
-    manager.register(module, name=name)
-    known = [hook for hook in dir(Hooks) if hook.startswith("coview_")]
     for hook in _implemented(manager, module):
-        if hook not in known:
-            raise TypeError(f"unknown hook {hook}{did_you_mean(hook, known)}")
+        if hook not in _HOOKS:
+            raise TypeError(f"unknown hook {hook}{did_you_mean(hook, _HOOKS)}")
+    manager.register(module, name=name)
     manager.check_pending()
     manager.hook.coview_register(registry=staging)
 
 
 def _implemented(manager: pluggy.PluginManager, module: ModuleType) -> list[str]:
-    return [name for name in dir(module) if manager.parse_hookimpl_opts(module, name) is not None]
+    """The hooks that a plugin implements, by the names of the hooks."""
+    options = {name: manager.parse_hookimpl_opts(module, name) for name in dir(module)}
+    return [given.get("specname") or name for name, given in options.items() if given is not None]
 
 
-def _lifecycle_hooks(module: ModuleType) -> list[str]:
-    return [name for name in _implemented(new_manager(), module) if name != "coview_register"]
+def _unmarked(module: ModuleType) -> list[str]:
+    """Functions that are named like a hook and are none."""
+    manager = new_manager()
+    return [
+        name
+        for name in _HOOKS
+        if callable(getattr(module, name, None)) and manager.parse_hookimpl_opts(module, name) is None
+    ]
 
 
 def _status(
@@ -151,11 +192,10 @@ def _status(
     components: int = 0,
     trace: str = "",
 ) -> PluginStatus:
-    dist = point.dist
     return PluginStatus(
         name=point.name,
-        distribution=dist.name if dist else "",
-        version=dist.version if dist else "",
+        distribution=_distribution(point),
+        version=point.dist.version if point.dist else "",
         module=point.value,
         status=state,
         reason=reason,

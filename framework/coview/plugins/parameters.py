@@ -27,6 +27,9 @@ from coview.plugins.type_text import type_text
 SUPPLIED: Mapping[Kind, tuple[str, ...]] = {"dataset": ("split",), "projector": ("in_width",)}
 """Parameters that coview passes itself, and which are therefore not a recipe's."""
 
+_RESERVED: Mapping[Kind, tuple[str, ...]] = {"dataset": ("views", "workers")}
+"""Keys of a component's table that are coview's own, besides those that every table has."""
+
 STRICT = ConfigDict(
     extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True, protected_namespaces=()
 )
@@ -80,7 +83,7 @@ class Parameters:
         """Reads the signature, type hints and docstring of ``factory``.
 
         Raises:
-            CoviewError: If an annotation cannot be evaluated, or a parameter cannot be given by keyword.
+            CoviewError: If an annotation cannot be evaluated, or a recipe could not give a parameter.
         """
         doc = docstring_parser.parse(_docstring(factory))
         docs = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
@@ -91,6 +94,8 @@ class Parameters:
         for name, (annotation, default) in _signature(factory).items():
             if name in SUPPLIED.get(kind, ()):
                 continue
+            if name in ("use", "modality", "supplied", *_RESERVED.get(kind, ())):
+                raise CoviewError(f"{_name(factory)}: parameter {name!r} needs another name: this one is coview's own")
             required = default is inspect.Parameter.empty
             fields[name] = (
                 annotation,
@@ -122,7 +127,8 @@ class Parameters:
         model, problems = self._validate(given)
         assert model is not None, problems
         values: dict[str, Any] = {p.name: p.default for p in self.parameters if not p.required}
-        values |= dict(given) if self.own_model else model.model_dump(mode="json")
+        # the default of what is not given is listed already, and need not be a JSON value
+        values |= dict(given) if self.own_model else model.model_dump(mode="json", include=model.model_fields_set)
         return {name: value for name, value in values.items() if value is not None}
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,28 +157,45 @@ def validate_strictly(
         given: A table as TOML has it.
         types: Each key's type in words.
     """
-    unusable = [
+    problems = [
         Problem(key, f"has a value that nothing takes: {why}")
         for key, value in given.items()
         if (why := _not_json(value))
     ]
-    if unusable:
-        return None, unusable
+    unusable = {problem.path for problem in problems}
+    text = json.dumps({key: None if key in unusable else value for key, value in given.items()})
     try:
-        return model.model_validate_json(json.dumps(given).encode("utf-8", "surrogatepass")), []
+        valid = model.model_validate_json(text)
     except ValidationError as error:
-        return None, _problems(error, given, types, model)
+        return None, problems + [p for p in _problems(error, given, types, model) if p.path not in unusable]
+    problems += [
+        Problem(key, f"has to be {types.get(key, 'a number')}, got {_short(given[key])}")
+        for name, field in model.model_fields.items()
+        if (key := field.alias or name) in given and _is_mistaken(given[key], getattr(valid, name))
+    ]
+    return (None if problems else valid), problems
+
+
+def _is_mistaken(given: Any, valid: Any) -> bool:
+    """Whether a choice of integers was met by what only equals one: pydantic takes true and 1.0 for ``Literal[1]``."""
+    if isinstance(given, list) and isinstance(valid, list | tuple):
+        return any(map(_is_mistaken, given, valid))
+    return type(valid) in (int, bool) and type(given) is not type(valid)
 
 
 def _not_json(value: Any) -> str:
     """Why a value of TOML's cannot be a parameter (dates and times are the only ones); empty if it can."""
     try:
-        json.dumps(value)
-    except TypeError as error:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
         return str(error)
     except RecursionError:
         return "it is nested too deeply"
     return ""
+
+
+_OF_THE_WHOLE = ("missing", "too_short", "too_long", "is_instance_of", "callable_type")
+"""Errors that are best answered with the whole type: an array of the wrong length, a type that TOML has no value of."""
 
 
 def _problems(
@@ -185,21 +208,20 @@ def _problems(
         by_key.setdefault(str(item["loc"][0]) if item["loc"] else "", []).append(item)
     for key, items in by_key.items():
         first = items[0]
+        wanted = types.get(key)
         if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
             takes = ", ".join(types) or "no parameters"
             problems.append(Problem(key, f"unknown key{did_you_mean(key, types)} (takes: {takes})"))
         elif first["type"] == "missing" and len(first["loc"]) == 1:
-            problems.append(Problem(key, f"is missing; it takes {types.get(key, 'a value')}"))
+            problems.append(Problem(key, f"is missing; it takes {wanted or 'a value'}"))
+        elif any(item["type"] == "string_pattern_mismatch" for item in items):
+            message = f"is not of the right form ({_description(model, key)})"
+            problems.append(Problem(key, f"{message}, got {_short(given.get(key))}"))
+        elif wanted and (len(items) > 1 or first["type"] in _OF_THE_WHOLE):
+            problems.append(Problem(key, f"has to be {wanted}, got {_short(given.get(key))}"))
         else:
             path, value = _deepest(key, first["loc"], given)
-            wanted = types.get(key)
-            if any(item["type"] == "string_pattern_mismatch" for item in items):
-                message = f"is not of the right form ({_description(model, key)})"
-            elif len(items) == 1 or wanted is None:
-                message = _plain(first["msg"])
-            else:
-                message = f"has to be {wanted}"
-            problems.append(Problem(path, f"{message}, got {_short(value)}"))
+            problems.append(Problem(path, f"{_plain(first['msg'])}, got {_short(value)}"))
     return problems
 
 
@@ -220,13 +242,18 @@ def _deepest(key: str, location: tuple[Any, ...], given: Mapping[str, Any]) -> t
 
 
 def _plain(message: str) -> str:
+    """Pydantic's message in the words of a recipe: arrays and tables, not tuples and dictionaries."""
     for before, after in (
         ("Input should be", "has to be"),
         ("Value error, ", ""),
-        ("Field required", "is missing"),
+        ("has to be a valid", "has to be a"),
+        ("a integer", "an integer"),
+        ("a array", "an array"),
+        ("an object", "a table"),
+        ("a dictionary", "a table"),
     ):
         message = message.replace(before, after)
-    return message.replace("has to be a valid", "has to be a").replace("a integer", "an integer")
+    return message
 
 
 def _short(value: Any) -> str:
@@ -251,7 +278,7 @@ def _jsonable(default: Any) -> Any:
     try:
         return to_jsonable_python(default)
     except PydanticSerializationError:
-        return str(default)
+        return None
 
 
 def _signature(factory: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:

@@ -24,7 +24,11 @@ _ARTICLE = {"augmentation": "an", "encoder": "an", "evaluator": "an"}
 
 
 class UnknownComponentError(CoviewError):
-    """No component, or more than one, answers to a name."""
+    """No component answers to a name."""
+
+
+class AmbiguousNameError(UnknownComponentError):
+    """More than one component answers to a name."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,12 @@ class Use:
         target = self.component.load()
         if self.argument is None:
             return target
-        try:
-            factory = target(self.argument)
-        except LookupError as error:
-            raise UnknownComponentError(str(error.args[0]) if error.args else f"unknown name {self.text!r}") from error
+        with self.component.explaining():
+            try:
+                factory = target(self.argument)
+            except LookupError as error:
+                message = str(error.args[0]) if error.args else f"unknown name {self.text!r}"
+                raise UnknownComponentError(message) from error
         return factory  # type: ignore[no-any-return]
 
 
@@ -185,43 +191,48 @@ class Registry:
         """
         head, colon, argument = use.partition(":")
         plugin, slash, name = head.rpartition("/")
-        found = [
+        named = [
             component
             for component in self.components
-            if component.kind == kind
-            and component.name == name
-            and component.is_family == bool(colon)
-            and (not slash or component.plugin == plugin)
+            if component.kind == kind and component.name == name and (not slash or component.plugin == plugin)
         ]
+        found = [component for component in named if component.is_family == bool(colon)]
         fitting = [component for component in found if modality is None or component.modality in (None, modality)]
         if found and not fitting:
-            meant = ", ".join(sorted({component.modality or "" for component in found}))
+            meant = " and ".join(sorted({component.modality or "" for component in found}))
             raise UnknownComponentError(f'"{use}" is {_ARTICLE.get(kind, "a")} {kind} for {meant}, not for {modality}')
+        if not found and named:
+            if colon:
+                raise UnknownComponentError(f'"{use}": "{head}" is a single {kind} and takes no name after a colon')
+            raise UnknownComponentError(_lacks_name(use, named[0]))
         if not fitting:
             raise UnknownComponentError(self._unknown(kind, use, plugin, modality))
         if len(fitting) > 1:
-            choices = " or ".join(f'"{component.qualified}{colon}{argument}"' for component in fitting)
-            raise UnknownComponentError(f'"{use}" is ambiguous: write {choices}')
+            choices = " or ".join(sorted({f'"{component.qualified}{colon}{argument}"' for component in fitting}))
+            raise AmbiguousNameError(f'"{use}" is ambiguous: write {choices}')
         if colon and not argument:
-            raise UnknownComponentError(f'"{use}" lacks a name after the colon, such as "{fitting[0].example}"')
+            raise UnknownComponentError(_lacks_name(use, fitting[0]))
         return Use(use, fitting[0], argument if colon else None)
 
     def _unknown(self, kind: Kind, use: str, plugin: str, modality: str | None) -> str:
-        for status in self.plugins:
-            if plugin and status.name == plugin and status.status != "ok":
-                return f'"{use}": the plugin "{plugin}" is {status.status}: {status.reason}'
-        if plugin and plugin not in {status.name for status in self.plugins}:
-            names = [status.name for status in self.plugins]
-            return f'"{use}": no plugin "{plugin}" is installed{did_you_mean(plugin, names)}'
-        known = [component.name for component in self.of_kind(kind, modality)]
-        families = [c.example for c in self.of_kind(kind, modality) if c.is_family]
-        near = did_you_mean(use, [*known, *(c.qualified for c in self.of_kind(kind, modality))])
-        listed = ", ".join(sorted({c.name for c in self.of_kind(kind, modality) if not c.is_family}))
-        message = f'unknown {kind} "{use}"{near}' + (f" (installed: {listed})" if listed else "")
+        statuses = {status.name: status for status in self.plugins}
+        if plugin and plugin not in statuses:
+            return f'"{use}": no plugin "{plugin}" is installed{did_you_mean(plugin, statuses)}'
+        if plugin and (status := statuses[plugin]).status != "ok":
+            return f'"{use}": the plugin "{plugin}" is {status.status}: {status.reason}'
+        known = self.of_kind(kind, modality)
+        plain = sorted({component.name for component in known if not component.is_family})
+        families = [component.example for component in known if component.is_family]
+        head, colon, argument = use.partition(":")
+        alike = [component for component in known if component.is_family == bool(colon)]
+        names = [component.qualified if plugin else component.name for component in alike]
+        message = f'unknown {kind} "{use}"{did_you_mean(head, names, colon + argument)}'
+        if plain:
+            message += f" (installed: {', '.join(plain)})"
         if families:
             message += f"; or by name from a library, such as {', '.join(families)}"
         unusable = [status.name for status in self.plugins if status.status != "ok"]
-        if unusable:
+        if unusable and not plugin:
             message += f". Not loaded: {', '.join(unusable)} (coview plugins list says why)"
         return message
 
@@ -238,6 +249,7 @@ class Registry:
         self,
         kind: Kind,
         use: str,
+        /,
         *,
         modality: str | None = None,
         supplied: Mapping[str, Any] | None = None,
@@ -268,3 +280,7 @@ class Registry:
             return factory(**(supplied or {}), **schema.arguments(parameters))
         except ValueError as error:
             raise CoviewError(f'{kind} "{use}": {error}') from error
+
+
+def _lacks_name(use: str, family: Component) -> str:
+    return f'"{use}" lacks a name after the colon, such as "{family.example}"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -25,11 +26,12 @@ def type_text(annotation: Any) -> str:
     origin = get_origin(annotation)
     if origin is Annotated:
         base, *constraints = get_args(annotation)
-        return " ".join([type_text(base), *filter(None, map(_constraint, constraints))])
+        limits = " and ".join(filter(None, map(_constraint, constraints)))
+        return " ".join(filter(None, (type_text(base), limits)))
     if origin is Literal:
-        return " | ".join(json.dumps(choice) for choice in get_args(annotation))
+        return " | ".join(json.dumps(choice) for choice in get_args(annotation) if choice is not None)
     if origin in (Union, types.UnionType):
-        return " | ".join(type_text(part) for part in get_args(annotation) if part is not type(None))
+        return " | ".join(dict.fromkeys(type_text(part) for part in get_args(annotation) if part is not type(None)))
     if origin is tuple:
         parts = get_args(annotation)
         if len(parts) == 2 and parts[1] is Ellipsis:
@@ -37,18 +39,22 @@ def type_text(annotation: Any) -> str:
         return f"[{', '.join(map(type_text, parts))}]"
     if origin is list or (origin is not None and getattr(origin, "__name__", "") in ("Sequence", "Iterable")):
         return f"[{type_text((get_args(annotation) or (Any,))[0])}, …]"
-    if origin is dict:
+    if origin is not None and issubclass(origin, Mapping):
         return f"table of {type_text(get_args(annotation)[1])}"
     return _PLAIN.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def _constraint(constraint: Any) -> str:
-    if isinstance(constraint, at.Interval):
+    if isinstance(constraint, at.GroupedMetadata) and type(constraint).__module__ == at.__name__:
         return " and ".join(filter(None, (_constraint(part) for part in constraint)))
     for kind, sign in ((at.Gt, ">"), (at.Ge, "≥"), (at.Lt, "<"), (at.Le, "≤")):
         if isinstance(constraint, kind):
             return f"{sign} {getattr(constraint, kind.__name__.lower())}"
     if isinstance(constraint, at.MinLen):
         return f"(at least {constraint.min_length})"
+    if isinstance(constraint, at.MaxLen):
+        return f"(at most {constraint.max_length})"
+    if isinstance(constraint, at.MultipleOf):
+        return f"a multiple of {constraint.multiple_of}"
     # pydantic's Field(…) carries its constraints as metadata
-    return " ".join(filter(None, (_constraint(part) for part in getattr(constraint, "metadata", ()))))
+    return " and ".join(filter(None, (_constraint(part) for part in getattr(constraint, "metadata", ()))))

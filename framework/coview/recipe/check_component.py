@@ -8,15 +8,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from coview.errors import CoviewError
-from coview.plugins.component import Kind
+from coview.plugins.component import Kind, in_one_line
 from coview.plugins.parameters import Parameters, validate_strictly
-from coview.plugins.registry import Registry
+from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.read import Key
 from coview.recipe.tables import key_types
 
 _CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "modality")
 """Kinds whose constructors are cheap by contract, and so are called to hear what they say of their parameters."""
+
+
+_OF_A_MODALITY: tuple[Kind, ...] = ("augmentation", "encoder")
 
 
 class ComponentChecker:
@@ -76,6 +79,10 @@ class ComponentChecker:
         try:
             factory = self._registry.resolve(kind, use, modality=modality).factory()
             schema = Parameters.of(factory, kind)
+        except AmbiguousNameError as mistake:
+            if modality is not None or kind not in _OF_A_MODALITY:
+                self._mistakes.add(at, mistake.message)
+            return None  # which one is meant is known once the data is, and that is a mistake already
         except CoviewError as mistake:
             self._mistakes.add(at, ": ".join(filter(None, (mistake.message, mistake.hint))))
             return None
@@ -91,6 +98,9 @@ class ComponentChecker:
             except (ValueError, CoviewError) as error:
                 self._mistakes.add(path, str(error))
                 return None
+            except Exception as error:  # whatever a constructor makes of odd values: they are the recipe's
+                self._mistakes.add(path, f'"{use}" cannot be built: {in_one_line(error)}')
+                return None
         return {"use": use, **schema.resolved(given)}
 
 
@@ -101,4 +111,4 @@ def as_json(model: BaseModel) -> dict[str, Any]:
 
 def _inner(path: Key, problem: str) -> Key:
     parts = problem.split(".") if problem else []
-    return (*path, *(int(part) if part.isdigit() else part for part in parts))
+    return (*path, *(int(part) if part.isdecimal() else part for part in parts))

@@ -14,9 +14,7 @@ _TRAINING = r"(\d+) ?steps?|(\d+(?:\.\d+)?) ?epochs?"
 TrainingLength = Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=f"^(?:{_TRAINING})$")]
 """Steps, or a string of steps or epochs."""
 
-Interval = (
-    Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=rf"^(?:{_TRAINING}|(\d+(?:\.\d+)?) ?[smh])$")]
-)
+Interval = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=rf"^(?:{_TRAINING}|(\d+(?:\.\d+)?) ?[smh])$")]
 """Steps, or a string of steps, epochs or time."""
 
 

@@ -6,6 +6,8 @@ open: a component's table without ``use`` may hold anything, and a file with ``e
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,7 +15,7 @@ from pydantic import BaseModel
 from coview.errors import CoviewError
 from coview.plugins.component import Component, Kind
 from coview.plugins.parameters import Parameters
-from coview.plugins.registry import Registry
+from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.tables import DataSettings, SweepTable, TopTable, TrainTable
 
@@ -33,7 +35,9 @@ def recipe_schema(registry: Registry) -> Schema:
     data = _component_schema(registry, "dataset", definitions, also=settings)
     train = _model_schema(TrainTable, definitions)
     sweep = _model_schema(SweepTable, definitions)
-    definitions |= {f"{kind}": schema for kind, schema in component.items()}
+    for kind in ("augmentation", "evaluator"):  # they stand in arrays, which replace what is inherited
+        component[kind]["required"] = ["use"]
+    definitions |= component
 
     def table(kind: Kind) -> Schema:
         return {"$ref": f"#/$defs/{kind}"}
@@ -82,6 +86,7 @@ def recipe_schema(registry: Registry) -> Schema:
                     "oneOf": [{"required": ["epochs"]}, {"required": ["steps"]}],
                 },
                 **{key: {"required": ["use"]} for key in ("data", "loss")},
+                "encoder": by_modality({"required": ["use"]}),
                 "projector": by_modality(implied("projector")),
             },
         },
@@ -92,39 +97,55 @@ def recipe_schema(registry: Registry) -> Schema:
 _KINDS: tuple[Kind, ...] = ("augmentation", "encoder", "projector", "loss", "evaluator")
 
 
-def _component_schema(
-    registry: Registry, kind: Kind, definitions: Schema, also: Schema | None = None
-) -> Schema:
-    """One branch for each component, chosen by ``use``; a table without ``use`` may hold anything."""
+def _component_schema(registry: Registry, kind: Kind, definitions: Schema, also: Schema | None = None) -> Schema:
+    """One branch for each spelling of ``use``; a table without ``use`` may hold anything."""
     also = also or {}
-    components = [component for component in registry.components if component.kind == kind]
-    names: list[str] = []
     families: list[str] = []
-    branches: list[Schema] = []
-    for component in components:
-        spellings = [component.qualified]
-        if sum(other.name == component.name for other in components) == 1:
-            spellings.append(component.name)
-        if component.is_family:
-            families += spellings
-            continue
-        names += spellings
-        parameters = _parameters_schema(component, definitions)
-        if parameters is not None:
-            properties = {"use": {"enum": spellings}, **also, **parameters["properties"]}
-            then: Schema = {"properties": properties, "additionalProperties": False}
-            if parameters.get("required"):
-                then["required"] = parameters["required"]
-            branches.append(
-                {"if": {"required": ["use"], "properties": {"use": {"enum": spellings}}}, "then": then}
-            )
-    uses: list[Schema] = [{"enum": sorted(names)}]
+    by_use: dict[str, list[Component]] = {}
+    for component in registry.of_kind(kind):
+        for spelling in _spellings(registry, component):
+            if component.is_family:
+                families.append(re.escape(spelling))
+            else:
+                by_use.setdefault(spelling, []).append(component)
+    branches: dict[str, Schema] = {}
+    for use, components in by_use.items():
+        # one for each modality; which of them is meant is not known here
+        tables = [_table_schema(component, definitions, also) for component in components]
+        then = tables[0] if len(tables) == 1 else {"anyOf": tables}
+        branch = branches.setdefault(json.dumps(then), {"uses": [], "then": then})
+        branch["uses"].append(use)
+    uses: list[Schema] = [{"enum": sorted(by_use)}]
     if families:
         uses.append({"type": "string", "pattern": f"^({'|'.join(sorted(families))}):.+"})
-    schema: Schema = {"type": "object", "properties": {"use": {"anyOf": uses}, **also}, "allOf": branches}
+    schema: Schema = {
+        "type": "object",
+        "properties": {"use": {"anyOf": uses}, **also},
+        "allOf": [
+            {"if": {"required": ["use"], "properties": {"use": {"enum": branch["uses"]}}}, "then": branch["then"]}
+            for branch in branches.values()
+        ],
+    }
     if kind in DEFAULT_USE:
         schema["description"] = f'use = "{DEFAULT_USE[kind]}" unless said otherwise'
     return schema
+
+
+def _spellings(registry: Registry, component: Component) -> list[str]:
+    """The values of ``use`` that mean the component: the bare name too, unless it is ambiguous."""
+    try:
+        registry.resolve(component.kind, component.name + ":x" * component.is_family, modality=component.modality)
+    except AmbiguousNameError:
+        return [component.qualified]
+    return [component.name, component.qualified]
+
+
+def _table_schema(component: Component, definitions: Schema, also: Schema) -> Schema:
+    parameters = _parameters_schema(component, definitions)
+    if parameters is None:
+        return {"type": "object"}
+    properties = {"use": {"type": "string"}, **also, **parameters["properties"]}
+    return {"properties": properties, "additionalProperties": False, "required": parameters.get("required", [])}
 
 
 def _parameters_schema(component: Component, definitions: Schema) -> Schema | None:
@@ -137,7 +158,10 @@ def _parameters_schema(component: Component, definitions: Schema) -> Schema | No
 
 def _only(registry: Registry, kind: Kind, name: str, definitions: Schema) -> Schema:
     """The parameters of one component, without ``use``."""
-    component = next(component for component in registry.of_kind(kind) if component.name == name)
+    try:
+        component = registry.resolve(kind, name).component
+    except CoviewError:
+        return {"type": "object"}
     parameters = _parameters_schema(component, definitions)
     if parameters is None:
         return {"type": "object"}

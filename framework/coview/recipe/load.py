@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from coview.errors import Mistake, RecipeError
 from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
 from coview.recipe.extend import read_with_parents
-from coview.recipe.merge import Layers
+from coview.recipe.limits import find_unusable
+from coview.recipe.merge import Layers, dotted
 from coview.recipe.override import from_python, parse_set
 from coview.recipe.recipe import Recipe
 from coview.recipe.sweep import Cell, expand
@@ -31,8 +33,18 @@ def read_layers(
     for document in read_with_parents(path):
         layers.add_document(document)
     layers.add_override(parse_set(sets), "--set")
-    layers.add_override(from_python(overrides or {}), "overrides")
+    layers.add_override(_overrides(overrides or {}), "overrides")
     return layers
+
+
+def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        table = from_python(given)
+    except ValueError as error:
+        raise RecipeError([Mistake("overrides", "", str(error))]) from error
+    if unusable := list(find_unusable(table)):
+        raise RecipeError([Mistake("overrides", dotted(path), reason) for path, reason in unusable])
+    return table
 
 
 def load_recipe(

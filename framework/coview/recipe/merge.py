@@ -62,7 +62,7 @@ class Layers:
                 isinstance(value, Mapping)
                 and isinstance(old, list)
                 and value
-                and all(map(str.isdigit, value))
+                and all(isinstance(key, str) and key.isdecimal() for key in value)
             ):
                 self._into_array(old, value, path, origin)
             elif isinstance(value, Mapping) and isinstance(old, dict):

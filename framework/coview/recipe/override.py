@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from coview.errors import Mistake, RecipeError
+from coview.recipe.limits import find_unusable
+from coview.recipe.merge import dotted
 
 
 def parse_set(texts: Iterable[str]) -> dict[str, Any]:
@@ -22,25 +26,33 @@ def parse_set(texts: Iterable[str]) -> dict[str, Any]:
         try:
             if not equals:
                 raise ValueError("has to be KEY=VALUE, such as loss.temperature=0.2")
-            path = _path(key)
-            _put(table, path, _value(value))
-        except (ValueError, RecursionError) as error:
+            _put(table, dotted_key(key), _value(value))
+        except ValueError as error:
             mistakes.append(Mistake(f"--set {text}", "", str(error)))
+    mistakes += [Mistake("--set", dotted(path), reason) for path, reason in find_unusable(table)]
     if mistakes:
         raise RecipeError(mistakes)
     return table
 
 
 def from_python(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """One table from ``{"loss.temperature": 0.2}`` or nested mappings."""
+    """One table from ``{"loss.temperature": 0.2}`` or nested mappings.
+
+    Raises:
+        ValueError: If a key is no dotted key, or goes through a value.
+    """
     table: dict[str, Any] = {}
     for key, value in overrides.items():
-        _put(table, _path(key), value)
+        _put(table, dotted_key(key), _plain(value))
     return table
 
 
-def _path(key: str) -> list[str]:
-    """The key's parts, as TOML reads a dotted key."""
+def dotted_key(key: str) -> list[str]:
+    """The key's parts, as TOML reads a dotted key.
+
+    Raises:
+        ValueError: If it is none.
+    """
     try:
         table: Any = tomllib.loads(f"{key.strip()} = 0")
     except tomllib.TOMLDecodeError:
@@ -52,6 +64,14 @@ def _path(key: str) -> list[str]:
         name, table = next(iter(table.items()))
         path.append(name)
     return path
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return os.fspath(value) if isinstance(value, Path) else value
 
 
 def _value(text: str) -> Any:
@@ -69,7 +89,7 @@ def _put(table: dict[str, Any], path: list[str], value: Any) -> None:
         if not isinstance(inner, dict):
             raise ValueError(f"{'.'.join(path)!r} goes through {name!r}, which is set to a value")
         table = inner
-    if isinstance(value, Mapping) and isinstance(table.get(last), dict):
+    if isinstance(value, dict) and isinstance(table.get(last), dict):
         for name, item in value.items():
             _put(table[last], [name], item)
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coview.errors import Mistake, RecipeError
+from coview.recipe.limits import find_unusable
 
 Key = tuple[str | int, ...]
 """A path into a recipe: table keys, and indices into arrays."""
@@ -43,9 +44,7 @@ def read_document(path: Path) -> Document:
     except FileNotFoundError:
         raise _error(str(path), "no such file") from None
     except IsADirectoryError:
-        raise _error(
-            str(path), "is a folder, not a recipe; coview recipe list shows the recipes in it"
-        ) from None
+        raise _error(str(path), "is a folder, not a recipe; coview recipe list shows the recipes in it") from None
     except (OSError, ValueError) as error:
         raise _error(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
@@ -62,7 +61,20 @@ def read_document(path: Path) -> Document:
         raise _error(str(path), f"has a value that cannot be read: {error}") from None
     except RecursionError:
         raise _error(str(path), "is nested too deeply") from None
-    return Document(path, table, key_lines(text), _about(text))
+    unusable = list(find_unusable(table))
+    try:
+        lines = key_lines(text)
+    except RecursionError:  # the table is nested too deeply, and listed as such
+        lines = {}
+    if unusable:
+        places = [(f"{path}:{lines[key]}" if key in lines else str(path), key) for key, _ in unusable]
+        raise RecipeError(
+            [
+                Mistake(where, ".".join(map(str, key)), reason)
+                for (where, key), (_, reason) in zip(places, unusable, strict=True)
+            ]
+        )
+    return Document(path, table, lines, _about(text))
 
 
 def key_lines(text: str) -> dict[Key, int]:
@@ -78,9 +90,7 @@ def key_lines(text: str) -> dict[Key, int]:
             lines.update(_pair(node, ()))
         elif node.type in ("table", "table_array_element"):
             header = next(child for child in node.children if child.type in _KEYS)
-            base = _resolve(
-                _names(header), counts, lines, _line(node), array=node.type == "table_array_element"
-            )
+            base = _resolve(_names(header), counts, lines, _line(node), array=node.type == "table_array_element")
             for child in node.children:
                 if child.type == "pair":
                     lines.update(_pair(child, base))
@@ -90,9 +100,7 @@ def key_lines(text: str) -> dict[Key, int]:
 _KEYS = ("bare_key", "quoted_key", "dotted_key")
 
 
-def _resolve(
-    names: list[str], counts: dict[Key, int], lines: dict[Key, int], line: int, *, array: bool
-) -> Key:
+def _resolve(names: list[str], counts: dict[Key, int], lines: dict[Key, int], line: int, *, array: bool) -> Key:
     """A header's path with the index of the latest element put in wherever it goes through an array of tables."""
     base: Key = ()
     for depth, name in enumerate(names):

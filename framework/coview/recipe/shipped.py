@@ -20,7 +20,7 @@ def find_recipe(path: Path | str) -> Path:
     given = Path(path)
     folder = shipped_folder()
     try:
-        if given.exists() or folder is None or given.is_absolute():
+        if given.is_file() or folder is None or given.is_absolute():
             return given
         for name in (
             given,
@@ -37,3 +37,11 @@ def find_recipe(path: Path | str) -> Path:
 def recipe_files(folder: Path) -> Iterator[Path]:
     """Every ``.toml`` file below a folder, sorted."""
     yield from sorted(path for path in folder.rglob("*.toml") if path.is_file())
+
+
+def shipped_names() -> list[str]:
+    """What to type for each shipped recipe: ``quickstart``, ``base/simclr``."""
+    folder = shipped_folder()
+    if folder is None:
+        return []
+    return [path.relative_to(folder).with_suffix("").as_posix() for path in recipe_files(folder)]

@@ -33,9 +33,7 @@ class TopTable(BaseModel):
         [], description="The augmentation pipeline, or one for each modality by name."
     )
     encoder: dict[str, Any] = Field(description="The encoder, or one for each modality by name.")
-    projector: dict[str, Any] = Field(
-        {}, description='The projector ("mlp" by default), or one for each modality.'
-    )
+    projector: dict[str, Any] = Field({}, description='The projector ("mlp" by default), or one for each modality.')
     loss: dict[str, Any] = Field(description="The loss.")
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
@@ -62,9 +60,7 @@ class TrainTable(BaseModel):
 
     model_config = _STRICT
 
-    epochs: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Passes over the training split. Or `steps`."
-    )
+    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="Passes over the training split. Or `steps`.")
     steps: Annotated[int, Field(ge=1)] | None = Field(None, description="Optimiser steps. Or `epochs`.")
     batch_size: Annotated[int, Field(ge=1)] = Field(description="Samples in a batch, over all ranks.")
     accumulate: Annotated[int, Field(ge=1)] = Field(
@@ -81,16 +77,10 @@ class TrainTable(BaseModel):
         (0.9, 0.999), description="Of adamw."
     )
     trust_coefficient: Annotated[float, Field(gt=0)] = Field(0.001, description="Of lars.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(
-        1e-4, description="Decoupled for adamw, L2 for sgd and lars."
-    )
-    schedule: Literal["cosine", "constant"] = Field(
-        "cosine", description="After the warm-up; cosine ends at 0."
-    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="Decoupled for adamw, L2 for sgd and lars.")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="After the warm-up; cosine ends at 0.")
     warmup: TrainingLength = Field(0, description='Linear warm-up: steps, or "10 epochs".')
-    clip_norm: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Largest gradient norm; absent: none."
-    )
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(None, description="Largest gradient norm; absent: none.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
         description='Of the forward pass; the loss is always computed in fp32. "auto" is bf16 where the device '

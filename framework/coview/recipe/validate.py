@@ -48,9 +48,7 @@ class _Validation:
         modality = self._by_modality("modality", used, self._modality, {} if "modality" in broken else None)
         augment = self._by_modality("augment", used, self._pipeline, [] if "augment" in broken else None)
         encoder = {} if "encoder" in broken else self._by_modality("encoder", used, self._encoder)
-        projector = self._by_modality(
-            "projector", used, self._projector, {} if "projector" in broken else None
-        )
+        projector = self._by_modality("projector", used, self._projector, {} if "projector" in broken else None)
         loss = None if "loss" in broken else self._component("loss", self.table.get("loss"), ("loss",))
         train = None if "train" in broken else self._train(self.table.get("train"))
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []))
@@ -170,9 +168,7 @@ class _Validation:
 
     # ---- tables that may be one for each modality ---------------------------------------------------------------
 
-    def _by_modality(
-        self, key: str, used: tuple[str, ...], check: Any, instead: Any = None
-    ) -> dict[str, Any]:
+    def _by_modality(self, key: str, used: tuple[str, ...], check: Any, instead: Any = None) -> dict[str, Any]:
         """Checks ``[key]``, or each ``[key.NAME]`` where it is split by modality."""
         nothing: Any = [] if key == "augment" else {}
         value = self.table.get(key, nothing) if instead is None else instead
@@ -184,9 +180,7 @@ class _Validation:
             return {name: check(name, value.get(name, nothing), (key, name)) for name in used}
         if len(used) > 1 and value:
             example = f"[[{key}.{used[0]}]]" if key == "augment" else f"[{key}.{used[0]}]"
-            self.mistakes.add(
-                (key,), f"the views are of {' and '.join(used)}: give a table for each, {example}"
-            )
+            self.mistakes.add((key,), f"the views are of {' and '.join(used)}: give a table for each, {example}")
             return {}
         return {name: check(name, value, (key,)) for name in used}
 
@@ -201,8 +195,7 @@ class _Validation:
             self.mistakes.add(path, f"has to be an array of tables: [[{'.'.join(map(str, path))}]]")
             return []
         checked = (
-            self._component("augmentation", step, (*path, index), modality=name)
-            for index, step in enumerate(steps)
+            self._component("augmentation", step, (*path, index), modality=name) for index, step in enumerate(steps)
         )
         return [step for step in checked if step is not None]
 
@@ -237,9 +230,7 @@ class _Validation:
                 ("data", "views"), f"{loss.use} needs {needs.views} views of each sample, got {len(views)}"
             )
         if train.batch_size < needs.smallest_batch:
-            message = (
-                f"{loss.use} needs at least {needs.smallest_batch} samples in a batch, got {train.batch_size}"
-            )
+            message = f"{loss.use} needs at least {needs.smallest_batch} samples in a batch, got {train.batch_size}"
             self.mistakes.add(("train", "batch_size"), message)
 
 

@@ -28,7 +28,7 @@ class AlbumentationsStep:
         self.transform = transform
 
     def __call__(self, value: np.ndarray, rng: coview.Rng, /) -> np.ndarray:
-        """The transformed picture; an array of its own unless nothing was done."""
+        """The transformed picture, or the very one given where nothing was to be done."""
         transform = self.transform
         if transform.py_random is not rng.python:
             transform.set_random_state(rng.numpy, rng.python)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-import os
 import zlib
 from pathlib import Path
 from typing import ClassVar
@@ -54,7 +53,10 @@ class FashionMNIST:
         if split not in self.splits:
             raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
         images, labels = f"{_PREFIX[split]}-images-idx3-ubyte", f"{_PREFIX[split]}-labels-idx1-ubyte"
-        folder = _find([root] if root is not None else [_cache_folder(), _DEBIAN], [images, labels])
+        folder = _find(
+            [root.expanduser()] if root is not None else [coview.data_folder("fashion_mnist"), _DEBIAN],
+            [images, labels],
+        )
         official = root is None
         # One read-only array each: forked loader processes share its pages.
         self._images = _read_idx(folder / f"{images}.gz", dimensions=3, official=official)
@@ -80,13 +82,6 @@ class FashionMNIST:
         )
 
 
-def _cache_folder() -> Path:
-    if data := os.environ.get("COVIEW_DATA"):
-        return Path(data) / "fashion_mnist"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "coview" / "data" / "fashion_mnist"
-
-
 def _find(folders: list[Path], names: list[str]) -> Path:
     for folder in folders:
         if all((folder / f"{name}.gz").is_file() for name in names):
@@ -96,7 +91,7 @@ def _find(folders: list[Path], names: list[str]) -> Path:
         f"Fashion-MNIST: no folder has {wanted}; looked in {', '.join(map(str, folders))}",
         hint=(
             "apt-get install dataset-fashion-mnist, or put the four .gz files of "
-            f"https://github.com/zalandoresearch/fashion-mnist into {_cache_folder()}"
+            f"https://github.com/zalandoresearch/fashion-mnist into {coview.data_folder('fashion_mnist')}"
         ),
     )
 

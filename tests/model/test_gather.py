@@ -1,0 +1,84 @@
+"""Promise 3: N ranks give the gradient of one process with the whole batch. Real processes, gloo, fp64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from coview.data.batch import Batch
+from coview.model.gather import views_of_all_ranks
+
+
+def row_wise_mean(views):
+    """A loss that computes its anchors' rows only: a softmax over all rows of the other view."""
+    a, b = views.student
+    return nn.functional.cross_entropy(a[views.anchors] @ b.T, torch.arange(len(a))[views.anchors])
+
+
+def whole_batch(views):
+    """A loss of batch statistics."""
+    z = views.student.flatten(0, 1)
+    centred = z - z.mean(0)
+    return ((centred.T @ centred / len(z) - torch.eye(z.shape[1])) ** 2).sum() + (views.ids % 3 * z[: len(views.ids), 0]).sum()
+
+
+def problem():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 4)).double()
+    return model, torch.randn(2, 12, 5, dtype=torch.float64), torch.arange(12) * 7
+
+
+def gradient(loss, rows=slice(None), ranks=1):
+    model, x_VND, ids = problem()
+    batch = Batch({}, ids[rows], None, None, None)
+    views = views_of_all_ranks(model(x_VND[:, rows]), batch, ("a", "a"))
+    loss(views).backward()
+    for parameter in model.parameters():
+        if ranks > 1:  # what data-parallel training does
+            dist.all_reduce(parameter.grad)
+            parameter.grad /= ranks
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+def worker(rank, ranks, address, bounds, queue):
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
+    rows = slice(bounds[rank], bounds[rank + 1])
+    found = {name: gradient(LOSSES[name], rows, ranks).tolist() for name in queue[1]}
+    if rank == 0:
+        queue[0].put(found)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+LOSSES = {"row_wise_mean": row_wise_mean, "whole_batch": whole_batch}
+
+
+@pytest.mark.parametrize("bounds", [[0, 6, 12], [0, 3, 6, 9, 12]], ids=["2 ranks", "4 ranks"])
+def test_ranks_give_the_gradient_of_one_process(tmp_path, bounds):
+    check(tmp_path, bounds, ["row_wise_mean", "whole_batch"])
+
+
+def test_ranks_may_own_different_numbers_of_rows(tmp_path):
+    check(tmp_path, [0, 7, 12], ["whole_batch"])
+
+
+def check(tmp_path, bounds, names):
+    context = torch.multiprocessing.get_context("spawn")
+    queue = context.SimpleQueue()
+    ranks = len(bounds) - 1
+    torch.multiprocessing.spawn(
+        worker, args=(ranks, str(tmp_path / "meeting"), bounds, (queue, names)), nprocs=ranks, join=False
+    )
+    found = queue.get()
+    torch.set_default_dtype(torch.float64)
+    try:
+        for name in names:
+            expected = gradient(LOSSES[name])
+            assert torch.allclose(torch.tensor(found[name]), expected, rtol=0, atol=1e-10), name
+            assert expected.norm() > 1e-3
+    finally:
+        torch.set_default_dtype(torch.float32)

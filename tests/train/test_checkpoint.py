@@ -1,0 +1,116 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from coview import CoviewError
+from coview.train.checkpoint import save_checkpoint, whole_checkpoints
+
+
+def modules(value=0.0):
+    model = nn.ModuleDict({"model": nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))})
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            tensor.fill_(value)
+    return model
+
+
+def save(folder, step, loss=1.0, keep=2):
+    return save_checkpoint(folder, step, loss, modules(step), {"step": step, "list": [1.5]}, keep=keep)
+
+
+def test_what_is_written_comes_back_with_buffers(tmp_path):
+    save(tmp_path, 5)
+    found = next(whole_checkpoints(tmp_path))
+    other = modules(0)
+    found.load_weights(other)
+    assert all((tensor == 5).all() for tensor in other.state_dict().values())
+    assert found.load_state() == {"step": 5, "list": [1.5]}
+    assert (found.step, found.loss) == (5, 1.0)
+
+
+def test_the_last_ones_and_the_best_are_kept(tmp_path):
+    for step, loss in ((1, 3.0), (2, 1.0), (3, 2.0), (4, 2.5), (5, float("nan"))):
+        save(tmp_path, step, loss)
+    assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-2", "step-4", "step-5"]
+    assert os.readlink(tmp_path / "last") == "step-5"
+    assert os.readlink(tmp_path / "best") == "step-2"
+
+
+def test_shared_weights_are_written_once_and_come_back_shared(tmp_path):
+    model = nn.ModuleDict({"model": nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])})
+    model["model"][1].weight = model["model"][0].weight
+    save_checkpoint(tmp_path, 1, 1.0, model, {}, keep=1)
+    before = model["model"][0].weight.detach().clone()
+    with torch.no_grad():
+        model["model"][0].weight.zero_()
+    next(whole_checkpoints(tmp_path)).load_weights(model)
+    assert torch.equal(model["model"][1].weight, before)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "state.pt", "manifest.json"])
+@pytest.mark.parametrize("harm", ["truncate", "remove", "change"])
+def test_a_damaged_one_is_passed_over_and_named(tmp_path, name, harm):
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    path = tmp_path / "step-2" / name
+    data = path.read_bytes()
+    if harm == "truncate":
+        path.write_bytes(data[: len(data) // 2])
+    elif harm == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
+    damaged: list[str] = []
+    assert next(whole_checkpoints(tmp_path, damaged)).step == (2 if harm == "change" and name == "manifest.json" and not damaged else 1)
+    if damaged:
+        assert "step-2" in damaged[0]
+
+
+def test_a_half_written_one_is_not_seen(tmp_path):
+    save(tmp_path, 1)
+    (tmp_path / ".tmp-2").mkdir()
+    (tmp_path / ".tmp-2" / "weights.safetensors").write_bytes(b"half")
+    assert [found.step for found in whole_checkpoints(tmp_path)] == [1]
+    save(tmp_path, 2)
+    assert not (tmp_path / ".tmp-2").exists()
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, {here!r})
+from test_checkpoint import save
+folder = Path(sys.argv[1])
+save(folder, 1)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+try:
+    save(folder, 2)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_disk_that_refuses_leaves_the_one_before_and_nothing_half_written(tmp_path):
+    code = FULL_DISK.format(here=os.path.dirname(__file__))
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("CoviewError the checkpoint of step 2 could not be written"), done.stdout
+    assert "the last good checkpoint is step 1" in done.stdout
+    assert [found.step for found in whole_checkpoints(tmp_path)] == [1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "last", "step-1"]
+
+
+def test_an_unwritable_folder_is_a_message(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CoviewError, match="there is no checkpoint before it"):
+        save(tmp_path / "file" / "checkpoints", 1)
+
+
+def test_the_manifest_is_json_without_nan(tmp_path):
+    save(tmp_path, 1, float("nan"))
+    assert json.loads((tmp_path / "step-1" / "manifest.json").read_text())["loss"] is None
