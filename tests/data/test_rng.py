@@ -16,6 +16,7 @@ def draws(rng):
     return (
         rng.numpy.random(3).tolist(),
         rng.python.random(),
+        rng.python.gauss(0, 1),
         rng.python.randint(0, 10**6),
         rng.python.sample(range(100), 5),
         rng.torch.initial_seed(),

@@ -23,6 +23,7 @@ from coview.recipe.recipe import Recipe
 def fuzz(examples):
     return settings(max_examples=examples, deadline=None, derandomize=True, database=None)
 
+
 ODD_LINES = st.sampled_from(
     [
         "seed = 1979-05-27",
@@ -84,7 +85,9 @@ VALUES = st.recursive(
         st.integers(-(2**70), 2**70),
         st.floats(),
         st.text(max_size=5),
-        st.sampled_from(["nt_xent", "digits", "mlp", "image", "all", "auto", "10 epochs", "1h", datetime.date(2020, 1, 1)]),
+        st.sampled_from(
+            ["nt_xent", "digits", "mlp", "image", "all", "auto", "10 epochs", "1h", datetime.date(2020, 1, 1)]
+        ),
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
@@ -206,7 +209,11 @@ def test_a_recipe_with_any_set(registry, sets):
 
 
 @fuzz(60)
-@given(overrides=st.dictionaries(st.sampled_from(["seed", "train.lr", "a b", "augment", "loss", "ü", ""]), VALUES, max_size=3))
+@given(
+    overrides=st.dictionaries(
+        st.sampled_from(["seed", "train.lr", "a b", "augment", "loss", "ü", ""]), VALUES, max_size=3
+    )
+)
 def test_a_recipe_with_any_override_from_python(registry, overrides):
     check(SMALL, registry, overrides=overrides)
 
@@ -270,4 +277,5 @@ def _beyond_one_value(table: Mapping, path: tuple) -> bool:
         ("augment", 0, "scale"),  # the smaller number first
         ("augment", 0, "ratio"),
         ("modality", "size"),
+        ("evaluate", 0, "labels_per_class"),  # at least one
     }

@@ -95,6 +95,7 @@ class Rng:
         """Moves to the start of the stream of one step of the pipeline, in place, and returns itself."""
         self._counter[1] = position
         self._bits.state = self._state
+        self.python.gauss_next = None  # type: ignore[attr-defined]  # the spare value that gauss keeps
         self._torch = None
         return self
 

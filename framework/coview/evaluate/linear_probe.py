@@ -1,0 +1,137 @@
+"""A linear probe: how well does a linear classifier on frozen features tell the classes?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from sklearn.model_selection import StratifiedKFold
+from torch import Tensor
+
+from coview.data.rng import Rng
+from coview.evaluate.features import Features
+from coview.evaluate.label_budget import LabelsPerClass, as_budgets, draw_labels
+from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
+from coview.evaluate.logistic import LogisticRegression, Weights
+from coview.evaluate.result import Result
+
+STRENGTHS = tuple(10.0**-power for power in range(7))
+"""The penalties that are tried, from the strongest to the weakest; each starts where the one before ended."""
+
+ONE_LABEL_STRENGTH = 1e-2
+"""The penalty where each class has one label, which leaves nothing to choose by."""
+
+_FOLDS = 5
+
+
+class LinearProbe:
+    """Multinomial logistic regression on frozen features (arXiv:1610.01644).
+
+    With all labels the strength of the penalty is the one of the highest accuracy on the validation split, and the
+    classifier is fitted again on train and validation together. With a budget of labels the validation labels would
+    break the budget: the strength is chosen by cross-validation within the drawn labels, and fixed for one label
+    per class. Features are standardised by the mean and spread of the samples that are fitted.
+
+    Args:
+        labels_per_class: Labelled training samples of each class, such as 10, or "all"; one result for each.
+        draws: How often the labelled samples are drawn, at least 1; the result is the mean.
+    """
+
+    splits = ("train", "validation", "test")
+    labels: Literal["class"] = "class"
+
+    def __init__(
+        self,
+        *,
+        labels_per_class: LabelsPerClass | tuple[LabelsPerClass, ...] = ("all",),
+        draws: Annotated[int, Ge(1)] = 5,
+    ) -> None:
+        self.budgets = as_budgets(labels_per_class)
+        self.draws = draws
+
+    def __call__(self, features: Features, rng: Rng) -> list[Result]:
+        """The accuracy on the test split, for each budget of labels."""
+        train, validation = labelled_split(features, "train"), labelled_split(features, "validation")
+        test_ND, test_N = labelled_split(features, "test")
+        check_classes(train[1])
+        classes = 1 + max(int(labels.max()) for labels in (train[1], validation[1], test_N))
+        drawn = draw_labels(train[1].cpu().numpy(), self.budgets, self.draws, rng, features.classes)
+        results = []
+        for budget, draws in drawn.items():
+            hits, chosen = [], []
+            for draw in draws:
+                if budget == "all":
+                    strength = _best_on_validation(train, validation, classes)
+                    x_ND, y_N = torch.cat([train[0], validation[0]]), torch.cat([train[1], validation[1]])
+                else:
+                    rows = torch.from_numpy(draw).to(train[0].device)
+                    x_ND, y_N = train[0][rows], train[1][rows]
+                    strength = _best_by_folds(x_ND, y_N, classes, int(budget), rng)
+                scale = _Scale(x_ND)
+                weights = LogisticRegression(scale(x_ND), y_N, classes).fit(strength)
+                hits.append(weights.predict(scale(test_ND)) == test_N)
+                chosen.append(strength)
+            protocol: dict[str, Any] = {
+                "objective": "mean cross-entropy + l2 / 2 · sum of squared weights, intercepts free",
+                "standardised": "by the samples that are fitted",
+                "l2_grid": list(STRENGTHS),
+                "l2_by": _chosen_by(budget),
+                "labels_per_class": budget,
+                "chosen": {"l2": chosen},
+            }
+            results.append(accuracy_result(hits, rng.numpy, protocol))
+        return results
+
+
+def _chosen_by(budget: LabelsPerClass) -> str:
+    if budget == "all":
+        return "accuracy on the validation split; fitted again on train and validation"
+    if budget == 1:
+        return f"fixed at {ONE_LABEL_STRENGTH:g}"
+    return f"accuracy in {min(_FOLDS, budget)} stratified folds of the drawn labels"
+
+
+class _Scale:
+    """Standardisation by the samples given; a constant feature becomes 0."""
+
+    def __init__(self, x_ND: Tensor) -> None:
+        self._mean = x_ND.mean(0)
+        spread = x_ND.std(0, correction=0)
+        self._factor = torch.where(spread > 1e-6 * (1 + self._mean.abs()), spread, torch.inf).reciprocal()
+
+    def __call__(self, x_ND: Tensor) -> Tensor:
+        return (x_ND - self._mean) * self._factor
+
+
+def _path_hits(fit: LogisticRegression, rows_M: Tensor | None, x_ND: Tensor, y_N: Tensor) -> list[int]:
+    """For each strength, how many of the samples are classified rightly."""
+    hits: list[int] = []
+    weights: Weights | None = None
+    for strength in STRENGTHS:
+        weights = fit.fit(strength, start=weights, rows_M=rows_M)
+        hits.append(int((weights.predict(x_ND) == y_N).sum()))
+    return hits
+
+
+def _best_on_validation(train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor], classes: int) -> float:
+    """The strength of the highest validation accuracy, the strongest of equals."""
+    scale = _Scale(train[0])
+    fit = LogisticRegression(scale(train[0]), train[1], classes)
+    return STRENGTHS[int(np.argmax(_path_hits(fit, None, scale(validation[0]), validation[1])))]
+
+
+def _best_by_folds(x_ND: Tensor, y_N: Tensor, classes: int, budget: int, rng: Rng) -> float:
+    """The strength of the highest accuracy over stratified folds, the strongest of equals."""
+    seed = rng.seed32()  # drawn whatever the budget, so that a budget of 1 changes no other's folds
+    if budget == 1:
+        return ONE_LABEL_STRENGTH
+    x_ND = _Scale(x_ND)(x_ND)
+    fit = LogisticRegression(x_ND, y_N, classes)
+    total = np.zeros(len(STRENGTHS))
+    labels = y_N.cpu().numpy()
+    for inside, outside in StratifiedKFold(min(_FOLDS, budget), shuffle=True, random_state=seed).split(labels, labels):
+        rows, held = (torch.from_numpy(part).to(x_ND.device) for part in (inside, outside))
+        total += _path_hits(fit, rows, x_ND[held], y_N[held])
+    return STRENGTHS[int(np.argmax(total))]
