@@ -15,9 +15,7 @@ def coview_register(registry: Registry) -> None:
         summary="linear, batch norm, ReLU, …, linear",
         source="arXiv:2002.05709, section 2.1",
     )
-    registry.projector(
-        "identity", "coview.model.projector:Identity", summary="no projector: the loss sees the encoder"
-    )
+    registry.projector("identity", "coview.model.projector:Identity", summary="no projector: the loss sees the encoder")
     registry.evaluator(
         "knn",
         "coview.evaluate.knn:KNN",

@@ -28,5 +28,5 @@ def unit_rows(z: Tensor) -> Tensor:
         z: Of shape (..., D).
     """
     z = z if z.dtype == torch.float64 else z.float()
-    norm = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
     return z / norm.masked_fill(norm <= SMALLEST_NORM, torch.inf)

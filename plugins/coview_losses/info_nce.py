@@ -89,9 +89,7 @@ class InfoNCE(nn.Module):
 
     needs = coview.Needs(views=2, smallest_batch=2)
 
-    def __init__(
-        self, *, temperature: Annotated[float, Gt(0), Le(10)] = 0.07, symmetric: bool = True
-    ) -> None:
+    def __init__(self, *, temperature: Annotated[float, Gt(0), Le(10)] = 0.07, symmetric: bool = True) -> None:
         super().__init__()
         self.temperature = temperature
         self.symmetric = symmetric

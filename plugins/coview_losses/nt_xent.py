@@ -77,7 +77,8 @@ def nt_xent(
         log_share_VAGN = logits_VAK.log_softmax(-1)[..., : G * N].unflatten(-1, (G, N))
         own_AVG = log_share_VAGN[:, torch.arange(len(sample_A), device=device), :, sample_A]
         mean_AV = own_AVG.masked_fill(same_view_VG, 0).sum(-1) / (~same_view_VG).sum(-1)
-        return -mean_AV.mean()
+        loss: Tensor = -mean_AV.mean()
+        return loss
 
 
 class NTXent(nn.Module):

@@ -92,7 +92,9 @@ def test_ranks_share_each_batch():
     whole, first, second = batches(), batches(rank=0, ranks=2), batches(2, rank=1, ranks=2)
     for batch, one, other in zip(whole, first, second, strict=True):
         views = batch.inputs["number"].view(2, 6)
-        assert torch.equal(views, torch.cat([one.inputs["number"].view(2, 3), other.inputs["number"].view(2, 3)], dim=1))
+        assert torch.equal(
+            views, torch.cat([one.inputs["number"].view(2, 3), other.inputs["number"].view(2, 3)], dim=1)
+        )
         assert torch.equal(batch.ids, torch.cat([one.ids, other.ids]))
         assert torch.equal(batch.labels, torch.cat([one.labels, other.labels]))
 

@@ -64,9 +64,7 @@ def full_run(path: Path, steps: int = 40) -> RunFolder:
         "skipped_evaluators": [{"evaluator": "similarity", "reason": "needs scores"}],
     }
     folder.results.write_text(json.dumps(results))
-    views = [
-        {"caption": "zero & one", "views": ['<img src="data:image/png;base64,AA==" alt="0">', "<q>b</q>"]}
-    ]
+    views = [{"caption": "zero & one", "views": ['<img src="data:image/png;base64,AA==" alt="0">', "<q>b</q>"]}]
     folder.views.write_text(json.dumps(views))
     return folder
 
@@ -236,9 +234,7 @@ def test_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, librar
 
 def test_warns_of_what_the_numbers_do_not_say(tmp_path: Path) -> None:
     folder = full_run(tmp_path)
-    rows = [
-        {"step": step, "loss": None if step == 120 else 1.0, "spread": 0.001} for step in range(10, 300, 10)
-    ]
+    rows = [{"step": step, "loss": None if step == 120 else 1.0, "spread": 0.001} for step in range(10, 300, 10)]
     folder.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     environment = json.loads(folder.environment.read_text())
     changed = {**environment, "finished": None, "git": {"revision": "abc123", "dirty": True}}
@@ -315,9 +311,7 @@ def test_curves_are_grouped_and_what_is_no_number_has_none() -> None:
         (None, None, "no control was measured"),
     ],
 )
-def test_against_controls(
-    untrained: tuple[float, float] | None, raw: tuple[float, float] | None, words: str
-) -> None:
+def test_against_controls(untrained: tuple[float, float] | None, raw: tuple[float, float] | None, words: str) -> None:
     intervals = {"pretrained": (0.5, 0.6), "untrained": untrained, "raw": raw}
     found = {
         name: Result("accuracy", sum(ends) / 2, *ends, 10, "test", {}, "knn", "digits", name)

@@ -1,4 +1,4 @@
-"""Promise 2: a run that is killed at any moment resumes, and ends with the weights of one that was not. Real processes."""
+"""Promise 2: a run killed at any moment resumes, and ends with the weights of one that was not. Real processes."""
 
 from __future__ import annotations
 

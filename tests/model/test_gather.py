@@ -21,7 +21,9 @@ def whole_batch(views):
     """A loss of batch statistics."""
     z = views.student.flatten(0, 1)
     centred = z - z.mean(0)
-    return ((centred.T @ centred / len(z) - torch.eye(z.shape[1])) ** 2).sum() + (views.ids % 3 * z[: len(views.ids), 0]).sum()
+    return ((centred.T @ centred / len(z) - torch.eye(z.shape[1])) ** 2).sum() + (
+        views.ids % 3 * z[: len(views.ids), 0]
+    ).sum()
 
 
 def problem():

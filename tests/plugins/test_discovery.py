@@ -22,7 +22,7 @@ numbers = itertools.count()
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Puts a distribution with one plugin on the path, as an installer leaves it; the module's name is new each time."""
+    """Puts a distribution with one plugin on the path, as an installer leaves it; its module is new each time."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("COVIEW_DISABLE_PLUGINS", raising=False)
     monkeypatch.delenv("COVIEW_PLUGIN_AUTOLOAD", raising=False)
@@ -82,8 +82,8 @@ def test_coviews_own_plugins_come_first(install):
         (GOOD.format(name="x").replace("registry)", "regstry)"), "PluginValidationError: "),
         (GOOD.format(name="Not A Name"), "ValueError: loss name 'Not A Name' has to be lower-case"),
         (GOOD.format(name="x") + "\n    registry.los('y')", "AttributeError: "),
-        (GOOD.format(name="x") + "\n    registry.loss('x', 'a:b', summary='')", "ValueError: loss 'x' is registered twice"),
-        (GOOD.format(name="x") + "\n    registry.loss('y', 'a:b', summary='')\n    1 / 0", "ZeroDivisionError: division by zero"),
+        (GOOD.format(name="x") + "\n    registry.loss('x', 'a:b', summary='')", "ValueError: loss 'x' is registered tw"),
+        (GOOD.format(name="x") + "\n    registry.loss('y', 'a:b', summary='')\n    1 / 0", "ZeroDivisionError: divis"),
         (GOOD.format(name="x") + "\n    raise SystemExit(2)", "SystemExit: 2"),
     ],
 )  # fmt: skip
@@ -147,7 +147,7 @@ def test_a_plugin_is_left_out_by_its_name_or_its_distributions(install, monkeypa
 
 
 def test_what_is_to_be_left_out_has_to_be_there():
-    with pytest.raises(CoviewError, match="there is no plugin 'cor' to leave out, did you mean \"core\"?"):
+    with pytest.raises(CoviewError, match="there is no plugin 'cor' to leave out, did you mean \"core\""):
         load_plugins(disable=["cor"])
 
 

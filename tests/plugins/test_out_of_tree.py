@@ -51,8 +51,8 @@ class Diary:
     path: Path
 
 
-def note(line):
-    with (Diary.path / "diary.jsonl").open("a") as file:
+def note(line, path=None):
+    with ((path or Diary.path) / "diary.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\\n")
 
 
@@ -74,7 +74,7 @@ def coview_epoch_end(context):
 
 @coview.hookimpl
 def coview_evaluated(context):
-    note(["evaluated", [[result.features, result.metric, result.n] for result in context.results]])
+    note(["evaluated", [[result.features, result.metric, result.n] for result in context.results]], context.path)
 
 
 @coview.hookimpl
@@ -486,7 +486,9 @@ def test_a_stranger_can_do_all_that_coviews_own_plugins_can(run_coview, tmp_path
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert any("distance" in row for row in metrics)
     assert "stranger" in json.loads((run / "environment.json").read_text())["plugins"]
-    assert run_coview("evaluate", str(run), "--json").returncode == 0
+    again = json.loads(run_coview("evaluate", str(run), "--json").stdout)
+    assert [row["value"] for row in again] == [row["value"] for row in results["results"]]
+    assert len((run / "diary.jsonl").read_text().splitlines()) == len(diary) + 3
     done = run_coview("embed", str(run), "test", "--out", "x.npy")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "x.npy: 32 × 4\n"

@@ -10,10 +10,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 import tomli_w
-from conftest import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import SMALL
 from coview.errors import RecipeError
 from coview.recipe.json_schema import recipe_schema
 from coview.recipe.load import load_cells, load_recipe
@@ -103,15 +103,33 @@ def check(text, registry, **options):
             recipe = load_recipe(path, registry=registry, **options)
             load_cells(recipe, registry)
         except RecipeError as error:
-            assert error.mistakes
-            for mistake in error.mistakes:
-                assert mistake.where, mistake
-                assert mistake.message, mistake
-                str(mistake).encode()
-            return None
-        assert isinstance(recipe, Recipe)
-        assert len(recipe.hash) == 64
-        return recipe
+            mistakes = error.mistakes
+        else:
+            assert isinstance(recipe, Recipe)
+            assert len(recipe.hash) == 64
+            return recipe
+    assert mistakes
+    for mistake in mistakes:
+        assert mistake.where, mistake
+        assert mistake.message, mistake
+        str(mistake).encode()
+    return None
+
+
+KEYS = st.sampled_from(
+    [
+        "seed", "data.use", "data.views", "augment", "augment.0", "augment.0.use", "augment.5.p", "encoder", "encoder.use",
+        "encoder.image.use", "projector", "projector.width", "loss.use", "loss.x", "train", "train.lr", "train.warmup",
+        "evaluate", "evaluate.0.k", "evaluate.²", "sweep.grid.seed", "sweep.zip", "modality.size", "modality.image.size",
+        "name", "extends", "schema", "a." * 100 + "a",
+    ]
+)  # fmt: skip
+RIGHT_SIDES = st.sampled_from(
+    [
+        "1", "-1", "0.5", "nan", "[]", "{}", "{use = 'x'}", "[{}]", "[1, 2]", "true", "''", "1979-05-27", "timm:resnet18",
+        "nt_xent", "albumentations:Blur", "hf:/nowhere", "9" * 30, "{image = {}}",
+    ]
+)  # fmt: skip
 
 
 @st.composite
@@ -187,23 +205,10 @@ def test_a_recipe_with_other_values(registry, table):
 @fuzz(100)
 @given(
     sets=st.lists(
-        st.one_of(
-            st.text(max_size=20),
-            st.builds(
-                "{}={}".format,
-                st.sampled_from(
-                    ["seed", "data.use", "data.views", "augment", "augment.0.use", "augment.5.p", "augment.0", "encoder",
-                     "encoder.use", "encoder.image.use", "projector.width", "projector", "loss.use", "loss.x", "train",
-                     "train.lr", "train.warmup", "evaluate", "evaluate.0.k", "evaluate.²", "sweep.grid.seed", "sweep.zip",
-                     "modality.size", "modality.image.size", "name", "extends", "a." * 100 + "a", "schema"]
-                ),
-                st.sampled_from(["1", "-1", "0.5", "nan", "[]", "{}", "{use = 'x'}", "[{}]", "[1, 2]", "true", "''", "1979-05-27",
-                                 "timm:resnet18", "nt_xent", "albumentations:Blur", "hf:/nowhere", "9" * 30, "{image = {}}"])
-            ),
-        ),
+        st.one_of(st.text(max_size=20), st.builds("{}={}".format, KEYS, RIGHT_SIDES)),
         max_size=3,
     )
-)  # fmt: skip
+)
 def test_a_recipe_with_any_set(registry, sets):
     check(SMALL, registry, sets=sets)
 
@@ -239,14 +244,15 @@ def valid_by_schema(registry):
 
 LEAVES = [
     ("schema",), ("seed",), ("data", "views"), ("data", "workers"), ("data", "test_fraction"), ("data", "split_seed"),
-    ("augment", 0, "size"), ("augment", 0, "scale"), ("augment", 0, "ratio"), ("encoder", "stem"), ("encoder", "width"),
-    ("encoder", "channels"), ("projector", "hidden"), ("projector", "layers"), ("projector", "batch_norm"),
-    ("loss", "temperature"), ("train", "steps"), ("train", "lr"), ("train", "momentum"), ("train", "betas"),
-    ("train", "warmup"), ("train", "checkpoint_every"), ("train", "compile"), ("train", "precision"), ("evaluate", 0, "k"),
-    ("evaluate", 0, "temperature"), ("evaluate", 0, "labels_per_class"), ("evaluate", 0, "draws"), ("evaluate", 0, "use"),
-    ("loss", "use"), ("encoder", "use"), ("augment", 0, "use"), ("projector", "use"), ("modality", "size"),
-    ("nothing",), ("data", "nothing"), ("augment", 0, "nothing"), ("encoder", "nothing"), ("projector", "nothing"),
-    ("loss", "nothing"), ("train", "nothing"), ("evaluate", 0, "nothing"), ("modality", "nothing"), ("sweep", "nothing"),
+    ("augment", 0, "size"), ("augment", 0, "scale"), ("augment", 0, "ratio"), ("encoder", "stem"),
+    ("encoder", "width"), ("encoder", "channels"), ("projector", "hidden"), ("projector", "layers"),
+    ("projector", "batch_norm"), ("loss", "temperature"), ("train", "steps"), ("train", "lr"), ("train", "momentum"),
+    ("train", "betas"), ("train", "warmup"), ("train", "checkpoint_every"), ("train", "compile"),
+    ("train", "precision"), ("evaluate", 0, "k"), ("evaluate", 0, "temperature"), ("evaluate", 0, "labels_per_class"),
+    ("evaluate", 0, "draws"), ("evaluate", 0, "use"), ("loss", "use"), ("encoder", "use"), ("augment", 0, "use"),
+    ("projector", "use"), ("modality", "size"), ("nothing",), ("data", "nothing"), ("augment", 0, "nothing"),
+    ("encoder", "nothing"), ("projector", "nothing"), ("loss", "nothing"), ("train", "nothing"),
+    ("evaluate", 0, "nothing"), ("modality", "nothing"), ("sweep", "nothing"),
 ]  # fmt: skip
 JSON_VALUES = st.one_of(
     st.booleans(),

@@ -2,8 +2,8 @@ import tomllib
 
 import jsonschema
 import pytest
-from conftest import RECIPES
 
+from conftest import RECIPES
 from coview.recipe.json_schema import recipe_schema
 from coview.recipe.override import parse_set
 

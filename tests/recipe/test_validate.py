@@ -126,10 +126,10 @@ def test_a_sweep_expands_to_valid_cells(write_recipe, small_recipe, registry):
 @pytest.mark.parametrize(
     ("sweep", "says"),
     [
-        ('[sweep.grid]\nseed = []\n', "no values"),
-        ('[sweep.grid]\nseed = [1]\n[[sweep.zip]]\nseed = 1\n', "both in grid and in zip"),
-        ('[sweep.grid]\nseed = 1\n', "sweep.grid.seed"),
-        ('[sweep]\ngird = {}\n', 'did you mean "grid"'),
+        ("[sweep.grid]\nseed = []\n", "no values"),
+        ("[sweep.grid]\nseed = [1]\n[[sweep.zip]]\nseed = 1\n", "both in grid and in zip"),
+        ("[sweep.grid]\nseed = 1\n", "sweep.grid.seed"),
+        ("[sweep]\ngird = {}\n", 'did you mean "grid"'),
     ],
 )
 def test_a_wrong_sweep_is_said(write_recipe, small_recipe, registry, sweep, says):
@@ -137,7 +137,9 @@ def test_a_wrong_sweep_is_said(write_recipe, small_recipe, registry, sweep, says
 
 
 def test_a_cell_that_is_no_recipe_names_its_values(write_recipe, small_recipe, registry):
-    recipe = load_recipe(write_recipe(small_recipe + '[sweep.grid]\n"loss.temperature" = [0.1, -1]\n'), registry=registry)
+    recipe = load_recipe(
+        write_recipe(small_recipe + '[sweep.grid]\n"loss.temperature" = [0.1, -1]\n'), registry=registry
+    )
     with pytest.raises(coview.RecipeError, match=r"sweep loss.temperature=-1"):
         load_cells(recipe, registry)
 

@@ -28,9 +28,7 @@ def terminal(width: int = 80) -> tuple[Console, io.StringIO]:
     return Console(file=text, force_terminal=True, width=width, color_system=None), text
 
 
-def run(
-    steps: int, per_epoch: int, seconds: float, start: int = 0, batch: int = 8
-) -> list[tuple[float, str]]:
+def run(steps: int, per_epoch: int, seconds: float, start: int = 0, batch: int = 8) -> list[tuple[float, str]]:
     """The lines that a run of equally long steps leaves, each with when it came."""
     clock, (console, text) = Clock(), plain()
     lines: list[tuple[float, str]] = []

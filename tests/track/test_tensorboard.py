@@ -110,9 +110,7 @@ def test_embedding_with_thumbnails(tmp_path: Path) -> None:
     assert (tmp_path / info.sprite.image_path).read_bytes().startswith(b"\x89PNG")
 
 
-def test_embeddings_survive_a_resume_and_are_not_doubled(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_embeddings_survive_a_resume_and_are_not_doubled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     split = FeatureSplit(x_ND=torch.randn(4, 3), ids_N=torch.arange(4))
     board = TensorBoard(tmp_path)
     board.embedding("test", split, None, 10)
@@ -136,9 +134,7 @@ def test_hparams_are_in_the_run_itself(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_dir()] == []
     events = read(tmp_path)
     content = events.PluginTagToContent("hparams")
-    start = hparams_metadata.parse_session_start_info_plugin_data(
-        content[hparams_metadata.SESSION_START_INFO_TAG]
-    )
+    start = hparams_metadata.parse_session_start_info_plugin_data(content[hparams_metadata.SESSION_START_INFO_TAG])
     given = {key: value.number_value or value.string_value for key, value in start.hparams.items()}
     assert given == {
         "loss.temperature": 0.5,

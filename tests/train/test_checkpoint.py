@@ -66,7 +66,9 @@ def test_a_damaged_one_is_passed_over_and_named(tmp_path, name, harm):
     else:
         path.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
     damaged: list[str] = []
-    assert next(whole_checkpoints(tmp_path, damaged)).step == (2 if harm == "change" and name == "manifest.json" and not damaged else 1)
+    assert next(whole_checkpoints(tmp_path, damaged)).step == (
+        2 if harm == "change" and name == "manifest.json" and not damaged else 1
+    )
     if damaged:
         assert "step-2" in damaged[0]
 

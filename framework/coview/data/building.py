@@ -39,6 +39,4 @@ def build_view_maker(recipe: Recipe, registry: Registry) -> ViewMaker:
         steps = recipe.augment[modality]
         return [registry.build("augmentation", s.use, modality=modality, **s.parameters) for s in steps]
 
-    return ViewMaker(
-        recipe.seed, recipe.view_modalities, {name: pipeline(name) for name in recipe.modalities}
-    )
+    return ViewMaker(recipe.seed, recipe.view_modalities, {name: pipeline(name) for name in recipe.modalities})

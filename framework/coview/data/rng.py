@@ -41,9 +41,7 @@ class _PhiloxRandom(random.Random):
 
     def seed(self, a: Any = None, version: int = 2) -> None:
         if self._raw is not None:
-            raise TypeError(
-                "an Rng is seeded by (seed, epoch, sample, view); an augmentation must not reseed it"
-            )
+            raise TypeError("an Rng is seeded by (seed, epoch, sample, view); an augmentation must not reseed it")
 
     def getstate(self) -> Any:
         raise NotImplementedError("an Rng's state is its key; call Rng.seek instead")
@@ -64,9 +62,7 @@ class Rng:
         epoch, sample, view, position: Where in the run the draw happens; all non-negative.
     """
 
-    def __init__(
-        self, seed: int = 0, epoch: int = 0, sample: int = 0, view: int = 0, position: int = 0
-    ) -> None:
+    def __init__(self, seed: int = 0, epoch: int = 0, sample: int = 0, view: int = 0, position: int = 0) -> None:
         self._bits = np.random.Philox(key=0)
         self.numpy = np.random.Generator(self._bits)
         self.python: random.Random = _PhiloxRandom(self._bits)

@@ -37,9 +37,7 @@ class SkippedSamples:
             more = len(self.samples) - len(named)
             raise CoviewError(
                 f"{len(self.samples)} of the {self._size:,} {self._split} samples cannot be read, "
-                f"more than {LIMIT:.0%}:\n    "
-                + "\n    ".join(named)
-                + (f"\n    and {more} more" if more else ""),
+                f"more than {LIMIT:.0%}:\n    " + "\n    ".join(named) + (f"\n    and {more} more" if more else ""),
                 hint="mend or remove them",
             )
         return list(new.values())

@@ -5,9 +5,11 @@ V view · N sample · D width. All but the effective rank look at directions onl
 
 from __future__ import annotations
 
+import math
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import normalize
 
 
 def spread(z_ND: Tensor) -> Tensor:
@@ -15,14 +17,16 @@ def spread(z_ND: Tensor) -> Tensor:
 
     SimSiam's check for collapse (arXiv:2011.10566, section 4.1), scaled to be the same for any width.
     """
-    return F.normalize(z_ND, dim=-1).std(0).mean() * z_ND.shape[-1] ** 0.5
+    deviation: Tensor = normalize(z_ND, dim=-1).std(0).mean()
+    return deviation * math.sqrt(z_ND.shape[-1])
 
 
 def effective_rank(z_ND: Tensor) -> Tensor:
     """RankMe (arXiv:2210.02885, eq. 1 and 2): exp of the entropy of the normalised singular values, 1 to min(N, D)."""
     singular = torch.linalg.svdvals(z_ND)
     share = singular / singular.sum().clamp_min(1e-12) + 1e-7
-    return (-(share * share.log()).sum()).exp()
+    entropy: Tensor = -(share * share.log()).sum()
+    return entropy.exp()
 
 
 def alignment(z_VND: Tensor) -> Tensor:
@@ -32,7 +36,7 @@ def alignment(z_VND: Tensor) -> Tensor:
 
 def uniformity(z_ND: Tensor) -> Tensor:
     """Log of the mean of exp(-2 · squared distance) over all pairs of normalised rows (arXiv:2005.10242)."""
-    z_ND = F.normalize(z_ND, dim=-1)
+    z_ND = normalize(z_ND, dim=-1)
     N = len(z_ND)
     log_sum = torch.logsumexp((4 * (z_ND @ z_ND.T) - 4).fill_diagonal_(-torch.inf).flatten(), 0)
     return log_sum - torch.tensor(float(N * (N - 1))).log()
@@ -41,7 +45,7 @@ def uniformity(z_ND: Tensor) -> Tensor:
 def positive_similarity(z_VND: Tensor) -> Tensor:
     """Mean cosine of different views of the same sample; V is at least 2."""
     V, N, _ = z_VND.shape
-    z_VND = F.normalize(z_VND, dim=-1)
+    z_VND = normalize(z_VND, dim=-1)
     # the sum over all pairs of views is the square of the sum, less each view with itself
     pairs = z_VND.sum(0).square().sum() - z_VND.square().sum()
     return pairs / (V * (V - 1) * N)
@@ -50,7 +54,7 @@ def positive_similarity(z_VND: Tensor) -> Tensor:
 def negative_similarity(z_ND: Tensor) -> Tensor:
     """Mean cosine of different samples' rows of one view."""
     N = len(z_ND)
-    z_ND = F.normalize(z_ND, dim=-1)
+    z_ND = normalize(z_ND, dim=-1)
     return (z_ND.sum(0).square().sum() - z_ND.square().sum()) / (N * (N - 1))
 
 

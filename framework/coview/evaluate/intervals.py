@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 RESAMPLES = 10_000
-METHOD = f"95 % percentile bootstrap, {RESAMPLES} resamples of the test items and, where there are several, of the draws"
+METHOD = (
+    f"95 % percentile bootstrap, {RESAMPLES} resamples of the test items and, where there are several, of the draws"
+)
 _AT_A_TIME = 500
 
 

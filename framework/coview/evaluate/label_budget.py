@@ -22,12 +22,10 @@ def as_budgets(labels_per_class: LabelsPerClass | Sequence[LabelsPerClass]) -> t
         ValueError: If there is none, or one twice.
     """
     one = isinstance(labels_per_class, int | str)
-    budgets: tuple[LabelsPerClass, ...] = (labels_per_class,) if one else tuple(labels_per_class)  # type: ignore
+    budgets: tuple[LabelsPerClass, ...] = (labels_per_class,) if one else tuple(labels_per_class)  # type: ignore[arg-type, assignment]
     if not budgets or len(set(budgets)) < len(budgets):
         given = list(budgets)
-        raise ValueError(
-            f'labels_per_class has to be different numbers or "all", such as [10, "all"], got {given}'
-        )
+        raise ValueError(f'labels_per_class has to be different numbers or "all", such as [10, "all"], got {given}')
     return budgets
 
 

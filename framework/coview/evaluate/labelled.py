@@ -42,9 +42,7 @@ def check_classes(labels_N: Tensor) -> None:
         raise CoviewError(f"the train split has {found} class, a classifier needs at least 2")
 
 
-def accuracy_result(
-    hits_SN: Sequence[Tensor], generator: np.random.Generator, protocol: Mapping[str, Any]
-) -> Result:
+def accuracy_result(hits_SN: Sequence[Tensor], generator: np.random.Generator, protocol: Mapping[str, Any]) -> Result:
     """The mean accuracy over draws on the test split, with its interval.
 
     Args:

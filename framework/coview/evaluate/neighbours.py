@@ -9,6 +9,8 @@ cost more than its arithmetic.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -37,7 +39,7 @@ def nearest(queries_QD: Tensor, bank_BD: Tensor, k: int) -> tuple[Tensor, Tensor
         Cosines and bank rows, each of shape (Q, k), from the most to the least similar.
     """
     (Q, D), B = queries_QD.shape, len(bank_BD)
-    like = {"dtype": queries_QD.dtype, "device": queries_QD.device}
+    like: Any = {"dtype": queries_QD.dtype, "device": queries_QD.device}
     width = max(1, min(Q, QUERIES, max(16, SIMILARITIES // B)))
     blocks = -(-B // BLOCK)
     cosines_BW = torch.empty(blocks * BLOCK, width, **like)
@@ -74,4 +76,5 @@ def nearest(queries_QD: Tensor, bank_BD: Tensor, k: int) -> tuple[Tensor, Tensor
 
 def _inverse_norms(x_ND: Tensor) -> Tensor:
     """(N, 1), so that a zero row stays zero."""
-    return torch.linalg.vector_norm(x_ND, dim=1, keepdim=True).clamp_min(SMALLEST_NORM).reciprocal()
+    norms: Tensor = torch.linalg.vector_norm(x_ND, dim=1, keepdim=True)
+    return norms.clamp_min(SMALLEST_NORM).reciprocal()

@@ -153,9 +153,7 @@ def evaluate_run(
     path = run if isinstance(run, Path | str) else run.path
     found = load_run(path)
     recipe = load_recipe(found.path / "recipe.toml", overrides=overrides, sets=sets)
-    changed = [
-        line for line in difference(found.recipe.tables, recipe.tables) if not line.startswith("evaluate")
-    ]
+    changed = [line for line in difference(found.recipe.tables, recipe.tables) if not line.startswith("evaluate")]
     if changed:
         listed = "\n    ".join(changed)
         raise CoviewError(f"an evaluation can change [[evaluate]] only, and this changes:\n    {listed}")

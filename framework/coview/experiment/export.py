@@ -11,9 +11,7 @@ from coview.experiment.run import Run, load_run
 from coview.model.contracts import ExportsToHub
 
 
-def export(
-    run: Run | Path | str, *, to: Literal["hf"] | str = "hf", out: Path | str | None = None
-) -> tuple[Path, str]:
+def export(run: Run | Path | str, *, to: Literal["hf"] | str = "hf", out: Path | str | None = None) -> tuple[Path, str]:
     """Writes the encoder of the latest checkpoint as a folder.
 
     Args:

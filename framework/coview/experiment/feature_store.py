@@ -17,11 +17,11 @@ from coview.data.split import seeded_split
 from coview.errors import SampleError
 from coview.evaluate.embedding import Embedded, embed_raw, embed_split, read_embedded, write_embedded
 from coview.evaluate.features import FeatureSplit
-from coview.track.run_folder import RunFolder
 from coview.model.tower import Towers, build_towers
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.track.progress import track_items
+from coview.track.run_folder import RunFolder
 
 FeatureKind = Literal["pretrained", "untrained", "raw"]
 
@@ -112,9 +112,7 @@ class FeatureStore:
         modality = build_modalities(self.recipe, self.registry)[self.modality]
 
         def show(batches: Iterator[Batch]) -> Iterable[Batch]:
-            return track_items(
-                batches, len(dataset), f"embedding {split} ({kind})", size=_size, console=self.console
-            )
+            return track_items(batches, len(dataset), f"embedding {split} ({kind})", size=_size, console=self.console)
 
         if kind == "raw":
             features_of = modality.fit_raw(_values(self.dataset("train"), self.modality))

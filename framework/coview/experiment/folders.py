@@ -12,10 +12,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from coview.errors import CoviewError
-from coview.track.run_folder import RunFolder
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference, hashed_part, to_toml
+from coview.track.run_folder import RunFolder
 
 
 def new_folder(out: Path, recipe: Recipe) -> RunFolder:
@@ -87,9 +87,7 @@ def locked(folder: RunFolder) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise CoviewError(
-            f"another process is writing {folder.path}", hint="wait for it to end, or stop it"
-        ) from None
+        raise CoviewError(f"another process is writing {folder.path}", hint="wait for it to end, or stop it") from None
     try:
         yield
     finally:

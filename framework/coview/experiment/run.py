@@ -83,9 +83,7 @@ class Run:
     def store(self, *, console: Console) -> FeatureStore:
         """The run's features."""
         device = choose_device(self.recipe)
-        return FeatureStore(
-            self.recipe, self.registry, self.folder, self.towers, self.checkpoint.step, device, console
-        )
+        return FeatureStore(self.recipe, self.registry, self.folder, self.towers, self.checkpoint.step, device, console)
 
     def evaluated_as(self, recipe: Recipe, *, quiet: bool = False) -> Run:
         """Evaluates by the protocol of a recipe that differs in ``evaluate`` only, and writes the report again."""

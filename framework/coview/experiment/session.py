@@ -125,18 +125,14 @@ class Session:
 
     def _pretrain(self, folder: RunFolder, training: Pretraining, dataset: Dataset, tracker: Tracker) -> None:
         length, batch_size = training.length, self.recipe.train.batch_size * self.recipe.train.accumulate
-        self._call(
-            "coview_run_start", RunStart(folder.path, self.recipe.tables, length.total_steps, training.step)
-        )
+        self._call("coview_run_start", RunStart(folder.path, self.recipe.tables, length.total_steps, training.step))
         if training.step >= length.total_steps:
             return
         self._preview(dataset, tracker, training.step)
         watch = CollapseWatch()
         with (
             StopRequest() as stop,
-            Progress(
-                length.total_steps, length.steps_per_epoch, batch_size, training.step, self.console
-            ) as progress,
+            Progress(length.total_steps, length.steps_per_epoch, batch_size, training.step, self.console) as progress,
         ):
 
             def on_step(step: int, epoch: int, metrics: Mapping[str, float]) -> None:
@@ -157,9 +153,7 @@ class Session:
                 ),
             )
 
-    def _evaluate(
-        self, folder: RunFolder, training: Pretraining, planned: list[Planned], tracker: Tracker
-    ) -> None:
+    def _evaluate(self, folder: RunFolder, training: Pretraining, planned: list[Planned], tracker: Tracker) -> None:
         store = FeatureStore(
             self.recipe,
             self.registry,
@@ -232,13 +226,8 @@ def write_report_or_say_why(folder: RunFolder, console: Console) -> None:
 
 
 def _scalars(recipe: Recipe) -> dict[str, bool | int | float | str]:
-    flat = flatten(
-        {key: value for key, value in recipe.tables.items() if key not in ("schema", "evaluate", "sweep")}
-    )
-    return {
-        key: value if isinstance(value, bool | int | float | str) else str(value)
-        for key, value in flat.items()
-    }
+    flat = flatten({key: value for key, value in recipe.tables.items() if key not in ("schema", "evaluate", "sweep")})
+    return {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in flat.items()}
 
 
 def _headline(results: list[Result]) -> dict[str, float]:

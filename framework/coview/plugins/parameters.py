@@ -232,7 +232,8 @@ def _description(model: type[BaseModel], key: str) -> str:
 
 def _deepest(key: str, location: tuple[Any, ...], given: Mapping[str, Any]) -> tuple[str, Any]:
     """The dotted path and value as far as the location, with pydantic's union tags in it, leads into the table."""
-    path, value = [key], given.get(key)
+    path: list[str] = [key]
+    value: Any = given.get(key)
     for part in location[1:]:
         in_array = isinstance(value, list) and isinstance(part, int) and part < len(value)
         if in_array or (isinstance(value, dict) and part in value):

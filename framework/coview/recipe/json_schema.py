@@ -37,7 +37,7 @@ def recipe_schema(registry: Registry) -> Schema:
     sweep = _model_schema(SweepTable, definitions)
     for kind in ("augmentation", "evaluator"):  # they stand in arrays, which replace what is inherited
         component[kind]["required"] = ["use"]
-    definitions |= component
+    definitions.update({str(kind): schema for kind, schema in component.items()})
 
     def table(kind: Kind) -> Schema:
         return {"$ref": f"#/$defs/{kind}"}

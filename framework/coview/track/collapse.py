@@ -60,7 +60,5 @@ def _collapse(diagnostics: Mapping[str, float | None]) -> str | None:
         return f"its spread is {spread:.3g} (below {SPREAD:g}; 0 means that all samples are one point)"
     rank = diagnostics.get("effective_rank")
     if rank is not None and math.isfinite(rank) and rank < EFFECTIVE_RANK:
-        return (
-            f"its effective rank is {rank:.3g} (below {EFFECTIVE_RANK:g}; 1 means that all lie on one line)"
-        )
+        return f"its effective rank is {rank:.3g} (below {EFFECTIVE_RANK:g}; 1 means that all lie on one line)"
     return None

@@ -82,7 +82,6 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 def _line(record: Mapping[str, Any]) -> str:
     finite = {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in record.items()
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in record.items()
     }
     return json.dumps(finite, allow_nan=False) + "\n"

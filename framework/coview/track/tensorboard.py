@@ -99,11 +99,9 @@ class TensorBoard:
         from torch.utils.tensorboard.summary import hparams
 
         # The summary takes a bool for a number.
-        shown = {
-            key: str(value).lower() if isinstance(value, bool) else value for key, value in parameters.items()
-        }
+        shown = {key: str(value).lower() if isinstance(value, bool) else value for key, value in parameters.items()}
         file_writer: Any = self._writer.file_writer
-        for summary in hparams(shown, dict(metrics)):  # type: ignore[no-untyped-call]
+        for summary in hparams(shown, dict(metrics)):
             file_writer.add_summary(summary)
         for key, value in metrics.items():
             self._writer.add_scalar(key, value, step)

@@ -41,9 +41,7 @@ class Tracker:
         self._metrics.write({"step": step, "epoch": epoch, "time": seconds, **values})
         self._board.scalars(step, {"epoch": epoch, **values})
 
-    def views(
-        self, modality: Modality, rows: Sequence[Sequence[Any]], captions: Sequence[str], step: int
-    ) -> None:
+    def views(self, modality: Modality, rows: Sequence[Sequence[Any]], captions: Sequence[str], step: int) -> None:
         """Shows what the model sees: a row for each sample, in it a value for each view.
 
         Args:
@@ -65,9 +63,7 @@ class Tracker:
         """Adds representations to TensorBoard's embedding projector, at most ``limit`` of them."""
         self._board.embedding(tag, split, classes, step, limit=limit)
 
-    def hparams(
-        self, parameters: Mapping[str, bool | int | float | str], metrics: Mapping[str, float]
-    ) -> None:
+    def hparams(self, parameters: Mapping[str, bool | int | float | str], metrics: Mapping[str, float]) -> None:
         """Fills TensorBoard's HPARAMS tab: what the run was given, and what it has reached."""
         self._board.hparams(parameters, metrics, self._step)
 

@@ -82,11 +82,7 @@ def save_checkpoint(
         if isinstance(error, SafetensorError) and "os error" not in str(error):
             raise
         before = next(whole_checkpoints(folder), None)
-        left = (
-            f"the last good checkpoint is step {before.step}"
-            if before
-            else "there is no checkpoint before it"
-        )
+        left = f"the last good checkpoint is step {before.step}" if before else "there is no checkpoint before it"
         reason = getattr(error, "strerror", None) or str(error)
         raise CoviewError(
             f"the checkpoint of step {step} could not be written to {folder}: {reason}; {left}",
@@ -94,9 +90,7 @@ def save_checkpoint(
         ) from error
     checkpoint = Checkpoint(final, step, loss)
     _point(folder / "last", final)
-    best = min(
-        (c for c in _listed(folder) if c.loss == c.loss), key=lambda c: (c.loss, c.step), default=checkpoint
-    )
+    best = min((c for c in _listed(folder) if c.loss == c.loss), key=lambda c: (c.loss, c.step), default=checkpoint)
     _point(folder / "best", best.path)
     for old in sorted(_listed(folder), key=lambda c: c.step)[:-keep]:
         if old.path != best.path:

@@ -20,9 +20,7 @@ class LossWatch:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._sum = torch.zeros(
-            (), dtype=torch.float64 if device.type != "mps" else torch.float32, device=device
-        )
+        self._sum = torch.zeros((), dtype=torch.float64 if device.type != "mps" else torch.float32, device=device)
         self._count = 0
         self._first_bad = torch.full((), _NEVER, dtype=torch.int64, device=device)
 

@@ -105,7 +105,7 @@ class Pretraining:
         layout: Any = {"memory_format": torch.channels_last} if recipe.train.channels_last else {}
         self._modules.to(device, **layout)
         if accelerator.num_processes > 1 and device.type == "cuda":
-            self._modules["model"] = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+            self._modules["model"] = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         self.optimizer = build_optimizer(recipe.train, self._modules.values())
         self._warmup = Duration.parse(recipe.train.warmup).in_steps(self.length.steps_per_epoch)
         self._due = CheckpointDue(Duration.parse(recipe.train.checkpoint_every), self.length.steps_per_epoch)
@@ -145,9 +145,7 @@ class Pretraining:
         self._modules.train()
         started, logged_at = time.perf_counter(), self.step
         while self.step < self.length.total_steps:
-            logs = (
-                self.step + 1
-            ) % self.recipe.train.log_every == 0 or self.step + 1 == self.length.total_steps
+            logs = (self.step + 1) % self.recipe.train.log_every == 0 or self.step + 1 == self.length.total_steps
             outputs, z_VND, rows = self._take_step(model, optimizer, batches, watch)
             if stop.signal is not None and outputs is None:
                 self._interrupt(stop, watch)
@@ -192,9 +190,7 @@ class Pretraining:
             with nullcontext() if last else self.accelerator.no_sync(model):
                 inputs = self._layout(batch.inputs)
                 z_VND = model(inputs)
-                views = views_of_all_ranks(
-                    z_VND.float() if z_VND.dtype in _HALF else z_VND, batch, self._of_view
-                )
+                views = views_of_all_ranks(z_VND.float() if z_VND.dtype in _HALF else z_VND, batch, self._of_view)
                 outputs = _as_mapping(self._loss(views))
                 watch.note(outputs["loss"], self.step + 1)
                 self.accelerator.backward(outputs["loss"] / train.accumulate)

@@ -60,9 +60,7 @@ def test_equals_the_loop(symmetric: bool, views: int, samples: int, width: int, 
 
 @pytest.mark.parametrize("symmetric", [True, False])
 @pytest.mark.parametrize(("views", "teacher_views"), [(2, 2), (4, 2), (2, 3)])
-def test_equals_the_loop_with_a_teacher_a_queue_and_equal_ids(
-    symmetric: bool, views: int, teacher_views: int
-) -> None:
+def test_equals_the_loop_with_a_teacher_a_queue_and_equal_ids(symmetric: bool, views: int, teacher_views: int) -> None:
     student, teacher, queue = (
         random_rows(views, 5, 6),
         random_rows(teacher_views, 5, 6, seed=1),
@@ -142,9 +140,7 @@ def test_shares_of_the_anchors_average_to_the_whole(symmetric: bool, parts: int)
     size = 8 // parts
     average = torch.stack([share(slice(p * size, (p + 1) * size)) for p in range(parts)]).mean()
     torch.testing.assert_close(average, whole, atol=1e-12, rtol=0)
-    for got, expected in zip(
-        torch.autograd.grad(average, leaves), torch.autograd.grad(whole, leaves), strict=True
-    ):
+    for got, expected in zip(torch.autograd.grad(average, leaves), torch.autograd.grad(whole, leaves), strict=True):
         torch.testing.assert_close(got, expected, atol=1e-10, rtol=0)
 
 
@@ -173,9 +169,7 @@ def test_half_precision_at_a_low_temperature(dtype: torch.dtype) -> None:
     with torch.autocast("cpu", dtype=dtype):
         loss = loss_of(coview.Views.of(z, queue=z[0].detach()))
     assert loss.dtype is torch.float32
-    assert loss.item() == pytest.approx(
-        loss_of(coview.Views.of(reference, queue=reference[0])).item(), rel=1e-5
-    )
+    assert loss.item() == pytest.approx(loss_of(coview.Views.of(reference, queue=reference[0])).item(), rel=1e-5)
     assert torch.autograd.grad(loss, z)[0].isfinite().all()
 
 

@@ -66,9 +66,7 @@ def test_equals_the_loop_with_a_teacher_a_queue_and_equal_ids(views: int, teache
         random_rows(9, 6, seed=2),
     )
     ids = [3, 8, 3, 3, 4]
-    loss = NTXent(temperature=0.3)(
-        coview.Views.of(student, teacher=teacher, ids=torch.tensor(ids), queue=queue)
-    )
+    loss = NTXent(temperature=0.3)(coview.Views.of(student, teacher=teacher, ids=torch.tensor(ids), queue=queue))
     assert loss.item() == pytest.approx(by_loop(student, teacher, ids, 0.3, queue), abs=1e-10)
 
 
@@ -126,17 +124,13 @@ def test_shares_of_the_anchors_average_to_the_whole(parts: int) -> None:
     size = 8 // parts
     average = torch.stack([share(slice(p * size, (p + 1) * size)) for p in range(parts)]).mean()
     torch.testing.assert_close(average, whole, atol=1e-12, rtol=0)
-    for got, expected in zip(
-        torch.autograd.grad(average, leaves), torch.autograd.grad(whole, leaves), strict=True
-    ):
+    for got, expected in zip(torch.autograd.grad(average, leaves), torch.autograd.grad(whole, leaves), strict=True):
         torch.testing.assert_close(got, expected, atol=1e-10, rtol=0)
 
 
 @given(data=st.data(), views=st.integers(2, 4), samples=st.integers(2, 7), seed=st.integers(0, 1000))
 @settings(max_examples=40, deadline=None)
-def test_does_not_depend_on_order_or_length_of_rows(
-    data: st.DataObject, views: int, samples: int, seed: int
-) -> None:
+def test_does_not_depend_on_order_or_length_of_rows(data: st.DataObject, views: int, samples: int, seed: int) -> None:
     z = random_rows(views, samples, 4, seed=seed)
     ids = torch.tensor(data.draw(st.lists(st.integers(0, 3), min_size=samples, max_size=samples)))
     order = torch.tensor(data.draw(st.permutations(range(samples))))

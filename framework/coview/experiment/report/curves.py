@@ -11,9 +11,7 @@ import numpy as np
 
 from coview.experiment.report.svg import MUTED, SERIES, as_svg, new_axes, page_style
 
-_POINTS = (
-    300  # a curve of more is averaged down to as many: more cannot be seen, and would make the page large
-)
+_POINTS = 300  # a curve of more is averaged down to as many: more cannot be seen, and would make the page large
 
 _DIAGNOSTICS = {
     "spread": "How far samples lie apart. Near 0 the representation has collapsed.",

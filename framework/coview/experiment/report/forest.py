@@ -52,9 +52,7 @@ def _figure(name: str, rows: Sequence[ResultRow]) -> str:
                 continue
             colour, y = SERIES[features], height + _OFFSETS[features]
             axes.plot([result.ci_low, result.ci_high], [y, y], color=colour, linewidth=1.6)
-            axes.plot(
-                [result.value], [y], color=colour, marker=_MARKERS[features], markersize=4.5, linestyle=""
-            )
+            axes.plot([result.value], [y], color=colour, marker=_MARKERS[features], markersize=4.5, linestyle="")
             said.append(f"{title} {features} {interval(result)}")
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_yticks([])

@@ -80,9 +80,7 @@ def as_svg(figure: Figure, name: str, description: str) -> str:
     text = re.sub(r"font-family: [^;\"]*; ", "", text)
     text = re.sub(r'(id="|url\(#|href="#)', rf"\1{name}-", text)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(
-        r"<(metadata|style)\b.*?</\1>\s*", "", text, flags=re.DOTALL
-    )  # its style is for all the page
+    text = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", text, flags=re.DOTALL)  # its style is for all the page
     box = re.search(r'viewBox="[^"]*"', text)
     assert box is not None, "matplotlib writes a viewBox"
     start = f'<svg {box.group()} role="img" aria-label="{_quoted(description)}" class="figure">'

@@ -122,9 +122,7 @@ def _protocol(row: ResultRow) -> tuple[dict[str, str], dict[str, dict[str, str]]
     }
     first = next(iter(protocols.values()))
     shared = {
-        key: value
-        for key, value in first.items()
-        if all(protocol.get(key) == value for protocol in protocols.values())
+        key: value for key, value in first.items() if all(protocol.get(key) == value for protocol in protocols.values())
     }
     own = {
         features: {key: value for key, value in protocol.items() if key not in shared}
@@ -182,9 +180,7 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
     if any("pretrained" in row.by_features and len(row.by_features) == 1 for row in rows):
         notes.append("Some numbers have no control beside them; on their own they say little.")
     if (contents.environment.get("git") or {}).get("dirty"):
-        notes.append(
-            "The working tree had uncommitted changes: the git revision does not tell all of the code."
-        )
+        notes.append("The working tree had uncommitted changes: the git revision does not tell all of the code.")
     return notes
 
 
@@ -197,9 +193,7 @@ def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
     revision = str(git.get("revision") or "")
     shown = {
         "coview": environment.get("coview"),
-        "git revision": f"{revision}, with uncommitted changes"
-        if revision and git.get("dirty")
-        else revision,
+        "git revision": f"{revision}, with uncommitted changes" if revision and git.get("dirty") else revision,
         "Python": environment.get("python"),
         "platform": environment.get("platform"),
         "device": environment.get("device"),
