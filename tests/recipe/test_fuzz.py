@@ -223,7 +223,9 @@ def test_a_recipe_with_any_override_from_python(registry, overrides):
     check(SMALL, registry, overrides=overrides)
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, {1, 2}, b"x", "\ud800", 2**64, complex(1)], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [object(), {1: 2}, {1, 2}, b"x", "\ud800", 2**64, complex(1)], ids=lambda value: type(value).__name__
+)
 def test_an_override_that_toml_has_not_is_a_mistake(write_recipe, registry, value):
     with pytest.raises(RecipeError, match="overrides"):
         load_recipe(write_recipe(), overrides={"loss.temperature": value}, registry=registry)

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from annotated_types import Ge
-from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from coview.data.rng import Rng
@@ -17,13 +16,11 @@ from coview.evaluate.labelled import accuracy_result, check_classes, labelled_sp
 from coview.evaluate.logistic import LogisticRegression, Weights
 from coview.evaluate.result import Result
 
-STRENGTHS = tuple(10.0**-power for power in range(7))
+STRENGTHS = tuple(10.0**-power for power in range(5))
 """The penalties that are tried, from the strongest to the weakest; each starts where the one before ended."""
 
-ONE_LABEL_STRENGTH = 1e-2
-"""The penalty where each class has one label, which leaves nothing to choose by."""
-
-_FOLDS = 5
+BUDGET_STRENGTH = 1e-2
+"""The penalty under a budget of labels, which leaves none to choose by."""
 
 
 class LinearProbe:
@@ -31,8 +28,8 @@ class LinearProbe:
 
     With all labels the strength of the penalty is the one of the highest accuracy on the validation split, and the
     classifier is fitted again on train and validation together. With a budget of labels the validation labels would
-    break the budget: the strength is chosen by cross-validation within the drawn labels, and fixed for one label
-    per class. Features are standardised by the mean and spread of the samples that are fitted.
+    break the budget: the strength is fixed.
+    Features are standardised by the mean and spread of the samples that are fitted.
 
     Args:
         labels_per_class: Labelled training samples of each class, such as 10, or "all"; one result for each.
@@ -68,7 +65,7 @@ class LinearProbe:
                 else:
                     rows = torch.from_numpy(draw).to(train[0].device)
                     x_ND, y_N = train[0][rows], train[1][rows]
-                    strength = _best_by_folds(x_ND, y_N, classes, int(budget), rng)
+                    strength = BUDGET_STRENGTH
                 scale = _Scale(x_ND)
                 weights = LogisticRegression(scale(x_ND), y_N, classes).fit(strength)
                 hits.append(weights.predict(scale(test_ND)) == test_N)
@@ -88,9 +85,7 @@ class LinearProbe:
 def _chosen_by(budget: LabelsPerClass) -> str:
     if budget == "all":
         return "accuracy on the validation split; fitted again on train and validation"
-    if budget == 1:
-        return f"fixed at {ONE_LABEL_STRENGTH:g}"
-    return f"accuracy in {min(_FOLDS, budget)} stratified folds of the drawn labels"
+    return f"fixed at {BUDGET_STRENGTH:g}"
 
 
 class _Scale:
@@ -105,12 +100,12 @@ class _Scale:
         return (x_ND - self._mean) * self._factor
 
 
-def _path_hits(fit: LogisticRegression, rows_M: Tensor | None, x_ND: Tensor, y_N: Tensor) -> list[int]:
+def _path_hits(fit: LogisticRegression, x_ND: Tensor, y_N: Tensor) -> list[int]:
     """For each strength, how many of the samples are classified rightly."""
     hits: list[int] = []
     weights: Weights | None = None
     for strength in STRENGTHS:
-        weights = fit.fit(strength, start=weights, rows_M=rows_M)
+        weights = fit.fit(strength, start=weights)
         hits.append(int((weights.predict(x_ND) == y_N).sum()))
     return hits
 
@@ -119,19 +114,4 @@ def _best_on_validation(train: tuple[Tensor, Tensor], validation: tuple[Tensor, 
     """The strength of the highest validation accuracy, the strongest of equals."""
     scale = _Scale(train[0])
     fit = LogisticRegression(scale(train[0]), train[1], classes)
-    return STRENGTHS[int(np.argmax(_path_hits(fit, None, scale(validation[0]), validation[1])))]
-
-
-def _best_by_folds(x_ND: Tensor, y_N: Tensor, classes: int, budget: int, rng: Rng) -> float:
-    """The strength of the highest accuracy over stratified folds, the strongest of equals."""
-    seed = rng.seed32()  # drawn whatever the budget, so that a budget of 1 changes no other's folds
-    if budget == 1:
-        return ONE_LABEL_STRENGTH
-    x_ND = _Scale(x_ND)(x_ND)
-    fit = LogisticRegression(x_ND, y_N, classes)
-    total = np.zeros(len(STRENGTHS))
-    labels = y_N.cpu().numpy()
-    for inside, outside in StratifiedKFold(min(_FOLDS, budget), shuffle=True, random_state=seed).split(labels, labels):
-        rows, held = (torch.from_numpy(part).to(x_ND.device) for part in (inside, outside))
-        total += _path_hits(fit, rows, x_ND[held], y_N[held])
-    return STRENGTHS[int(np.argmax(total))]
+    return STRENGTHS[int(np.argmax(_path_hits(fit, scale(validation[0]), validation[1])))]
