@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: quickstart test lint format docs clean
+.PHONY: quickstart test test-slow lint format docs clean
 
 quickstart: $(INSTALLED)
 	$(BIN)/coview run recipes/quickstart.toml
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto -m "not slow and not gpu" $(PYTEST_ARGS)
+
+test-slow: $(INSTALLED)
+	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -50,6 +50,7 @@ def test_it_is_as_good_as_scikit_learns_and_says_how_it_chose(digits):
     assert result.n == 597
 
 
+@pytest.mark.slow
 def test_budgets_are_ordered_drawn_and_deterministic(digits):
     probe = LinearProbe(labels_per_class=(1, 10, "all"), draws=3)
     first, again = probe(digits, Rng(4)), probe(digits, Rng(4))
@@ -60,6 +61,7 @@ def test_budgets_are_ordered_drawn_and_deterministic(digits):
     assert [result.protocol["draws"] for result in first] == [3, 3, 1]
 
 
+@pytest.mark.slow
 def test_a_budget_uses_neither_validation_labels_nor_test_labels(digits):
     probe = LinearProbe(labels_per_class=(5,), draws=2)
     shuffled = dict(digits.splits)

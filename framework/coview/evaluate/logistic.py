@@ -25,7 +25,7 @@ from torch import Tensor
 ROTATED_UP_TO = 4096
 """The smaller of samples and features beyond which the rotation would cost more than it saves."""
 _STEPS = 50
-_ROUNDS = 40
+_ROUNDS = 6
 _CHUNK = 8192
 
 
