@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 import coview
+from coview.cli.main import _run
 
 # the first example imports what the later ones use, and CI's machines are slow: time says nothing here
 settings.register_profile("coview", deadline=None, derandomize=True)
@@ -79,3 +84,45 @@ def write_recipe(tmp_path: Path) -> Callable[..., Path]:
 def small_recipe() -> str:
     """A recipe whose run takes seconds."""
     return SMALL
+
+
+@dataclass
+class Done:
+    """What a call of the command came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path):
+    """Calls the command in this process, in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, debug=False):
+        capsys.readouterr()
+        status = _run([str(argument) for argument in arguments], debug)
+        captured = capsys.readouterr()
+        return Done(status, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Calls the command in a process of its own: for exit status, streams and what gets imported."""
+
+    def start(*arguments, before="", stdout=subprocess.PIPE, **environment):
+        code = f"{before}\nfrom coview.cli.main import main\nmain()"
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return Done(done.returncode, done.stdout or "", done.stderr)
+
+    return start

@@ -11,7 +11,10 @@ from coview.cli.output import print_columns, print_json
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
 def doctor(disabled: tuple[str, ...], as_json: bool) -> None:
-    """Versions, devices, plugins and extras that work and why the others do not, and where data is kept."""
+    """What works on this machine, and why not the rest.
+
+    Versions, devices, plugins and extras, and where data is kept.
+    """
     from coview.experiment.diagnosis import diagnose_machine
 
     report = diagnose_machine(disabled)

@@ -47,7 +47,10 @@ def list_plugins(disabled: tuple[str, ...], as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
 def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
-    """A component (nt_xent, image/resnet18, timm:convnext_atto) with its parameters, or a plugin."""
+    """A component with its parameters, or a plugin.
+
+    NAME is a plugin, or a component as a recipe's use has it: name, plugin/name or family:NAME.
+    """
     from coview.plugins.discovery import load_plugins
 
     registry = load_plugins(disable=disabled)

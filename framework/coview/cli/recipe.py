@@ -108,7 +108,10 @@ def show_recipe(
 )
 @click.pass_obj
 def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[str, ...], build: bool) -> None:
-    """Say everything that is wrong with recipes; builds nothing unless told to."""
+    """Say everything that is wrong with recipes.
+
+    Nothing is built unless --build is given.
+    """
     from coview.plugins.discovery import load_plugins
     from coview.recipe.load import load_cells, load_recipe
 
@@ -129,7 +132,7 @@ def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[
         except CoviewError as error:
             errors.append(error)
     if errors:
-        raise CoviewError("\n".join(str(error) for error in errors))
+        raise CoviewError("\n".join(str(error) for error in errors)) from errors[0]
 
 
 @recipe.command("diff")
@@ -137,7 +140,10 @@ def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[
 @click.argument("other", metavar="RECIPE")
 @click.pass_obj
 def diff_recipes(disabled: tuple[str, ...], one: str, other: str) -> None:
-    """What differs between two recipes, or runs' recipe.toml, once everything is resolved."""
+    """What differs between two recipes, once resolved.
+
+    A run's recipe.toml is one too.
+    """
     from coview.plugins.discovery import load_plugins
     from coview.recipe.load import load_recipe
     from coview.recipe.snapshot import difference
@@ -152,7 +158,10 @@ def diff_recipes(disabled: tuple[str, ...], one: str, other: str) -> None:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to a file.")
 @click.pass_obj
 def print_schema(disabled: tuple[str, ...], out: Path | None) -> None:
-    """A JSON Schema of recipes for editors; it covers the installed plugins."""
+    """A JSON Schema of recipes, for editors.
+
+    It covers the installed plugins.
+    """
     from coview.plugins.discovery import load_plugins
     from coview.recipe.json_schema import recipe_schema
 

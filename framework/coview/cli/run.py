@@ -43,7 +43,10 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def evaluate(path: Path, sets: tuple[str, ...], as_json: bool) -> None:
-    """Evaluate a run again, under its own protocol or another (--set evaluate.0.k=5)."""
+    """Evaluate a run again, by its own protocol or another.
+
+    Another is given by --set, such as --set evaluate.0.k=5.
+    """
     from coview.experiment.evaluating import evaluate_run
 
     done = evaluate_run(path, sets=sets)
@@ -70,7 +73,10 @@ def evaluate(path: Path, sets: tuple[str, ...], as_json: bool) -> None:
     help="Other data, such as data.root=my-pictures.",
 )
 def embed(path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
-    """Write the representations (N, D) of a split of the run's data, or of other data."""
+    """Write the representations of a split, (N, D).
+
+    Of the run's data, or of other data that is given by --set.
+    """
     from coview.experiment.embed import embed_to_file
 
     rows, width = embed_to_file(path, split, out, sets=sets)

@@ -84,7 +84,7 @@ class ComponentChecker:
                 self._mistakes.add(at, mistake.message)
             return None  # which one is meant is known once the data is, and that is a mistake already
         except CoviewError as mistake:
-            self._mistakes.add(at, ": ".join(filter(None, (mistake.message, mistake.hint))))
+            self._mistakes.add(at, ": ".join(filter(None, (mistake.message, mistake.hint))), mistake)
             return None
         given = {key: value for key, value in table.items() if key != "use"}
         problems = schema.check(given, also)
@@ -96,10 +96,10 @@ class ComponentChecker:
             try:
                 factory(**schema.arguments(given))
             except (ValueError, CoviewError) as error:
-                self._mistakes.add(path, str(error))
+                self._mistakes.add(path, str(error), error)
                 return None
             except Exception as error:  # whatever a constructor makes of odd values: they are the recipe's
-                self._mistakes.add(path, f'"{use}" cannot be built: {in_one_line(error)}')
+                self._mistakes.add(path, f'"{use}" cannot be built: {in_one_line(error)}', error)
                 return None
         return {"use": use, **schema.resolved(given)}
 

@@ -12,12 +12,20 @@ class Mistakes:
 
     def __init__(self, layers: Layers) -> None:
         self._layers = layers
+        self._cause: BaseException | None = None
         self._found: dict[tuple[str, str], Mistake] = {
             (mistake.path, mistake.message): mistake for mistake in layers.mistakes
         }
 
-    def add(self, path: Key, message: str) -> None:
-        """Notes a mistake at ``path``; the same one twice is one."""
+    def add(self, path: Key, message: str, cause: BaseException | None = None) -> None:
+        """Notes a mistake at ``path``; the same one twice is one.
+
+        Args:
+            path: Where in the recipe.
+            message: What is wrong.
+            cause: What was raised, for ``--debug``.
+        """
+        self._cause = self._cause or cause
         mistake = Mistake(self.where(path), dotted(path), message)
         self._found.setdefault((mistake.path, message), mistake)
 
@@ -32,7 +40,7 @@ class Mistakes:
     def raise_if_any(self) -> None:
         """Raises a :class:`RecipeError` with all of them, in the order of the places they are at."""
         if self._found:
-            raise RecipeError(sorted(self._found.values(), key=_place))
+            raise RecipeError(sorted(self._found.values(), key=_place)) from self._cause
 
 
 def _place(mistake: Mistake) -> tuple[str, int]:

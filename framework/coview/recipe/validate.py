@@ -116,7 +116,8 @@ class _Validation:
             both = "both epochs and steps are given" if train.epochs else "epochs (or steps) is missing"
             self.mistakes.add(("train", "steps") if train.epochs else ("train",), f"{both}: give one of them")
         for key, optimizers in _OPTIMIZER_SETTINGS.items():
-            if key in train.model_fields_set and train.optimizer not in optimizers:
+            # the default is written out in every resolved recipe, and nobody's mistake
+            if getattr(train, key) != TrainTable.model_fields[key].default and train.optimizer not in optimizers:
                 where = self.mistakes.where(("train", key))
                 self.warnings.append(f"{where}: train.{key} has no effect with optimizer {train.optimizer!r}")
         return train
