@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -162,8 +163,19 @@ def _batches(
         pin_memory=pin_memory,
         prefetch_factor=_PREFETCH if workers else None,
         multiprocessing_context="fork" if fork else None,
+        worker_init_fn=_leave_stopping_to_the_main_process,
     )
     for item in loader:
         if isinstance(item, CoviewError):
             raise item
         yield item
+
+
+def _leave_stopping_to_the_main_process(worker: int) -> None:
+    """Ctrl-C and a scheduler's SIGTERM reach the whole process group.
+
+    A worker that died of it would make PyTorch raise in the main process, wherever that is, before it has written
+    its checkpoint. Workers end when the loader does, or when the main process is gone.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

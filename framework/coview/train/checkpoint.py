@@ -167,4 +167,6 @@ def _point(link: Path, target: Path) -> None:
     beside = link.with_name(f".tmp-{link.name}")
     beside.unlink(missing_ok=True)
     beside.symlink_to(target.name)
+    if link.is_dir() and not link.is_symlink():  # a copy of the run that followed its links
+        shutil.rmtree(link)
     beside.replace(link)

@@ -141,14 +141,12 @@ class Pretraining:
         if self.recipe.train.compile:
             model.compile()
         watch = LossWatch(self.accelerator.device)
-        batches = iter(self._batches(stop))
+        batches = self._batches()
         self._modules.train()
         started, logged_at = time.perf_counter(), self.step
         while self.step < self.length.total_steps:
             logs = (self.step + 1) % self.recipe.train.log_every == 0 or self.step + 1 == self.length.total_steps
             outputs, z_VND, rows = self._take_step(model, optimizer, batches, watch)
-            if stop.signal is not None and outputs is None:
-                self._interrupt(stop, watch)
             self.step += 1
             metrics: dict[str, float] = {}
             if logs and outputs:
@@ -169,8 +167,8 @@ class Pretraining:
 
     def _take_step(
         self, model: nn.Module, optimizer: Any, batches: Iterator[Batch], watch: LossWatch
-    ) -> tuple[dict[str, Tensor] | None, Tensor, int]:
-        """One optimiser step; the outputs are those of its last batch, or None if the loader was stopped."""
+    ) -> tuple[dict[str, Tensor], Tensor, int]:
+        """One optimiser step; the outputs are those of its last batch that could be read."""
         train = self.recipe.train
         # dropout and the like draw from here: a function of the step, whatever was drawn before it
         torch.manual_seed(_mix(self.recipe.seed, self.step, self.accelerator.process_index))
@@ -181,9 +179,7 @@ class Pretraining:
         outputs: dict[str, Tensor] = {}
         z_VND = torch.empty(0)
         for part in range(train.accumulate):
-            batch = next(batches, None)
-            if batch is None:
-                return None, z_VND, 0
+            batch = next(batches)
             if not len(batch):  # every sample of it was unreadable
                 continue
             last = part == train.accumulate - 1
@@ -212,7 +208,7 @@ class Pretraining:
 
         return {name: map_tensors(change, value) for name, value in inputs.items()}
 
-    def _batches(self, stop: StopRequest) -> Iterator[Batch]:
+    def _batches(self) -> Iterator[Batch]:
         """This rank's batches from the current step on, on the device."""
         train, ranks = self.recipe.train, self.accelerator.num_processes
         if train.batch_size % ranks:
@@ -229,15 +225,10 @@ class Pretraining:
             workers=worker_count(self.recipe.settings.workers, ranks),
             pin_memory=self.accelerator.device.type == "cuda",
         )
-        try:
-            for batch in loader:
-                for sample in self.skipped.add(batch.skipped):
-                    self._observer.skipped(sample.what, sample.reason)
-                yield batch.to(self.accelerator.device)
-        except RuntimeError:
-            # a signal to the whole process group ends the workers too; that is no failure of theirs
-            if stop.signal is None:
-                raise
+        for batch in loader:
+            for sample in self.skipped.add(batch.skipped):
+                self._observer.skipped(sample.what, sample.reason)
+            yield batch.to(self.accelerator.device)
 
     def _metrics(self, outputs: Mapping[str, Tensor], z_VND: Tensor) -> dict[str, float]:
         values = {name: float(value.detach()) for name, value in outputs.items()}
