@@ -59,7 +59,7 @@ def test_origins_name_the_file_and_line_of_each_value(family, tmp_path):
     assert layers.where(("train", "epochs")) == f"{tmp_path}/base/parent.toml:12"
     assert layers.where(("augment", 1, "use")) == f"{tmp_path}/base/parent.toml:17"
     assert layers.where(("loss", "temperature")) == "--set"
-    assert layers.where(("loss", "nothing")) == f"{tmp_path}/base/parent.toml:7" or "--set"
+    assert layers.where(("loss", "nothing")) == "--set"
 
 
 def test_set_reaches_into_arrays(family):

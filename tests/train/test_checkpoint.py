@@ -66,11 +66,8 @@ def test_a_damaged_one_is_passed_over_and_named(tmp_path, name, harm):
     else:
         path.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
     damaged: list[str] = []
-    assert next(whole_checkpoints(tmp_path, damaged)).step == (
-        2 if harm == "change" and name == "manifest.json" and not damaged else 1
-    )
-    if damaged:
-        assert "step-2" in damaged[0]
+    assert next(whole_checkpoints(tmp_path, damaged)).step == 1
+    assert "step-2" in damaged[0]
 
 
 def test_a_half_written_one_is_not_seen(tmp_path):

@@ -68,17 +68,14 @@ class LogisticRegression:
         self.y_N = y_N
         self.classes = classes
 
-    def fit(self, l2: float, *, start: Weights | None = None, rows_M: Tensor | None = None) -> Weights:
+    def fit(self, l2: float, *, start: Weights | None = None) -> Weights:
         """The minimiser.
 
         Args:
             l2: Strength of the penalty, above 0.
             start: Where to begin; at 0 by default.
-            rows_M: The samples to fit; all by default.
         """
         x_NR, y_N1 = self.x_NR, self.y_N[:, None]
-        if rows_M is not None:
-            x_NR, y_N1 = x_NR[rows_M], y_N1[rows_M]
         if start is None:
             w_RC, b_C = x_NR.new_zeros(x_NR.shape[1], self.classes), x_NR.new_zeros(self.classes)
         else:

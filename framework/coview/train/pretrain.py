@@ -146,13 +146,14 @@ class Pretraining:
         started, logged_at = time.perf_counter(), self.step
         while self.step < self.length.total_steps:
             logs = (self.step + 1) % self.recipe.train.log_every == 0 or self.step + 1 == self.length.total_steps
-            outputs, z_VND, rows = self._take_step(model, optimizer, batches, watch)
+            outputs, z_VND = self._take_step(model, optimizer, batches, watch)
             self.step += 1
             metrics: dict[str, float] = {}
             if logs and outputs:
                 metrics = self._metrics(outputs, z_VND)
                 watch.check(self.step)
                 now = time.perf_counter()
+                rows = self.recipe.train.batch_size * self.recipe.train.accumulate
                 metrics["samples_per_s"] = rows * (self.step - logged_at) / (now - started)
                 started, logged_at = now, self.step
             epoch = (self.step * self.recipe.train.accumulate - 1) // self.length.batches_per_epoch
@@ -167,7 +168,7 @@ class Pretraining:
 
     def _take_step(
         self, model: nn.Module, optimizer: Any, batches: Iterator[Batch], watch: LossWatch
-    ) -> tuple[dict[str, Tensor], Tensor, int]:
+    ) -> tuple[dict[str, Tensor], Tensor]:
         """One optimiser step; the outputs are those of its last batch that could be read."""
         train = self.recipe.train
         # dropout and the like draw from here: a function of the step, whatever was drawn before it
@@ -193,7 +194,7 @@ class Pretraining:
         if train.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self._modules.parameters(), train.clip_norm)
         optimizer.step()
-        return outputs, z_VND, train.batch_size * train.accumulate
+        return outputs, z_VND
 
     @property
     def _of_view(self) -> tuple[str, ...]:
