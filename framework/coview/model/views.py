@@ -14,12 +14,16 @@ class Views:
 
     Attributes:
         student: ``z_VND``, with gradient; after the predictor where there is one.
-        teacher: ``z_GND``, the target branch (EMA or stop-gradient); the student's own where there is none.
+        teacher: ``z_GND``, the target branch (EMA or stop-gradient); where there is none, the student's own, with
+            gradient. Teacher view g is of the same input as student view g; with multi-crop the teacher has not seen
+            the local views G to V - 1.
         modalities: The modality of each of the V views.
         ids: ``(N,)`` int64 sample ids: equal ids in a batch are not negatives of each other.
         anchors: The rows of N that this process owns; all of them on one device.
-        queue: ``z_QD``, earlier teacher projections, where there is a queue.
+        queue: ``z_QD``, earlier teacher projections, where there is a queue; none at the first step (Q = 0).
+        queue_ids: ``(Q,)``, the sample ids of the queue's rows.
         labels: ``(N,)`` int64, where the data has them.
+        progress: Share of the training that is done, in optimiser steps: from 0 to below 1.
     """
 
     student: Tensor
@@ -28,7 +32,9 @@ class Views:
     ids: Tensor
     anchors: slice
     queue: Tensor | None = None
+    queue_ids: Tensor | None = None
     labels: Tensor | None = None
+    progress: float = 0.0
 
     @classmethod
     def of(
@@ -40,6 +46,8 @@ class Views:
         ids: Tensor | None = None,
         labels: Tensor | None = None,
         queue: Tensor | None = None,
+        queue_ids: Tensor | None = None,
+        progress: float = 0.0,
     ) -> Views:
         """Views as one device without a teacher sees them, for trying a loss by hand.
 
@@ -50,6 +58,8 @@ class Views:
             ids: Of each sample; all different by default.
             labels: Of each sample.
             queue: Of shape (queue, width).
+            queue_ids: Of each row of the queue; by default, none of them is a sample of the batch.
+            progress: Share of the training that is done.
 
         Raises:
             ValueError: If a shape does not fit.
@@ -64,6 +74,10 @@ class Views:
         for name, tensor in (("ids", ids), ("labels", labels)):
             if tensor is not None and tensor.shape != (samples,):
                 raise ValueError(f"{name} has to be ({samples},), got shape {tuple(tensor.shape)}")
+        if queue is not None and (queue.ndim != 2 or queue.shape[1] != width):
+            raise ValueError(f"queue has to be (Q, {width}), got shape {tuple(queue.shape)}")
+        if queue is not None and queue_ids is None:
+            queue_ids = torch.full((len(queue),), -1, dtype=torch.int64, device=z_VND.device)
         return cls(
             student=z_VND,
             teacher=z_VND if teacher is None else teacher,
@@ -71,5 +85,7 @@ class Views:
             ids=torch.arange(samples, device=z_VND.device) if ids is None else ids,
             anchors=slice(0, samples),
             queue=queue,
+            queue_ids=queue_ids,
             labels=labels,
+            progress=progress,
         )
