@@ -52,7 +52,7 @@ def main() -> None:
     samples = [coview.Sample({"image": picture}, id=i) for i, picture in enumerate(pictures)]
     plain = albumentations.Compose([step.transform for step in steps()], seed=0)
     seeded = albumentations.Compose([step.transform for step in steps()], seed=0)
-    maker = ViewMaker(seed=0, modalities=("image",), pipelines={"image": steps()})
+    maker = ViewMaker(seed=0, modalities=("image",), pipelines=[list(enumerate(steps()))], global_views=1)
     unseeded_steps = steps()
     rng = coview.Rng()
     unseeded_rng = coview.Rng()

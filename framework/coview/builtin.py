@@ -8,7 +8,7 @@ from coview.plugins.registry import Registry
 
 @hookimpl
 def coview_register(registry: Registry) -> None:
-    """Registers projectors and evaluators."""
+    """Registers projectors, predictors and evaluators."""
     registry.projector(
         "mlp",
         "coview.model.projector:MLP",
@@ -16,6 +16,12 @@ def coview_register(registry: Registry) -> None:
         source="arXiv:2002.05709, section 2.1",
     )
     registry.projector("identity", "coview.model.projector:Identity", summary="no projector: the loss sees the encoder")
+    registry.predictor(
+        "mlp",
+        "coview.model.projector:MLP",
+        summary="linear, batch norm, ReLU, …, linear",
+        source="arXiv:2006.07733, section 3.3",
+    )
     registry.evaluator(
         "knn",
         "coview.evaluate.knn:KNN",

@@ -50,7 +50,7 @@ def test_a_file_that_is_no_recipe(refused, write_recipe, text, says):
     [
         (
             ["loss.temprature=1"],
-            '--set: loss.temprature: unknown key, did you mean "temperature"? (takes: temperature)',
+            '--set: loss.temprature: unknown key, did you mean "temperature"? (takes: temperature, weight)',
         ),
         (["train.lr=fast"], '--set: train.lr: has to be a number, got "fast"'),
         (["train.lr=0"], "--set: train.lr: has to be greater than 0, got 0"),

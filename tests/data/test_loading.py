@@ -61,7 +61,8 @@ def shout(value, rng):
     return value + "!" * rng.python.randint(1, 9)
 
 
-MAKER = ViewMaker(5, ("number", "word", "number"), {"number": (jitter, scale), "word": (shout,)})
+NUMBER = ((0, jitter), (1, scale))
+MAKER = ViewMaker(5, ("number", "word", "number"), (NUMBER, ((0, shout),), NUMBER), 3)
 MODALITIES = {"number": NumberModality(), "word": WordModality()}
 
 
@@ -114,13 +115,13 @@ def test_views_are_below_each_other_and_computed_by_the_formula():
 
 
 def test_samples_epochs_and_views_differ():
-    maker = ViewMaker(5, ("number", "number"), {"number": (lambda value, rng: rng.numpy.random(),)})
+    maker = ViewMaker(5, ("number", "number"), (((0, lambda value, rng: rng.numpy.random()),),) * 2, 2)
     found = [value for batch in batches(maker=maker) for value in batch.inputs["number"].tolist()]
     assert len(set(found)) == len(found)
 
 
 def test_another_seed_gives_others():
-    maker = ViewMaker(6, MAKER.modalities, MAKER.pipelines)
+    maker = ViewMaker(6, MAKER.modalities, MAKER.pipelines, 3)
     assert numbers_of(batches(maker=maker)) != numbers_of(batches())
 
 

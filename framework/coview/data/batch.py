@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -28,8 +28,9 @@ class Batch:
     """Some samples, collated.
 
     Attributes:
-        inputs: For each modality its batch: for training all its views below each other, view by view; for
+        inputs: For each modality its batch: for training all its global views below each other, view by view; for
             embedding the samples as they are.
+        local_inputs: The same of the local views, which may be of another size.
         ids: ``(N,)`` int64.
         labels: ``(N,)`` int64, where the data has them.
         scores: ``(N,)`` float64, where the data has them.
@@ -42,6 +43,7 @@ class Batch:
     labels: Tensor | None
     scores: Tensor | None
     groups: Tensor | None
+    local_inputs: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
 
     def __len__(self) -> int:
@@ -55,15 +57,36 @@ class Batch:
         """On another device, without waiting where the memory is pinned."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
+    def with_inputs(self, inputs: Mapping[str, Any], local_inputs: Mapping[str, Any]) -> Batch:
+        """The same samples with other inputs."""
+        return replace(self, inputs=inputs, local_inputs=local_inputs)
+
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return replace(
             self,
-            inputs={name: map_tensors(change, value) for name, value in self.inputs.items()},
+            inputs=map_tensors(change, self.inputs),
+            local_inputs=map_tensors(change, self.local_inputs),
             ids=change(self.ids),
             labels=None if self.labels is None else change(self.labels),
             scores=None if self.scores is None else change(self.scores),
             groups=None if self.groups is None else change(self.groups),
         )
+
+
+def select_samples(inputs: Any, samples: int, rows: Any) -> Any:
+    """Some of the samples, in all their views.
+
+    Args:
+        inputs: Of a batch: tensors of ``views · samples`` rows, view by view.
+        samples: N, of the whole batch.
+        rows: What indexes them: a slice, or a tensor of row numbers.
+    """
+
+    def select(tensor: Tensor) -> Tensor:
+        by_view: Tensor = tensor.unflatten(0, (-1, samples))
+        return by_view[:, rows].flatten(0, 1)
+
+    return map_tensors(select, inputs)
 
 
 def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:

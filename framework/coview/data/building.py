@@ -35,8 +35,16 @@ def build_modalities(recipe: Recipe, registry: Registry) -> dict[str, Modality]:
 def build_view_maker(recipe: Recipe, registry: Registry) -> ViewMaker:
     """The augmentation pipelines, ready to make views."""
 
-    def pipeline(modality: str) -> list[Augmentation]:
-        steps = recipe.augment[modality]
-        return [registry.build("augmentation", s.use, modality=modality, **s.parameters) for s in steps]
-
-    return ViewMaker(recipe.seed, recipe.view_modalities, {name: pipeline(name) for name in recipe.modalities})
+    built: dict[str, list[Augmentation]] = {
+        name: [registry.build("augmentation", step.use, modality=name, **step.parameters) for step in steps]
+        for name, steps in recipe.augment.items()
+    }
+    pipelines = [
+        [
+            (position, augmentation)
+            for position, (step, augmentation) in enumerate(zip(recipe.augment[name], built[name], strict=True))
+            if step.makes(view, recipe.global_views)
+        ]
+        for view, name in enumerate(recipe.view_modalities)
+    ]
+    return ViewMaker(recipe.seed, recipe.view_modalities, pipelines, recipe.global_views)

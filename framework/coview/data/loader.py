@@ -46,12 +46,12 @@ def view_loader(
     workers: int,
     pin_memory: bool = False,
 ) -> Iterator[Batch]:
-    """The batches of a training run: for each modality all views of all samples, view by view.
+    """The batches of a training run: for each modality all views of all samples, view by view, the local ones apart.
 
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    collate = _Collate(modalities, maker.modalities)
+    collate = _Collate(modalities, maker.modalities, maker.global_views)
     return _batches(_Reader(dataset, maker), batches, collate, workers, pin_memory)
 
 
@@ -70,8 +70,8 @@ def sample_loader(
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
     batches = BatchSampler(SequentialSampler(_Sized(len(dataset))), batch_size, drop_last=False)
-    maker = ViewMaker(seed=0, modalities=(modality_name,), pipelines={modality_name: ()})
-    collate = _Collate({modality_name: modality}, maker.modalities)
+    maker = ViewMaker(seed=0, modalities=(modality_name,), pipelines=[()], global_views=1)
+    collate = _Collate({modality_name: modality}, maker.modalities, maker.global_views)
     return _batches(_Reader(dataset, maker), batches, collate, workers, pin_memory)
 
 
@@ -116,6 +116,7 @@ class _Reader(TorchDataset[Any]):
 class _Collate:
     modalities: Mapping[str, Modality]
     of_view: tuple[str, ...]
+    global_views: int
 
     def __call__(self, items: Sequence[_Read | Skipped | CoviewError]) -> Batch | CoviewError:
         for item in items:
@@ -123,25 +124,30 @@ class _Collate:
                 return item
         read = [item for item in items if isinstance(item, _Read)]
         skipped = tuple(item for item in items if isinstance(item, Skipped))
-        inputs: dict[str, Any] = {}
         try:
-            for name, modality in self.modalities.items():
-                views = [view for view, of in enumerate(self.of_view) if of == name]
-                values = [item.views[view] for view in views for item in read]
-                if values:
-                    inputs[name] = modality.collate(values)
+            inputs = self._inputs(read, range(self.global_views))
+            local_inputs = self._inputs(read, range(self.global_views, len(self.of_view)))
         except CoviewError as error:
             return error
         samples = [item.sample for item in read]
         ids = torch.tensor([id_as_int64(sample.id) for sample in samples], dtype=torch.int64)
         return Batch(
             inputs=inputs,
+            local_inputs=local_inputs,
             ids=ids,
             labels=_column([sample.label for sample in samples], torch.int64),
             scores=_column([sample.score for sample in samples], torch.float64),
             groups=_column([None if s.group is None else id_as_int64(s.group) for s in samples], torch.int64),
             skipped=skipped,
         )
+
+    def _inputs(self, read: Sequence[_Read], views: range) -> dict[str, Any]:
+        inputs: dict[str, Any] = {}
+        for name, modality in self.modalities.items():
+            values = [item.views[view] for view in views if self.of_view[view] == name for item in read]
+            if values:
+                inputs[name] = modality.collate(values)
+        return inputs
 
 
 def _column(values: Sequence[float | None], dtype: torch.dtype) -> torch.Tensor | None:

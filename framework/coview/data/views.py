@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,16 @@ class ViewMaker:
 
     Attributes:
         seed: The run's.
-        modalities: The modality of each view.
-        pipelines: The augmentations of each modality, in order.
+        modalities: The modality of each view, the global views before the local ones.
+        pipelines: For each view its augmentations in order, each with its position among all of the modality's:
+            what one view leaves out does not disturb the others.
+        global_views: How many views are global; the rest are local.
     """
 
     seed: int
     modalities: tuple[str, ...]
-    pipelines: Mapping[str, Sequence[Augmentation]]
+    pipelines: Sequence[Sequence[tuple[int, Augmentation]]]
+    global_views: int
 
     def __call__(self, sample: Sample, epoch: int, rng: Rng) -> list[Any]:
         """The views.
@@ -36,13 +39,13 @@ class ViewMaker:
         """
         sample_id = id_as_int64(sample.id)
         return [
-            self._view(sample[modality], self.pipelines[modality], epoch, sample_id, view, rng)
+            self._view(sample[modality], self.pipelines[view], epoch, sample_id, view, rng)
             for view, modality in enumerate(self.modalities)
         ]
 
     def _view(
-        self, value: Any, pipeline: Sequence[Augmentation], epoch: int, sample_id: int, view: int, rng: Rng
+        self, value: Any, pipeline: Sequence[tuple[int, Augmentation]], epoch: int, sample_id: int, view: int, rng: Rng
     ) -> Any:
-        for position, augmentation in enumerate(pipeline):
+        for position, augmentation in pipeline:
             value = augmentation(value, rng.seek(self.seed, epoch, sample_id, view, position))
         return value

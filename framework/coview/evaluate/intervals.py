@@ -16,8 +16,9 @@ def accuracy_interval(hits_SN: np.ndarray, generator: np.random.Generator) -> tu
 
     One draw: the test items are resampled. Several: items and draws are resampled independently, since every draw
     is tested on the same items (the pigeonhole bootstrap, Owen 2007); of S draws S - 1 are taken, which makes the
-    variance between draws unbiased (Rao and Wu 1988). With 5 draws that vary the interval still covers less than
-    95 %, as five are few to tell a spread from. Where every hit or none is one, the interval has no width.
+    variance between draws unbiased (Rao and Wu 1988). Simulated with 400 items on which draws mostly agree, it covers
+    92 to 98 % with 5 draws, the less the more the draws differ, and 87 to 98 % with 3. Where every hit or none is one,
+    the interval has no width.
 
     Items that are hit by the same draws are interchangeable, so that a resample is a multinomial draw of how often
     each pattern of hits occurs, the exact equivalent of drawing N items one by one.

@@ -5,26 +5,31 @@ k blocks with the largest maxima: were an entry in another block, each of those 
 large. So a tile's rows are cut into blocks, the maxima taken while the products are still in the cache, and only
 the k winning blocks are searched. Every buffer is made once and written into again, since the pages of a fresh one
 cost more than its arithmetic.
+
+On the CPU a few workers search tiles of their own. Were all threads to share each of the many small steps, they
+would wait for each other after every one, which on cores that others use too takes several times as long.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
+WORKERS = 4
+"""Tiles searched at a time on the CPU, at most."""
 QUERIES = 512
-"""Queries in a tile, at most; fewer for a large bank, see SIMILARITIES."""
+"""Queries in all tiles at a time, at most; fewer for a large bank, see SIMILARITIES."""
 SIMILARITIES = 512 * 50_176
 """Similarities kept at a time: 98 MiB of fp32."""
-ROWS = 2048
+ROWS = 1024
 """Bank rows in a tile; a multiple of BLOCK."""
 BLOCK = 32
 SMALLEST_NORM = 1e-12
 
 
-@torch.no_grad()
 def nearest(queries_QD: Tensor, bank_BD: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k rows of the bank with the largest cosine to each query.  Q query · B bank row · D width.
 
@@ -38,24 +43,55 @@ def nearest(queries_QD: Tensor, bank_BD: Tensor, k: int) -> tuple[Tensor, Tensor
     Returns:
         Cosines and bank rows, each of shape (Q, k), from the most to the least similar.
     """
-    (Q, D), B = queries_QD.shape, len(bank_BD)
-    like: Any = {"dtype": queries_QD.dtype, "device": queries_QD.device}
-    width = max(1, min(Q, QUERIES, max(16, SIMILARITIES // B)))
-    blocks = -(-B // BLOCK)
-    cosines_BW = torch.empty(blocks * BLOCK, width, **like)
-    maxima_bW = torch.empty(blocks, width, **like)
-    unit_rows_RD = torch.empty(min(ROWS, B), D, **like)
-    unit_queries_WD = torch.empty(width, D, **like)
-    cosines_BW[B:] = -torch.inf
-    scale_B1, scale_Q1 = _inverse_norms(bank_BD), _inverse_norms(queries_QD)
-    in_block = torch.arange(BLOCK, device=queries_QD.device)
-    top_Qk = torch.empty(Q, k, **like)
+    Q, B = len(queries_QD), len(bank_BD)
+    threads = torch.get_num_threads()
+    workers = min(WORKERS, threads) if queries_QD.device.type == "cpu" else 1
+    width = max(1, min(Q, max(16, min(QUERIES, SIMILARITIES // B) // workers)))
+    scale_B1 = _inverse_norms(bank_BD)
+    top_Qk = queries_QD.new_empty(Q, k)
     rows_Qk = torch.empty(Q, k, dtype=torch.int64, device=queries_QD.device)
+    starts = iter(range(0, Q, width))  # each worker takes the next when it has done with one
 
-    for tile in range(0, Q, width):
+    def work(threads: int) -> None:
+        torch.set_num_threads(threads)  # of this worker
+        _search(starts, width, queries_QD, bank_BD, scale_B1, top_Qk, rows_Qk)
+
+    if workers == 1:
+        _search(starts, width, queries_QD, bank_BD, scale_B1, top_Qk, rows_Qk)
+        return top_Qk, rows_Qk
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(work, threads // workers) for _ in range(workers)]:
+                done.result()
+    finally:
+        torch.set_num_threads(threads)  # of threads yet to be made
+    return top_Qk, rows_Qk
+
+
+@torch.no_grad()
+def _search(
+    starts: Iterable[int],
+    width: int,
+    queries_QD: Tensor,
+    bank_BD: Tensor,
+    scale_B1: Tensor,
+    top_Qk: Tensor,
+    rows_Qk: Tensor,
+) -> None:
+    """Writes the neighbours of the tiles of queries that begin at ``starts``.  W width · b block · C candidate."""
+    (Q, k), (B, D) = top_Qk.shape, bank_BD.shape
+    blocks = -(-B // BLOCK)
+    cosines_BW = queries_QD.new_empty(blocks * BLOCK, width)
+    maxima_bW = queries_QD.new_empty(blocks, width)
+    unit_rows_RD = queries_QD.new_empty(min(ROWS, B), D)
+    unit_queries_WD = queries_QD.new_empty(width, D)
+    cosines_BW[B:] = -torch.inf
+    in_block = torch.arange(BLOCK, device=queries_QD.device)
+
+    for tile in starts:
         first = min(tile, Q - width)  # the last tile overlaps the one before, so that the buffers fit it too
         here = slice(first, first + width)
-        torch.mul(queries_QD[here], scale_Q1[here], out=unit_queries_WD)
+        torch.mul(queries_QD[here], _inverse_norms(queries_QD[here]), out=unit_queries_WD)
         for start in range(0, B, ROWS):
             end = min(start + ROWS, B)
             unit_rows = torch.mul(bank_BD[start:end], scale_B1[start:end], out=unit_rows_RD[: end - start])
@@ -71,10 +107,9 @@ def nearest(queries_QD: Tensor, bank_BD: Tensor, k: int) -> tuple[Tensor, Tensor
         else:
             top_Wk, rows_Qk[here] = cosines_BW[:B].T.contiguous().topk(k)
         top_Qk[here] = top_Wk
-    return top_Qk, rows_Qk
 
 
 def _inverse_norms(x_ND: Tensor) -> Tensor:
     """(N, 1), so that a zero row stays zero."""
-    norms: Tensor = torch.linalg.vector_norm(x_ND, dim=1, keepdim=True)
-    return norms.clamp_min(SMALLEST_NORM).reciprocal()
+    norms_N1: Tensor = torch.linalg.vector_norm(x_ND, dim=1, keepdim=True)
+    return norms_N1.clamp_min(SMALLEST_NORM).reciprocal()

@@ -101,7 +101,7 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
         "run": store.recipe.name,
         "recipe_hash": store.recipe.hash,
         "checkpoint": f"step-{store.step}",
-        "encoder": f"{store.modality} encoder of the student, before the projector, evaluation mode, fp32",
+        "encoder": f"{store.modality} encoder of the {store.evaluated}, before the projector, evaluation mode, fp32",
         "dataset": {
             "name": store.recipe.data.use,
             "version": dataset.version,

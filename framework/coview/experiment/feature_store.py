@@ -17,7 +17,7 @@ from coview.data.split import seeded_split
 from coview.errors import SampleError
 from coview.evaluate.embedding import Embedded, embed_raw, embed_split, read_embedded, write_embedded
 from coview.evaluate.features import FeatureSplit
-from coview.model.tower import Towers, build_towers
+from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.track.progress import track_items
@@ -36,7 +36,7 @@ class FeatureStore:
     Attributes:
         recipe, registry: What to build from.
         folder: Where features are kept.
-        towers: The pretrained model.
+        topology: The pretrained model.
         step: The optimiser step it is from.
         device: Where to compute.
         console: Where progress is shown.
@@ -46,18 +46,24 @@ class FeatureStore:
     recipe: Recipe
     registry: Registry
     folder: RunFolder
-    towers: Towers
+    topology: Topology
     step: int
     device: torch.device
     console: Console
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
     _datasets: dict[str, Dataset] = field(default_factory=dict)
-    _untrained: Towers | None = None
+    _untrained: Topology | None = None
 
     @property
     def modality(self) -> str:
         """The modality that is evaluated."""
         return self.recipe.modalities[0]
+
+    @property
+    def evaluated(self) -> str:
+        """Whose encoder is evaluated."""
+        teacher = self.topology.teacher
+        return "teacher" if teacher is not None and teacher.table.evaluate else "student"
 
     @property
     def own_validation(self) -> bool:
@@ -118,10 +124,10 @@ class FeatureStore:
             features_of = modality.fit_raw(_values(self.dataset("train"), self.modality))
             return embed_raw(dataset, split, self.modality, features_of, workers=workers, show=show)
         if kind == "untrained":
-            self._untrained = self._untrained or build_towers(self.recipe, self.registry)
-        towers = self.towers if kind == "pretrained" else self._untrained
-        assert towers is not None
-        encoder = towers.encoder(self.modality).to(self.device)
+            self._untrained = self._untrained or build_topology(self.recipe, self.registry)
+        topology = self.topology if kind == "pretrained" else self._untrained
+        assert topology is not None
+        encoder = topology.evaluated_encoder(self.modality).to(self.device)
         return embed_split(
             encoder, dataset, split, self.modality, modality, device=self.device, workers=workers, show=show
         )

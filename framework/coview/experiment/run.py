@@ -16,7 +16,7 @@ from coview.experiment.evaluating import evaluate_all, plan_evaluators, read_row
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import existing_folder, locked
 from coview.experiment.session import Session, write_report_or_say_why
-from coview.model.tower import Towers, build_towers
+from coview.model.topology import Topology, build_topology
 from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
@@ -25,7 +25,6 @@ from coview.track.console import make_console
 from coview.track.run_folder import RunFolder
 from coview.train.checkpoint import Checkpoint, whole_checkpoints
 from coview.train.device import choose_device
-from coview.train.pretrain import trained_modules
 
 
 @dataclass(frozen=True)
@@ -68,22 +67,22 @@ class Run:
         return checkpoint
 
     @cached_property
-    def towers(self) -> Towers:
-        """The model as of the latest checkpoint, on the CPU, in evaluation mode."""
-        towers = build_towers(self.recipe, self.registry)
-        loss = self.registry.build("loss", self.recipe.loss.use, **self.recipe.loss.parameters)
-        self.checkpoint.load_weights(trained_modules(towers, loss))
-        return towers.eval()
+    def topology(self) -> Topology:
+        """Student, teacher, queue and loss as of the latest checkpoint, on the CPU, in evaluation mode."""
+        topology = build_topology(self.recipe, self.registry)
+        self.checkpoint.load_weights(topology)
+        return topology.eval()
 
     @property
     def encoder(self) -> nn.Module:
-        """The encoder of the first modality."""
-        return self.towers.encoder(self.recipe.modalities[0])
+        """The encoder of the first modality; the teacher's where the recipe says that it is evaluated."""
+        return self.topology.evaluated_encoder(self.recipe.modalities[0])
 
     def store(self, *, console: Console) -> FeatureStore:
         """The run's features."""
         device = choose_device(self.recipe)
-        return FeatureStore(self.recipe, self.registry, self.folder, self.towers, self.checkpoint.step, device, console)
+        step = self.checkpoint.step
+        return FeatureStore(self.recipe, self.registry, self.folder, self.topology, step, device, console)
 
     def evaluated_as(self, recipe: Recipe, *, quiet: bool = False) -> Run:
         """Evaluates by the protocol of a recipe that differs in ``evaluate`` only, and writes the report again."""

@@ -21,7 +21,8 @@ from coview.experiment.environment import describe_environment, mark_finished, w
 from coview.experiment.evaluating import Planned, evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import find_unfinished, is_finished, locked, new_folder
-from coview.model.tower import build_towers
+from coview.model.loss_terms import check_labels
+from coview.model.topology import build_topology
 from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, StepEnd
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -68,9 +69,9 @@ class Session:
         accelerator = make_accelerator(device, precision)
         dataset = build_dataset(recipe.data, "train", registry)
         planned = plan_evaluators(recipe, registry, dataset)
-        model = build_towers(recipe, registry)
-        loss = registry.build("loss", recipe.loss.use, **recipe.loss.parameters)
-        training = Pretraining(recipe, registry, dataset, model, loss, accelerator)
+        topology = build_topology(recipe, registry)
+        check_labels(recipe, topology.loss, dataset)
+        training = Pretraining(recipe, registry, dataset, topology, accelerator)
         folder = resumed or self._new_folder(accelerator)
         if not accelerator.is_main_process:
             if resumed is not None:
@@ -158,7 +159,7 @@ class Session:
             self.recipe,
             self.registry,
             folder,
-            training.model,
+            training.topology,
             training.step,
             training.accelerator.device,
             self.console,

@@ -12,7 +12,8 @@ from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
 from coview.experiment.evaluating import plan_evaluators
-from coview.model.tower import build_towers
+from coview.model.loss_terms import build_loss, check_labels
+from coview.model.topology import build_topology
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -40,31 +41,40 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     )
     batch = next(iter(batches))
     with torch.device("meta"):
-        model = build_towers(recipe, registry)
-        inputs: dict[str, Any] = {
-            name: map_tensors(lambda tensor: tensor.to("meta"), value) for name, value in batch.inputs.items()
-        }
+        topology = build_topology(recipe, registry)
+        inputs, local_inputs = (_on_meta(part) for part in (batch.inputs, batch.local_inputs))
         try:
-            z_VND = model(inputs)
+            z_VND = topology.student(inputs, local_inputs).predictions
+            if topology.teacher is not None:
+                topology.teacher.towers(inputs)
         except RuntimeError as error:
-            shapes = {name: _shapes(value) for name, value in inputs.items()}
+            shapes = {name: _shapes(value) for name, value in (*inputs.items(), *local_inputs.items())}
             raise CoviewError(f"the encoder does not take the batch {shapes}: {error}") from error
-    loss = registry.build("loss", recipe.loss.use, **recipe.loss.parameters)
+    loss = build_loss(recipe, registry)
+    check_labels(recipe, loss, dataset)
     generator = torch.Generator().manual_seed(recipe.seed)
+    V, _, D = z_VND.shape
+    G = recipe.global_views
     views = Views.of(
-        torch.randn(z_VND.shape, generator=generator),
+        torch.randn(V, size, D, generator=generator),
+        teacher=torch.randn(G, size, D, generator=generator) if recipe.teacher or V > G else None,
         modalities=recipe.view_modalities,
         ids=batch.ids,
         labels=batch.labels,
+        queue=None if recipe.queue is None else torch.randn(8, D, generator=generator),
     )
-    value = loss(views)
-    if not torch.isfinite(value["loss"] if isinstance(value, dict) else value):
-        raise CoviewError(f"the loss {recipe.loss.use} is not finite on random projections")
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if not torch.isfinite(loss(views)["loss"]):
+        raise CoviewError(f"{recipe.where('loss')}: the loss is not finite on random projections")
+    parameters = sum(parameter.numel() for parameter in topology.student.parameters())
     return (
         f"{len(dataset):,} samples, {length.total_steps:,} steps, {parameters:,} parameters, "
         f"projections {' × '.join(map(str, z_VND.shape))}"
     )
+
+
+def _on_meta(inputs: Any) -> dict[str, Any]:
+    moved: dict[str, Any] = map_tensors(lambda tensor: tensor.to("meta"), inputs)
+    return moved
 
 
 def _shapes(value: Any) -> Any:

@@ -1,53 +1,102 @@
 """One batch from all ranks, with gradient: why a loss can be written for one device.
 
-Every rank computes its loss on the gathered batch; the backward pass of the gather adds up what the ranks send back,
-and data-parallel averaging divides by their number. The gradient is then that of one process with the whole batch,
-whatever the loss.
+Every rank computes its loss on the gathered batch and weights it by the share of the rows that it owns
+(:func:`rank_weight`); the backward pass of the gather adds up what the ranks send back, and data-parallel averaging
+divides by their number. The gradient is then that of one process with the whole batch, for a loss that computes all
+rows on every rank (the weights average to 1) as for one that takes the mean over its own rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from coview.data.batch import Batch
 from coview.model.views import Views
 
 
-def views_of_all_ranks(z_VND: Tensor, batch: Batch, modalities: tuple[str, ...]) -> Views:
+def several_ranks() -> bool:
+    """Whether this process is one of several."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def views_of_all_ranks(
+    student_VND: Tensor,
+    batch: Batch,
+    modalities: tuple[str, ...],
+    *,
+    global_views: int,
+    teacher_GND: Tensor | None = None,
+    queue: tuple[Tensor, Tensor] | None = None,
+    progress: float = 0.0,
+) -> Views:
     """What the loss sees.
 
     Args:
-        z_VND: This rank's projections.
+        student_VND: This rank's, with gradient.
         batch: This rank's batch. Ranks may own different numbers of rows: a sample can be unreadable.
         modalities: Of each view.
+        global_views: How many of the V views are global.
+        teacher_GND: This rank's target branch; absent: the student's global views.
+        queue: Rows and ids, the same on all ranks.
+        progress: Share of the training that is done.
     """
     own = len(batch)
-    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
-        return Views(z_VND, z_VND, modalities, batch.ids, slice(0, own), labels=batch.labels)
-    rows = _row_counts(own, z_VND.device)
-    first = sum(rows[: dist.get_rank()])
-    z_VND = _gather(z_VND.transpose(0, 1), rows).transpose(0, 1)
+    anchors, ids_N, labels_N = slice(0, own), batch.ids, batch.labels
+    if several_ranks():
+        rows = row_counts(own, student_VND.device)
+        first = sum(rows[: dist.get_rank()])
+        anchors = slice(first, first + own)
+        student_VND = gather_rows(student_VND.transpose(0, 1), rows).transpose(0, 1)
+        if teacher_GND is not None:
+            teacher_GND = gather_rows(teacher_GND.transpose(0, 1), rows).transpose(0, 1)
+        ids_N = gather_rows(ids_N, rows)
+        labels_N = None if labels_N is None else gather_rows(labels_N, rows)
+    rows_QD, ids_Q = queue or (None, None)
     return Views(
-        student=z_VND,
-        teacher=z_VND,
+        student=student_VND,
+        teacher=student_VND[:global_views] if teacher_GND is None else teacher_GND,
         modalities=modalities,
-        ids=_gather(batch.ids, rows),
-        anchors=slice(first, first + own),
-        labels=None if batch.labels is None else _gather(batch.labels, rows),
+        ids=ids_N,
+        anchors=anchors,
+        queue=rows_QD,
+        queue_ids=ids_Q,
+        labels=labels_N,
+        progress=progress,
     )
 
 
-def _row_counts(own: int, device: torch.device) -> list[int]:
+def rank_weight(views: Views) -> float:
+    """What a rank's loss is to be multiplied by, so that the average over ranks is the mean over all rows."""
+    if not several_ranks():
+        return 1.0
+    own = views.anchors.stop - views.anchors.start
+    return float(own * dist.get_world_size() / len(views.ids))
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Averages over ranks the gradients of parameters that data-parallel training does not know: the loss's own."""
+    if not several_ranks():
+        return
+    for parameter in parameters:
+        if parameter.requires_grad:
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            dist.all_reduce(gradient)
+            parameter.grad = gradient / dist.get_world_size()
+
+
+def row_counts(own: int, device: torch.device) -> list[int]:
+    """How many rows each rank owns."""
     counts = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(dist.get_world_size())]
     dist.all_gather(counts, torch.tensor([own], device=device))
     return [int(count) for count in torch.cat(counts).tolist()]
 
 
-def _gather(rows_N: Tensor, counts: list[int]) -> Tensor:
+def gather_rows(rows_N: Tensor, counts: list[int]) -> Tensor:
     """Concatenates the ranks' rows, of which each has its own number; gradients flow back to their owners."""
     padding = max(counts) - rows_N.shape[0]
     padded = torch.cat([rows_N, rows_N.new_zeros((padding, *rows_N.shape[1:]))]).contiguous()

@@ -1,9 +1,9 @@
-"""An encoder and its projector, one tower for each modality."""
+"""Encoder, projector and predictor: one tower for each modality."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,23 +14,41 @@ from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
 
+class Projected(NamedTuple):
+    """What the student makes of a batch.  V view · N sample · D width.
+
+    Attributes:
+        projections: ``z_VND``.
+        predictions: After the predictor; the projections where there is none.
+    """
+
+    projections: Tensor
+    predictions: Tensor
+
+
 class Tower(nn.Module):
-    """From a modality's batch to projections.
+    """From a modality's batches to projections, and to predictions of the target's projections.
 
     Args:
         encoder: With a ``width``.
         projector: Built for that width.
+        predictor: From the projector's width to the same; absent: none.
     """
 
-    def __init__(self, encoder: nn.Module, projector: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, projector: nn.Module, predictor: nn.Module | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.projector = projector
+        self.predictor = predictor
 
-    def forward(self, batch: Any) -> Tensor:
-        """The projections ``(N, width)`` of a batch."""
-        encoding = cast(Encoder, self.encoder)(batch)
-        return cast(Projector, self.projector)(encoding.pooled_ND)
+    def forward(self, batches: Sequence[Any]) -> tuple[Tensor, Tensor]:
+        """Projections and predictions ``(N, width)`` of all batches below each other.
+
+        Batches of other sizes (local crops) are encoded apart, and projected with the rest.
+        """
+        pooled_ND = torch.cat([cast(Encoder, self.encoder)(batch).pooled_ND for batch in batches])
+        z_ND = cast(Projector, self.projector)(pooled_ND)
+        return z_ND, z_ND if self.predictor is None else cast(Projector, self.predictor)(z_ND)
 
 
 class Towers(nn.Module):
@@ -38,32 +56,52 @@ class Towers(nn.Module):
 
     Args:
         towers: One for each modality.
-        of_view: The modality of each view.
+        of_view: The modality of each view, the global views before the local ones.
+        global_views: How many views are global.
     """
 
-    def __init__(self, towers: Mapping[str, Tower], of_view: Sequence[str]) -> None:
+    def __init__(self, towers: Mapping[str, Tower], of_view: Sequence[str], global_views: int) -> None:
         super().__init__()
         self.towers = nn.ModuleDict(towers)
-        self._of_view = tuple(of_view)
+        self.of_view = tuple(of_view)
+        self.global_views = global_views
 
-    def forward(self, inputs: Mapping[str, Any]) -> Tensor:
+    def forward(self, inputs: Mapping[str, Any], local_inputs: Mapping[str, Any] | None = None) -> Projected:
         """All views of a modality go through its tower at once, so that batch norm sees them together.
 
         Args:
-            inputs: For each modality its batch, all its views below each other, view by view.
+            inputs: For each modality its batch, all its global views below each other, view by view.
+            local_inputs: The same of the local views; without them only global views come out.
 
         Returns:
-            ``z_VND``, in the order of the views.
+            Projections and predictions, in the order of the views.
         """
-        by_modality: dict[str, list[Tensor]] = {}
-        for name, batch in inputs.items():
-            z = self.towers[name](batch)
-            by_modality[name] = list(z.view(self._of_view.count(name), -1, z.shape[-1]))
-        return torch.stack([by_modality[name].pop(0) for name in self._of_view])
+        of_view = self.of_view if local_inputs else self.of_view[: self.global_views]
+        both = (inputs, local_inputs or {})
+        by_modality: dict[str, tuple[list[Tensor], list[Tensor]]] = {}
+        for name, tower in self.towers.items():
+            batches = [part[name] for part in both if name in part]
+            if batches:
+                views = of_view.count(name)
+                z, p = (list(rows.unflatten(0, (views, -1))) for rows in tower(batches))
+                by_modality[name] = z, p
+        pairs = [tuple(views.pop(0) for views in by_modality[name]) for name in of_view]
+        z_VND = torch.stack([z for z, _ in pairs])
+        return Projected(z_VND, torch.stack([p for _, p in pairs]) if self.predicts else z_VND)
+
+    @property
+    def predicts(self) -> bool:
+        """Whether there is a predictor."""
+        return any(cast(Tower, tower).predictor is not None for tower in self.towers.values())
 
     def encoder(self, modality: str) -> nn.Module:
         """The encoder of a modality."""
         return cast(Tower, self.towers[modality]).encoder
+
+    @property
+    def width(self) -> int:
+        """Of the projections."""
+        return cast(Projector, next(iter(cast(Iterable[Tower], self.towers.values()))).projector).width
 
 
 def build_towers(recipe: Recipe, registry: Registry) -> Towers:
@@ -83,9 +121,14 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
             supplied={"in_width": encoder.width},
             **projector_table.parameters,
         )
-        towers[name] = Tower(encoder, projector)
+        predictor = None
+        if name in recipe.predictor:
+            table = recipe.predictor[name]
+            supplied = {"in_width": projector.width, "width": projector.width}
+            predictor = registry.build("predictor", table.use, supplied=supplied, **table.parameters)
+        towers[name] = Tower(encoder, projector, predictor)
     widths = {name: cast(Projector, tower.projector).width for name, tower in towers.items()}
     if len(set(widths.values())) > 1:
         listed = ", ".join(f"{name} {width}" for name, width in widths.items())
         raise CoviewError(f"{recipe.where('projector')}: the projections differ in width: {listed}")
-    return Towers(towers, recipe.view_modalities)
+    return Towers(towers, recipe.view_modalities, recipe.global_views)

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from coview.errors import CoviewError
 
-Kind = Literal["modality", "dataset", "augmentation", "encoder", "projector", "loss", "evaluator"]
+Kind = Literal["modality", "dataset", "augmentation", "encoder", "projector", "predictor", "loss", "evaluator"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -24,10 +24,18 @@ from coview.plugins.component import Kind
 from coview.plugins.nearest import did_you_mean
 from coview.plugins.type_text import type_text
 
-SUPPLIED: Mapping[Kind, tuple[str, ...]] = {"dataset": ("split",), "projector": ("in_width",)}
+SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
+    "dataset": ("split",),
+    "projector": ("in_width",),
+    "predictor": ("in_width", "width"),
+}
 """Parameters that coview passes itself, and which are therefore not a recipe's."""
 
-_RESERVED: Mapping[Kind, tuple[str, ...]] = {"dataset": ("views", "workers")}
+_RESERVED: Mapping[Kind, tuple[str, ...]] = {
+    "dataset": ("views", "local_views", "workers"),
+    "augmentation": ("views",),
+    "loss": ("weight",),
+}
 """Keys of a component's table that are coview's own, besides those that every table has."""
 
 STRICT = ConfigDict(

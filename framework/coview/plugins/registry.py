@@ -117,6 +117,10 @@ class Registry:
         """Registers a projector: ``target(in_width=…, **parameters)(x_ND) -> z_ND``."""
         self._add("projector", name, target, summary=summary, source=source, extra=extra)
 
+    def predictor(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
+        """Registers a predictor: ``target(in_width=…, width=…, **parameters)(z_ND) -> z_ND`` of that width."""
+        self._add("predictor", name, target, summary=summary, source=source, extra=extra)
+
     def modality(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
         """Registers a modality under the name that data sets and components refer to it by."""
         self._add("modality", name, target, summary=summary, source=source, extra=extra)
@@ -261,7 +265,8 @@ class Registry:
             kind: What to build.
             use: Its name.
             modality: The modality it has to serve.
-            supplied: What coview passes itself: a data set's ``split``, a projector's ``in_width``.
+            supplied: What coview passes itself: a data set's ``split``, a projector's ``in_width``, a predictor's
+                ``in_width`` and ``width``.
             **parameters: What the recipe says.
 
         Raises:

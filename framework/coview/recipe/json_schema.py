@@ -17,7 +17,16 @@ from coview.plugins.component import Component, Kind
 from coview.plugins.parameters import Parameters
 from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.recipe.merge import DEFAULT_USE
-from coview.recipe.tables import DataSettings, SweepTable, TopTable, TrainTable
+from coview.recipe.tables import (
+    AugmentSettings,
+    DataSettings,
+    LossSettings,
+    QueueTable,
+    SweepTable,
+    TeacherTable,
+    TopTable,
+    TrainTable,
+)
 
 Schema = dict[str, Any]
 
@@ -30,9 +39,9 @@ def recipe_schema(registry: Registry) -> Schema:
     top = _model_schema(TopTable, definitions)
     properties: Schema = dict(top["properties"])
     modalities = sorted(component.name for component in registry.of_kind("modality"))
-    settings = _model_schema(DataSettings, definitions)["properties"]
-    component = {kind: _component_schema(registry, kind, definitions) for kind in _KINDS}
-    data = _component_schema(registry, "dataset", definitions, also=settings)
+    own = {kind: _model_schema(model, definitions)["properties"] for kind, model in _OWN_SETTINGS.items()}
+    component = {kind: _component_schema(registry, kind, definitions, also=own.get(kind)) for kind in _KINDS}
+    data = _component_schema(registry, "dataset", definitions, also=own["dataset"])
     train = _model_schema(TrainTable, definitions)
     sweep = _model_schema(SweepTable, definitions)
     for kind in ("augmentation", "evaluator"):  # they stand in arrays, which replace what is inherited
@@ -53,6 +62,7 @@ def recipe_schema(registry: Registry) -> Schema:
         strict = _only(registry, kind, use, definitions)
         return {"if": {"not": {"required": ["use"]}}, "then": strict}
 
+    one_of_several = table("loss") | {"required": ["use"]}
     modality = {"anyOf": [_only(registry, "modality", name, definitions) for name in modalities]}
     properties |= {
         "extends": {
@@ -65,7 +75,10 @@ def recipe_schema(registry: Registry) -> Schema:
         "augment": by_modality({"type": "array", "items": table("augmentation")}),
         "encoder": by_modality(table("encoder")),
         "projector": by_modality(table("projector")),
-        "loss": table("loss"),
+        "predictor": by_modality(table("predictor")),
+        "teacher": _model_schema(TeacherTable, definitions),
+        "queue": _model_schema(QueueTable, definitions),
+        "loss": {"anyOf": [table("loss"), {"type": "array", "minItems": 1, "items": one_of_several}]},
         "evaluate": {"type": "array", "items": table("evaluator")},
         "train": train | {"required": []},
         "sweep": sweep,
@@ -85,16 +98,24 @@ def recipe_schema(registry: Registry) -> Schema:
                     "required": ["batch_size", "lr"],
                     "oneOf": [{"required": ["epochs"]}, {"required": ["steps"]}],
                 },
-                **{key: {"required": ["use"]} for key in ("data", "loss")},
+                "data": {"required": ["use"]},
+                "loss": {"anyOf": [{"type": "array"}, {"required": ["use"]}]},
                 "encoder": by_modality({"required": ["use"]}),
                 "projector": by_modality(implied("projector")),
+                "predictor": by_modality(implied("predictor")),
             },
         },
         "$defs": definitions,
     }
 
 
-_KINDS: tuple[Kind, ...] = ("augmentation", "encoder", "projector", "loss", "evaluator")
+_KINDS: tuple[Kind, ...] = ("augmentation", "encoder", "projector", "predictor", "loss", "evaluator")
+
+_OWN_SETTINGS: dict[Kind, type[BaseModel]] = {
+    "dataset": DataSettings,
+    "augmentation": AugmentSettings,
+    "loss": LossSettings,
+}
 
 
 def _component_schema(registry: Registry, kind: Kind, definitions: Schema, also: Schema | None = None) -> Schema:

@@ -13,10 +13,10 @@ from typing import Any
 from coview.errors import Mistake
 from coview.recipe.read import Document, Key
 
-DEFAULT_USE: Mapping[str, str] = {"projector": "mlp"}
+DEFAULT_USE: Mapping[str, str] = {"projector": "mlp", "predictor": "mlp"}
 """What ``use`` is in a table that does not say."""
 
-OWN_SETTINGS: Mapping[str, tuple[str, ...]] = {"data": ("views", "workers")}
+OWN_SETTINGS: Mapping[str, tuple[str, ...]] = {"data": ("views", "local_views", "workers"), "loss": ("weight",)}
 """Keys that belong to the table and not to the component that it uses."""
 
 

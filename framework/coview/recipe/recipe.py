@@ -10,7 +10,15 @@ from typing import Any
 from coview.recipe.merge import Layers
 from coview.recipe.read import Key
 from coview.recipe.snapshot import recipe_hash
-from coview.recipe.tables import DataSettings, SweepTable, TrainTable
+from coview.recipe.tables import (
+    AugmentSettings,
+    DataSettings,
+    LossSettings,
+    QueueTable,
+    SweepTable,
+    TeacherTable,
+    TrainTable,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,35 @@ class ComponentTable:
 
 
 @dataclass(frozen=True)
+class AugmentTable(ComponentTable):
+    """A step of the augmentation pipeline.
+
+    Attributes:
+        settings: Which views it makes.
+    """
+
+    settings: AugmentSettings = field(default_factory=AugmentSettings)
+
+    def makes(self, view: int, global_views: int) -> bool:
+        """Whether the step is in the pipeline of a view, of which the first ``global_views`` are global."""
+        views = self.settings.views
+        if isinstance(views, tuple):
+            return view in views
+        return views == "all" or (views == "global") == (view < global_views)
+
+
+@dataclass(frozen=True)
+class LossTable(ComponentTable):
+    """A term of the loss.
+
+    Attributes:
+        settings: Its weight.
+    """
+
+    settings: LossSettings = field(default_factory=LossSettings)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A valid recipe.
 
@@ -34,9 +71,12 @@ class Recipe:
         name, seed: As in the recipe.
         data: The data set.
         settings: The rest of ``[data]``.
-        view_modalities: The modality of each view, V of them.
+        view_modalities: The modality of each view, V of them, the global views before the local ones.
+        global_views: How many of them are global: a teacher sees these.
         modality, augment, encoder, projector: For each modality.
-        loss: The loss.
+        predictor: For each modality; empty where there is none.
+        teacher, queue: Absent where there is none.
+        loss: The terms of the loss.
         train: ``[train]``.
         evaluate: The evaluators.
         sweep: The values to try; empty for a single run.
@@ -50,11 +90,15 @@ class Recipe:
     data: ComponentTable
     settings: DataSettings
     view_modalities: tuple[str, ...]
+    global_views: int
     modality: Mapping[str, Mapping[str, Any]]
-    augment: Mapping[str, tuple[ComponentTable, ...]]
+    augment: Mapping[str, tuple[AugmentTable, ...]]
     encoder: Mapping[str, ComponentTable]
     projector: Mapping[str, ComponentTable]
-    loss: ComponentTable
+    predictor: Mapping[str, ComponentTable]
+    teacher: TeacherTable | None
+    queue: QueueTable | None
+    loss: tuple[LossTable, ...]
     train: TrainTable
     evaluate: tuple[ComponentTable, ...]
     sweep: SweepTable

@@ -34,7 +34,12 @@ class TopTable(BaseModel):
     )
     encoder: dict[str, Any] = Field(description="The encoder, or one for each modality by name.")
     projector: dict[str, Any] = Field({}, description='The projector ("mlp" by default), or one for each modality.')
-    loss: dict[str, Any] = Field(description="The loss.")
+    predictor: dict[str, Any] | None = Field(
+        None, description='After the projector, of the student only ("mlp" by default), or one for each modality.'
+    )
+    teacher: dict[str, Any] | None = Field(None, description="A target branch; absent: none.")
+    queue: dict[str, Any] | None = Field(None, description="Earlier projections as further candidates; absent: none.")
+    loss: dict[str, Any] | list[dict[str, Any]] = Field(description="The loss, or several, which are added up.")
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
@@ -48,10 +53,67 @@ class DataSettings(BaseModel):
     views: Annotated[int, Field(ge=1, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
         2, description="Views of each sample, in all its modalities or in each by name."
     )
+    local_views: Annotated[int, Field(ge=0, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
+        0, description="Further views that only the student sees, usually of small crops (multi-crop)."
+    )
     workers: Annotated[int, Field(ge=0, le=512)] | Literal["auto"] = Field(
         "auto",
         description='Loader processes; 0 loads in the main one. "auto" is the number of CPU cores, at most 8 for '
         "each process that trains. It changes nothing but the speed.",
+    )
+
+
+class AugmentSettings(BaseModel):
+    """``[[augment]]``, beside ``use`` and the augmentation's own parameters."""
+
+    model_config = _STRICT
+
+    views: Literal["all", "global", "local"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        "all",
+        description="The views it helps to make: all, the global ones (which a teacher sees too), the local ones, or "
+        "some by number.",
+    )
+
+
+class LossSettings(BaseModel):
+    """``[loss]``, beside ``use`` and the loss's own parameters."""
+
+    model_config = _STRICT
+
+    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="Its weight in the sum of several losses.")
+
+
+class TeacherTable(BaseModel):
+    """``[teacher]``: what the student's projections are compared with."""
+
+    model_config = _STRICT
+
+    stop_gradient: bool = Field(
+        False, description="The student's own projections, before the predictor and without gradient (SimSiam)."
+    )
+    momentum: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.996,
+        description="Of the moving average of the student's weights and buffers, at the first optimiser step.",
+    )
+    end_momentum: Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0, description="At the last step; a cosine leads from the one to the other."
+    )
+    shuffle_groups: Annotated[int, Field(ge=1)] = Field(
+        1,
+        description="The teacher encodes the shuffled batch in so many parts, each batch-normalised by itself: "
+        "its statistics then say nothing about which sample is whose (MoCo's shuffled batch norm). "
+        "With several processes a multiple of their number.",
+    )
+    evaluate: bool = Field(False, description="Evaluate the teacher's encoder in place of the student's.")
+
+
+class QueueTable(BaseModel):
+    """``[queue]``: the teacher's projections of earlier batches, or the student's where there is no teacher."""
+
+    model_config = _STRICT
+
+    size: Annotated[int, Field(ge=1)] = Field(
+        65_536, description="Rows kept; each batch adds one for each sample and teacher view."
     )
 
 
@@ -66,6 +128,11 @@ class TrainTable(BaseModel):
     accumulate: Annotated[int, Field(ge=1)] = Field(
         1,
         description="Batches for each optimiser step; each has its own negatives, their set does not grow.",
+    )
+    grad_cache: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Samples of a process encoded at a time; absent: all. The gradient is that of the whole batch "
+        "(arXiv:2101.06983) in the memory of a part, for a second forward pass. Batch norm sees one part at a time.",
     )
     optimizer: Literal["sgd", "adamw", "lars"] = Field(
         "sgd",

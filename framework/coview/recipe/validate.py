@@ -10,12 +10,22 @@ from pydantic import BaseModel
 
 from coview.plugins.registry import Registry
 from coview.recipe.check_component import ComponentChecker, as_json
-from coview.recipe.merge import Layers
+from coview.recipe.check_needs import check_needs
+from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.read import Key
-from coview.recipe.recipe import ComponentTable, Recipe
+from coview.recipe.recipe import AugmentTable, ComponentTable, LossTable, Recipe
 from coview.recipe.sweep import expand
-from coview.recipe.tables import DataSettings, SweepTable, TopTable, TrainTable
+from coview.recipe.tables import (
+    AugmentSettings,
+    DataSettings,
+    LossSettings,
+    QueueTable,
+    SweepTable,
+    TeacherTable,
+    TopTable,
+    TrainTable,
+)
 
 Checked = tuple[ComponentTable, dict[str, Any]]
 """A component as given, and its resolved table."""
@@ -43,24 +53,44 @@ class _Validation:
         broken = self.mistakes.tables()  # tables of the wrong type are not looked into
         data, settings, factory = self._data(None if "data" in broken else self.table.get("data"))
         modalities = self._modalities(factory)
-        views = self._views(settings, modalities)
+        views = self._views("views", settings, modalities)
+        if settings is not None and modalities and not views:
+            self.mistakes.add(("data", "views"), "there has to be a view")
+        global_views = len(views)
+        views += self._views("local_views", settings, modalities)
         used = tuple(dict.fromkeys(views)) or modalities
         modality = self._by_modality("modality", used, self._modality, {} if "modality" in broken else None)
         augment = self._by_modality("augment", used, self._pipeline, [] if "augment" in broken else None)
         encoder = {} if "encoder" in broken else self._by_modality("encoder", used, self._encoder)
         projector = self._by_modality("projector", used, self._projector, {} if "projector" in broken else None)
-        loss = None if "loss" in broken else self._component("loss", self.table.get("loss"), ("loss",))
+        predictor = (
+            {}
+            if "predictor" in broken or self.table.get("predictor") is None
+            else self._by_modality("predictor", used, self._predictor)
+        )
+        teacher = None if "teacher" in broken else self._teacher(self.table.get("teacher"))
+        queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
+        loss = [] if "loss" in broken else self._losses(self.table.get("loss"))
         train = None if "train" in broken else self._train(self.table.get("train"))
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []))
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
-        if loss is not None and train is not None:
-            self._needs(loss[0], views, train)
+        self._numbers_of_views(augment, views)
+        if train is not None and isinstance(settings, DataSettings):
+            check_needs(
+                self.components,
+                self.mistakes,
+                [term for term, _ in loss],
+                data=data[0].use if data else None,
+                views=views,
+                global_views=global_views,
+                given={key for key in ("teacher", "predictor", "queue") if self.table.get(key) is not None},
+                batch_size=train.batch_size,
+            )
         self.mistakes.raise_if_any()
         # what is missing has been noted as a mistake, and raised
         assert isinstance(top, TopTable)
         assert data is not None
         assert settings is not None
-        assert loss is not None
         assert train is not None
         assert sweep is not None
         single = len(used) == 1
@@ -72,12 +102,15 @@ class _Validation:
             "schema": 1,
             "name": top.name,
             "seed": top.seed,
-            "data": {"use": data[1].pop("use"), **as_json(settings), **data[1]},
+            "data": _beside_use(data[1], settings),
             "modality": resolved(modality),
             "augment": resolved({name: [table for _, table in steps] for name, steps in augment.items()}),
             "encoder": resolved({name: table for name, (_, table) in encoder.items()}),
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
-            "loss": loss[1],
+            **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
+            **({} if teacher is None else {"teacher": as_json(teacher)}),
+            **({} if queue is None else {"queue": as_json(queue)}),
+            "loss": loss[0][1] if isinstance(self.table["loss"], dict) else [table for _, table in loss],
             "train": as_json(train),
             "evaluate": [table for _, table in evaluate],
         }
@@ -89,11 +122,15 @@ class _Validation:
             data=data[0],
             settings=settings,
             view_modalities=views,
+            global_views=global_views,
             modality=modality,
             augment={name: tuple(given for given, _ in steps) for name, steps in augment.items()},
             encoder={name: given for name, (given, _) in encoder.items()},
             projector={name: given for name, (given, _) in projector.items()},
-            loss=loss[0],
+            predictor={name: given for name, (given, _) in predictor.items()},
+            teacher=teacher,
+            queue=queue,
+            loss=tuple(term for term, _ in loss),
             train=train,
             evaluate=tuple(given for given, _ in evaluate),
             sweep=sweep,
@@ -122,6 +159,15 @@ class _Validation:
                 self.warnings.append(f"{where}: train.{key} has no effect with optimizer {train.optimizer!r}")
         return train
 
+    def _teacher(self, table: Any) -> TeacherTable | None:
+        teacher: TeacherTable | None = self._own(TeacherTable, table, ("teacher",))
+        if teacher is not None and teacher.stop_gradient:
+            for key in ("momentum", "end_momentum", "shuffle_groups", "evaluate"):
+                if getattr(teacher, key) != TeacherTable.model_fields[key].default:
+                    where = self.mistakes.where(("teacher", key))
+                    self.warnings.append(f"{where}: teacher.{key} has no effect with stop_gradient = true")
+        return teacher
+
     def _sweep(self, table: Any) -> SweepTable | None:
         sweep: SweepTable | None = self._own(SweepTable, table, ("sweep",))
         if sweep is None:
@@ -137,11 +183,8 @@ class _Validation:
     def _data(self, table: Any) -> tuple[Checked | None, DataSettings | None, Any]:
         if not isinstance(table, dict):
             return None, None, None
-        names = tuple(DataSettings.model_fields)
-        own = {key: value for key, value in table.items() if key in names}
-        settings: DataSettings | None = self._own(DataSettings, own, ("data",))
-        rest = {key: value for key, value in table.items() if key not in names}
-        checked = self._component("dataset", rest, ("data",), also=names)
+        settings, rest = self._settings(DataSettings, table, ("data",))
+        checked = self._component("dataset", rest, ("data",), also=tuple(DataSettings.model_fields))
         return checked, settings, self.components.factory("dataset", rest.get("use"))
 
     def _modalities(self, factory: Any) -> tuple[str, ...]:
@@ -154,18 +197,28 @@ class _Validation:
             return ()
         return modalities
 
-    def _views(self, settings: DataSettings | None, modalities: tuple[str, ...]) -> tuple[str, ...]:
+    def _views(self, key: str, settings: DataSettings | None, modalities: tuple[str, ...]) -> tuple[str, ...]:
+        """The modality of each view, or of each local view."""
         if settings is None or not modalities:
             return ()
-        if isinstance(settings.views, int):
-            return tuple(name for name in modalities for _ in range(settings.views))
-        for name in settings.views:
+        number: int | dict[str, int] = getattr(settings, key)
+        if isinstance(number, int):
+            return tuple(name for name in modalities for _ in range(number))
+        for name in number:
             if name not in modalities:
-                self.mistakes.add(("data", "views", name), f"the data has {' and '.join(modalities)}")
-        views = tuple(name for name in modalities for _ in range(settings.views.get(name, 0)))
-        if not views:
-            self.mistakes.add(("data", "views"), "there has to be a view")
-        return views
+                self.mistakes.add(("data", key, name), f"the data has {' and '.join(modalities)}")
+        return tuple(name for name in modalities for _ in range(number.get(name, 0)))
+
+    def _numbers_of_views(self, augment: Mapping[str, Sequence[Any]], views: tuple[str, ...]) -> None:
+        """An augmentation for a view that is not there would do nothing."""
+        split = isinstance(self.table.get("augment"), dict)
+        for name, steps in augment.items():
+            for index, step in enumerate(steps):
+                wanted = step[0].settings.views
+                for view in wanted if isinstance(wanted, tuple) else ():
+                    if view >= len(views):
+                        path: Key = ("augment", name, index, "views") if split else ("augment", index, "views")
+                        self.mistakes.add(path, f"there is no view {view}: they are 0 to {len(views) - 1}")
 
     # ---- tables that may be one for each modality ---------------------------------------------------------------
 
@@ -191,21 +244,30 @@ class _Validation:
         checked = self._component("modality", {"use": name, **table}, path, implied_use=True)
         return {} if checked is None else {key: value for key, value in checked[1].items() if key != "use"}
 
-    def _pipeline(self, name: str | None, steps: Any, path: Key) -> list[Checked]:
+    def _pipeline(self, name: str | None, steps: Any, path: Key) -> list[tuple[AugmentTable, dict[str, Any]]]:
         if isinstance(steps, dict):
             self.mistakes.add(path, f"has to be an array of tables: [[{'.'.join(map(str, path))}]]")
             return []
-        checked = (
-            self._component("augmentation", step, (*path, index), modality=name) for index, step in enumerate(steps)
-        )
-        return [step for step in checked if step is not None]
+        found = []
+        for index, step in enumerate(steps):
+            at: Key = (*path, index)
+            settings, rest = self._settings(AugmentSettings, step, at)
+            checked = self._component("augmentation", rest, at, modality=name, also=tuple(AugmentSettings.model_fields))
+            if checked is not None and settings is not None:
+                table = AugmentTable(checked[0].use, checked[0].parameters, settings)
+                found.append((table, _beside_use(checked[1], settings)))
+        return found
 
     def _encoder(self, name: str | None, table: Any, path: Key) -> Checked:
         return self._component("encoder", table, path, modality=name) or (ComponentTable(""), {})
 
     def _projector(self, name: str | None, table: Any, path: Key) -> Checked:
-        given = {"use": "mlp", **table}
+        given = {"use": DEFAULT_USE["projector"], **table}
         return self._component("projector", given, path) or (ComponentTable(""), {})
+
+    def _predictor(self, name: str | None, table: Any, path: Key) -> Checked:
+        given = {"use": DEFAULT_USE["predictor"], **table}
+        return self._component("predictor", given, path) or (ComponentTable(""), {})
 
     # ---- components --------------------------------------------------------------------------------------------
 
@@ -218,21 +280,39 @@ class _Validation:
         given = {key: value for key, value in table.items() if key != "use"}
         return ComponentTable(table["use"], given), resolved
 
+    def _settings(self, model: type[BaseModel], table: Any, path: Key) -> tuple[Any, Any]:
+        """What in a component's table is coview's own, checked, and the rest of it."""
+        if not isinstance(table, dict):
+            return None, table
+        own = {key: value for key, value in table.items() if key in model.model_fields}
+        rest = {key: value for key, value in table.items() if key not in model.model_fields}
+        return self._own(model, own, path), rest
+
+    def _losses(self, tables: Any) -> list[tuple[LossTable, dict[str, Any]]]:
+        """The terms of ``[loss]`` or ``[[loss]]``."""
+        if tables is None:
+            return []
+        found = []
+        if tables == []:
+            self.mistakes.add(("loss",), "there has to be a loss")
+        for index, table in enumerate([tables] if isinstance(tables, dict) else tables):
+            path: Key = ("loss",) if isinstance(tables, dict) else ("loss", index)
+            settings, rest = self._settings(LossSettings, table, path)
+            checked = self._component("loss", rest, path, also=tuple(LossSettings.model_fields))
+            if checked is not None and settings is not None:
+                term = LossTable(checked[0].use, checked[0].parameters, settings)
+                found.append((term, _beside_use(checked[1], settings)))
+        return found
+
     def _evaluators(self, tables: Sequence[Any]) -> list[Checked]:
         checked = (self._component("evaluator", table, ("evaluate", i)) for i, table in enumerate(tables))
         return [item for item in checked if item is not None]
 
-    def _needs(self, loss: ComponentTable, views: tuple[str, ...], train: TrainTable) -> None:
-        needs = getattr(self.components.factory("loss", loss.use), "needs", None)
-        if needs is None:
-            return
-        if views and len(views) < needs.views:
-            self.mistakes.add(
-                ("data", "views"), f"{loss.use} needs {needs.views} views of each sample, got {len(views)}"
-            )
-        if train.batch_size < needs.smallest_batch:
-            message = f"{loss.use} needs at least {needs.smallest_batch} samples in a batch, got {train.batch_size}"
-            self.mistakes.add(("train", "batch_size"), message)
+
+def _beside_use(resolved: Mapping[str, Any], settings: BaseModel) -> dict[str, Any]:
+    """A resolved component's table with coview's own settings in it."""
+    rest = {key: value for key, value in resolved.items() if key != "use"}
+    return {"use": resolved["use"], **as_json(settings), **rest}
 
 
 _OPTIMIZER_SETTINGS = {"momentum": ("sgd", "lars"), "betas": ("adamw",), "trust_coefficient": ("lars",)}

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
 
-from coview.data.batch import Batch, Skipped, map_tensors
+from coview.data.batch import Batch, Skipped
 from coview.data.building import build_modalities, build_view_maker
 from coview.data.contracts import Dataset
 from coview.data.loader import view_loader, worker_count
@@ -26,13 +23,16 @@ from coview.data.order import Order, RankBatches
 from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose
-from coview.model.gather import views_of_all_ranks
-from coview.model.tower import Towers
+from coview.model.batch_norm import synchronise_batch_norm
+from coview.model.gather import average_gradients
+from coview.model.teacher import momentum_at
+from coview.model.topology import Topology
 from coview.plugins.registry import Registry
 from coview.recipe.duration import Duration
 from coview.recipe.recipe import Recipe
 from coview.train.checkpoint import Checkpoint, save_checkpoint
 from coview.train.device import Precision
+from coview.train.gradient import Gradient, GradientOfBatch
 from coview.train.length import CheckpointDue, Length
 from coview.train.loss_watch import LossWatch
 from coview.train.optimizer import build_optimizer
@@ -64,11 +64,6 @@ def make_accelerator(device: torch.device, precision: Precision) -> Accelerator:
     return Accelerator(mixed_precision=mixed, cpu=device.type == "cpu")
 
 
-def trained_modules(model: Towers, loss: Any) -> nn.ModuleDict:
-    """Everything that has weights or buffers, as checkpoints hold it."""
-    return nn.ModuleDict({"model": model, **({"loss": loss} if isinstance(loss, nn.Module) else {})})
-
-
 class Pretraining:
     """One training run.
 
@@ -76,8 +71,7 @@ class Pretraining:
         recipe: The recipe.
         registry: Where its components come from.
         dataset: The training split.
-        model: The towers.
-        loss: The loss; a module if it has parameters or buffers.
+        topology: Student, teacher, queue and loss.
         accelerator: From :func:`make_accelerator`.
     """
 
@@ -86,8 +80,7 @@ class Pretraining:
         recipe: Recipe,
         registry: Registry,
         dataset: Dataset,
-        model: Towers,
-        loss: Callable[..., Any],
+        topology: Topology,
         accelerator: Accelerator,
     ) -> None:
         self.recipe = recipe
@@ -96,24 +89,25 @@ class Pretraining:
         self.skipped = SkippedSamples(len(dataset), "train")
         self._registry = registry
         self._dataset = dataset
-        self.model = model
+        self.topology = topology
         self._checkpoints = Path()
         self._observer = Observer()
-        self._loss = loss
-        self._modules = trained_modules(model, loss)
+        self._watch = LossWatch(accelerator.device)
         device = accelerator.device
         layout: Any = {"memory_format": torch.channels_last} if recipe.train.channels_last else {}
-        self._modules.to(device, **layout)
-        if accelerator.num_processes > 1 and device.type == "cuda":
-            self._modules["model"] = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        self.optimizer = build_optimizer(recipe.train, self._modules.values())
+        topology.to(device, **layout)
+        if accelerator.num_processes > 1:
+            synchronise_batch_norm(topology.student)
+            if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
+                synchronise_batch_norm(topology.teacher)
+        self.optimizer = build_optimizer(recipe.train, (topology.student, topology.loss))
         self._warmup = Duration.parse(recipe.train.warmup).in_steps(self.length.steps_per_epoch)
         self._due = CheckpointDue(Duration.parse(recipe.train.checkpoint_every), self.length.steps_per_epoch)
         self.step = 0
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Goes back to where a checkpoint was written."""
-        checkpoint.load_weights(self._modules)
+        checkpoint.load_weights(self.topology)
         state = checkpoint.load_state()
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:
@@ -136,78 +130,70 @@ class Pretraining:
         self._checkpoints, self._observer = checkpoints, observer
         if self.step >= self.length.total_steps:
             return
-        model = self.accelerator.prepare_model(self._modules["model"])
+        model = self.accelerator.prepare_model(self.topology.student)
         optimizer = self.accelerator.prepare_optimizer(self.optimizer)
         if self.recipe.train.compile:
             model.compile()
-        watch = LossWatch(self.accelerator.device)
+        train = self.recipe.train
+        gradient = GradientOfBatch(
+            self.topology,
+            model,
+            self.accelerator,
+            rows=train.grad_cache,
+            batch_size=train.batch_size // self.accelerator.num_processes,
+            seed=self.recipe.seed,
+            channels_last=train.channels_last,
+        )
         batches = self._batches()
-        self._modules.train()
+        self.topology.train()
         started, logged_at = time.perf_counter(), self.step
         while self.step < self.length.total_steps:
-            logs = (self.step + 1) % self.recipe.train.log_every == 0 or self.step + 1 == self.length.total_steps
-            outputs, z_VND = self._take_step(model, optimizer, batches, watch)
+            logs = (self.step + 1) % train.log_every == 0 or self.step + 1 == self.length.total_steps
+            found = self._take_step(gradient, optimizer, batches)
             self.step += 1
             metrics: dict[str, float] = {}
-            if logs and outputs:
-                metrics = self._metrics(outputs, z_VND)
-                watch.check(self.step)
+            if logs and found is not None:
+                metrics = self._metrics(found)
+                self._watch.check(self.step)
                 now = time.perf_counter()
-                rows = self.recipe.train.batch_size * self.recipe.train.accumulate
+                rows = train.batch_size * train.accumulate
                 metrics["samples_per_s"] = rows * (self.step - logged_at) / (now - started)
                 started, logged_at = now, self.step
-            epoch = (self.step * self.recipe.train.accumulate - 1) // self.length.batches_per_epoch
+            epoch = (self.step * train.accumulate - 1) // self.length.batches_per_epoch
             if self.accelerator.is_main_process:
                 self._observer.step(self.step, epoch, metrics)
-                if self.step * self.recipe.train.accumulate % self.length.batches_per_epoch == 0:
+                if self.step * train.accumulate % self.length.batches_per_epoch == 0:
                     self._observer.epoch(self.step, epoch)
             if stop.signal is not None:
-                self._interrupt(stop, watch)
+                self._interrupt(stop)
             if self._due(self.step) or self.step == self.length.total_steps:
-                self._save(watch)
+                self._save()
 
-    def _take_step(
-        self, model: nn.Module, optimizer: Any, batches: Iterator[Batch], watch: LossWatch
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """One optimiser step; the outputs are those of its last batch that could be read."""
+    def _take_step(self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch]) -> Gradient | None:
+        """One optimiser step; returns what its last batch that could be read came to."""
         train = self.recipe.train
-        # dropout and the like draw from here: a function of the step, whatever was drawn before it
-        torch.manual_seed(_mix(self.recipe.seed, self.step, self.accelerator.process_index))
+        progress = self.step / self.length.total_steps
         factor = lr_factor(self.step, self.length.total_steps, self._warmup, train.schedule)
         for group in self.optimizer.param_groups:
             group["lr"] = train.lr * factor
         optimizer.zero_grad(set_to_none=True)
-        outputs: dict[str, Tensor] = {}
-        z_VND = torch.empty(0)
+        found: Gradient | None = None
         for part in range(train.accumulate):
             batch = next(batches)
             if not len(batch):  # every sample of it was unreadable
                 continue
             last = part == train.accumulate - 1
-            with nullcontext() if last else self.accelerator.no_sync(model):
-                inputs = self._layout(batch.inputs)
-                z_VND = model(inputs)
-                views = views_of_all_ranks(z_VND.float() if z_VND.dtype in _HALF else z_VND, batch, self._of_view)
-                outputs = _as_mapping(self._loss(views))
-                watch.note(outputs["loss"], self.step + 1)
-                self.accelerator.backward(outputs["loss"] / train.accumulate)
+            found = gradient.add(batch, self.step, part, 1 / train.accumulate, progress, synchronise=last)
+            self._watch.note(found.outputs["loss"], self.step + 1)
+            if self.topology.queue is not None:
+                self.topology.queue.put(found.views)
+        average_gradients(self.topology.loss.parameters())
         if train.clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self._modules.parameters(), train.clip_norm)
+            self.accelerator.clip_grad_norm_(self.topology.parameters(), train.clip_norm)
         optimizer.step()
-        return outputs, z_VND
-
-    @property
-    def _of_view(self) -> tuple[str, ...]:
-        return self.recipe.view_modalities
-
-    def _layout(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        if not self.recipe.train.channels_last:
-            return inputs
-
-        def change(tensor: Tensor) -> Tensor:
-            return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
-
-        return {name: map_tensors(change, value) for name, value in inputs.items()}
+        if self.topology.teacher is not None:
+            self.topology.teacher.follow(self.topology.student, progress)
+        return found
 
     def _batches(self) -> Iterator[Batch]:
         """This rank's batches from the current step on, on the device."""
@@ -231,17 +217,19 @@ class Pretraining:
                 self._observer.skipped(sample.what, sample.reason)
             yield batch.to(self.accelerator.device)
 
-    def _metrics(self, outputs: Mapping[str, Tensor], z_VND: Tensor) -> dict[str, float]:
-        values = {name: float(value.detach()) for name, value in outputs.items()}
+    def _metrics(self, found: Gradient) -> dict[str, float]:
+        values = {name: float(value.detach()) for name, value in found.outputs.items()}
         values["lr"] = self.optimizer.param_groups[0]["lr"]
-        return values | diagnose(z_VND.detach().float())
+        if (teacher := self.topology.teacher) is not None:
+            values["teacher_momentum"] = momentum_at(teacher.table, (self.step - 1) / self.length.total_steps)
+        return values | diagnose(found.projections)
 
-    def _interrupt(self, stop: StopRequest, watch: LossWatch) -> None:
-        self._save(watch)
+    def _interrupt(self, stop: StopRequest) -> None:
+        self._save()
         raise Interrupted(f"stopped by {stop.signal} after step {self.step:,}; a checkpoint is written")
 
-    def _save(self, watch: LossWatch) -> None:
-        watch.check(self.step)
+    def _save(self) -> None:
+        self._watch.check(self.step)
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
             state = {
@@ -250,21 +238,6 @@ class Pretraining:
                 "skipped": [list(sample) for sample in self.skipped.samples.values()],
             }
             save_checkpoint(
-                self._checkpoints, self.step, watch.mean(), self._modules, state, keep=self.recipe.train.keep
+                self._checkpoints, self.step, self._watch.mean(), self.topology, state, keep=self.recipe.train.keep
             )
         self.accelerator.wait_for_everyone()
-
-
-_HALF = (torch.float16, torch.bfloat16)
-
-
-def _as_mapping(output: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    outputs = dict(output) if isinstance(output, Mapping) else {"loss": output}
-    if "loss" not in outputs or outputs["loss"].ndim != 0:
-        raise TypeError('a loss has to return a scalar tensor, or a mapping with a scalar "loss"')
-    return outputs
-
-
-def _mix(seed: int, step: int, rank: int) -> int:
-    """One seed from three numbers."""
-    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0]) >> 1

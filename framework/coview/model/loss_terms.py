@@ -1,0 +1,91 @@
+"""The loss of a recipe: one, or a weighted sum of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from coview.data.contracts import Dataset
+from coview.errors import CoviewError
+from coview.model.views import Views
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term.
+
+    Attributes:
+        name: What it is logged as.
+        weight: In the sum.
+        loss: The loss.
+    """
+
+    name: str
+    weight: float
+    loss: Callable[[Views], Any]
+
+
+class LossTerms(nn.Module):
+    """The weighted sum of a recipe's losses. Those that have parameters or buffers are its modules.
+
+    Args:
+        terms: At least one.
+    """
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        super().__init__()
+        self.terms = tuple(terms)
+        self.losses = nn.ModuleDict({term.name: term.loss for term in terms if isinstance(term.loss, nn.Module)})
+
+    def forward(self, views: Views) -> dict[str, Tensor]:
+        """``loss``, and with several terms ``loss/NAME`` of each, unweighted; beside it what a loss reports itself."""
+        if len(self.terms) == 1:
+            (term,) = self.terms
+            outputs = _as_mapping(term.loss(views))
+            return {**outputs, "loss": term.weight * outputs["loss"]} if term.weight != 1 else outputs
+        found: dict[str, Tensor] = {}
+        weighted = []
+        for term in self.terms:
+            outputs = _as_mapping(term.loss(views))
+            weighted.append(term.weight * outputs.pop("loss"))
+            found[f"loss/{term.name}"] = weighted[-1].detach() / term.weight
+            found |= {f"{term.name}/{key}": value for key, value in outputs.items()}
+        return {"loss": sum(weighted[1:], weighted[0]), **found}
+
+
+def build_loss(recipe: Recipe, registry: Registry) -> LossTerms:
+    """The loss of a recipe; a loss that occurs twice gets a number behind its name.
+
+    Raises:
+        CoviewError: If a parameter is wrong.
+    """
+    terms: list[Term] = []
+    for table in recipe.loss:
+        earlier = sum(other.use == table.use for other in recipe.loss[: len(terms)])
+        name = table.use.replace(".", "-") + (f"-{earlier + 1}" if earlier else "")
+        loss = registry.build("loss", table.use, **table.parameters)
+        terms.append(Term(name, table.settings.weight, loss))
+    return LossTerms(terms)
+
+
+def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
+    """Raises :class:`CoviewError` if a term needs class labels, and the data has none."""
+    if dataset.classes is not None:
+        return
+    for index, term in enumerate(loss.terms):
+        needs = getattr(term.loss, "needs", None)
+        if needs is not None and needs.labels:
+            where = recipe.where("loss", "use") if len(loss.terms) == 1 else recipe.where("loss", index, "use")
+            raise CoviewError(f'{where}: {term.name} needs class labels, and the data "{recipe.data.use}" has none')
+
+
+def _as_mapping(output: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    outputs = dict(output) if isinstance(output, Mapping) else {"loss": output}
+    if "loss" not in outputs or outputs["loss"].ndim != 0:
+        raise TypeError('a loss has to return a scalar tensor, or a mapping with a scalar "loss"')
+    return outputs

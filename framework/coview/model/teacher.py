@@ -1,0 +1,114 @@
+"""The target branch that is a moving average of the student."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from coview.data.batch import map_tensors, select_samples
+from coview.model.gather import gather_rows, row_counts, several_ranks
+from coview.model.tower import Tower, Towers
+from coview.recipe.tables import TeacherTable
+
+
+def momentum_at(table: TeacherTable, progress: float) -> float:
+    """The momentum, on a cosine from the first to the last (BYOL, arXiv:2006.07733, section 3.3).
+
+    Args:
+        table: The recipe's.
+        progress: Share of the optimiser steps that have been taken before this one, 0 to 1.
+    """
+    remaining = (math.cos(math.pi * progress) + 1) / 2
+    return table.end_momentum - (table.end_momentum - table.momentum) * remaining
+
+
+class Teacher(nn.Module):
+    """A copy of the student without predictor, which follows it by a moving average of weights and buffers.
+
+    It stays in training mode, as the student is: batch norm uses the batch's statistics.
+
+    Args:
+        student: What to copy.
+        table: The recipe's.
+        seed: The run's, from which the shuffles are.
+    """
+
+    def __init__(self, student: Towers, table: TeacherTable, seed: int) -> None:
+        super().__init__()
+        self.towers = copy.deepcopy(student).requires_grad_(False)
+        for tower in self.towers.towers.values():
+            cast(Tower, tower).predictor = None
+        self.table = table
+        self._seed = seed
+
+    @torch.no_grad()
+    def forward(self, inputs: Mapping[str, Any], samples: int, step: int) -> Tensor:
+        """``z_GND`` of this rank's samples.  G global view · N sample · D width.
+
+        Args:
+            inputs: The global views.
+            samples: N.
+            step: Optimiser steps taken: what the shuffle is a function of, with the run's seed.
+        """
+        if self.table.shuffle_groups == 1:
+            projected: Tensor = self.towers(inputs).projections
+            return projected
+        return self._shuffled(inputs, samples, step)
+
+    @torch.no_grad()
+    def follow(self, student: Towers, progress: float) -> None:
+        """Moves towards the student, after an optimiser step.
+
+        Args:
+            student: After the step.
+            progress: Share of the optimiser steps that had been taken before it.
+        """
+        share = 1 - momentum_at(self.table, progress)
+        theirs = {**dict(student.named_parameters()), **dict(student.named_buffers())}
+        for name, own in [*self.towers.named_parameters(), *self.towers.named_buffers()]:
+            if own.is_floating_point():
+                own.lerp_(theirs[name].to(own.dtype), share)
+            else:  # a count of batches has no average
+                own.copy_(theirs[name])
+
+    def _shuffled(self, inputs: Mapping[str, Any], samples: int, step: int) -> Tensor:
+        """The batch of all ranks, shuffled, in groups of which each rank encodes its share.
+
+        Shuffled batch norm (MoCo, arXiv:1911.05722, section 3.3). The groups are the same for any number of ranks.
+        """
+        rank, ranks = (dist.get_rank(), dist.get_world_size()) if several_ranks() else (0, 1)
+        device = next(self.towers.parameters()).device
+        counts = row_counts(samples, device) if ranks > 1 else [samples]
+        if ranks > 1:
+            inputs = {name: _inputs_of_all_ranks(value, samples, counts) for name, value in inputs.items()}
+        total = sum(counts)
+        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + step) % 2**63)
+        order = torch.randperm(total, generator=generator).to(device)
+        groups = order.tensor_split(self.table.shuffle_groups)
+        z_NGD = torch.cat(
+            [
+                self.towers({name: select_samples(value, total, rows) for name, value in inputs.items()})
+                .projections.transpose(0, 1)
+                .contiguous()
+                for rows in groups[rank::ranks]
+            ]
+        )
+        taken = torch.cat([torch.cat(groups[r::ranks]) for r in range(ranks)])
+        if ranks > 1:
+            z_NGD = gather_rows(z_NGD, [sum(map(len, groups[r::ranks])) for r in range(ranks)])
+        first = sum(counts[:rank])
+        return z_NGD[taken.argsort()][first : first + samples].transpose(0, 1)
+
+
+def _inputs_of_all_ranks(value: Any, samples: int, counts: list[int]) -> Any:
+    def gather(tensor: Tensor) -> Tensor:
+        by_sample = tensor.unflatten(0, (-1, samples)).transpose(0, 1).contiguous()
+        return gather_rows(by_sample, counts).transpose(0, 1).flatten(0, 1)
+
+    return map_tensors(gather, value)

@@ -1,0 +1,88 @@
+"""All that is trained or carried along: student, teacher, queue and loss."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from coview.data.batch import Batch
+from coview.model.gather import views_of_all_ranks
+from coview.model.loss_terms import LossTerms, build_loss
+from coview.model.queue import Queue
+from coview.model.teacher import Teacher
+from coview.model.tower import Projected, Towers, build_towers
+from coview.model.views import Views
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+
+
+class Topology(nn.Module):
+    """Everything that has weights or buffers, as checkpoints hold it.
+
+    Args:
+        student: The towers that are trained.
+        loss: The loss.
+        teacher: The moving average of the student; absent: none.
+        queue: Earlier projections; absent: none.
+        stop_gradient: Whether the student's own projections, without gradient, are the target branch.
+    """
+
+    def __init__(
+        self,
+        student: Towers,
+        loss: LossTerms,
+        teacher: Teacher | None = None,
+        queue: Queue | None = None,
+        *,
+        stop_gradient: bool = False,
+    ) -> None:
+        super().__init__()
+        self.student = student
+        self.loss = loss
+        self.teacher = teacher
+        self.queue = queue
+        self.stop_gradient = stop_gradient
+
+    def evaluated_encoder(self, modality: str) -> nn.Module:
+        """The encoder that is evaluated, exported and embedded with: the student's unless the recipe says otherwise."""
+        if self.teacher is not None and self.teacher.table.evaluate:
+            return self.teacher.towers.encoder(modality)
+        return self.student.encoder(modality)
+
+    def views(self, student: Projected, teacher_GND: Tensor | None, batch: Batch, progress: float) -> Views:
+        """What the loss sees.
+
+        Args:
+            student: What the student made of this rank's batch.
+            teacher_GND: What the teacher made of it, where there is one.
+            batch: This rank's.
+            progress: Share of the training that is done.
+        """
+        global_views = self.student.global_views
+        if self.stop_gradient:
+            teacher_GND = student.projections[:global_views].detach()
+        return views_of_all_ranks(
+            student.predictions,
+            batch,
+            self.student.of_view,
+            global_views=global_views,
+            teacher_GND=teacher_GND,
+            queue=None if self.queue is None else self.queue.content(),
+            progress=progress,
+        )
+
+
+def build_topology(recipe: Recipe, registry: Registry) -> Topology:
+    """The topology of a recipe, its weights initialised by its seed.
+
+    Raises:
+        CoviewError: If a part cannot be built, or parts do not fit each other.
+    """
+    student = build_towers(recipe, registry)
+    averages = recipe.teacher is not None and not recipe.teacher.stop_gradient
+    return Topology(
+        student,
+        build_loss(recipe, registry),
+        Teacher(student, recipe.teacher, recipe.seed) if averages and recipe.teacher is not None else None,
+        None if recipe.queue is None else Queue(recipe.queue.size, student.width),
+        stop_gradient=recipe.teacher is not None and recipe.teacher.stop_gradient,
+    )

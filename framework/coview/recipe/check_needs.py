@@ -1,0 +1,78 @@
+"""Whether a recipe gives each term of its loss what it needs, and nothing that none of them can use."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from coview.recipe.check_component import ComponentChecker
+from coview.recipe.mistakes import Mistakes
+from coview.recipe.read import Key
+from coview.recipe.recipe import LossTable
+
+_ADD = {
+    "teacher": "add [teacher], with momentum = 0.996 for a moving average or stop_gradient = true",
+    "predictor": "add [predictor], with hidden = 4096 or what suits the width",
+    "queue": "add [queue], with size = 65536 or what suits the data",
+}
+
+
+def check_needs(
+    components: ComponentChecker,
+    mistakes: Mistakes,
+    terms: Sequence[LossTable],
+    *,
+    data: str | None,
+    views: Sequence[str],
+    global_views: int,
+    given: Collection[str],
+    batch_size: int,
+) -> None:
+    """Notes what is missing and what is of no use.
+
+    Args:
+        components: Where losses and data sets come from.
+        mistakes: Where to note it.
+        terms: The terms of the loss.
+        data: The data set's name; absent if that is a mistake already.
+        views: The modality of each view; none if that is a mistake already.
+        global_views: How many of them are global.
+        given: Which of the tables ``teacher``, ``predictor``, ``queue`` the recipe has.
+        batch_size: Samples in a batch.
+    """
+    takes_queue = False
+    for index, term in enumerate(terms):
+        needs = getattr(components.factory("loss", term.use), "needs", None)
+        if needs is None:  # it has not said, and may use anything
+            takes_queue = True
+            continue
+        at: Key = ("loss", "use") if len(terms) == 1 else ("loss", index, "use")
+        takes_queue = takes_queue or needs.queue != "unused"
+        for table in _tables_needed(needs):
+            if table not in given:
+                mistakes.add(at, f"{term.use} needs a {table}: {_ADD[table]}")
+        if views:
+            _check_views(mistakes, term.use, needs, len(views), global_views)
+        if batch_size < needs.smallest_batch:
+            message = f"{term.use} needs at least {needs.smallest_batch} samples in a batch, got {batch_size}"
+            mistakes.add(("train", "batch_size"), message)
+        if needs.labels and getattr(components.factory("dataset", data), "labelled", True) is False:
+            mistakes.add(at, f'{term.use} needs class labels, and the data "{data}" has none')
+    if terms and "queue" in given and not takes_queue:
+        names = " and ".join(term.use for term in terms)
+        mistakes.add(("queue",), f"{names} has no use for a queue: remove this table, or take another loss")
+
+
+def _tables_needed(needs: Any) -> list[str]:
+    wanted = {"teacher": needs.teacher, "predictor": needs.predictor, "queue": needs.queue == "required"}
+    return [table for table, wants in wanted.items() if wants]
+
+
+def _check_views(mistakes: Mistakes, use: str, needs: Any, views: int, global_views: int) -> None:
+    if global_views < needs.views:
+        mistakes.add(("data", "views"), f"{use} needs {needs.views} views of each sample, got {global_views}")
+    if needs.most_views is not None and views > needs.most_views:
+        mistakes.add(("data", "views"), f"{use} takes at most {needs.most_views} views of each sample, got {views}")
+    elif views > global_views and not needs.local_views:
+        message = f"{use} compares every view with every other, and takes no local ones: remove local_views"
+        mistakes.add(("data", "local_views"), message)
