@@ -35,7 +35,9 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
         return
     from coview.experiment.run import run as start
 
-    _print_run(start(valid, out, resume=resume, registry=registry))
+    done = start(valid, out, resume=resume, registry=registry)
+    if done.leads:
+        _print_run(done)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from accelerate import PartialState
 from rich.console import Console
 from torch import nn
 
@@ -35,11 +36,13 @@ class Run:
         path: Its folder.
         recipe: Its resolved recipe.
         registry: Where its components come from.
+        leads: Whether this process is the one of several that writes and speaks.
     """
 
     path: Path
     recipe: Recipe
     registry: Registry
+    leads: bool = True
 
     @property
     def folder(self) -> RunFolder:
@@ -137,7 +140,8 @@ def run(
             f"{recipe.where('sweep')}: a recipe with a sweep is several runs, and this runs one",
             hint="coview recipe show RECIPE --cell N --resolved > one.toml writes out the N-th of them",
         )
-    return Run(Session(recipe, Path(out), resume, registry, _console(quiet)).run().path, recipe, registry)
+    folder = Session(recipe, Path(out), resume, registry, _console(quiet)).run()
+    return Run(folder.path, recipe, registry, leads=PartialState().is_main_process)
 
 
 def _console(quiet: bool) -> Console:

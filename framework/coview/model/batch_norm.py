@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
-import torch.distributed.nn.functional as collective
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coview.errors import CoviewError
+from coview.model.gather import sum_over_ranks
 
 
 class SyncedBatchNorm(_BatchNorm):
@@ -31,10 +31,10 @@ class SyncedBatchNorm(_BatchNorm):
         axes = [axis for axis in range(input.ndim) if axis != 1]
         shape = [1, -1, *[1] * (input.ndim - 2)]
         x = input if input.dtype == torch.float64 else input.float()
-        count = collective.all_reduce(torch.tensor(float(x.numel() // x.shape[1]), device=x.device, dtype=x.dtype))
-        mean_C = cast(Tensor, collective.all_reduce(x.sum(axes))) / count
+        count = sum_over_ranks(torch.tensor(float(x.numel() // x.shape[1]), device=x.device, dtype=x.dtype))
+        mean_C = sum_over_ranks(x.sum(axes)) / count
         centred = x - mean_C.view(shape)
-        variance_C = cast(Tensor, collective.all_reduce(centred.square().sum(axes))) / count
+        variance_C = sum_over_ranks(centred.square().sum(axes)) / count
         self._note(mean_C.detach(), variance_C.detach(), count)
         y: Tensor = centred * (variance_C + self.eps).rsqrt().view(shape)
         if self.weight is not None:

@@ -110,6 +110,26 @@ def _all_gather(tensor: Tensor) -> tuple[Tensor, ...]:
     return tuple(parts)
 
 
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """The sum; the gradient of each rank's part is the sum of what all ranks send back."""
+    summed: Tensor = _AllReduce.apply(tensor)
+    return summed
+
+
+class _AllReduce(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        summed = tensor.clone()
+        dist.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        summed = gradient.contiguous().clone()
+        dist.all_reduce(summed)
+        return summed
+
+
 class _AllGather(torch.autograd.Function):
     """All-gather whose backward pass is the sum over ranks of the gradients of this rank's part."""
 

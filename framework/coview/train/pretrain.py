@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
 
 from coview.data.batch import Batch, Skipped
@@ -24,7 +25,7 @@ from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose
 from coview.model.batch_norm import synchronise_batch_norm
-from coview.model.gather import average_gradients
+from coview.model.gather import average_gradients, several_ranks
 from coview.model.teacher import momentum_at
 from coview.model.topology import Topology
 from coview.plugins.registry import Registry
@@ -164,7 +165,7 @@ class Pretraining:
                 self._observer.step(self.step, epoch, metrics)
                 if self.step * train.accumulate % self.length.batches_per_epoch == 0:
                     self._observer.epoch(self.step, epoch)
-            if stop.signal is not None:
+            if self._has_to_stop(stop):
                 self._interrupt(stop)
             if self._due(self.step) or self.step == self.length.total_steps:
                 self._save()
@@ -224,9 +225,21 @@ class Pretraining:
             values["teacher_momentum"] = momentum_at(teacher.table, (self.step - 1) / self.length.total_steps)
         return values | diagnose(found.projections)
 
+    def _has_to_stop(self, stop: StopRequest) -> bool:
+        """Whether to stop now. Several ranks have to agree on the step, which they do at every step that logs."""
+        if not several_ranks():
+            return stop.signal is not None
+        if self.step % self.recipe.train.log_every:
+            return False
+        asked = torch.tensor(float(stop.signal is not None), device=self.accelerator.device)
+        dist.all_reduce(asked, dist.ReduceOp.MAX)
+        return bool(asked)
+
     def _interrupt(self, stop: StopRequest) -> None:
         self._save()
-        raise Interrupted(f"stopped by {stop.signal} after step {self.step:,}; a checkpoint is written")
+        raise Interrupted(
+            f"stopped by {stop.signal or 'another process'} after step {self.step:,}; a checkpoint is written"
+        )
 
     def _save(self) -> None:
         self._watch.check(self.step)

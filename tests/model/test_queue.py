@@ -1,0 +1,54 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coview import Views
+from coview.model.queue import Queue
+
+
+def put(queue, first, samples, views=1):
+    """Sample i has the projection (i, view)."""
+    ids = torch.arange(first, first + samples)
+    z = torch.stack([torch.stack([ids.float(), torch.full((samples,), float(v))], 1) for v in range(views)])
+    queue.put(Views.of(z, ids=ids))
+
+
+def test_it_begins_empty_and_grows():
+    queue = Queue(5, 2)
+    rows, ids = queue.content()
+    assert rows.shape == (0, 2)
+    put(queue, 0, 2)
+    put(queue, 2, 2)
+    rows, ids = queue.content()
+    assert sorted(ids.tolist()) == [0, 1, 2, 3]
+    assert torch.equal(rows[:, 0].long(), ids)
+
+
+@given(size=st.integers(1, 12), batches=st.lists(st.integers(1, 7), max_size=8), views=st.integers(1, 3))
+def test_it_holds_the_latest_rows(size, batches, views):
+    queue, expected = Queue(size, 2), []
+    first = 0
+    for samples in batches:
+        put(queue, first, samples, views)
+        expected += [(i, v) for v in range(views) for i in range(first, first + samples)]
+        first += samples
+    rows, ids = queue.content()
+    assert sorted(map(tuple, rows.long().tolist())) == sorted(expected[-size:])
+    assert torch.equal(rows[:, 0].long(), ids)
+
+
+def test_what_was_taken_out_is_not_changed_by_what_comes_in():
+    queue = Queue(2, 2)
+    put(queue, 0, 2)
+    rows, _ = queue.content()
+    put(queue, 8, 2)
+    assert rows[:, 0].tolist() == [0, 1]
+
+
+def test_it_is_carried_in_the_state():
+    queue, again = Queue(4, 2), Queue(4, 2)
+    put(queue, 0, 3)
+    again.load_state_dict(queue.state_dict())
+    put(queue, 3, 2)
+    put(again, 3, 2)
+    assert torch.equal(queue.content()[1], again.content()[1])

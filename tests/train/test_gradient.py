@@ -1,0 +1,151 @@
+"""Promise 4: the gradient cache gives the gradient of the plain step, dropout on, for every loss."""
+
+import pytest
+import torch
+from torch import nn
+
+from coview import Views
+from coview.data.batch import Batch
+from coview.model.encoding import Encoding
+from coview.model.loss_terms import LossTerms, Term
+from coview.model.queue import Queue
+from coview.model.teacher import Teacher
+from coview.model.topology import Topology
+from coview.model.tower import Tower, Towers
+from coview.recipe.tables import TeacherTable
+from coview.train.device import Precision
+from coview.train.gradient import GradientOfBatch, _mix
+from coview.train.pretrain import make_accelerator
+
+N, D = 11, 6
+
+
+class Encoder(nn.Module):
+    width = 8
+
+    def __init__(self, norm):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(5, 8), norm, nn.Tanh(), nn.Dropout(0.4), nn.Linear(8, 8))
+
+    def forward(self, batch):
+        return Encoding(self.layers(batch))
+
+
+class Head(nn.Sequential):
+    width = D
+
+    def __init__(self, wide):
+        super().__init__(nn.Linear(wide, D), nn.Dropout(0.2))
+
+
+@pytest.fixture(autouse=True)
+def double():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def topology(registry, use, *, predictor=False, teacher=None, norm=None, local=False, queue=False):
+    torch.manual_seed(0)
+    views = 2 if not local else 4
+    student = Towers(
+        {"a": Tower(Encoder(norm or nn.LayerNorm(8)), Head(8), Head(D) if predictor else None)}, ("a",) * views, 2
+    )
+    loss = LossTerms([Term(use, 1.0, registry.build("loss", use))])
+    averaged = None if teacher is None or teacher.stop_gradient else Teacher(student, teacher, 0)
+    carried = Queue(16, D) if queue else None
+    stops = teacher is not None and teacher.stop_gradient
+    return Topology(student, loss, averaged, carried, stop_gradient=stops).double()
+
+
+def batch(local=False):
+    generator = torch.Generator().manual_seed(3)
+    inputs = {"a": torch.randn(2 * N, 5, generator=generator)}
+    small = {"a": torch.randn(2 * N, 5, generator=generator)} if local else {}
+    ids = torch.arange(N)
+    ids[4] = ids[9]  # a sample that is there twice
+    return Batch(inputs, ids, torch.arange(N) % 3, None, None, small)
+
+
+def gradients(parts, built, rows):
+    precision: Precision = "fp32"
+    accelerator = make_accelerator(torch.device("cpu"), precision)
+    built.train()
+    step = GradientOfBatch(built, built.student, accelerator, rows=rows, batch_size=N, seed=5, channels_last=False)
+    found = step.add(parts, step=4, part=0, share=1.0, progress=0.25, synchronise=True)
+    return {name: p.grad for name, p in built.named_parameters() if p.grad is not None}, found
+
+
+def by_hand(parts, built, rows):
+    """One graph over all parts, each encoded after its own seed: the plain step with the same dropout masks."""
+    built.train()
+    z, p = [], []
+    seed = _mix(5, 4, 0, 0)
+    x = parts.inputs["a"].unflatten(0, (2, N))
+    small = parts.local_inputs["a"].unflatten(0, (2, N)) if parts.local_inputs else None
+    pieces = torch.arange(N).tensor_split(-(-N // rows))
+    for number, piece in enumerate(pieces):
+        torch.manual_seed(seed + number)
+        local = {} if small is None else {"a": small[:, piece].flatten(0, 1)}
+        output = built.student({"a": x[:, piece].flatten(0, 1)}, local)
+        z.append(output.projections)
+        p.append(output.predictions)
+    z, p = torch.cat(z, 1), torch.cat(p, 1)
+    teacher = p[:2]
+    if built.stop_gradient:
+        teacher = z[:2].detach()
+    views = Views(p, teacher, ("a",) * len(p), parts.ids, slice(0, N), labels=parts.labels, progress=0.25)
+    built.loss(views)["loss"].backward()
+    return {name: q.grad for name, q in built.named_parameters() if q.grad is not None}
+
+
+CASES = {
+    "nt_xent": {},
+    "info_nce": {"predictor": True, "teacher": TeacherTable(stop_gradient=True)},
+}
+
+
+@pytest.mark.parametrize("use", CASES)
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_the_cache_gives_the_gradient_of_the_plain_step(registry, use, rows):
+    plain = by_hand(batch(), topology(registry, use, **CASES[use]), rows)
+    cached, _ = gradients(batch(), topology(registry, use, **CASES[use]), rows)
+    assert cached.keys() == plain.keys()
+    for name, expected in plain.items():
+        assert torch.allclose(cached[name], expected, rtol=0, atol=1e-10), name
+    assert max(gradient.abs().max() for gradient in plain.values()) > 1e-3
+
+
+def test_a_part_as_large_as_the_batch_is_the_plain_step(registry):
+    plain, _ = gradients(batch(), topology(registry, "nt_xent"), None)
+    cached, _ = gradients(batch(), topology(registry, "nt_xent"), 100)
+    assert all(torch.equal(cached[name], expected) for name, expected in plain.items())
+
+
+def test_running_statistics_are_taken_once_for_each_part(registry):
+    built = topology(registry, "nt_xent", norm=nn.BatchNorm1d(8))
+    gradients(batch(), built, 4)
+    norm = built.student.encoder("a").layers[1]
+    assert norm.num_batches_tracked == 3  # of 4, 4 and 3 samples
+    reference = topology(registry, "nt_xent", norm=nn.BatchNorm1d(8))
+    by_hand(batch(), reference, 4)
+    assert torch.allclose(norm.running_mean, reference.student.encoder("a").layers[1].running_mean, atol=1e-12)
+
+
+def test_a_teacher_gets_no_gradient_and_its_projections_are_the_target(registry):
+    built = topology(registry, "info_nce", teacher=TeacherTable(momentum=0.9), queue=True)
+    found_gradients, found = gradients(batch(), built, None)
+    assert not any(name.startswith("teacher") for name in found_gradients)
+    assert found.views.teacher.shape == (2, N, D)
+    assert not found.views.teacher.requires_grad
+    assert found.views.queue.shape == (0, D)
+
+
+def test_two_terms_add_up_with_their_weights(registry):
+    generator = torch.Generator().manual_seed(1)
+    views = Views.of(torch.randn(2, N, D, generator=generator))
+    first, second = registry.build("loss", "nt_xent"), registry.build("loss", "info_nce")
+    outputs = LossTerms([Term("nt_xent", 2.0, first), Term("info_nce", 0.5, second)])(views)
+    assert outputs["loss"] == pytest.approx(float(2 * first(views) + 0.5 * second(views)), abs=1e-12)
+    assert float(outputs["loss/nt_xent"]) == pytest.approx(float(first(views)), abs=1e-12)
+    assert float(outputs["loss/info_nce"]) == pytest.approx(float(second(views)), abs=1e-12)
