@@ -16,23 +16,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from annotated_types import Gt, Le
 from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
+from coview_losses.pairs import cross_entropy_between_views, refuse_one_teacher_view
 
 
 def info_nce(
     student_VND: Tensor,
     teacher_GND: Tensor,
     ids_N: Tensor,
-    temperature: float,
+    temperature: float | Tensor,
     *,
     symmetric: bool = True,
     anchors: slice = slice(None),
     queue_QD: Tensor | None = None,
+    queue_ids_Q: Tensor | None = None,
 ) -> Tensor:
     """The mean loss of the anchors' rows.  V view · A anchor · G teacher view · N sample · D width · Q queue.
 
@@ -47,8 +48,8 @@ def info_nce(
         temperature: T, above 0.
         symmetric: Every view against every other; if not, view 0 against each other one.
         anchors: Which of the N samples to average over; candidates are always all N.
-        queue_QD: Further negatives. They carry no ids: a queue that reaches back to the same samples, as one
-            longer than the data set does, holds false negatives.
+        queue_QD: Further negatives.
+        queue_ids_Q: Their sample ids: a queue longer than the data set reaches back to the anchors' own samples.
 
     Returns:
         A scalar in fp32, or in fp64 if the inputs are.
@@ -56,26 +57,17 @@ def info_nce(
     Raises:
         ValueError: If there are fewer than two teacher views.
     """
-    V, N, _ = student_VND.shape
-    G = teacher_GND.shape[0]
-    if G < 2:
-        raise ValueError(f"info_nce needs at least 2 teacher views, got shape {tuple(teacher_GND.shape)}")
-    sample_N = torch.arange(N, device=student_VND.device)
-    positive_A = sample_N[anchors]
-    twin_AN = (ids_N[anchors][:, None] == ids_N) & (positive_A[:, None] != sample_N)
-    pairs = [(view, other) for view in range(V if symmetric else 1) for other in range(G) if view != other]
-
+    refuse_one_teacher_view("info_nce", teacher_GND)
     with no_autocast(student_VND.device):
-        anchors_VAD = unit_rows(student_VND[:, anchors]) / temperature
-        candidates_GND = unit_rows(teacher_GND)
-        queue_QD = None if queue_QD is None else unit_rows(queue_QD)
-        losses = []
-        for view, other in pairs:
-            logits_AK = (anchors_VAD[view] @ candidates_GND[other].T).masked_fill(twin_AN, -torch.inf)
-            if queue_QD is not None:
-                logits_AK = torch.cat([logits_AK, anchors_VAD[view] @ queue_QD.T], dim=1)
-            losses.append(nn.functional.cross_entropy(logits_AK, positive_A))
-        return torch.stack(losses).mean()
+        return cross_entropy_between_views(
+            unit_rows(student_VND[:, anchors]) / temperature,
+            unit_rows(teacher_GND),
+            ids_N,
+            anchors=anchors,
+            symmetric=symmetric,
+            queue_QD=None if queue_QD is None else unit_rows(queue_QD),
+            queue_ids_Q=queue_ids_Q,
+        )
 
 
 class InfoNCE(nn.Module):
@@ -87,7 +79,7 @@ class InfoNCE(nn.Module):
         symmetric: Whether every view is an anchor (CLIP, MoCo v3), or only view 0 (CPC, MoCo).
     """
 
-    needs = coview.Needs(views=2, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
 
     def __init__(self, *, temperature: Annotated[float, Gt(0), Le(10)] = 0.07, symmetric: bool = True) -> None:
         super().__init__()
@@ -104,4 +96,5 @@ class InfoNCE(nn.Module):
             symmetric=self.symmetric,
             anchors=views.anchors,
             queue_QD=views.queue,
+            queue_ids_Q=views.queue_ids,
         )

@@ -31,6 +31,7 @@ def nt_xent(
     *,
     anchors: slice = slice(None),
     queue_QD: Tensor | None = None,
+    queue_ids_Q: Tensor | None = None,
 ) -> Tensor:
     """The mean loss of the anchors' rows.  V view · A anchor · G teacher view · N sample · D width · Q queue.
 
@@ -45,8 +46,8 @@ def nt_xent(
         ids_N: Sample ids.
         temperature: T, above 0.
         anchors: Which of the N samples to average over; candidates are always all N.
-        queue_QD: Further negatives. They carry no ids: a queue that reaches back to the same samples, as one
-            longer than the data set does, holds false negatives.
+        queue_QD: Further negatives.
+        queue_ids_Q: Their sample ids: a queue longer than the data set reaches back to the anchors' own samples.
 
     Returns:
         A scalar in fp32, or in fp64 if the inputs are.
@@ -72,7 +73,10 @@ def nt_xent(
         excluded_VAK = excluded_VAGN.flatten(2)
         if queue_QD is not None:
             candidates_KD = torch.cat([candidates_KD, unit_rows(queue_QD)])
-            excluded_VAK = nn.functional.pad(excluded_VAK, (0, len(queue_QD)), value=False)
+            in_queue_AQ = torch.zeros(len(sample_A), len(queue_QD), dtype=torch.bool, device=device)
+            if queue_ids_Q is not None:
+                in_queue_AQ = ids_N[anchors][:, None] == queue_ids_Q
+            excluded_VAK = torch.cat([excluded_VAK, in_queue_AQ.expand(V, -1, -1)], dim=-1)
         logits_VAK = (anchors_VAD @ candidates_KD.T).masked_fill(excluded_VAK, -torch.inf)
         log_share_VAGN = logits_VAK.log_softmax(-1)[..., : G * N].unflatten(-1, (G, N))
         own_AVG = log_share_VAGN[:, torch.arange(len(sample_A), device=device), :, sample_A]
@@ -90,7 +94,7 @@ class NTXent(nn.Module):
             CIFAR-10.
     """
 
-    needs = coview.Needs(views=2, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
 
     def __init__(self, *, temperature: Annotated[float, Gt(0), Le(10)] = 0.5) -> None:
         super().__init__()
@@ -105,4 +109,5 @@ class NTXent(nn.Module):
             self.temperature,
             anchors=views.anchors,
             queue_QD=views.queue,
+            queue_ids_Q=views.queue_ids,
         )

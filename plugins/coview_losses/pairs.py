@@ -1,0 +1,175 @@
+"""Which rows are the positives and the negatives of which: said once, for all contrastive losses.
+
+Of its own sample an anchor is drawn to the views of another number, and never meets the one of its own: without
+a teacher that is itself, with one the same input over again. Its negatives are the rows of other ids. Samples of
+equal id, in the batch or in the queue, are neither positives nor negatives of each other.
+
+Two shapes of loss are built on that. ``Similarities`` puts an anchor before all views of all samples (NT-Xent's
+way), ``cross_entropy_between_views`` and ``between_views`` one pair of views at a time (InfoNCE's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+import coview
+from coview_losses.cosine import no_autocast, unit_rows
+
+
+def has_other_id(ids_N: Tensor, anchors: slice, *, views: int, queue_ids_Q: Tensor | None = None) -> Tensor:
+    """``(A, K)``: whether a candidate is of another id than the anchor.
+
+    Args:
+        ids_N: Sample ids.
+        anchors: Which of the N samples are anchors.
+        views: G; the candidates are G times the N samples, then the queue.
+        queue_ids_Q: Sample ids of the queue's rows.
+    """
+    ids_K = ids_N.repeat(views) if queue_ids_Q is None else torch.cat([ids_N.repeat(views), queue_ids_Q])
+    return ids_N[anchors][:, None] != ids_K
+
+
+def queue_ids_of(queue_QD: Tensor | None, queue_ids_Q: Tensor | None) -> Tensor | None:
+    """The ids of the queue's rows; if none are given, ids that no sample has."""
+    if queue_QD is None or queue_ids_Q is not None:
+        return queue_ids_Q
+    return torch.full((len(queue_QD),), torch.iinfo(torch.int64).min, device=queue_QD.device)
+
+
+def refuse_one_teacher_view(name: str, teacher_GND: Tensor) -> None:
+    """Raises ValueError if there are fewer than two teacher views: view 0 would have no positive."""
+    if teacher_GND.shape[0] < 2:
+        raise ValueError(f"{name} needs at least 2 teacher views, got shape {tuple(teacher_GND.shape)}")
+
+
+def view_pairs(views: int, others: int) -> list[tuple[int, int]]:
+    """Every view with every other one that is not the same picture."""
+    return [(view, other) for view in range(views) for other in range(others) if view != other]
+
+
+def log_sum_exp(x: Tensor, where: Tensor) -> Tensor:
+    """``log sum exp`` over the last dimension, of the elements where it is so; -inf, without gradient, if none is."""
+    any_at_all = where.any(-1)
+    filled = x.masked_fill(~where, -torch.inf).masked_fill(~any_at_all[..., None], 0)
+    return torch.where(any_at_all, filled.logsumexp(-1), -torch.inf)
+
+
+@dataclass(frozen=True)
+class Similarities:
+    """Anchors before all candidates.  V view · A anchor · G teacher view · N sample · K = G·N + Q candidate.
+
+    Attributes:
+        own_VAG: The anchors with the teacher views of their own sample.
+        is_positive_VG: Which of those are positives.
+        candidates_VAK: The anchors with all rows: those of the teacher, view by view, then the queue.
+        is_negative_AK: Which of those are negatives.
+        anchor_A: Which sample an anchor is.
+    """
+
+    own_VAG: Tensor
+    is_positive_VG: Tensor
+    candidates_VAK: Tensor
+    is_negative_AK: Tensor
+    anchor_A: Tensor
+
+    @classmethod
+    def of(cls, views: coview.Views, temperature: float = 1.0, *, loss: str = "this loss") -> Similarities:
+        """Cosines, divided by a temperature, in fp32 or fp64 whatever the autocast.
+
+        Args:
+            views: What the loss sees. Anchors are the student's, candidates the teacher's.
+            temperature: Divides the cosines.
+            loss: The loss's name, for the message.
+
+        Raises:
+            ValueError: If there are fewer than two teacher views.
+        """
+        refuse_one_teacher_view(loss, views.teacher)
+        V, N, _ = views.student.shape
+        G = views.teacher.shape[0]
+        device = views.student.device
+        queue_ids_Q = queue_ids_of(views.queue, views.queue_ids)
+        anchor_A = torch.arange(N, device=device)[views.anchors]
+        with no_autocast(device):
+            anchors_VAD = unit_rows(views.student[:, views.anchors]) / temperature
+            candidates_KD = unit_rows(views.teacher).flatten(0, 1)
+            if views.queue is not None:
+                candidates_KD = torch.cat([candidates_KD, unit_rows(views.queue)])
+            candidates_VAK = anchors_VAD @ candidates_KD.T
+        columns_AG = anchor_A[:, None] + N * torch.arange(G, device=device)
+        return cls(
+            own_VAG=candidates_VAK.gather(-1, columns_AG.expand(V, -1, -1)),
+            is_positive_VG=torch.arange(V, device=device)[:, None] != torch.arange(G, device=device),
+            candidates_VAK=candidates_VAK,
+            is_negative_AK=has_other_id(views.ids, views.anchors, views=G, queue_ids_Q=queue_ids_Q),
+            anchor_A=anchor_A,
+        )
+
+    def mean_over_positives(self, x_VAG: Tensor) -> Tensor:
+        """``(V, A)``: the mean of what an anchor has for each of its positives."""
+        is_positive_V1G = self.is_positive_VG[:, None]
+        return x_VAG.masked_fill(~is_positive_V1G, 0).sum(-1) / is_positive_V1G.sum(-1)
+
+    def log_sum_exp_over_negatives(self, x_VAK: Tensor) -> Tensor:
+        """``(V, A)``: -inf, without gradient, for an anchor that has no negatives."""
+        return log_sum_exp(x_VAK, self.is_negative_AK)
+
+
+def between_views(
+    anchors_VAD: Tensor,
+    candidates_GND: Tensor,
+    queue_QD: Tensor | None = None,
+    *,
+    symmetric: bool = True,
+) -> Iterator[Tensor]:
+    """For each pair of views of different numbers, ``(A, K)`` inner products of the one's anchors and the other's rows.
+
+    Args:
+        anchors_VAD: The anchors.
+        candidates_GND: The candidates.
+        queue_QD: Further candidates, the same for each pair.
+        symmetric: Every view against every other; if not, view 0 against each other one.
+    """
+    for view, other in view_pairs(len(anchors_VAD) if symmetric else 1, len(candidates_GND)):
+        product_AK = anchors_VAD[view] @ candidates_GND[other].T
+        if queue_QD is not None:
+            product_AK = torch.cat([product_AK, anchors_VAD[view] @ queue_QD.T], dim=1)
+        yield product_AK
+
+
+def cross_entropy_between_views(
+    anchors_VAD: Tensor,
+    candidates_GND: Tensor,
+    ids_N: Tensor,
+    *,
+    anchors: slice = slice(None),
+    symmetric: bool = True,
+    queue_QD: Tensor | None = None,
+    queue_ids_Q: Tensor | None = None,
+) -> Tensor:
+    """The mean cross-entropy of an anchor's own sample among all samples' rows in another view.
+
+    The inner products are the logits as they are. Where no negative is left, the cross-entropy is 0.
+
+    Args:
+        anchors_VAD: The anchors' rows only, divided by the temperature.
+        candidates_GND: The candidates.
+        ids_N: Sample ids.
+        anchors: Which of the N samples the anchors are.
+        symmetric: Every view against every other; if not, view 0 against each other one.
+        queue_QD: Further negatives.
+        queue_ids_Q: Their sample ids.
+    """
+    positive_A = torch.arange(len(ids_N), device=ids_N.device)[anchors]
+    is_candidate_AK = has_other_id(ids_N, anchors, views=1, queue_ids_Q=queue_ids_of(queue_QD, queue_ids_Q))
+    is_candidate_AK[torch.arange(len(positive_A), device=ids_N.device), positive_A] = True
+    with no_autocast(anchors_VAD.device):
+        losses = [
+            nn.functional.cross_entropy(product_AK.masked_fill(~is_candidate_AK, -torch.inf), positive_A)
+            for product_AK in between_views(anchors_VAD, candidates_GND, queue_QD, symmetric=symmetric)
+        ]
+    return torch.stack(losses).mean()
