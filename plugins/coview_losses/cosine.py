@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated
 
 import torch
+from annotated_types import Gt, Le
 from torch import Tensor
+
+Temperature = Annotated[float, Gt(0), Le(10)]
+"""What divides cosine similarities."""
 
 SMALLEST_NORM = 1e-12
 """A row no longer than this has no direction."""
@@ -18,6 +23,11 @@ def no_autocast(device: torch.device) -> AbstractContextManager[object]:
     return nullcontext()  # the meta device, on which a recipe is tried, knows no autocast
 
 
+def in_full_precision(z: Tensor) -> Tensor:
+    """The tensor in fp32, or in fp64 where it is given so."""
+    return z if z.dtype == torch.float64 else z.float()
+
+
 def unit_rows(z: Tensor) -> Tensor:
     """Rows of length one, in fp32, or fp64 where they are given so.
 
@@ -27,6 +37,6 @@ def unit_rows(z: Tensor) -> Tensor:
     Args:
         z: Of shape (..., D).
     """
-    z = z if z.dtype == torch.float64 else z.float()
+    z = in_full_precision(z)
     norm: Tensor = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
     return z / norm.masked_fill(norm <= SMALLEST_NORM, torch.inf)

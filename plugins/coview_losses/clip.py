@@ -1,0 +1,52 @@
+"""CLIP's loss: InfoNCE between two towers, in both directions, with a learnable temperature.
+
+Radford et al. 2021 (arXiv:2103.00020, figure 3): the mean of the cross-entropies of an image's text among all texts,
+and of a text's image among all images, of exp(log_scale) times the cosine similarities. It is ``info_nce`` with
+``symmetric = true``, whose temperature is fixed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor, nn
+
+import coview
+from coview_losses.info_nce import info_nce
+
+LARGEST_SCALE = 100.0
+"""The paper keeps the factor from growing further, for stability."""
+
+
+class CLIP(nn.Module):
+    """Symmetric cross-entropy between views, whose temperature is trained along.
+
+    The parameter is the logarithm of the factor that multiplies the similarities, clamped to log(100) itself, so that
+    it can come back from there.
+
+    Args:
+        temperature: What the temperature is at first, 0.01 to 10; the paper's is 0.07.
+    """
+
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+
+    def __init__(self, *, temperature: Annotated[float, Ge(0.01), Le(10)] = 0.07) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def forward(self, views: coview.Views) -> Tensor:
+        """The loss of the rows that this process owns."""
+        with torch.no_grad():
+            self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
+        return info_nce(
+            views.student,
+            views.teacher,
+            views.ids,
+            torch.exp(-self.log_scale),
+            anchors=views.anchors,
+            queue_QD=views.queue,
+            queue_ids_Q=views.queue_ids,
+        )
