@@ -47,6 +47,23 @@ def test_other_data_keeps_the_settings_that_are_not_the_data_sets(family):
     assert read_layers(family('[data]\nuse = "two"\n')).table["data"] == {"use": "two", "views": 4}
 
 
+@pytest.mark.parametrize(
+    ("text", "sets", "length"),
+    [
+        ("[train]\nsteps = 5\n", [], {"steps": 5}),
+        ("", ["train.steps=6"], {"steps": 6}),
+        ("[train]\nsteps = 5\n", ["train.epochs=7"], {"epochs": 7}),
+        ("[train]\nlr = 1.0\n", ["train.lr=2.0"], {"epochs": 3}),
+        ("[train]\nsteps = 5\nepochs = 2\n", [], {"steps": 5, "epochs": 2}),
+        ("", ["train.steps=5", "train.epochs=2"], {"steps": 5, "epochs": 2}),
+    ],
+)
+def test_the_length_that_is_given_last_replaces_the_other(family, text, sets, length):
+    layers = read_layers(family(text), sets=sets)
+    assert {key: layers.table["train"][key] for key in ("epochs", "steps") if key in layers.table["train"]} == length
+    assert {key[1] for key in layers.origins if key[:1] == ("train",) and key[1:]} == {"lr", *length}
+
+
 def test_an_implied_use_counts_as_one(write_recipe):
     write_recipe("[projector]\nhidden = 8\n", "p.toml")
     child = write_recipe('extends = "p.toml"\n[projector]\nuse = "identity"\n', "c.toml")

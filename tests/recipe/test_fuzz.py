@@ -285,5 +285,4 @@ def _beyond_one_value(table: Mapping, path: tuple) -> bool:
         ("augment", 0, "scale"),  # the smaller number first
         ("augment", 0, "ratio"),
         ("modality", "size"),
-        ("evaluate", 0, "labels_per_class"),  # at least one
     }

@@ -65,7 +65,7 @@ k = 20.5
 @pytest.mark.parametrize(
     ("sets", "says"),
     [
-        (["train.epochs=3"], "both epochs and steps"),
+        (["train.epochs=3", "train.steps=4"], "both epochs and steps"),
         (["train.lr=nan"], "train.lr"),
         (["train.batch_size=1"], "nt_xent needs at least 2 samples"),
         (["data.views=1"], "nt_xent needs 2 views"),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from coview.data.rng import Rng
 from coview.evaluate.features import Features
-from coview.evaluate.label_budget import LabelsPerClass, as_budgets, draw_labels
+from coview.evaluate.label_budget import LabelBudgets, as_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.neighbours import nearest
 from coview.evaluate.result import Result
@@ -38,7 +38,7 @@ class KNN:
         *,
         k: Annotated[int, Ge(1)] = 20,
         temperature: Annotated[float, Gt(0)] = 0.07,
-        labels_per_class: LabelsPerClass | tuple[LabelsPerClass, ...] = ("all",),
+        labels_per_class: LabelBudgets = ("all",),
         draws: Annotated[int, Ge(1)] = 5,
     ) -> None:
         self.k = k

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
+from pydantic import Field
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
@@ -14,8 +15,13 @@ from coview.errors import CoviewError
 LabelsPerClass = Annotated[int, Ge(1)] | Literal["all"]
 """Labelled training samples of each class, or all there are."""
 
+LabelBudgets = (
+    LabelsPerClass | Annotated[tuple[LabelsPerClass, ...], MinLen(1), Field(json_schema_extra={"uniqueItems": True})]
+)
+"""One budget, or several different ones."""
 
-def as_budgets(labels_per_class: LabelsPerClass | Sequence[LabelsPerClass]) -> tuple[LabelsPerClass, ...]:
+
+def as_budgets(labels_per_class: LabelBudgets | Sequence[LabelsPerClass]) -> tuple[LabelsPerClass, ...]:
     """The budgets in the order given, also where only one is.
 
     Raises:

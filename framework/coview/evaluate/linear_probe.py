@@ -11,7 +11,7 @@ from torch import Tensor
 
 from coview.data.rng import Rng
 from coview.evaluate.features import Features
-from coview.evaluate.label_budget import LabelsPerClass, as_budgets, draw_labels
+from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.logistic import LogisticRegression, Weights
 from coview.evaluate.result import Result
@@ -42,7 +42,7 @@ class LinearProbe:
     def __init__(
         self,
         *,
-        labels_per_class: LabelsPerClass | tuple[LabelsPerClass, ...] = ("all",),
+        labels_per_class: LabelBudgets = ("all",),
         draws: Annotated[int, Ge(1)] = 5,
     ) -> None:
         self.budgets = as_budgets(labels_per_class)

@@ -80,7 +80,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "queue": _model_schema(QueueTable, definitions),
         "loss": {"anyOf": [table("loss"), {"type": "array", "minItems": 1, "items": one_of_several}]},
         "evaluate": {"type": "array", "items": table("evaluator")},
-        "train": train | {"required": []},
+        "train": train | {"required": [], "not": {"required": ["epochs", "steps"]}},
         "sweep": sweep,
     }
     return {

@@ -1,7 +1,8 @@
 """The merge rule, and where each value of a merged recipe came from.
 
 Tables merge deeply, arrays replace, and a table whose ``use`` changes is replaced whole: the parameters of one
-component mean nothing to another. A table's settings that are not its component's (``data.views``) stay.
+component mean nothing to another. A table's settings that are not its component's (``data.views``) stay. Of keys
+that say the same in two ways (``train.epochs``, ``train.steps``), the one given last replaces the other.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ DEFAULT_USE: Mapping[str, str] = {"projector": "mlp", "predictor": "mlp"}
 
 OWN_SETTINGS: Mapping[str, tuple[str, ...]] = {"data": ("views", "local_views", "workers"), "loss": ("weight",)}
 """Keys that belong to the table and not to the component that it uses."""
+
+ALTERNATIVES: Mapping[Key, tuple[str, ...]] = {("train",): ("epochs", "steps")}
+"""Keys of which a table has one: a layer that gives one of them takes the others of earlier layers away."""
 
 
 @dataclass
@@ -70,6 +74,9 @@ class Layers:
                     kept = {name: old[name] for name in OWN_SETTINGS.get(key, ()) if name in old}
                     self._forget(path, except_for=kept)
                     into[key] = old = kept
+                for name in _superseded(value, path):
+                    if old.pop(name, None) is not None:
+                        self._forget((*path, name))
                 self.origins[path] = origin(path)
                 self._merge(old, value, path, origin)
             else:
@@ -115,6 +122,12 @@ def _changes_use(old: Mapping[str, Any], new: Mapping[str, Any], path: Key) -> b
         return False
     default = DEFAULT_USE.get(str(path[0]))
     return bool(old) and old.get("use", default) != new["use"]
+
+
+def _superseded(new: Mapping[str, Any], path: Key) -> Iterator[str]:
+    names = ALTERNATIVES.get(path, ())
+    if any(name in new for name in names):
+        yield from (name for name in names if name not in new)
 
 
 def _copy(value: Any) -> Any:
