@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel
 
 import coview
+from coview_image.encoders.hub import hub_or_cache, no_progress_bar
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_AS_FOLDER = 'use = "hf:/path/to/folder"'
 
 
 class HuggingFaceImageEncoder(nn.Module):
@@ -40,7 +42,12 @@ class HuggingFaceImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pooling = pooling
-        self.model = _load(name, pretrained, pooling, trust_remote_code)
+        if Path(name).is_dir():
+            with no_progress_bar():
+                self.model = _load(name, pretrained, pooling, trust_remote_code)
+        else:
+            with hub_or_cache() as unreachable:
+                self.model = _load(name, pretrained, pooling, trust_remote_code, unreachable)
         self.width = self._probe(name)
         self.model.train()
 
@@ -70,7 +77,8 @@ class HuggingFaceImageEncoder(nn.Module):
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder."""
-        self.model.save_pretrained(folder)
+        with no_progress_bar():
+            self.model.save_pretrained(folder)
         return f"from transformers import AutoModel\nmodel = AutoModel.from_pretrained({str(folder)!r})"
 
     def _probe(self, name: str) -> int:
@@ -107,11 +115,11 @@ def hf_image_encoder(name: str) -> Callable[..., HuggingFaceImageEncoder]:
     return partial(HuggingFaceImageEncoder, name)
 
 
-def _load(name: str, pretrained: bool, pooling: str, trust_remote_code: bool) -> Any:
+def _load(name: str, pretrained: bool, pooling: str, trust_remote_code: bool, unreachable: str = "") -> Any:
     # A meta-device model is only to be looked at; transformers refuses to load weights onto that device
     on_meta = torch.empty(0).device.type == "meta"
     options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
-    with _loading(name):
+    with _loading(name, unreachable):
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     model_class: Any = MODEL_MAPPING.get(type(config), None)  # none for code that comes with the model
     if model_class is not None:
@@ -123,17 +131,22 @@ def _load(name: str, pretrained: bool, pooling: str, trust_remote_code: bool) ->
         # A pooler that is not used would be random weights that get no gradient
         if pooling != "pooler" and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
             options["add_pooling_layer"] = False
-    with _loading(name):
+    with _loading(name, unreachable):
         if not pretrained or on_meta:
             return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
         return AutoModel.from_pretrained(name, config=config, **options)
 
 
 @contextmanager
-def _loading(name: str) -> Iterator[None]:
+def _loading(name: str, unreachable: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
+        if unreachable and isinstance(error, OSError):  # a ValueError is about what was found
+            raise coview.CoviewError(
+                f'"hf:{name}" is neither a folder here nor in the cache, and {unreachable}',
+                hint="give the path of a local folder, " + _AS_FOLDER + ", or connect to the network",
+            ) from error
         raise coview.CoviewError(
             f'"hf:{name}" cannot be loaded: {(str(error).strip().splitlines() or [type(error).__name__])[0]}',
             hint=_hint(name, str(error)),
@@ -145,7 +158,4 @@ def _hint(name: str, error: str) -> str:
         return "it comes with its own Python code: set trust_remote_code = true if you trust its source"
     if Path(name).is_dir():
         return "the folder has to hold what save_pretrained writes: config.json and model.safetensors"
-    return (
-        "check the name and the connection; where the hub cannot be reached, copy the model's folder here "
-        'and give its path: use = "hf:/path/to/folder"'
-    )
+    return f"check the name, or give the path of a local folder, {_AS_FOLDER}"

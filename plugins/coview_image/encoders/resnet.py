@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_image.encoders.folders import save_timm_folder
+from coview_image.encoders.hub import no_progress_bar
 from coview_image.encoders.resnet_network import build_resnet, is_plain
 
 
@@ -62,7 +63,8 @@ class ResNet(nn.Module):
         )
         model: Any = CoviewResNetModel(config)
         model.network.load_state_dict(self.network.state_dict())
-        model.eval().save_pretrained(folder)
+        with no_progress_bar():
+            model.eval().save_pretrained(folder)
         return (
             "from transformers import AutoModel\n"
             f"model = AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True)\n"

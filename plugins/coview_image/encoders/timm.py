@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_image.encoders.folders import save_timm_folder
+from coview_image.encoders.hub import hub_or_cache
 from coview_image.nearest import did_you_mean
 
 
@@ -95,8 +96,12 @@ def timm_encoder(name: str) -> Callable[..., TimmEncoder]:
 
 
 def _create(name: str, pretrained: bool, args: dict[str, Any]) -> Any:
+    unreachable = ""
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, **args)
+        if not pretrained:
+            return timm.create_model(name, num_classes=0, **args)
+        with hub_or_cache() as unreachable:
+            return timm.create_model(name, pretrained=True, num_classes=0, **args)
     except TypeError as error:
         argument = next((key for key in ("img_size", "drop_path_rate") if f"'{key}'" in str(error)), None)
         if argument is None:
@@ -107,8 +112,8 @@ def _create(name: str, pretrained: bool, args: dict[str, Any]) -> Any:
         if not pretrained:
             raise
         raise coview.CoviewError(
-            f"the weights of timm's {name} cannot be had: {_first_line(error)}",
-            hint="check the connection, or leave out pretrained, or give checkpoint = a local file",
+            f"the weights of timm's {name} cannot be had: {unreachable or _first_line(error)}",
+            hint="connect to the network, or leave out pretrained, or give checkpoint = a local file",
         ) from error
 
 

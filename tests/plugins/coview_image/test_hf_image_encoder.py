@@ -121,15 +121,16 @@ def test_what_is_neither_a_folder_nor_a_hub_id(tmp_path):
             hf_image_encoder(name)
 
 
-def test_an_unreachable_hub_is_the_users_to_mend(monkeypatch):
-    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", _unreachable)
-    with pytest.raises(coview.CoviewError, match="We couldn't connect") as caught:
+def test_what_the_hub_has_not_is_the_users_to_mend(monkeypatch):
+    def unknown(*args, **kwargs):
+        raise OSError("owner/name is not a model identifier\nand more lines")
+
+    monkeypatch.setattr("coview_image.encoders.hub._answers", lambda url: True)
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", unknown)
+    with pytest.raises(coview.CoviewError) as caught:
         hf_image_encoder("owner/name")()
+    assert caught.value.message == '"hf:owner/name" cannot be loaded: owner/name is not a model identifier'
     assert "hf:/path/to/folder" in caught.value.hint
-
-
-def _unreachable(*args, **kwargs):
-    raise OSError("We couldn't connect to the hub\nand more lines")
 
 
 def test_a_broken_folder(tmp_path):

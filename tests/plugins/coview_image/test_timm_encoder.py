@@ -124,11 +124,12 @@ def test_what_a_model_does_not_take_is_said():
             vit(torch.zeros(1, 3, 48, 48))
 
 
-def test_an_unreachable_hub_is_the_users_to_mend(monkeypatch):
-    def unreachable(*args, **kwargs):
+def test_a_download_that_fails_is_the_users_to_mend(monkeypatch):
+    def fail(*args, **kwargs):
         raise OSError("no route to host")
 
-    monkeypatch.setattr(timm, "create_model", unreachable)
+    monkeypatch.setattr("coview_image.encoders.hub._answers", lambda url: True)
+    monkeypatch.setattr(timm, "create_model", fail)
     with pytest.raises(coview.CoviewError, match="cannot be had: no route to host") as caught:
         timm_encoder("resnet18")(pretrained=True)
     assert "checkpoint" in caught.value.hint
