@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from coview.plugins.discovery import load_plugins as load_plugins
     from coview.plugins.hookspecs import API as API
     from coview.plugins.hookspecs import hookimpl as hookimpl
+    from coview.plugins.nearest import did_you_mean as did_you_mean
     from coview.plugins.registry import Registry as Registry
     from coview.recipe.load import load_recipe as load_recipe
     from coview.recipe.recipe import Recipe as Recipe
@@ -65,6 +66,7 @@ _HOME = {
     "SampleError": "coview.errors",
     "Views": "coview.model.views",
     "data_folder": "coview.data.cache",
+    "did_you_mean": "coview.plugins.nearest",
     "embed": "coview.experiment.embed",
     "evaluate_run": "coview.experiment.evaluating",
     "export": "coview.experiment.export",

@@ -12,14 +12,19 @@ _AS_CLOSE_AS_THE_BEST = 0.1
 def did_you_mean(given: str, known: Iterable[str], ending: str = "") -> str:
     """``, did you mean "temperature"?`` for the nearest known name, or nothing if none is near.
 
-    A second one is proposed only if it is about as near.
+    Whether letters are large or small does not count. A second name is proposed only if it is about as near.
 
     Args:
         given: What was written.
         known: What could have been meant.
         ending: Put after each name that is proposed.
     """
-    near = difflib.get_close_matches(given, sorted(set(known)), n=2, cutoff=_CLOSE)
-    ratios = [difflib.SequenceMatcher(None, name, given).ratio() for name in near]
-    proposed = [name for name, ratio in zip(near, ratios, strict=True) if ratio >= ratios[0] - _AS_CLOSE_AS_THE_BEST]
-    return ", did you mean " + " or ".join(f'"{name}{ending}"' for name in proposed) + "?" if proposed else ""
+    spellings: dict[str, list[str]] = {}
+    for name in sorted(set(known)):
+        spellings.setdefault(name.lower(), []).append(name)
+    wanted = given.lower()
+    near = difflib.get_close_matches(wanted, spellings, n=2, cutoff=_CLOSE)
+    ratios = [difflib.SequenceMatcher(None, name, wanted).ratio() for name in near]
+    close = [name for name, ratio in zip(near, ratios, strict=True) if ratio >= ratios[0] - _AS_CLOSE_AS_THE_BEST]
+    proposed = [f'"{name}{ending}"' for lower in close for name in spellings[lower]]
+    return f", did you mean {' or '.join(proposed)}?" if proposed else ""

@@ -18,8 +18,8 @@ from albumentations.core.type_definitions import Targets
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+import coview
 from coview_image.augment.step import AlbumentationsStep
-from coview_image.nearest import did_you_mean
 
 _BOXES = "it works on bounding boxes"
 _OTHERS = "it mixes in other pictures, which one sample does not have"
@@ -60,7 +60,7 @@ def albumentations_transform(name: str) -> Callable[..., AlbumentationsStep]:
     if name in _UNUSABLE and hasattr(albumentations, name):
         raise LookupError(f'"albumentations:{name}" cannot be used: {_UNUSABLE[name]}')
     if name not in usable:
-        raise LookupError(f'Albumentations has no transform "{name}" for pictures{did_you_mean(name, usable)}')
+        raise LookupError(f'Albumentations has no transform "{name}" for pictures{coview.did_you_mean(name, usable)}')
     return _factory(usable[name])
 
 

@@ -31,7 +31,7 @@ def hub_or_cache() -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     """Whether anything answers, whatever it says. By the libraries' own client, which knows of proxies."""
-    from huggingface_hub.utils import get_session
+    from huggingface_hub import get_session
 
     answered = threading.Event()
 
@@ -54,7 +54,7 @@ def no_progress_bar() -> Iterator[None]:
     """Within it, transformers shows no bars: on a local disk they say nothing."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()  # type: ignore[no-untyped-call]
+    shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 import coview
 from coview_image.encoders.folders import save_timm_folder
 from coview_image.encoders.hub import hub_or_cache
-from coview_image.nearest import did_you_mean
 
 
 class TimmEncoder(nn.Module):
@@ -86,7 +85,7 @@ def timm_encoder(name: str) -> Callable[..., TimmEncoder]:
     """
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
-        raise LookupError(f'timm has no model "{name}"{did_you_mean(architecture, timm.list_models())}')
+        raise LookupError(f'timm has no model "{name}"{coview.did_you_mean(architecture, timm.list_models())}')
     if tag:
         tagged = timm.list_pretrained(f"{architecture}.*")
         if name not in tagged:
