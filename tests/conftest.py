@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -84,6 +85,23 @@ def write_recipe(tmp_path: Path) -> Callable[..., Path]:
 def small_recipe() -> str:
     """A recipe whose run takes seconds."""
     return SMALL
+
+
+@pytest.fixture(scope="session")
+def small_run(registry, tmp_path_factory) -> coview.Run:
+    """The small recipe's run, made once: who writes into its folder takes a copy."""
+    folder = tmp_path_factory.mktemp("small_run")
+    (folder / "recipe.toml").write_text(SMALL, encoding="utf-8")
+    recipe = coview.load_recipe(folder / "recipe.toml", registry=registry)
+    return coview.run(recipe, folder / "runs", registry=registry, quiet=True)
+
+
+@pytest.fixture
+def own_run(small_run, tmp_path) -> coview.Run:
+    """A copy of the small recipe's run, links kept."""
+    path = tmp_path / "runs" / "small" / small_run.path.name
+    shutil.copytree(small_run.path, path, symlinks=True)
+    return coview.load_run(path, registry=small_run.registry)
 
 
 @dataclass

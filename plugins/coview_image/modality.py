@@ -123,7 +123,10 @@ class ImageModality:
         )
 
     def export_hf(self, folder: Path, /) -> str:
-        """Writes ``preprocessor_config.json``, which prepares as this modality does."""
+        """Writes ``preprocessor_config.json``, which prepares as this modality does.
+
+        Pictures that are made smaller differ slightly: by other weights within the same areas.
+        """
         config: dict[str, Any] = {
             "image_processor_type": "BitImageProcessor",
             "do_convert_rgb": self.channels == 3,
@@ -133,6 +136,7 @@ class ImageModality:
             "image_mean": list(self.mean),
             "image_std": list(self.std),
             "do_resize": self.size is not None,
+            "resample": 2,  # bilinear, which smooths where it shrinks
             "do_center_crop": self.size is not None,
         }
         if self.size is not None:
@@ -141,8 +145,9 @@ class ImageModality:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "preprocessor_config.json").write_text(json.dumps(config, indent=2) + "\n")
         return (
-            "from transformers import AutoImageProcessor\n"
-            f"processor = AutoImageProcessor.from_pretrained({str(folder)!r})"
+            "from transformers import BitImageProcessor\n"  # Auto… passes this file over in timm's folders
+            f"processor = BitImageProcessor.from_pretrained({str(folder)!r})\n"
+            "pixel_values = processor(pictures, return_tensors='pt').pixel_values"
         )
 
     def _fitted(self, picture: np.ndarray) -> np.ndarray:

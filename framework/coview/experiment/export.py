@@ -6,13 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
+from coview.data.building import build_modalities
 from coview.errors import CoviewError
 from coview.experiment.run import Run, load_run
 from coview.model.contracts import ExportsToHub
 
 
 def export(run: Run | Path | str, *, to: Literal["hf"] | str = "hf", out: Path | str | None = None) -> tuple[Path, str]:
-    """Writes the encoder of the latest checkpoint as a folder.
+    """Writes the encoder of the latest checkpoint as a folder, and how its inputs are prepared where that can be said.
 
     Args:
         run: The run, or its folder.
@@ -28,9 +29,10 @@ def export(run: Run | Path | str, *, to: Literal["hf"] | str = "hf", out: Path |
     if to != "hf":
         raise CoviewError(f'there is no export to "{to}"; there is: hf')
     found = run if isinstance(run, Run) else load_run(run)
-    encoder = found.encoder
+    name = found.recipe.modalities[0]
+    encoder, modality = found.encoder, build_modalities(found.recipe, found.registry)[name]
     if not isinstance(encoder, ExportsToHub):
-        use = found.recipe.encoder[found.recipe.modalities[0]].use
+        use = found.recipe.encoder[name].use
         raise CoviewError(f'the encoder "{use}" cannot be exported: it has no export_hf')
     folder = Path(out) if out is not None else found.path / "export" / "hf"
     if out is not None and folder.exists() and any(folder.iterdir()):
@@ -39,11 +41,11 @@ def export(run: Run | Path | str, *, to: Literal["hf"] | str = "hf", out: Path |
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
-        code = encoder.export_hf(beside)
+        codes = [part.export_hf(beside) for part in (modality, encoder) if isinstance(part, ExportsToHub)]
         if folder.exists():
             shutil.rmtree(folder)
         beside.rename(folder)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
         raise CoviewError(f"{folder} cannot be written: {error.strerror or error}") from error
-    return folder, code.replace(str(beside), str(folder))
+    return folder, "\n".join(codes).replace(str(beside), str(folder))

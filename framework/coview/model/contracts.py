@@ -39,8 +39,11 @@ class Projector(Protocol):
 
 @runtime_checkable
 class ExportsToHub(Protocol):
-    """An encoder that can be written as a folder which transformers or timm load."""
+    """An encoder that can be written as a folder which transformers or timm load; a modality, as its preprocessor."""
 
     def export_hf(self, folder: Path, /) -> str:
-        """Writes the folder and returns the Python lines that load it."""
+        """Writes into the folder and returns the Python lines that load what was written.
+
+        A modality's come first and may name what they prepare; an encoder's may use it.
+        """
         ...

@@ -18,6 +18,11 @@ import coview
 from coview_image.encoders.hub import hub_or_cache, no_progress_bar
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_FEATURES = {
+    "cls": "output.last_hidden_state[:, 0]",
+    "mean": "output.last_hidden_state.mean(1 if output.last_hidden_state.ndim == 3 else (2, 3))",
+    "pooler": "output.pooler_output.flatten(1)",
+}
 _AS_FOLDER = 'use = "hf:/path/to/folder"'
 
 
@@ -79,7 +84,10 @@ class HuggingFaceImageEncoder(nn.Module):
         """Writes a transformers folder."""
         with no_progress_bar():
             self.model.save_pretrained(folder)
-        return f"from transformers import AutoModel\nmodel = AutoModel.from_pretrained({str(folder)!r})"
+        return (
+            f"from transformers import AutoModel\nmodel = AutoModel.from_pretrained({str(folder)!r})\n"
+            f"output = model(pixel_values)\nfeatures = {_FEATURES[self.pooling]}"
+        )
 
     def _probe(self, name: str) -> int:
         """The width, from one black picture: models name it differently, and some fail only when run."""

@@ -56,13 +56,16 @@ def test_gives_the_models_features_and_exports_them(models, tmp_path, name, pool
     side = 28 if name == "dinov2" else 32
     x = torch.randn(2, 3, side, side)
     reference = transformers.AutoModel.from_pretrained(models / name).eval()
-    encoder.export_hf(tmp_path / "export")
+    lines = encoder.export_hf(tmp_path / "export")
     again = hf_image_encoder(str(tmp_path / "export"))(pooling=pooling).eval()
     with torch.no_grad():
         encoding = encoder(x)
         assert encoding.pooled_ND.shape == (2, encoder.width)
         assert torch.allclose(encoding.pooled_ND, expected_features(reference, x, pooling), atol=1e-6)
         assert torch.equal(again(x).pooled_ND, encoding.pooled_ND)
+        scope = {"pixel_values": x}
+        exec(lines, scope)
+        assert torch.equal(scope["features"], encoding.pooled_ND)
     assert encoding.tokens_NTD.shape[::2] == (2, encoding.tokens_NTD.shape[2])
     with torch.device("meta"):
         on_meta = factory(pooling=pooling)
