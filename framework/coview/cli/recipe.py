@@ -35,7 +35,8 @@ def list_recipes(folder: Path | None, as_json: bool) -> None:
 
     folder = folder or shipped_folder()
     if folder is None or not folder.is_dir():
-        raise CoviewError(f"{folder or 'recipes'}: there is no such folder")
+        fault = "it is a file, not a folder" if folder is not None and folder.exists() else "there is no such folder"
+        raise CoviewError(f"{folder or 'recipes'}: {fault}")
     rows: list[dict[str, str]] = []
     for path in recipe_files(folder):
         try:

@@ -21,6 +21,19 @@ def build_dataset(data: ComponentTable, split: str, registry: Registry) -> Datas
     return dataset
 
 
+def build_split(recipe: Recipe, split: str, registry: Registry) -> Dataset:
+    """One split of a recipe's own data.
+
+    Raises:
+        CoviewError: If the data is not there, or is empty; with the line of the recipe that asks for it.
+    """
+    try:
+        return build_dataset(recipe.data, split, registry)
+    except CoviewError as error:
+        key = "root" if "root" in recipe.data.parameters else "use"
+        raise CoviewError(f"{recipe.where('data', key)}: {error.message}", error.hint) from error
+
+
 def splits_of(data: ComponentTable, registry: Registry) -> tuple[str, ...]:
     """The splits that the data has."""
     factory = registry.resolve("dataset", data.use).factory()

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors.torch import save_file
 from torch import Tensor
 
-from coview.data.building import build_dataset, build_modalities
+from coview.data.building import build_dataset, build_modalities, build_split
 from coview.data.contracts import Dataset
 from coview.data.loader import worker_count
 from coview.errors import CoviewError
@@ -36,9 +36,11 @@ def embed(run: Run | Path | str, dataset: Dataset | str | None = None, *, split:
         CoviewError: If the run has no checkpoint or the data is not there.
     """
     found = run if isinstance(run, Run) else load_run(run)
-    table = ComponentTable(dataset) if isinstance(dataset, str) else found.recipe.data
-    data = build_dataset(table, split, found.registry) if isinstance(dataset, str | None) else dataset
-    return _features(found, found.recipe, data, split).x_ND
+    if dataset is None:
+        dataset = build_split(found.recipe, split, found.registry)
+    elif isinstance(dataset, str):
+        dataset = build_dataset(ComponentTable(dataset), split, found.registry)
+    return _features(found, found.recipe, dataset, split).x_ND
 
 
 def embed_to_file(path: Path | str, split: str, out: Path, *, sets: Iterable[str] = ()) -> tuple[int, int]:
@@ -58,7 +60,7 @@ def embed_to_file(path: Path | str, split: str, out: Path, *, sets: Iterable[str
         if not text.startswith(("data.", "modality.")):
             raise CoviewError(f"--set {text}: embedding can change data and modality only")
     recipe = load_recipe(found.folder.recipe, sets=sets, registry=found.registry)
-    split_features = _features(found, recipe, build_dataset(recipe.data, split, found.registry), split)
+    split_features = _features(found, recipe, build_split(recipe, split, found.registry), split)
     beside = out.with_name(f".{out.stem}.tmp{out.suffix}")
     try:
         if out.suffix == ".npy":

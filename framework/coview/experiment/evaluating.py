@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coview.data.building import build_split, splits_of
 from coview.data.contracts import Dataset
 from coview.data.rng import Rng
 from coview.data.sample import id_as_int64
@@ -62,6 +63,14 @@ def plan_evaluators(recipe: Recipe, registry: Registry, dataset: Dataset) -> lis
                 )
         planned.append(Planned(table, evaluator, reason))
     return planned
+
+
+def build_evaluated(recipe: Recipe, registry: Registry, planned: Iterable[Planned]) -> dict[str, Dataset]:
+    """The splits that the evaluators look at, besides ``train``: what is wrong with them shows before any training."""
+    wanted = {split for plan in planned if not plan.skipped for split in plan.evaluator.splits} - {"train"}
+    if "validation" not in splits_of(recipe.data, registry):
+        wanted -= {"validation"}  # carved out of train
+    return {split: build_split(recipe, split, registry) for split in sorted(wanted)}
 
 
 def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result]:

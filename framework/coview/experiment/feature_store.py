@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from coview.data.batch import Batch, Skipped
-from coview.data.building import build_dataset, build_modalities, splits_of
+from coview.data.building import build_modalities, build_split, splits_of
 from coview.data.contracts import Dataset
 from coview.data.loader import worker_count
 from coview.data.split import seeded_split
@@ -40,6 +40,7 @@ class FeatureStore:
         step: The optimiser step it is from.
         device: Where to compute.
         console: Where progress is shown.
+        datasets: Splits that are built already.
         skipped: Samples that could not be read, by split.
     """
 
@@ -50,8 +51,8 @@ class FeatureStore:
     step: int
     device: torch.device
     console: Console
+    datasets: dict[str, Dataset] = field(default_factory=dict)
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
-    _datasets: dict[str, Dataset] = field(default_factory=dict)
     _untrained: Topology | None = None
 
     @property
@@ -72,9 +73,9 @@ class FeatureStore:
 
     def dataset(self, split: str) -> Dataset:
         """A split of the data."""
-        if split not in self._datasets:
-            self._datasets[split] = build_dataset(self.recipe.data, split, self.registry)
-        return self._datasets[split]
+        if split not in self.datasets:
+            self.datasets[split] = build_split(self.recipe, split, self.registry)
+        return self.datasets[split]
 
     def splits(self, kind: FeatureKind, names: tuple[str, ...]) -> dict[str, FeatureSplit]:
         """The features of some splits; a validation split that the data has not is carved out of ``train``."""

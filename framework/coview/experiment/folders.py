@@ -108,6 +108,8 @@ def existing_folder(path: Path | str) -> RunFolder:
         key=lambda folder: folder.name,
     )
     if not inside:
-        there = "there is no such folder" if not os.path.lexists(given) else "there is no run in it"
+        there = "there is no run in it" if given.is_dir() else "it is a file, not the folder of a run"
+        if not os.path.lexists(given):
+            there = "there is no such folder"
         raise CoviewError(f"{given}: {there}", hint="a run is a folder such as runs/NAME/STAMP-HASH")
     return RunFolder(inside[-1])

@@ -12,13 +12,13 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from rich.console import Console
 
-from coview.data.building import build_dataset, build_modalities, build_view_maker
+from coview.data.building import build_modalities, build_split, build_view_maker
 from coview.data.contracts import Dataset
 from coview.data.rng import Rng
 from coview.errors import CoviewError, Interrupted, SampleError
 from coview.evaluate.result import Result
 from coview.experiment.environment import describe_environment, mark_finished, write_environment
-from coview.experiment.evaluating import Planned, evaluate_all, plan_evaluators, write_results
+from coview.experiment.evaluating import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import find_unfinished, is_finished, locked, new_folder
 from coview.model.loss_terms import check_labels
@@ -67,8 +67,9 @@ class Session:
         device = choose_device(recipe)
         precision = choose_precision(recipe, device)
         accelerator = make_accelerator(device, precision)
-        dataset = build_dataset(recipe.data, "train", registry)
+        dataset = build_split(recipe, "train", registry)
         planned = plan_evaluators(recipe, registry, dataset)
+        datasets = {"train": dataset, **build_evaluated(recipe, registry, planned)}
         topology = build_topology(recipe, registry)
         check_labels(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
@@ -81,7 +82,7 @@ class Session:
             return folder
         with locked(folder):
             try:
-                self._lead(folder, training, dataset, planned, precision, go_on=resumed is not None)
+                self._lead(folder, training, datasets, planned, precision, go_on=resumed is not None)
             except CoviewError:
                 if resumed is None and training.step == 0:
                     shutil.rmtree(folder.path, ignore_errors=True)
@@ -92,7 +93,7 @@ class Session:
         self,
         folder: RunFolder,
         training: Pretraining,
-        dataset: Dataset,
+        datasets: dict[str, Dataset],
         planned: list[Planned],
         precision: Precision,
         *,
@@ -113,8 +114,8 @@ class Session:
         status: Literal["done", "interrupted", "failed"] = "failed"
         try:
             with Tracker(folder, resume_step=step if go_on else None) as tracker:
-                self._pretrain(folder, training, dataset, tracker)
-                self._evaluate(folder, training, planned, tracker)
+                self._pretrain(folder, training, datasets["train"], tracker)
+                self._evaluate(folder, training, datasets, planned, tracker)
             mark_finished(folder.environment)
             write_report_or_say_why(folder, self.console)
             status = "done"
@@ -154,7 +155,14 @@ class Session:
                 ),
             )
 
-    def _evaluate(self, folder: RunFolder, training: Pretraining, planned: list[Planned], tracker: Tracker) -> None:
+    def _evaluate(
+        self,
+        folder: RunFolder,
+        training: Pretraining,
+        datasets: dict[str, Dataset],
+        planned: list[Planned],
+        tracker: Tracker,
+    ) -> None:
         store = FeatureStore(
             self.recipe,
             self.registry,
@@ -163,6 +171,7 @@ class Session:
             training.step,
             training.accelerator.device,
             self.console,
+            datasets,
         )
         store.skipped["train"] = tuple(training.skipped.samples.values())
         results = evaluate_all(store, planned)

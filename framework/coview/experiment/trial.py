@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from coview.data.batch import map_tensors
-from coview.data.building import build_dataset, build_modalities, build_view_maker
+from coview.data.building import build_modalities, build_split, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
-from coview.experiment.evaluating import plan_evaluators
+from coview.experiment.evaluating import build_evaluated, plan_evaluators
 from coview.model.loss_terms import build_loss, check_labels
 from coview.model.topology import build_topology
 from coview.model.views import Views
@@ -28,9 +28,10 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     Raises:
         CoviewError: If something does not fit.
     """
-    dataset = build_dataset(recipe.data, "train", registry)
-    plan_evaluators(recipe, registry, dataset)
-    length = Length.of(recipe, len(dataset))
+    dataset = build_split(recipe, "train", registry)
+    build_evaluated(recipe, registry, plan_evaluators(recipe, registry, dataset))
+    loss = build_loss(recipe, registry)
+    length = Length.of(recipe, len(dataset), loss.smallest_batch)
     size = min(_SAMPLES, len(dataset))
     batches = view_loader(
         dataset,
@@ -50,7 +51,6 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
         except RuntimeError as error:
             shapes = {name: _shapes(value) for name, value in (*inputs.items(), *local_inputs.items())}
             raise CoviewError(f"the encoder does not take the batch {shapes}: {error}") from error
-    loss = build_loss(recipe, registry)
     check_labels(recipe, loss, dataset)
     generator = torch.Generator().manual_seed(recipe.seed)
     V, _, D = z_VND.shape

@@ -42,6 +42,12 @@ class LossTerms(nn.Module):
         self.terms = tuple(terms)
         self.losses = nn.ModuleDict({term.name: term.loss for term in terms if isinstance(term.loss, nn.Module)})
 
+    @property
+    def smallest_batch(self) -> int:
+        """The fewest samples in a batch that every term takes."""
+        needs = (getattr(term.loss, "needs", None) for term in self.terms)
+        return max((need.smallest_batch for need in needs if need is not None), default=1)
+
     def forward(self, views: Views) -> dict[str, Tensor]:
         """``loss``, and with several terms ``loss/NAME`` of each, unweighted; beside it what a loss reports itself."""
         if len(self.terms) == 1:

@@ -25,8 +25,13 @@ class Length:
     batches_per_epoch: int
 
     @classmethod
-    def of(cls, recipe: Recipe, samples: int) -> Length:
+    def of(cls, recipe: Recipe, samples: int, smallest_batch: int = 1) -> Length:
         """The length of a recipe's run on so many samples.
+
+        Args:
+            recipe: The recipe.
+            samples: In the training split.
+            smallest_batch: The fewest samples in a batch that the loss takes.
 
         Raises:
             CoviewError: If they are fewer than a batch.
@@ -34,10 +39,13 @@ class Length:
         train = recipe.train
         batches = samples // train.batch_size
         if batches == 0:
+            possible = max(smallest_batch, samples // 4)
             raise CoviewError(
                 f"{recipe.where('train', 'batch_size')}: a batch of {train.batch_size:,} is more than the "
                 f"{samples:,} training samples",
-                hint=f"--set train.batch_size={max(1, samples // 4)}",
+                hint=f"--set train.batch_size={possible}"
+                if possible <= samples
+                else f"{recipe.loss.use} needs at least {smallest_batch} samples in a batch: add data",
             )
         total = train.steps if train.steps else (train.epochs or 0) * batches // train.accumulate
         if total == 0:

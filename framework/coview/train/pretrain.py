@@ -86,7 +86,7 @@ class Pretraining:
     ) -> None:
         self.recipe = recipe
         self.accelerator = accelerator
-        self.length = Length.of(recipe, len(dataset))
+        self.length = Length.of(recipe, len(dataset), topology.loss.smallest_batch)
         self.skipped = SkippedSamples(len(dataset), "train")
         self._registry = registry
         self._dataset = dataset

@@ -61,7 +61,8 @@ class ImageFolder:
         self.root = root.expanduser()
         self.decode_size = decode_size
         if not self.root.is_dir():
-            raise coview.CoviewError(f"image folder {root}: there is no such folder", hint=_EXPECTED)
+            fault = "it is a file, not a folder" if self.root.exists() else "there is no such folder"
+            raise coview.CoviewError(f"image folder {root}: {fault}", hint=_EXPECTED)
         held_out = next((name for name in ("test", "val") if (self.root / name).is_dir()), None)
         if held_out is not None and (self.root / "train").is_dir():
             listing = _list(self.root / "train")
