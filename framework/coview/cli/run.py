@@ -123,7 +123,7 @@ def _print_run(done: Run) -> None:
     for command in (
         f"tensorboard --logdir {folder.tensorboard}",
         f"coview evaluate {done.path} --set evaluate.0.k=5"
-        if done.recipe.evaluate and done.recipe.evaluate[0].use == "knn"
+        if done.results and done.recipe.evaluate and done.recipe.evaluate[0].use == "knn"
         else "",
         f"coview export {done.path} --to hf",
     ):
