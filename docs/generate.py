@@ -1,0 +1,223 @@
+"""Writes the reference pages in ``docs/reference/`` from the code: ``python docs/generate.py [FOLDER]``.
+
+They come from what ``coview recipe check`` checks by and ``coview plugins show`` prints, so that they cannot say
+anything else: the tables of ``coview.recipe.tables`` and the registry of installed plugins, of which only coview's own
+are written. ``tests/docs/test_docs_reference.py`` compares what is committed with what this writes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+import coview
+from coview.plugins.component import KINDS, Component, Kind
+from coview.plugins.parameters import Parameter
+from coview.recipe import tables
+from coview.recipe.json_schema import recipe_schema
+from coview.recipe.merge import DEFAULT_USE
+from coview.recipe.snapshot import NO_EFFECT_ON_RESULTS
+from coview.recipe.tables import TopTable, key_types
+
+HERE = Path(__file__).resolve().parent
+
+GENERATED = "<!-- Written by docs/generate.py from the code: edit that, and run `make docs`. -->\n"
+
+PLURAL: dict[Kind, str] = {kind: f"{kind}s" for kind in KINDS} | {"modality": "modalities", "loss": "losses"}
+
+ABOUT: dict[Kind, str] = {
+    "modality": "A modality says what a value of its kind is, how values become a batch, and how to show one to a "
+    "person. Its settings stand in `[modality]`; the data set says which modality that is.",
+    "dataset": "A data set yields samples. It stands in `[data]`, beside `views` and `workers`.",
+    "augmentation": "An augmentation makes a new value of the same modality. Each stands in an `[[augment]]` of its "
+    "own; a view is made by all of them in the order of the file.",
+    "encoder": "An encoder turns a batch into one vector for each sample. It stands in `[encoder]`, and is what is "
+    "evaluated and exported.",
+    "projector": "A projector stands between the encoder and the loss, in `[projector]`; it is not part of what is "
+    "evaluated.",
+    "loss": "A loss sees the projections of all views of a batch and returns the number that training makes smaller. "
+    "It stands in `[loss]`.",
+    "evaluator": "An evaluator turns frozen representations into numbers with intervals. Each stands in an "
+    "`[[evaluate]]` of its own.",
+}
+
+KIND_OF_TABLE: dict[str, Kind] = {"data": "dataset", "augment": "augmentation", "evaluate": "evaluator"}
+"""Where a table is not called like the kind of component in it."""
+
+RECIPE_INTRO = """\
+# Recipe reference
+
+A recipe is one TOML file. It holds the tables below, and nothing else: an unknown key is a mistake, answered with the
+file, the line and the nearest key that exists. `coview recipe show RECIPE --resolved` writes a recipe out with every
+default in it, `--origin` says where each value comes from, and `coview recipe schema` prints all of this page as a JSON
+Schema for your editor.
+
+Types are TOML's. "Absent" as a default means that the key is not there unless you write it.
+"""
+
+TABLE_RULES = """\
+## What is merged how
+
+- A recipe that `extends` another is merged over it: tables deeply, key by key; arrays, such as `[[augment]]`, replace
+  what was there.
+- A table whose `use` changes is replaced whole, since the parameters of one component mean nothing to another{own}.
+- `--set KEY=VALUE` is merged last. `VALUE` is read as TOML, and as a string where it is none. A number in a key reaches
+  into an array: `evaluate.0.k=5`.
+- Where `use` is left out it is{default}.
+- Two recipes are the same, and a run of one can be resumed by the other, if they agree in everything but {unhashed}:
+  those keys change nothing that is computed.
+"""
+
+
+def main(folder: Path) -> None:
+    """Writes every page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[str, str]:
+    """File name to text."""
+    registry = coview.load_plugins()
+    own = {status.name for status in registry.plugins if status.distribution == "coview"}
+    broken = [status for status in registry.plugins if status.name in own and status.status != "ok"]
+    if broken:
+        raise SystemExit(f"{broken[0].name} is {broken[0].status}: {broken[0].reason}")
+    written = {"recipe.md": recipe_page(registry)}
+    for kind in KINDS:
+        components = [component for component in registry.of_kind(kind) if component.plugin in own]
+        written[f"{PLURAL[kind]}.md"] = kind_page(registry, kind, components)
+    return written
+
+
+def recipe_page(registry: coview.Registry) -> str:
+    """Every table with its keys."""
+    extends = recipe_schema(registry)["properties"]["extends"]["description"]
+    parts = [RECIPE_INTRO, "## The top of the file", *keys_of(TopTable, only_scalars=True)]
+    parts.append(f"- **`extends`** · string\n  {extends}")
+    for name, field in TopTable.model_fields.items():
+        if name in _scalars(TopTable):
+            continue
+        title = f"`[[{name}]]`" if "list" in str(field.annotation) else f"`[{name}]`"
+        parts.append(f"## {title}\n\n{field.description}")
+        parts += table_keys(name)
+    unhashed = [f"`{'.'.join(path)}`" for path in NO_EFFECT_ON_RESULTS]
+    settings = [f"`{key}`" for key in tables.DataSettings.model_fields]
+    parts.append(
+        TABLE_RULES.format(
+            own=f"; {' and '.join(settings)} of `[data]` stay, which are coview's own",
+            default=", and ".join(f' `"{use}"` in `[{kind}]`' for kind, use in DEFAULT_USE.items()),
+            unhashed=f"{', '.join(unhashed[:-1])} and {unhashed[-1]}",
+        ).rstrip()
+    )
+    return GENERATED + "\n" + "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def table_keys(name: str) -> Iterator[str]:
+    """The keys of one table: coview's own, and those of the component that it uses."""
+    kind = KIND_OF_TABLE.get(name, name)
+    model = getattr(tables, f"{name.capitalize()}Table", None) or getattr(tables, f"{name.capitalize()}Settings", None)
+    if kind not in KINDS and model is None:
+        raise SystemExit(f"docs/generate.py: nothing says what is in [{name}]")
+    if kind in KINDS:
+        page = f"[{PLURAL[kind]}]({PLURAL[kind]}.md)"
+        if kind == "modality":
+            yield f"Takes no `use`: the parameters are those of the data's modality, see {page}."
+        else:
+            implied = f', `"{DEFAULT_USE[name]}"` by default' if name in DEFAULT_USE else ""
+            yield f"- **`use`** · string\n  One of the {page}{implied}; its parameters stand beside it."
+    if model is not None:
+        yield from keys_of(model)
+
+
+def keys_of(model: type[BaseModel], *, only_scalars: bool = False) -> Iterator[str]:
+    """A list item for each key of one of coview's own tables."""
+    types = key_types(model)
+    for name, field in model.model_fields.items():
+        if only_scalars and name not in _scalars(model):
+            continue
+        key = field.alias or name
+        default = None if field.is_required() else to_jsonable_python(field.default)
+        yield item(Parameter(key, types[key], default, field.is_required(), field.description or ""))
+
+
+def kind_page(registry: coview.Registry, kind: Kind, components: list[Component]) -> str:
+    """Every component of a kind, with its parameters."""
+    parts = [f"# {PLURAL[kind].capitalize()}", ABOUT[kind]]
+    for component in components:
+        use = component.example if component.is_family else component.name
+        title = f"{component.name}:NAME" if component.is_family else component.name
+        parts.append(f"## `{title}`")
+        parts.append(f"{capital(component.summary)}.")
+        parts.append(facts(component))
+        parameters = registry.parameters(kind, use, modality=component.modality)
+        if component.is_family and not _written_here(registry, component):
+            parts.append(f"The parameters are the library's: `coview plugins show {use}` prints those of one name.")
+            continue
+        parts.append(parameters.doc)
+        parts += map(item, parameters.parameters)
+        if not parameters.parameters:
+            parts.append("It takes no parameters.")
+    return GENERATED + "\n" + "\n\n".join(tidy(part) for part in parts) + "\n"
+
+
+def facts(component: Component) -> str:
+    """The line below a component's name."""
+    said = [f"`{component.qualified}`"]
+    if component.modality:
+        said.append(f"for {component.modality}")
+    if component.is_family:
+        said.append(f'such as `use = "{component.example}"`')
+    if component.source:
+        said.append(linked(component.source))
+    if component.extra:
+        said.append(f"`pip install '{component.extra}'`")
+    return " · ".join(said)
+
+
+def item(parameter: Parameter) -> str:
+    """One key or parameter: name, type with range, default, meaning."""
+    ending = "**required**" if parameter.required else "absent by default"
+    if parameter.default is not None and not parameter.required:
+        ending = f"default `{json.dumps(parameter.default, ensure_ascii=False)}`"
+    head = f"- **`{parameter.name}`** · `{parameter.type}` · {ending}"
+    return f"{head}\n  {tidy(parameter.doc)}" if parameter.doc else head
+
+
+def linked(source: str) -> str:
+    """A paper or address as a link."""
+    if source.startswith("http"):
+        return f"[{source.split('//')[1].rstrip('/')}]({source})"
+    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", source)
+
+
+def tidy(text: str) -> str:
+    """A docstring as Markdown: its code spans have two backticks, which Markdown reads the same."""
+    return re.sub(r":(?:class|func|meth|mod):`~?([^`]+)`", r"`\1`", text).strip()
+
+
+def capital(text: str) -> str:
+    """With a capital letter, unless the first word is a name in code or already has one."""
+    return text[:1].upper() + text[1:]
+
+
+def _scalars(model: type[BaseModel]) -> list[str]:
+    """The keys that are no tables."""
+    return [name for name, field in model.model_fields.items() if "dict" not in str(field.annotation)]
+
+
+def _written_here(registry: coview.Registry, component: Component) -> bool:
+    """Whether a family's parameters are of coview's own writing, and so the same for every name."""
+    factory: Any = registry.resolve(component.kind, component.example, modality=component.modality).factory()
+    return getattr(factory, "parameters_model", None) is None
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "reference")

@@ -1,0 +1,167 @@
+"""Every page is run from top to bottom, as a reader would, in a folder with a copy of ``recipes/``.
+
+Every command is a process of its own, forked from one that has imported coview, which saves five seconds for each.
+What is checked otherwise, since a test must not do it: ``make``, ``pip install`` and ``tensorboard``.
+
+The recipes are made small first, by the substitutions in ``SMALLER`` and nothing else: the same commands, the same
+recipes, fewer epochs and narrower encoders.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import re
+import runpy
+import shutil
+import sys
+import tomllib
+import traceback
+import warnings
+from pathlib import Path
+
+import pytest
+from docs_pages import PAGES, REPOSITORY, blocks, commands, first_not_printed
+
+SMALLER = {
+    r"(?m)^epochs = \d+": "epochs = 1",
+    r"train\.epochs=\d+": "train.epochs=2",
+    r'(?m)^warmup = ".*?"': "warmup = 0",
+    r"(?m)^width = 16": "width = 4",
+}
+ONE_DRAW = "draws = 1\n"
+"""Goes to the end of the quickstart, which is the linear probe's table."""
+
+SLOW = {"concepts.md", "python.md", "plugins.md", "command-line.md"}
+MOST_SECONDS = 300
+
+
+@pytest.fixture(scope="session")
+def processes():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "timm", "albumentations", "sklearn.linear_model", "coview.cli.main",
+                                    "coview.experiment.run", "transformers", "matplotlib.figure"])  # fmt: skip
+    return context
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(REPOSITORY / "recipes", tmp_path / "recipes")
+    for path in (tmp_path / "recipes").rglob("*.toml"):
+        path.write_text(smaller(path.read_text()))
+    with (tmp_path / "recipes" / "quickstart.toml").open("a") as file:
+        file.write(ONE_DRAW)
+    return tmp_path
+
+
+def smaller(text):
+    for before, after in SMALLER.items():
+        text = re.sub(before, after, text)
+    return text
+
+
+def in_a_process(folder, words, output):
+    """What a process does; it ends with the command's exit status."""
+    os.chdir(folder)
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
+    sys.argv, sys.path[:0] = words, [str(folder)]
+    os.environ.update(OMP_NUM_THREADS="1", COLUMNS="120")
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.resetwarnings()
+    status = 1
+    with contextlib.suppress(BaseException):
+        try:
+            if words[0] == "coview":
+                from coview.cli.main import main
+
+                main(words[1:])
+            else:
+                runpy.run_path(words[1], run_name="__main__")
+                status = 0
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else 1
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+    os._exit(status)
+
+
+def run(processes, folder, words):
+    output = folder.parent / f"{folder.name}.out"
+    process = processes.Process(target=in_a_process, args=(folder, words, output))
+    process.start()
+    process.join(MOST_SECONDS)
+    if process.exitcode is None:
+        process.terminate()
+        process.join()
+    return process.exitcode, output.read_text(errors="replace")
+
+
+def is_checked_otherwise(words):
+    """Whether the command is one that a test must not run; what it names has to be there."""
+    program, *rest = words
+    if program == "make":
+        targets = re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+        assert set(rest) <= set(targets), f"make {rest}: there are {targets}"
+    elif program == "pip":
+        extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        assert rest[0] == "install"
+        for extra in re.findall(r"\[(.*?)\]", " ".join(rest)):
+            assert set(extra.split(",")) <= set(extras), extra
+    elif program == "tensorboard":
+        assert shutil.which("tensorboard", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    else:
+        return False
+    return True
+
+
+def test_smaller_makes_the_quickstart_small():
+    text = smaller((REPOSITORY / "recipes" / "quickstart.toml").read_text()) + ONE_DRAW
+    recipe = tomllib.loads(text)
+    assert (recipe["train"]["epochs"], recipe["encoder"]["width"]) == (1, 4)
+    assert (recipe["evaluate"][-1]["use"], recipe["evaluate"][-1]["draws"]) == ("linear_probe", 1)
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.name, marks=[pytest.mark.slow] * (page.name in SLOW)) for page in PAGES]
+)
+def test_a_page_does_what_it_says(page, processes, folder):
+    python = []
+
+    def run_python():
+        """The Python since the last command is one program."""
+        if python:
+            (folder / "page.py").write_text("\n".join(smaller(block.text) for block in python))
+            status, printed = run(processes, folder, ["python", str(folder / "page.py")])
+            assert status == 0, f"{page.name}: the Python of lines {[block.line for block in python]}:\n{printed}"
+            python.clear()
+
+    for block in blocks(page.read_text()):
+        where = f"{page.name}:{block.line}"
+        if block.language in ("sh", "console"):
+            run_python()
+            for command in commands(block):
+                if not is_checked_otherwise(command.words):
+                    run_command(processes, folder, command, where)
+        elif block.title:
+            path = folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(smaller(block.text))
+        elif block.language == "python":
+            python.append(block)
+        else:
+            assert block.language == "text", f"{where}: {block.language} without a title: what is meant?"
+    run_python()
+
+
+def run_command(processes, folder, command, where):
+    said = " ".join(command.words)
+    assert command.words[0] == "coview", f"{where}: {said} is no command of coview's"
+    status, printed = run(processes, folder, [smaller(word) for word in command.words])
+    assert status == command.status, f"{where}: {said} exits {status}:\n{printed}"
+    missing = first_not_printed(command.shown, printed)
+    assert not missing, f"{where}: {said} does not print {missing!r}, but\n{printed}"
