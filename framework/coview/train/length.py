@@ -39,13 +39,14 @@ class Length:
         train = recipe.train
         batches = samples // train.batch_size
         if batches == 0:
+            names = " and ".join(term.use for term in recipe.loss)
             possible = max(smallest_batch, samples // 4)
             raise CoviewError(
                 f"{recipe.where('train', 'batch_size')}: a batch of {train.batch_size:,} is more than the "
                 f"{samples:,} training samples",
                 hint=f"--set train.batch_size={possible}"
                 if possible <= samples
-                else f"{recipe.loss.use} needs at least {smallest_batch} samples in a batch: add data",
+                else f"{names} needs at least {smallest_batch} samples in a batch: add data",
             )
         total = train.steps if train.steps else (train.epochs or 0) * batches // train.accumulate
         if total == 0:
