@@ -1,5 +1,9 @@
 """Whatever a user gets wrong: exit status 2, one message on standard error, no traceback, nothing half-written."""
 
+import shutil
+import sys
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -16,13 +20,16 @@ def save_pictures(folder, count):
 def refused(call, tmp_path):
     """Calls the command, checks that it is refused as it should be, and returns the message."""
 
+    def contents():
+        return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
+
     def refused(*arguments):
-        before = sorted(tmp_path.rglob("*"))
+        before = contents()
         done = call(*arguments)
         assert done.status == 2, done
         assert done.out == ""
         assert "Traceback" not in done.err
-        assert sorted(tmp_path.rglob("*")) == before
+        assert contents() == before, "nothing half-written"
         return done.err
 
     return refused
@@ -60,6 +67,10 @@ def test_a_file_that_is_no_recipe(refused, write_recipe, text, says):
         (["train.batch_size=1"], "--set: train.batch_size: nt_xent needs at least 2 samples in a batch, got 1"),
         (["data.views=1"], "--set: data.views: nt_xent needs 2 views of each sample, got 1"),
         (["loss"], "--set loss: has to be KEY=VALUE, such as loss.temperature=0.2"),
+        (["train.epochs=2", "train.steps=3"], "--set: train.steps: both epochs and steps are given: give one of them"),
+        (["train.momentum=1.0"], "--set: train.momentum: has to be less than 1, got 1"),
+        (["encoder.width=3"], "--set: encoder.width: has to be a multiple of 2, got 3"),
+        (["evaluate.0.labels_per_class=[]"], "--set: evaluate.0.labels_per_class: has to be int"),
         (["augment.7.size=3"], "there is no element 7: it has 1"),
         (["train.device=tpu"], "train.device: has to be 'auto', 'cpu', 'cuda' or 'mps', got \"tpu\""),
         (["sweep.grid.seed=[1,2]"], "a recipe with a sweep is several runs"),
@@ -81,6 +92,8 @@ def test_a_recipe_with_a_mistake(refused, write_recipe, sets, says):
         (["run", "x.toml", "--out"], "requires an argument"),
         ([], "Usage: coview"),
         (["evaluate", "nowhere"], "error: nowhere: there is no such folder"),
+        (["evaluate", sys.executable], "it is a file, not the folder of a run"),
+        (["recipe", "list", sys.executable], "it is a file, not a folder"),
         (["evaluate", "."], "there is no run in it\n  a run is a folder such as runs/NAME/STAMP-HASH"),
         (["embed", ".", "--out", "x.npy"], "there is no run in it"),
         (["export", ".", "--to", "hf"], "there is no run in it"),
@@ -103,6 +116,20 @@ def test_a_call_that_makes_no_sense(refused, arguments, says):
     assert says in refused(*arguments)
 
 
+def test_all_mistakes_of_a_recipe_come_at_once_each_on_its_line(refused, write_recipe, small_recipe):
+    text = small_recipe.replace("seed = 3", "seed = -3").replace("size = 8", "sise = 8").replace("k = 5", 'k = "5"')
+    path = write_recipe(text.replace('"nt_xent"', '"nt_xnt"'))
+    lines = text.splitlines()
+    said = refused("run", path).removeprefix("error: ").splitlines()
+    assert [line.removeprefix(f"{path}:").split(": ")[:2] for line in said] == [
+        [str(lines.index("seed = -3") + 1), "seed"],
+        [str(lines.index("[[augment]]") + 1), "augment.0.size"],
+        [str(lines.index("sise = 8") + 1), "augment.0.sise"],
+        [str(lines.index('use = "nt_xent"') + 1), "loss.use"],
+        [str(lines.index('k = "5"') + 1), "evaluate.0.k"],
+    ]
+
+
 def test_an_output_folder_that_cannot_be_made(refused, write_recipe, tmp_path):
     (tmp_path / "file").write_text("")
     message = refused("run", write_recipe(), "--out", "file/runs")
@@ -111,32 +138,65 @@ def test_an_output_folder_that_cannot_be_made(refused, write_recipe, tmp_path):
     )
 
 
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a file system that refuses everybody, root too")
+def test_an_output_folder_that_may_not_be_written(refused, write_recipe):
+    message = refused("run", write_recipe(), "--out", "/proc/runs")
+    assert message.startswith("error: runs cannot be written to /proc/runs: ")
+    assert message.endswith("\n  choose another folder with --out\n")
+
+
 @pytest.mark.parametrize(
-    ("make", "says"),
+    ("make", "says", "hint"),
     [
-        (lambda folder: None, "image folder pictures: there is no such folder"),
-        (lambda folder: folder.mkdir(), "image folder pictures has no pictures: it is empty"),
-        (lambda folder: save_pictures(folder / "only", 40), "has exactly one class, 'only'"),
+        (lambda folder: None, "data.root: image folder pictures: there is no such folder", "expected are"),
+        (lambda folder: folder.write_text(""), "data.root: image folder pictures: it is a file", "expected are"),
+        (
+            lambda folder: folder.mkdir(),
+            "data.root: image folder pictures has no pictures: it is empty",
+            "expected are",
+        ),
+        (lambda folder: save_pictures(folder / "only", 40), "has exactly one class, 'only'", "pictures/only"),
+        (
+            lambda folder: [save_pictures(folder / name, 12) for name in ("a", "b")],
+            "train.batch_size: a batch of 32 is more than the 19 training samples",
+            "--set train.batch_size=4",
+        ),
         (
             lambda folder: [save_pictures(folder / name, 4) for name in ("a", "b")],
             "train.batch_size: a batch of 32 is more than the 6 training samples",
+            "--set train.batch_size=2",
+        ),
+        (
+            lambda folder: [save_pictures(folder / name, 1) for name in ("a", "b")],
+            "train.batch_size: a batch of 32 is more than the 1 training samples",
+            "nt_xent needs at least 2 samples in a batch: add data",
         ),
     ],
-    ids=["not there", "empty", "one class", "too few"],
+    ids=["not there", "a file", "empty", "one class", "few", "very few", "too few"],
 )
-def test_data_that_cannot_be_trained_on(refused, write_recipe, small_recipe, tmp_path, make, says):
+def test_data_that_cannot_be_trained_on(refused, call, write_recipe, small_recipe, tmp_path, make, says, hint):
     make(tmp_path / "pictures")
-    path = write_recipe(small_recipe.replace('use = "digits"', FOLDER))
+    text = small_recipe.replace('use = "digits"', FOLDER)
+    path = write_recipe(text)
     message = refused("run", path)
     assert says in message
-    assert message.count("\n  ") == 1, "a hint says what to do"
-    assert says in refused("run", path, "--dry-run")
+    if says.startswith(("data.", "train.")):
+        key = 'root = "pictures"' if says.startswith("data.") else "batch_size = 32"
+        assert message.startswith(f"error: {path}:{text.splitlines().index(key) + 1}: {says}")
+    first, _, second = message.rstrip("\n").partition("\n  ")
+    assert hint in second, "a hint says what to do"
+    assert "\n" not in second
+    assert refused("run", path, "--dry-run") == message
+    assert refused("recipe", "check", path, "--build").startswith(first)
+    if hint.startswith("--set"):
+        assert call("run", path, "--dry-run", *hint.split()).status == 0, "what the hint says works"
 
 
 def test_data_that_is_not_there_says_how_to_get_it(refused, write_recipe, tmp_path):
     message = refused("run", write_recipe(), "--set", "data.use=fashion_mnist", "--set", f"data.root={tmp_path}")
     assert f"looked in {tmp_path}" in message
     assert "apt-get install dataset-fashion-mnist, or put the four .gz files of https://" in message
+    assert message.startswith("error: --set: data.root: Fashion-MNIST: ")
 
 
 def test_a_package_that_is_missing_is_named_with_the_line_that_brings_it(start, write_recipe):
@@ -153,6 +213,100 @@ sys.meta_path.insert(0, Blocked())
     assert "image/albumentations needs the package 'albumentations', which is not installed" in done.err
     assert "pip install 'coview[image]'" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_model_that_is_nowhere(refused, write_recipe, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    message = refused("run", write_recipe(), "--set", 'encoder={use="hf:nobody/nothing-of-a-test"}')
+    assert "is neither a folder here nor in the cache, and http://127.0.0.1:9 cannot be reached" in message
+    assert "local folder" in message
+    assert "network" in message
+
+
+# ---- resuming ------------------------------------------------------------------------------------------------------
+
+
+def test_a_resume_with_a_changed_recipe_shows_the_difference(refused, own_run, write_recipe):
+    sets = ["--set", "loss.temperature=0.3", "--set", "train.lr=0.1"]
+    message = refused("run", write_recipe(), "--out", "runs", "--resume", *sets)
+    first, *lines = message.splitlines()
+    assert first.startswith(f"error: runs/small/{own_run.path.name} is a run of another recipe, and cannot be resumed")
+    assert lines == [
+        "    loss.temperature: 0.5 → 0.3",
+        "    train.lr: 0.05 → 0.1",
+        "  undo the change to go on with that run, or leave out --resume to start a new one",
+    ]
+
+
+def damage(run):
+    """Truncates the weights of the latest checkpoint."""
+    weights = run.path / "checkpoints" / "step-6" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+
+
+def test_a_truncated_checkpoint_is_named_and_the_one_before_is_taken(start, own_run, call):
+    damage(own_run)
+    done = start("embed", own_run.path, "--out", "x.npy")
+    assert done.status == 0, done.err
+    step = own_run.path / "checkpoints" / "step-6"
+    size = (own_run.path / "checkpoints" / "step-3" / "weights.safetensors").stat().st_size
+    assert done.err == (
+        f"warning: a damaged checkpoint is passed over: {step}: weights.safetensors has 1,000 bytes of {size:,}\n"
+    )
+    shutil.rmtree(step)
+    assert call("embed", own_run.path, "--out", "y.npy").status == 0
+    assert Path("x.npy").read_bytes() == Path("y.npy").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["embed", "export", "evaluate"])
+def test_without_a_whole_checkpoint_there_is_nothing_to_use(refused, own_run, command):
+    damage(own_run)
+    shutil.rmtree(own_run.path / "checkpoints" / "step-3")
+    more = {"embed": ["--out", "x.npy"], "export": ["--to", "hf"], "evaluate": []}[command]
+    with pytest.warns(UserWarning, match="damaged checkpoint"):
+        message = refused(command, own_run.path, *more)
+    assert message == f"error: {own_run.path} has no checkpoint\n  train it with coview run … --resume\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["embed", "--out", "x.txt"], "x.txt: the file has to end in .npy or .safetensors"),
+        (["embed", "--out", "nowhere/x.npy"], "nowhere/x.npy cannot be written: No such file or directory"),
+        (["embed", "dev", "--out", "x.npy"], "split has to be one of train, test, got 'dev'"),
+        (["embed", "--out", "x.npy", "--set", "train.lr=1"], "embedding can change data and modality only"),
+        (
+            ["evaluate", "--set", "train.lr=1.0"],
+            "an evaluation can change [[evaluate]] only, and this changes:\n    tr",
+        ),
+        (["evaluate", "--set", "evaluate.0.k=0"], "--set: evaluate.0.k: has to be greater than or equal to 1, got 0"),
+        (["export", "--to", "hf", "--out", "."], "error: . is not empty\n  choose another folder with --out"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_run_that_is_asked_for_what_it_cannot_do(refused, own_run, arguments, says):
+    command, *rest = arguments
+    assert says in refused(command, own_run.path, *rest)
+
+
+def test_a_run_whose_recipe_is_broken(refused, own_run):
+    with own_run.folder.recipe.open("a") as file:
+        file.write("nonsense")
+    assert f"{own_run.folder.recipe}:" in refused("evaluate", own_run.path)
+
+
+def test_a_run_that_another_process_is_writing(refused, own_run):
+    from filelock import FileLock
+
+    own_run.folder.lock.touch()
+    with FileLock(own_run.folder.lock):
+        message = refused("evaluate", own_run.path, "--set", "evaluate.0.k=3")
+    assert message == f"error: another process is writing {own_run.path}\n  wait for it to end, or stop it\n"
+
+
+# ---- bugs, and --debug -------------------------------------------------------------------------------------------------
 
 
 def test_debug_shows_the_traceback(start, call, write_recipe):

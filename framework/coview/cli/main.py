@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from types import FrameType
 
@@ -45,11 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Exits."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    if not debug:
+        warnings.formatwarning = _as_a_line
     signal.signal(signal.SIGTERM, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its code instead
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_run([argument for argument in given if argument != "--debug"], debug))
+
+
+def _as_a_line(message: object, category: object, filename: str, lineno: int, line: str | None = None) -> str:
+    return f"warning: {message}\n"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
