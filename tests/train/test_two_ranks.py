@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -36,11 +37,17 @@ def weights(out: Path, step: int) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
+def losses(out: Path) -> list[float]:
+    (metrics,) = out.glob("*/*/metrics.jsonl")
+    return [json.loads(line)["loss"] for line in metrics.read_text().splitlines()]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("groups", [1, 4], ids=["synchronised", "shuffled"])
 def test_two_ranks_end_with_the_weights_of_one_process(write_recipe, small_recipe, tmp_path, groups):
     text = small_recipe.replace('use = "nt_xent"', 'use = "info_nce"') + PARTS.format(groups=groups)
-    recipe = write_recipe(text)
+    # at a rate so low that rounding does not grow from step to step
+    recipe = write_recipe(text.replace("lr = 0.05", "lr = 0.005"))
     train(recipe, 1, tmp_path / "one")
     printed = train(recipe, 2, tmp_path / "two")
     assert printed.count("tensorboard --logdir") == 1  # rank 0 alone speaks
@@ -48,8 +55,11 @@ def test_two_ranks_end_with_the_weights_of_one_process(write_recipe, small_recip
     assert alone.keys() == shared.keys()
     for name, expected in alone.items():
         if expected.is_floating_point():
-            assert torch.allclose(shared[name], expected, rtol=1e-3, atol=1e-3), name
+            assert torch.allclose(shared[name], expected, rtol=1e-3, atol=3e-4), name
         else:
             assert torch.equal(shared[name], expected), name
     moved = max(float((alone[name] - before[name]).abs().max()) for name in alone if name.startswith("student"))
-    assert moved > 0.02
+    assert moved > 0.005
+    one, two = (losses(tmp_path / name) for name in ("one", "two"))
+    assert two == pytest.approx(one, rel=1e-3)
+    assert len(one) == 3

@@ -8,7 +8,7 @@ rows on every rank (the weights average to 1) as for one that takes the mean ove
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -76,6 +76,16 @@ def rank_weight(views: Views) -> float:
         return 1.0
     own = views.anchors.stop - views.anchors.start
     return float(own * dist.get_world_size() / len(views.ids))
+
+
+def average_outputs(outputs: Mapping[str, Tensor], views: Views) -> dict[str, Tensor]:
+    """A loss's outputs without gradient, of which each rank has its share, for the whole batch."""
+    found = {name: value.detach() for name, value in outputs.items()}
+    if not several_ranks():
+        return found
+    summed = torch.stack([value.float() for value in found.values()]) * rank_weight(views)
+    dist.all_reduce(summed)
+    return dict(zip(found, summed / dist.get_world_size(), strict=True))
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from coview.data.batch import map_tensors, select_samples
+from coview.model.buffers import buffers_kept
 from coview.model.gather import gather_rows, row_counts, several_ranks
 from coview.model.tower import Tower, Towers
 from coview.recipe.tables import TeacherTable
@@ -31,7 +32,8 @@ def momentum_at(table: TeacherTable, progress: float) -> float:
 class Teacher(nn.Module):
     """A copy of the student without predictor, which follows it by a moving average of weights and buffers.
 
-    It stays in training mode, as the student is: batch norm uses the batch's statistics.
+    It stays in training mode, as the student is: batch norm uses the batch's statistics. Its running statistics are
+    the average of the student's, and not of what it sees itself, of which a rank would see its share only.
 
     Args:
         student: What to copy.
@@ -56,10 +58,11 @@ class Teacher(nn.Module):
             samples: N.
             step: Optimiser steps taken: what the shuffle is a function of, with the run's seed.
         """
-        if self.table.shuffle_groups == 1:
-            projected: Tensor = self.towers(inputs).projections
-            return projected
-        return self._shuffled(inputs, samples, step)
+        with buffers_kept(self):
+            if self.table.shuffle_groups == 1:
+                projected: Tensor = self.towers(inputs).projections
+                return projected
+            return self._shuffled(inputs, samples, step)
 
     @torch.no_grad()
     def follow(self, student: Towers, progress: float) -> None:

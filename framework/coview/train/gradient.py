@@ -7,8 +7,8 @@ Dropout is the same both times, as it is seeded by (seed, step, rank, part).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from coview.data.batch import Batch, map_tensors, select_samples
-from coview.model.gather import rank_weight
+from coview.model.buffers import buffers_kept
+from coview.model.gather import average_outputs, rank_weight
 from coview.model.topology import Topology
 from coview.model.tower import Projected
 from coview.model.views import Views
@@ -31,7 +32,7 @@ class Gradient:
     """What a batch's forward and backward pass came to.
 
     Attributes:
-        outputs: Of the loss; ``loss`` is this rank's, not weighted.
+        outputs: Of the loss, without gradient: what the whole batch came to, the same on every rank.
         views: What the loss has seen.
         projections: This rank's ``z_VND``, without gradient.
     """
@@ -91,14 +92,14 @@ class GradientOfBatch:
                 student = self._forward(batch, seed, 0)
                 views, outputs = self._loss(student, teacher_GND, batch, progress)
                 self._backward(outputs["loss"] * (rank_weight(views) * share))
-            return Gradient(outputs, views, student.projections.detach())
+            return Gradient(average_outputs(outputs, views), views, student.projections.detach())
         return self._cached(batch, seed, teacher_GND, share, progress, synchronise)
 
     def _cached(
         self, batch: Batch, seed: int, teacher_GND: Tensor | None, share: float, progress: float, synchronise: bool
     ) -> Gradient:
         parts = [_samples(batch, rows) for rows in torch.arange(len(batch)).tensor_split(self._parts) if len(rows)]
-        with torch.no_grad(), _buffers_kept(self._student):
+        with torch.no_grad(), buffers_kept(self._student):
             encoded = [self._forward(part, seed, number) for number, part in enumerate(parts)]
         p_VND = torch.cat([part.predictions for part in encoded], 1).requires_grad_()
         predicts = self._topology.student.predicts
@@ -110,7 +111,7 @@ class GradientOfBatch:
         for number, (part, gradient) in enumerate(zip(parts, gradients, strict=True)):
             with self._synchronised(synchronise and number == len(parts) - 1):
                 torch.autograd.backward(self._forward(part, seed, number).predictions, gradient)
-        return Gradient(outputs, views, z_VND.detach())
+        return Gradient(average_outputs(outputs, views), views, z_VND.detach())
 
     def _forward(self, batch: Batch, seed: int, number: int) -> Projected:
         # dropout and the like draw from here: a function of the step and the part, whatever was drawn before
@@ -162,16 +163,6 @@ def _samples(batch: Batch, rows: Tensor) -> Batch:
 
 def _full(z: Tensor) -> Tensor:
     return z.float() if z.dtype in _HALF else z
-
-
-@contextmanager
-def _buffers_kept(module: nn.Module) -> Iterator[None]:
-    """Undoes what a first pass does to running statistics: the second pass does it again."""
-    before = [(buffer, buffer.clone()) for buffer in module.buffers()]
-    yield
-    with torch.no_grad():
-        for buffer, value in before:
-            buffer.copy_(value)
 
 
 def _mix(*numbers: int) -> int:

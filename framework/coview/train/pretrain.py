@@ -219,7 +219,7 @@ class Pretraining:
             yield batch.to(self.accelerator.device)
 
     def _metrics(self, found: Gradient) -> dict[str, float]:
-        values = {name: float(value.detach()) for name, value in found.outputs.items()}
+        values = {name: float(value) for name, value in found.outputs.items()}
         values["lr"] = self.optimizer.param_groups[0]["lr"]
         if (teacher := self.topology.teacher) is not None:
             values["teacher_momentum"] = momentum_at(teacher.table, (self.step - 1) / self.length.total_steps)
