@@ -11,7 +11,7 @@ FRAMEWORK = Path(coview.__file__).resolve().parent
 PLUGINS = sorted(path.name for path in (FRAMEWORK.parents[1] / "plugins").iterdir() if (path / "__init__.py").exists())
 
 LAYERS = (
-    "cli", "compare", "experiment", "train", "track", "evaluate", "model", "data", "recipe", "plugins", "errors"
+    "cli", "compare", "experiment", "testing", "train", "track", "evaluate", "model", "data", "recipe", "plugins", "errors"
 )  # fmt: skip
 """Each may import from those after it."""
 

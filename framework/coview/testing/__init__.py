@@ -1,0 +1,27 @@
+"""The conformance kit: whether a component keeps the promises that its kind makes. For plugin authors' own tests.
+
+from coview.testing import check_loss
+
+def test_my_loss():
+    check_loss(MyLoss)
+"""
+
+from __future__ import annotations
+
+from coview.testing.check_loss import LossCheckError as LossCheckError
+from coview.testing.check_loss import check_loss as check_loss
+from coview.testing.example_views import example_cases as example_cases
+from coview.testing.example_views import example_views as example_views
+from coview.testing.loss_checks import LOSS_CHECKS as LOSS_CHECKS
+from coview.testing.outcome import Outcome as Outcome
+from coview.testing.outcome import outcome_of as outcome_of
+
+__all__ = [
+    "LOSS_CHECKS",
+    "LossCheckError",
+    "Outcome",
+    "check_loss",
+    "example_cases",
+    "example_views",
+    "outcome_of",
+]

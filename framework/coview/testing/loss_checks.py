@@ -1,0 +1,317 @@
+"""What every loss promises, one check each. A check yields what is wrong, in words; nothing if all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from coview.model.views import Views
+from coview.testing.example_views import example_cases, example_views
+from coview.testing.loss_under_test import LossUnderTest
+from coview.testing.outcome import Outcome, outcome_of, scalar_of
+
+TOLERANCE = 1e-10
+"""In fp64, relative to the larger of 1 and what is compared."""
+
+ONE_PAIR = (4, 9, 6, 4, 8, 5, 7)
+"""Ids of seven samples, of which the first and the fourth are equal."""
+
+Problems = Iterator[str]
+
+
+def returns_a_scalar(tested: LossUnderTest) -> Problems:
+    """A finite scalar of the rows' type, or a mapping with one as "loss", from which the student has a gradient."""
+    for case, views, build in _situations(tested):
+        output = build()(views)
+        outputs = output if isinstance(output, Mapping) else {"loss": output}
+        if "loss" not in outputs:
+            yield f'{case}: it returns a mapping without "loss"'
+            continue
+        for name, value in outputs.items():
+            if not isinstance(value, Tensor) or value.ndim != 0:
+                yield f'{case}: "{name}" is no scalar tensor: {_short(value)}'
+        value = scalar_of(output)
+        if not isinstance(value, Tensor) or value.ndim != 0:
+            continue
+        if value.dtype != views.student.dtype:
+            yield f"{case}: of rows in {views.student.dtype} it makes {value.dtype}"
+        outcome = outcome_of(build(), views)
+        if not outcome.is_finite():
+            yield f"{case}: the value or a gradient is not finite: {float(value)}"
+        elif float(outcome.gradients["student"].abs().max()) == 0:
+            yield f"{case}: the student gets no gradient"
+
+
+def leaves_its_input_alone(tested: LossUnderTest) -> Problems:
+    """It changes none of the tensors that it sees: others see them too."""
+    for case, views, build in _situations(tested):
+        before = {name: tensor.detach().clone() for name, tensor in _tensors(views).items()}
+        with torch.no_grad():
+            build()(views)
+        for name, tensor in _tensors(views).items():
+            if not torch.equal(tensor, before[name]):
+                yield f"{case}: it writes into views.{name}"
+
+
+def order_of_samples(tested: LossUnderTest) -> Problems:
+    """Permuting the samples changes nothing but the order of the gradients."""
+    order = torch.tensor([3, 0, 6, 2, 5, 1, 4])
+    for case, views, build in _situations(tested, ids=ONE_PAIR):
+        student = views.student.detach()[:, order].requires_grad_()
+        teacher = student[: len(views.teacher)] if _has_no_teacher(views) else views.teacher[:, order]
+        if views.teacher is views.student:
+            teacher = student
+        labels = None if views.labels is None else views.labels[order]
+        permuted = replace(views, student=student, teacher=teacher, ids=views.ids[order], labels=labels)
+        found = outcome_of(build(), permuted)
+        back = {**found.gradients, "student": found.gradients["student"][:, order.argsort()]}
+        where, difference = outcome_of(build(), views).difference(Outcome(found.value, back))
+        if difference > TOLERANCE:
+            yield f"{case}: the order of the samples matters: the {where} changes by {difference:.1e}"
+
+
+def shares_of_processes(tested: LossUnderTest) -> Problems:
+    """What processes make of their anchors, weighted by their rows, is what one makes of the whole batch."""
+    for case, views, build in _situations(tested, ids=ONE_PAIR):
+        whole = outcome_of(build(), views)
+        for bounds in ((0, 2, 7), (0, 1, 3, 6, 7)):
+            slices = [slice(first, last) for first, last in pairwise(bounds)]
+            parts = [outcome_of(build(), replace(views, anchors=part)) for part in slices]
+            weights = [(part.stop - part.start) / len(views.ids) for part in slices]
+            joined = Outcome(
+                sum((w * part.value for w, part in zip(weights, parts, strict=True)), torch.zeros(())),
+                {
+                    name: torch.stack([w * part.gradients[name] for w, part in zip(weights, parts, strict=True)]).sum(0)
+                    for name in whole.gradients
+                },
+            )
+            where, difference = whole.difference(joined)
+            if difference > TOLERANCE:
+                yield (
+                    f"{case}: {len(slices)} processes do not make what one makes: the {where} differs by "
+                    f"{difference:.1e}. Compute the mean over the rows of views.anchors, or ignore them and compute "
+                    "the whole loss"
+                )
+                break
+
+
+def samples_of_equal_id(tested: LossUnderTest) -> Problems:
+    """They are neither positives nor negatives of each other, nor are the queue's rows of an anchor's id."""
+    for case, views, build in _situations(tested, ids=ONE_PAIR):
+        queue_ids = views.queue_ids
+        if queue_ids is not None and len(queue_ids):
+            queue_ids = queue_ids.clone()
+            queue_ids[0] = views.ids[0]
+        teacher = views.teacher if views.teacher.requires_grad else views.teacher.clone().requires_grad_()
+        queue = None if views.queue is None else views.queue.clone().requires_grad_()
+        views = replace(views, teacher=teacher, queue=queue, queue_ids=queue_ids)
+        first = outcome_of(build(), replace(views, anchors=slice(0, 1)))
+        if float((first.value - outcome_of(build(), views).value).abs()) < TOLERANCE:
+            yield from _no_negatives_at_all(build, case, views)
+            continue
+        for branch in ("student", "teacher"):
+            reached = float(first.gradients[branch][:, 3].abs().max()) if branch in first.gradients else 0.0
+            if reached > TOLERANCE:
+                yield (
+                    f"{case}: sample 3 has the id of sample 0, yet acts on its loss (a gradient of {reached:.1e} for "
+                    f"the {branch}'s row): samples of equal views.ids are neither positives nor negatives of each other"
+                )
+        if queue is not None and len(queue) and (reached := float(first.gradients["queue"][0].abs().max())) > TOLERANCE:
+            yield (
+                f"{case}: the queue's row 0 has the id of sample 0, yet acts on its loss (a gradient of "
+                f"{reached:.1e}): rows of equal views.queue_ids are neither positives nor negatives"
+            )
+
+
+def _no_negatives_at_all(build: Callable[[], Any], case: str, views: Views) -> Problems:
+    """For a loss of the whole batch: if all ids are equal, samples do not see each other."""
+    views = replace(views, ids=torch.full_like(views.ids, 4))
+    moved = views.student.detach().clone()
+    moved[:, 1:] = moved[:, 1:].flip(-1)
+    moved.requires_grad_()
+    teacher = views.teacher
+    if _has_no_teacher(views):
+        teacher = moved if views.teacher is views.student else moved[: len(views.teacher)]
+    changed = outcome_of(build(), replace(views, student=moved, teacher=teacher))
+    before = outcome_of(build(), views).gradients["student"][:, 0]
+    difference = float((changed.gradients["student"][:, 0] - before).abs().max())
+    if difference > TOLERANCE:
+        yield (
+            f"{case}: all samples have one id, yet the others act on sample 0 (its gradient changes by "
+            f"{difference:.1e}): samples of equal views.ids are neither positives nor negatives of each other"
+        )
+
+
+def views_come_together(tested: LossUnderTest) -> Problems:
+    """Descent brings a sample's view 0 to its view 1, and not to the teacher's view of the same picture."""
+    for varied in tested.choices():
+        for teacher in (True,) if varied.needs.teacher else (False, True):
+            queue: Literal["none", "empty"] = "empty" if varied.needs.queue == "required" else "none"
+            views = example_views(varied.needs, teacher=teacher, queue=queue, dtype=torch.float32, seed=1)
+            loss = varied.fresh(dtype=torch.float32)
+            before = _agreement(views, 1)
+            optimizer = torch.optim.Adam([views.student], lr=0.05)
+            for _ in range(100):
+                optimizer.zero_grad()
+                scalar_of(loss(views)).backward()
+                optimizer.step()
+            after, to_the_same = _agreement(views, 1), _agreement(views, 0)
+            case = f"with{'' if teacher else 'out'} a teacher{varied.described()}"
+            if after < before + 0.2:
+                yield (
+                    f"{case}: 100 steps of descent take the cosine of a sample's two views from {before:.2f} to "
+                    f"{after:.2f}: it does not bring them together. Is the positive the row itself (the diagonal of a "
+                    "view's similarities with itself)?"
+                )
+            elif teacher and to_the_same > after:
+                yield (
+                    f"{case}: descent brings view 0 to the teacher's view 0 (cosine {to_the_same:.2f}), which is the "
+                    f"same picture, rather than to its view 1 ({after:.2f})"
+                )
+
+
+def low_precision(tested: LossUnderTest) -> Problems:
+    """In fp16 and bf16, under autocast, value and gradients are finite wherever the parameters may be."""
+    for varied in tested.extremes():
+        for dtype in (torch.float16, torch.bfloat16, torch.float32):
+            half = dtype if dtype != torch.float32 else torch.bfloat16
+            for case, options in example_cases(varied.needs).items():
+                views = example_views(varied.needs, dtype=dtype, **options)
+                for name, seen in {"": views, ", equal views": _as_after_training(views)}.items():
+                    with torch.autocast("cpu", dtype=half, enabled=dtype != torch.float32):
+                        outcome = outcome_of(varied.fresh(dtype=torch.float32), seen)
+                    if not outcome.is_finite():
+                        yield f"{case}{name}{varied.described()}: {_not_finite(outcome)} in {dtype}"
+
+
+def _as_after_training(views: Views) -> Views:
+    """All views of a sample are equal, where exponentials of similarities are at their largest."""
+    first = views.student.detach()[:1]
+    student = first.repeat(len(views.student), 1, 1).requires_grad_()
+    if not _has_no_teacher(views):
+        teacher = first.repeat(len(views.teacher), 1, 1)
+    else:
+        teacher = student if views.teacher is views.student else student[: len(views.teacher)]
+    return replace(views, student=student, teacher=teacher)
+
+
+def odd_batches(tested: LossUnderTest) -> Problems:
+    """Rows of zeros, equal rows, the smallest batch and equal ids make nothing infinite."""
+    for varied in tested.choices():
+        for dtype in (torch.float32, torch.float16):
+            for case, options in example_cases(varied.needs).items():
+                for name, views in _odd_views(varied, dtype, options).items():
+                    outcome = outcome_of(varied.fresh(dtype=torch.float32), views)
+                    if not outcome.is_finite():
+                        yield f"{case}, {name}{varied.described()}: {_not_finite(outcome)} in {dtype}"
+
+
+def _odd_views(tested: LossUnderTest, dtype: torch.dtype, options: Mapping[str, Any]) -> dict[str, Views]:
+    def changed(name: str, change: Callable[[Tensor], object], **more: Any) -> None:
+        views = example_views(tested.needs, dtype=dtype, **{**options, **more})
+        with torch.no_grad():
+            for tensor in (views.student, views.teacher, views.queue):
+                if tensor is not None and tensor.numel() and tensor.is_leaf:
+                    change(tensor)
+        if _has_no_teacher(views) and views.teacher is not views.student:
+            views = replace(views, teacher=views.student[: len(views.teacher)])
+        found[name] = views
+
+    found: dict[str, Views] = {}
+    changed("a row of zeros", lambda z: z.select(-2, 0).zero_())
+    changed("all rows zero", lambda z: z.zero_())
+    changed("all rows equal", lambda z: z.fill_(0.5))
+    changed("the smallest batch", lambda z: None, samples=tested.needs.smallest_batch)
+    changed("one id for all", lambda z: None, ids=(4,) * 7)
+    changed("one id for all, equal rows", lambda z: z.fill_(0.5), ids=(4,) * 7)
+    return found
+
+
+def state_is_saved(tested: LossUnderTest) -> Problems:
+    """What a loss has become by training is in its ``state_dict``, and another instance goes on from it."""
+    first = tested.fresh()
+    if not isinstance(first, nn.Module):
+        return
+    case, options = next(iter(example_cases(tested.needs).items()))
+    for seed in range(3):
+        first(example_views(tested.needs, seed=seed, **options))
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    second = tested.fresh(seed=1)
+    second.load_state_dict(first.state_dict())
+    views = example_views(tested.needs, seed=9, **options)
+    where, difference = outcome_of(first, views).difference(outcome_of(second, views))
+    if difference > TOLERANCE:
+        yield (
+            f"{case}: an instance that loads another's state_dict goes on differently: the {where} differs by "
+            f"{difference:.1e}. Register what it keeps as parameters or buffers"
+        )
+
+
+def parameters_learn(tested: LossUnderTest) -> Problems:
+    """Each of its parameters gets a gradient."""
+    largest: dict[str, float] = {}
+    for _, views, build in _situations(tested):
+        for name, gradient in outcome_of(build(), views).gradients.items():
+            if name.startswith("parameter "):
+                largest[name] = max(largest.get(name, 0.0), float(gradient.abs().max()))
+    for name, size in largest.items():
+        if size == 0:
+            yield f"the {name} gets no gradient: make it a buffer, or use it"
+
+
+LOSS_CHECKS: Mapping[str, Callable[[LossUnderTest], Problems]] = {
+    check.__name__: check
+    for check in (
+        returns_a_scalar,
+        leaves_its_input_alone,
+        order_of_samples,
+        shares_of_processes,
+        samples_of_equal_id,
+        views_come_together,
+        low_precision,
+        odd_batches,
+        state_is_saved,
+        parameters_learn,
+    )
+}
+"""By name, in the order in which they run."""
+
+
+def _situations(tested: LossUnderTest, **options: Any) -> Iterator[tuple[str, Views, Callable[[], Any]]]:
+    """For each choice of parameters and each case its name, views, and what builds a fresh loss, in fp64."""
+    for varied in tested.choices():
+        for name, arguments in example_cases(varied.needs).items():
+            yield name + varied.described(), example_views(varied.needs, **arguments, **options), varied.fresh
+
+
+def _tensors(views: Views) -> dict[str, Tensor]:
+    names = ("student", "teacher", "ids", "queue", "queue_ids", "labels")
+    return {name: tensor for name in names if (tensor := getattr(views, name)) is not None}
+
+
+def _has_no_teacher(views: Views) -> bool:
+    return views.teacher is views.student or (views.teacher.requires_grad and not views.teacher.is_leaf)
+
+
+def _agreement(views: Views, other: int) -> float:
+    return float(
+        nn.functional.cosine_similarity(views.student[0].detach(), views.teacher[other].detach(), dim=-1).mean()
+    )
+
+
+def _not_finite(outcome: Outcome) -> str:
+    if not outcome.value.isfinite():
+        return f"the value is {float(outcome.value)}"
+    names = [name for name, gradient in outcome.gradients.items() if not gradient.isfinite().all()]
+    return f"the gradient of {' and '.join(names)} is not finite"
+
+
+def _short(value: Any) -> str:
+    return f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
