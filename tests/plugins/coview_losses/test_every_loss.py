@@ -1,0 +1,123 @@
+"""Every registered loss: the conformance kit, and real processes against one (design promise 3)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+
+import coview
+from coview.data.batch import Batch
+from coview.model.gather import views_of_all_ranks
+from coview.testing import LOSS_CHECKS, check_loss, example_cases, example_views
+from coview.testing.loss_under_test import LossUnderTest
+from coview.testing.outcome import scalar_of
+
+REGISTRY = coview.load_plugins()
+LOSSES = {component.qualified: component for component in REGISTRY.of_kind("loss") if not component.is_family}
+
+EXCEPTIONS: dict[str, dict[str, str]] = {}
+"""By qualified name, the kit's checks that a loss is meant to fail, and why."""
+
+BOUNDS = {2: (0, 3, 10), 4: (0, 1, 5, 8, 10)}
+IDS = (7, 3, 5, 7, 11, 2, 9, 3, 7, 4)
+"""Equal ids within a rank and across them."""
+
+
+def test_there_are_losses() -> None:
+    assert {"losses/nt_xent", "losses/triplet", "losses/clip"} <= set(LOSSES)
+    assert set(EXCEPTIONS) <= set(LOSSES)
+
+
+@pytest.mark.parametrize("check", LOSS_CHECKS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_keeps_the_promise(name: str, check: str) -> None:
+    except_for = {key: why for key, why in EXCEPTIONS.get(name, {}).items() if key == check}
+    check_loss(LOSSES[name].load(), only=[check], except_for=except_for)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_its_page_says_everything(name: str) -> None:
+    component = LOSSES[name]
+    assert component.summary
+    assert component.source
+    for parameter in REGISTRY.parameters("loss", name).parameters:
+        assert parameter.doc, f"{parameter.name} is not in the docstring"
+
+
+def problems() -> dict[tuple[str, str], tuple[LossUnderTest, coview.Views]]:
+    """Each loss, with each choice of its parameters, in each case."""
+    return {
+        (name + varied.described(), case): (varied, example_views(varied.needs, samples=10, ids=IDS, **options))
+        for name, component in LOSSES.items()
+        for varied in LossUnderTest(component.load()).choices()
+        for case, options in example_cases(varied.needs).items()
+    }
+
+
+def weighed(value: torch.Tensor, own_rows: int, rows: int, ranks: int) -> torch.Tensor:
+    """A rank's loss as the core weighs it before the backward pass."""
+    return value * own_rows * ranks / rows
+
+
+def gathered(rows_VND: torch.Tensor, whole: coview.Views, own: slice) -> coview.Views:
+    batch = Batch({}, whole.ids[own], None if whole.labels is None else whole.labels[own], None, None)
+    return views_of_all_ranks(rows_VND, batch, whole.modalities)
+
+
+def gradients(tested: LossUnderTest, whole: coview.Views, own: slice = slice(None), ranks: int = 1) -> torch.Tensor:
+    """Of the model's and the loss's parameters, in one vector, before data-parallel training averages it."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 5)).double()
+    target = nn.Linear(8, 5).double().requires_grad_(False)
+    loss = tested.fresh()
+    views = gathered(model(whole.student.detach()[:, own]), whole, own)
+    if len(whole.teacher) < len(whole.student):
+        views = dataclasses.replace(views, teacher=views.student[: len(whole.teacher)])
+    if not whole.teacher.requires_grad:
+        views = dataclasses.replace(views, teacher=gathered(target(whole.teacher[:, own]), whole, own).student)
+    if whole.queue is not None:
+        views = dataclasses.replace(views, queue=target(whole.queue), queue_ids=whole.queue_ids)
+    rows = len(whole.ids)
+    own_rows = views.anchors.stop - views.anchors.start
+    weighed(scalar_of(loss(views)), own_rows, rows, ranks).backward()
+    parameters = [*model.parameters(), *(loss.parameters() if isinstance(loss, nn.Module) else ())]
+    return torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters])
+
+
+def rank_of_many(rank: int, ranks: int, address: str, answers: torch.multiprocessing.SimpleQueue) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
+    own = slice(BOUNDS[ranks][rank], BOUNDS[ranks][rank + 1])
+    found = {key: gradients(tested, whole, own, ranks) for key, (tested, whole) in problems().items()}
+    summed = torch.cat(list(found.values()))  # all at once: the losses in all their cases are many messages
+    dist.all_reduce(summed)
+    if rank == 0:
+        means = (summed / ranks).split([len(gradient) for gradient in found.values()])
+        answers.put({key: mean.tolist() for key, mean in zip(found, means, strict=True)})
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_ranks_make_the_gradient_of_one_process(tmp_path, ranks: int) -> None:
+    context = torch.multiprocessing.get_context("spawn")
+    answers = context.SimpleQueue()
+    running = torch.multiprocessing.spawn(
+        rank_of_many, args=(ranks, str(tmp_path / "meeting"), answers), nprocs=ranks, join=False
+    )
+    assert running is not None
+    while not running.join(timeout=0.1):
+        if not answers.empty():
+            break
+    found = answers.get()
+    while not running.join():
+        pass
+    assert found.keys() == problems().keys()
+    for key, (tested, whole) in problems().items():
+        expected = gradients(tested, whole)
+        assert expected.norm() > 1e-4, key
+        torch.testing.assert_close(torch.tensor(found[key], dtype=torch.float64), expected, atol=1e-10, rtol=0, msg=lambda text, key=key: f"{key}: {text}")  # fmt: skip
