@@ -43,7 +43,7 @@ def uniformity(z_VND: Tensor, ids_N: Tensor, t: float) -> Tensor:
     square_VNN = square_VN[:, :, None] + square_VN[:, None] - 2 * z_VND @ z_VND.transpose(1, 2)
     # all pairs of a batch without any: their mean is replaced, and has no gradient
     exponent_VNN = (-t * square_VNN).masked_fill(~(is_pair_NN | (pairs == 0)), -torch.inf)
-    log_mean_V = exponent_VNN.flatten(1).logsumexp(-1) - pairs.clamp(min=1).log()
+    log_mean_V = exponent_VNN.flatten(1).logsumexp(-1) - pairs.clamp(min=1).to(z_VND.dtype).log()
     return torch.where(pairs > 0, log_mean_V.mean(), 0)
 
 

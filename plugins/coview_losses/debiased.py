@@ -53,7 +53,7 @@ def debiased(logits: Similarities, temperature: float, tau_plus: float, beta: fl
     floor_A1 = (log_count_A - 1 / temperature)[:, None]
     if tau_plus > 0:
         false_VAG = math.log(tau_plus) + log_count_A[:, None] + logits.own_VAG
-        corrected_VAG = _log_difference(total_VA1, false_VAG, floor_A1) - math.log1p(-tau_plus)
+        corrected_VAG = _log_difference(total_VA1, false_VAG) - math.log1p(-tau_plus)
     corrected_VAG = torch.maximum(corrected_VAG, floor_A1)
     loss_VAG = nn.functional.softplus(corrected_VAG - logits.own_VAG)
     return _or_zero(logits.mean_over_positives(loss_VAG), has_negatives_A).mean()
@@ -63,11 +63,11 @@ def _or_zero(x_VA: Tensor, where_A: Tensor) -> Tensor:
     return torch.where(where_A, x_VA, 0)
 
 
-def _log_difference(more: Tensor, less: Tensor, otherwise: Tensor) -> Tensor:
-    """``log(exp(more) - exp(less))``, or ``otherwise``, without gradient, where there is no such number."""
+def _log_difference(more: Tensor, less: Tensor) -> Tensor:
+    """``log(exp(more) - exp(less))``, or -inf, without gradient, where the difference is not above 0."""
     gap = less - more
     is_less = gap < 0
-    return torch.where(is_less, more + (-torch.expm1(gap.masked_fill(~is_less, -1))).log(), otherwise)
+    return torch.where(is_less, more + (-torch.expm1(gap.masked_fill(~is_less, -1))).log(), -torch.inf)
 
 
 class Debiased(nn.Module):

@@ -6,7 +6,7 @@ Sohn 2016 ("Improved deep metric learning with multi-class N-pair loss objective
 
 plus a penalty on the rows' lengths, l2 times the mean of |f|^2 over the student's rows. Averaged over all pairs of
 views of different numbers, where the paper has one direction. pytorch-metric-learning's NPairsLoss is one direction,
-without the penalty.
+without the penalty, and by default on unit rows, which the paper rules out.
 """
 
 from __future__ import annotations

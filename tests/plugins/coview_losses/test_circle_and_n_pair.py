@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import pytest
 import torch
 from enumerated import dot, equal_rows, every_anchor, mean, orthogonal_rows, random_rows, scenes, value_and_gradient
+from pytorch_metric_learning.distances import DotProductSimilarity
 from pytorch_metric_learning.losses import CircleLoss, NPairsLoss
 
 import coview
@@ -20,9 +22,11 @@ NO_QUEUE = scenes(queue=False)
 def test_circle_equals_the_loop(scene: str, margin: float, gamma: float) -> None:
     views, losses = SCENES[scene], []
     for anchor in every_anchor(views):
-        negatives = sum(math.exp(gamma * max(0, s + margin) * (s - margin)) for s in anchor.negatives)
-        pulls = [math.exp(-gamma * max(0, 1 + margin - s) * (s - 1 + margin)) for s in anchor.positives.values()]
-        losses.append(math.log(1 + negatives * sum(pulls)))
+        pushes = [gamma * max(0, s + margin) * (s - margin) for s in anchor.negatives]
+        pulls = [-gamma * max(0, 1 + margin - s) * (s - 1 + margin) for s in anchor.positives.values()]
+        # Decimal does not overflow
+        product = sum(Decimal(x).exp() for x in pushes) * sum(Decimal(x).exp() for x in pulls)
+        losses.append(float((1 + product).ln()))
     assert Circle(margin=margin, gamma=gamma)(views).item() == pytest.approx(mean(losses), abs=1e-9)
 
 
@@ -65,7 +69,9 @@ def test_n_pair_equals_both_directions_of_pytorch_metric_learning() -> None:
     z = random_rows(2, 8, 4).requires_grad_()
     own, other = torch.arange(8), torch.arange(8, 16)
     theirs = [
-        NPairsLoss()(z.flatten(0, 1), own.repeat(2), indices_tuple=(a, p, a, p))
+        NPairsLoss(distance=DotProductSimilarity(normalize_embeddings=False))(
+            z.flatten(0, 1), own.repeat(2), indices_tuple=(a, p, a, p)
+        )
         for a, p in ((own, other), (other, own))
     ]
     expected = value_and_gradient((theirs[0] + theirs[1]) / 2, z)
