@@ -1,4 +1,7 @@
-"""Promise 2: a run killed at any moment resumes, and ends with the weights of one that was not. Real processes."""
+"""Promise 2: a run killed at any moment resumes, and ends with the weights of one that was not.
+
+What is killed, interrupted or denied its disk is a process of its own; what goes on afterwards is called in this one.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,27 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from conftest import SMALL
+
 pytestmark = pytest.mark.slow
 
-STEPS = 60
+STEPS = 40
 
 
-@pytest.fixture
-def recipe(write_recipe, small_recipe):
-    text = small_recipe.split("[[evaluate]]")[0]
-    text = text.replace("steps = 6", f"steps = {STEPS}").replace("checkpoint_every = 3", "checkpoint_every = 2")
-    return write_recipe(text.replace("workers = 0", "workers = 2").replace('name = "small"', 'name = "run"'))
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    text = SMALL.split("[[evaluate]]")[0]
+    for before, after in (
+        ('name = "small"', 'name = "run"'),
+        ("workers = 0", "workers = 2"),
+        ("steps = 6", f"steps = {STEPS}"),
+        ("checkpoint_every = 3", "checkpoint_every = 2"),
+    ):
+        assert before in text
+        text = text.replace(before, after)
+    path = tmp_path_factory.mktemp("resume") / "recipe.toml"
+    path.write_text(text)
+    return path
 
 
 def command(recipe, out, *more):
@@ -35,10 +49,6 @@ def start(recipe, out, *more):
     return subprocess.Popen(
         command(recipe, out, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-
-
-def finish(recipe, out, *more):
-    return subprocess.run(command(recipe, out, *more), capture_output=True, text=True, check=False, timeout=300)
 
 
 def only_run(out: Path) -> Path:
@@ -54,7 +64,8 @@ def last_step(out: Path) -> int:
 def wait_for_step(out: Path, process, step: int) -> None:
     until = time.monotonic() + 120
     while last_step(out) < step and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.01)
+        time.sleep(0.002)
+    assert process.poll() is None, process.communicate()
 
 
 def assert_same_end(one: Path, other: Path) -> None:
@@ -71,29 +82,55 @@ def assert_same_end(one: Path, other: Path) -> None:
     assert lines[0] == lines[1]
 
 
-@pytest.fixture
-def untouched(recipe, tmp_path):
-    done = finish(recipe, tmp_path / "untouched")
+@pytest.fixture(scope="module")
+def untouched(recipe):
+    """The run to compare with; nothing writes into it."""
+    out = recipe.parent / "untouched"
+    done = subprocess.run(command(recipe, out), capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    return only_run(tmp_path / "untouched")
+    return only_run(out)
 
 
-def test_sigkill_at_random_moments(recipe, tmp_path, untouched):
-    chance = random.Random(os.environ.get("COVIEW_TEST_SEED"))
-    out = tmp_path / "killed"
-    for kill in range(3):
-        process = start(recipe, out, *(["--resume"] if kill else []))
-        wait_for_step(out, process, last_step(out) + 2)
-        time.sleep(chance.random() * 0.5)
+@pytest.fixture
+def unfinished(untouched, tmp_path):
+    """A copy of it as it was before its last checkpoint."""
+    out = tmp_path / "unfinished"
+    shutil.copytree(untouched.parent.parent, out, symlinks=True)
+    run = only_run(out)
+    shutil.rmtree(run / f"checkpoints/step-{STEPS}")
+    environment = json.loads((run / "environment.json").read_text())
+    (run / "environment.json").write_text(json.dumps({**environment, "finished": None}))
+    return run
+
+
+@pytest.fixture
+def go_on(call, recipe):
+    """Resumes a run in this process."""
+
+    def go_on(out, *more):
+        return call("run", recipe, "--out", out, "--resume", *more)
+
+    return go_on
+
+
+def test_sigkill_at_random_moments(recipe, tmp_path, untouched, go_on):
+    chance = random.Random(os.environ.get("COVIEW_TEST_SEED", "0"))
+    out, reached = tmp_path / "killed", [0]
+    for _ in range(2):
+        process = start(recipe, out, *(["--resume"] if reached[-1] else []))
+        wait_for_step(out, process, reached[-1] + 2)
+        time.sleep(chance.random() * 0.1)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    done = finish(recipe, out, "--resume")
-    assert done.returncode == 0, done.stderr
+        reached.append(last_step(out))
+    assert 0 < reached[1] < reached[2] < STEPS, "each kill was in mid-run, and the resume got further"
+    done = go_on(out)
+    assert done.status == 0, done.err
     assert_same_end(untouched, only_run(out))
 
 
 @pytest.mark.parametrize(("number", "group"), [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGTERM, True)])
-def test_a_signal_ends_with_a_checkpoint_and_status_130(recipe, tmp_path, untouched, number, group):
+def test_a_signal_ends_with_a_checkpoint_and_status_130(recipe, tmp_path, untouched, go_on, number, group):
     out = tmp_path / "stopped"
     process = start(recipe, out)
     wait_for_step(out, process, 2)
@@ -104,49 +141,45 @@ def test_a_signal_ends_with_a_checkpoint_and_status_130(recipe, tmp_path, untouc
     assert "Traceback" not in errors
     stopped_at = last_step(out)
     assert 2 <= stopped_at < STEPS
-    done = finish(recipe, out, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert f"from step {stopped_at} " in done.stderr
+    done = go_on(out)
+    assert done.status == 0, done.err
+    assert f"from step {stopped_at} " in done.err
     assert_same_end(untouched, only_run(out))
 
 
-def test_a_truncated_checkpoint_falls_back_to_the_one_before(recipe, tmp_path, untouched):
-    out = tmp_path / "damaged"
-    shutil.copytree(untouched.parent.parent, out)
-    run = only_run(out)
-    weights = run / f"checkpoints/step-{STEPS}/weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    environment = json.loads((run / "environment.json").read_text())
-    (run / "environment.json").write_text(json.dumps({**environment, "finished": None}))
-    done = finish(recipe, out, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert "damaged checkpoint is passed over" in done.stderr
-    assert f"from step {STEPS - 2} " in done.stderr
-    assert_same_end(untouched, run)
+def test_a_truncated_checkpoint_falls_back_to_the_one_before(unfinished, untouched, go_on):
+    whole = untouched / f"checkpoints/step-{STEPS}"
+    damaged = unfinished / f"checkpoints/step-{STEPS}"
+    shutil.copytree(whole, damaged)
+    (damaged / "weights.safetensors").write_bytes((whole / "weights.safetensors").read_bytes()[:1000])
+    done = go_on(unfinished.parent.parent)
+    assert done.status == 0, done.err
+    assert "damaged checkpoint is passed over" in done.err
+    assert f"from step {STEPS - 2} " in done.err
+    assert_same_end(untouched, unfinished)
 
 
-def test_a_finished_run_has_nothing_left_and_a_changed_recipe_is_shown_as_a_difference(recipe, tmp_path, untouched):
-    done = finish(recipe, untouched.parent.parent, "--resume")
-    assert done.returncode == 0
-    assert "nothing is left to do" in done.stderr
-    changed = finish(recipe, untouched.parent.parent, "--resume", "--set", "loss.temperature=0.3")
-    assert changed.returncode == 2
-    assert "loss.temperature: 0.5 → 0.3" in changed.stderr
-    assert "Traceback" not in changed.stderr
-    assert only_run(untouched.parent.parent) == untouched
+def test_a_finished_run_has_nothing_left_and_a_changed_recipe_is_shown_as_a_difference(untouched, go_on):
+    out = untouched.parent.parent
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    done = go_on(out)
+    assert done.status == 0
+    assert "nothing is left to do" in done.err
+    changed = go_on(out, "--set", "loss.temperature=0.3")
+    assert changed.status == 2
+    assert "loss.temperature: 0.5 → 0.3" in changed.err
+    assert "Traceback" not in changed.err
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
-def test_a_full_disk_is_one_message_and_resumes(recipe, tmp_path, untouched):
-    out = tmp_path / "full"
-    process = start(recipe, out)
-    wait_for_step(out, process, 2)
-    process.kill()
-    process.communicate()
+def test_a_full_disk_is_one_message_and_resumes(recipe, unfinished, untouched, go_on):
+    out = unfinished.parent.parent
     limit = f"ulimit -f 8; trap '' XFSZ; exec {' '.join(command(recipe, out, '--resume'))}"
     full = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, check=False, timeout=300)
     assert full.returncode == 2, full.stderr
     assert "Traceback" not in full.stderr
     assert "make room" in full.stderr
-    done = finish(recipe, out, "--resume")
-    assert done.returncode == 0, done.stderr
+    assert last_step(out) == STEPS - 2, "no half-written checkpoint"
+    done = go_on(out)
+    assert done.status == 0, done.err
     assert_same_end(untouched, only_run(out))
