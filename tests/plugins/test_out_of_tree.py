@@ -1,4 +1,4 @@
-"""Plugins as strangers ship them: wheels, installed by pip into an environment of their own.
+"""Plugins as strangers ship them: wheels, installed by pip.
 
 One of them does all that a first-party plugin can, and a recipe runs on nothing but it; the others are broken, each in
 its own way, and hurt nobody but the recipe that needs them.
@@ -6,15 +6,10 @@ its own way, and hurt nobody but the recipe that needs them.
 
 import json
 import os
-import site
 import subprocess
 import sys
-import sysconfig
-from pathlib import Path
 
 import pytest
-
-import coview
 
 pytestmark = pytest.mark.slow
 
@@ -343,53 +338,53 @@ packages = ["{module}"]
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """A new virtual environment with the wheels, that sees what this one has (coview too)."""
+def installed(tmp_path_factory):
+    """A folder into which pip has installed the wheels."""
     root = tmp_path_factory.mktemp("strangers")
     for distribution in PACKAGES:
         write_sources(root, distribution)
-    wheels = root / "wheels"
+    wheels, target = root / "wheels", root / "installed"
     folders = [root / distribution for distribution in PACKAGES]
     subprocess.run([sys.executable, "-c", BUILD, wheels, *folders], check=True, capture_output=True)
-    venv = root / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    scripts = venv / ("Scripts" if os.name == "nt" else "bin")
-    python = scripts / "python"
-    where = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    seen = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
-    lines = [f"import site; site.addsitedir({folder!r})" for folder in dict.fromkeys(seen)]
-    root_of_coview = str(Path(coview.__file__).resolve().parents[1])
-    Path(where.stdout.strip(), "seen.pth").write_text("\n".join([*lines, root_of_coview]) + "\n")
-    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
-    subprocess.run([*pip, *sorted(wheels.glob("*.whl"))], check=True, capture_output=True)
-    return python
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--target", target, *sorted(wheels.glob("*.whl"))], check=True, capture_output=True)
+    return target
 
 
 @pytest.fixture
-def run_coview(environment, tmp_path):
-    """Calls the command in that environment; everything it may say to a person is checked for tracebacks."""
+def start_coview(start, installed, monkeypatch):
+    """Calls the command in a process that sees them; whatever it may say to a person is checked for tracebacks."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    for name in ("COVIEW_DISABLE_PLUGINS", "COVIEW_PLUGIN_AUTOLOAD"):
+        monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments):
-        hidden = ("COVIEW_DISABLE_PLUGINS", "COVIEW_PLUGIN_AUTOLOAD")
-        variables = {key: value for key, value in os.environ.items() if key not in hidden}
-        done = subprocess.run(
-            [environment, "-m", "coview", *arguments], cwd=tmp_path, env=variables, capture_output=True, text=True
-        )
-        assert "Traceback" not in done.stderr, done.stderr
+    def start_coview(*arguments):
+        done = start(*arguments)
+        assert "Traceback" not in done.err, done.err
         return done
 
-    return run
+    return start_coview
 
 
-def test_the_list_names_each_with_what_became_of_it(run_coview):
-    done = run_coview("plugins", "list", "--json")
-    assert done.returncode == 0
-    listed = json.loads(done.stdout)
+@pytest.fixture
+def run_coview(call, installed, monkeypatch):
+    """Calls the command in this process, which then sees them."""
+    monkeypatch.syspath_prepend(installed)
+    for name in ("COVIEW_DISABLE_PLUGINS", "COVIEW_PLUGIN_AUTOLOAD"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run_coview(*arguments):
+        done = call(*arguments)
+        assert "Traceback" not in done.err, done.err
+        return done
+
+    return run_coview
+
+
+def test_the_list_names_each_with_what_became_of_it(start_coview):
+    done = start_coview("plugins", "list", "--json")
+    assert done.status == 0
+    listed = json.loads(done.out)
     rows = {plugin["distribution"]: plugin for plugin in listed["plugins"] if plugin["distribution"] != "coview"}
     assert set(rows) >= set(PACKAGES)
     assert {name: (rows[name]["status"], rows[name]["reason"]) for name in PACKAGES} == {
@@ -413,17 +408,17 @@ def test_the_list_names_each_with_what_became_of_it(run_coview):
     assert {plugin["name"] for plugin in listed["plugins"] if plugin["distribution"] == "coview"} >= {"core"}
 
 
-def test_the_list_is_readable(run_coview):
-    lines = run_coview("plugins", "list").stdout.splitlines()
+def test_the_list_is_readable(start_coview):
+    lines = start_coview("plugins", "list").out.splitlines()
     at = lines.index("raises  broken  (coview-raises 3.1, coview_raises)")
     assert lines[at + 1] == "  RuntimeError: boom"
     assert "  warning: importing coview_heavy imports torch" in "\n".join(lines)
 
 
-def test_showing_a_broken_plugin_shows_where_it_broke(environment):
-    done = subprocess.run([environment, "-m", "coview", "plugins", "show", "raises"], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "raise RuntimeError('boom')" in done.stdout
+def test_showing_a_broken_plugin_shows_where_it_broke(run_coview):
+    done = run_coview("plugins", "show", "raises")
+    assert done.status == 0
+    assert "raise RuntimeError('boom')" in done.out
 
 
 def test_only_the_recipes_that_need_a_broken_one_fail(run_coview, tmp_path):
@@ -442,27 +437,27 @@ def test_only_the_recipes_that_need_a_broken_one_fail(run_coview, tmp_path):
         paths.append(f"{index}.toml")
         (tmp_path / paths[-1]).write_text(RECIPE.replace('"pull"', f'"{loss}"'))
     done = run_coview("recipe", "check", *paths)
-    assert done.returncode == 2
-    errors = {line.removeprefix("error: ").split(":")[0]: line for line in done.stderr.splitlines()}
+    assert done.status == 2
+    errors = {line.removeprefix("error: ").split(":")[0]: line for line in done.err.splitlines()}
     assert [says in errors.get(path, "") for path, says in zip(paths, says.values(), strict=True)] == [True] * len(
         paths
     )
-    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["6.toml", "7.toml"]
+    assert [line.split(":")[0] for line in done.out.splitlines()] == ["6.toml", "7.toml"]
 
 
 def test_a_plugin_can_be_left_out(run_coview, tmp_path):
     (tmp_path / "r.toml").write_text(RECIPE)
     done = run_coview("--no-plugin", "stranger", "recipe", "check", "r.toml", "--set", "loss.use=stranger/pull")
-    assert done.returncode == 2
-    assert 'the plugin "stranger" is disabled: by --no-plugin' in done.stderr
+    assert done.status == 2
+    assert 'the plugin "stranger" is disabled: by --no-plugin' in done.err
     twin = ["recipe", "check", "r.toml", "--set", "loss.use=twin_two"]
-    assert run_coview("--no-plugin", "coview-twin-one", *twin).returncode == 0
+    assert run_coview("--no-plugin", "coview-twin-one", *twin).status == 0
 
 
-def test_a_stranger_can_do_all_that_coviews_own_plugins_can(run_coview, tmp_path):
+def test_a_stranger_can_do_all_that_coviews_own_plugins_can(start_coview, run_coview, tmp_path):
     (tmp_path / "r.toml").write_text(RECIPE)
-    done = run_coview("run", "r.toml", "--out", "runs")
-    assert done.returncode == 0, done.stderr
+    done = start_coview("run", "r.toml", "--out", "runs")
+    assert done.status == 0, done.err
     (run,) = (tmp_path / "runs" / "of-a-stranger").iterdir()
     results = json.loads((run / "results.json").read_text())
     assert results["dataset"] == {"name": "pairs", "version": "1", "licence": "CC0", "citation": "none"}
@@ -486,17 +481,17 @@ def test_a_stranger_can_do_all_that_coviews_own_plugins_can(run_coview, tmp_path
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert any("distance" in row for row in metrics)
     assert "stranger" in json.loads((run / "environment.json").read_text())["plugins"]
-    again = json.loads(run_coview("evaluate", str(run), "--json").stdout)
+    again = json.loads(run_coview("evaluate", str(run), "--json").out)
     assert [row["value"] for row in again] == [row["value"] for row in results["results"]]
     assert len((run / "diary.jsonl").read_text().splitlines()) == len(diary) + 3
     done = run_coview("embed", str(run), "test", "--out", "x.npy")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "x.npy: 32 × 4\n"
+    assert done.status == 0, done.err
+    assert done.out == "x.npy: 32 × 4\n"
 
 
 def test_its_page_is_as_good_as_any(run_coview):
-    page = run_coview("plugins", "show", "stranger/linear").stdout
+    page = run_coview("plugins", "show", "stranger/linear").out
     assert page.count("encoder stranger/linear: a linear map") == 2
     assert "  inputs  int ≥ 1  (required)\n      Length of the vectors.\n" in page
-    schema = json.loads(run_coview("recipe", "schema").stdout)
+    schema = json.loads(run_coview("recipe", "schema").out)
     assert "stranger/linear" in json.dumps(schema["$defs"]["encoder"])
