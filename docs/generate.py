@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from generate_api import api_page
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
@@ -94,6 +95,7 @@ def pages() -> dict[str, str]:
     for kind in KINDS:
         components = [component for component in registry.of_kind(kind) if component.plugin in own]
         written[f"{PLURAL[kind]}.md"] = kind_page(registry, kind, components)
+    written["python.md"] = GENERATED + "\n" + api_page()
     return written
 
 
@@ -101,7 +103,7 @@ def recipe_page(registry: coview.Registry) -> str:
     """Every table with its keys."""
     extends = recipe_schema(registry)["properties"]["extends"]["description"]
     parts = [RECIPE_INTRO, "## The top of the file", *keys_of(TopTable, only_scalars=True)]
-    parts.append(f"- **`extends`** · string\n  {extends}")
+    parts.append(entry("**`extends`** · `string` · absent by default", extends))
     for name, field in TopTable.model_fields.items():
         if name in _scalars(TopTable):
             continue
@@ -132,13 +134,13 @@ def table_keys(name: str) -> Iterator[str]:
             yield f"Takes no `use`: the parameters are those of the data's modality, see {page}."
         else:
             implied = f', `"{DEFAULT_USE[name]}"` by default' if name in DEFAULT_USE else ""
-            yield f"- **`use`** · string\n  One of the {page}{implied}; its parameters stand beside it."
+            yield entry("**`use`** · `string`", f"One of the {page}{implied}; its parameters stand beside it.")
     if model is not None:
         yield from keys_of(model)
 
 
 def keys_of(model: type[BaseModel], *, only_scalars: bool = False) -> Iterator[str]:
-    """A list item for each key of one of coview's own tables."""
+    """An entry for each key of one of coview's own tables."""
     types = key_types(model)
     for name, field in model.model_fields.items():
         if only_scalars and name not in _scalars(model):
@@ -187,8 +189,13 @@ def item(parameter: Parameter) -> str:
     ending = "**required**" if parameter.required else "absent by default"
     if parameter.default is not None and not parameter.required:
         ending = f"default `{json.dumps(parameter.default, ensure_ascii=False)}`"
-    head = f"- **`{parameter.name}`** · `{parameter.type}` · {ending}"
-    return f"{head}\n  {tidy(parameter.doc)}" if parameter.doc else head
+    kind = parameter.type.replace(str(2**63), "2⁶³")
+    return entry(f"**`{parameter.name}`** · `{kind}` · {ending}", parameter.doc)
+
+
+def entry(head: str, meaning: str) -> str:
+    """A term and its meaning, as a definition list."""
+    return f"{head}\n:   {tidy(meaning)}" if meaning else f"{head}\n:   –"
 
 
 def linked(source: str) -> str:

@@ -1,7 +1,8 @@
 """Every page is run from top to bottom, as a reader would, in a folder with a copy of ``recipes/``.
 
 Every command is a process of its own, forked from one that has imported coview, which saves five seconds for each.
-What is checked otherwise, since a test must not do it: ``make``, ``pip install`` and ``tensorboard``.
+What is checked otherwise, since a test must not do it: ``make`` and ``tensorboard``, and ``pip install``, which for
+a plugin of the page is done by hand.
 
 The recipes are made small first, by the substitutions in ``SMALLER`` and nothing else: the same commands, the same
 recipes, fewer epochs and narrower encoders.
@@ -101,12 +102,14 @@ def run(processes, folder, words):
     return process.exitcode, output.read_text(errors="replace")
 
 
-def is_checked_otherwise(words):
+def is_checked_otherwise(words, folder):
     """Whether the command is one that a test must not run; what it names has to be there."""
     program, *rest = words
     if program == "make":
         targets = re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
         assert set(rest) <= set(targets), f"make {rest}: there are {targets}"
+    elif program == "pip" and words[:3] == ["pip", "install", "-e"] and words[3].startswith("./"):
+        install_editable(folder, folder / words[3])
     elif program == "pip":
         extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
         assert rest[0] == "install"
@@ -117,6 +120,18 @@ def is_checked_otherwise(words):
     else:
         return False
     return True
+
+
+def install_editable(folder, project):
+    """What pip would write for a plugin of the page, in the folder that its commands find packages in."""
+    table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    info = folder / f"{table['name'].replace('-', '_')}-{table['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {table['name']}\nVersion: {table['version']}\n")
+    points = table["entry-points"]["coview"]
+    (info / "entry_points.txt").write_text("[coview]\n" + "".join(f"{n} = {v}\n" for n, v in points.items()))
+    for package in {value.partition(":")[0].partition(".")[0] for value in points.values()}:
+        (folder / package).symlink_to(project / package)
 
 
 def test_smaller_makes_the_quickstart_small():
@@ -145,7 +160,7 @@ def test_a_page_does_what_it_says(page, processes, folder):
         if block.language in ("sh", "console"):
             run_python()
             for command in commands(block):
-                if not is_checked_otherwise(command.words):
+                if not is_checked_otherwise(command.words, folder):
                     run_command(processes, folder, command, where)
         elif block.title:
             path = folder / block.title
