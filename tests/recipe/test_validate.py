@@ -118,7 +118,9 @@ def test_a_sweep_expands_to_valid_cells(write_recipe, small_recipe, registry):
     recipe = load_recipe(write_recipe(small_recipe + sweep), registry=registry)
     cells = [cell for _, cell in load_cells(recipe, registry)]
     assert len(cells) == 6
-    assert [(c.loss.parameters["temperature"], c.seed) for c in cells] == [(t, s) for t in (0.1, 0.5) for s in range(3)]
+    assert [(c.loss[0].parameters["temperature"], c.seed) for c in cells] == [
+        (t, s) for t in (0.1, 0.5) for s in range(3)
+    ]
     assert {(c.train.lr, c.train.batch_size) for c in cells} == {(0.1, 64)}
     assert len({cell.hash for cell in cells}) == 6
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,6 +38,11 @@ class ComponentChecker:
             return self._registry.resolve(kind, use).factory()
         except CoviewError:
             return None
+
+    def built(self, kind: Kind, use: str, parameters: Mapping[str, Any]) -> Any:
+        """The component, whose table has been checked: what it needs can depend on its parameters."""
+        factory = self.factory(kind, use)
+        return None if factory is None else factory(**Parameters.of(factory, kind).arguments(parameters))
 
     def own_table(self, model: type[BaseModel], table: Any, path: Key) -> BaseModel | None:
         """Checks one of coview's own tables."""

@@ -42,7 +42,7 @@ def check_needs(
     """
     takes_queue = False
     for index, term in enumerate(terms):
-        needs = getattr(components.factory("loss", term.use), "needs", None)
+        needs = getattr(components.built("loss", term.use, term.parameters), "needs", None)
         if needs is None:  # it has not said, and may use anything
             takes_queue = True
             continue
