@@ -23,7 +23,7 @@ from coview.plugins.component import KINDS, Component, Kind
 from coview.plugins.parameters import Parameter
 from coview.recipe import tables
 from coview.recipe.json_schema import recipe_schema
-from coview.recipe.merge import DEFAULT_USE
+from coview.recipe.merge import DEFAULT_USE, OWN_SETTINGS
 from coview.recipe.snapshot import NO_EFFECT_ON_RESULTS
 from coview.recipe.tables import TopTable, key_types
 
@@ -43,8 +43,10 @@ ABOUT: dict[Kind, str] = {
     "evaluated and exported.",
     "projector": "A projector stands between the encoder and the loss, in `[projector]`; it is not part of what is "
     "evaluated.",
+    "predictor": "A predictor stands behind the projector, on the student's side only, in `[predictor]`; without that "
+    "table there is none.",
     "loss": "A loss sees the projections of all views of a batch and returns the number that training makes smaller. "
-    "It stands in `[loss]`.",
+    "It stands in `[loss]`, or several in `[[loss]]`.",
     "evaluator": "An evaluator turns frozen representations into numbers with intervals. Each stands in an "
     "`[[evaluate]]` of its own.",
 }
@@ -107,14 +109,16 @@ def recipe_page(registry: coview.Registry) -> str:
     for name, field in TopTable.model_fields.items():
         if name in _scalars(TopTable):
             continue
-        title = f"`[[{name}]]`" if "list" in str(field.annotation) else f"`[{name}]`"
+        kinds = str(field.annotation)
+        spellings = [f"`[{name}]`"] * kinds.startswith("dict") + [f"`[[{name}]]`"] * ("list[" in kinds)
+        title = " or ".join(spellings)
         parts.append(f"## {title}\n\n{field.description}")
         parts += table_keys(name)
     unhashed = [f"`{'.'.join(path)}`" for path in NO_EFFECT_ON_RESULTS]
-    settings = [f"`{key}`" for key in tables.DataSettings.model_fields]
+    settings = [f"`{key}`" for key in OWN_SETTINGS["data"]]
     parts.append(
         TABLE_RULES.format(
-            own=f"; {' and '.join(settings)} of `[data]` stay, which are coview's own",
+            own=f"; {', '.join(settings)} of `[data]` and `weight` of `[loss]` stay, which are coview's own",
             default=", and ".join(f' `"{use}"` in `[{kind}]`' for kind, use in DEFAULT_USE.items()),
             unhashed=f"{', '.join(unhashed[:-1])} and {unhashed[-1]}",
         ).rstrip()
