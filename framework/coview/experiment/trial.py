@@ -30,7 +30,9 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     """
     dataset = build_split(recipe, "train", registry)
     build_evaluated(recipe, registry, plan_evaluators(recipe, registry, dataset))
-    loss = build_loss(recipe, registry)
+    with torch.device("meta"):
+        topology = build_topology(recipe, registry)
+    loss = build_loss(recipe, registry, topology.student.width)
     length = Length.of(recipe, len(dataset), loss.smallest_batch)
     size = min(_SAMPLES, len(dataset))
     batches = view_loader(
@@ -42,7 +44,6 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     )
     batch = next(iter(batches))
     with torch.device("meta"):
-        topology = build_topology(recipe, registry)
         inputs, local_inputs = (_on_meta(part) for part in (batch.inputs, batch.local_inputs))
         try:
             z_VND = topology.student(inputs, local_inputs).predictions

@@ -64,8 +64,8 @@ class LossTerms(nn.Module):
         return {"loss": sum(weighted[1:], weighted[0]), **found}
 
 
-def build_loss(recipe: Recipe, registry: Registry) -> LossTerms:
-    """The loss of a recipe; a loss that occurs twice gets a number behind its name.
+def build_loss(recipe: Recipe, registry: Registry, width: int) -> LossTerms:
+    """The loss of a recipe for projections of a width; a loss that occurs twice gets a number behind its name.
 
     Raises:
         CoviewError: If a parameter is wrong.
@@ -74,7 +74,8 @@ def build_loss(recipe: Recipe, registry: Registry) -> LossTerms:
     for table in recipe.loss:
         earlier = sum(other.use == table.use for other in recipe.loss[: len(terms)])
         name = table.use.replace(".", "-") + (f"-{earlier + 1}" if earlier else "")
-        loss = registry.build("loss", table.use, **table.parameters)
+        asks = registry.parameters("loss", table.use).supplied
+        loss = registry.build("loss", table.use, supplied=dict.fromkeys(asks, width), **table.parameters)
         terms.append(Term(name, table.settings.weight, loss))
     return LossTerms(terms)
 

@@ -81,7 +81,7 @@ def build_topology(recipe: Recipe, registry: Registry) -> Topology:
     averages = recipe.teacher is not None and not recipe.teacher.stop_gradient
     return Topology(
         student,
-        build_loss(recipe, registry),
+        build_loss(recipe, registry, student.width),
         Teacher(student, recipe.teacher, recipe.seed) if averages and recipe.teacher is not None else None,
         None if recipe.queue is None else Queue(recipe.queue.size, student.width),
         stop_gradient=recipe.teacher is not None and recipe.teacher.stop_gradient,

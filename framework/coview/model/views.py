@@ -36,6 +36,11 @@ class Views:
     labels: Tensor | None = None
     progress: float = 0.0
 
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the target branch is another than the student's own views."""
+        return self.teacher.data_ptr() != self.student.data_ptr()
+
     @classmethod
     def of(
         cls,

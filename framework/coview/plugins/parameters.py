@@ -28,6 +28,7 @@ SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
     "dataset": ("split",),
     "projector": ("in_width",),
     "predictor": ("in_width", "width"),
+    "loss": ("width",),
 }
 """Parameters that coview passes itself, and which are therefore not a recipe's."""
 
@@ -79,12 +80,14 @@ class Parameters:
         parameters: Each of them, for people.
         doc: What the component is, from its docstring.
         own_model: Whether the component brought the model itself; then its constructor gets the values as given.
+        supplied: Which of the parameters that coview passes itself it takes.
     """
 
     model: type[BaseModel]
     parameters: tuple[Parameter, ...]
     doc: str
     own_model: bool
+    supplied: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, factory: Callable[..., Any], kind: Kind) -> Parameters:
@@ -99,8 +102,10 @@ class Parameters:
         own: type[BaseModel] | None = getattr(factory, "parameters_model", None)
         fields: dict[str, Any] = {}
         listed: list[Parameter] = []
+        supplied: list[str] = []
         for name, (annotation, default) in _signature(factory).items():
             if name in SUPPLIED.get(kind, ()):
+                supplied.append(name)
                 continue
             if name in ("use", "modality", "supplied", *_RESERVED.get(kind, ())):
                 raise CoviewError(f"{_name(factory)}: parameter {name!r} needs another name: this one is coview's own")
@@ -118,8 +123,8 @@ class Parameters:
                     own_model = create_model(_name(factory), __config__=STRICT, **fields)
                 except Exception as error:
                     raise CoviewError(f"{_name(factory)}: its parameters are no schema: {error}") from error
-            return cls(own_model, tuple(listed), about, own_model=False)
-        return cls(own, tuple(listed), about, own_model=True)
+            return cls(own_model, tuple(listed), about, own_model=False, supplied=tuple(supplied))
+        return cls(own, tuple(listed), about, own_model=True, supplied=tuple(supplied))
 
     def check(self, given: Mapping[str, Any], also: Iterable[str] = ()) -> list[Problem]:
         """Everything that is wrong with a table, in words.

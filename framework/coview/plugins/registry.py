@@ -84,7 +84,10 @@ class Registry:
     # ---- registering -------------------------------------------------------------------------------------------
 
     def loss(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
-        """Registers a loss: ``target(**parameters)(views) -> scalar or mapping with "loss"``."""
+        """Registers a loss: ``target(**parameters)(views) -> scalar or mapping with "loss"``.
+
+        One that takes ``width`` is given the width of the projections; it is not a recipe's to set.
+        """
         self._add("loss", name, target, summary=summary, source=source, extra=extra)
 
     def augmentation(
@@ -266,7 +269,7 @@ class Registry:
             use: Its name.
             modality: The modality it has to serve.
             supplied: What coview passes itself: a data set's ``split``, a projector's ``in_width``, a predictor's
-                ``in_width`` and ``width``.
+                ``in_width`` and ``width``, the ``width`` that a loss asks for.
             **parameters: What the recipe says.
 
         Raises:

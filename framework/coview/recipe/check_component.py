@@ -42,7 +42,10 @@ class ComponentChecker:
     def built(self, kind: Kind, use: str, parameters: Mapping[str, Any]) -> Any:
         """The component, whose table has been checked: what it needs can depend on its parameters."""
         factory = self.factory(kind, use)
-        return None if factory is None else factory(**Parameters.of(factory, kind).arguments(parameters))
+        if factory is None:
+            return None
+        schema = Parameters.of(factory, kind)
+        return factory(**_placeholders(schema), **schema.arguments(parameters))
 
     def own_table(self, model: type[BaseModel], table: Any, path: Key) -> BaseModel | None:
         """Checks one of coview's own tables."""
@@ -100,7 +103,7 @@ class ComponentChecker:
             return None
         if kind in _CHEAP:
             try:
-                factory(**schema.arguments(given))
+                factory(**_placeholders(schema), **schema.arguments(given))
             except (ValueError, CoviewError) as error:
                 self._mistakes.add(path, str(error), error)
                 return None
@@ -108,6 +111,11 @@ class ComponentChecker:
                 self._mistakes.add(path, f'"{use}" cannot be built: {in_one_line(error)}', error)
                 return None
         return {"use": use, **schema.resolved(given)}
+
+
+def _placeholders(schema: Parameters) -> dict[str, int]:
+    """Something for what coview passes itself, which only a run knows."""
+    return dict.fromkeys(schema.supplied, 8)
 
 
 def as_json(model: BaseModel) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from coview.model.needs import Needs
 from coview.model.views import Views
 
 QUEUE_ROWS = 7
+WIDTH = 8
 
 
 def example_views(
     needs: Needs,
     *,
     samples: int = 7,
-    width: int = 8,
+    width: int = WIDTH,
     views: int | None = None,
     local_views: int = 0,
     teacher: bool | None = None,

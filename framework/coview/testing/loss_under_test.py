@@ -15,6 +15,7 @@ from torch import nn
 
 from coview.model.needs import Needs
 from coview.plugins.parameters import Parameters
+from coview.testing.example_views import WIDTH
 
 NEAR_AN_OPEN_BOUND = 0.01
 """How far inside of a bound that is excluded a parameter is tried."""
@@ -27,16 +28,19 @@ class LossUnderTest:
     Attributes:
         factory: Called with keyword parameters.
         parameters: Those that every instance gets.
+        width: Of the projections, for a loss that asks for it.
     """
 
     factory: Callable[..., Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    width: int = WIDTH
 
     def fresh(self, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> Any:
         """A new instance: the same initial values for the same seed, whatever the loss did before."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            loss = self.factory(**copy.deepcopy(dict(self.parameters)))
+            supplied = dict.fromkeys(Parameters.of(self.factory, "loss").supplied, self.width)
+            loss = self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))
         return loss.to(dtype) if isinstance(loss, nn.Module) else loss
 
     @cached_property
@@ -64,7 +68,7 @@ class LossUnderTest:
         for name, info in Parameters.of(self.factory, "loss").model.model_fields.items():
             annotation = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
             for value in values_of(annotation):
-                varied = LossUnderTest(self.factory, {**self.parameters, name: value})
+                varied = LossUnderTest(self.factory, {**self.parameters, name: value}, self.width)
                 try:
                     varied.fresh()
                 except ValueError:
