@@ -1,4 +1,4 @@
-"""Contrastive and metric losses for any modality."""
+"""Losses for any modality: contrastive, metric, of batch statistics, of distillation."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import coview
 
 @coview.hookimpl
 def coview_register(registry: coview.Registry) -> None:
-    """Registers the losses."""
-    for name, attribute, summary, source in CONTRASTIVE + METRIC:
+    """Registers the losses, and the head that one of them needs."""
+    for name, attribute, summary, source in CONTRASTIVE + METRIC + STATISTICS + DISTILLATION:
         registry.loss(name, f"coview_losses.{name}:{attribute}", summary=summary, source=source)
+    registry.projector(
+        "dino_head",
+        "coview_losses.dino_head:DINOHead",
+        summary="linear, GELU, …, unit length, cosines to prototypes",
+        source="arXiv:2104.14294, appendix C",
+    )
 
 
 CONTRASTIVE = (
@@ -105,5 +111,71 @@ METRIC = (
         "Circle",
         "each similarity is pushed the harder, the farther it is from where it should be",
         "arXiv:2002.10857, equations 6 and 8",
+    ),
+)
+
+STATISTICS = (
+    (
+        "barlow_twins",
+        "BarlowTwins",
+        "the cross-correlation of two views' dimensions is to be the identity",
+        "arXiv:2103.03230, equations 1 and 2",
+    ),
+    (
+        "vicreg",
+        "VICReg",
+        "views agree, every dimension varies, no two vary together",
+        "arXiv:2105.04906, equations 1 to 6",
+    ),
+    (
+        "w_mse",
+        "WMSE",
+        "views agree after the batch has been whitened",
+        "arXiv:2007.06346, equations 3 to 5",
+    ),
+    (
+        "tico",
+        "TiCo",
+        "views agree, and keep off the directions in which batches varied most",
+        "arXiv:2206.10698, equation 4",
+    ),
+    (
+        "mmcr",
+        "MMCR",
+        "the centroids of samples' views fill space: nuclear norms",
+        "arXiv:2303.03307, equation 2",
+    ),
+    (
+        "sigreg",
+        "SIGReg",
+        "LeJEPA's: views agree, and all projections together are a standard normal",
+        "arXiv:2511.08544, sections 4 and 5",
+    ),
+    (
+        "koleo",
+        "KoLeo",
+        "a regulariser: each row keeps away from its nearest neighbour",
+        "arXiv:1806.03198, equation 2",
+    ),
+)
+
+DISTILLATION = (
+    (
+        "negative_cosine",
+        "NegativeCosine",
+        "BYOL's and SimSiam's: a prediction is like the target's other view, no negatives",
+        "arXiv:2011.10566, equations 1 and 2",
+    ),
+    (
+        "dino",
+        "DINO",
+        "the student's distribution over prototypes is the teacher's, centred and sharpened",
+        "arXiv:2104.14294, equations 1, 3 and 4",
+    ),
+    (
+        "swav",
+        "SwAV",
+        "a view predicts the prototypes of the other views, all of which are used alike",
+        "arXiv:2006.09882, equations 1 to 4",
     ),
 )

@@ -51,6 +51,14 @@ def view_pairs(views: int, others: int) -> list[tuple[int, int]]:
     return [(view, other) for view in range(views) for other in range(others) if view != other]
 
 
+def unordered_view_pairs(views: coview.Views) -> list[tuple[int, int]]:
+    """The same for a comparison that is symmetric: without a teacher each pair of global views is one, not two."""
+    pairs = view_pairs(len(views.student), len(views.teacher))
+    if views.has_teacher:
+        return pairs
+    return [(view, other) for view, other in pairs if view > other]
+
+
 def log_sum_exp(x: Tensor, where: Tensor) -> Tensor:
     """``log sum exp`` over the last dimension, of the elements where it is so; -inf, without gradient, if none is."""
     any_at_all = where.any(-1)

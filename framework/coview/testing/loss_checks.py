@@ -152,7 +152,10 @@ def views_come_together(tested: LossUnderTest) -> Problems:
     for varied in tested.choices():
         for teacher in (True,) if varied.needs.teacher else (False, True):
             queue: Literal["none", "empty"] = "empty" if varied.needs.queue == "required" else "none"
-            views = example_views(varied.needs, teacher=teacher, queue=queue, dtype=torch.float32, seed=1)
+            number = max(2, varied.needs.views)
+            views = example_views(
+                varied.needs, views=number, teacher=teacher, queue=queue, dtype=torch.float32, seed=1
+            )
             loss = varied.fresh(dtype=torch.float32)
             before = _agreement(views, 1)
             optimizer = torch.optim.Adam([views.student], lr=0.05)

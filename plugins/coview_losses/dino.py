@@ -1,0 +1,79 @@
+"""DINO: the student's distribution over prototypes is to be the teacher's, which is centred and sharpened.
+
+Caron et al. 2021 (arXiv:2104.14294, equations 1, 3 and 4). The projections are logits over D prototypes, as
+``dino_head`` makes them. With c the moving average of the teacher's mean logit over batches,
+
+    loss = -mean over pairs of views of  sum over d of softmax((t - c) / Tt)_d · log softmax(s / Ts)_d
+
+The teacher's temperature rises linearly over the first part of training. The centre is the state of the loss, moved
+on after each batch by the whole batch's mean, the same on every process.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Le, Lt
+from torch import Tensor, nn
+
+import coview
+from coview_losses.cosine import in_full_precision, no_autocast
+from coview_losses.pairs import refuse_one_teacher_view, view_pairs
+
+Temperature = Annotated[float, Ge(0.01), Le(1)]
+
+
+class DINO(nn.Module):
+    """Cross-entropy of the student's distribution against the teacher's, for each pair of views.
+
+    Args:
+        student_temperature: Ts, 0.01 to 1; the paper's is 0.1.
+        teacher_temperature: Tt after the warm-up, 0.01 to 1; the paper's is 0.07 for long runs, 0.04 to begin with.
+        warmup_teacher_temperature: Tt at the start, 0.01 to 1; the paper's is 0.04.
+        warmup: Share of training over which Tt rises, 0 to 1; the paper's is 0.1 (30 of 300 epochs).
+        center_momentum: Of the centre, from 0 to below 1; the paper's is 0.9.
+    """
+
+    needs = coview.Needs(views=2, teacher=True, local_views=True, smallest_batch=1)
+    center_D: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        student_temperature: Temperature = 0.1,
+        teacher_temperature: Temperature = 0.07,
+        warmup_teacher_temperature: Temperature = 0.04,
+        warmup: Annotated[float, Ge(0), Le(1)] = 0.1,
+        center_momentum: Annotated[float, Ge(0), Lt(1)] = 0.9,
+    ) -> None:
+        super().__init__()
+        self.student_temperature = student_temperature
+        self.teacher_temperature = teacher_temperature
+        self.warmup_teacher_temperature = warmup_teacher_temperature
+        self.warmup = warmup
+        self.center_momentum = center_momentum
+        self.register_buffer("center_D", torch.zeros(width))
+
+    def forward(self, views: coview.Views) -> dict[str, Tensor]:
+        """The loss of the rows that this process owns; the centre moves on in training mode."""
+        refuse_one_teacher_view("dino", views.teacher)
+        temperature = self.temperature_at(views.progress)
+        with no_autocast(views.student.device):
+            student_VAD = in_full_precision(views.student[:, views.anchors]) / self.student_temperature
+            teacher_GND = in_full_precision(views.teacher.detach())
+            center_D = self.center_D.to(teacher_GND.dtype)
+            target_GAD = ((teacher_GND[:, views.anchors] - center_D) / temperature).softmax(-1)
+            log_p_VAD = student_VAD.log_softmax(-1)
+            pairs = view_pairs(len(student_VAD), len(target_GAD))
+            loss = -torch.stack([(target_GAD[g] * log_p_VAD[v]).sum(-1).mean() for v, g in pairs]).mean()
+            entropy = -(target_GAD * target_GAD.clamp_min(1e-12).log()).sum(-1).mean()
+            if self.training:
+                self.center_D.lerp_(teacher_GND.mean((0, 1)).to(self.center_D.dtype), 1 - self.center_momentum)
+        return {"loss": loss, "teacher_entropy": entropy.detach()}
+
+    def temperature_at(self, progress: float) -> float:
+        """Tt at a share of the training."""
+        risen = 1.0 if self.warmup == 0 else min(1.0, progress / self.warmup)
+        return self.warmup_teacher_temperature + risen * (self.teacher_temperature - self.warmup_teacher_temperature)

@@ -1,0 +1,47 @@
+"""DINO's projector: an MLP with a bottleneck, then unit vectors before weight-normalised prototypes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+
+
+class DINOHead(nn.Module):
+    """Linear layers with GELU, unit length, and the cosines to learnable prototypes (arXiv:2104.14294, appendix C).
+
+    Args:
+        hidden: Width of each hidden layer; the paper's is 2048.
+        bottleneck: Width before the prototypes; the paper's is 256.
+        width: Prototypes, which are the width of the projections; the paper's is 65536.
+        layers: Linear layers before the prototypes; the paper's is 3.
+        batch_norm: Whether each hidden layer is batch-normalised; the paper does for convolutional encoders.
+    """
+
+    def __init__(
+        self,
+        in_width: int,
+        hidden: Annotated[int, Ge(1)] = 2048,
+        bottleneck: Annotated[int, Ge(1)] = 256,
+        width: Annotated[int, Ge(2)] = 65_536,
+        layers: Annotated[int, Ge(1)] = 3,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        parts: list[nn.Module] = []
+        for _ in range(layers - 1):
+            parts.append(nn.Linear(in_width, hidden, bias=not batch_norm))
+            if batch_norm:
+                parts.append(nn.BatchNorm1d(hidden))
+            parts.append(nn.GELU())
+            in_width = hidden
+        self.layers = nn.Sequential(*parts, nn.Linear(in_width, bottleneck))
+        self.prototypes_KD = nn.Parameter(torch.randn(width, bottleneck) / bottleneck**0.5)
+        self.width = width
+
+    def forward(self, x_ND: Tensor) -> Tensor:
+        """Cosines to the prototypes, ``(N, width)``."""
+        z_ND = nn.functional.normalize(self.layers(x_ND), dim=-1, eps=1e-6)
+        return z_ND @ nn.functional.normalize(self.prototypes_KD, dim=-1, eps=1e-6).T

@@ -1,0 +1,101 @@
+"""LeJEPA: views agree, and all projections together are a standard normal, tested on random slices (SIGReg).
+
+Balestriero and LeCun 2025 (arXiv:2511.08544, sections 4 and 5). The projections on a random direction have the
+empirical characteristic function phi(t); that of a standard normal is exp(-t²/2). The Epps-Pulley statistic is
+
+    T = N · integral of |phi(t) - exp(-t²/2)|² exp(-t²/2) dt
+
+and SIGReg the mean of T over ``slices`` directions, the integral taken by the trapezoid rule on ``knots`` points from
+0 to 3, doubled, as in the authors' code. With lambda the one setting of the method,
+
+    loss = (1 - lambda) · mean squared distance of views from the mean of the global ones + lambda · SIGReg
+
+SIGReg is taken of each student's view, and the mean over views. The directions are drawn anew at each step from its
+number, the same on every process; the statistics are of the whole batch. With a teacher a view's target is the mean
+of the teacher's views of other numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor, nn
+
+import coview
+from coview_losses.cosine import in_full_precision, no_autocast
+from coview_losses.pairs import refuse_one_teacher_view
+
+LAST_KNOT = 3.0
+
+
+def epps_pulley(x_NS: Tensor, knots: int) -> Tensor:
+    """The statistic of each of S samples of N numbers against the standard normal, ``(S,)``."""
+    t_T = torch.linspace(0, LAST_KNOT, knots, dtype=x_NS.dtype, device=x_NS.device)
+    normal_T = (-t_T.square() / 2).exp()
+    weight_T = torch.full_like(t_T, 2 * LAST_KNOT / (knots - 1))
+    weight_T[[0, -1]] /= 2
+    total_S: Tensor = torch.zeros(x_NS.shape[1], dtype=x_NS.dtype, device=x_NS.device)
+    for t, normal, weight in zip(t_T, normal_T, weight_T * normal_T, strict=True):  # a knot at a time: N · S memory
+        phase_NS = t * x_NS
+        error_S = (phase_NS.cos().mean(0) - normal).square() + phase_NS.sin().mean(0).square()
+        total_S = total_S + weight * error_S
+    scaled_S: Tensor = total_S * len(x_NS)
+    return scaled_S
+
+
+def directions(width: int, slices: int, step: int, like: Tensor) -> Tensor:
+    """Random unit columns ``(D, S)``, a function of the step."""
+    generator = torch.Generator().manual_seed(step)
+    drawn_DS = torch.randn(width, slices, generator=generator, dtype=torch.float64)
+    return (drawn_DS / drawn_DS.norm(dim=0)).to(like)
+
+
+class SIGReg(nn.Module):
+    """Distance of views from their mean, and of the batch's distribution from a standard normal.
+
+    Args:
+        lambda_: Share of the statistic in the loss, 0 to 1; the paper's is 0.05.
+        slices: Random directions at each step, 1 to 65536; the paper's is 1024.
+        knots: Points of the integral, 3 to 257; the paper's is 17.
+    """
+
+    needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
+    step: Tensor
+
+    def __init__(
+        self,
+        *,
+        lambda_: Annotated[float, Ge(0), Le(1)] = 0.05,
+        slices: Annotated[int, Ge(1), Le(65_536)] = 1024,
+        knots: Annotated[int, Ge(3), Le(257)] = 17,
+    ) -> None:
+        super().__init__()
+        self.lambda_ = lambda_
+        self.slices = slices
+        self.knots = knots
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, views: coview.Views) -> dict[str, Tensor]:
+        """The loss of the whole batch, and its terms; new directions each time in training mode."""
+        refuse_one_teacher_view("sigreg", views.teacher)
+        with no_autocast(views.student.device):
+            student_VND, teacher_GND = in_full_precision(views.student), in_full_precision(views.teacher)
+            V, _, D = student_VND.shape
+            slices_DS = directions(D, self.slices, int(self.step), student_VND)
+            statistic = torch.stack([epps_pulley(z_ND @ slices_DS, self.knots).mean() for z_ND in student_VND]).mean()
+            if views.has_teacher:
+                total_ND, G = teacher_GND.sum(0), len(teacher_GND)
+                others = [(total_ND - teacher_GND[v]) / (G - 1) if v < G else total_ND / G for v in range(V)]
+                target_VND = torch.stack(others)
+            else:
+                target_VND = teacher_GND.mean(0).expand(V, -1, -1)
+            prediction = (student_VND - target_VND).square().mean()
+        if self.training:
+            self.step += 1
+        return {
+            "loss": (1 - self.lambda_) * prediction + self.lambda_ * statistic,
+            "prediction": prediction.detach(),
+            "sigreg": statistic.detach(),
+        }
