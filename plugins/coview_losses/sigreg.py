@@ -33,23 +33,23 @@ LAST_KNOT = 3.0
 def epps_pulley(x_NS: Tensor, knots: int) -> Tensor:
     """The statistic of each of S samples of N numbers against the standard normal, ``(S,)``."""
     t_T = torch.linspace(0, LAST_KNOT, knots, dtype=x_NS.dtype, device=x_NS.device)
-    normal_T = (-t_T.square() / 2).exp()
+    normal_T: Tensor = (-t_T.square() / 2).exp()
     weight_T = torch.full_like(t_T, 2 * LAST_KNOT / (knots - 1))
     weight_T[[0, -1]] /= 2
-    total_S: Tensor = torch.zeros(x_NS.shape[1], dtype=x_NS.dtype, device=x_NS.device)
+    total_S = torch.zeros(x_NS.shape[1], dtype=x_NS.dtype, device=x_NS.device)
     for t, normal, weight in zip(t_T, normal_T, weight_T * normal_T, strict=True):  # a knot at a time: N · S memory
         phase_NS = t * x_NS
         error_S = (phase_NS.cos().mean(0) - normal).square() + phase_NS.sin().mean(0).square()
         total_S = total_S + weight * error_S
-    scaled_S: Tensor = total_S * len(x_NS)
-    return scaled_S
+    return total_S * len(x_NS)
 
 
 def directions(width: int, slices: int, step: int, like: Tensor) -> Tensor:
     """Random unit columns ``(D, S)``, a function of the step."""
     generator = torch.Generator().manual_seed(step)
     drawn_DS = torch.randn(width, slices, generator=generator, dtype=torch.float64)
-    return (drawn_DS / drawn_DS.norm(dim=0)).to(like)
+    unit_DS: Tensor = drawn_DS / drawn_DS.norm(dim=0)
+    return unit_DS.to(like)
 
 
 class SIGReg(nn.Module):

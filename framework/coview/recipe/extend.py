@@ -15,43 +15,53 @@ from coview.recipe.shipped import find_recipe, shipped_names
 def read_with_parents(path: Path | str) -> list[Document]:
     """Reads a recipe and everything it extends; the furthest parent comes first.
 
+    Of several parents a later one is merged over an earlier one. What two of them extend counts once, where it comes
+    first.
+
     Raises:
-        RecipeError: If a file cannot be read, ``extends`` is no string, or the files extend each other in a circle.
+        RecipeError: If a file cannot be read, ``extends`` is no path or paths, or the files extend each other in a
+            circle.
     """
-    documents: list[Document] = []
-    seen: list[str] = []
-    current = find_recipe(path)
-    named_by = ""
-    while True:
-        real = _real(current)
-        if real in seen:
-            circle = " → ".join(
-                str(document.path) for document in reversed(documents[: len(documents) - seen.index(real)])
-            )
-            raise RecipeError(
-                [
-                    Mistake(
-                        named_by,
-                        "extends",
-                        f"the recipes extend each other in a circle: {circle} → {current}",
-                    )
-                ]
-            )
-        try:
-            document = read_document(current)
-        except RecipeError as error:
-            if not named_by:
-                raise _with_suggestion(error, current) from None
-            raise RecipeError([Mistake(named_by, "extends", str(mistake)) for mistake in error.mistakes]) from None
-        documents.insert(0, document)
-        seen.append(real)
-        parent = document.table.get("extends")
-        if parent is None:
-            return documents
-        named_by = f"{document.path}:{document.lines.get(('extends',), 1)}"
+    documents: dict[str, Document] = {}
+    _read(find_recipe(path), "", [], documents)
+    return list(documents.values())
+
+
+def _read(current: Path, named_by: str, children: list[Path], documents: dict[str, Document]) -> None:
+    real = _real(current)
+    chain = [_real(child) for child in children]
+    if real in chain:
+        circle = " → ".join(map(str, [*children[chain.index(real) :], current]))
+        message = f"the recipes extend each other in a circle: {circle}"
+        raise RecipeError([Mistake(named_by, "extends", message)])
+    if real in documents:
+        return
+    try:
+        document = read_document(current)
+    except RecipeError as error:
+        if not named_by:
+            raise _with_suggestion(error, current) from None
+        raise RecipeError([Mistake(named_by, "extends", str(mistake)) for mistake in error.mistakes]) from None
+    for parent, line in _parents(document):
+        _read(current.parent / parent, f"{document.path}:{line}", [*children, current], documents)
+    documents[real] = document
+
+
+def _parents(document: Document) -> list[tuple[str, int]]:
+    """The paths that a recipe extends, each with its line."""
+    given = document.table.get("extends", [])
+    line = document.lines.get(("extends",), 1)
+    if isinstance(given, str):
+        parents = [(given, line)]
+    elif isinstance(given, list):
+        parents = [(parent, document.lines.get(("extends", index), line)) for index, parent in enumerate(given)]
+    else:
+        parents = [(given, line)]
+    for parent, at in parents:
         if not isinstance(parent, str) or not parent or "\0" in parent:
-            raise RecipeError([Mistake(named_by, "extends", f"has to be the path of a recipe, got {parent!r}")])
-        current = current.parent / parent
+            message = f"has to be the path of a recipe, or an array of paths, got {parent!r}"
+            raise RecipeError([Mistake(f"{document.path}:{at}", "extends", message)])
+    return parents
 
 
 def _real(path: Path) -> str:

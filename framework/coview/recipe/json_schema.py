@@ -64,11 +64,11 @@ def recipe_schema(registry: Registry) -> Schema:
 
     one_of_several = table("loss") | {"required": ["use"]}
     modality = {"anyOf": [_only(registry, "modality", name, definitions) for name in modalities]}
+    path = {"type": "string", "minLength": 1}
     properties |= {
         "extends": {
-            "type": "string",
-            "minLength": 1,
-            "description": "A recipe to start from, relative to this one.",
+            "anyOf": [path, {"type": "array", "items": path}],
+            "description": "A recipe to start from, relative to this one; or several, each merged over those before.",
         },
         "data": data,
         "modality": by_modality(modality) if modalities else {"type": "object"},

@@ -35,8 +35,8 @@ def find_recipe(path: Path | str) -> Path:
 
 
 def recipe_files(folder: Path) -> Iterator[Path]:
-    """Every ``.toml`` file below a folder, sorted."""
-    yield from sorted(path for path in folder.rglob("*.toml") if path.is_file())
+    """Every recipe below a folder, sorted: ``.toml`` files, but for parts of recipes, whose names begin with ``_``."""
+    yield from sorted(path for path in folder.rglob("*.toml") if path.is_file() and not path.name.startswith("_"))
 
 
 def shipped_names() -> list[str]:
