@@ -28,6 +28,7 @@ SMALLER = {
     r"train\.epochs=\d+": "train.epochs=2",
     r'(?m)^warmup = ".*?"': "warmup = 0",
     r"(?m)^width = 16": "width = 4",
+    r"(?m)^size = 16": "size = 8",
 }
 ONE_DRAW = "draws = 1\n"
 """Goes to the end of the quickstart, which is the linear probe's table."""
