@@ -26,6 +26,7 @@ format: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -23,7 +23,7 @@ from coview.plugins.component import KINDS, Component, Kind
 from coview.plugins.parameters import Parameter
 from coview.recipe import tables
 from coview.recipe.json_schema import recipe_schema
-from coview.recipe.merge import DEFAULT_USE, OWN_SETTINGS
+from coview.recipe.merge import ALTERNATIVES, DEFAULT_USE, OWN_SETTINGS
 from coview.recipe.snapshot import NO_EFFECT_ON_RESULTS
 from coview.recipe.tables import TopTable, key_types
 
@@ -71,6 +71,7 @@ TABLE_RULES = """\
 - A recipe that `extends` another is merged over it: tables deeply, key by key; arrays, such as `[[augment]]`, replace
   what was there.
 - A table whose `use` changes is replaced whole, since the parameters of one component mean nothing to another{own}.
+- Of keys that say the same in two ways ({alternatives}) the one given last takes the other away.
 - `--set KEY=VALUE` is merged last. `VALUE` is read as TOML, and as a string where it is none. A number in a key reaches
   into an array: `evaluate.0.k=5`.
 - Where `use` is left out it is{default}.
@@ -119,7 +120,10 @@ def recipe_page(registry: coview.Registry) -> str:
     parts.append(
         TABLE_RULES.format(
             own=f"; {', '.join(settings)} of `[data]` and `weight` of `[loss]` stay, which are coview's own",
-            default=", and ".join(f' `"{use}"` in `[{kind}]`' for kind, use in DEFAULT_USE.items()),
+            alternatives="; ".join(
+                " and ".join(f"`{'.'.join((*path, name))}`" for name in names) for path, names in ALTERNATIVES.items()
+            ),
+            default=" and".join(f' `"{use}"` in `[{kind}]`' for kind, use in DEFAULT_USE.items()),
             unhashed=f"{', '.join(unhashed[:-1])} and {unhashed[-1]}",
         ).rstrip()
     )
