@@ -33,7 +33,7 @@ SMALLER = {
 ONE_DRAW = "draws = 1\n"
 """Goes to the end of the quickstart, which is the linear probe's table."""
 
-SLOW = {"concepts.md", "python.md", "plugins.md", "command-line.md"}
+SLOW = {"command-line.md"}
 MOST_SECONDS = 300
 
 
