@@ -1,0 +1,116 @@
+"""Negative cosine, DINO and SwAV against lightly, loops and closed forms."""
+
+import math
+
+import pytest
+import torch
+from lightly import loss as peers
+from lightly.loss.swav_loss import sinkhorn as peer_sinkhorn
+
+from coview import Views
+from coview_losses.dino import DINO
+from coview_losses.dino_head import DINOHead
+from coview_losses.negative_cosine import NegativeCosine
+from coview_losses.swav import SwAV, sinkhorn
+
+
+def branches(V=2, G=2, N=7, D=5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    student = torch.randn(V, N, D, dtype=torch.float64, generator=generator).requires_grad_()
+    return student, torch.randn(G, N, D, dtype=torch.float64, generator=generator)
+
+
+def test_negative_cosine_is_lightlys_over_both_directions():
+    p, z = branches()
+    peer = peers.NegativeCosineSimilarity()
+    theirs = (peer(p[0], z[1]) + peer(p[1], z[0])) / 2
+    ours = NegativeCosine()(Views.of(p, teacher=z))
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-9)
+    for mine, other in zip(torch.autograd.grad(ours, p), torch.autograd.grad(theirs, p), strict=True):
+        assert torch.allclose(mine, other, atol=1e-9)
+
+
+def test_negative_cosine_of_what_agrees_is_minus_one():
+    z = torch.ones(2, 3, 4)
+    assert float(NegativeCosine()(Views.of(z * 2, teacher=z))) == pytest.approx(-1)
+
+
+def test_dino_is_lightlys_with_local_views_and_over_steps():
+    loss = DINO(5, teacher_temperature=0.07, warmup=0.0).double()
+    peer = peers.DINOLoss(output_dim=5, teacher_temp=0.07, student_temp=0.1, center_momentum=0.9).double()
+    for seed in range(3):
+        student, teacher = branches(V=4, G=2, seed=seed)
+        ours = loss(Views.of(student, teacher=teacher))["loss"]
+        theirs = peer(list(teacher), list(student))
+        assert float(ours) == pytest.approx(float(theirs), rel=1e-6)
+        assert torch.allclose(torch.autograd.grad(ours, student)[0], torch.autograd.grad(theirs, student)[0], atol=1e-6)
+    assert loss.center_D.abs().max() > 0.05
+
+
+def test_dinos_temperature_rises_over_its_share_of_training():
+    loss = DINO(5, warmup_teacher_temperature=0.04, teacher_temperature=0.08, warmup=0.5)
+    assert [round(loss.temperature_at(p), 6) for p in (0, 0.25, 0.5, 0.9)] == [0.04, 0.06, 0.08, 0.08]
+
+
+def test_dinos_centre_stays_in_evaluation():
+    loss = DINO(5).double().eval()
+    student, teacher = branches()
+    loss(Views.of(student, teacher=teacher))
+    assert torch.equal(loss.center_D, torch.zeros(5, dtype=torch.float64))
+
+
+def test_dinos_head_gives_cosines():
+    head = DINOHead(6, hidden=8, bottleneck=4, width=9)
+    out = head(torch.randn(10, 6))
+    assert out.shape == (10, 9)
+    assert out.abs().max() <= 1 + 1e-6
+    with torch.no_grad():
+        head.prototypes_KD *= 3  # their lengths do not count
+    assert head(torch.randn(10, 6)).abs().max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("iterations", [1, 3, 20])
+def test_sinkhorn_is_lightlys(iterations):
+    scores = torch.randn(12, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).tanh()
+    codes = sinkhorn(scores, 0.05, iterations)
+    assert torch.allclose(codes, peer_sinkhorn(scores, iterations=iterations, epsilon=0.05), atol=1e-10)
+    assert torch.allclose(codes.sum(1), torch.ones(12, dtype=torch.float64))
+
+
+def test_sinkhorn_uses_all_prototypes_alike():
+    scores = torch.randn(60, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).tanh()
+    assert torch.allclose(sinkhorn(scores, 0.1, 200).sum(0), torch.full((4,), 15.0, dtype=torch.float64), atol=1e-6)
+
+
+def test_swav_by_hand():
+    student, _ = branches(V=3, N=6)
+    loss = SwAV(5, prototypes=4).double()
+    views = Views.of(student, teacher=student[:2])
+    unit = torch.nn.functional.normalize
+    c = unit(loss.prototypes_KD, dim=-1)
+    total, terms = 0.0, 0
+    for g in range(2):
+        codes = peer_sinkhorn(unit(student[g], dim=-1) @ c.T, iterations=3, epsilon=0.05)
+        for v in range(3):
+            if v != g:
+                log_p = (unit(student[v], dim=-1) @ c.T / 0.1).log_softmax(-1)
+                total, terms = total - float((codes * log_p).sum(-1).mean()), terms + 1
+    assert float(loss(views)) == pytest.approx(total / terms, rel=1e-9)
+
+
+def test_swavs_queue_takes_part_in_the_codes_only():
+    student, _ = branches(N=4)
+    queue = torch.randn(9, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    loss = SwAV(5, prototypes=4).double()
+    without, with_queue = loss(Views.of(student)), loss(Views.of(student, queue=queue))
+    assert float(without) != pytest.approx(float(with_queue), rel=1e-4)
+    assert math.isfinite(float(with_queue))
+
+
+def test_swavs_prototypes_are_frozen_at_first():
+    student, _ = branches()
+    loss = SwAV(5, prototypes=4, frozen=0.1).double()
+    early, late = (loss(Views.of(student, progress=progress)) for progress in (0.05, 0.2))
+    assert float(early) == pytest.approx(float(late))
+    assert torch.autograd.grad(early, loss.prototypes_KD, allow_unused=True)[0] is None
+    assert torch.autograd.grad(late, loss.prototypes_KD)[0].abs().max() > 0
