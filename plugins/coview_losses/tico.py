@@ -6,7 +6,7 @@ Zhu et al. 2022 (arXiv:2206.10698, equation 4). On unit rows, with C the moving 
     loss = 1 - mean of z · z'  +  rho · mean of zᵀ C z
 
 C is the state of the loss: kept in checkpoints, and the same on every process, as each computes the whole batch's.
-lightly's value is this one less the 1.
+lightly's covariance has no gradient at all.
 """
 
 from __future__ import annotations
