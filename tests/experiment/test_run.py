@@ -124,7 +124,7 @@ def test_the_numbers_are_those_of_the_method_computed_by_hand(small_run):
         features = {
             "pretrained": (encoded(small_run, train), encoded(small_run, test)),
             "untrained": (untrained(train).pooled_ND, untrained(test).pooled_ND),
-            "raw": tuple((x * std.view(3, 1, 1) + mean.view(3, 1, 1)).flatten(1) for x in (train, test)),
+            "raw": tuple((x.permute(0, 2, 3, 1) * std + mean).flatten(1) for x in (train, test)),
         }
     found = {result.features: result for result in small_run.results}
     assert set(found) == set(features)
