@@ -10,21 +10,23 @@ import torch
 
 import coview
 from coview.experiment.trial import try_out
-from coview.model import tower
+from coview.model.topology import build_topology
 
 
 def test_it_says_what_the_run_would_be(write_recipe, small_run, registry):
     told = try_out(coview.load_recipe(write_recipe(), registry=registry), registry)
-    parameters = sum(p.numel() for p in small_run.towers.parameters())
+    parameters = sum(p.numel() for p in small_run.topology.student.parameters())
     assert told == f"1,437 samples, 6 steps, {parameters:,} parameters, projections 2 × 4 × 8"
 
 
 def test_the_model_takes_no_memory(write_recipe, registry, monkeypatch):
     built = []
-    real = tower.build_towers
-    monkeypatch.setattr(
-        "coview.experiment.trial.build_towers", lambda *arguments: built.append(real(*arguments)) or built[0]
-    )
+
+    def build(*arguments):
+        built.append(build_topology(*arguments))
+        return built[0]
+
+    monkeypatch.setattr("coview.experiment.trial.build_topology", build)
     sets = ["encoder.width=2048", "projector.hidden=65536"]
     recipe = coview.load_recipe(write_recipe(), sets=sets, registry=registry)
     told = try_out(recipe, registry)
@@ -66,5 +68,5 @@ def test_a_loss_that_is_not_finite_is_said(write_recipe, registry, monkeypatch):
 
     monkeypatch.setattr(NTXent, "forward", lambda self, views: torch.tensor(math.nan))
     recipe = coview.load_recipe(write_recipe(), registry=registry)
-    with pytest.raises(coview.CoviewError, match="the loss nt_xent is not finite on random projections"):
+    with pytest.raises(coview.CoviewError, match=r"recipe\.toml:22: loss: the loss is not finite on random"):
         try_out(recipe, registry)

@@ -81,11 +81,9 @@ def save_checkpoint(
         shutil.rmtree(beside, ignore_errors=True)
         if isinstance(error, SafetensorError) and "os error" not in str(error):
             raise
-        before = next(whole_checkpoints(folder), None)
-        left = f"the last good checkpoint is step {before.step}" if before else "there is no checkpoint before it"
         reason = getattr(error, "strerror", None) or str(error)
         raise CoviewError(
-            f"the checkpoint of step {step} could not be written to {folder}: {reason}; {left}",
+            f"the checkpoint of step {step} could not be written to {folder}: {reason}; {last_good(folder)}",
             hint="make room, then go on with --resume",
         ) from error
     checkpoint = Checkpoint(final, step, loss)
@@ -113,6 +111,12 @@ def whole_checkpoints(folder: Path, damaged: list[str] | None = None) -> Iterato
         except (OSError, ValueError, KeyError, TypeError) as error:
             if damaged is not None:
                 damaged.append(f"{path}: {error}")
+
+
+def last_good(folder: Path) -> str:
+    """What is left to go on from, in words."""
+    before = next(whole_checkpoints(folder), None)
+    return f"the last good checkpoint is step {before.step:,}" if before else "there is no checkpoint before it"
 
 
 def _write(folder: Path, step: int, loss: float, modules: nn.Module, state: Mapping[str, Any]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from coview.errors import CoviewError
+from coview.train.checkpoint import last_good
 
 _NEVER = 2**62
 
@@ -32,13 +35,17 @@ class LossWatch:
         bad = torch.where(torch.isfinite(detached), _NEVER, step)
         self._first_bad = torch.minimum(self._first_bad, bad)
 
-    def check(self, step: int) -> None:
-        """Raises a :class:`CoviewError` if a loss was not finite up to this step."""
+    def check(self, step: int, checkpoints: Path) -> None:
+        """Raises a :class:`CoviewError` if a loss was not finite up to this step.
+
+        Args:
+            step: Optimiser steps taken.
+            checkpoints: Where they are: the message names the last.
+        """
         first = int(self._first_bad)
         if first < _NEVER:
             raise CoviewError(
-                f"the loss was not finite at step {first:,} (noticed after step {step:,}); "
-                "the last checkpoint was written before it and is untouched",
+                f"the loss was not finite at step {first:,} (noticed after step {step:,}); {last_good(checkpoints)}",
                 hint="try a lower learning rate, a longer warm-up, train.clip_norm=1.0, or train.precision=fp32",
             )
 

@@ -154,8 +154,8 @@ class Pretraining:
             self.step += 1
             metrics: dict[str, float] = {}
             if logs and found is not None:
+                self._watch.check(self.step, self._checkpoints)  # diagnostics of numbers that are none would raise
                 metrics = self._metrics(found)
-                self._watch.check(self.step)
                 now = time.perf_counter()
                 rows = train.batch_size * train.accumulate
                 metrics["samples_per_s"] = rows * (self.step - logged_at) / (now - started)
@@ -242,7 +242,7 @@ class Pretraining:
         )
 
     def _save(self) -> None:
-        self._watch.check(self.step)
+        self._watch.check(self.step, self._checkpoints)
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
             state = {
