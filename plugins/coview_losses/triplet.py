@@ -81,17 +81,18 @@ def triplet(views: coview.Views, mining: Mining, margin: float | Literal["soft"]
         positive_VAG = pairwise(anchors_VAD[:, :, None], own_GAD.transpose(0, 1), distance)
         V, _, G = positive_VAG.shape
         same_view_V1G = (torch.arange(V)[:, None] == torch.arange(G)).to(positive_VAG.device)[:, None]
+        no_negatives = (views.ids == views.ids[0]).all()
         if mining == "all":
             loss_VAG = _mean_over_negatives(anchors_VAD, teacher_GND, positive_VAG, views, margin, distance)
         elif mining == "semi_hard":
-            negative_VAGD, found_A = nearest_beyond(anchors_VAD, teacher_GND, views.ids, views.anchors, distance)
+            negative_VAGD = nearest_beyond(anchors_VAD, teacher_GND, views.ids, views.anchors, distance)
             gap_VAG = positive_VAG - pairwise(anchors_VAD[:, :, None], negative_VAGD, distance)
-            loss_VAG = hinge(gap_VAG, margin).masked_fill(~found_A[:, None], 0)
+            loss_VAG = hinge(gap_VAG, margin).masked_fill(no_negatives, 0)
         else:
-            negative_VAD, found_A = nearest_negative(anchors_VAD, teacher_GND, views.ids, views.anchors, distance)
+            negative_VAD = nearest_negative(anchors_VAD, teacher_GND, views.ids, views.anchors, distance)
             farthest_VA = positive_VAG.masked_fill(same_view_V1G, -torch.inf).amax(-1)
             gap_VA = farthest_VA - pairwise(anchors_VAD, negative_VAD, distance)
-            return hinge(gap_VA, margin).masked_fill(~found_A, 0).mean()
+            return hinge(gap_VA, margin).masked_fill(no_negatives, 0).mean()
         mean_VA = loss_VAG.masked_fill(same_view_V1G, 0).sum(-1) / (~same_view_V1G).sum(-1)
         return mean_VA.mean()
 
