@@ -6,11 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import torch
-from annotated_types import Gt, Le
+from annotated_types import Ge, Le
 from torch import Tensor
 
-Temperature = Annotated[float, Gt(0), Le(10)]
-"""What divides cosine similarities."""
+Temperature = Annotated[float, Ge(0.01), Le(10)]
+"""What divides cosine similarities. Gradients grow with its inverse, and fp16 ends at 65504."""
 
 SMALLEST_NORM = 1e-12
 """A row no longer than this has no direction."""

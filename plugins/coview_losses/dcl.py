@@ -54,7 +54,7 @@ class DCL(nn.Module):
     """Pull of a sample's other views, and log-sum-exp of all views of other samples.
 
     Args:
-        temperature: Divides the cosine similarities; above 0 and at most 10. The paper's is 0.1 for ImageNet
+        temperature: Divides the cosine similarities; 0.01 to 10. The paper's is 0.1 for ImageNet
             and 0.07 for CIFAR.
     """
 

@@ -20,7 +20,7 @@ class DCLW(nn.Module):
     """DCL whose positives are weighted by a negative von Mises-Fisher function of their agreement.
 
     Args:
-        temperature: Divides the cosine similarities; above 0 and at most 10. The paper's is 0.1 for ImageNet
+        temperature: Divides the cosine similarities; 0.01 to 10. The paper's is 0.1 for ImageNet
             and 0.07 for CIFAR.
         sigma: Divides the cosine in the weight, 0.01 to 100: the smaller, the more the weights differ. The paper's
             is 0.5.

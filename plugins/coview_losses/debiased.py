@@ -74,7 +74,7 @@ class Debiased(nn.Module):
     """Cross-entropy of a sample's other view among negatives corrected for false ones.
 
     Args:
-        temperature: Divides the cosine similarities; above 0 and at most 10. The paper's is 0.5.
+        temperature: Divides the cosine similarities; 0.01 to 10. The paper's is 0.5.
         tau_plus: Probability that a negative is of the anchor's class, 0 to 0.9: one over the number of classes
             where they are equally frequent. The paper's is 0.1 for CIFAR-10 and STL-10, 0.01 for ImageNet-100.
     """

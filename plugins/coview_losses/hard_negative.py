@@ -28,7 +28,7 @@ class HardNegative(nn.Module):
     """Cross-entropy of a sample's other view among negatives weighted by hardness, corrected for false ones.
 
     Args:
-        temperature: Divides the cosine similarities; above 0 and at most 10. The paper's is 0.5.
+        temperature: Divides the cosine similarities; 0.01 to 10. The paper's is 0.5.
         beta: How much hardness counts, 0 (not at all) to 10. The paper's is 1 for CIFAR and STL-10; it tries 0.5
             to 2.
         tau_plus: Probability that a negative is of the anchor's class, 0 to 0.9. The paper's is 0.1 for CIFAR-10

@@ -14,13 +14,10 @@ negatives; ``symmetric = true`` is CLIP's, and with a teacher MoCo v3's.
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from annotated_types import Gt, Le
 from torch import Tensor, nn
 
 import coview
-from coview_losses.cosine import no_autocast, unit_rows
+from coview_losses.cosine import Temperature, no_autocast, unit_rows
 from coview_losses.pairs import cross_entropy_between_views, refuse_one_teacher_view
 
 
@@ -74,14 +71,14 @@ class InfoNCE(nn.Module):
     """Cross-entropy of a sample's other view among the other views of all samples in the batch.
 
     Args:
-        temperature: Divides the cosine similarities; above 0 and at most 10, in practice 0.05 to 1. MoCo's,
+        temperature: Divides the cosine similarities; 0.01 to 10, in practice 0.05 to 1. MoCo's,
             and CLIP's to begin with, is 0.07; MoCo v3's is 0.2.
         symmetric: Whether every view is an anchor (CLIP, MoCo v3), or only view 0 (CPC, MoCo).
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
 
-    def __init__(self, *, temperature: Annotated[float, Gt(0), Le(10)] = 0.07, symmetric: bool = True) -> None:
+    def __init__(self, *, temperature: Temperature = 0.07, symmetric: bool = True) -> None:
         super().__init__()
         self.temperature = temperature
         self.symmetric = symmetric

@@ -66,7 +66,7 @@ class NNCLR(nn.Module):
     """Cross-entropy of a sample's view among all samples', for the nearest neighbour of its other view.
 
     Args:
-        temperature: Divides the cosine similarities; above 0 and at most 10. The paper's is 0.1.
+        temperature: Divides the cosine similarities; 0.01 to 10. The paper's is 0.1.
     """
 
     needs = coview.Needs(views=2, teacher=True, queue="required", local_views=True, smallest_batch=2)

@@ -13,14 +13,11 @@ as the class.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-from annotated_types import Gt, Le
 from torch import Tensor, nn
 
 import coview
-from coview_losses.cosine import no_autocast, unit_rows
+from coview_losses.cosine import Temperature, no_autocast, unit_rows
 
 
 def nt_xent(
@@ -89,14 +86,14 @@ class NTXent(nn.Module):
     """Cross-entropy of a sample's other views among all views of all samples in the batch.
 
     Args:
-        temperature: Divides the cosine similarities; above 0 and at most 10, in practice 0.05 to 1. The
+        temperature: Divides the cosine similarities; 0.01 to 10, in practice 0.05 to 1. The
             lower, the more the most similar negatives count. SimCLR's is 0.1 for ImageNet and 0.5 for
             CIFAR-10.
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
 
-    def __init__(self, *, temperature: Annotated[float, Gt(0), Le(10)] = 0.5) -> None:
+    def __init__(self, *, temperature: Temperature = 0.5) -> None:
         super().__init__()
         self.temperature = temperature
 

@@ -46,7 +46,7 @@ class SupCon(nn.Module):
     """Cross-entropy of all views of the anchor's class among all views of all samples.
 
     Args:
-        temperature: Divides the cosine similarities; above 0 and at most 10. The paper's is 0.1.
+        temperature: Divides the cosine similarities; 0.01 to 10. The paper's is 0.1.
     """
 
     needs = coview.Needs(views=2, labels=True, local_views=True, smallest_batch=2)
