@@ -169,7 +169,7 @@ def views_come_together(tested: LossUnderTest) -> Problems:
                 yield (
                     f"{case}: 100 steps of descent take the cosine of a sample's two views from {before:.2f} to "
                     f"{after:.2f}: it does not bring them together. Is the positive the row itself (the diagonal of a "
-                    "view's similarities with itself)?"
+                    f"view's similarities with itself){', or is views.teacher left aside' if teacher else ''}?"
                 )
             elif teacher and to_the_same > after:
                 yield (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -11,7 +9,7 @@ from torch import nn
 
 import coview
 from coview.data.batch import Batch
-from coview.model.gather import views_of_all_ranks
+from coview.model.gather import average_gradients, rank_weight, views_of_all_ranks
 from coview.testing import LOSS_CHECKS, check_loss, example_cases, example_views
 from coview.testing.loss_under_test import LossUnderTest
 from coview.testing.outcome import scalar_of
@@ -58,33 +56,25 @@ def problems() -> dict[tuple[str, str], tuple[LossUnderTest, coview.Views]]:
     }
 
 
-def weighed(value: torch.Tensor, own_rows: int, rows: int, ranks: int) -> torch.Tensor:
-    """A rank's loss as the core weighs it before the backward pass."""
-    return value * own_rows * ranks / rows
-
-
-def gathered(rows_VND: torch.Tensor, whole: coview.Views, own: slice) -> coview.Views:
-    batch = Batch({}, whole.ids[own], None if whole.labels is None else whole.labels[own], None, None)
-    return views_of_all_ranks(rows_VND, batch, whole.modalities)
-
-
-def gradients(tested: LossUnderTest, whole: coview.Views, own: slice = slice(None), ranks: int = 1) -> torch.Tensor:
-    """Of the model's and the loss's parameters, in one vector, before data-parallel training averages it."""
+def gradients(tested: LossUnderTest, whole: coview.Views, own: slice = slice(None)) -> torch.Tensor:
+    """Of the model's and the loss's parameters, in one vector, as the core makes it from the rows that it owns."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 5)).double()
     target = nn.Linear(8, 5).double().requires_grad_(False)
     loss = tested.fresh()
-    views = gathered(model(whole.student.detach()[:, own]), whole, own)
-    if len(whole.teacher) < len(whole.student):
-        views = dataclasses.replace(views, teacher=views.student[: len(whole.teacher)])
-    if not whole.teacher.requires_grad:
-        views = dataclasses.replace(views, teacher=gathered(target(whole.teacher[:, own]), whole, own).student)
-    if whole.queue is not None:
-        views = dataclasses.replace(views, queue=target(whole.queue), queue_ids=whole.queue_ids)
-    rows = len(whole.ids)
-    own_rows = views.anchors.stop - views.anchors.start
-    weighed(scalar_of(loss(views)), own_rows, rows, ranks).backward()
+    has_teacher = not whole.teacher.requires_grad
+    views = views_of_all_ranks(
+        model(whole.student.detach()[:, own]),
+        Batch({}, whole.ids[own], None if whole.labels is None else whole.labels[own], None, None),
+        whole.modalities,
+        global_views=len(whole.teacher),
+        teacher_GND=target(whole.teacher[:, own]) if has_teacher else None,
+        queue=None if whole.queue is None or whole.queue_ids is None else (target(whole.queue), whole.queue_ids),
+        progress=whole.progress,
+    )
+    (scalar_of(loss(views)) * rank_weight(views)).backward()
     parameters = [*model.parameters(), *(loss.parameters() if isinstance(loss, nn.Module) else ())]
+    average_gradients(parameters)
     return torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters])
 
 
@@ -92,12 +82,9 @@ def rank_of_many(rank: int, ranks: int, address: str, answers: torch.multiproces
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
     own = slice(BOUNDS[ranks][rank], BOUNDS[ranks][rank + 1])
-    found = {key: gradients(tested, whole, own, ranks) for key, (tested, whole) in problems().items()}
-    summed = torch.cat(list(found.values()))  # all at once: the losses in all their cases are many messages
-    dist.all_reduce(summed)
+    found = {key: gradients(tested, whole, own).tolist() for key, (tested, whole) in problems().items()}
     if rank == 0:
-        means = (summed / ranks).split([len(gradient) for gradient in found.values()])
-        answers.put({key: mean.tolist() for key, mean in zip(found, means, strict=True)})
+        answers.put(found)
     dist.barrier()
     dist.destroy_process_group()
 
