@@ -153,9 +153,7 @@ def views_come_together(tested: LossUnderTest) -> Problems:
         for teacher in (True,) if varied.needs.teacher else (False, True):
             queue: Literal["none", "empty"] = "empty" if varied.needs.queue == "required" else "none"
             number = max(2, varied.needs.views)
-            views = example_views(
-                varied.needs, views=number, teacher=teacher, queue=queue, dtype=torch.float32, seed=1
-            )
+            views = example_views(varied.needs, views=number, teacher=teacher, queue=queue, dtype=torch.float32, seed=1)
             loss = varied.fresh(dtype=torch.float32)
             before = _agreement(views, 1)
             optimizer = torch.optim.Adam([views.student], lr=0.05)
