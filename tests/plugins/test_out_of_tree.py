@@ -207,20 +207,20 @@ class Pull(nn.Module):
     """Pulls the views of a sample together, and holds the spread at one.
 
     Args:
-        weight: Of the spread.
+        strength: Of the spread.
     """
 
     needs = Needs(views=2, smallest_batch=2)
 
-    def __init__(self, weight: Annotated[float, Ge(0)] = 1.0):
+    def __init__(self, strength: Annotated[float, Ge(0)] = 1.0):
         super().__init__()
-        self.weight = weight
+        self.strength = strength
 
     def forward(self, views):
         assert views.modalities == ("point", "point", "curve")
         distance = (views.student - views.student.mean(0)).square().mean()
         spread = (views.student.std(1) - 1).square().mean()
-        return {"loss": distance + self.weight * spread, "distance": distance}
+        return {"loss": distance + self.strength * spread, "distance": distance}
 
 
 class NearestMean:
@@ -275,7 +275,7 @@ use = "identity"
 
 [loss]
 use = "pull"
-weight = 0.5
+strength = 0.5
 
 [train]
 epochs = 2
