@@ -73,8 +73,7 @@ class LinearProbe:
             protocol: dict[str, Any] = {
                 "objective": "mean cross-entropy + l2 / 2 · sum of squared weights, intercepts free",
                 "standardised": "by the samples that are fitted",
-                "l2_grid": list(STRENGTHS),
-                "l2_by": _chosen_by(budget),
+                **_strength_protocol(budget),
                 "labels_per_class": budget,
                 "chosen": {"l2": chosen},
             }
@@ -82,10 +81,11 @@ class LinearProbe:
         return results
 
 
-def _chosen_by(budget: LabelsPerClass) -> str:
-    if budget == "all":
-        return "accuracy on the validation split; fitted again on train and validation"
-    return f"fixed at {BUDGET_STRENGTH:g}"
+def _strength_protocol(budget: LabelsPerClass) -> dict[str, Any]:
+    if budget != "all":
+        return {"l2_by": f"fixed at {BUDGET_STRENGTH:g}"}
+    by = "accuracy on the validation split; fitted again on train and validation"
+    return {"l2_grid": list(STRENGTHS), "l2_by": by}
 
 
 class _Scale:
