@@ -32,7 +32,8 @@ def main() -> None:
         runs = []
         for seed in range(args.seeds):
             recipe = coview.load_recipe(path, overrides={"seed": seed}, registry=registry)
-            runs.append(coview.run(recipe, args.out, resume=True, registry=registry, quiet=True))
+            out = args.out / f"seed-{seed}"
+            runs.append(coview.run(recipe, out, resume=True, registry=registry, quiet=True))
             print(path.stem, seed, *(f"{r.features} {r.value:.3f}" for r in runs[-1].results), flush=True)
         rows.append(row(path.stem, runs))
     print(table := "\n".join([*HEADER, *rows]))
