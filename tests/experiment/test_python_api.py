@@ -29,7 +29,7 @@ def test_a_loss_by_hand():
     value = loss(coview.Views.of(z_VND))
     # 1 positive of similarity 1, and 6 negatives of similarity 0
     assert float(value) == pytest.approx(math.log(math.exp(2) + 6) - 2, rel=1e-6)
-    with pytest.raises(coview.CoviewError, match="temperature: has to be greater than 0, got -1"):
+    with pytest.raises(coview.CoviewError, match=r"temperature: has to be greater than .*, got -1"):
         registry.build("loss", "nt_xent", temperature=-1)
     with pytest.raises(coview.CoviewError, match='did you mean "temperature"'):
         registry.build("loss", "nt_xent", temprature=1)

@@ -6,6 +6,7 @@ import pytest
 from conftest import RECIPES
 from coview.recipe.json_schema import recipe_schema
 from coview.recipe.override import parse_set
+from coview.recipe.shipped import recipe_files
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def schema(registry):
     return jsonschema.Draft202012Validator(schema)
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", list(recipe_files(RECIPES)), ids=lambda path: path.name)
 def test_every_shipped_recipe_is_valid(schema, path):
     schema.validate(tomllib.loads(path.read_text()))
 

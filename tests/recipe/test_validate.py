@@ -3,6 +3,7 @@ import pytest
 import coview
 from coview.errors import RecipeError
 from coview.recipe.load import load_cells, load_recipe
+from coview.recipe.shipped import recipe_files
 from coview.recipe.snapshot import to_toml
 
 
@@ -149,7 +150,7 @@ def test_a_cell_that_is_no_recipe_names_its_values(write_recipe, small_recipe, r
 def test_every_shipped_recipe_is_valid(registry):
     from conftest import RECIPES
 
-    paths = sorted(RECIPES.rglob("*.toml"))
+    paths = list(recipe_files(RECIPES))
     assert paths
     for path in paths:
         load_recipe(path, registry=registry)
