@@ -17,8 +17,7 @@ from coview_image.encoders.resnet_network import build_resnet, is_plain
 class ResNet(nn.Module):
     """A residual network; the vector of a picture is the mean over all places of the last feature map.
 
-    ResNet-18 and ResNet-34 give 8 × width numbers, ResNet-50 gives 32 × width. As in SimCLR, the last
-    BatchNorm of every block starts at zero.
+    ResNet-18 and ResNet-34 give 8 × width numbers, ResNet-50 gives 32 × width.
 
     Args:
         stem: "imagenet" is a 7×7 convolution of stride 2 and a max-pool; "small" a 3×3 convolution of stride
@@ -26,6 +25,8 @@ class ResNet(nn.Module):
         channels: Channels of the pictures, the same as the modality's.
         width: Channels of the stem and of the first stage, even; each of the three later stages has twice as
             many as the one before. The paper's is 64; SimCLR's "2×" is 128.
+        zero_init: Whether the last BatchNorm of every block starts at zero, as SimCLR's do for large batches. An
+            untrained network is then little more than its shortcuts, and an easy control to beat.
     """
 
     depth: ClassVar[int]
@@ -36,10 +37,11 @@ class ResNet(nn.Module):
         stem: Literal["imagenet", "small"] = "imagenet",
         channels: Literal[1, 3] = 3,
         width: Annotated[int, Ge(2), MultipleOf(2)] = 64,
+        zero_init: bool = False,
     ) -> None:
         super().__init__()
         self.stem, self.channels, self.base_width = stem, channels, width
-        self.network = build_resnet(self.depth, stem, channels, width)
+        self.network = build_resnet(self.depth, stem, channels, width, zero_init=zero_init)
         self.width = int(self.network.num_features)
 
     def forward(self, x_NCHW: Tensor) -> coview.Encoding:

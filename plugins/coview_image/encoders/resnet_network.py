@@ -18,7 +18,9 @@ BLOCKS: dict[int, tuple[Any, tuple[int, ...]]] = {
 }
 
 
-def build_resnet(depth: int, stem: Literal["imagenet", "small"], channels: int, width: int) -> ResNet:
+def build_resnet(
+    depth: int, stem: Literal["imagenet", "small"], channels: int, width: int, *, zero_init: bool = False
+) -> ResNet:
     """timm's ResNet without a classifier.
 
     Args:
@@ -27,9 +29,10 @@ def build_resnet(depth: int, stem: Literal["imagenet", "small"], channels: int, 
             convolution of stride 1 and no pool (SimCLR, appendix B.9).
         channels: Of the pictures.
         width: Channels of the stem and the first stage; each later stage has twice as many.
+        zero_init: Whether the last BatchNorm of every block starts at zero.
     """
     if is_plain(stem, width):
-        plain = timm.create_model(f"resnet{depth}", num_classes=0, in_chans=channels)
+        plain = timm.create_model(f"resnet{depth}", num_classes=0, in_chans=channels, zero_init_last=zero_init)
         assert isinstance(plain, ResNet)
         return plain
     block, layers = BLOCKS[depth]
@@ -42,6 +45,7 @@ def build_resnet(depth: int, stem: Literal["imagenet", "small"], channels: int, 
         channels=tuple(width * 2**stage for stage in range(4)),
         stem_type="deep",
         stem_width=width // 2,
+        zero_init_last=zero_init,
     )
     if stem == "small":
         first = nn.Conv2d(channels, width, kernel_size=3, stride=1, padding=1, bias=False)
