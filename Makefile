@@ -25,14 +25,13 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 docs: $(INSTALLED)
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install -c constraints.txt -e '.[all,test]'
+	$(BIN)/pip install -c constraints.txt -e '.[all,test,docs]'
 	touch $@
 
 clean:

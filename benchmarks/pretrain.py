@@ -2,9 +2,9 @@
 
 The same for all: Fashion-MNIST, the narrow ResNet-18 and projector of recipes/image/methods/simclr.toml, its batch
 size, optimiser, precision, memory layout and number of loader processes. The loop by hand has the same augmentations
-too, by Albumentations' Compose (unseeded: its views repeat between loader processes), and a plain NT-Xent. Lightly has its own
-transform, of torchvision, and its own NT-Xent. Each contender runs in a process of its own; the ratio is of the best
-rounds, since other work only ever takes time away.
+too, by Albumentations' Compose (unseeded: its views repeat between loader processes), and a plain NT-Xent. Lightly
+has its own transform, of torchvision, and its own NT-Xent. Each contender runs in a process of its own; the ratio is
+of the best rounds, since other work only ever takes time away.
 
     python benchmarks/pretrain.py [--steps 60] [--warmup 20] [--workers 2] [--rounds 3]
 """

@@ -16,6 +16,9 @@ from hypothesis import settings
 import coview
 from coview.cli.main import _run
 
+# several processes share the cores: threads that wait for each other in each of them would stall all; before torch
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # the first example imports what the later ones use, and CI's machines are slow: time says nothing here
 settings.register_profile("coview", deadline=None, derandomize=True)
 settings.load_profile("coview")

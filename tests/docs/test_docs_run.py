@@ -116,8 +116,8 @@ def is_checked_otherwise(words, folder):
         assert rest[0] == "install"
         for extra in re.findall(r"\[(.*?)\]", " ".join(rest)):
             assert set(extra.split(",")) <= set(extras), extra
-    elif program == "tensorboard":
-        assert shutil.which("tensorboard", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    elif program in ("tensorboard", "torchrun"):  # what torchrun comes to is tested in tests/train/test_two_ranks.py
+        assert shutil.which(program, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     else:
         return False
     return True

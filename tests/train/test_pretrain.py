@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -225,3 +228,17 @@ def test_a_compiled_model_learns_the_same_and_is_kept_as_any_other(train, tmp_pa
     for key, tensor in expected.items():
         assert torch.allclose(found[key].double(), tensor.double(), rtol=1e-3, atol=1e-4), key
     assert coview.embed(runs["compiled"]).isfinite().all()
+
+
+@pytest.mark.slow
+def test_a_script_that_is_stopped_ends_with_its_loader_processes(write_recipe, small_recipe, tmp_path):
+    """The uncaught exception keeps the loop's frames alive, which must not keep workers that ignore SIGTERM."""
+    recipe = write_recipe(small_recipe.replace("workers = 0", "workers = 2").replace("steps = 6", "steps = 100000"))
+    code = f"import coview; coview.run(coview.load_recipe({str(recipe)!r}), {str(tmp_path / 'runs')!r}, quiet=True)"
+    script = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    while script.poll() is None and not any(path.stat().st_size for path in tmp_path.glob("runs/*/*/metrics.jsonl")):
+        time.sleep(0.1)
+    script.terminate()
+    _, said = script.communicate(timeout=120)
+    assert script.returncode == 1
+    assert "stopped by SIGTERM after step" in said

@@ -7,7 +7,8 @@ a run that goes on from a checkpoint ends with the weights of one that was never
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,8 +146,13 @@ class Pretraining:
             seed=self.recipe.seed,
             channels_last=train.channels_last,
         )
-        batches = self._batches()
         self.topology.train()
+        # closed here, whatever happens: loader processes that a traceback keeps alive would outlive the run
+        with closing(self._batches()) as batches:
+            self._loop(gradient, optimizer, batches, stop)
+
+    def _loop(self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch], stop: StopRequest) -> None:
+        train = self.recipe.train
         started, logged_at = time.perf_counter(), self.step
         while self.step < self.length.total_steps:
             logs = (self.step + 1) % train.log_every == 0 or self.step + 1 == self.length.total_steps
@@ -196,7 +202,7 @@ class Pretraining:
             self.topology.teacher.follow(self.topology.student, progress)
         return found
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Generator[Batch, None, None]:
         """This rank's batches from the current step on, on the device."""
         train, ranks = self.recipe.train, self.accelerator.num_processes
         if train.batch_size % ranks:
