@@ -148,7 +148,7 @@ def _facts(contents: Contents) -> dict[str, str]:
         facts["trained"] = duration(float(contents.metrics[-1]["time"]))
     if contents.metrics:
         last = contents.metrics[-1]
-        facts["steps"] = f"{last['step']:,}" + (f" ({last['epoch']} epochs)" if last.get("epoch") else "")
+        facts["steps"] = f"{last['step']:,}" + (f" (epoch {last['epoch'] + 1})" if "epoch" in last else "")
     facts["data"] = " ".join(str(contents.dataset.get(key) or "") for key in ("name", "version")).strip()
     ranks = environment.get("ranks") or 1
     device = [environment.get("device"), f"{ranks} ranks" if ranks > 1 else "", environment.get("precision")]
