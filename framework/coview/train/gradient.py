@@ -25,6 +25,8 @@ from coview.model.tower import Projected
 from coview.model.views import Views
 
 _HALF = (torch.float16, torch.bfloat16)
+_OF_THE_TEACHER = 2**62
+"""Makes of a step's seed one for what the teacher draws, such as dropout."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class GradientOfBatch:
         """
         batch = self._laid_out(batch)
         seed = _mix(self._seed, step, self._accelerator.process_index, part)
+        torch.manual_seed(seed ^ _OF_THE_TEACHER)
         teacher_GND = self._teacher(batch, step)
         if self._parts == 1:
             with self._synchronised(synchronise):
