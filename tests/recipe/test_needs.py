@@ -1,6 +1,7 @@
 """What a loss needs of a recipe is found at check time, with the line and the table to add."""
 
 import pytest
+from PIL import Image
 
 import coview
 from coview.errors import RecipeError
@@ -93,3 +94,23 @@ def test_settings_without_effect_are_warned_of(write_recipe, small_recipe, regis
     text = small_recipe + "[teacher]\nstop_gradient = true\nmomentum = 0.9\n"
     recipe = load_recipe(write_recipe(text), registry=registry)
     assert "teacher.momentum has no effect with stop_gradient = true" in recipe.warnings[0]
+
+
+def test_a_loss_that_needs_labels_on_data_that_says_it_has_none(mistakes, monkeypatch):
+    assert mistakes("sup_con") == []
+    monkeypatch.setattr("coview_image.datasets.digits.Digits.labelled", False, raising=False)
+    assert mistakes("sup_con") == ['23: loss.use: sup_con needs class labels, and the data "digits" has none']
+
+
+def test_labels_that_only_the_data_itself_can_tell_of(call, write_recipe, small_recipe, tmp_path):
+    """A flat folder of pictures has no classes, which is found before anything is trained or written."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(40):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(pictures / f"{number}.png")
+    recipe = write_recipe(small_recipe.replace('use = "nt_xent"', 'use = "sup_con"'), "recipes/recipe.toml")
+    for command in (("run",), ("recipe", "check", "--build")):
+        done = call(*command, recipe, "--set", "data.use=image_folder", "--set", f"data.root={pictures}")
+        assert done.status == 2
+        assert f'{recipe}:23: loss.use: sup_con needs class labels, and the data "image_folder" has none' in done.err
+    assert not (tmp_path / "runs").exists()

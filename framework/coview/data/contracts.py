@@ -19,6 +19,9 @@ class Dataset(Protocol):
     The registered target is called as ``target(split="train", **parameters)`` where ``split`` is one of its
     ``splits``; the remaining keyword parameters are the recipe's ``[data]`` table. ``dataset[i]`` raises
     :class:`coview.SampleError` for a sample that cannot be read: the loader skips, names and counts it.
+
+    A class attribute ``labelled = False`` says that no split ever has class labels: a loss that needs them is then
+    refused when the recipe is checked.
     """
 
     splits: ClassVar[tuple[str, ...]]
