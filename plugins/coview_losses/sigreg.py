@@ -57,8 +57,8 @@ class SIGReg(nn.Module):
 
     Args:
         lambda_: Share of the statistic in the loss, 0 to 1; the paper's is 0.05.
-        slices: Random directions at each step, 1 to 65536; the paper's is 1024.
-        knots: Points of the integral, 3 to 257; the paper's is 17.
+        slices: Random directions at each step, 1 to 8192; the paper's is 1024.
+        knots: Points of the integral, 3 to 65; the paper's is 17.
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
@@ -68,8 +68,8 @@ class SIGReg(nn.Module):
         self,
         *,
         lambda_: Annotated[float, Ge(0), Le(1)] = 0.05,
-        slices: Annotated[int, Ge(1), Le(65_536)] = 1024,
-        knots: Annotated[int, Ge(3), Le(257)] = 17,
+        slices: Annotated[int, Ge(1), Le(8192)] = 1024,
+        knots: Annotated[int, Ge(3), Le(65)] = 17,
     ) -> None:
         super().__init__()
         self.lambda_ = lambda_

@@ -43,7 +43,7 @@ class SwAV(nn.Module):
     """Cross-entropy of a view's prototypes against the codes of the other views.
 
     Args:
-        prototypes: K, 2 to 100000; the paper's is 3000.
+        prototypes: K, 2 to 10000; the paper's is 3000.
         temperature: T, 0.01 to 1; the paper's is 0.1.
         eps: Of Sinkhorn-Knopp, 0.01 to 1; the paper's is 0.05.
         iterations: Of Sinkhorn-Knopp, 1 to 100; the paper's is 3.
@@ -57,7 +57,7 @@ class SwAV(nn.Module):
         self,
         width: int,
         *,
-        prototypes: Annotated[int, Ge(2), Le(100_000)] = 3000,
+        prototypes: Annotated[int, Ge(2), Le(10_000)] = 3000,
         temperature: Annotated[float, Ge(0.01), Le(1)] = 0.1,
         eps: Annotated[float, Ge(0.01), Le(1)] = 0.05,
         iterations: Annotated[int, Ge(1), Le(100)] = 3,
