@@ -33,9 +33,14 @@ def main() -> None:
         for seed in range(args.seeds):
             recipe = coview.load_recipe(path, overrides={"seed": seed}, registry=registry)
             out = args.out / f"seed-{seed}"
-            runs.append(coview.run(recipe, out, resume=True, registry=registry, quiet=True))
+            try:
+                runs.append(coview.run(recipe, out, resume=True, registry=registry, quiet=True))
+            except coview.CoviewError as error:  # the rest is worth having
+                print(path.stem, seed, "failed:", error, flush=True)
+                continue
             print(path.stem, seed, *(f"{r.features} {r.value:.3f}" for r in runs[-1].results), flush=True)
-        rows.append(row(path.stem, runs))
+        if runs:
+            rows.append(row(path.stem, runs))
     print(table := "\n".join([*HEADER, *rows]))
     if args.table:
         args.table.write_text(table + "\n", encoding="utf-8")

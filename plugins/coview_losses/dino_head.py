@@ -8,6 +8,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
+from coview_losses.cosine import no_autocast, unit_rows
+
 
 class DINOHead(nn.Module):
     """Linear layers with GELU, unit length, and the cosines to learnable prototypes (arXiv:2104.14294, appendix C).
@@ -43,5 +45,7 @@ class DINOHead(nn.Module):
 
     def forward(self, x_ND: Tensor) -> Tensor:
         """Cosines to the prototypes, ``(N, width)``."""
-        z_ND = nn.functional.normalize(self.layers(x_ND), dim=-1, eps=1e-6)
-        return z_ND @ nn.functional.normalize(self.prototypes_KD, dim=-1, eps=1e-6).T
+        bottleneck_NB = self.layers(x_ND)
+        with no_autocast(x_ND.device):
+            z_NB = unit_rows(bottleneck_NB)
+            return z_NB @ unit_rows(self.prototypes_KD).to(z_NB.dtype).T

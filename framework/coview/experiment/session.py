@@ -191,7 +191,8 @@ class Session:
             self._say(f"{folder.path} has no whole checkpoint: it starts again from the beginning")
             return 0
         training.resume(checkpoint)
-        self._say(f"{folder.path} goes on from step {checkpoint.step:,} of {training.length.total_steps:,}")
+        if training.accelerator.is_main_process:
+            self._say(f"{folder.path} goes on from step {checkpoint.step:,} of {training.length.total_steps:,}")
         return checkpoint.step
 
     def _new_folder(self, accelerator: Accelerator) -> RunFolder:
