@@ -37,6 +37,11 @@ def queue_ids_of(queue_QD: Tensor | None, queue_ids_Q: Tensor | None) -> Tensor 
     """The ids of the queue's rows; if none are given, ids that no sample has."""
     if queue_QD is None or queue_ids_Q is not None:
         return queue_ids_Q
+    return ids_of_no_sample(queue_QD)
+
+
+def ids_of_no_sample(queue_QD: Tensor) -> Tensor:
+    """An id for each of the queue's rows that no sample has."""
     return torch.full((len(queue_QD),), torch.iinfo(torch.int64).min, device=queue_QD.device)
 
 
@@ -44,6 +49,15 @@ def refuse_one_teacher_view(name: str, teacher_GND: Tensor) -> None:
     """Raises ValueError if there are fewer than two teacher views: view 0 would have no positive."""
     if teacher_GND.shape[0] < 2:
         raise ValueError(f"{name} needs at least 2 teacher views, got shape {tuple(teacher_GND.shape)}")
+
+
+def are_the_same_rows(student_VND: Tensor, teacher_GND: Tensor) -> bool:
+    """Whether they are the same in value and in gradient: there is no teacher, and there are no local views."""
+    if teacher_GND is student_VND:
+        return True
+    is_view_of_all = teacher_GND.data_ptr() == student_VND.data_ptr() and teacher_GND.shape == student_VND.shape
+    is_another_leaf = teacher_GND.requires_grad and teacher_GND.is_leaf
+    return is_view_of_all and teacher_GND.requires_grad == student_VND.requires_grad and not is_another_leaf
 
 
 def view_pairs(views: int, others: int) -> list[tuple[int, int]]:
