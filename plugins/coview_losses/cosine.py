@@ -28,15 +28,17 @@ def in_full_precision(z: Tensor) -> Tensor:
     return z if z.dtype == torch.float64 else z.float()
 
 
-def unit_rows(z: Tensor) -> Tensor:
-    """Rows of length one, in fp32, or fp64 where they are given so.
+def unit_rows(z: Tensor, length: float = 1.0) -> Tensor:
+    """Rows of length one, or of another length, in fp32, or fp64 where they are given so.
 
     A row without a direction becomes the zero row and gets no gradient. Dividing it by a small number instead
     would send it a gradient of that number's inverse, which is infinite in fp16.
 
     Args:
         z: Of shape (..., D).
+        length: Above 0.
     """
     z = in_full_precision(z)
     norm: Tensor = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
-    return z / norm.masked_fill(norm <= SMALLEST_NORM, torch.inf)
+    divisor = norm if length == 1 else norm / length
+    return z / divisor.masked_fill(norm <= SMALLEST_NORM, torch.inf)

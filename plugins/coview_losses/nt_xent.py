@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 
 import coview
-from coview_losses.cosine import Temperature, no_autocast, unit_rows
+from coview_losses.cosine import Temperature, in_full_precision, no_autocast, unit_rows
 from coview_losses.pairs import are_the_same_rows, ids_of_no_sample
-from coview_losses.tiled_log_sum_exp import is_bounded, log_sum_exp_between, log_sum_exp_within
+from coview_losses.symmetric_nt_xent import is_bounded, symmetric_nt_xent
+from coview_losses.tiled_log_sum_exp import tiled_log_sum_exp
 
-SMALLEST_IN_TILES = 128 * 128
-"""Logits. Below that the plain form is the faster one."""
+SMALLEST_IN_TILES = {True: 2**14, False: 2**20}
+"""Logits, by whether they are of all rows among themselves. Below that the matrix as a whole is faster."""
 
 
 def nt_xent(
@@ -64,10 +65,15 @@ def nt_xent(
         queue_QD = teacher_GND.new_empty(0, D)
     if queue_ids_Q is None:
         queue_ids_Q = ids_of_no_sample(queue_QD)
-    logits = V * len(range(N)[anchors]) * (len(teacher_GND) * N + len(queue_QD))
-    form = in_one if student_VND.is_meta or logits < SMALLEST_IN_TILES else in_tiles
+    own_rows = len(range(N)[anchors])
+    logits = V * own_rows * (len(teacher_GND) * N + len(queue_QD))
+    among_themselves = own_rows == N and len(queue_QD) == 0 and are_the_same_rows(student_VND, teacher_GND)
     with no_autocast(student_VND.device):
-        return form(student_VND, teacher_GND, ids_N, temperature, anchors, queue_QD, queue_ids_Q)
+        if student_VND.is_meta or logits < SMALLEST_IN_TILES[among_themselves]:
+            return in_one(student_VND, teacher_GND, ids_N, temperature, anchors, queue_QD, queue_ids_Q)
+        if among_themselves and is_bounded(temperature, V * N, in_full_precision(student_VND).dtype):
+            return symmetric_nt_xent(student_VND, ids_N, temperature)
+        return in_bands(student_VND, teacher_GND, ids_N, temperature, anchors, queue_QD, queue_ids_Q)
 
 
 def in_one(
@@ -85,7 +91,7 @@ def in_one(
     device = student_VND.device
     sample_N = torch.arange(N, device=device)
     sample_A = sample_N[anchors]
-    same_view_VG = _same_view(V, G, device)
+    same_view_VG = torch.arange(V, device=device)[:, None] == torch.arange(G, device=device)
     own_AN = sample_A[:, None] == sample_N
     twin_AN = (ids_N[anchors][:, None] == ids_N) & ~own_AN
     excluded_VAGN = twin_AN[None, :, None, :] | (own_AN[None, :, None, :] & same_view_VG[:, None, :, None])
@@ -101,7 +107,7 @@ def in_one(
     return loss
 
 
-def in_tiles(
+def in_bands(
     student_VND: Tensor,
     teacher_GND: Tensor,
     ids_N: Tensor,
@@ -110,32 +116,19 @@ def in_tiles(
     queue_QD: Tensor,
     queue_ids_Q: Tensor,
 ) -> Tensor:
-    """The loss by tiles of that matrix, in memory that grows with its sides."""
-    V, N, _ = student_VND.shape
-    G = len(teacher_GND)
-    without_teacher = are_the_same_rows(student_VND, teacher_GND)
-    root = temperature**0.5  # on both sides, so that without a teacher they stay the same rows
-    student_VND = unit_rows(student_VND) / root
-    teacher_GND = student_VND if without_teacher else unit_rows(teacher_GND) / root
-    anchors_VAD, ids_A = student_VND[:, anchors], ids_N[anchors]
-    is_symmetric = without_teacher and len(ids_A) == N and len(queue_QD) == 0
-    if is_symmetric and is_bounded(1 / temperature, V * N, student_VND.dtype):
-        negatives_VA = log_sum_exp_within(student_VND.flatten(0, 1), ids_N.repeat(V)).view(V, N)
-    else:
-        candidates_KD = torch.cat([teacher_GND.flatten(0, 1), unit_rows(queue_QD) / root])
-        ids_K = torch.cat([ids_N.repeat(G), queue_ids_Q])
-        of_rows = log_sum_exp_between(anchors_VAD.flatten(0, 1), candidates_KD, ids_A.repeat(V), ids_K)
-        negatives_VA = of_rows.view(V, -1)
-    same_view_VG = _same_view(V, G, student_VND.device)
-    own_AVG = anchors_VAD.transpose(0, 1) @ teacher_GND[:, anchors].permute(1, 2, 0)
-    positives_AV = own_AVG.masked_fill(same_view_VG, -torch.inf).logsumexp(-1)
-    mean_AV = own_AVG.masked_fill(same_view_VG, 0).sum(-1) / (~same_view_VG).sum(-1)
-    loss: Tensor = (torch.logaddexp(negatives_VA.T, positives_AV) - mean_AV).mean()
-    return loss
-
-
-def _same_view(views: int, others: int, device: torch.device) -> Tensor:
-    return torch.arange(views, device=device)[:, None] == torch.arange(others, device=device)
+    """The loss by some rows of that matrix at a time, in memory that grows with its sides."""
+    V, G = len(student_VND), len(teacher_GND)
+    anchors_VAD, teacher_GND = unit_rows(student_VND[:, anchors], 1 / temperature), unit_rows(teacher_GND)
+    candidates_KD = torch.cat([teacher_GND.flatten(0, 1), unit_rows(queue_QD)])
+    ids_AV, ids_K = ids_N[anchors].repeat(V), torch.cat([ids_N.repeat(G), queue_ids_Q])
+    negatives_VA = tiled_log_sum_exp(anchors_VAD.flatten(0, 1), candidates_KD, ids_AV, ids_K).view(V, -1)
+    rows_of = teacher_GND[:, anchors].unbind()
+    losses = []
+    for view, anchors_AD in enumerate(anchors_VAD.unbind()):
+        positives_PA = torch.stack([(anchors_AD * rows_of[other]).sum(-1) for other in range(G) if other != view])
+        candidates_A = torch.logaddexp(negatives_VA[view], positives_PA.logsumexp(0))
+        losses.append((candidates_A - positives_PA.mean(0)).mean())
+    return torch.stack(losses).mean()
 
 
 class NTXent(nn.Module):
