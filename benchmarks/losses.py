@@ -1,0 +1,249 @@
+"""Losses, forward and backward, beside their peers and the obvious form: time, and memory beyond the inputs.
+
+In each case the contenders take turns in one process, so that what else the machine does hits all alike; the ratio is
+of the fastest calls, as other work only ever adds time. All have to come to the same value. Memory is measured in a
+process of its own for each contender (Linux only: /proc/self), the gradient of the inputs included.
+
+    python benchmarks/losses.py [--only CASE …] [--seconds 20]
+
+Inputs are fp32. A contender that would need more memory than the machine has is left out: "plain", a matrix product and
+``cross_entropy``, takes 13 bytes for each element of the square matrix of logits, and pytorch-metric-learning's NT-Xent
+grows with the cube of the batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Loss = Callable[[Tensor], Tensor]
+
+
+def ours(name: str, **parameters: object) -> Callable[[], Loss]:
+    def build() -> Loss:
+        import coview
+
+        loss = coview.load_plugins().build("loss", name, **parameters)
+
+        def value(z_VND: Tensor) -> Tensor:
+            output = loss(coview.Views.of(z_VND))
+            return output if isinstance(output, Tensor) else output["loss"]
+
+        return value
+
+    return build
+
+
+def plain_nt_xent() -> Loss:
+    def value(z_VND: Tensor) -> Tensor:
+        u_KD = functional.normalize(z_VND.flatten(0, 1), dim=1)
+        logits_KK = u_KD @ u_KD.T / 0.5
+        logits_KK.fill_diagonal_(-torch.inf)
+        positive_K = torch.arange(len(u_KD)).roll(len(u_KD) // 2)
+        return functional.cross_entropy(logits_KK, positive_K)
+
+    return value
+
+
+def lightly(name: str, **parameters: object) -> Callable[[], Loss]:
+    def build() -> Loss:
+        import lightly.loss
+
+        loss = getattr(lightly.loss, name)(**parameters)
+        return lambda z_VND: loss(z_VND[0], z_VND[1])
+
+    return build
+
+
+def metric_learning_nt_xent() -> Loss:
+    from pytorch_metric_learning.losses import NTXentLoss
+
+    loss = NTXentLoss(temperature=0.5)
+    return lambda z_VND: loss(z_VND.flatten(0, 1), torch.arange(z_VND.shape[1]).repeat(2))
+
+
+def metric_learning_triplet() -> Loss:
+    from pytorch_metric_learning.distances import LpDistance
+    from pytorch_metric_learning.losses import TripletMarginLoss
+    from pytorch_metric_learning.miners import BatchHardMiner
+    from pytorch_metric_learning.reducers import MeanReducer
+
+    distance = LpDistance(normalize_embeddings=False)
+    miner = BatchHardMiner(distance=distance)
+    loss = TripletMarginLoss(margin=0.5, distance=distance, reducer=MeanReducer())
+
+    def value(z_VND: Tensor) -> Tensor:
+        rows, labels = z_VND.flatten(0, 1), torch.arange(z_VND.shape[1]).repeat(2)
+        return loss(rows, labels, miner(rows, labels))
+
+    return value
+
+
+def plain_barlow_twins() -> Loss:
+    def value(z_VND: Tensor) -> Tensor:
+        a_ND, b_ND = (functional.batch_norm(z_ND, None, None, training=True) for z_ND in z_VND)
+        c_DD = a_ND.T @ b_ND / len(a_ND)
+        off_diagonal_DD = c_DD - torch.diag(c_DD.diag())
+        return (1 - c_DD.diag()).square().sum() + 0.005 * off_diagonal_DD.square().sum()
+
+    return value
+
+
+def plain_vicreg() -> Loss:
+    def value(z_VND: Tensor) -> Tensor:
+        loss = 25 * functional.mse_loss(z_VND[0], z_VND[1])
+        for z_ND in z_VND:
+            N, D = z_ND.shape
+            c_DD = (z_ND - z_ND.mean(0)).T @ (z_ND - z_ND.mean(0)) / (N - 1)
+            variance_D = c_DD.diag()
+            loss = loss + 25 * torch.relu(1 - (variance_D + 1e-4).sqrt()).mean() / 2
+            loss = loss + (c_DD.square().sum() - variance_D.square().sum()) / D
+        return loss
+
+    return value
+
+
+@dataclass(frozen=True)
+class Case:
+    """Contenders on the same rows; ratios are to the one named."""
+
+    shape: tuple[int, int, int]
+    contenders: dict[str, Callable[[], Loss]]
+    ratio_to: str
+
+    def rows(self) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        first = torch.randn(self.shape[1:], generator=generator)
+        second = first + torch.randn(self.shape[1:], generator=generator)
+        return torch.stack([first, second]).requires_grad_()
+
+
+def nt_xent(rows: int) -> Case:
+    contenders = {"coview": ours("nt_xent", temperature=0.5)}
+    if rows <= 16384:
+        contenders |= {"plain": plain_nt_xent, "lightly": lightly("NTXentLoss", temperature=0.5)}
+    if rows <= 512:
+        contenders["pytorch-metric-learning"] = metric_learning_nt_xent
+    return Case((2, rows // 2, 128), contenders, "plain" if rows <= 16384 else "coview")
+
+
+def barlow_twins(rows: int, width: int) -> Case:
+    contenders = {
+        "coview": ours("barlow_twins"),
+        "plain": plain_barlow_twins,
+        "lightly": lightly("BarlowTwinsLoss"),
+    }
+    return Case((2, rows, width), contenders, "lightly")
+
+
+def vicreg(rows: int, width: int) -> Case:
+    contenders = {"coview": ours("vicreg"), "plain": plain_vicreg, "lightly": lightly("VICRegLoss")}
+    return Case((2, rows, width), contenders, "lightly")
+
+
+CASES = {
+    "nt_xent-512": nt_xent(512),
+    "nt_xent-8192": nt_xent(8192),
+    "nt_xent-16384": nt_xent(16384),
+    "nt_xent-65536": nt_xent(65536),
+    "triplet-8192": Case(
+        (2, 4096, 128),
+        {
+            "coview": ours("triplet", mining="hard", margin=0.5),
+            "pytorch-metric-learning": metric_learning_triplet,
+        },
+        "pytorch-metric-learning",
+    ),
+    "barlow_twins-256x8192": barlow_twins(256, 8192),
+    "vicreg-256x8192": vicreg(256, 8192),
+    "barlow_twins-2048x512": barlow_twins(2048, 512),
+    "vicreg-2048x512": vicreg(2048, 512),
+}
+
+
+TURN = 0.05
+"""Seconds. Calls that are shorter are repeated before it is another's turn, as each has to load the caches anew."""
+
+
+def call(loss: Loss, z_VND: Tensor) -> float:
+    z_VND.grad = None
+    value = loss(z_VND)
+    value.backward()
+    return value.item()
+
+
+def resident_mib(what: str) -> float:
+    """``VmRSS`` now or ``VmHWM``, the most since it was last reset. (ru_maxrss would start at the parent's.)"""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
+
+
+def memory_of(case: Case, name: str) -> None:
+    """What one contender adds to the peak, after a small call has loaded what it imports."""
+    loss = case.contenders[name]()
+    call(loss, torch.randn(2, 64, 16, requires_grad=True))
+    z_VND = case.rows()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident_mib("VmRSS")
+    call(loss, z_VND)
+    print(resident_mib("VmHWM") - before)
+
+
+def measure(name: str, seconds: float) -> None:
+    case = CASES[name]
+    z_VND = case.rows()
+    losses = {contender: build() for contender, build in case.contenders.items()}
+    values = {contender: call(loss, z_VND) for contender, loss in losses.items()}
+    if "triplet" not in name:  # at float precision, the hardest of many triplets can be another
+        assert max(values.values()) - min(values.values()) < 1e-3 * max(1, abs(values["coview"])), values
+    times: dict[str, list[float]] = {contender: [] for contender in losses}
+    end = time.monotonic() + seconds
+    rounds = 0
+    while time.monotonic() < end or rounds < 2:
+        for contender, loss in losses.items():
+            if rounds >= 2 and min(times[contender]) > 20 * min(times["coview"]):
+                continue  # two calls are enough of it
+            turn = time.perf_counter() + TURN
+            while len(times[contender]) <= rounds or time.perf_counter() < turn:
+                begin = time.perf_counter()
+                call(loss, z_VND)
+                times[contender].append(time.perf_counter() - begin)
+        rounds += 1
+    reference = min(times[case.ratio_to])
+    print(f"{name:26}{'fastest':>11}{'median':>11}{'speed':>8}{'MiB':>7}{'calls':>8}")
+    for contender, found in times.items():
+        command = [sys.executable, __file__, "--only", name, "--memory-of", contender]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        fastest, median = (f"{1e3 * value:.2f} ms" for value in (min(found), statistics.median(found)))
+        print(
+            f"  {contender:24}{fastest:>11}{median:>11}{reference / min(found):8.2f}{float(done.stdout):7.0f}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), metavar="CASE")
+    parser.add_argument("--seconds", type=float, default=20, help="of each case; at least two rounds")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.memory_of:
+        return memory_of(CASES[args.only[0]], args.memory_of)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; speed is the fastest call's, as a ratio")
+    for name in args.only:
+        measure(name, args.seconds)
+    return None
+
+
+if __name__ == "__main__":
+    main()
