@@ -18,10 +18,12 @@ def standardised(z_ND: Tensor) -> Tensor:
 def covariance_energy(a_ND: Tensor, b_ND: Tensor) -> Tensor:
     """The sum of squares of ``a.T @ b``.
 
-    For N < D by the Gram matrices, with which it is the sum of (a aᵀ) ⊙ (b bᵀ): N² D in place of N D².
+    For small N by the Gram matrices, with which it is the sum of (a aᵀ) ⊙ (b bᵀ): N² D for each of them that there is,
+    in place of N D².
     """
     N, D = a_ND.shape
-    if N >= D:
+    gram_matrices = 1 if b_ND is a_ND else 2
+    if gram_matrices * N >= D:
         energy: Tensor = (a_ND.T @ b_ND).square().sum()
         return energy
     a_NN = a_ND @ a_ND.T
