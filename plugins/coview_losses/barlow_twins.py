@@ -5,8 +5,8 @@ Zbontar et al. 2021 (arXiv:2103.03230, equations 1 and 2). With every dimension 
     C_ij = 1/N sum over b of z_bi z'_bj,        loss = sum over i of (1 - C_ii)² + lambda · sum over i ≠ j of C_ij²
 
 The sum of all C_ij² is also that of the products of the views' N × N Gram matrices, element by element, which costs
-less where the batch is smaller than half the width. The statistics are of the whole batch, which every process computes.
-Averaged over the pairs of views of different numbers.
+less where the batch is smaller than half the width. The statistics are of the whole batch, which every process
+computes. Averaged over the pairs of views of different numbers.
 """
 
 from __future__ import annotations
