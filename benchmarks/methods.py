@@ -47,8 +47,8 @@ def main() -> None:
 
 
 HEADER = (
-    "| method | kNN, pretrained | kNN, untrained | kNN, pixels | spread | effective rank | seconds |",
-    "|---|---|---|---|---|---|---|",
+    "| method | seeds | kNN, pretrained | kNN, untrained | kNN, pixels | spread | effective rank | seconds |",
+    "|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -61,7 +61,7 @@ def row(name: str, runs: list[coview.Run]) -> str:
     raw = next(result.value for result in runs[0].results if result.features == "raw")  # has no seed
     last = [json.loads(run.folder.metrics.read_text().splitlines()[-1]) for run in runs]
     diagnostics = [over_seeds([float(line[key]) for line in last], digits) for key, digits in COLUMNS.items()]
-    cells = [name, accuracy["pretrained"], accuracy["untrained"], f"{raw:.3f}", *diagnostics]
+    cells = [name, str(len(runs)), accuracy["pretrained"], accuracy["untrained"], f"{raw:.3f}", *diagnostics]
     return f"| {' | '.join(cells)} |"
 
 
