@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from coview.plugins.discovery import load_plugins as load_plugins
     from coview.plugins.hookspecs import API as API
     from coview.plugins.hookspecs import hookimpl as hookimpl
+    from coview.plugins.hub import hub_or_cache as hub_or_cache
+    from coview.plugins.hub import no_progress_bar as no_progress_bar
     from coview.plugins.nearest import did_you_mean as did_you_mean
     from coview.plugins.registry import Registry as Registry
     from coview.recipe.load import load_recipe as load_recipe
@@ -71,9 +73,11 @@ _HOME = {
     "evaluate_run": "coview.experiment.evaluating",
     "export": "coview.experiment.export",
     "hookimpl": "coview.plugins.hookspecs",
+    "hub_or_cache": "coview.plugins.hub",
     "load_plugins": "coview.plugins.discovery",
     "load_recipe": "coview.recipe.load",
     "load_run": "coview.experiment.run",
+    "no_progress_bar": "coview.plugins.hub",
     "run": "coview.experiment.run",
     "seeded_split": "coview.data.split",
 }

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel
 
 import coview
-from coview_image.encoders.hub import hub_or_cache, no_progress_bar
+from coview import hub_or_cache, no_progress_bar
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _FEATURES = {

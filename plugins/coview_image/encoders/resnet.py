@@ -9,8 +9,8 @@ from annotated_types import Ge, MultipleOf
 from torch import Tensor, nn
 
 import coview
+from coview import no_progress_bar
 from coview_image.encoders.folders import save_timm_folder
-from coview_image.encoders.hub import no_progress_bar
 from coview_image.encoders.resnet_network import build_resnet, is_plain
 
 

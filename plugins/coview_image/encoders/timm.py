@@ -13,8 +13,8 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 import coview
+from coview import hub_or_cache
 from coview_image.encoders.folders import save_timm_folder
-from coview_image.encoders.hub import hub_or_cache
 
 
 class TimmEncoder(nn.Module):

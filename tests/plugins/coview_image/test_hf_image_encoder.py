@@ -128,7 +128,7 @@ def test_what_the_hub_has_not_is_the_users_to_mend(monkeypatch):
     def unknown(*args, **kwargs):
         raise OSError("owner/name is not a model identifier\nand more lines")
 
-    monkeypatch.setattr("coview_image.encoders.hub._answers", lambda url: True)
+    monkeypatch.setattr("coview.plugins.hub._answers", lambda url: True)
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", unknown)
     with pytest.raises(coview.CoviewError) as caught:
         hf_image_encoder("owner/name")()

@@ -128,7 +128,7 @@ def test_a_download_that_fails_is_the_users_to_mend(monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("no route to host")
 
-    monkeypatch.setattr("coview_image.encoders.hub._answers", lambda url: True)
+    monkeypatch.setattr("coview.plugins.hub._answers", lambda url: True)
     monkeypatch.setattr(timm, "create_model", fail)
     with pytest.raises(coview.CoviewError, match="cannot be had: no route to host") as caught:
         timm_encoder("resnet18")(pretrained=True)

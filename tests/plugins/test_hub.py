@@ -12,9 +12,9 @@ from huggingface_hub import constants
 from transformers.utils import logging
 
 import coview
-from coview_image.encoders import hub
+from coview import hub_or_cache, no_progress_bar
+from coview.plugins import hub
 from coview_image.encoders.hf import hf_image_encoder
-from coview_image.encoders.hub import hub_or_cache, no_progress_bar
 from coview_image.encoders.timm import timm_encoder
 
 
