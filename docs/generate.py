@@ -49,6 +49,8 @@ ABOUT: dict[Kind, str] = {
     "It stands in `[loss]`, or several in `[[loss]]`.",
     "evaluator": "An evaluator turns frozen representations into numbers with intervals. Each stands in an "
     "`[[evaluate]]` of its own.",
+    "resource": "Files that other components need and that no wheel of coview carries. `coview data fetch NAME` brings "
+    "them into the cache, once.",
 }
 
 KIND_OF_TABLE: dict[str, Kind] = {"data": "dataset", "augment": "augmentation", "evaluate": "evaluator"}
@@ -173,7 +175,7 @@ def kind_page(registry: coview.Registry, kind: Kind, components: list[Component]
             continue
         parts.append(parameters.doc)
         parts += map(item, parameters.parameters)
-        if not parameters.parameters:
+        if not parameters.parameters and kind != "resource":
             parts.append("It takes no parameters.")
     return GENERATED + "\n" + "\n\n".join(tidy(part) for part in parts) + "\n"
 
@@ -187,6 +189,8 @@ def facts(component: Component) -> str:
         said.append(f'such as `use = "{component.example}"`')
     if component.source:
         said.append(linked(component.source))
+    if component.licence:
+        said.append(f"licence: {component.licence}")
     if component.extra:
         said.append(f"`pip install '{component.extra}'`")
     return " · ".join(said)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from coview.data.contracts import Augmentation as Augmentation
     from coview.data.contracts import Dataset as Dataset
     from coview.data.contracts import Modality as Modality
+    from coview.data.download import debian_files as debian_files
+    from coview.data.download import pypi_file as pypi_file
+    from coview.data.resources import resource_folder as resource_folder
     from coview.data.rng import Rng as Rng
     from coview.data.sample import Sample as Sample
     from coview.data.split import seeded_split as seeded_split
@@ -68,6 +71,7 @@ _HOME = {
     "SampleError": "coview.errors",
     "Views": "coview.model.views",
     "data_folder": "coview.data.cache",
+    "debian_files": "coview.data.download",
     "did_you_mean": "coview.plugins.nearest",
     "embed": "coview.experiment.embed",
     "evaluate_run": "coview.experiment.evaluating",
@@ -78,6 +82,8 @@ _HOME = {
     "load_recipe": "coview.recipe.load",
     "load_run": "coview.experiment.run",
     "no_progress_bar": "coview.plugins.hub",
+    "pypi_file": "coview.data.download",
+    "resource_folder": "coview.data.resources",
     "run": "coview.experiment.run",
     "seeded_split": "coview.data.split",
 }

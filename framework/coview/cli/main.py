@@ -19,6 +19,7 @@ from types import FrameType
 import click
 
 from coview import __version__
+from coview.cli.data import data
 from coview.cli.doctor import doctor
 from coview.cli.plugins import plugins
 from coview.cli.recipe import recipe
@@ -38,7 +39,7 @@ def cli(context: click.Context, disabled: tuple[str, ...], debug: bool) -> None:
     context.obj = disabled
 
 
-for command in (run, evaluate, embed, export, recipe, plugins, doctor):
+for command in (run, evaluate, embed, export, recipe, plugins, data, doctor):
     cli.add_command(command)
 
 

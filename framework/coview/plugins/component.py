@@ -10,7 +10,9 @@ from typing import Any, Literal, get_args
 
 from coview.errors import CoviewError
 
-Kind = Literal["modality", "dataset", "augmentation", "encoder", "projector", "predictor", "loss", "evaluator"]
+Kind = Literal[
+    "modality", "dataset", "augmentation", "encoder", "projector", "predictor", "loss", "evaluator", "resource"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -29,6 +31,7 @@ class Component:
         extra: The pip requirement that brings what the target imports.
         is_family: Whether it serves ``use = "name:…"``, one factory for each name after the colon.
         example: A value of ``use``, for a family.
+        licence: Of a resource.
     """
 
     kind: Kind
@@ -41,6 +44,7 @@ class Component:
     extra: str | None = None
     is_family: bool = False
     example: str = ""
+    licence: str = ""
 
     @property
     def qualified(self) -> str:

@@ -29,6 +29,7 @@ SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
     "projector": ("in_width",),
     "predictor": ("in_width", "width"),
     "loss": ("width",),
+    "resource": ("folder",),
 }
 """Parameters that coview passes itself, and which are therefore not a recipe's."""
 

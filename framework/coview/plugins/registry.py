@@ -136,6 +136,13 @@ class Registry:
         """Registers an evaluator: ``target(**parameters)(features, rng) -> list[Result]``."""
         self._add("evaluator", name, target, summary=summary, source=source, extra=extra)
 
+    def resource(self, name: str, target: str, *, summary: str, licence: str, source: str) -> None:
+        """Registers files to be fetched: ``target(folder)`` writes them into an empty folder.
+
+        ``coview data fetch NAME`` calls it, and ``coview.resource_folder(NAME)`` is where they are then.
+        """
+        self._add("resource", name, target, summary=summary, source=source, licence=licence)
+
     def family(
         self,
         kind: Kind,

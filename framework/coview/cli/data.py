@@ -1,0 +1,124 @@
+"""``coview data``: the data sets there are, what is in them, and fetching what they need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coview.cli.output import print_columns, print_json
+
+if TYPE_CHECKING:
+    from coview.plugins.registry import Registry
+
+
+@click.group()
+def data() -> None:
+    """Data sets, and the files that components need."""
+
+
+@data.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def list_data(disabled: tuple[str, ...], as_json: bool) -> None:
+    """Data sets, and resources with whether they are there."""
+    from coview.data.cache import data_folder
+    from coview.plugins.discovery import load_plugins
+
+    registry = load_plugins(disable=disabled)
+    datasets = registry.of_kind("dataset")
+    resources = [(resource, data_folder(resource.name)) for resource in registry.of_kind("resource")]
+    if as_json:
+        print_json(
+            {
+                "datasets": [{"name": c.name, "plugin": c.plugin, "summary": c.summary} for c in datasets],
+                "resources": [
+                    {
+                        "name": resource.name,
+                        "plugin": resource.plugin,
+                        "summary": resource.summary,
+                        "licence": resource.licence,
+                        "folder": str(folder) if folder.is_dir() else None,
+                    }
+                    for resource, folder in resources
+                ],
+            }
+        )
+        return
+    print_columns([("dataset", c.example if c.is_family else c.name, c.plugin, c.summary) for c in datasets])
+    if resources:
+        click.echo()
+    print_columns(
+        [
+            ("resource", c.name, "fetched" if folder.is_dir() else "not fetched", f"{c.summary} ({c.licence})")
+            for c, folder in resources
+        ]
+    )
+
+
+@data.command("fetch")
+@click.argument("names", metavar="NAME…", nargs=-1, required=True)
+@click.option("--again", is_flag=True, help="Replace what is there.")
+@click.pass_obj
+def fetch(disabled: tuple[str, ...], names: tuple[str, ...], again: bool) -> None:
+    """Fetch resources into the cache.
+
+    The cache is $COVIEW_DATA, or coview/data in your cache folder. What has been fetched is not fetched again.
+    """
+    from coview.data.resources import fetch_resource
+    from coview.plugins.discovery import load_plugins
+
+    registry = load_plugins(disable=disabled)
+    found = [registry.resolve("resource", name).component for name in names]  # a wrong name before any download
+    for name, component in zip(names, found, strict=True):
+        click.echo(f"{name}: {component.summary} ({component.licence}; {component.source})")
+        click.echo(f"{name}: {fetch_resource(name, registry, again=again)}")
+
+
+@data.command("show")
+@click.argument("name")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A parameter, such as root=my-pictures.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def show(disabled: tuple[str, ...], name: str, sets: tuple[str, ...], as_json: bool) -> None:
+    """What is in a data set.
+
+    Its splits with their sizes and a first sample, classes, licence and citation.
+    """
+    from coview.plugins.discovery import load_plugins
+    from coview.recipe.override import parse_set
+
+    page = _page(name, parse_set(sets), load_plugins(disable=disabled))
+    if as_json:
+        print_json(page)
+        return
+    click.echo(f"{page['name']}: {', '.join(page['modalities'])}, {page['licence']}, version {page['version']}")
+    for split in page["splits"]:
+        click.echo(f"  {split['split']:<11}{split['samples']:>9,} samples  {split['first']}")
+    if page["classes"]:
+        shown = ", ".join(page["classes"][:12]) + (", …" if len(page["classes"]) > 12 else "")
+        click.echo(f"  {len(page['classes'])} classes: {shown}")
+    click.echo(f"  {page['citation']}")
+
+
+def _page(name: str, parameters: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    from coview.data.building import build_dataset, splits_of
+    from coview.recipe.recipe import ComponentTable
+
+    table = ComponentTable(name, parameters)
+    splits = []
+    dataset: Any = None
+    for split in splits_of(table, registry):
+        dataset = build_dataset(table, split, registry)
+        values = dataset[0].values
+        first = "; ".join(registry.build("modality", kind).describe(value) for kind, value in values.items())
+        splits.append({"split": split, "samples": len(dataset), "first": first})
+    return {
+        "name": name,
+        "modalities": list(dataset.modalities),
+        "splits": splits,
+        "classes": None if dataset.classes is None else list(dataset.classes),
+        "licence": dataset.licence,
+        "version": dataset.version,
+        "citation": dataset.citation,
+    }

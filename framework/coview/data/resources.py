@@ -1,0 +1,65 @@
+"""Files that components need and no wheel of coview carries: fetched once, by name, into the cache.
+
+``coview data fetch NAME`` calls what a plugin has registered under that name. It writes into a folder that only
+becomes the resource's when all of it has succeeded, so a resource is there as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from filelock import FileLock
+
+from coview.data.cache import data_folder
+from coview.errors import CoviewError
+from coview.plugins.registry import Registry
+
+
+def resource_folder(name: str) -> Path:
+    """The folder of a fetched resource.
+
+    Raises:
+        CoviewError: If it has not been fetched, with the command that does.
+    """
+    folder = data_folder(name)
+    if not folder.is_dir():
+        raise CoviewError(f"{name} is not there: {folder} is missing", hint=f"coview data fetch {name}")
+    return folder
+
+
+def fetch_resource(name: str, registry: Registry, *, again: bool = False) -> Path:
+    """Fetches a resource that is not there yet.
+
+    Args:
+        name: As registered.
+        registry: Where it is registered.
+        again: Whether to replace one that is there.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        CoviewError: If there is none of that name, it cannot be fetched, or the cache cannot be written.
+    """
+    fetch = registry.resolve("resource", name).factory()
+    folder = data_folder(name.rpartition("/")[2])
+    beside = folder.with_name(f".{folder.name}.part")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if folder.is_dir() and not again:
+                return folder
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir()
+            try:
+                fetch(beside)
+                if not any(beside.iterdir()):
+                    raise CoviewError(f"{name}: nothing was fetched", hint="this is for the plugin's author")
+                shutil.rmtree(folder, ignore_errors=True)
+                beside.rename(folder)
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise CoviewError(f"{name} cannot be fetched into {folder}: {error.strerror or error}") from error
+    return folder
