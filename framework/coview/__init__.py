@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coview.data.contracts import Modality as Modality
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
+    from coview.data.pairs import Pairs as Pairs
     from coview.data.resources import resource_folder as resource_folder
     from coview.data.rng import Rng as Rng
     from coview.data.sample import Sample as Sample
@@ -61,6 +62,7 @@ _HOME = {
     "Features": "coview.evaluate.features",
     "Modality": "coview.data.contracts",
     "Needs": "coview.model.needs",
+    "Pairs": "coview.data.pairs",
     "Recipe": "coview.recipe.recipe",
     "RecipeError": "coview.errors",
     "Registry": "coview.plugins.registry",

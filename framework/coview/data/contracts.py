@@ -21,7 +21,8 @@ class Dataset(Protocol):
     :class:`coview.SampleError` for a sample that cannot be read: the loader skips, names and counts it.
 
     A class attribute ``labelled = False`` says that no split ever has class labels: a loss that needs them is then
-    refused when the recipe is checked.
+    refused when the recipe is checked. An attribute ``pairs`` holds judged pairs of the split's rows, as
+    :class:`coview.Pairs`, or None.
     """
 
     splits: ClassVar[tuple[str, ...]]
@@ -42,6 +43,14 @@ class Augmentation(Protocol):
 
     def __call__(self, value: Any, rng: Rng, /) -> Any:
         """The new value; ``value`` is left as it was."""
+        ...
+
+
+class Collates(Protocol):
+    """Makes a batch of values: a modality, or an encoder that needs batches of its own."""
+
+    def collate(self, values: Sequence[Any], /) -> Any:
+        """As :meth:`Modality.collate`."""
         ...
 
 

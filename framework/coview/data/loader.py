@@ -19,7 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 from torch.utils.data import Dataset as TorchDataset
 
 from coview.data.batch import Batch, Skipped
-from coview.data.contracts import Dataset, Modality
+from coview.data.contracts import Collates, Dataset
 from coview.data.order import RankBatches
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
@@ -40,7 +40,7 @@ def worker_count(setting: int | str, ranks: int = 1) -> int:
 def view_loader(
     dataset: Dataset,
     maker: ViewMaker,
-    modalities: Mapping[str, Modality],
+    collators: Mapping[str, Collates],
     batches: RankBatches,
     *,
     workers: int,
@@ -51,14 +51,14 @@ def view_loader(
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    collate = _Collate(modalities, maker.modalities, maker.global_views)
+    collate = _Collate(collators, maker.modalities, maker.global_views)
     return _batches(_Reader(dataset, maker), batches, collate, workers, pin_memory)
 
 
 def sample_loader(
     dataset: Dataset,
     modality_name: str,
-    modality: Modality,
+    collator: Collates,
     *,
     batch_size: int,
     workers: int,
@@ -71,7 +71,7 @@ def sample_loader(
     """
     batches = BatchSampler(SequentialSampler(_Sized(len(dataset))), batch_size, drop_last=False)
     maker = ViewMaker(seed=0, modalities=(modality_name,), pipelines=[()], global_views=1)
-    collate = _Collate({modality_name: modality}, maker.modalities, maker.global_views)
+    collate = _Collate({modality_name: collator}, maker.modalities, maker.global_views)
     return _batches(_Reader(dataset, maker), batches, collate, workers, pin_memory)
 
 
@@ -114,7 +114,7 @@ class _Reader(TorchDataset[Any]):
 
 @dataclass(frozen=True)
 class _Collate:
-    modalities: Mapping[str, Modality]
+    collators: Mapping[str, Collates]
     of_view: tuple[str, ...]
     global_views: int
 
@@ -143,10 +143,10 @@ class _Collate:
 
     def _inputs(self, read: Sequence[_Read], views: range) -> dict[str, Any]:
         inputs: dict[str, Any] = {}
-        for name, modality in self.modalities.items():
+        for name, collator in self.collators.items():
             values = [item.views[view] for view in views if self.of_view[view] == name for item in read]
             if values:
-                inputs[name] = modality.collate(values)
+                inputs[name] = collator.collate(values)
         return inputs
 
 

@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from coview.data.batch import Batch, Skipped
-from coview.data.contracts import Dataset, Modality
+from coview.data.contracts import Collates, Dataset, Modality
 from coview.data.loader import sample_loader
 from coview.data.skipped import SkippedSamples
 from coview.evaluate.features import FeatureSplit
 from coview.model.contracts import Encoder
+from coview.model.encoder_hooks import collator
 
 _BATCH = 256
 
@@ -57,7 +58,7 @@ def embed_split(
         dataset: The split.
         split: Its name.
         modality_name: Which of its modalities the encoder takes.
-        modality: That modality.
+        modality: That modality, whose ``collate`` an encoder without its own takes.
         device: Where to compute.
         workers: Loader processes.
         show: Goes through the batches and shows how far they are.
@@ -68,7 +69,7 @@ def embed_split(
 
     encoder.eval()
     with torch.no_grad():
-        return _embed(encode, dataset, split, modality_name, modality, device, workers, show)
+        return _embed(encode, dataset, split, modality_name, collator(modality, encoder), device, workers, show)
 
 
 def embed_raw(
@@ -81,8 +82,7 @@ def embed_raw(
     show: Show = lambda batches: batches,
 ) -> Embedded:
     """The modality's raw features of a split: the control that any encoder has to beat."""
-    modality = cast(Modality, _Raw(features_of))
-    return _embed(lambda x: x, dataset, split, modality_name, modality, torch.device("cpu"), workers, show)
+    return _embed(lambda x: x, dataset, split, modality_name, _Raw(features_of), torch.device("cpu"), workers, show)
 
 
 def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
@@ -115,7 +115,7 @@ def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class _Raw:
-    """Stands in for a modality: its batches are the raw features."""
+    """Makes batches that are the raw features."""
 
     features_of: Callable[[Sequence[Any]], np.ndarray]
 
@@ -128,7 +128,7 @@ def _embed(
     dataset: Dataset,
     split: str,
     modality_name: str,
-    modality: Modality,
+    collates: Collates,
     device: torch.device,
     workers: int,
     show: Show,
@@ -136,7 +136,7 @@ def _embed(
     skipped = SkippedSamples(len(dataset), split)
     rows: list[Tensor] = []
     columns: dict[str, list[Tensor | None]] = {"ids": [], "labels": [], "scores": [], "groups": []}
-    loader = sample_loader(dataset, modality_name, modality, batch_size=_BATCH, workers=workers)
+    loader = sample_loader(dataset, modality_name, collates, batch_size=_BATCH, workers=workers)
     for batch in show(loader):
         skipped.add(batch.skipped)
         if len(batch):

@@ -14,7 +14,7 @@ from coview.data.building import build_modalities, build_split, splits_of
 from coview.data.contracts import Dataset
 from coview.data.loader import worker_count
 from coview.data.split import seeded_split
-from coview.errors import SampleError
+from coview.data.values import readable_values
 from coview.evaluate.embedding import Embedded, embed_raw, embed_split, read_embedded, write_embedded
 from coview.evaluate.features import FeatureSplit
 from coview.model.topology import Topology, build_topology
@@ -122,10 +122,10 @@ class FeatureStore:
             return track_items(batches, len(dataset), f"embedding {split} ({kind})", size=_size, console=self.console)
 
         if kind == "raw":
-            features_of = modality.fit_raw(_values(self.dataset("train"), self.modality))
+            features_of = modality.fit_raw(readable_values(self.dataset("train"), self.modality))
             return embed_raw(dataset, split, self.modality, features_of, workers=workers, show=show)
         if kind == "untrained":
-            self._untrained = self._untrained or build_topology(self.recipe, self.registry)
+            self._untrained = self._untrained or build_topology(self.recipe, self.registry, self.dataset("train"))
         topology = self.topology if kind == "pretrained" else self._untrained
         assert topology is not None
         encoder = topology.evaluated_encoder(self.modality).to(self.device)
@@ -136,14 +136,6 @@ class FeatureStore:
 
 def _size(batch: Batch) -> int:
     return len(batch) + len(batch.skipped)
-
-
-def _values(dataset: Dataset, modality: str) -> Iterator[Any]:
-    for index in range(len(dataset)):
-        try:
-            yield dataset[index][modality]
-        except SampleError:
-            continue
 
 
 def _rows(split: FeatureSplit, indices: Any) -> FeatureSplit:

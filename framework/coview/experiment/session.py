@@ -70,7 +70,7 @@ class Session:
         dataset = build_split(recipe, "train", registry)
         planned = plan_evaluators(recipe, registry, dataset)
         datasets = {"train": dataset, **build_evaluated(recipe, registry, planned)}
-        topology = build_topology(recipe, registry)
+        topology = build_topology(recipe, registry, dataset)
         check_labels(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
         folder = resumed or self._new_folder(accelerator)

@@ -12,6 +12,7 @@ from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
 from coview.experiment.evaluating import build_evaluated, plan_evaluators
+from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import build_loss, check_labels
 from coview.model.topology import build_topology
 from coview.model.views import Views
@@ -31,14 +32,14 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     dataset = build_split(recipe, "train", registry)
     build_evaluated(recipe, registry, plan_evaluators(recipe, registry, dataset))
     with torch.device("meta"):
-        topology = build_topology(recipe, registry)
+        topology = build_topology(recipe, registry, dataset)
     loss = build_loss(recipe, registry, topology.student.width)
     length = Length.of(recipe, len(dataset), loss.smallest_batch)
     size = min(_SAMPLES, len(dataset))
     batches = view_loader(
         dataset,
         build_view_maker(recipe, registry),
-        build_modalities(recipe, registry),
+        collators(build_modalities(recipe, registry), topology.student),
         RankBatches(Order(len(dataset), size, recipe.seed), 0, 1),
         workers=0,
     )

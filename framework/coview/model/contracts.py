@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,6 +14,9 @@ from coview.model.encoding import Encoding
 class Encoder(Protocol):
     """An ``nn.Module`` from a modality's batch to an :class:`Encoding`. Padding must not change what it returns.
 
+    One that has ``collate(values)`` makes its batches itself, in place of the modality: a tokenizer, say. It is called
+    in loader processes. One that has ``fit(values)`` is a :class:`FitsToData`.
+
     Attributes:
         width: D of ``pooled_ND``.
     """
@@ -21,6 +25,20 @@ class Encoder(Protocol):
 
     def __call__(self, batch: Any, /) -> Encoding:
         """Encodes what the modality has collated."""
+        ...
+
+
+@runtime_checkable
+class FitsToData(Protocol):
+    """An encoder of which a part is made from the training data before any step: a tokenizer, a scale."""
+
+    def fit(self, values: Iterable[Any], /) -> None:
+        """Fits to the training values of its modality.
+
+        The same values have to give the same. What it finds belongs into ``state_dict()`` (buffers of fixed shapes, or
+        ``get_extra_state`` as a tensor), from which a run that goes on or is loaded has it, whatever became of the
+        data since.
+        """
         ...
 
 

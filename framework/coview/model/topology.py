@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from coview.data.batch import Batch
+from coview.data.contracts import Dataset
+from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
 from coview.model.loss_terms import LossTerms, build_loss
 from coview.model.queue import Queue
@@ -71,13 +73,21 @@ class Topology(nn.Module):
         )
 
 
-def build_topology(recipe: Recipe, registry: Registry) -> Topology:
+def build_topology(recipe: Recipe, registry: Registry, fit_to: Dataset | None = None) -> Topology:
     """The topology of a recipe, its weights initialised by its seed.
+
+    Args:
+        recipe: The recipe.
+        registry: Where its components come from.
+        fit_to: The training split, for encoders that fit a part of themselves to it; absent where a checkpoint will
+            bring what they had found.
 
     Raises:
         CoviewError: If a part cannot be built, or parts do not fit each other.
     """
     student = build_towers(recipe, registry)
+    if fit_to is not None:  # before the teacher is copied
+        fit_encoders(student, fit_to)
     averages = recipe.teacher is not None and not recipe.teacher.stop_gradient
     return Topology(
         student,

@@ -26,6 +26,7 @@ from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose
 from coview.model.batch_norm import synchronise_batch_norm
+from coview.model.encoder_hooks import collators
 from coview.model.gather import average_gradients, several_ranks
 from coview.model.teacher import momentum_at
 from coview.model.topology import Topology
@@ -214,7 +215,7 @@ class Pretraining:
         loader = view_loader(
             self._dataset,
             build_view_maker(self.recipe, self._registry),
-            build_modalities(self.recipe, self._registry),
+            collators(build_modalities(self.recipe, self._registry), self.topology.student),
             RankBatches(order, first, last, self.accelerator.process_index, ranks),
             workers=worker_count(self.recipe.settings.workers, ranks),
             pin_memory=self.accelerator.device.type == "cuda",

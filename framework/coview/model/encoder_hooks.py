@@ -1,0 +1,40 @@
+"""What an encoder may bring besides its forward pass: a collation of its own, and what it fits to the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from coview.data.contracts import Collates, Dataset, Modality
+from coview.data.values import readable_values
+from coview.model.contracts import FitsToData
+from coview.model.tower import Towers
+
+
+@dataclass(frozen=True)
+class _EncodersOwn:
+    """An encoder's collation without the encoder, for a loader process that does not share this one's memory."""
+
+    collate: Callable[[Sequence[Any]], Any]
+
+
+def collator(modality: Modality, encoder: nn.Module) -> Collates:
+    """Who makes batches for an encoder: itself where it has ``collate``, else the modality."""
+    own = getattr(encoder, "collate", None)
+    return modality if own is None else _EncodersOwn(own)
+
+
+def collators(modalities: Mapping[str, Modality], towers: Towers) -> dict[str, Collates]:
+    """Who makes batches for each modality's encoder."""
+    return {name: collator(modality, towers.encoder(name)) for name, modality in modalities.items()}
+
+
+def fit_encoders(towers: Towers, dataset: Dataset) -> None:
+    """Fits the encoders that have ``fit`` to the training values of their modalities."""
+    for name in towers.towers:
+        encoder = towers.encoder(name)
+        if isinstance(encoder, FitsToData):
+            encoder.fit(readable_values(dataset, name))
