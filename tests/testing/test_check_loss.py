@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from torch import nn
 
 import coview
-from coview.testing import LOSS_CHECKS, LossCheckError, check_loss, example_cases, example_views, outcome_of
+from coview.testing import LOSS_CHECKS, ConformanceError, check_loss, example_cases, example_views, outcome_of
 from coview.testing.loss_under_test import LossUnderTest
 
 
@@ -161,7 +161,7 @@ def test_a_right_loss_passes() -> None:
     ("loss", "check", "message"), [(k, *v) for k, v in WRONG.items()], ids=lambda x: getattr(x, "__name__", "")
 )
 def test_a_wrong_loss_is_found_out(loss, check, message) -> None:
-    with pytest.raises(LossCheckError) as caught:
+    with pytest.raises(ConformanceError) as caught:
         check_loss(loss, only=[check])
     lines = str(caught.value).splitlines()
     assert lines[0].startswith(f"{loss.__name__} does not keep ")
@@ -179,13 +179,13 @@ def test_the_teachers_own_picture_is_no_positive() -> None:
     class OnlyWithATeacher(DiagonalPositive):
         needs = coview.Needs(views=2, most_views=2, teacher=True)
 
-    with pytest.raises(LossCheckError, match="views_come_together: with a teacher"):
+    with pytest.raises(ConformanceError, match="views_come_together: with a teacher"):
         check_loss(OnlyWithATeacher, only=["views_come_together"])
 
 
 def test_an_exception_has_to_be_needed() -> None:
     check_loss(IgnoresIds, except_for={"samples_of_equal_id": "for the test"})
-    with pytest.raises(LossCheckError, match=r"order_of_samples: passes, though it is excepted \(why not\)"):
+    with pytest.raises(ConformanceError, match=r"order_of_samples: passes, though it is excepted \(why not\)"):
         check_loss(Right, only=["order_of_samples"], except_for={"order_of_samples": "why not"})
 
 

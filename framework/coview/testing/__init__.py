@@ -8,8 +8,12 @@ def test_my_loss():
 
 from __future__ import annotations
 
-from coview.testing.check_loss import LossCheckError as LossCheckError
+from coview.testing.augmentation_checks import AUGMENTATION_CHECKS as AUGMENTATION_CHECKS
+from coview.testing.check_augmentation import check_augmentation as check_augmentation
+from coview.testing.check_encoder import check_encoder as check_encoder
 from coview.testing.check_loss import check_loss as check_loss
+from coview.testing.conformance import ConformanceError as ConformanceError
+from coview.testing.encoder_checks import ENCODER_CHECKS as ENCODER_CHECKS
 from coview.testing.example_views import example_cases as example_cases
 from coview.testing.example_views import example_views as example_views
 from coview.testing.loss_checks import LOSS_CHECKS as LOSS_CHECKS
@@ -17,9 +21,13 @@ from coview.testing.outcome import Outcome as Outcome
 from coview.testing.outcome import outcome_of as outcome_of
 
 __all__ = [
+    "AUGMENTATION_CHECKS",
+    "ENCODER_CHECKS",
     "LOSS_CHECKS",
-    "LossCheckError",
+    "ConformanceError",
     "Outcome",
+    "check_augmentation",
+    "check_encoder",
     "check_loss",
     "example_cases",
     "example_views",

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from coview.testing.conformance import run_checks
 from coview.testing.loss_checks import LOSS_CHECKS
 from coview.testing.loss_under_test import LossUnderTest
-
-
-class LossCheckError(AssertionError):
-    """A loss that does not keep its promises, with everything that was found."""
 
 
 def check_loss(
@@ -31,28 +28,7 @@ def check_loss(
             ``{"samples_of_equal_id": "its statistics are of the whole batch"}``. One that it passes is an error.
 
     Raises:
-        LossCheckError: With all that is wrong.
+        ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name.
     """
-    except_for = except_for or {}
-    unknown = sorted({*only, *except_for} - set(LOSS_CHECKS))
-    if unknown:
-        raise ValueError(f"no such check: {', '.join(unknown)}; there are {', '.join(LOSS_CHECKS)}")
-    tested = LossUnderTest(factory, parameters or {})
-    found: list[str] = []
-    for name in only:
-        try:
-            problems = list(LOSS_CHECKS[name](tested))
-        except Exception as error:
-            error.add_note(f"in the check {name} of {_name(factory)}")
-            raise
-        if name in except_for and not problems:
-            found.append(f"{name}: passes, though it is excepted ({except_for[name]})")
-        elif name not in except_for:
-            found += [f"{name}: {problem}" for problem in problems]
-    if found:
-        raise LossCheckError("\n  ".join([f"{_name(factory)} does not keep {len(found)} promises:", *found]))
-
-
-def _name(factory: Callable[..., Any]) -> str:
-    return getattr(factory, "__name__", type(factory).__name__)
+    run_checks(LOSS_CHECKS, LossUnderTest(factory, parameters or {}), factory, only, except_for)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from coview.model.views import Views
+from coview.testing.conformance import Problems
 from coview.testing.example_views import example_cases, example_views
 from coview.testing.loss_under_test import LossUnderTest
 from coview.testing.outcome import Outcome, outcome_of, scalar_of
@@ -20,8 +21,6 @@ TOLERANCE = 1e-10
 
 ONE_PAIR = (4, 9, 6, 4, 8, 5, 7)
 """Ids of seven samples, of which the first and the fourth are equal."""
-
-Problems = Iterator[str]
 
 
 def returns_a_scalar(tested: LossUnderTest) -> Problems:

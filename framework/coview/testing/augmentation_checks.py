@@ -1,0 +1,180 @@
+"""What every augmentation of one sample promises, one check each. A check yields what is wrong, in words."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from coview.data.loader import view_loader
+from coview.data.order import Order, RankBatches
+from coview.data.rng import Rng
+from coview.data.sample import Sample
+from coview.data.views import ViewMaker
+from coview.testing.conformance import Problems
+from coview.testing.same import distinct, same
+
+DRAWS = 24
+"""Keys among which a random augmentation has to draw more than one thing."""
+
+
+@dataclass(frozen=True)
+class AugmentationUnderTest:
+    """An augmentation, by what builds it, and values to try it on.
+
+    Attributes:
+        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        values: Values of its modality.
+    """
+
+    factory: Callable[..., Any]
+    parameters: Mapping[str, Any]
+    values: Sequence[Any]
+
+    def fresh(self) -> Any:
+        """A new instance."""
+        return self.factory(**copy.deepcopy(dict(self.parameters)))
+
+    def outcomes(self, augmentation: Any) -> list[Any]:
+        """What becomes of each value, each at a key of its own."""
+        return [
+            augmentation(copy.deepcopy(value), Rng(seed=1, sample=row, position=2))
+            for row, value in enumerate(self.values)
+        ]
+
+
+def depends_on_its_key_alone(tested: AugmentationUnderTest) -> Problems:
+    """The same key gives the same view: twice in a row, in any order, from a new instance, and from a copy."""
+    augmentation = tested.fresh()
+    expected = tested.outcomes(augmentation)
+    others = {
+        "called again": tested.outcomes(augmentation),
+        "by a new instance": tested.outcomes(tested.fresh()),
+        "by a copy": tested.outcomes(copy.deepcopy(augmentation)),
+    }
+    backwards = [
+        augmentation(copy.deepcopy(value), Rng(seed=1, sample=row, position=2))
+        for row, value in reversed(list(enumerate(tested.values)))
+    ]
+    others["in another order"] = backwards[::-1]
+    try:
+        others["after pickling"] = tested.outcomes(pickle.loads(pickle.dumps(augmentation)))
+    except Exception as error:  # whatever a class's own pickling raises
+        yield f"it cannot be pickled, which a loader process started by spawn needs: {error}"
+    for how, outcome in others.items():
+        changed = [row for row, pair in enumerate(zip(expected, outcome, strict=True)) if not same(*pair)]
+        if changed:
+            yield f"{how}, value {changed[0]} of {len(expected)} comes out differently at the same key"
+
+
+def draws_anew_for_each_key(tested: AugmentationUnderTest) -> Problems:
+    """Another seed, epoch, sample, view or position draws something else.
+
+    An augmentation that never draws anything has nothing to pass here: except it, with the reason.
+    """
+    for part in ("seed", "epoch", "sample", "view", "position"):
+        augmentation = tested.fresh()
+        most = max(
+            distinct([augmentation(copy.deepcopy(value), Rng(**{part: number})) for number in range(DRAWS)])
+            for value in tested.values
+        )
+        if most == 1:
+            yield f"{DRAWS} values of {part} give one and the same view of every value"
+
+
+def uses_no_other_randomness(tested: AugmentationUnderTest) -> Problems:
+    """The global generators of Python, NumPy and PyTorch neither change the view nor are changed."""
+    outcomes = []
+    for seed in (0, 1):
+        with _global_generators():
+            random.seed(seed)
+            np.random.seed(seed)
+            torch.manual_seed(seed)
+            before = _states()
+            outcomes.append(tested.outcomes(tested.fresh()))
+            for name, state in _states().items():
+                if not same(before[name], state):
+                    yield f"it draws from, or seeds, the global generator of {name}"
+    if not same(*outcomes):
+        yield "the view depends on a global generator's seed"
+
+
+def leaves_its_value_alone(tested: AugmentationUnderTest) -> Problems:
+    """The value given stays as it was: the other views are made of it."""
+    augmentation = tested.fresh()
+    for row, value in enumerate(tested.values):
+        given = copy.deepcopy(value)
+        augmentation(given, Rng(sample=row))
+        if not same(given, value):
+            yield f"it writes into value {row}"
+
+
+def is_the_same_in_loader_processes(tested: AugmentationUnderTest) -> Problems:
+    """With 0 and with 2 loader processes the views of two epochs are the same, and differ between the epochs."""
+    alone, shared = ([*_loaded(tested, workers)] for workers in (0, 2))
+    if len(alone) != len(shared) or not all(map(same, alone, shared)):
+        yield "the views with 2 loader processes differ from those with none"
+
+
+AUGMENTATION_CHECKS: Mapping[str, Callable[[AugmentationUnderTest], Problems]] = {
+    check.__name__: check
+    for check in (
+        depends_on_its_key_alone,
+        draws_anew_for_each_key,
+        uses_no_other_randomness,
+        leaves_its_value_alone,
+        is_the_same_in_loader_processes,
+    )
+}
+"""Name to check."""
+
+
+class _Values:
+    """The values as a data set."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample({"value": copy.deepcopy(self._values[index])}, id=index)
+
+
+class _Listed:
+    """Stands in for a modality: a batch is the list of its values."""
+
+    def collate(self, values: Sequence[Any], /) -> Any:
+        return list(values)
+
+
+def _loaded(tested: AugmentationUnderTest, workers: int) -> Iterator[Any]:
+    maker = ViewMaker(3, ("value", "value"), [[(0, tested.fresh())]] * 2, global_views=2)
+    dataset: Any = _Values(tested.values)
+    order = Order(len(dataset), len(dataset) // 2, seed=3)
+    batches = RankBatches(order, 0, 2 * order.batches_per_epoch)
+    for batch in view_loader(dataset, maker, {"value": _Listed()}, batches, workers=workers):
+        yield batch.inputs["value"]
+
+
+def _states() -> dict[str, Any]:
+    return {"Python": random.getstate(), "NumPy": np.random.get_state(), "PyTorch": torch.get_rng_state()}
+
+
+@contextmanager
+def _global_generators() -> Iterator[None]:
+    states = _states()
+    try:
+        yield
+    finally:
+        random.setstate(states["Python"])
+        np.random.set_state(states["NumPy"])
+        torch.set_rng_state(states["PyTorch"])
