@@ -19,6 +19,7 @@ from types import FrameType
 import click
 
 from coview import __version__
+from coview.cli.augment import augment
 from coview.cli.data import data
 from coview.cli.doctor import doctor
 from coview.cli.plugins import plugins
@@ -39,7 +40,7 @@ def cli(context: click.Context, disabled: tuple[str, ...], debug: bool) -> None:
     context.obj = disabled
 
 
-for command in (run, evaluate, embed, export, recipe, plugins, data, doctor):
+for command in (run, evaluate, embed, export, recipe, plugins, data, augment, doctor):
     cli.add_command(command)
 
 

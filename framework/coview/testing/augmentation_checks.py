@@ -16,10 +16,10 @@ import torch
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.rng import Rng
+from coview.data.same import distinct, same
 from coview.data.sample import Sample
 from coview.data.views import ViewMaker
 from coview.testing.conformance import Problems
-from coview.testing.same import distinct, same
 
 DRAWS = 24
 """Keys among which a random augmentation has to draw more than one thing."""

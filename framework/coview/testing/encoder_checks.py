@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from coview.data.batch import map_tensors
 from coview.data.contracts import Modality
+from coview.data.same import same
 from coview.model.encoder_hooks import collator
 from coview.model.encoding import Encoding
 from coview.testing.conformance import Problems
-from coview.testing.same import same
 
 TOLERANCE = 1e-4
 """Relative to the largest number of an encoding: other batch sizes take other kernels, in fp32."""

@@ -1,0 +1,90 @@
+"""Measuring the augmentations of a recipe, or of a run with its trained encoder as the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from coview.data.building import build_modalities, build_split
+from coview.data.contracts import Dataset
+from coview.data.loader import worker_count
+from coview.data.values import readable_values
+from coview.evaluate.embedding import embed_raw, embed_split
+from coview.evaluate.features import FeatureSplit
+from coview.experiment.augmentation.measure import Embed, Strength, choose_rows, measure
+from coview.experiment.augmentation.steps import augmented, pipelines
+from coview.experiment.run import load_run
+from coview.model.topology import build_topology
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+from coview.train.device import choose_device
+
+Reference = Literal["encoder", "raw"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The strengths of a modality's augmentations, and under what they were measured."""
+
+    modality: str
+    reference: str
+    strengths: list[Strength]
+
+
+def measure_augmentations(
+    source: Recipe | Path,
+    registry: Registry,
+    *,
+    samples: int = 512,
+    reference: Reference = "encoder",
+) -> list[Measured]:
+    """Measures every modality that a recipe augments, on samples of the training split.
+
+    Args:
+        source: A recipe, whose encoder is taken as training would start from it; or a run's folder, whose trained
+            encoder is.
+        registry: Where components come from.
+        samples: How many are drawn, by the recipe's seed.
+        reference: Under which encoder: the recipe's or run's, or the modality's raw features.
+
+    Raises:
+        CoviewError: If nothing is augmented, or the data is not there.
+    """
+    run = load_run(source, registry=registry) if isinstance(source, Path) else None
+    recipe = run.recipe if run is not None else source
+    assert isinstance(recipe, Recipe)
+    dataset = build_split(recipe, "train", registry)
+    found = []
+    rows = choose_rows(dataset, samples, recipe.seed)
+    for name in augmented(recipe):
+        steps = pipelines(recipe, registry, name)
+        if reference == "raw":
+            embed, described = _raw(recipe, registry, dataset, name), f"the raw features of {name}"
+        else:
+            topology = run.topology if run is not None else build_topology(recipe, registry, dataset)
+            encoder = topology.evaluated_encoder(name)
+            how = f"as {run.path} trained it" if run is not None else "before training"
+            embed, described = _encoder(recipe, registry, encoder, name), f"{recipe.encoder[name].use} {how}"
+        found.append(Measured(name, described, measure(dataset, name, rows, steps, embed, seed=recipe.seed)))
+    return found
+
+
+def _encoder(recipe: Recipe, registry: Registry, encoder: Any, name: str) -> Embed:
+    modality, device = build_modalities(recipe, registry)[name], choose_device(recipe)
+    encoder = encoder.to(device)
+
+    def embed(dataset: Any) -> FeatureSplit:
+        workers = worker_count(recipe.settings.workers)
+        return embed_split(encoder, dataset, "train", name, modality, device=device, workers=workers).features
+
+    return embed
+
+
+def _raw(recipe: Recipe, registry: Registry, dataset: Dataset, name: str) -> Embed:
+    features_of = build_modalities(recipe, registry)[name].fit_raw(readable_values(dataset, name))
+
+    def embed(views: Any) -> FeatureSplit:
+        return embed_raw(views, "train", name, features_of, workers=0).features
+
+    return embed

@@ -1,0 +1,78 @@
+"""A page that shows what a recipe's augmentations do: the views of some samples, and each step alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from coview.data.building import build_modalities, build_split
+from coview.data.contracts import Dataset, Modality
+from coview.errors import CoviewError
+from coview.experiment.augmentation.measure import choose_rows
+from coview.experiment.augmentation.steps import Augmented, Pipeline, augmented, pipelines
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+from coview.track.atomic import write_atomically
+
+
+def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int = 6, views: int = 4) -> Path:
+    """Writes one self-contained page, and returns its path.
+
+    Args:
+        recipe: The recipe.
+        registry: Where components come from.
+        out: The file.
+        samples: How many, drawn from the training split by the recipe's seed.
+        views: How many of each.
+
+    Raises:
+        CoviewError: If nothing is augmented, the data is not there, or jinja2 is missing.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise CoviewError(
+            "the page needs jinja2, which is not installed", hint="pip install 'coview[report]'"
+        ) from error
+    dataset = build_split(recipe, "train", registry)
+    rows = choose_rows(dataset, samples, recipe.seed)
+    modalities = build_modalities(recipe, registry)
+    sections = [
+        {
+            "modality": name,
+            "samples": [_caption(dataset, row) for row in rows],
+            "originals": _shown(dataset, name, modalities[name], rows, (), 0, recipe.seed),
+            "pipelines": [
+                _pipeline(dataset, name, modalities[name], rows, each, views, recipe.seed)
+                for each in reversed(pipelines(recipe, registry, name))
+            ],
+        }
+        for name in augmented(recipe)
+    ]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template("preview.html.j2").render(name=recipe.name, seed=recipe.seed, sections=sections)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, page)
+    return out
+
+
+def _pipeline(
+    dataset: Dataset, name: str, modality: Modality, rows: list[int], pipeline: Pipeline, views: int, seed: int
+) -> dict[str, Any]:
+    shown = [_shown(dataset, name, modality, rows, pipeline.steps, view, seed) for view in range(views)]
+    return {"name": pipeline.name, "parameters": pipeline.parameters, "rows": list(zip(*shown, strict=True))}
+
+
+def _shown(
+    dataset: Dataset, name: str, modality: Modality, rows: list[int], steps: Any, view: int, seed: int
+) -> list[str]:
+    values = Augmented(dataset, name, rows, steps, seed=seed, view=view)
+    return [modality.to_html(values[index][name]) for index in range(len(rows))]
+
+
+def _caption(dataset: Dataset, row: int) -> str:
+    sample = dataset[row]
+    known = dataset.classes is not None and sample.label is not None
+    return f"{dataset.classes[sample.label]} ({sample.id})" if known else str(sample.id)  # type: ignore[index]
