@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from coview.data.batch_rng import BatchRng as BatchRng
     from coview.data.cache import data_folder as data_folder
     from coview.data.contracts import Augmentation as Augmentation
+    from coview.data.contracts import BatchAugmentation as BatchAugmentation
     from coview.data.contracts import Dataset as Dataset
     from coview.data.contracts import Modality as Modality
     from coview.data.download import debian_files as debian_files
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 _HOME = {
     "API": "coview.plugins.hookspecs",
     "Augmentation": "coview.data.contracts",
+    "BatchAugmentation": "coview.data.contracts",
+    "BatchRng": "coview.data.batch_rng",
     "CoviewError": "coview.errors",
     "Dataset": "coview.data.contracts",
     "Encoder": "coview.model.contracts",

@@ -36,6 +36,7 @@ class Batch:
         scores: ``(N,)`` float64, where the data has them.
         groups: ``(N,)`` int64, equal where the samples' groups are, where the data has them.
         skipped: Samples that could not be read, and are not in the batch.
+        epoch: Counted from 0.
     """
 
     inputs: Mapping[str, Any]
@@ -45,6 +46,7 @@ class Batch:
     groups: Tensor | None
     local_inputs: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    epoch: int = 0
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])

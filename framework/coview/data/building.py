@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from coview.data.contracts import Augmentation, Dataset, Modality
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coview.data.contracts import Augmentation, BatchAugmentation, Collates, Dataset, Modality
 from coview.data.views import ViewMaker
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
-from coview.recipe.recipe import ComponentTable, Recipe
+from coview.recipe.recipe import AugmentTable, ComponentTable, Recipe
 
 
 def build_dataset(data: ComponentTable, split: str, registry: Registry) -> Dataset:
@@ -45,19 +49,78 @@ def build_modalities(recipe: Recipe, registry: Registry) -> dict[str, Modality]:
     return {name: registry.build("modality", name, **recipe.modality[name]) for name in recipe.modalities}
 
 
-def build_view_maker(recipe: Recipe, registry: Registry) -> ViewMaker:
-    """The augmentation pipelines, ready to make views."""
-
-    built: dict[str, list[Augmentation]] = {
-        name: [registry.build("augmentation", step.use, modality=name, **step.parameters) for step in steps]
-        for name, steps in recipe.augment.items()
+def build_collators(recipe: Recipe, registry: Registry) -> dict[str, Collates]:
+    """What makes batches for training: of a modality that is augmented on the device, raw ones where it can."""
+    return {
+        name: _Raw(modality.collate_raw) if hasattr(modality, "collate_raw") and _on_device(recipe, name) else modality
+        for name, modality in build_modalities(recipe, registry).items()
     }
-    pipelines = [
-        [
-            (position, augmentation)
-            for position, (step, augmentation) in enumerate(zip(recipe.augment[name], built[name], strict=True))
-            if step.makes(view, recipe.global_views)
-        ]
-        for view, name in enumerate(recipe.view_modalities)
-    ]
+
+
+def build_view_maker(recipe: Recipe, registry: Registry, *, preview: bool = False) -> ViewMaker:
+    """The augmentation pipelines, ready to make views: what happens before samples are collated.
+
+    Args:
+        recipe: The recipe.
+        registry: Where augmentations come from.
+        preview: Whether steps that work on the device are to be there as well, in their form for one sample.
+    """
+    pipelines: list[list[tuple[int, Augmentation]]] = [[] for _ in recipe.view_modalities]
+    for name, steps in recipe.augment.items():
+        for position, step in enumerate(steps):
+            if step.on_device and not preview:
+                continue
+            augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
+            if not getattr(augmentation, "batch", False):
+                for view in _views_of(recipe, name, step):
+                    pipelines[view].append((position, augmentation))
     return ViewMaker(recipe.seed, recipe.view_modalities, pipelines, recipe.global_views)
+
+
+@dataclass(frozen=True)
+class BatchStep:
+    """A step that works on batches.
+
+    Attributes:
+        modality: Whose batches.
+        position: Among all steps of the modality.
+        views: The views that it makes, by number.
+        augmentation: What it does.
+    """
+
+    modality: str
+    position: int
+    views: tuple[int, ...]
+    augmentation: BatchAugmentation
+
+
+def build_batch_steps(recipe: Recipe, registry: Registry) -> list[BatchStep]:
+    """The steps that work on the device, in order."""
+    steps = []
+    for name, pipeline in recipe.augment.items():
+        for position, step in enumerate(pipeline):
+            if step.on_device:
+                augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
+                if not getattr(augmentation, "batch", False):
+                    augmentation = augmentation.batched()
+                steps.append(BatchStep(name, position, _views_of(recipe, name, step), augmentation))
+    return steps
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """A modality without the last of what it does to a batch."""
+
+    collate: Callable[[Sequence[Any]], Any]
+
+
+def _on_device(recipe: Recipe, modality: str) -> bool:
+    return any(step.on_device for step in recipe.augment.get(modality, ()))
+
+
+def _views_of(recipe: Recipe, modality: str, step: AugmentTable) -> tuple[int, ...]:
+    return tuple(
+        view
+        for view, name in enumerate(recipe.view_modalities)
+        if name == modality and step.makes(view, recipe.global_views)
+    )

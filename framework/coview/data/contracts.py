@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from coview.data.batch_rng import BatchRng
 from coview.data.rng import Rng
 from coview.data.sample import Sample
 
@@ -39,7 +40,11 @@ class Dataset(Protocol):
 
 @runtime_checkable
 class Augmentation(Protocol):
-    """Makes a new value of the same modality. All its randomness comes from ``rng``."""
+    """Makes a new value of the same modality. All its randomness comes from ``rng``.
+
+    One that also has a form for whole batches has a method ``batched() -> BatchAugmentation``, which gives it: that is
+    used where a recipe says ``on = "device"``.
+    """
 
     def __call__(self, value: Any, rng: Rng, /) -> Any:
         """The new value; ``value`` is left as it was."""
@@ -55,8 +60,27 @@ class Collates(Protocol):
 
 
 @runtime_checkable
+class BatchAugmentation(Protocol):
+    """Augments a whole batch on the device that trains, after it has been collated.
+
+    Its class has ``batch = True``. A step with state is a ``torch.nn.Module`` that keeps it in its buffers: they are
+    in every checkpoint, and several ranks give such a step the whole batch, so that the state is the same on all.
+    """
+
+    batch: ClassVar[bool]
+
+    def __call__(self, batch: Any, rng: BatchRng, /) -> Any:
+        """The new batch, of as many rows; ``batch`` is left as it was. Rows that are views of a sample lie apart."""
+        ...
+
+
+@runtime_checkable
 class Modality(Protocol):
-    """What a value of one kind is, and how values become a batch and are shown to a person."""
+    """What a value of one kind is, and how values become a batch and are shown to a person.
+
+    A modality whose batches are normalised may also have ``collate_raw(values)``, which gives a batch that is not, and
+    ``finish(batch)``, which makes of that what ``collate`` would have: steps that augment a batch then come between.
+    """
 
     def collate(self, values: Sequence[Any], /) -> Any:
         """A batch: a tensor, or a mapping of tensors, whose first dimension is ``len(values)``.

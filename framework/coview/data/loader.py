@@ -87,6 +87,7 @@ class _Sized:
 class _Read:
     sample: Sample
     views: list[Any]
+    epoch: int
 
 
 class _Reader(TorchDataset[Any]):
@@ -105,7 +106,7 @@ class _Reader(TorchDataset[Any]):
         self._rng = self._rng or Rng()
         try:
             sample = self._dataset[index]
-            return _Read(sample, self._maker(sample, epoch, self._rng))
+            return _Read(sample, self._maker(sample, epoch, self._rng), epoch)
         except SampleError as error:
             return Skipped(index, error.what, error.reason)
         except CoviewError as error:
@@ -139,6 +140,7 @@ class _Collate:
             scores=_column([sample.score for sample in samples], torch.float64),
             groups=_column([None if s.group is None else id_as_int64(s.group) for s in samples], torch.int64),
             skipped=skipped,
+            epoch=read[0].epoch if read else 0,
         )
 
     def _inputs(self, read: Sequence[_Read], views: range) -> dict[str, Any]:

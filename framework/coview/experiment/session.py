@@ -203,7 +203,7 @@ class Session:
 
     def _preview(self, dataset: Dataset, tracker: Tracker, step: int) -> None:
         """Shows the views of the first samples, as the first epoch sees them."""
-        maker, rng = build_view_maker(self.recipe, self.registry), Rng()
+        maker, rng = build_view_maker(self.recipe, self.registry, preview=True), Rng()
         name, modality = next(iter(build_modalities(self.recipe, self.registry).items()))
         rows, captions = [], []
         for index in range(min(_PREVIEWED, len(dataset))):

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from coview.data.batch import map_tensors
-from coview.data.building import build_modalities, build_split, build_view_maker
+from coview.data.building import build_collators, build_split, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
 from coview.experiment.evaluating import build_evaluated, plan_evaluators
+from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import build_loss, check_labels
 from coview.model.topology import build_topology
@@ -39,11 +40,14 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     batches = view_loader(
         dataset,
         build_view_maker(recipe, registry),
-        collators(build_modalities(recipe, registry), topology.student),
+        collators(build_collators(recipe, registry), topology.student),
         RankBatches(Order(len(dataset), size, recipe.seed), 0, 1),
         workers=0,
     )
     batch = next(iter(batches))
+    augment = build_batch_augment(recipe, registry)  # not the topology's, which has no memory for its state
+    if augment is not None:
+        batch = augment(batch)
     with torch.device("meta"):
         inputs, local_inputs = (_on_meta(part) for part in (batch.inputs, batch.local_inputs))
         try:

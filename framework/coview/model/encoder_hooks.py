@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from coview.data.contracts import Collates, Dataset, Modality
+from coview.data.contracts import Collates, Dataset
 from coview.data.values import readable_values
 from coview.model.contracts import FitsToData
 from coview.model.tower import Towers
@@ -21,13 +21,13 @@ class _EncodersOwn:
     collate: Callable[[Sequence[Any]], Any]
 
 
-def collator(modality: Modality, encoder: nn.Module) -> Collates:
+def collator(modality: Collates, encoder: nn.Module) -> Collates:
     """Who makes batches for an encoder: itself where it has ``collate``, else the modality."""
     own = getattr(encoder, "collate", None)
     return modality if own is None else _EncodersOwn(own)
 
 
-def collators(modalities: Mapping[str, Modality], towers: Towers) -> dict[str, Collates]:
+def collators(modalities: Mapping[str, Collates], towers: Towers) -> dict[str, Collates]:
     """Who makes batches for each modality's encoder."""
     return {name: collator(modality, towers.encoder(name)) for name, modality in modalities.items()}
 

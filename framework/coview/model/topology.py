@@ -1,4 +1,4 @@
-"""All that is trained or carried along: student, teacher, queue and loss."""
+"""All that is trained or carried along: student, teacher, queue, loss and the augmentation of batches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from coview.data.batch import Batch
 from coview.data.contracts import Dataset
+from coview.model.batch_augment import BatchAugment, build_batch_augment
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
 from coview.model.loss_terms import LossTerms, build_loss
@@ -26,6 +27,7 @@ class Topology(nn.Module):
         teacher: The moving average of the student; absent: none.
         queue: Earlier projections; absent: none.
         stop_gradient: Whether the student's own projections, without gradient, are the target branch.
+        augment: What augments batches on the device; absent: nothing.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Topology(nn.Module):
         queue: Queue | None = None,
         *,
         stop_gradient: bool = False,
+        augment: BatchAugment | None = None,
     ) -> None:
         super().__init__()
         self.student = student
@@ -43,12 +46,17 @@ class Topology(nn.Module):
         self.teacher = teacher
         self.queue = queue
         self.stop_gradient = stop_gradient
+        self.augment = augment
 
     def evaluated_encoder(self, modality: str) -> nn.Module:
         """The encoder that is evaluated, exported and embedded with: the student's unless the recipe says otherwise."""
         if self.teacher is not None and self.teacher.table.evaluate:
             return self.teacher.towers.encoder(modality)
         return self.student.encoder(modality)
+
+    def augmented(self, batch: Batch) -> Batch:
+        """The batch as the encoders get it, from what the loader gives."""
+        return batch if self.augment is None else self.augment(batch)
 
     def views(self, student: Projected, teacher_GND: Tensor | None, batch: Batch, progress: float) -> Views:
         """What the loss sees.
@@ -95,4 +103,5 @@ def build_topology(recipe: Recipe, registry: Registry, fit_to: Dataset | None = 
         Teacher(student, recipe.teacher, recipe.seed) if averages and recipe.teacher is not None else None,
         None if recipe.queue is None else Queue(recipe.queue.size, student.width),
         stop_gradient=recipe.teacher is not None and recipe.teacher.stop_gradient,
+        augment=build_batch_augment(recipe, registry),
     )

@@ -30,18 +30,18 @@ class ComponentChecker:
         self._registry = registry
         self._mistakes = mistakes
 
-    def factory(self, kind: Kind, use: Any) -> Any:
+    def factory(self, kind: Kind, use: Any, modality: str | None = None) -> Any:
         """What builds the component, or None if that is a mistake, which is noted elsewhere."""
         if not isinstance(use, str):
             return None
         try:
-            return self._registry.resolve(kind, use).factory()
+            return self._registry.resolve(kind, use, modality=modality).factory()
         except CoviewError:
             return None
 
-    def built(self, kind: Kind, use: str, parameters: Mapping[str, Any]) -> Any:
+    def built(self, kind: Kind, use: str, parameters: Mapping[str, Any], modality: str | None = None) -> Any:
         """The component, whose table has been checked: what it needs can depend on its parameters."""
-        factory = self.factory(kind, use)
+        factory = self.factory(kind, use, modality)
         if factory is None:
             return None
         schema = Parameters.of(factory, kind)

@@ -40,9 +40,11 @@ class AugmentTable(ComponentTable):
 
     Attributes:
         settings: Which views it makes.
+        on_device: Whether it works on batches, on the device that trains.
     """
 
     settings: AugmentSettings = field(default_factory=AugmentSettings)
+    on_device: bool = False
 
     def makes(self, view: int, global_views: int) -> bool:
         """Whether the step is in the pipeline of a view, of which the first ``global_views`` are global."""

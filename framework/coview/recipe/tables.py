@@ -61,6 +61,11 @@ class DataSettings(BaseModel):
         description='Loader processes; 0 loads in the main one. "auto" is the number of CPU cores, at most 8 for '
         "each process that trains. It changes nothing but the speed.",
     )
+    augment_on: Literal["worker", "device"] = Field(
+        "worker",
+        description="Where samples are augmented: one by one in the loader's processes, or as whole batches on the "
+        "device that trains. The views differ, but come from the same distribution. A step may say otherwise.",
+    )
 
 
 class AugmentSettings(BaseModel):
@@ -72,6 +77,9 @@ class AugmentSettings(BaseModel):
         "all",
         description="The views it helps to make: all, the global ones (which a teacher sees too), the local ones, or "
         "some by number.",
+    )
+    on: Literal["worker", "device"] | None = Field(
+        None, description="Where it works; absent: where `data.augment_on` says. The device comes after the workers."
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from coview.plugins.registry import Registry
+from coview.recipe.check_batch_steps import check_order, works_on_device
 from coview.recipe.check_component import ComponentChecker, as_json
 from coview.recipe.check_needs import check_needs
 from coview.recipe.merge import DEFAULT_USE, Layers
@@ -47,11 +48,13 @@ class _Validation:
         self.mistakes = Mistakes(layers)
         self.components = ComponentChecker(registry, self.mistakes)
         self.warnings: list[str] = []
+        self.augment_on = "worker"
 
     def run(self, path: Path | None) -> Recipe:
         top = self._own(TopTable, self.table, ())
         broken = self.mistakes.tables()  # tables of the wrong type are not looked into
         data, settings, factory = self._data(None if "data" in broken else self.table.get("data"))
+        self.augment_on = "worker" if settings is None else settings.augment_on
         modalities = self._modalities(factory)
         views = self._views("views", settings, modalities)
         if settings is not None and modalities and not views:
@@ -74,7 +77,7 @@ class _Validation:
         train = None if "train" in broken else self._train(self.table.get("train"))
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []))
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
-        self._numbers_of_views(augment, views)
+        self._pipelines(augment, views, global_views)
         if train is not None and isinstance(settings, DataSettings):
             check_needs(
                 self.components,
@@ -209,16 +212,20 @@ class _Validation:
                 self.mistakes.add(("data", key, name), f"the data has {' and '.join(modalities)}")
         return tuple(name for name in modalities for _ in range(number.get(name, 0)))
 
-    def _numbers_of_views(self, augment: Mapping[str, Sequence[Any]], views: tuple[str, ...]) -> None:
-        """An augmentation for a view that is not there would do nothing."""
+    def _pipelines(self, augment: Mapping[str, Sequence[Any]], views: tuple[str, ...], global_views: int) -> None:
+        """A step for a view that is not there would do nothing; one on the device comes after those in a worker."""
         split = isinstance(self.table.get("augment"), dict)
-        for name, steps in augment.items():
+        for name, pipeline in augment.items():
+            path: Key = ("augment", name) if split else ("augment",)
+            steps = [step for step, _ in pipeline]
             for index, step in enumerate(steps):
-                wanted = step[0].settings.views
+                wanted = step.settings.views
                 for view in wanted if isinstance(wanted, tuple) else ():
                     if view >= len(views):
-                        path: Key = ("augment", name, index, "views") if split else ("augment", index, "views")
-                        self.mistakes.add(path, f"there is no view {view}: they are 0 to {len(views) - 1}")
+                        message = f"there is no view {view}: they are 0 to {len(views) - 1}"
+                        self.mistakes.add((*path, index, "views"), message)
+            own = [view for view, of in enumerate(views) if of == name]
+            check_order(self.mistakes, path, steps, own, global_views)
 
     # ---- tables that may be one for each modality ---------------------------------------------------------------
 
@@ -254,7 +261,10 @@ class _Validation:
             settings, rest = self._settings(AugmentSettings, step, at)
             checked = self._component("augmentation", rest, at, modality=name, also=tuple(AugmentSettings.model_fields))
             if checked is not None and settings is not None:
-                table = AugmentTable(checked[0].use, checked[0].parameters, settings)
+                given = checked[0]
+                augmentation = self.components.built("augmentation", given.use, given.parameters, name)
+                on_device = works_on_device(self.mistakes, augmentation, given.use, settings, self.augment_on, at)
+                table = AugmentTable(given.use, given.parameters, settings, on_device)
                 found.append((table, _beside_use(checked[1], settings)))
         return found
 

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from accelerate import Accelerator
 
 from coview.data.batch import Batch, Skipped
-from coview.data.building import build_modalities, build_view_maker
+from coview.data.building import build_collators, build_view_maker
 from coview.data.contracts import Dataset
 from coview.data.loader import view_loader, worker_count
 from coview.data.order import Order, RankBatches
@@ -215,7 +215,7 @@ class Pretraining:
         loader = view_loader(
             self._dataset,
             build_view_maker(self.recipe, self._registry),
-            collators(build_modalities(self.recipe, self._registry), self.topology.student),
+            collators(build_collators(self.recipe, self._registry), self.topology.student),
             RankBatches(order, first, last, self.accelerator.process_index, ranks),
             workers=worker_count(self.recipe.settings.workers, ranks),
             pin_memory=self.accelerator.device.type == "cuda",
@@ -223,7 +223,7 @@ class Pretraining:
         for batch in loader:
             for sample in self.skipped.add(batch.skipped):
                 self._observer.skipped(sample.what, sample.reason)
-            yield batch.to(self.accelerator.device)
+            yield self.topology.augmented(batch.to(self.accelerator.device))
 
     def _metrics(self, found: Gradient) -> dict[str, float]:
         values = {name: float(value) for name, value in found.outputs.items()}

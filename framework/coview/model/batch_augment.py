@@ -1,0 +1,156 @@
+"""The steps of the augmentation pipelines that work on batches, on the device that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from coview.data.batch import Batch, map_tensors, select_samples
+from coview.data.batch_rng import BatchRng
+from coview.data.building import BatchStep, build_batch_steps, build_modalities
+from coview.data.contracts import BatchAugmentation, Modality
+from coview.errors import CoviewError
+from coview.model.gather import gather_rows, row_counts, several_ranks
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+
+Part = tuple[tuple[int, ...], Any]
+"""Some views, by number, and their batch: the rows of the one view below those of the other."""
+
+
+class BatchAugment(nn.Module):
+    """Augments batches as they come from the loader. Steps with buffers are submodules: checkpoints hold them.
+
+    Args:
+        seed: The run's.
+        steps: In order.
+        of_view: The modality of each view, the global views before the local ones.
+        global_views: How many views are global.
+        modalities: By name, to finish the batches that the loader has left raw.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        steps: Sequence[BatchStep],
+        of_view: Sequence[str],
+        global_views: int,
+        modalities: Mapping[str, Modality],
+    ) -> None:
+        super().__init__()
+        self._seed = seed
+        self._steps = tuple(steps)
+        self._views = {
+            name: (
+                tuple(view for view, of in enumerate(of_view) if of == name and view < global_views),
+                tuple(view for view, of in enumerate(of_view) if of == name and view >= global_views),
+            )
+            for name in dict.fromkeys(step.modality for step in steps)
+        }
+        self._finish: dict[str, Callable[[Any], Any]] = {
+            name: cast(Any, modalities[name]).finish for name in self._views if hasattr(modalities[name], "finish")
+        }
+        for step in steps:
+            if isinstance(step.augmentation, nn.Module):
+                self.add_module(f"{step.modality}_{step.position}", step.augmentation)
+
+    @torch.no_grad()
+    def forward(self, batch: Batch) -> Batch:
+        """The batch with its views augmented, and finished."""
+        inputs, local_inputs = dict(batch.inputs), dict(batch.local_inputs)
+        for name, (views, local_views) in self._views.items():
+            for part, of in ((inputs, views), (local_inputs, local_views)):
+                if name in part:
+                    part[name] = self._augmented(name, of, part[name], batch)
+        return batch.with_inputs(inputs, local_inputs)
+
+    def _augmented(self, name: str, views: tuple[int, ...], value: Any, batch: Batch) -> Any:
+        parts: list[Part] = [(views, value)]
+        for step in self._steps:
+            if step.modality == name:
+                parts = [done for part in parts for done in self._step(step, part, batch)]
+        if len(parts) > 1:
+            value = _in_order(parts, views, len(batch))
+        else:
+            value = parts[0][1]
+        return self._finish[name](value) if name in self._finish else value
+
+    def _step(self, step: BatchStep, part: Part, batch: Batch) -> list[Part]:
+        """The part after a step; in two if the step makes only some of its views."""
+        views, value = part
+        made = tuple(view for view in views if view in step.views)
+        if not made:
+            return [part]
+        if len(made) == len(views):
+            return [(views, self._called(step, views, value, batch))]
+        others = tuple(view for view in views if view not in made)
+        return [
+            (made, self._called(step, made, _of_views(value, views, made, len(batch)), batch)),
+            (others, _of_views(value, views, others, len(batch))),
+        ]
+
+    def _called(self, step: BatchStep, views: tuple[int, ...], value: Any, batch: Batch) -> Any:
+        if several_ranks() and _has_state(step.augmentation):
+            return self._called_on_all(step, views, value, batch)
+        return step.augmentation(value, BatchRng(self._seed, batch.epoch, batch.ids, views, step.position))
+
+    def _called_on_all(self, step: BatchStep, views: tuple[int, ...], value: Any, batch: Batch) -> Any:
+        """On the batch of all ranks, of which each keeps its share: the state is that of a single process."""
+        counts = row_counts(len(batch), batch.ids.device)
+        first = sum(counts[: torch.distributed.get_rank()])
+
+        def gathered(tensor: Tensor) -> Tensor:
+            by_sample = tensor.unflatten(0, (len(views), -1)).transpose(0, 1)
+            return gather_rows(by_sample, counts).transpose(0, 1).flatten(0, 1)
+
+        ids = gather_rows(batch.ids, counts)
+        rng = BatchRng(self._seed, batch.epoch, ids, views, step.position)
+        whole = step.augmentation(map_tensors(gathered, value), rng)
+        return select_samples(whole, len(ids), slice(first, first + len(batch)))
+
+
+def build_batch_augment(recipe: Recipe, registry: Registry) -> BatchAugment | None:
+    """The batch steps of a recipe; none where everything is done in workers."""
+    steps = build_batch_steps(recipe, registry)
+    if not steps:
+        return None
+    return BatchAugment(
+        recipe.seed, steps, recipe.view_modalities, recipe.global_views, build_modalities(recipe, registry)
+    )
+
+
+def _has_state(augmentation: BatchAugmentation) -> bool:
+    return isinstance(augmentation, nn.Module) and next(augmentation.buffers(), None) is not None
+
+
+def _of_views(value: Any, views: tuple[int, ...], wanted: tuple[int, ...], samples: int) -> Any:
+    """The rows of some of the views."""
+    places = [views.index(view) for view in wanted]
+
+    def select(tensor: Tensor) -> Tensor:
+        return torch.cat([tensor[place * samples : (place + 1) * samples] for place in places])
+
+    return map_tensors(select, value)
+
+
+def _in_order(parts: Sequence[Part], views: tuple[int, ...], samples: int) -> Any:
+    """One batch of all views again."""
+    by_view = {view: _of_views(value, of, (view,), samples) for of, value in parts for view in of}
+    return _below_each_other([by_view[view] for view in views])
+
+
+def _below_each_other(values: Sequence[Any]) -> Any:
+    if isinstance(values[0], Mapping):
+        return {key: _below_each_other([value[key] for value in values]) for key in values[0]}
+    if not isinstance(values[0], Tensor):
+        return values[0]
+    shapes = sorted({tuple(value.shape[1:]) for value in values})
+    if len(shapes) > 1:
+        raise CoviewError(
+            f"the views of a batch differ in shape after augmentation: {' and '.join(map(str, shapes))}",
+            hint="views of other sizes are local ones: see local_views in [data]",
+        )
+    return torch.cat(list(values))

@@ -1,0 +1,67 @@
+"""Where each step of an augmentation pipeline works, and that those on the device come last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from coview.recipe.mistakes import Mistakes
+from coview.recipe.read import Key
+from coview.recipe.recipe import AugmentTable
+from coview.recipe.tables import AugmentSettings
+
+
+def works_on_device(
+    mistakes: Mistakes, augmentation: Any, use: str, settings: AugmentSettings, augment_on: str, path: Key
+) -> bool:
+    """Whether a step works on batches; notes it if the step cannot work where the recipe wants it.
+
+    Args:
+        mistakes: Where to note it.
+        augmentation: The step, built.
+        use: Its name.
+        settings: What its table says.
+        augment_on: What ``[data]`` says, for steps that do not say it themselves.
+        path: Of the step in the recipe.
+    """
+    if getattr(augmentation, "batch", False):
+        if settings.on == "worker":
+            mistakes.add((*path, "on"), f"{use} works on batches, and so on the device only: remove this line")
+        return True
+    if (settings.on or augment_on) == "worker":
+        return False
+    if not hasattr(augmentation, "batched"):
+        key = "use" if settings.on is None else "on"
+        mistakes.add(
+            (*path, key), f'{use} works on one sample at a time, and so in a worker only: say on = "worker" there'
+        )
+        return False
+    return True
+
+
+def check_order(
+    mistakes: Mistakes, path: Key, steps: Sequence[AugmentTable], views: Iterable[int], global_views: int
+) -> None:
+    """Notes a step in a worker that comes after one on the device: a batch does not go back.
+
+    Args:
+        mistakes: Where to note it.
+        path: Of the pipeline.
+        steps: The pipeline of a modality.
+        views: The modality's views, by number.
+        global_views: How many views of all modalities are global.
+    """
+    noted: set[int] = set()
+    for view in views:
+        before: AugmentTable | None = None
+        for index, step in enumerate(steps):
+            if not step.makes(view, global_views):
+                continue
+            if step.on_device:
+                before = step
+            elif before is not None and index not in noted:
+                noted.add(index)
+                mistakes.add(
+                    (*path, index, "use"),
+                    f"{step.use} works in a worker, but comes after {before.use}, which works on the device",
+                )
