@@ -45,7 +45,7 @@ def augmented(recipe: Recipe) -> tuple[str, ...]:
 
 def pipelines(recipe: Recipe, registry: Registry, modality: str) -> list[Pipeline]:
     """Each step of the pipeline of the modality's first view alone, and all of them in order."""
-    whole = build_view_maker(recipe, registry).pipelines[recipe.view_modalities.index(modality)]
+    whole = build_view_maker(recipe, registry, preview=True).pipelines[recipe.view_modalities.index(modality)]
     alone = [
         Pipeline(recipe.augment[modality][position].use, _parameters(recipe, modality, position), [(position, step)])
         for position, step in whole
