@@ -1,0 +1,66 @@
+"""Sounds: the modality, data sets, augmentations, encoders."""
+
+from __future__ import annotations
+
+import coview
+
+_AUDIO = "coview[audio]"
+_HUB = "coview[audio,hub]"
+_BYOL_A = "arXiv:2103.06695"
+
+
+@coview.hookimpl
+def coview_register(registry: coview.Registry) -> None:
+    """Names every component of this plugin."""
+    registry.modality(
+        "audio",
+        "coview_audio.modality:AudioModality",
+        summary="sounds of one channel; a batch is padded float32 waveforms and their lengths",
+        extra=_AUDIO,
+    )
+    _register_datasets(registry)
+    _register_augmentations(registry)
+    _register_encoders(registry)
+
+
+def _register_datasets(registry: coview.Registry) -> None:
+    registry.dataset(
+        "spoken_digits",
+        "coview_audio.datasets.spoken_digits:SpokenDigits",
+        summary="3840 synthetic spoken digits, 24 voices against 8 others: for a first run, not for evidence",
+        source="https://github.com/espeak-ng/espeak-ng",
+        extra=_AUDIO,
+    )
+
+
+def _register_augmentations(registry: coview.Registry) -> None:
+    for name, target, summary, source in (
+        ("random_excerpt", "random_excerpt:RandomExcerpt", "an excerpt at a random place", "arXiv:2010.10915"),
+        ("add_noise", "add_noise:AddNoise", "white, coloured or recorded noise at a signal-to-noise ratio", ""),
+        ("gain", "gain:Gain", "louder or softer", ""),
+        ("shift", "shift:Shift", "earlier or later", ""),
+        ("polarity", "polarity:Polarity", "the wave upside down", ""),
+    ):
+        registry.augmentation(
+            name, f"coview_audio.augment.{target}", modality="audio", summary=summary, source=source, extra=_AUDIO
+        )
+
+
+def _register_encoders(registry: coview.Registry) -> None:
+    registry.encoder(
+        "audio_cnn",
+        "coview_audio.encoders.audio_cnn:AudioCNN",
+        modality="audio",
+        summary="BYOL-A's three convolutions on log-mel",
+        source=_BYOL_A,
+        extra=_AUDIO,
+    )
+    for depth in (18, 34):
+        registry.encoder(
+            f"audio_resnet{depth}",
+            f"coview_audio.encoders.resnet:AudioResNet{depth}",
+            modality="audio",
+            summary=f"ResNet-{depth} on log-mel",
+            source="arXiv:1512.03385",
+            extra=_AUDIO,
+        )

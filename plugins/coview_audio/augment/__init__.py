@@ -1,0 +1,1 @@
+"""Augmentations of sounds; all their randomness comes from the Rng they are given."""

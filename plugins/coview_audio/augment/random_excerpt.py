@@ -1,0 +1,38 @@
+"""Takes an excerpt at a random place."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Gt
+
+import coview
+from coview_audio.sound import Sound
+
+
+class RandomExcerpt:
+    """Takes an excerpt of one length at a random place; what is shorter is laid at a random place in silence.
+
+    Args:
+        seconds: Length of the excerpt. COLA (arXiv:2010.10915) takes 0.96, BYOL-A (arXiv:2103.06695) 0.95.
+        pad: Whether a shorter sound is filled up with silence; else it stays as it is.
+    """
+
+    def __init__(self, *, seconds: Annotated[float, Gt(0)] = 0.96, pad: bool = True) -> None:
+        self.seconds = seconds
+        self.pad = pad
+
+    def __call__(self, value: Sound, rng: coview.Rng, /) -> Sound:
+        """The excerpt."""
+        length = max(1, round(self.seconds * value.rate))
+        spare = len(value) - length
+        if spare >= 0:
+            start = int(rng.numpy.integers(spare + 1))
+            return value.with_samples(value.samples_T[start : start + length].copy())
+        if not self.pad:
+            return value
+        samples_T = np.zeros(length, dtype=np.float32)
+        start = int(rng.numpy.integers(-spare + 1))
+        samples_T[start : start + len(value)] = value.samples_T
+        return value.with_samples(samples_T)

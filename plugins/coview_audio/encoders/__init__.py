@@ -1,0 +1,1 @@
+"""From a batch of sounds to vectors."""

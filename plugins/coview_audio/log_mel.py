@@ -1,0 +1,82 @@
+"""The log-mel front end: computed in fp32, on the device where the samples are."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torchaudio.functional import melscale_fbanks
+
+_FLOOR = torch.finfo(torch.float32).eps
+
+
+@dataclass(frozen=True)
+class LogMelSettings:
+    """BYOL-A's log-mel spectrogram (arXiv:2103.06695, §IV-A) by default.
+
+    Attributes:
+        sample_rate: Samples a second.
+        mel_bins: Bands of the mel scale.
+        window, hop: Of a frame, in seconds.
+        lowest, highest: Hz; the highest at most half of the sample rate, and that where it is more.
+    """
+
+    sample_rate: int = 16000
+    mel_bins: int = 64
+    window: float = 0.064
+    hop: float = 0.010
+    lowest: float = 60.0
+    highest: float = 7800.0
+
+    @property
+    def hop_length(self) -> int:
+        """In samples."""
+        return round(self.hop * self.sample_rate)
+
+
+class LogMel(nn.Module):
+    """From padded waveforms to the logarithm of their mel bands' power.
+
+    Frame t is centred on sample t · hop, and what lies outside of a sound is silence: so padding changes no frame.
+    """
+
+    def __init__(self, settings: LogMelSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        window = round(settings.window * settings.sample_rate)
+        self._n_fft = 1 << (window - 1).bit_length()
+        device = torch.empty(0).device
+        with torch.device("cpu"):  # torchaudio looks at the values of the filters, which a meta tensor has not
+            filters_KF = melscale_fbanks(
+                self._n_fft // 2 + 1,
+                settings.lowest,
+                min(settings.highest, settings.sample_rate / 2),
+                settings.mel_bins,
+                settings.sample_rate,
+            )
+        # both follow from the settings, and are no weights to be kept
+        self.register_buffer("filters_FK", filters_KF.T.contiguous().to(device), persistent=False)
+        self.register_buffer("window", torch.hann_window(window, device=device), persistent=False)
+
+    def forward(self, waveform_NL: Tensor, lengths_N: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel ``(N, F, T)``, and how many frames of each sound are real, at least one.  L sample in time
+
+        What is no real frame is of no meaning.
+        """
+        device = waveform_NL.device.type
+        # there is no autocast for tensors without values
+        with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
+            spectrum_NKT = torch.stft(
+                waveform_NL.float(),
+                self._n_fft,
+                hop_length=self.settings.hop_length,
+                win_length=len(cast(Tensor, self.window)),
+                window=cast(Tensor, self.window),
+                pad_mode="constant",
+                return_complex=True,
+            )
+            mel_NFT = cast(Tensor, self.filters_FK) @ torch.view_as_real(spectrum_NKT).square().sum(-1)
+            return mel_NFT.add(_FLOOR).log(), lengths_N // self.settings.hop_length + 1

@@ -1,0 +1,158 @@
+"""Sounds: how they become a batch, and how they are shown and played to a person."""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt, Le
+from PIL import Image
+from torch import Tensor
+
+import coview
+from coview_audio.log_mel import LogMel, LogMelSettings
+from coview_audio.resample import resampled
+from coview_audio.sound import Sound
+
+_SHOWN_COLUMNS = 160
+_MARGIN = 2
+_COLOURS = np.array(
+    [(0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164)]
+)  # fmt: skip
+_SHOWN_DECADES = 8.0
+
+
+class AudioModality:
+    """Sounds of one channel: a value is a :class:`coview_audio.sound.Sound`, float32 samples and their rate.
+
+    A batch is a mapping: ``waveform_NT`` are the samples, float32, with zeros behind the shorter sounds;
+    ``lengths_N`` how many of each are real; ``rate_N`` the sample rate. Silence, and samples beyond full
+    scale, are taken as they are.
+
+    Args:
+        sample_rate: Samples a second of the batch, in Hz. A sound of another rate is resampled; a data set that
+            gives this rate saves that work.
+        seconds: The longest a sound may be: of a longer one the middle is taken, both in training, after all
+            augmentations, and for evaluation. Absent: as long as it is.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate: Annotated[int, Ge(1000), Le(192000)] = 16000,
+        seconds: Annotated[float, Gt(0)] | None = None,
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.seconds = seconds
+
+    def collate(self, values: Sequence[Sound], /) -> Mapping[str, Tensor]:
+        """The batch.
+
+        Raises:
+            CoviewError: If a sample is not a finite number.
+        """
+        sounds = [self._fitted(value) for value in values]
+        lengths = [len(sound) for sound in sounds]
+        waveform_NT = np.zeros((len(sounds), max(lengths)), dtype=np.float32)
+        for row_T, sound in zip(waveform_NT, sounds, strict=True):
+            row_T[: len(sound)] = sound.samples_T
+        if not np.isfinite(waveform_NT.sum(dtype=np.float64)):
+            raise coview.CoviewError(
+                "a sound with samples that are not finite numbers came out of the augmentations",
+                hint="look for a gain or a filter in [[augment]] that goes beyond all bounds",
+            )
+        return {
+            "waveform_NT": torch.from_numpy(waveform_NT),
+            "lengths_N": torch.tensor(lengths),
+            "rate_N": torch.full((len(sounds),), self.sample_rate),
+        }
+
+    def describe(self, value: Sound, /) -> str:
+        """Such as ``1.30 s at 16 kHz``."""
+        return f"{value.seconds:.2f} s at {value.rate / 1000:g} kHz"
+
+    def fit_raw(self, values: Iterable[Sound], /) -> Callable[[Sequence[Sound]], np.ndarray]:
+        """Mean and standard deviation over time of each of the 64 log-mel bands."""
+        front_end = LogMel(LogMelSettings(sample_rate=self.sample_rate))
+
+        def statistics(sounds: Sequence[Sound]) -> np.ndarray:
+            x_NF = np.empty((len(sounds), 2 * front_end.settings.mel_bins), dtype=np.float32)
+            for row_F, sound in zip(x_NF, sounds, strict=True):
+                mel_FT = _log_mel(front_end, self._fitted(sound))
+                row_F[:] = np.concatenate([mel_FT.mean(axis=1), mel_FT.std(axis=1)])
+            return x_NF
+
+        return statistics
+
+    def preview(self, writer: Any, tag: str, rows: Sequence[Sequence[Sound]], step: int, /) -> None:
+        """One picture of spectrograms, a row for each sample, a cell for each view; and every view to listen to."""
+        pictures = [[self._spectrogram(view) for view in row] for row in rows]
+        height = max(picture.shape[0] for row in pictures for picture in row) + _MARGIN
+        width = max(picture.shape[1] for row in pictures for picture in row) + _MARGIN
+        grid = np.full((height * len(rows) + _MARGIN, width * max(map(len, rows)) + _MARGIN, 3), 255, dtype=np.uint8)
+        for i, row in enumerate(pictures):
+            for j, picture in enumerate(row):
+                top, left = i * height + _MARGIN, j * width + _MARGIN
+                grid[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+        writer.add_image(tag, grid, step, dataformats="HWC")
+        for i, views in enumerate(rows):
+            for j, view in enumerate(views):
+                samples = torch.from_numpy(view.samples_T.clip(-1, 1))
+                writer.add_audio(f"{tag}/{i}/{j}", samples, step, sample_rate=view.rate)
+
+    def to_html(self, value: Sound, /) -> str:
+        """The spectrogram above an ``<audio>`` that plays the sound, both carried along."""
+        png = io.BytesIO()
+        Image.fromarray(self._spectrogram(value)).save(png, format="PNG")
+        picture, sound = (base64.b64encode(data).decode() for data in (png.getvalue(), _wav(value)))
+        described = self.describe(value)
+        return (
+            '<span style="display: inline-block">'
+            f'<img src="data:image/png;base64,{picture}" alt="spectrogram, {described}" style="display: block">'
+            f'<audio controls preload="none" title="{described}" style="width: {_SHOWN_COLUMNS}px" '
+            f'src="data:audio/wav;base64,{sound}"></audio></span>'
+        )
+
+    def _fitted(self, sound: Sound) -> Sound:
+        sound = resampled(sound, self.sample_rate)
+        if self.seconds is None:
+            return sound
+        longest = max(1, round(self.seconds * self.sample_rate))
+        if len(sound) <= longest:
+            return sound
+        start = (len(sound) - longest) // 2
+        return sound.with_samples(sound.samples_T[start : start + longest])
+
+    def _spectrogram(self, sound: Sound) -> np.ndarray:
+        """A picture: low tones below, loudness by colour over eight decades of power below the loudest."""
+        mel_FT = _log_mel(LogMel(LogMelSettings(sample_rate=sound.rate)), sound)
+        columns = np.linspace(0, mel_FT.shape[1] - 1, min(_SHOWN_COLUMNS, mel_FT.shape[1])).round().astype(int)
+        decades = (mel_FT[::-1, columns] - mel_FT.max()) / np.log(10)
+        place = (1 + decades / _SHOWN_DECADES).clip(0, 1) * (len(_COLOURS) - 1)
+        lower = np.minimum(place.astype(int), len(_COLOURS) - 2)
+        share = (place - lower)[..., None]
+        colours = _COLOURS[lower] * (1 - share) + _COLOURS[lower + 1] * share
+        return np.ascontiguousarray(colours.round().astype(np.uint8))
+
+
+def _log_mel(front_end: LogMel, sound: Sound) -> np.ndarray:
+    with torch.no_grad():
+        mel_NFT, _ = front_end(torch.from_numpy(sound.samples_T)[None], torch.tensor([len(sound)]))
+    array: np.ndarray = mel_NFT[0].numpy()
+    return array
+
+
+def _wav(sound: Sound) -> bytes:
+    """As 16-bit PCM; what is beyond full scale is clipped."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(sound.rate)
+        out.writeframes((sound.samples_T.clip(-1, 1) * 32767).round().astype("<i2").tobytes())
+    return file.getvalue()
