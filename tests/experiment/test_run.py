@@ -50,7 +50,7 @@ def test_the_folder_of_a_run(call, write_recipe, tmp_path):
     (run,) = (tmp_path / "runs" / "small").iterdir()
     assert {path.name for path in run.iterdir() if not path.name.startswith(".")} == {
         "recipe.toml", "environment.json", "metrics.jsonl", "results.json", "checkpoints", "tensorboard", "features",
-        "views.json", "report.html",
+        "views.json", "report.html", "items",
     }  # fmt: skip
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best", "last", "step-3", "step-6"]
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

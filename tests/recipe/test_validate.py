@@ -71,7 +71,7 @@ k = 20.5
         (["train.batch_size=1"], "nt_xent needs at least 2 samples"),
         (["data.views=1"], "nt_xent needs 2 views"),
         (["data.views={text = 2}"], "the data has image"),
-        (["loss.use=audio/nt_xent"], 'no plugin "audio" is installed'),
+        (["loss.use=video/nt_xent"], 'no plugin "video" is installed'),
         (["train.checkpoint_every=10 minutes"], "train.checkpoint_every"),
         (["train.warmup=10m"], "train.warmup"),
         (["schema=2"], "schema"),

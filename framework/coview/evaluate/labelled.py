@@ -58,6 +58,7 @@ def accuracy_result(hits_SN: Sequence[Tensor], generator: np.random.Generator, p
         ci_low=low,
         ci_high=high,
         n=hits.shape[1],
+        per_item=hits.mean(0, dtype=np.float32),
         split="test",
         protocol={**protocol, "draws": len(hits), "interval": intervals.METHOD},
     )

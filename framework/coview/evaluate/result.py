@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,9 @@ class Result:
         protocol: Everything that defines the number: every parameter, the labels used, the draws, how the
             hyper-parameters are chosen, the interval's method. JSON values only. What was chosen by it goes
             under ``chosen``: it is an outcome, and may differ between features that one protocol compares.
+        per_item: The number of each test item, of which ``value`` is the mean, where it is one: whether the item was
+            classified rightly, averaged over draws. Kept beside ``results.json``, so that a comparison can resample
+            items. In the order of the split.
         evaluator, dataset, features: Filled in by coview: which evaluator, on which data, with ``pretrained``,
             ``untrained`` or ``raw`` features.
     """
@@ -33,6 +39,7 @@ class Result:
     n: int
     split: str
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    per_item: np.ndarray | None = field(default=None, repr=False, compare=False)
     evaluator: str = ""
     dataset: str = ""
     features: str = ""
@@ -46,7 +53,8 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """A row of ``results.json``."""
-        return {**asdict(self), "protocol": dict(self.protocol), "protocol_hash": self.protocol_hash}
+        row = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "per_item"}
+        return {**row, "protocol": dict(self.protocol), "protocol_hash": self.protocol_hash}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Result:

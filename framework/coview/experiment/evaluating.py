@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from coview.data.building import build_split, splits_of
 from coview.data.contracts import Dataset
 from coview.data.rng import Rng
@@ -125,7 +127,18 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
         ],
         "skipped_evaluators": [{"evaluator": p.table.use, "reason": p.skipped} for p in planned if p.skipped],
     }
+    for result in results:
+        if result.per_item is not None:
+            _write_array(store.folder.per_item(result.protocol_hash, result.features), result.per_item)
     write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def _write_array(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_name(f".{path.name}")
+    with beside.open("wb") as file:
+        np.save(file, array)
+    beside.replace(path)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

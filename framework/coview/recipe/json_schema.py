@@ -19,6 +19,7 @@ from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.tables import (
     AugmentSettings,
+    CompareTable,
     DataSettings,
     LossSettings,
     QueueTable,
@@ -29,6 +30,9 @@ from coview.recipe.tables import (
 )
 
 Schema = dict[str, Any]
+
+_IS_OF_SEVERAL: Schema = {"required": ["compare"], "properties": {"compare": {"required": ["recipes"]}}}
+"""A comparison that names its recipes is none itself."""
 
 _REQUIRED = ("schema", "name", "data", "encoder", "loss", "train")
 
@@ -82,6 +86,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "evaluate": {"type": "array", "items": table("evaluator")},
         "train": train | {"required": [], "not": {"required": ["epochs", "steps"]}},
         "sweep": sweep,
+        "compare": _model_schema(CompareTable, definitions),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -90,7 +95,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "properties": properties,
         "additionalProperties": False,
         "required": ["schema"],
-        "if": {"not": {"required": ["extends"]}},
+        "if": {"not": {"anyOf": [{"required": ["extends"]}, _IS_OF_SEVERAL]}},
         "then": {
             "required": list(_REQUIRED),
             "properties": {

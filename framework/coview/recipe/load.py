@@ -76,9 +76,9 @@ def load_cells(recipe: Recipe, registry: Registry) -> list[tuple[Cell, Recipe]]:
         RecipeError: If a cell is no valid recipe; the message names its values.
     """
     cells = []
-    for cell in expand(recipe.sweep):
+    for cell in expand(recipe.sweep, recipe.compare.variant):
         layers = Layers(origins=dict(recipe.layers.origins), about=recipe.layers.about)
-        table = {key: value for key, value in recipe.layers.table.items() if key != "sweep"}
+        table = {key: value for key, value in recipe.layers.table.items() if key not in ("sweep", "compare")}
         layers.add_override(table, "")
         layers.origins = dict(recipe.layers.origins)
         values = ", ".join(f"{key}={value}" for key, value in cell.values.items())

@@ -12,6 +12,7 @@ from coview.recipe.read import Key
 from coview.recipe.snapshot import recipe_hash
 from coview.recipe.tables import (
     AugmentSettings,
+    CompareTable,
     DataSettings,
     LossSettings,
     QueueTable,
@@ -82,6 +83,7 @@ class Recipe:
         train: ``[train]``.
         evaluate: The evaluators.
         sweep: The values to try; empty for a single run.
+        compare: What a comparison asks.
         tables: The resolved recipe: nothing extended, every default written out.
         layers: Where each value came from.
         warnings: Settings that have no effect.
@@ -104,6 +106,7 @@ class Recipe:
     train: TrainTable
     evaluate: tuple[ComponentTable, ...]
     sweep: SweepTable
+    compare: CompareTable
     tables: Mapping[str, Any]
     layers: Layers = field(repr=False, compare=False)
     warnings: tuple[str, ...] = ()

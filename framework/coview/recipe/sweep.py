@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -19,29 +22,42 @@ class Cell:
 
     Attributes:
         values: Dotted key to value.
+        levels: What tells it from other cells: each key of the grid with its value as text, and the entry of zip by its
+            label under the name of the variant.
     """
 
     values: dict[str, Any]
+    levels: dict[str, str] = field(default_factory=dict)
 
     def overrides(self) -> dict[str, Any]:
         """The values as a table to merge over the recipe."""
         return from_python(self.values)
 
 
-def expand(sweep: SweepTable) -> list[Cell]:
+LABEL = "label"
+"""The key of an entry of zip that names it and sets nothing."""
+
+
+def expand(sweep: SweepTable, variant: str = "variant") -> list[Cell]:
     """Every combination of the grid with every entry of zip; the last key of the grid varies fastest.
 
+    Args:
+        sweep: The table.
+        variant: What the entries of zip are called.
+
     Raises:
-        ValueError: If a key is no dotted key, is both in the grid and in zip, or has no values; or there are too many.
+        ValueError: If a key is no dotted key, is both in the grid and in zip, or has no values; or two entries
+            of zip have one label, or there are too many.
     """
-    keys = [*sweep.grid, *(key for entry in sweep.zip for key in entry)]
+    entries = [{key: value for key, value in entry.items() if key != LABEL} for entry in sweep.zip]
+    keys = [*sweep.grid, *(key for entry in entries for key in entry)]
     for key in keys:
         if dotted_key(key)[0] in ("sweep", "extends"):
             raise ValueError(f'"{key}" cannot be swept over')
     for key, values in sweep.grid.items():
         if not values:
             raise ValueError(f'"{key}" has no values')
-        if any(key in entry for entry in sweep.zip):
+        if any(key in entry for entry in entries):
             raise ValueError(f'"{key}" is both in grid and in zip')
     if not sweep.grid and not sweep.zip:
         return []
@@ -49,7 +65,35 @@ def expand(sweep: SweepTable) -> list[Cell]:
     if cells > MOST_CELLS:
         raise ValueError(f"it has {cells:,} cells, and {MOST_CELLS:,} are the most")
     combinations = [dict(zip(sweep.grid, values, strict=True)) for values in product(*sweep.grid.values())]
-    expanded = [Cell({**entry, **combination}) for entry in sweep.zip or [{}] for combination in combinations]
+    labels = _labels(sweep.zip)
+    expanded = [
+        Cell(
+            {**entry, **combination},
+            {**({variant: label} if label else {}), **{key: as_level(value) for key, value in combination.items()}},
+        )
+        for entry, label in zip(entries or [{}], labels or [""], strict=True)
+        for combination in combinations
+    ]
     for cell in expanded:
         cell.overrides()
     return expanded
+
+
+def as_level(value: Any) -> str:
+    """A value as a table shows it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={as_level(item)}" for key, item in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _labels(entries: list[dict[str, Any]]) -> list[str]:
+    labels = []
+    for entry in entries:
+        label = entry.get(LABEL, as_level({key: value for key, value in entry.items() if key != LABEL}))
+        if not isinstance(label, str) or not label:
+            raise ValueError(f"a label of zip has to be a string that is not empty, got {label!r}")
+        labels.append(label)
+    twice = [label for label, times in Counter(labels).items() if times > 1]
+    if twice:
+        raise ValueError(f"two entries of zip are both called {twice[0]!r}")
+    return labels

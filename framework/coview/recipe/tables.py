@@ -43,6 +43,7 @@ class TopTable(BaseModel):
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
+    compare: dict[str, Any] = Field({}, description="What a comparison asks.")
 
 
 class DataSettings(BaseModel):
@@ -179,7 +180,28 @@ class SweepTable(BaseModel):
     model_config = _STRICT
 
     grid: dict[str, list[Any]] = Field({}, description="Dotted key to the values it takes.")
-    zip: list[dict[str, Any]] = Field([], description="Each entry sets several dotted keys at once.")
+    zip: list[dict[str, Any]] = Field(
+        [], description="Each entry sets several dotted keys at once; `label` names it in tables and figures."
+    )
+
+
+class CompareTable(BaseModel):
+    """``[compare]``: what a comparison asks, and of which recipes."""
+
+    model_config = _STRICT
+
+    question: str = Field("", description="What the comparison is to answer, in a sentence; it heads the report.")
+    recipes: list[str] = Field(
+        [],
+        description="The recipes that are swept over, one for each modality, relative to this file; the other tables "
+        "of this file are merged over each. Absent: this file is the recipe.",
+    )
+    variant: str = Field("variant", description="What the entries of `sweep.zip` are, such as `loss`.")
+    metric: str | None = Field(
+        None,
+        description="The number that ranks: `EVALUATOR/METRIC`, or `EVALUATOR/METRIC@LABELS` such as "
+        "`linear_probe/accuracy@10`. By default the first one of the first evaluator.",
+    )
 
 
 def key_types(model: type[BaseModel]) -> dict[str, str]:

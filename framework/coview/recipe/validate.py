@@ -19,6 +19,7 @@ from coview.recipe.recipe import AugmentTable, ComponentTable, LossTable, Recipe
 from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     AugmentSettings,
+    CompareTable,
     DataSettings,
     LossSettings,
     QueueTable,
@@ -77,6 +78,7 @@ class _Validation:
         train = None if "train" in broken else self._train(self.table.get("train"))
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []))
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
+        compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
         self._pipelines(augment, views, global_views)
         if train is not None and isinstance(settings, DataSettings):
             check_needs(
@@ -96,6 +98,7 @@ class _Validation:
         assert settings is not None
         assert train is not None
         assert sweep is not None
+        assert compare is not None
         single = len(used) == 1
 
         def resolved(parts: Mapping[str, Any]) -> Any:
@@ -119,6 +122,7 @@ class _Validation:
         }
         if sweep.grid or sweep.zip:
             tables["sweep"] = {key: value for key, value in as_json(sweep).items() if value}
+            tables["compare"] = as_json(compare)
         return Recipe(
             name=top.name,
             seed=top.seed,
@@ -137,6 +141,7 @@ class _Validation:
             train=train,
             evaluate=tuple(given for given, _ in evaluate),
             sweep=sweep,
+            compare=compare,
             tables=tables,
             layers=self.layers,
             warnings=tuple(self.warnings),
@@ -180,6 +185,13 @@ class _Validation:
         except ValueError as error:
             self.mistakes.add(("sweep",), str(error))
         return sweep
+
+    def _compare(self, table: Any) -> CompareTable | None:
+        compare: CompareTable | None = self._own(CompareTable, table, ("compare",))
+        if compare is not None and compare.recipes and "encoder" in self.table:
+            message = "this file is a recipe itself; a comparison of several has no data and no encoder of its own"
+            self.mistakes.add(("compare", "recipes"), message)
+        return compare
 
     # ---- data and views ----------------------------------------------------------------------------------------
 

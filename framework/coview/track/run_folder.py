@@ -36,6 +36,10 @@ class RunFolder:
         """Every number with its interval, its control and its protocol."""
         return self.path / "results.json"
 
+    def per_item(self, protocol_hash: str, features: str) -> Path:
+        """The number of each test item, of one result."""
+        return self.path / "items" / f"{protocol_hash}-{features}.npy"
+
     @property
     def checkpoints(self) -> Path:
         """``step-N/``, and ``last`` and ``best`` that point at one of them."""

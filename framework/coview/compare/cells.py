@@ -1,0 +1,116 @@
+"""The cells of a comparison and what is there of each: a finished run, an unfinished one, or nothing.
+
+Runs are found by the hash of their recipe, wherever they lie below the folder of runs: nothing is trained twice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from coview.errors import CoviewError
+from coview.experiment.folders import is_finished
+from coview.plugins.registry import Registry
+from coview.recipe.comparison import SEED, Comparison, ComparisonCell
+from coview.recipe.load import load_recipe
+from coview.track.metrics_file import read_metrics
+from coview.track.run_folder import RunFolder
+
+_RUN = re.compile(r".*-([0-9a-f]{6})(-\d+)?")
+
+
+@dataclass(frozen=True)
+class FoundCell:
+    """A cell, and the run of it.
+
+    Attributes:
+        cell: The cell.
+        out: The folder that a run of it goes into: ``out/NAME/STAMP-HASH6``.
+        run: A finished run of its recipe, or None.
+        reason: Why it has none although it was tried; empty otherwise.
+    """
+
+    cell: ComparisonCell
+    out: Path
+    run: RunFolder | None
+    reason: str = ""
+
+    @property
+    def failure(self) -> Path:
+        """Where the reason of a failure is kept until the cell succeeds."""
+        return self.out / "failed.txt"
+
+    @property
+    def log(self) -> Path:
+        """What a run of it printed."""
+        return self.out / "log.txt"
+
+
+def find_cells(comparison: Comparison, out: Path, registry: Registry) -> list[FoundCell]:
+    """Every cell, with its finished run below ``out`` where there is one.
+
+    Args:
+        comparison: What is compared.
+        out: The folder of runs; cells that are run go into ``out/COMPARISON/runs``.
+        registry: What recipes see.
+    """
+    by_hash: dict[str, list[RunFolder]] = {}
+    for folder in _runs(out):
+        match = _RUN.fullmatch(folder.path.name)
+        if match:
+            by_hash.setdefault(match[1], []).append(folder)
+    found = []
+    for cell in comparison.cells:
+        base = out / comparison.name / "runs" / Path(*map(slug, _with_axes(cell)))
+        candidates = by_hash.get(cell.recipe.hash[:6], [])
+        run = next((folder for folder in reversed(candidates) if _is_run_of(folder, cell, registry)), None)
+        here = FoundCell(cell, base, run)
+        if run is None and here.failure.is_file():
+            here = FoundCell(cell, base, None, here.failure.read_text(encoding="utf-8").strip())
+        found.append(here)
+    return found
+
+
+def seconds_of(folder: RunFolder) -> float | None:
+    """How long a run has trained."""
+    metrics = read_metrics(folder.metrics)
+    return float(metrics[-1]["time"]) if metrics and metrics[-1].get("time") else None
+
+
+def expected_seconds(cells: Sequence[FoundCell], cell: FoundCell) -> float | None:
+    """What the finished runs of the same recipe with other values tell of one that is missing: their median."""
+    alike = [other for other in cells if other.run is not None and _recipe(other) == _recipe(cell)]
+    times = sorted(seconds for other in alike if other.run and (seconds := seconds_of(other.run)) is not None)
+    return times[len(times) // 2] if times else None
+
+
+def slug(level: str) -> str:
+    """A level as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "_", level).strip("_.")[:80] or "_"
+
+
+def _with_axes(cell: ComparisonCell) -> Iterator[str]:
+    for axis, level in cell.levels.items():
+        yield f"seed-{level}" if axis == SEED else level
+
+
+def _recipe(found: FoundCell) -> str:
+    return found.cell.recipe.name
+
+
+def _runs(out: Path) -> Iterator[RunFolder]:
+    if out.is_dir():
+        yield from (RunFolder(path.parent) for path in sorted(out.rglob("recipe.toml")))
+
+
+def _is_run_of(folder: RunFolder, cell: ComparisonCell, registry: Registry) -> bool:
+    if not is_finished(folder):
+        return False
+    try:
+        recorded = json.loads(folder.results.read_text(encoding="utf-8"))["recipe_hash"]
+        return bool(recorded == cell.recipe.hash == load_recipe(folder.recipe, registry=registry).hash)
+    except (OSError, ValueError, KeyError, CoviewError):
+        return False

@@ -1,0 +1,73 @@
+"""From a comparison to its report: what is missing is run, what is there is not run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from coview.compare.cells import FoundCell, find_cells
+from coview.compare.launch.job import Done, Job, Launcher
+from coview.errors import CoviewError
+from coview.plugins.registry import Registry
+from coview.recipe.comparison import Comparison
+from coview.recipe.snapshot import to_toml
+from coview.track.atomic import write_atomically
+
+Say = Callable[[str], None]
+
+
+def run_missing(
+    comparison: Comparison, out: Path, registry: Registry, launcher: Launcher, *, say: Say = print
+) -> list[FoundCell]:
+    """Runs every cell that has no finished run, and returns all cells as they are then.
+
+    A cell that fails keeps its reason, and stops no other; it is tried again the next time.
+
+    Args:
+        comparison: What is compared.
+        out: The folder of runs.
+        registry: What recipes see.
+        launcher: Where runs are computed.
+        say: Tells of each that ends.
+
+    Raises:
+        CoviewError: If the folder cannot be written.
+        Interrupted: If this process was asked to stop.
+    """
+    cells = find_cells(comparison, out, registry)
+    missing = [found for found in cells if found.run is None]
+    say(f"{comparison.name}: {len(cells)} cells, {len(cells) - len(missing)} there, {len(missing)} to run")
+    jobs = {_prepared(found): found for found in missing}
+    if jobs:
+        try:
+            for ended, done in enumerate(launcher.launch(list(jobs)), 1):
+                _note(jobs[done.job], done)
+                say(f"  {ended}/{len(jobs)}  {_described(done)}")
+        finally:
+            cells = find_cells(comparison, out, registry)
+    return cells
+
+
+def _prepared(found: FoundCell) -> Job:
+    """The job of a missing cell, its recipe written down."""
+    recipe = found.out / "recipe.cell.toml"
+    try:
+        found.out.mkdir(parents=True, exist_ok=True)
+        write_atomically(recipe, to_toml(found.cell.recipe.tables))
+    except OSError as error:
+        raise CoviewError(f"{found.out} cannot be written: {error.strerror or error}") from error
+    return Job(found.cell.name, recipe, found.out, found.log)
+
+
+def _note(found: FoundCell, done: Done) -> None:
+    if done.status == "failed":
+        write_atomically(found.failure, done.reason + "\n")
+    else:
+        found.failure.unlink(missing_ok=True)
+
+
+def _described(done: Done) -> str:
+    took = f"{done.seconds:.0f} s"
+    if done.status == "done":
+        return f"{done.job.name}: done in {took}"
+    return f"{done.job.name}: {done.status} after {took}: {done.reason} ({done.job.log})"

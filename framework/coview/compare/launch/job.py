@@ -1,0 +1,107 @@
+"""One run to be made somewhere, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from coview.errors import CoviewError, Interrupted
+
+Status = Literal["done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be made. Everything in it can be sent to another process or machine that sees the same files.
+
+    Attributes:
+        name: What to call it.
+        recipe: A resolved recipe.
+        out: The folder of its runs.
+        log: Where what it prints goes.
+    """
+
+    name: str
+    recipe: Path
+    out: Path
+    log: Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a job.
+
+    Attributes:
+        job: Which.
+        status: Whether it went to its end.
+        reason: Why not, in a line; empty if it did.
+        seconds: How long it took.
+    """
+
+    job: Job
+    status: Status
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class Launcher(Protocol):
+    """Makes runs somewhere."""
+
+    def launch(self, jobs: Sequence[Job], /) -> Iterator[Done]:
+        """Makes them all, and yields each as it ends, in whichever order."""
+        ...
+
+
+def run_job(job: Job) -> Done:
+    """Makes the run in this process, or goes on with it; what it prints goes to the log. Raises nothing."""
+    started = time.monotonic()
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with _printing_to(job.log):
+        status, reason = _run(job)
+        if reason:
+            print(reason, flush=True)
+    return Done(job, status, reason.splitlines()[0] if reason else "", time.monotonic() - started)
+
+
+def _run(job: Job) -> tuple[Status, str]:
+    from coview.experiment.run import run
+    from coview.plugins.discovery import load_plugins
+    from coview.recipe.load import load_recipe
+
+    try:
+        registry = load_plugins()
+        run(load_recipe(job.recipe, registry=registry), job.out, resume=True, registry=registry)
+    except (Interrupted, KeyboardInterrupt) as stop:
+        return "interrupted", str(stop) or "interrupted"
+    except CoviewError as error:
+        return "failed", str(error)
+    except BaseException as error:  # a bug of one cell's stops no other; its traceback is in the log
+        traceback.print_exc()
+        return "failed", f"{type(error).__name__}: {error}"
+    return "done", ""
+
+
+@contextmanager
+def _printing_to(path: Path) -> Iterator[None]:
+    """Sends what this process and its children print to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with path.open("ab") as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, old in zip((1, 2), kept, strict=True):
+                os.dup2(old, number)
+                os.close(old)

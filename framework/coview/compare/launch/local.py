@@ -1,0 +1,90 @@
+"""On this machine: one process for each run, so many at a time, each with a device of its own where there are some."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from coview.compare.launch.job import Done, Job, run_job
+from coview.errors import Interrupted
+
+
+@dataclass(frozen=True)
+class LocalLauncher:
+    """Runs in processes of this machine.
+
+    Attributes:
+        processes: How many at a time.
+        devices: Values of ``CUDA_VISIBLE_DEVICES`` to hand out, one to each process in turn; none leaves it as it is.
+    """
+
+    processes: int = 1
+    devices: Sequence[str] = ()
+
+    def launch(self, jobs: Sequence[Job], /) -> Iterator[Done]:
+        """Makes them all.
+
+        Raises:
+            Interrupted: If this process is asked to stop; the runs are asked too, and write checkpoints.
+        """
+        # a server that has imported torch once, and started nothing, forks each run in no time
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["coview.compare.launch.preloaded"])
+        waiting = list(jobs)
+        running: dict[Any, tuple[Any, Connection, Job, int]] = {}  # by the sentinel of its process
+        slots = list(range(self.processes))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        threads = max(1, cores // self.processes)
+        try:
+            while waiting or running:
+                while waiting and slots:
+                    slot, job = slots.pop(0), waiting.pop(0)
+                    device = self.devices[slot % len(self.devices)] if self.devices else None
+                    ours, theirs = context.Pipe(duplex=False)
+                    process = context.Process(target=_work, args=(job, theirs, device, threads))
+                    process.start()
+                    theirs.close()
+                    running[process.sentinel] = process, ours, job, slot
+                for sentinel in wait(list(running)):
+                    process, ours, job, slot = running.pop(sentinel)
+                    slots.append(slot)
+                    yield _outcome(process, ours, job)
+        except KeyboardInterrupt as stop:
+            _stop([process for process, *_ in running.values()])
+            raise Interrupted("the comparison was interrupted") from stop
+        finally:
+            _stop([process for process, *_ in running.values()])
+
+
+def _work(job: Job, answer: Connection, device: str | None, threads: int) -> None:
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    import torch
+
+    torch.set_num_threads(threads)
+    done = run_job(job)
+    answer.send((done.status, done.reason, done.seconds))
+
+
+def _outcome(process: Any, answer: Connection, job: Job) -> Done:
+    process.join()
+    try:
+        status, reason, seconds = answer.recv()
+    except EOFError:  # it was killed, or crashed in a library's own code
+        how = f"was killed by {signal.Signals(-process.exitcode).name}" if process.exitcode < 0 else "ended"
+        return Done(job, "failed", f"the process {how} without a word; its log may say more")
+    return Done(job, status, reason, seconds)
+
+
+def _stop(processes: Sequence[Any]) -> None:
+    """Asks runs to write a checkpoint and stop, and waits until they have."""
+    for process in processes:
+        if process.is_alive():
+            process.terminate()
+    for process in processes:
+        process.join()

@@ -1,0 +1,64 @@
+"""On a Slurm cluster through submitit: one job for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coview.compare.launch.job import Done, Job, run_job
+from coview.errors import CoviewError
+
+_EVERY = 2.0
+
+
+@dataclass(frozen=True)
+class SlurmLauncher:
+    """Runs as Slurm jobs. Their folder has to be one that all nodes see.
+
+    Attributes:
+        folder: Where submitit keeps its files.
+        settings: Of submitit's executor: ``slurm_partition``, ``gpus_per_node``, ``timeout_min``, …
+        cluster: submitit's: ``"slurm"``, or ``"local"`` for processes that stand in for it.
+    """
+
+    folder: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    cluster: str = "slurm"
+
+    def launch(self, jobs: Sequence[Job], /) -> Iterator[Done]:
+        """Submits all of them at once, and waits for each.
+
+        Raises:
+            CoviewError: If submitit is not installed, there is no Slurm, or it takes none of the settings.
+        """
+        import time
+
+        try:
+            import submitit
+        except ImportError as error:
+            raise CoviewError(
+                "Slurm is spoken to by submitit, which is not installed", "pip install submitit"
+            ) from error
+        try:
+            executor = submitit.AutoExecutor(folder=self.folder, cluster=self.cluster)
+            executor.update_parameters(**self.settings)
+            waiting = {job: executor.submit(run_job, job) for job in jobs}
+        except (RuntimeError, TypeError, NameError, OSError) as error:
+            raise CoviewError(f"Slurm takes no jobs: {error}") from error
+        while waiting:
+            for job, submitted in list(waiting.items()):
+                if submitted.done():
+                    del waiting[job]
+                    yield _outcome(job, submitted)
+            time.sleep(_EVERY if waiting else 0)
+
+
+def _outcome(job: Job, submitted: Any) -> Done:
+    try:
+        done = submitted.result()
+    except Exception as error:  # submitit's, and what unpickling may raise
+        return Done(job, "failed", f"Slurm job {submitted.job_id}: {str(error).splitlines()[0]}")
+    assert isinstance(done, Done)
+    return done

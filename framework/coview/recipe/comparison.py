@@ -1,0 +1,185 @@
+"""A comparison: one question, asked of one recipe or of several, at every cell of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from coview.errors import CoviewError, Mistake, RecipeError
+from coview.plugins.registry import Registry
+from coview.recipe.check_component import ComponentChecker
+from coview.recipe.extend import read_with_parents
+from coview.recipe.load import load_cells
+from coview.recipe.merge import Layers
+from coview.recipe.mistakes import Mistakes
+from coview.recipe.override import parse_set
+from coview.recipe.read import Document
+from coview.recipe.recipe import Recipe
+from coview.recipe.tables import CompareTable
+from coview.recipe.validate import validate
+
+SEED = "seed"
+"""The axis whose cells are repetitions of each other."""
+
+RECIPE = "modality"
+"""The axis of a comparison's recipes: each is named by its modality, where that tells them apart."""
+
+_OF_THE_COMPARISON = ("schema", "name", "compare", "extends")
+
+
+@dataclass(frozen=True)
+class ComparisonCell:
+    """One run of a comparison.
+
+    Attributes:
+        levels: Axis to level, such as ``{"modality": "image", "loss": "nt_xent", "seed": "0"}``.
+        recipe: Its recipe, without a sweep.
+    """
+
+    levels: Mapping[str, str]
+    recipe: Recipe
+
+    @property
+    def name(self) -> str:
+        """Its levels in a row."""
+        return " · ".join(level if axis != SEED else f"seed {level}" for axis, level in self.levels.items())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared.
+
+    Attributes:
+        name: Of the comparison.
+        question: What it is to answer; may be empty.
+        metric: The number that ranks; absent: the first of the first evaluator.
+        cells: Every run.
+        path: The file it is from, as it was given.
+    """
+
+    name: str
+    question: str
+    metric: str | None
+    cells: Sequence[ComparisonCell]
+    path: Path
+
+    @property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """Every axis with its levels, in the order of the file."""
+        found: dict[str, dict[str, None]] = {}
+        for cell in self.cells:
+            for axis, level in cell.levels.items():
+                found.setdefault(axis, {})[level] = None
+        return {axis: tuple(levels) for axis, levels in found.items()}
+
+
+def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Registry) -> Comparison:
+    """Reads a comparison, and checks every cell of it.
+
+    Args:
+        path: A recipe with a ``[sweep]``, or a file whose ``[compare]`` names several recipes.
+        sets: Overrides, as texts ``KEY=VALUE``: of the comparison's own tables, and of every recipe.
+        registry: What the recipes see.
+
+    Raises:
+        RecipeError: With every mistake.
+        CoviewError: If there is nothing to compare.
+    """
+    documents = read_with_parents(path)
+    layers = Layers()
+    for document in documents:
+        layers.add_document(document)
+    overrides = parse_set(sets)
+    layers.add_override(overrides, "--set")
+    compare = _compare_table(layers, registry)
+    if compare is None or not compare.recipes:
+        recipes = {"": validate(layers, registry, Path(path))}
+    else:
+        recipes = _by_modality(_recipes(documents, compare, overrides, registry), Path(path))
+    cells = [
+        ComparisonCell({**({RECIPE: name} if name else {}), **cell.levels}, valid)
+        for name, recipe in recipes.items()
+        for cell, valid in load_cells(recipe, registry)
+    ]
+    # several recipes without a sweep are compared as they are
+    cells = cells or [ComparisonCell({RECIPE: name}, recipe) for name, recipe in recipes.items() if name]
+    if len(cells) < 2:
+        raise CoviewError(
+            f"{path}: there is nothing to compare: it has no [sweep], and no [compare] with several recipes",
+            hint="coview run runs a single recipe",
+        )
+    first = next(iter(recipes.values()))
+    return Comparison(
+        name=str(layers.table.get("name", first.name)),
+        question=first.compare.question if compare is None else compare.question,
+        metric=first.compare.metric if compare is None else compare.metric,
+        cells=cells,
+        path=Path(path),
+    )
+
+
+def is_comparison_of_several(path: Path | str) -> bool:
+    """Whether a file is a comparison of other recipes, and no recipe itself."""
+    layers = Layers()
+    for document in read_with_parents(path):
+        layers.add_document(document)
+    compare = layers.table.get("compare")
+    return isinstance(compare, dict) and bool(compare.get("recipes"))
+
+
+def _compare_table(layers: Layers, registry: Registry) -> CompareTable | None:
+    """The table, where the file is a comparison of several recipes; a recipe's own is checked with the recipe."""
+    table = layers.table.get("compare")
+    if not isinstance(table, dict) or not table.get("recipes"):
+        return None
+    mistakes = Mistakes(layers)
+    checked = ComponentChecker(registry, mistakes).own_table(CompareTable, table, ("compare",))
+    if not isinstance(layers.table.get("name"), str):
+        mistakes.add(("name",), "a comparison needs a name")
+    mistakes.raise_if_any()
+    assert isinstance(checked, CompareTable)
+    return checked
+
+
+def _recipes(
+    documents: Sequence[Document], compare: CompareTable, overrides: Mapping[str, Any], registry: Registry
+) -> list[Recipe]:
+    """Each recipe with the comparison's other tables merged over it."""
+    (named_by,) = [document for document in documents if "recipes" in document.table.get("compare", {})][-1:] or [
+        documents[-1]
+    ]
+    recipes, mistakes = [], []
+    for index, given in enumerate(compare.recipes):
+        line = named_by.lines.get(("compare", "recipes", index), 1)
+        layers = Layers()
+        try:
+            for document in read_with_parents(named_by.path.parent / given):
+                layers.add_document(document)
+        except RecipeError as error:
+            where, path = f"{named_by.path}:{line}", f"compare.recipes.{index}"
+            mistakes += [Mistake(where, path, str(mistake)) for mistake in error.mistakes]
+            continue
+        for document in documents:
+            table = {key: value for key, value in document.table.items() if key not in _OF_THE_COMPARISON}
+            layers.add_document(replace(document, table=table))
+        rest = {key: value for key, value in overrides.items() if key not in _OF_THE_COMPARISON}
+        layers.add_override(rest, "--set")
+        layers.table["compare"] = {"variant": compare.variant}
+        try:
+            recipes.append(validate(layers, registry, named_by.path.parent / given))
+        except RecipeError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise RecipeError(list(dict.fromkeys(mistakes)))
+    return recipes
+
+
+def _by_modality(recipes: Sequence[Recipe], path: Path) -> dict[str, Recipe]:
+    """Each recipe by what tells it from the others: its modality, else its name."""
+    for name in (lambda recipe: "+".join(recipe.modalities), lambda recipe: recipe.name):
+        named = {name(recipe): recipe for recipe in recipes}
+        if len(named) == len(recipes):
+            return named
+    raise CoviewError(f"{path}: two of the recipes have one modality and one name: give them different names")
