@@ -1,0 +1,1 @@
+"""Augmentations of one text; all their randomness comes from the Rng they are given."""

@@ -1,0 +1,16 @@
+"""Views that differ by the encoder's dropout alone."""
+
+from __future__ import annotations
+
+import coview
+
+
+class DropoutViews:
+    """Leaves the text as it is: its views differ by the encoder's dropout, which is on in training (SimCSE).
+
+    The same as no augmentation at all, said in the recipe.
+    """
+
+    def __call__(self, value: str, rng: coview.Rng, /) -> str:
+        """The very text."""
+        return value

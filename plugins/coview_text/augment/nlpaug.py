@@ -1,0 +1,171 @@
+"""``use = "nlpaug:NAME"``: nlpaug's augmenters of characters and words, seeded and strictly checked.
+
+nlpaug draws from Python's and NumPy's global generators: they are seeded from the Rng and put back. A word is what
+stands between spaces: nlpaug's own tokenizer tears numbers and contractions apart for good.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from nlpaug.augmenter import char, word
+
+import coview
+
+_SHARE = Annotated[float, Gt(0), Le(1)]  # nlpaug takes a zero for its own default
+_COUNT = Annotated[int, Ge(0)]
+_WORDS = tuple[str, ...] | None
+_TYPES: Mapping[str, tuple[Any, str]] = {
+    "aug_p": (_SHARE, "Share of the words that are changed; nlpaug: 0.3."),
+    "aug_min": (_COUNT, "Fewest words that are changed."),
+    "aug_max": (_COUNT | None, "Most words that are changed. Absent: no limit; nlpaug: 10."),
+    "aug_word_p": (_SHARE, "Share of the words that are changed; nlpaug: 0.3."),
+    "aug_word_min": (_COUNT, "Fewest words that are changed."),
+    "aug_word_max": (_COUNT | None, "Most words that are changed. Absent: no limit; nlpaug: 10."),
+    "aug_char_p": (_SHARE, "Share of the characters of a word that are changed; nlpaug: 0.3."),
+    "aug_char_min": (_COUNT, "Fewest characters of a word that are changed."),
+    "aug_char_max": (_COUNT | None, "Most characters of a word that are changed. Absent: no limit; nlpaug: 10."),
+    "min_char": (_COUNT, "Shorter words are left as they are."),
+    "stopwords": (_WORDS, "Words that are left as they are."),
+    "stopwords_regex": (str | None, "Words that match it are left as they are."),
+    "target_words": (_WORDS, "What a word is replaced by. Absent: an underscore."),
+    "candidates": (_WORDS, "What a character is replaced by. Absent: any."),
+    "include_special_char": (bool, "Whether special characters may come in."),
+    "include_numeric": (bool, "Whether digits may come in."),
+    "include_upper_case": (bool, "Whether upper case may come in."),
+    "include_lower_case": (bool, "Whether lower case may come in."),
+    "include_reverse": (bool, "Whether a misspelt word may be set right."),
+    "spec_char": (str, "The special characters."),
+    "swap_mode": (Literal["adjacent", "middle", "random"], "Which characters are swapped."),
+    "lang": (str, "The language of nlpaug's table."),
+    "reserved_tokens": (tuple[tuple[str, ...], ...], "Groups of words that stand for one another."),
+    "case_sensitive": (bool, "Whether those words have to agree in case."),
+}
+_NOT_A_RECIPES = {"self", "name", "tokenizer", "reverse_tokenizer", "verbose", "device", "dict_of_path", "model_path",
+                  "dict_path", "generate_all_combinations"}  # fmt: skip
+_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "RandomWordAug": ("delete", "swap", "substitute", "crop"),
+    "RandomCharAug": ("insert", "substitute", "swap", "delete"),
+}
+_UNUSABLE: Mapping[str, str] = {
+    "ContextualWordEmbsAug": 'it fails with transformers 5; use = "contextual_substitution" does the same',
+    "ContextualWordEmbsForSentenceAug": "it writes new sentences by a language model, which is no view of the text",
+    "BackTranslationAug": 'a sentence takes it seconds; use = "back_translation" does it ahead and in batches',
+    "SynonymAug": 'it looks for another release of NLTK\'s data; use = "synonym_replacement"',
+    "AntonymAug": "a text that says the opposite is no view of it",
+    "TfIdfAug": "it needs a model file of nlpaug's own",
+    "WordEmbsAug": "it needs a file of word vectors",
+}
+
+
+class NlpaugStep:
+    """One step of a pipeline.
+
+    Args:
+        augmenter: nlpaug's.
+    """
+
+    def __init__(self, augmenter: Any) -> None:
+        self.augmenter = augmenter
+
+    def __call__(self, value: str, rng: coview.Rng, /) -> str:
+        """The changed text, or the very one given where nlpaug has nothing to change."""
+        if not value.strip():
+            return value
+        python_state, numpy_state = random.getstate(), np.random.get_state()
+        try:
+            random.seed(rng.seed32())
+            np.random.seed(rng.seed32())
+            found = self.augmenter.augment(value)
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
+        text = found[0] if isinstance(found, list) and found else found
+        return text if isinstance(text, str) and text.strip() else value
+
+
+def nlpaug_augmenter(name: str) -> Callable[..., NlpaugStep]:
+    """The factory of ``nlpaug:NAME``.
+
+    Args:
+        name: A class of ``nlpaug.augmenter.char`` or ``.word``; the names are case-sensitive.
+
+    Raises:
+        LookupError: If there is none of that name, with the nearest names; or it cannot be used.
+    """
+    if name in _UNUSABLE:
+        raise LookupError(f'"nlpaug:{name}" cannot be used: {_UNUSABLE[name]}')
+    usable = usable_augmenters()
+    if name not in usable:
+        raise LookupError(f'nlpaug has no augmenter "{name}" for texts{coview.did_you_mean(name, usable)}')
+    return _factory(name, usable[name])
+
+
+@cache
+def usable_augmenters() -> dict[str, type]:
+    """The names after the colon, and what they name."""
+    base = word.WordAugmenter.__mro__[1]
+    abstract = {"WordAugmenter", "CharAugmenter", "Augmenter"}
+    found = {**vars(char), **vars(word)}
+    return {
+        name: value
+        for name, value in found.items()
+        if inspect.isclass(value) and issubclass(value, base) and name not in {*abstract, *_UNUSABLE}
+    }
+
+
+def _factory(name: str, augmenter: type) -> Callable[..., NlpaugStep]:
+    parameters = [p for p in inspect.signature(augmenter).parameters.values() if p.name not in _NOT_A_RECIPES]
+    defaults = {p.name: _default(p) for p in parameters if p.default is not inspect.Parameter.empty}
+    splits = "tokenizer" in inspect.signature(augmenter).parameters
+
+    def build(**given: Any) -> NlpaugStep:
+        given = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in {**defaults, **given}.items()
+        }
+        if name == "RandomWordAug" and given.get("target_words") and given.get("action") != "substitute":
+            raise ValueError('target_words are for action = "substitute"')
+        extra = {"tokenizer": str.split, "reverse_tokenizer": " ".join} if splits else {}
+        try:
+            return NlpaugStep(augmenter(**given, **extra))
+        except (TypeError, KeyError, OSError, AssertionError) as error:
+            raise ValueError(f"nlpaug refuses this: {error}") from error
+
+    annotations = {p.name: _annotation(name, p) for p in parameters}
+    build.__name__ = build.__qualname__ = name
+    build.__doc__ = _docstring(augmenter, [p.name for p in parameters])
+    build.__annotations__ = {**annotations, "return": NlpaugStep}
+    build.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                p.name, inspect.Parameter.KEYWORD_ONLY, default=_default(p), annotation=annotations[p.name]
+            )
+            for p in parameters
+        ],
+        return_annotation=NlpaugStep,
+    )
+    return build
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    """nlpaug's, but for its limit of ten changes, which a long text would notice."""
+    return None if parameter.name in ("aug_max", "aug_word_max", "aug_char_max") else parameter.default
+
+
+def _annotation(name: str, parameter: inspect.Parameter) -> Any:
+    if parameter.name == "action":
+        actions = _ACTIONS.get(name, (parameter.default,))
+        return Literal[actions]
+    return _TYPES[parameter.name][0]
+
+
+def _docstring(augmenter: type, names: list[str]) -> str:
+    summary = " ".join((inspect.getdoc(augmenter) or augmenter.__name__).split("\n")[0].split()).rstrip(".")
+    lines = [f"    {key}: {_TYPES[key][1] if key in _TYPES else 'What is done.'}" for key in names]
+    return f"{summary}.\n\nArgs:\n" + "\n".join(lines)

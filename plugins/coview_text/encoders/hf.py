@@ -1,0 +1,132 @@
+"""``use = "hf:NAME"``: a text encoder of the Hugging Face hub, or a local folder in its format."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, Lt
+from torch import Tensor, nn
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
+
+import coview
+from coview_text.encoders.loading import folder_or_hub_id, found
+from coview_text.encoders.pooling import IN_WORDS, Pooling, pool
+from coview_text.encoders.tokenizing import Tokenize
+
+_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embd_pdrop",
+             "attn_pdrop", "resid_pdrop")  # fmt: skip
+
+
+class HuggingFaceTextEncoder(nn.Module):
+    """A text encoder that transformers loads, in float32, with its tokenizer.
+
+    Args:
+        pretrained: Start from its weights; false: from its architecture alone, with random weights.
+        pooling: "mean" of all tokens, "cls" the first, "last" the last, for models that see to the left only. Never
+            of padding. SimCSE: cls; sentence-transformers: mean.
+        max_length: Tokens after which a text is cut. SimCSE: 32.
+        dropout: In training, on hidden states and attention; what makes SimCSE's views differ. Absent: as the model
+            has it, BERT 0.1.
+        trust_remote_code: Run the Python code that comes with the model. Only for sources you trust.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        /,
+        *,
+        pretrained: bool = True,
+        pooling: Pooling = "mean",
+        max_length: Annotated[int, Ge(3)] = 128,
+        dropout: Annotated[float, Ge(0), Lt(1)] | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        super().__init__()
+        self.pooling: Pooling = pooling
+        with found("hf", name) as source:
+            self.model = _load(source, pretrained, dropout, trust_remote_code)
+            tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        # RoBERTa has two positions more than it takes tokens, and only its tokenizer says so
+        longest = min(getattr(self.model.config, "max_position_embeddings", max_length), tokenizer.model_max_length)
+        if max_length > longest:
+            raise ValueError(f"max_length = {max_length} is more than the {longest} tokens that {name} takes")
+        self.collate = Tokenize(tokenizer, max_length)
+        self.width = int(self.model.config.hidden_size)
+        self.model.train()
+
+    def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
+        """Pooled features (N, D), and those of each token (N, T, D)."""
+        return encode(self.model, batch, self.pooling)
+
+    def export_hf(self, folder: Path, /) -> str:
+        """Writes a transformers folder, tokenizer included."""
+        return export(self.model, self.collate, self.pooling, folder)
+
+
+def encode(model: Any, batch: Mapping[str, Tensor], pooling: Pooling) -> coview.Encoding:
+    """What a transformers model makes of a batch of tokens."""
+    mask_NT = batch["attention_mask"]
+    # transformers looks into the mask, and a tensor on the meta device has nothing to look at
+    seen = None if mask_NT.is_meta else mask_NT
+    tokens_NTD = model(input_ids=batch["input_ids"], attention_mask=seen).last_hidden_state
+    return coview.Encoding(pool(tokens_NTD, mask_NT.bool(), pooling), tokens_NTD, mask_NT.bool())
+
+
+def export(model: Any, collate: Tokenize, pooling: Pooling, folder: Path) -> str:
+    """Writes a transformers folder of a model and its tokenizer, and returns the lines that load it."""
+    with coview.no_progress_bar():
+        model.save_pretrained(folder)
+        collate.tokenizer.save_pretrained(folder)
+    return (
+        f"from transformers import AutoModel, AutoTokenizer\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({str(folder)!r})\n"
+        f"model = AutoModel.from_pretrained({str(folder)!r})\n"
+        f"batch = tokenizer(texts, padding=True, truncation=True, max_length={collate.max_length}, "
+        "return_tensors='pt')\n"
+        "tokens = model(input_ids=batch['input_ids'], attention_mask=batch['attention_mask']).last_hidden_state\n"
+        f"{IN_WORDS[pooling]}"
+    )
+
+
+def hf_text_encoder(name: str) -> Callable[..., HuggingFaceTextEncoder]:
+    """The factory of ``hf:NAME``.
+
+    Args:
+        name: A hub id such as ``bert-base-uncased``, a model that ``coview data fetch`` brings, or a local folder.
+
+    Raises:
+        LookupError: If it is neither a folder nor of a hub id's form.
+    """
+    return partial(HuggingFaceTextEncoder, folder_or_hub_id("hf", name, "config.json"))
+
+
+def _load(source: str, pretrained: bool, dropout: float | None, trust_remote_code: bool) -> Any:
+    # a meta-device model is only to be looked at; transformers refuses to load weights onto that device
+    on_meta = torch.empty(0).device.type == "meta"
+    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
+    config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
+    if config.is_encoder_decoder:
+        raise ValueError(f"{config.model_type} is an encoder with a decoder: give an encoder, or a decoder alone")
+    if not hasattr(config, "hidden_size"):
+        raise ValueError(f"{config.model_type} is no encoder of texts")
+    if dropout is not None:
+        for key in _DROPOUTS:
+            if hasattr(config, key):
+                setattr(config, key, dropout)
+    model_class: Any = MODEL_MAPPING.get(type(config), None)  # none for code that comes with the model
+    if model_class is not None:
+        if model_class.main_input_name != "input_ids":
+            raise ValueError(f"{config.model_type} takes {model_class.main_input_name}, not texts")
+        # a pooler that is not used would be random weights that get no gradient
+        if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
+            options["add_pooling_layer"] = False
+    if not pretrained or on_meta:
+        return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
+    return AutoModel.from_pretrained(source, config=config, **options)

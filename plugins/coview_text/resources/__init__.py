@@ -1,0 +1,1 @@
+"""What ``coview data fetch`` brings for texts: a file for each source."""
