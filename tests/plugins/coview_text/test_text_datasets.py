@@ -1,0 +1,335 @@
+"""Texts from files of the user's, and from what was fetched."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import coview
+from coview_text.datasets.folder import TextFolder
+from coview_text.datasets.lee import Lee
+from coview_text.datasets.lines import TextLines
+from coview_text.datasets.orange_text import R8, R52, Newsgroups
+from coview_text.datasets.scipy_docs import TOPICS, SciPyDocs
+from coview_text.datasets.table import TextTable
+from coview_text.datasets.vader import VaderSnippets
+from coview_text.datasets.wordsim import WordSim353
+
+
+def content(dataset):
+    """Every readable sample, and the faults of the others."""
+    samples, faults = [], []
+    for index in range(len(dataset)):
+        try:
+            samples.append(dataset[index])
+        except coview.SampleError as error:
+            faults.append((error.what, error.reason))
+    return samples, faults
+
+
+def both(factory, **parameters):
+    return [content(factory(split=split, **parameters)) for split in ("train", "test")]
+
+
+def texts(samples):
+    return [sample["text"] for sample in samples]
+
+
+# ---- lines ---------------------------------------------------------------------------------------------------------
+
+
+def test_lines_are_split_without_loss_and_blank_ones_passed_over(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffone\r\n\r\n  two \n".encode() + "\n".join(f"line {i} 😀" for i in range(98)).encode())
+    (train, _), (test, _) = both(TextLines, path=path)
+    assert len(test) == 10
+    assert sorted(texts(train) + texts(test)) == sorted(["one", "two", *(f"line {i} 😀" for i in range(98))])
+    assert {sample.id for sample in train + test} >= {"a.txt:1", "a.txt:3", "a.txt:4"}
+    assert texts(content(TextLines(path=path, split="test"))[0]) == texts(test), "the same split each time"
+    assert TextLines(path=path).version.startswith("90 texts ")
+
+
+def test_equal_lines_are_on_one_side(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join(f"line {i % 30}" for i in range(120)))
+    (train, _), (test, _) = both(TextLines, path=path, test_fraction=0.3)
+    assert test
+    assert not {*texts(train)} & {*texts(test)}
+
+
+def test_a_file_of_its_own_for_the_test_split(tmp_path):
+    (tmp_path / "a.txt").write_text("a\nb\n")
+    (tmp_path / "b.txt").write_text("c\n")
+    (train, _), (test, _) = both(TextLines, path=tmp_path / "a.txt", test_path=tmp_path / "b.txt")
+    assert (texts(train), texts(test)) == (["a", "b"], ["c"])
+
+
+@pytest.mark.parametrize(
+    ("data", "parameters", "says"),
+    [
+        (b"one\ntwo\nthr\xe9\n", {}, r"a\.txt:3: this is not utf-8: byte 0xe9"),
+        (b"\n \n", {}, "no line with text"),
+        (None, {}, "no such file"),
+    ],
+)
+def test_lines_that_cannot_be_read(tmp_path, data, parameters, says):
+    path = tmp_path / "a.txt"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(coview.CoviewError, match=says):
+        TextLines(path=path, **parameters)
+
+
+def test_another_encoding(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("é\nè".encode("latin-1"))
+    found = both(TextLines, path=path, encoding="latin-1")
+    assert {text for samples, _ in found for text in texts(samples)} == {"é", "è"}
+    with pytest.raises(ValueError, match="no encoding"):
+        TextLines(path=path, encoding="latin-99")
+
+
+# ---- tables --------------------------------------------------------------------------------------------------------
+
+ROWS = [(f'text, {i}\nmore "{i}"', ("b", "a", "c")[i % 3], i / 2, f"author {i // 5}") for i in range(60)]
+
+
+def write_table(path, rows=ROWS):
+    names = ("body", "kind", "mark", "author")
+    if path.suffix == ".jsonl":
+        path.write_text("\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows))
+        return path
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, delimiter="," if path.suffix == ".csv" else "\t")
+        writer.writerows([names, *rows])
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_tables_give_named_columns(tmp_path, suffix):
+    path = write_table(tmp_path / f"a{suffix}")
+    columns = {"text": "body", "label": "kind", "score": "mark", "group": "author"}
+    (train, _), (test, _) = both(TextTable, path=path, **columns)
+    dataset = TextTable(path=path, **columns)
+    assert dataset.classes == ("a", "b", "c")
+    found = {(s["text"], dataset.classes[s.label], s.score, s.group) for s in train + test}
+    assert found == set(ROWS)
+    assert test
+    assert not {s.group for s in train} & {s.group for s in test}
+
+
+def test_labels_that_are_numbers_are_in_their_order(tmp_path):
+    path = write_table(tmp_path / "a.jsonl", [(f"t{i}", 12 - i % 4 * 3, 0, "x") for i in range(40)])
+    assert TextTable(path=path, text="body", label="kind").classes == ("3", "6", "9", "12")
+
+
+def test_a_table_is_split_stratified(tmp_path):
+    path = write_table(tmp_path / "a.csv")
+    (train, _), (test, _) = both(TextTable, path=path, text="body", label="kind")
+    assert [sum(s.label == c for s in test) for c in range(3)] == [4, 4, 4]
+    assert len(train) == 48
+
+
+def test_rows_that_cannot_be_used_are_named_and_counted(tmp_path):
+    path = tmp_path / "a.csv"
+    good = "\n".join(f"t{i},{'ab'[i % 2]},{i}" for i in range(20))
+    path.write_text(f"text,kind,mark\n{good}\n ,a,1\nx,,1\nx,a,high\nx,a\nx,a,1,2\n\nx,b,nan\n")
+    (train, faults), (test, none) = both(TextTable, path=path, label="kind", score="mark")
+    assert (len(train), len(test), none) == (16, 4, [])
+    assert faults == [
+        ("a.csv:22", "the text is empty"),
+        ("a.csv:23", 'no "kind"'),
+        ("a.csv:24", "\"mark\" is no number: 'high'"),
+        ("a.csv:25", "2 fields where the header has 3"),
+        ("a.csv:26", "4 fields where the header has 3"),
+        ("a.csv:28", "\"mark\" is no number: 'nan'"),
+    ]
+
+
+def test_lines_of_json_that_cannot_be_used(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}\n{"text": 3}\n[1]\n{"text"\n{"other": "x"}\n{"text": "b"}\n{"text": "c"}\n')
+    _, faults = content(TextTable(path=path))
+    assert [what for what, _ in faults] == ["a.jsonl:2", "a.jsonl:3", "a.jsonl:4", "a.jsonl:5"]
+    assert faults[0][1] == '"text" is no text but 3'
+    assert faults[1][1] == "no JSON object"
+    assert faults[2][1].startswith("no JSON: ")
+    assert faults[3][1] == 'no "text"'
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "parameters", "says"),
+    [
+        ("a.csv", "txt,label\na,b\n", {}, r'no column "text", did you mean "txt"\? \(columns: txt, label\)'),
+        ("a.csv", "text,label\na,b\n", {"label": "labels"}, 'did you mean "label"'),
+        ("a.csv", "", {}, "columns: none"),
+        ("a.csv", "text\n", {}, "has no rows"),
+        ("a.jsonl", '{"x": 1}\n', {}, 'no row .* can be used; a.jsonl:1: no "text"'),
+        ("a.parquet", "x", {}, r"ending has to be \.csv"),
+        ("a.csv", "text,k\na,x\nb,x\nc,y\nd,x\n", {"label": "k"}, '1 class has one text only.*"y"'),
+        ("a.csv", "text\nonly\n", {}, "cannot split 1 samples"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_refused(tmp_path, name, data, parameters, says):
+    (tmp_path / name).write_text(data)
+    with pytest.raises(coview.CoviewError, match=says):
+        TextTable(path=tmp_path / name, **parameters)
+
+
+def test_a_class_of_the_test_file_alone_is_refused(tmp_path):
+    write_table(tmp_path / "a.csv")
+    write_table(tmp_path / "b.csv", [("t", "z", 0, "x")])
+    with pytest.raises(coview.CoviewError, match="the classes z are not in"):
+        TextTable(split="test", path=tmp_path / "a.csv", test_path=tmp_path / "b.csv", text="body", label="kind")
+
+
+# ---- folders -------------------------------------------------------------------------------------------------------
+
+
+def write_folder(root, files):
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return root
+
+
+def test_a_folder_with_classes(tmp_path):
+    root = write_folder(tmp_path, {f"{kind}/{i}.txt": f"{kind} {i}" for kind in ("sport", "news") for i in range(10)})
+    write_folder(tmp_path, {"sport/.hidden.txt": "x", "sport/notes.md": "x"})
+    (train, _), (test, _) = both(TextFolder, root=root)
+    assert TextFolder(root=root).classes == ("news", "sport")
+    assert (len(train), len(test)) == (16, 4)
+    assert all(sample["text"].startswith(("news", "sport")[sample.label]) for sample in train + test)
+    assert {sample.id for sample in train + test} == {
+        f"{kind}/{i}.txt" for kind in ("sport", "news") for i in range(10)
+    }
+
+
+def test_a_folder_with_splits_and_bad_files(tmp_path):
+    files = {
+        "train/a/1.txt": "one",
+        "train/a/2.txt": b"\xff\xfe",
+        "train/b/3.txt": " ",
+        "train/b/4.txt": "x",
+        "test/a/5.txt": "y",
+    }
+    (train, faults), (test, _) = both(TextFolder, root=write_folder(tmp_path, files))
+    assert (texts(train), texts(test)) == (["one", "x"], ["y"])
+    assert [what for what, _ in faults] == ["train/a/2.txt", "train/b/3.txt"]
+    assert "this is not utf-8" in faults[0][1]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"a.md": "x"}, r"no files that end in \.txt"),
+        ({"a.txt": "x", "b/c.txt": "y"}, "beside subfolders"),
+        ({"train/a/1.txt": "x", "test/b/1.txt": "y"}, "other classes"),
+        ({"a/1.txt": "x", "a/2.txt": "y", "b/1.txt": "z"}, 'one text only.*"b"'),
+    ],
+)
+def test_folders_that_cannot_be_used_are_refused(tmp_path, files, says):
+    with pytest.raises(coview.CoviewError, match=says):
+        both(TextFolder, root=write_folder(tmp_path, files))
+    with pytest.raises(coview.CoviewError, match="no such folder"):
+        TextFolder(root=tmp_path / "gone")
+
+
+# ---- shipped and fetched -------------------------------------------------------------------------------------------
+
+
+def test_scipys_documentation_is_real_text_in_balanced_splits():
+    (train, faults), (test, _) = both(SciPyDocs)
+    assert not faults
+    assert len(train) + len(test) > 5000
+    assert {sample.label for sample in test} == set(range(len(TOPICS)))
+    assert not {s.group for s in train} & {s.group for s in test}
+    assert not {*texts(train)} & {*texts(test)}
+    assert all(sample.group.startswith(TOPICS[sample.label] + "/") for sample in train)
+
+
+@pytest.fixture
+def fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("COVIEW_DATA", str(tmp_path))
+
+    def write(name, **files):
+        for file, text in files.items():
+            path = tmp_path / name / file.replace("__", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode("latin-1"))
+
+    return write
+
+
+@pytest.mark.parametrize(("factory", "name"), [(Newsgroups, "newsgroups"), (R8, "r8"), (R52, "r52")])
+def test_news_have_official_splits(fetched, factory, name):
+    with pytest.raises(coview.CoviewError) as caught:
+        factory()
+    assert caught.value.hint == f"coview data fetch {name}"
+    header = "Category\tText\nd\tstring\nclass\t\n\n"
+    fetched(name, train__tab=header + "b\tone two\na\tthree\na\t\n", test__tab=header + "b\tfour\n")
+    (train, faults), (test, _) = both(factory)
+    assert factory().classes == ("a", "b")
+    assert [(s["text"], s.label) for s in train] == [("one two", 1), ("three", 0)]
+    assert [(s["text"], s.label) for s in test] == [("four", 1)]
+    assert [reason for _, reason in faults] == ["the text is empty"]
+    assert len({s.id for s in train + test}) == 3
+
+
+def test_snippets_have_scores_and_reviews_do_not_cross(fetched):
+    lines = [f"{i // 4}_{i % 4}\t{i / 10 - 2}\tsnippet {i}" for i in range(40)]
+    fetched("vader_snippets", news__tsv="\r\n".join(lines), tweets__tsv="1\t2.5\tyay\r\n2\t-1\tnay\r\n3\t0\tmeh")
+    (train, _), (test, _) = both(VaderSnippets, kind="news")
+    assert len(test) == 8
+    assert not {s.group for s in train} & {s.group for s in test}
+    assert {(s["text"], s.score) for s in train + test} == {(f"snippet {i}", i / 10 - 2) for i in range(40)}
+    assert VaderSnippets().classes is None
+
+
+def test_documents_are_judged_pair_by_pair(fetched):
+    matrix = "1\t0.3\t0.24\n0\t1\t0.5\n0\t0\t1\n"
+    fetched("lee", lee__cor="caf\xe9\nb\nc", lee_background__cor="x\ny\n", **{"similarities0-1__txt": matrix})
+    test = Lee(split="test")
+    assert texts(content(test)[0]) == ["caf\xe9", "b", "c"]
+    pairs = test.pairs
+    assert list(zip(pairs.first_P, pairs.second_P, pairs.score_P, strict=True)) == [
+        (0, 1, 0.3),
+        (0, 2, 0.24),
+        (1, 2, 0.5),
+    ]
+    assert Lee().pairs is None
+    assert len(Lee()) == 2
+
+
+def test_words_are_judged_pair_by_pair(fetched):
+    fetched("wordsim353", wordsim353__tsv="# title\n# Word 1\ntiger\tcat\t7.35\ntiger\ttiger\t10.00\n")
+    dataset = WordSim353()
+    assert texts(content(dataset)[0]) == ["tiger", "cat"]
+    assert np.array_equal(dataset.pairs.first_P, [0, 0])
+    assert np.array_equal(dataset.pairs.second_P, [1, 0])
+    assert np.array_equal(dataset.pairs.score_P, [7.35, 10.0])
+    with pytest.raises(ValueError, match="split has to be one of test"):
+        WordSim353(split="train")
+
+
+@pytest.mark.parametrize(
+    ("factory", "parameters", "sizes", "classes"),
+    [
+        (Newsgroups, {}, (11293, 7528), 20),
+        (R8, {}, (5485, 2189), 8),
+        (R52, {}, (6532, 2568), 52),
+        (VaderSnippets, {"kind": "tweets"}, (3360, 840), None),
+        (Lee, {}, (300, 50), None),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_the_real_ones(factory, parameters, sizes, classes):
+    name = getattr(factory, "resource", "") or {"VaderSnippets": "vader_snippets", "Lee": "lee"}[factory.__name__]
+    if not coview.data_folder(name).is_dir():
+        pytest.skip(f"needs coview data fetch {name}")
+    found = tuple(len(factory(split=split, **parameters)) for split in ("train", "test"))
+    assert found == sizes
+    assert (factory().classes and len(factory().classes)) == classes
