@@ -114,6 +114,12 @@ def _register_augmentations(registry: coview.Registry) -> None:
         ("random_insertion", "random_insertion:RandomInsertion", "insert synonyms of random words", _EDA),
         ("synonym_replacement", "synonym_replacement:SynonymReplacement", "replace words by synonyms", _EDA),
         (
+            "contextual_substitution",
+            "contextual_substitution:ContextualSubstitution",
+            "replace words by what a masked language model expects",
+            "arXiv:1805.06201",
+        ),
+        (
             "token_cutoff",
             "token_cutoff:TokenCutoff",
             "hide random tokens from the encoder, on the device",
@@ -159,5 +165,15 @@ def _register_encoders(registry: coview.Registry) -> None:
         summary="any text encoder of the Hugging Face hub, or a local folder that transformers can load",
         example="hf:bert-base-uncased",
         source="https://huggingface.co/docs/transformers",
+        extra=_TEXT,
+    )
+    registry.family(
+        "encoder",
+        "sentence-transformers",
+        "coview_text.encoders.sentence_transformers:sentence_transformer",
+        modality="text",
+        summary="any model of sentence-transformers, on the hub or in a local folder",
+        example="sentence-transformers:sentence-transformers/all-mpnet-base-v2",
+        source="https://sbert.net",
         extra=_TEXT,
     )

