@@ -114,6 +114,12 @@ def _register_augmentations(registry: coview.Registry) -> None:
         ("random_insertion", "random_insertion:RandomInsertion", "insert synonyms of random words", _EDA),
         ("synonym_replacement", "synonym_replacement:SynonymReplacement", "replace words by synonyms", _EDA),
         (
+            "back_translation",
+            "back_translation:BackTranslation",
+            "translate and translate back, ahead of training",
+            "arXiv:1511.06709",
+        ),
+        (
             "contextual_substitution",
             "contextual_substitution:ContextualSubstitution",
             "replace words by what a masked language model expects",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coview.cli.output import print_columns, print_json
+from coview.cli.recipe import set_option
 
 if TYPE_CHECKING:
     from coview.plugins.registry import Registry
@@ -73,6 +74,26 @@ def fetch(disabled: tuple[str, ...], names: tuple[str, ...], again: bool) -> Non
     for name, component in zip(names, found, strict=True):
         click.echo(f"{name}: {component.summary} ({component.licence}; {component.source})")
         click.echo(f"{name}: {fetch_resource(name, registry, again=again)}")
+
+
+@data.command("augment")
+@click.argument("recipe", metavar="RECIPE")
+@set_option
+@click.pass_obj
+def augment(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...]) -> None:
+    """Make ahead what a recipe's augmentations read in training.
+
+    Such as translations there and back. What is there is not made again, so a call that was stopped can be repeated.
+    """
+    from coview.experiment.prepare import prepare_augmentations
+    from coview.plugins.discovery import load_plugins
+    from coview.recipe.load import load_recipe
+    from coview.track.console import make_console
+
+    registry = load_plugins(disable=disabled)
+    valid = load_recipe(recipe, sets=sets, registry=registry)
+    prepared = prepare_augmentations(valid, registry, make_console(stderr=True))
+    click.echo(f"ready: {', '.join(prepared)}" if prepared else "no augmentation of this recipe is made ahead")
 
 
 @data.command("show")

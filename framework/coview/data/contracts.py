@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from coview.data.batch_rng import BatchRng
@@ -44,10 +44,24 @@ class Augmentation(Protocol):
 
     One that also has a form for whole batches has a method ``batched() -> BatchAugmentation``, which gives it: that is
     used where a recipe says ``on = "device"``.
+
+    One whose work is too slow for training has a method ``prepare``: see :class:`PreparedAhead`.
     """
 
     def __call__(self, value: Any, rng: Rng, /) -> Any:
         """The new value; ``value`` is left as it was."""
+        ...
+
+
+@runtime_checkable
+class PreparedAhead(Protocol):
+    """An augmentation that reads what was made ahead of training, by ``coview data augment RECIPE``."""
+
+    def prepare(self, values: Iterable[Any], /) -> Iterator[int]:
+        """Makes and keeps what is not there yet, and yields after each part for how many values it is done.
+
+        Whatever was yielded is kept: a second call goes on.
+        """
         ...
 
 
