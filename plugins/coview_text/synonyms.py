@@ -6,7 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,7 @@ class Thesaurus:
         language: ISO 639-3: ``eng``, or one of the Open Multilingual WordNet, which NLTK has to find.
         tagged: Whether a word's part of speech is looked at; English only.
 
-    Raises:
-        CoviewError: If WordNet, the language or the tagger is not there.
+    What it reads is looked for when it is first asked: a recipe is valid before anything is fetched.
     """
 
     def __init__(self, language: str = ENGLISH, *, tagged: bool | None = None) -> None:
@@ -40,12 +39,21 @@ class Thesaurus:
         self.tagged = language == ENGLISH if tagged is None else tagged
         if self.tagged and language != ENGLISH:
             raise ValueError(f'part_of_speech = true: the tagger knows English only, not "{language}"')
-        self._folder = _wordnet_folder()
-        self._multilingual = None if language == ENGLISH else _multilingual_folder(language)
-        self._tagger_folder = coview.resource_folder("tagger") if self.tagged else None
+
+    @cached_property
+    def _folder(self) -> Path:
+        return _wordnet_folder()
+
+    @cached_property
+    def _multilingual(self) -> Path | None:
+        return None if self.language == ENGLISH else _multilingual_folder(self.language)
 
     def replaceable(self, words: Sequence[str]) -> list[tuple[str, ...]]:
-        """For each word of a text its synonyms, in the word's case and with its punctuation; none for stop words."""
+        """For each word of a text its synonyms, in the word's case and with its punctuation; none for stop words.
+
+        Raises:
+            CoviewError: If WordNet, the language or the tagger is not there.
+        """
         cores = [without_punctuation(word) for word in words]
         parts = self._parts([core for _, core, _ in cores])
         return [
@@ -54,10 +62,10 @@ class Thesaurus:
         ]
 
     def _parts(self, cores: Sequence[str]) -> list[str | None]:
-        if self._tagger_folder is None:
+        if not self.tagged:
             return [None] * len(cores)
         # the tagger stumbles over empty words
-        tagged = _tagger(self._tagger_folder).tag([core or "," for core in cores])
+        tagged = _tagger(coview.resource_folder("tagger")).tag([core or "," for core in cores])
         return [_PARTS.get(tag[:1], "") for _, tag in tagged]
 
     def _synonyms(self, word: str, part: str | None) -> tuple[str, ...]:

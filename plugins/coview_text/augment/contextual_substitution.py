@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Any
 
 import torch
@@ -38,21 +39,14 @@ class ContextualSubstitution:
         max_length: Annotated[int, Ge(3)] = 128,
     ) -> None:
         try:
-            name = folder_or_hub_id("hf", model, "config.json")
+            self.name = folder_or_hub_id("hf", model, "config.json")
         except LookupError as error:
             raise ValueError(f"model: {error.args[0]}") from error
         self.share, self.top_k, self.temperature, self.max_length = share, top_k, temperature, max_length
-        with found("hf", name) as source:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
-            self.model: Any = AutoModelForMaskedLM.from_pretrained(source, dtype=torch.float32).eval()
-        if self.tokenizer.mask_token_id is None:
-            raise ValueError(f"model: {model} has no mask token, so it is no masked language model")
-        self._whole_words = _whole_words(self.tokenizer, self.model.config.vocab_size)
-        if not self._whole_words.any():
-            raise ValueError(f"model: no token of {model} is a whole word")
 
     def __call__(self, value: str, rng: coview.Rng, /) -> str:
         """The text with other words, or the very one given where there is none to replace."""
+        tokenizer = self._loaded[0]
         words = split(value)
         places = [place for place, word in enumerate(words) if any(map(str.isalpha, word))]
         if not places:
@@ -63,34 +57,49 @@ class ContextualSubstitution:
         parts = {place: without_punctuation(words[place]) for place in hidden}
         masked = list(words)
         for place, (before, _, after) in parts.items():
-            masked[place] = before + self.tokenizer.mask_token + after
+            masked[place] = before + tokenizer.mask_token + after
         for place, expected, draw in zip(hidden, self._expected(join(masked)), draws, strict=False):
             before, word, after = parts[place]
             words[place] = before + self._drawn(expected, word, draw) + after
         return join(words)
 
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, torch.Tensor]:
+        """Tokenizer, model, and which tokens are whole words: loaded when the first text comes."""
+        with found("hf", self.name) as source:
+            tokenizer: Any = AutoTokenizer.from_pretrained(source)
+            model: Any = AutoModelForMaskedLM.from_pretrained(source, dtype=torch.float32).eval()
+        if tokenizer.mask_token_id is None:
+            raise coview.CoviewError(f"{self.name} has no mask token, so it is no masked language model")
+        whole_words = _whole_words(tokenizer, model.config.vocab_size)
+        if not whole_words.any():
+            raise coview.CoviewError(f"no token of {self.name} is a whole word")
+        return tokenizer, model, whole_words
+
     @torch.no_grad()
     def _expected(self, text: str) -> torch.Tensor:
         """Logits of the vocabulary at each mask, in their order: all masks in one pass."""
-        batch = self.tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
-        logits_TV = self.model(**batch).logits[0]
-        at_masks: torch.Tensor = logits_TV[batch["input_ids"][0] == self.tokenizer.mask_token_id]
+        tokenizer, model, _ = self._loaded
+        batch = tokenizer(text, truncation=True, max_length=self.max_length, return_tensors="pt")
+        logits_TV = model(**batch).logits[0]
+        at_masks: torch.Tensor = logits_TV[batch["input_ids"][0] == tokenizer.mask_token_id]
         return at_masks
 
     def _drawn(self, expected_V: torch.Tensor, word: str, draw: float) -> str:
-        scores_V = expected_V.double().masked_fill(~self._whole_words, -torch.inf) / self.temperature
+        tokenizer, _, whole_words = self._loaded
+        scores_V = expected_V.double().masked_fill(~whole_words, -torch.inf) / self.temperature
         scores_V[self._ids_of(word)] = -torch.inf
-        scores_K, ids_K = scores_V.topk(min(self.top_k, int(self._whole_words.sum())))
+        scores_K, ids_K = scores_V.topk(min(self.top_k, int(whole_words.sum())))
         shares_K = scores_K.softmax(0).cumsum(0)
         if not torch.isfinite(shares_K[-1]):
             return word
         chosen = ids_K[min(int((shares_K < draw).sum()), len(ids_K) - 1)]
-        drawn = str(self.tokenizer.decode([chosen])).strip()
+        drawn = str(tokenizer.decode([chosen])).strip()
         return drawn[:1].upper() + drawn[1:] if word[:1].isupper() else drawn
 
     def _ids_of(self, word: str) -> Sequence[int]:
         forms = (word, word.lower(), " " + word, " " + word.lower())
-        same = (self.tokenizer(form, add_special_tokens=False)["input_ids"] for form in forms)
+        same = (self._loaded[0](form, add_special_tokens=False)["input_ids"] for form in forms)
         return [ids[0] for ids in same if len(ids) == 1]
 
 

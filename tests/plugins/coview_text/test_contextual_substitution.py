@@ -78,5 +78,5 @@ def test_what_is_no_masked_language_model_is_said(folder, tmp_path):
     tokenizer.mask_token = None
     transformers.BertForMaskedLM.from_pretrained(folder).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="no mask token"):
-        ContextualSubstitution(model=str(tmp_path))
+    with pytest.raises(coview.CoviewError, match="no mask token"):
+        ContextualSubstitution(model=str(tmp_path))("a text", coview.Rng())

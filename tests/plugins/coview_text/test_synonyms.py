@@ -96,14 +96,15 @@ def test_synonyms_are_inserted_and_nothing_is_taken_away(data):
 @pytest.mark.parametrize("missing", ["wordnet", "tagger"])
 def test_what_is_not_fetched_is_said_with_the_command(data, missing):
     os.rename(data / missing, data / "gone")
+    step = SynonymReplacement()
     with pytest.raises(coview.CoviewError) as caught:
-        SynonymReplacement()
+        step("a fox", coview.Rng())
     assert caught.value.hint == f"coview data fetch {missing}"
 
 
 def test_other_languages_by_the_open_multilingual_wordnet(data, monkeypatch):
     with pytest.raises(coview.CoviewError, match="Open Multilingual WordNet"):
-        SynonymReplacement(language="spa")
+        SynonymReplacement(language="spa")("el zorro", coview.Rng())
     with pytest.raises(ValueError, match="English only"):
         SynonymReplacement(language="spa", part_of_speech=True)
     folder = data / "nltk" / "corpora" / "omw-1.4" / "spa"
@@ -115,7 +116,7 @@ def test_other_languages_by_the_open_multilingual_wordnet(data, monkeypatch):
     out = SynonymReplacement(language="spa")("el zorro duerme", coview.Rng())
     assert out == "el raposa duerme"
     with pytest.raises(coview.CoviewError, match='did you mean "spa"'):
-        SynonymReplacement(language="sp")
+        SynonymReplacement(language="sp")("el zorro", coview.Rng())
 
 
 @pytest.mark.skipif(not REAL, reason="needs coview data fetch wordnet tagger")
