@@ -63,6 +63,7 @@ def _register_augmentations(registry: coview.Registry) -> None:
         ("random_grayscale", "grayscale:RandomGrayscale", "drop the colour", _SIMCLR),
         ("gaussian_blur", "gaussian_blur:GaussianBlur", "blur with a random width", _SIMCLR),
         ("random_flip", "flip:RandomFlip", "mirror left to right, or top to bottom", _SIMCLR),
+        ("solarize", "solarize:Solarize", "invert the bright pixels", "arXiv:2006.07733"),
         ("random_rotation", "rotation:RandomRotation", "rotate by a random angle", ""),
     ):
         registry.augmentation(

@@ -62,19 +62,30 @@ class ImageModality:
         Raises:
             CoviewError: If the pictures differ in size.
         """
+        return self.finish(self.collate_raw(values))
+
+    def collate_raw(self, values: Sequence[np.ndarray], /) -> Tensor:
+        """A batch of shape (N, channels, height, width) that is not normalised: uint8, or float32 from 0 to 1.
+
+        Raises:
+            CoviewError: If the pictures differ in size.
+        """
         pictures = [self._fitted(value) for value in values]
         if len({picture.shape for picture in pictures}) > 1:
             pictures = [_as_channels(picture, self.channels) for picture in pictures]
             self._check_sizes(pictures)
-        is_uint8 = all(picture.dtype == np.uint8 for picture in pictures)
-        if not is_uint8:
+        if not all(picture.dtype == np.uint8 for picture in pictures):
             pictures = [_as_float(picture) for picture in pictures]
         stack = np.stack(pictures)
         if pictures[0].ndim == 2:
             stack = stack[..., None]
-        x_NHWC = torch.from_numpy(_as_channels(stack, self.channels))
-        x_NCHW = x_NHWC.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-        return x_NCHW.mul_(self._scale / 255 if is_uint8 else self._scale).sub_(self._shift)
+        return torch.from_numpy(_as_channels(stack, self.channels)).permute(0, 3, 1, 2)
+
+    def finish(self, batch: Tensor, /) -> Tensor:
+        """The batch normalised: float32."""
+        x_NCHW = batch.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+        scale, shift = self._scale.to(batch.device), self._shift.to(batch.device)
+        return x_NCHW.mul_(scale / 255 if batch.dtype == torch.uint8 else scale).sub_(shift)
 
     def describe(self, value: np.ndarray, /) -> str:
         """Such as ``28×28 RGB, uint8``: width × height, colour, type."""

@@ -30,11 +30,14 @@ def works_on_device(
         return True
     if (settings.on or augment_on) == "worker":
         return False
+    at = (*path, "use" if settings.on is None else "on")
     if not hasattr(augmentation, "batched"):
-        key = "use" if settings.on is None else "on"
-        mistakes.add(
-            (*path, key), f'{use} works on one sample at a time, and so in a worker only: say on = "worker" there'
-        )
+        mistakes.add(at, f'{use} works on one sample at a time, and so in a worker only: say on = "worker" there')
+        return False
+    try:
+        augmentation.batched()
+    except ValueError as error:  # not with these parameters
+        mistakes.add(at, str(error), error)
         return False
     return True
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import albumentations
 from annotated_types import Ge, Le
 
+from coview_image.augment.batched.color_jitter import ColorJitterOfBatch
 from coview_image.augment.step import AlbumentationsStep
 
 
@@ -41,12 +42,18 @@ class ColorJitter(AlbumentationsStep):
     ) -> None:
         if strength * hue > 0.5:
             raise ValueError(f"strength × hue has to be at most 0.5, got {strength} × {hue} = {strength * hue:g}")
+        self.amounts = (strength * brightness, strength * contrast, strength * saturation, strength * hue)
+        self.p = p
         super().__init__(
             albumentations.ColorJitter(
-                brightness=strength * brightness,
-                contrast=strength * contrast,
-                saturation=strength * saturation,
-                hue=strength * hue,
+                brightness=self.amounts[0],
+                contrast=self.amounts[1],
+                saturation=self.amounts[2],
+                hue=self.amounts[3],
                 p=p,
             )
         )
+
+    def batched(self) -> ColorJitterOfBatch:
+        """Its form for a whole batch."""
+        return ColorJitterOfBatch(*self.amounts, self.p)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import albumentations
 from annotated_types import Ge, Le
 
+from coview_image.augment.batched.flip import RandomFlipOfBatch
 from coview_image.augment.step import AlbumentationsStep
 
 
@@ -24,6 +25,11 @@ class RandomFlip(AlbumentationsStep):
         direction: Literal["horizontal", "vertical"] = "horizontal",
         p: Annotated[float, Ge(0), Le(1)] = 0.5,
     ) -> None:
+        self.direction, self.p = direction, p
         super().__init__(
             albumentations.HorizontalFlip(p=p) if direction == "horizontal" else albumentations.VerticalFlip(p=p)
         )
+
+    def batched(self) -> RandomFlipOfBatch:
+        """Its form for a whole batch."""
+        return RandomFlipOfBatch(self.direction, self.p)

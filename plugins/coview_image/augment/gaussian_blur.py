@@ -7,6 +7,7 @@ from typing import Annotated
 import albumentations
 from annotated_types import Ge, Gt, Le
 
+from coview_image.augment.batched.gaussian_blur import GaussianBlurOfBatch
 from coview_image.augment.step import AlbumentationsStep
 
 
@@ -31,5 +32,10 @@ class GaussianBlur(AlbumentationsStep):
             raise ValueError(f"sigma has to be [smallest, largest], got [{sigma[0]}, {sigma[1]}]")
         if kernel_size is not None and kernel_size % 2 == 0:
             raise ValueError(f"kernel_size has to be odd, got {kernel_size}")
+        self.sigma, self.kernel_size, self.p = sigma, kernel_size, p
         size = kernel_size or 0
         super().__init__(albumentations.GaussianBlur(blur_limit=(size, size), sigma_limit=sigma, p=p))
+
+    def batched(self) -> GaussianBlurOfBatch:
+        """Its form for a whole batch."""
+        return GaussianBlurOfBatch(self.sigma, self.kernel_size, self.p)

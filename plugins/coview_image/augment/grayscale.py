@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 import coview
+from coview_image.augment.batched.grayscale import RandomGrayscaleOfBatch
 from coview_image.augment.step import AlbumentationsStep
 
 
@@ -20,6 +21,7 @@ class RandomGrayscale(AlbumentationsStep):
     """
 
     def __init__(self, *, p: Annotated[float, Ge(0), Le(1)] = 0.2) -> None:
+        self.p = p
         super().__init__(albumentations.ToGray(num_output_channels=3, p=p))
 
     def __call__(self, value: np.ndarray, rng: coview.Rng, /) -> np.ndarray:
@@ -27,3 +29,7 @@ class RandomGrayscale(AlbumentationsStep):
         if value.ndim == 2 or value.shape[2] == 1:
             return value
         return super().__call__(value, rng)
+
+    def batched(self) -> RandomGrayscaleOfBatch:
+        """Its form for a whole batch."""
+        return RandomGrayscaleOfBatch(self.p)

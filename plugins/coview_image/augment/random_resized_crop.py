@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import albumentations
 from annotated_types import Gt, Le
 
+from coview_image.augment.batched.random_resized_crop import RandomResizedCropOfBatch
 from coview_image.augment.step import AlbumentationsStep
 from coview_image.opencv import cv2
 
@@ -37,6 +38,7 @@ class RandomResizedCrop(AlbumentationsStep):
         for name, (low, high) in (("scale", scale), ("ratio", ratio)):
             if low > high:
                 raise ValueError(f"{name} has to be [smallest, largest], got [{low}, {high}]")
+        self.size, self.scale, self.ratio, self.interpolation = size, scale, ratio, interpolation
         super().__init__(
             albumentations.RandomResizedCrop(
                 size=(size, size),
@@ -47,3 +49,13 @@ class RandomResizedCrop(AlbumentationsStep):
                 p=1.0,
             )
         )
+
+    def batched(self) -> RandomResizedCropOfBatch:
+        """Its form for a whole batch.
+
+        Raises:
+            ValueError: For cubic interpolation, which it does not have.
+        """
+        if self.interpolation == "cubic":
+            raise ValueError('interpolation = "cubic" works in a worker only')
+        return RandomResizedCropOfBatch(self.size, self.scale, self.ratio, self.interpolation)

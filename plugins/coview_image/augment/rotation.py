@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import albumentations
 from annotated_types import Ge, Gt, Le
 
+from coview_image.augment.batched.rotation import RandomRotationOfBatch
 from coview_image.augment.step import AlbumentationsStep
 from coview_image.opencv import cv2
 
@@ -29,7 +30,12 @@ class RandomRotation(AlbumentationsStep):
         border: Literal["constant", "reflect"] = "constant",
         p: Annotated[float, Ge(0), Le(1)] = 1.0,
     ) -> None:
+        self.degrees, self.border, self.p = degrees, border, p
         mode = cv2.BORDER_CONSTANT if border == "constant" else cv2.BORDER_REFLECT_101
         super().__init__(
             albumentations.Rotate(limit=(-degrees, degrees), interpolation=cv2.INTER_LINEAR, border_mode=mode, p=p)
         )
+
+    def batched(self) -> RandomRotationOfBatch:
+        """Its form for a whole batch."""
+        return RandomRotationOfBatch(self.degrees, self.border, self.p)

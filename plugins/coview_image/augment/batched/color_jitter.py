@@ -1,0 +1,86 @@
+"""Brightness, contrast, saturation and hue of a batch, each picture's in an order of its own.
+
+The first three are a 3 × 3 matrix and a shift for each picture. Between two of the four, values are cut off at 0 and 1,
+as in the form for one picture.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+import coview
+from coview_image.augment.batched.rows import LUMA, as_float, change_rows
+
+_BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = range(4)
+
+
+class ColorJitterOfBatch:
+    """See :class:`coview_image.augment.color_jitter.ColorJitter`; the four amounts are already scaled."""
+
+    batch: ClassVar[bool] = True
+
+    def __init__(self, brightness: float, contrast: float, saturation: float, hue: float, p: float) -> None:
+        self.ranges = [(max(0.0, 1 - amount), 1 + amount) for amount in (brightness, contrast, saturation)]
+        self.ranges.append((-hue, hue))
+        self.p = p
+
+    def __call__(self, batch: Tensor, rng: coview.BatchRng, /) -> Tensor:
+        """Pictures of the same size and channels."""
+        x_RCHW = as_float(batch)
+        low, high = x_RCHW.new_tensor(self.ranges).T
+        factor_R4 = rng.uniform(4) * (high - low) + low
+        order_R4 = rng.uniform(4).argsort(dim=1)
+        jitter = _jitter_grey if x_RCHW.shape[1] == 1 else _jitter
+        return change_rows(jitter, x_RCHW, factor_R4, order_R4, drawn_R=rng.chance(self.p))
+
+
+def _jitter_grey(x_R1HW: Tensor, factor_R4: Tensor, order_R4: Tensor) -> Tensor:
+    """A grey picture has only brightness and contrast: which of them comes first is all of the order."""
+    first_R1 = order_R4.argsort(1)[:, :2].argmin(1, keepdim=True)
+    x_RP = x_R1HW.flatten(1)
+    for kind_R1 in (first_R1, 1 - first_R1):
+        factor_R1 = factor_R4.gather(1, kind_R1)
+        shift_R1 = torch.where(kind_R1 == _CONTRAST, (1 - factor_R1) * x_RP.mean(1, keepdim=True), 0)
+        x_RP = torch.addcmul(shift_R1, x_RP, factor_R1).clamp_(0, 1)
+    return x_RP.view_as(x_R1HW)
+
+
+def _jitter(x_R3HW: Tensor, factor_R4: Tensor, order_R4: Tensor) -> Tensor:
+    luma_3 = x_R3HW.new_tensor(LUMA)
+    matrix_R433 = _matrices(factor_R4, luma_3)
+    x_R3P = x_R3HW.flatten(2)
+    for kind_R in order_R4.unbind(1):
+        matrix_R33 = matrix_R433[torch.arange(len(kind_R), device=kind_R.device), kind_R]
+        mean_R = x_R3P.mean(2) @ luma_3
+        shift_R = torch.where(kind_R == _CONTRAST, (1 - factor_R4[:, _CONTRAST]) * mean_R, 0)
+        x_R3P = torch.baddbmm(shift_R[:, None, None], matrix_R33, x_R3P).clamp_(0, 1)
+        x_R3P = change_rows(_turn, x_R3P, factor_R4[:, _HUE], drawn_R=kind_R == _HUE)
+    return x_R3P.view_as(x_R3HW)
+
+
+def _matrices(factor_R4: Tensor, luma_3: Tensor) -> Tensor:
+    """``(R, 4, 3, 3)``: what each of the four does to a colour, but for the contrast's shift and the hue."""
+    one, grey = torch.eye(3, device=factor_R4.device), luma_3.expand(3, 3)
+    b, c, s, _ = (factor[:, None, None] for factor in factor_R4.unbind(1))
+    return torch.stack([b * one, c * one, s * one + (1 - s) * grey, one.expand(len(b), 3, 3)], dim=1)
+
+
+def _turn(x_R3P: Tensor, turn_R: Tensor) -> Tensor:
+    """Moves the hue of HSV by a share of the colour circle; the largest and the smallest channel stay what they are."""
+    red, green, blue = x_R3P.unbind(1)
+    high, low = x_R3P.amax(1), x_R3P.amin(1)
+    chroma = high - low
+    scale = 1 / chroma.clamp(min=1e-12)
+    sixths = torch.where(
+        high == red,
+        (green - blue) * scale,
+        torch.where(high == green, (blue - red) * scale + 2, (red - green) * scale + 4),
+    )
+    # each channel falls and rises along the hexagon, and starts to fall at a sixth of its own
+    start_3 = x_R3P.new_tensor([5.0, 3.0, 1.0])
+    place_R3P = (sixths / 6 + (turn_R[:, None] + 1))[:, None] + start_3[:, None] / 6
+    share_R3P = place_R3P.frac_().mul_(6).sub_(2).abs_().neg_().add_(2).clamp_(0, 1)
+    return torch.addcmul(high[:, None], share_R3P, chroma[:, None], value=-1)
