@@ -1,4 +1,4 @@
-"""Pretraining throughput: coview, a loop written by hand, and lightly, in turns.
+"""Pretraining throughput: coview, augmenting in workers and on the device, a loop by hand, and lightly, in turns.
 
 The same for all: Fashion-MNIST, the narrow ResNet-18 and projector of recipes/image/methods/simclr.toml, its batch
 size, optimiser, precision, memory layout and number of loader processes. The loop by hand has the same augmentations
@@ -42,10 +42,11 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def by_coview(args: argparse.Namespace) -> float:
+def by_coview(args: argparse.Namespace, augment_on: str = "worker") -> float:
     """From the run's own clock: the time between the line after the warm-up and the last one."""
+    overrides = {**settings(args), "data.augment_on": augment_on}
     with tempfile.TemporaryDirectory() as out:
-        run = coview.run(coview.load_recipe(RECIPE, overrides=settings(args)), out, quiet=True)
+        run = coview.run(coview.load_recipe(RECIPE, overrides=overrides), out, quiet=True)
         lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
     first, last = lines[0], lines[-1]
     rows = run.recipe.train.batch_size * (last["step"] - first["step"])
@@ -72,8 +73,7 @@ def albumentations_twice() -> Callable[[Any], Tensor]:
     compose = albumentations.Compose([step.transform for step in steps])
 
     def view(picture: Any) -> Tensor:
-        grey = compose(image=picture)["image"][None, ..., 0]  # the data set's grey pictures are RGB
-        return torch.from_numpy(grey).float().div_(255).sub_(0.2860).div_(0.3530)
+        return torch.from_numpy(compose(image=picture)["image"][None]).float().div_(255).sub_(0.2860).div_(0.3530)
 
     return view
 
@@ -85,7 +85,7 @@ def lightlys_transform() -> Callable[[Any], Tensor]:
     transform = SimCLRViewTransform(
         input_size=28, min_scale=0.2, cj_strength=0.5, random_gray_scale=0.0, gaussian_blur=0.5, normalize=None
     )
-    return lambda picture: transform(Image.fromarray(picture))[:1]
+    return lambda picture: transform(Image.fromarray(picture).convert("RGB"))[:1]
 
 
 def nt_xent(a_ND: Tensor, b_ND: Tensor, temperature: float) -> Tensor:
@@ -148,6 +148,7 @@ def by_lightly(args: argparse.Namespace) -> float:
 
 CONTENDERS: dict[str, Callable[[argparse.Namespace], float]] = {
     "coview run": by_coview,
+    "coview, augment_on = device": lambda args: by_coview(args, "device"),
     "loop by hand": lambda args: by_hand(args, albumentations_twice(), nt_xent),
     "lightly": by_lightly,
 }
@@ -175,7 +176,7 @@ def main() -> None:
     print(f"batch 256, {args.workers} workers, {args.precision}, {threads} threads, torch {torch.__version__}")
     for name, values in found.items():
         listed = ", ".join(f"{value:.0f}" for value in values)
-        print(f"{name:14}{max(values):8.0f} samples/s {max(values) / hand:6.2f}   ({listed})")
+        print(f"{name:28}{max(values):8.0f} samples/s {max(values) / hand:6.2f}   ({listed})")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ _SHA256 = {
 
 
 class FashionMNIST:
-    """60000 training and 10000 test pictures of clothing, 28×28 grey as RGB, in 10 balanced classes.
+    """60000 training and 10000 test pictures of clothing, 28×28 grey, in 10 balanced classes.
 
     Args:
         split: "train" or "test", the official ones.
@@ -73,10 +73,9 @@ class FashionMNIST:
         return len(self._labels)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
-        grey = self._images[index]
         row = range(len(self))[index]
         return coview.Sample(
-            {"image": np.repeat(grey[..., None], 3, axis=-1)},
+            {"image": self._images[row].copy()},
             id=self._first_id + row,
             label=int(self._labels[index]),
         )
