@@ -28,4 +28,15 @@ def pictures() -> Sequence[Any]:
     return [np.random.default_rng(row).integers(0, 256, (16, 14, 3)).astype(np.uint8) for row in range(6)]
 
 
-CASES = {"image": Case(pictures, {"random_resized_crop": {"size": 12}})}
+CASES = {
+    "image": Case(
+        pictures,
+        {
+            "random_resized_crop": {"size": 12},
+            "simclr": {"size": 12},
+            "moco_v2": {"size": 12},
+            "byol": {"view": "second", "size": 12},
+            "dino": {"view": "first", "size": 12},
+        },
+    )
+}
