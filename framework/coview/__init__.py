@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from coview.data.contracts import Modality as Modality
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
+    from coview.data.hub_rows import HubRows as HubRows
     from coview.data.pairs import Pairs as Pairs
     from coview.data.resources import resource_folder as resource_folder
     from coview.data.rng import Rng as Rng
@@ -64,6 +65,7 @@ _HOME = {
     "Encoding": "coview.model.encoding",
     "FeatureSplit": "coview.evaluate.features",
     "Features": "coview.evaluate.features",
+    "HubRows": "coview.data.hub_rows",
     "Modality": "coview.data.contracts",
     "Needs": "coview.model.needs",
     "Pairs": "coview.data.pairs",

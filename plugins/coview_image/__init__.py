@@ -44,6 +44,15 @@ def _register_datasets(registry: coview.Registry) -> None:
         summary="your own JPEG, PNG and WebP files, one subfolder a class or none",
         extra=_IMAGE,
     )
+    registry.family(
+        "dataset",
+        "hub",
+        "coview_image.datasets.hub:hub_images",
+        summary="pictures of a Hugging Face data set, or of a local folder that its library reads",
+        example="image/hub:uoft-cs/cifar10",
+        source="https://huggingface.co/docs/datasets",
+        extra=_HUB,
+    )
 
 
 def _register_augmentations(registry: coview.Registry) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -10,29 +12,30 @@ from PIL import Image, ImageOps
 import coview
 
 
-def decode(path: Path, reduced_size: int | None = None) -> np.ndarray:
+def decode(file: Path | str | BinaryIO, reduced_size: int | None = None, *, name: str = "") -> np.ndarray:
     """A uint8 array of shape (height, width, 3), turned upright by its EXIF orientation.
 
     Transparent parts are laid on white; of 16-bit greys the upper 8 bits are kept; of an animation the first
     frame.
 
     Args:
-        path: A file that Pillow can read.
+        file: A file that Pillow can read, by its path or opened.
         reduced_size: For JPEG, decode at the smallest of the scales 1, 1/2, 1/4 and 1/8 that leaves both
             sides at least so long.
+        name: Of the file in messages; by default its path.
 
     Raises:
         SampleError: If the file is missing, truncated, or no picture.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(file) as picture:
             if reduced_size is not None:
                 picture.draft(None, (reduced_size, reduced_size))
             return np.array(_as_rgb(ImageOps.exif_transpose(picture)))
     except MemoryError:
         raise
     except Exception as error:  # decoders of damaged bytes raise what they like, SyntaxError and struct.error included
-        raise coview.SampleError(str(path), _reason(error)) from error
+        raise coview.SampleError(name or str(file), _reason(error)) from error
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
@@ -51,4 +54,5 @@ def _reason(error: Exception) -> str:
         return "there is no such file"
     if isinstance(error, PermissionError):
         return "may not be read"
-    return f"cannot be read as a picture ({str(error) or type(error).__name__})"
+    what = re.sub(r" <_io\.\w+ object at \w+>", "", str(error))  # of bytes, which have no name
+    return f"cannot be read as a picture ({what or type(error).__name__})"

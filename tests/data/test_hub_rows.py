@@ -1,0 +1,126 @@
+"""Rows of the Hugging Face library: from the folders that it writes and reads, whole and streamed, with any splits."""
+
+from __future__ import annotations
+
+import pytest
+
+import coview
+
+datasets = pytest.importorskip("datasets")
+
+COLOURS = ["red", "green", "blue"]
+
+
+def table(n=30, start=0, names=True):
+    label = datasets.ClassLabel(names=COLOURS) if names else datasets.Value("string")
+    rows = range(start, start + n)
+    data = {"text": [f"t{i}" for i in rows], "label": [i % 3 if names else COLOURS[i % 3] for i in rows]}
+    return datasets.Dataset.from_dict(
+        data, features=datasets.Features({"text": datasets.Value("string"), "label": label})
+    )
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """As ``save_to_disk`` writes it, with both splits."""
+    folder = tmp_path / "saved"
+    datasets.DatasetDict({"train": table(), "validation": table(9, 30)}).save_to_disk(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    """Files without class names and without a split to test on."""
+    folder = tmp_path / "parquet"
+    folder.mkdir()
+    table(names=False).to_parquet(folder / "train.parquet")
+    return str(folder)
+
+
+def test_rows_labels_and_ids_of_both_splits(saved):
+    train, test = (coview.HubRows(saved, split=split) for split in ("train", "test"))
+    assert (len(train), len(test)) == (30, 9)
+    assert train.columns == ("text", "label")
+    assert train.classes == tuple(COLOURS)
+    assert train[4] == {"text": "t4", "label": 1}
+    assert train.label_of(train[4]) == 1
+    assert test[0]["text"] == "t30"
+    assert (train.id(4), test.id(0)) == ("train/4", "validation/0")
+    assert test.column("text") == [f"t{i}" for i in range(30, 39)]
+    assert train.kind("label") == "ClassLabel"
+
+
+def test_a_split_that_is_not_there_is_made_of_the_training_split(parquet):
+    train, test = (coview.HubRows(parquet, split=split, test_fraction=0.2) for split in ("train", "test"))
+    assert train.classes == test.classes == ("blue", "green", "red")
+    ids = [rows.id(i) for rows in (train, test) for i in range(len(rows))]
+    assert sorted(ids) == sorted(f"train/{i}" for i in range(30))
+    assert len(test) == 6
+    assert sorted(test.label_of(test[i]) for i in range(6)) == [0, 0, 1, 1, 2, 2]
+    again = coview.HubRows(parquet, split="test", test_fraction=0.2)
+    assert [again.id(i) for i in range(6)] == [test.id(i) for i in range(6)]
+    assert again.version == test.version
+    other = coview.HubRows(parquet, split="test", split_seed=1)
+    assert [other.id(i) for i in range(6)] != [test.id(i) for i in range(6)]
+
+
+@pytest.mark.parametrize("kind", ["saved", "parquet"])
+def test_streamed_rows_are_the_first_ones(kind, request):
+    path = request.getfixturevalue(kind)
+    whole = coview.HubRows(path, split="train", test_fraction=0.2)
+    rows = coview.HubRows(path, split="train", first=10, test_fraction=0.2)
+    assert len(rows) == (10 if kind == "saved" else 8)
+    by_id = {whole.id(i): whole[i] for i in range(len(whole))}
+    found = {rows.id(i): rows[i] for i in range(len(rows))}
+    assert found.items() <= by_id.items() or kind == "parquet"
+    assert {row["text"] for row in found.values()} <= {f"t{i}" for i in range(10)}
+    assert sorted(rows.classes) == sorted(COLOURS)
+
+
+def test_a_chosen_split_label_and_hidden_labels(tmp_path):
+    features = datasets.Features(
+        {"coarse": datasets.ClassLabel(names=["a", "b"]), "fine": datasets.ClassLabel(names=COLOURS)}
+    )
+    data = datasets.Dataset.from_dict({"coarse": [0, 1], "fine": [2, -1]}, features=features)
+    datasets.DatasetDict({"train": data, "odd": data}).save_to_disk(tmp_path / "two")
+    path = str(tmp_path / "two")
+    with pytest.raises(coview.CoviewError, match="several columns of classes, coarse, fine"):
+        coview.HubRows(path, split="train")
+    rows = coview.HubRows(path, split="test", test_split="odd", label="fine")
+    assert [rows.label_of(rows[i]) for i in range(2)] == [2, None]
+    assert rows.id(1) == "odd/1"
+    assert coview.HubRows(path, split="test", test_split="odd", label="").classes is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"train_split": "trian"}, r'has no split "trian", did you mean "train"\?'),
+        ({"test_split": "tset"}, r'has no split "tset".*\(there is train, validation\)'),
+        ({"label": "lable"}, r'has no column "lable", did you mean "label"\?'),
+    ],
+)
+def test_what_is_not_there_is_named(saved, wanted, message):
+    with pytest.raises(coview.CoviewError, match=message):
+        coview.HubRows(saved, split="train", **wanted)
+
+
+def test_a_folder_without_data_is_a_message(tmp_path):
+    with pytest.raises(coview.CoviewError, match="cannot be loaded"):
+        coview.HubRows(str(tmp_path), split="train")
+
+
+def test_a_hub_that_cannot_be_reached_is_said(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        coview.CoviewError, match="is not in the cache of Hugging Face, and HF_HUB_OFFLINE is set"
+    ) as found:
+        coview.HubRows("nobody/nothing-of-this-name", split="train")
+    assert "folder" in found.value.hint
+
+
+def test_without_the_library_the_message_says_what_brings_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(coview.CoviewError, match="need the package 'datasets'") as found:
+        coview.HubRows(str(tmp_path), split="train")
+    assert found.value.hint == "pip install 'coview[hub]'"
