@@ -47,7 +47,9 @@ def test_pictures_labels_and_ids(registry, folder):
     assert np.array_equal(train[5]["image"], picture(5))
     assert (train[5].label, train[5].id) == (1, "train/5")
     assert np.array_equal(test[1]["image"], picture(41))
-    with pytest.raises(coview.SampleError, match=r"train/3: cannot be read as a picture \(cannot identify image file\)"):
+    with pytest.raises(
+        coview.SampleError, match=r"train/3: cannot be read as a picture \(cannot identify image file\)"
+    ):
         train[3]
 
 
