@@ -55,18 +55,11 @@ class Both:
         return AddNoise()
 
 
-class Raw:
-    """A modality whose batches are finished afterwards."""
-
-    def finish(self, batch):
-        return batch * 10
-
-
 IDS = torch.arange(6) + 50
 
 
-def augment(*steps, of_view=("a",) * 3, global_views=2, modalities=None):
-    return BatchAugment(4, steps, of_view, global_views, modalities or {"a": object(), "b": object()})
+def augment(*steps, of_view=("a",) * 3, global_views=2, finish=None):
+    return BatchAugment(4, steps, of_view, global_views, finish or {})
 
 
 def batch(ids=IDS, views=2, local=1):
@@ -92,12 +85,12 @@ def test_a_step_leaves_the_views_that_are_not_its_own():
     assert found.local_inputs["a"].equal(batch().local_inputs["a"] + noise((2,), 2))
 
 
-def test_another_modality_is_left_alone_and_a_raw_one_is_finished():
+def test_another_modality_is_only_finished():
     inputs = {"a": torch.ones(6, 3), "b": torch.ones(6, 3)}
     steps = (BatchStep("a", 0, (0,), AddNoise()),)
-    made = augment(*steps, of_view=("a", "b"), modalities={"a": Raw(), "b": Raw()})
+    made = augment(*steps, of_view=("a", "b"), finish={"a": lambda x: x * 10, "b": lambda x: x - 1})
     found = made(Batch(inputs, IDS, None, None, None, epoch=2))
-    assert found.inputs["b"].equal(inputs["b"])
+    assert found.inputs["b"].equal(inputs["b"] - 1)
     assert found.inputs["a"].equal((inputs["a"] + noise((0,))) * 10)
 
 

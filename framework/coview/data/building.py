@@ -50,11 +50,17 @@ def build_modalities(recipe: Recipe, registry: Registry) -> dict[str, Modality]:
 
 
 def build_collators(recipe: Recipe, registry: Registry) -> dict[str, Collates]:
-    """What makes batches for training: of a modality that is augmented on the device, raw ones where it can."""
+    """What makes batches for training: raw ones, which are smaller, of a modality that finishes them on the device."""
+    modalities: dict[str, Any] = dict(build_modalities(recipe, registry))
     return {
-        name: _Raw(modality.collate_raw) if hasattr(modality, "collate_raw") and _on_device(recipe, name) else modality
-        for name, modality in build_modalities(recipe, registry).items()
+        name: _Raw(modality.collate_raw) if finishes_on_device(modality) else modality
+        for name, modality in modalities.items()
     }
+
+
+def finishes_on_device(modality: Any) -> bool:
+    """Whether a modality's batches can come raw from the loader."""
+    return hasattr(modality, "collate_raw") and hasattr(modality, "finish")
 
 
 def build_view_maker(recipe: Recipe, registry: Registry, *, preview: bool = False) -> ViewMaker:
@@ -112,10 +118,6 @@ class _Raw:
     """A modality without the last of what it does to a batch."""
 
     collate: Callable[[Sequence[Any]], Any]
-
-
-def _on_device(recipe: Recipe, modality: str) -> bool:
-    return any(step.on_device for step in recipe.augment.get(modality, ()))
 
 
 def _views_of(recipe: Recipe, modality: str, step: AugmentTable) -> tuple[int, ...]:

@@ -93,7 +93,8 @@ class Modality(Protocol):
     """What a value of one kind is, and how values become a batch and are shown to a person.
 
     A modality whose batches are normalised may also have ``collate_raw(values)``, which gives a batch that is not, and
-    ``finish(batch)``, which makes of that what ``collate`` would have: steps that augment a batch then come between.
+    ``finish(batch)``, which makes of that what ``collate`` would have: a run then finishes batches on the device, after
+    the steps that augment them there.
     """
 
     def collate(self, values: Sequence[Any], /) -> Any:

@@ -45,9 +45,8 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
         workers=0,
     )
     batch = next(iter(batches))
-    augment = build_batch_augment(recipe, registry)  # not the topology's, which has no memory for its state
-    if augment is not None:
-        batch = augment(batch)
+    encoders = {name: topology.student.encoder(name) for name in recipe.modalities}
+    batch = build_batch_augment(recipe, registry, encoders)(batch)  # the topology's has no memory for its state
     with torch.device("meta"):
         inputs, local_inputs = (_on_meta(part) for part in (batch.inputs, batch.local_inputs))
         try:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from coview.data.batch import Batch, map_tensors, select_samples
 from coview.data.batch_rng import BatchRng
-from coview.data.building import BatchStep, build_batch_steps, build_modalities
-from coview.data.contracts import BatchAugmentation, Modality
+from coview.data.building import BatchStep, build_batch_steps, build_modalities, finishes_on_device
+from coview.data.contracts import BatchAugmentation
 from coview.errors import CoviewError
 from coview.model.gather import gather_rows, row_counts, several_ranks
 from coview.plugins.registry import Registry
@@ -22,14 +22,16 @@ Part = tuple[tuple[int, ...], Any]
 
 
 class BatchAugment(nn.Module):
-    """Augments batches as they come from the loader. Steps with buffers are submodules: checkpoints hold them.
+    """Augments batches as they come from the loader, and finishes raw ones.
+
+    Steps with buffers are submodules: checkpoints hold them.
 
     Args:
         seed: The run's.
         steps: In order.
         of_view: The modality of each view, the global views before the local ones.
         global_views: How many views are global.
-        modalities: By name, to finish the batches that the loader has left raw.
+        finish: By modality, what finishes the batches that the loader has left raw.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class BatchAugment(nn.Module):
         steps: Sequence[BatchStep],
         of_view: Sequence[str],
         global_views: int,
-        modalities: Mapping[str, Modality],
+        finish: Mapping[str, Callable[[Any], Any]],
     ) -> None:
         super().__init__()
         self._seed = seed
@@ -48,11 +50,9 @@ class BatchAugment(nn.Module):
                 tuple(view for view, of in enumerate(of_view) if of == name and view < global_views),
                 tuple(view for view, of in enumerate(of_view) if of == name and view >= global_views),
             )
-            for name in dict.fromkeys(step.modality for step in steps)
+            for name in dict.fromkeys((*(step.modality for step in steps), *finish))
         }
-        self._finish: dict[str, Callable[[Any], Any]] = {
-            name: cast(Any, modalities[name]).finish for name in self._views if hasattr(modalities[name], "finish")
-        }
+        self._finish = dict(finish)
         for step in steps:
             if isinstance(step.augmentation, nn.Module):
                 self.add_module(f"{step.modality}_{step.position}", step.augmentation)
@@ -112,14 +112,22 @@ class BatchAugment(nn.Module):
         return select_samples(whole, len(ids), slice(first, first + len(batch)))
 
 
-def build_batch_augment(recipe: Recipe, registry: Registry) -> BatchAugment | None:
-    """The batch steps of a recipe; none where everything is done in workers."""
+def build_batch_augment(recipe: Recipe, registry: Registry, encoders: Mapping[str, nn.Module]) -> BatchAugment:
+    """The batch steps of a recipe.
+
+    Args:
+        recipe: The recipe.
+        registry: Where its components come from.
+        encoders: By modality; the batches of one that collates itself are not the modality's to finish.
+    """
+    modalities: dict[str, Any] = dict(build_modalities(recipe, registry))
+    finish = {
+        name: modality.finish
+        for name, modality in modalities.items()
+        if finishes_on_device(modality) and not hasattr(encoders[name], "collate")
+    }
     steps = build_batch_steps(recipe, registry)
-    if not steps:
-        return None
-    return BatchAugment(
-        recipe.seed, steps, recipe.view_modalities, recipe.global_views, build_modalities(recipe, registry)
-    )
+    return BatchAugment(recipe.seed, steps, recipe.view_modalities, recipe.global_views, finish)
 
 
 def _has_state(augmentation: BatchAugmentation) -> bool:

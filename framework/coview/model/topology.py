@@ -27,7 +27,7 @@ class Topology(nn.Module):
         teacher: The moving average of the student; absent: none.
         queue: Earlier projections; absent: none.
         stop_gradient: Whether the student's own projections, without gradient, are the target branch.
-        augment: What augments batches on the device; absent: nothing.
+        augment: What becomes of batches on the device before they are encoded; absent: nothing.
     """
 
     def __init__(
@@ -103,5 +103,5 @@ def build_topology(recipe: Recipe, registry: Registry, fit_to: Dataset | None = 
         Teacher(student, recipe.teacher, recipe.seed) if averages and recipe.teacher is not None else None,
         None if recipe.queue is None else Queue(recipe.queue.size, student.width),
         stop_gradient=recipe.teacher is not None and recipe.teacher.stop_gradient,
-        augment=build_batch_augment(recipe, registry),
+        augment=build_batch_augment(recipe, registry, {name: student.encoder(name) for name in recipe.modalities}),
     )
