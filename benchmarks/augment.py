@@ -35,7 +35,8 @@ from coview_image.augment.simclr import SimCLR
 from coview_image.augment.step import albumentations
 from coview_image.modality import ImageModality
 
-PICTURES = {32: 512, 224: 48}
+PICTURES = {32: 512, 224: 128}
+BATCH = 128
 SCALE, STRENGTH = (0.2, 1.0), 0.5
 
 
@@ -171,9 +172,9 @@ def make_views(side: int, seconds: float, start: Any, made: Any) -> None:
     start.wait()
     end, count = time.perf_counter() + seconds, 0
     while time.perf_counter() < end:
-        rows = [maker(data[i % len(data)], 0, rng) for i in range(count, count + 64)]
+        rows = [maker(data[i % len(data)], 0, rng) for i in range(count, count + BATCH)]
         modality.collate_raw([views[v] for v in (0, 1) for views in rows])
-        count += 64
+        count += BATCH
     made.put(count / seconds)
 
 
@@ -195,7 +196,7 @@ def loader(side: int, seconds: float) -> None:
         process.join()
     data = InMemory(side)
     maker = ViewMaker(0, ("image", "image"), [[(0, pipeline(side))]] * 2, 2)
-    order = Order(len(data), min(64, len(data)), 0)
+    order = Order(len(data), BATCH, 0)
     found = view_loader(data, maker, {"image": Raw()}, RankBatches(order, 0, 10**6), workers=2)
     count, begin = -1, 0.0
     for batch in found:

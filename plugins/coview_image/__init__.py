@@ -44,6 +44,12 @@ def _register_datasets(registry: coview.Registry) -> None:
         summary="your own JPEG, PNG and WebP files, one subfolder a class or none",
         extra=_IMAGE,
     )
+    registry.dataset(
+        "image_shards",
+        "coview_image.datasets.image_shards:ImageShards",
+        summary="your own pictures in tar files (WebDataset's layout), read by place",
+        extra=_IMAGE,
+    )
     registry.family(
         "dataset",
         "hub",

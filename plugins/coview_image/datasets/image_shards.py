@@ -1,0 +1,174 @@
+"""Pictures in tar files (WebDataset's layout), read by place: as shuffled as single files, without a file for each."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import numpy as np
+from annotated_types import Gt, Lt
+
+import coview
+from coview_image.datasets.image_folder import SUFFIXES
+from coview_image.decode import decode
+
+_LABEL_SUFFIXES = (".cls", ".cls.txt")
+_INDEX = 1  # its format
+
+
+class ImageShards:
+    """Pictures in tar files, each beside a ``.cls`` file of the same name with the number of its class, or without.
+
+    The files are read by place, not in a stream: any sample at any time, so that views and order are the same for any
+    number of workers. An index of the places is made once, in coview's cache folder. A sample's id is the name of its
+    file in the tar, after that of the tar.
+
+    Args:
+        split: "train" or "test".
+        train: A folder of tar files, or a pattern such as "data/train-*.tar".
+        test: Likewise, of the test split; absent: a seeded share of the training one, stratified by class.
+        classes: Names of the classes, in order; absent: their numbers.
+        test_fraction: Share of the pictures held out, where there is no test split.
+        split_seed: Seed of that split, on purpose not the run's.
+        decode_size: Decode JPEG files at a reduced scale that leaves both sides at least so many pixels.
+    """
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    modalities: tuple[str, ...] = ("image",)
+    citation = ""
+    licence = "the owner's"
+
+    def __init__(
+        self,
+        *,
+        split: str = "train",
+        train: str,
+        test: str | None = None,
+        classes: tuple[str, ...] | None = None,
+        test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
+        split_seed: int = 0,
+        decode_size: Annotated[int, Gt(0)] | None = None,
+    ) -> None:
+        if split not in self.splits:
+            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        self._decode_size = decode_size
+        self._tars = _tars(test if split == "test" and test is not None else train)
+        indices = [_index_of(tar) for tar in self._tars]
+        self._tar = np.repeat(np.arange(len(indices)), [len(index["offset"]) for index in indices])
+        self._offset, self._size, self._name, label = (
+            np.concatenate([index[key] for index in indices]) for key in ("offset", "size", "name", "label")
+        )
+        if len(label) == 0:
+            raise coview.CoviewError(f"image shards {train}: no pictures in {len(self._tars)} tar files")
+        labelled = bool((label >= 0).all())
+        self._label = label if labelled else None
+        number = int(label.max()) + 1 if labelled else 0
+        if classes is not None and labelled and number > len(classes):
+            raise coview.CoviewError(
+                f"image shards {train}: {len(classes)} classes are named, but there is a class {number - 1}"
+            )
+        self.classes = None if not labelled else classes or tuple(map(str, range(number)))
+        if test is None:
+            rest, held = coview.seeded_split(len(label), fraction=test_fraction, seed=split_seed, labels=self._label)
+            self._rows = rest if split == "train" else held
+        else:
+            self._rows = np.arange(len(label))
+        digest = hashlib.blake2b(self._name.tobytes() + self._size.tobytes(), digest_size=6).hexdigest()
+        self.version = f"{len(self._rows)} files {digest}"
+        self._open: dict[int, FileIO] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int, /) -> coview.Sample:
+        row = int(self._rows[index])
+        tar = self._tars[self._tar[row]]
+        name = f"{tar.name}/{os.fsdecode(self._name[row])}"
+        try:
+            content = os.pread(self._descriptor(int(self._tar[row])), int(self._size[row]), int(self._offset[row]))
+        except OSError as error:
+            raise coview.SampleError(name, f"cannot be read ({error.strerror or error})") from error
+        return coview.Sample(
+            {"image": decode(io.BytesIO(content), self._decode_size, name=name)},
+            id=name,
+            label=None if self._label is None else int(self._label[row]),
+        )
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_open": {}}
+
+    def _descriptor(self, tar: int) -> int:
+        """Opened when first needed. Processes may share it, as reading by place moves no position."""
+        if tar not in self._open:
+            self._open[tar] = self._tars[tar].open("rb", buffering=0)
+        return self._open[tar].fileno()
+
+
+def _tars(pattern: str) -> list[Path]:
+    path = Path(pattern).expanduser()
+    if path.is_dir():
+        found = sorted(path.glob("*.tar"))
+    else:
+        found = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
+    if not found:
+        raise coview.CoviewError(
+            f"image shards {pattern}: there are no such tar files",
+            hint='give a folder of *.tar files, or "folder/train-*.tar"',
+        )
+    return found
+
+
+def _index_of(tar: Path) -> dict[str, np.ndarray]:
+    """Where each picture of a tar file lies, from the cache unless the file has changed."""
+    status = tar.stat()
+    key = f"{_INDEX} {tar.resolve()} {status.st_size} {status.st_mtime_ns}"
+    cache = coview.data_folder("image_shards") / f"{hashlib.blake2b(key.encode(), digest_size=12).hexdigest()}.npz"
+    if cache.is_file():
+        with np.load(cache) as stored:
+            return dict(stored)
+    index = _read_index(tar)
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        beside = cache.with_name(f".{os.getpid()}-{cache.name}")
+        np.savez(beside, **index)  # type: ignore[arg-type]
+        beside.replace(cache)
+    except OSError:  # a cache that cannot be written costs time only
+        pass
+    return index
+
+
+def _read_index(tar: Path) -> dict[str, np.ndarray]:
+    names, offsets, sizes, keys, labels = [], [], [], [], {}
+    try:
+        with tarfile.open(tar, "r:") as archive:
+            for member in _files(archive):
+                key, dot, suffix = member.name.rpartition("/")[2].partition(".")
+                key, suffix = f"{member.name.rpartition('/')[0]}/{key}", (dot + suffix).lower()
+                if suffix in _LABEL_SUFFIXES:
+                    file = archive.extractfile(member)
+                    labels[key] = int(file.read()) if file else -1
+                elif suffix.endswith(SUFFIXES):
+                    names.append(os.fsencode(member.name))
+                    offsets.append(member.offset_data)
+                    sizes.append(member.size)
+                    keys.append(key)
+    except (tarfile.TarError, OSError, ValueError) as error:
+        raise coview.CoviewError(
+            f"{tar} cannot be read as a tar file of pictures: {error}", hint="a compressed one has to be unpacked"
+        ) from error
+    return {
+        "name": np.array(names, dtype=np.bytes_),
+        "offset": np.array(offsets, dtype=np.int64),
+        "size": np.array(sizes, dtype=np.int64),
+        "label": np.array([labels.get(key, -1) for key in keys], dtype=np.int64),
+    }
+
+
+def _files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    return (member for member in archive if member.isfile())

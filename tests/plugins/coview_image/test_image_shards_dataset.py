@@ -1,0 +1,134 @@
+"""Tar files of pictures: read by place, from any process, the same as the files that went in."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import coview
+from coview.data.loader import sample_loader
+from coview_image.datasets import image_shards
+from coview_image.datasets.image_shards import ImageShards
+from coview_image.modality import ImageModality
+
+
+def picture(row):
+    return np.random.default_rng(row).integers(0, 256, (9, 11, 3)).astype(np.uint8)
+
+
+def png(row):
+    buffer = io.BytesIO()
+    Image.fromarray(picture(row)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write(path, files):
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COVIEW_DATA", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "image_shards"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "shards"
+    path.mkdir()
+    for shard in range(3):
+        files = {}
+        for row in range(shard * 10, shard * 10 + 10):
+            files |= {f"{row:04}.png": png(row), f"{row:04}.cls": str(row % 2).encode(), f"{row:04}.json": b"{}"}
+        write(path / f"train-{shard}.tar", files)
+    return path
+
+
+def test_the_pictures_that_went_in(folder):
+    data = [ImageShards(split=split, train=str(folder), test_fraction=0.2) for split in ("train", "test")]
+    assert isinstance(data[0], coview.Dataset)
+    assert [len(part) for part in data] == [24, 6]
+    samples = [part[i] for part in data for i in range(len(part))]
+    assert sorted(sample.id for sample in samples) == sorted(f"train-{row // 10}.tar/{row:04}.png" for row in range(30))
+    for sample in samples:
+        row = int(sample.id.split("/")[1][:4])
+        assert np.array_equal(sample["image"], picture(row))
+        assert sample.label == row % 2
+    assert data[0].classes == ("0", "1")
+    assert ImageShards(train=str(folder), classes=("even", "odd")).classes == ("even", "odd")
+
+
+def test_splits_by_pattern(folder):
+    train, test = (
+        ImageShards(split=split, train=str(folder / "train-[01].tar"), test=str(folder / "train-2.tar"))
+        for split in ("train", "test")
+    )
+    assert (len(train), len(test)) == (20, 10)
+    assert {test[i].id.split("/")[0] for i in range(10)} == {"train-2.tar"}
+
+
+def test_workers_read_the_same(folder):
+    data = ImageShards(train=str(folder))
+    data[0]  # opened in this process, before there are others
+    batches = [
+        [
+            batch.inputs["image"]
+            for batch in sample_loader(data, "image", ImageModality(), batch_size=5, workers=workers)
+        ]
+        for workers in (0, 2)
+    ]
+    assert all(a.equal(b) for a, b in zip(*batches, strict=True))
+    assert np.array_equal(pickle.loads(pickle.dumps(data))[3]["image"], data[3]["image"])
+
+
+def test_the_index_is_made_once_and_again_for_another_file(folder, cache, monkeypatch):
+    first = ImageShards(train=str(folder))
+    assert len(list(cache.glob("*.npz"))) == 3
+
+    def read(tar):
+        raise AssertionError(f"{tar} is read again")
+
+    monkeypatch.setattr(image_shards, "_read_index", read)
+    again = ImageShards(train=str(folder))
+    assert again.version == first.version
+    assert np.array_equal(again[5]["image"], first[5]["image"])
+    os.utime(folder / "train-1.tar", (1, 1))
+    with pytest.raises(AssertionError, match=r"train-1\.tar is read again"):
+        ImageShards(train=str(folder))
+
+
+def test_without_labels_there_are_no_classes(tmp_path):
+    write(tmp_path / "a.tar", {f"x/{row}.png": png(row) for row in range(5)})
+    data = ImageShards(train=str(tmp_path / "a.tar"))
+    assert data.classes is None
+    assert data[0].label is None
+
+
+def test_a_damaged_picture_is_named_and_a_damaged_file_is_a_message(tmp_path):
+    write(tmp_path / "a.tar", {"1.png": b"nothing", "2.png": png(2)})
+    data = ImageShards(train=str(tmp_path / "a.tar"), test=str(tmp_path / "a.tar"))
+    with pytest.raises(coview.SampleError, match=r"a.tar/1.png: cannot be read as a picture"):
+        data[0]
+    (tmp_path / "b.tar").write_bytes(b"x" * 2000)
+    with pytest.raises(coview.CoviewError, match=r"b\.tar cannot be read as a tar file"):
+        ImageShards(train=str(tmp_path / "b.tar"))
+
+
+def test_what_is_not_there_is_said(tmp_path, folder):
+    with pytest.raises(coview.CoviewError, match="there are no such tar files"):
+        ImageShards(train=str(tmp_path / "none-*.tar"))
+    with pytest.raises(coview.CoviewError, match="1 classes are named, but there is a class 1"):
+        ImageShards(train=str(folder), classes=("one",))
+    write(tmp_path / "empty.tar", {"readme.txt": b"hello"})
+    with pytest.raises(coview.CoviewError, match="no pictures in 1 tar files"):
+        ImageShards(train=str(tmp_path / "empty.tar"))
