@@ -40,10 +40,30 @@ def _register_augmentations(registry: coview.Registry) -> None:
         ("gain", "gain:Gain", "louder or softer", ""),
         ("shift", "shift:Shift", "earlier or later", ""),
         ("polarity", "polarity:Polarity", "the wave upside down", ""),
+        ("band_pass", "band_pass:BandPass", "a band of frequencies alone, as a telephone keeps it", ""),
+        ("reverb", "reverb:Reverb", "in a room, by a made or a recorded impulse response", ""),
+        (
+            "dynamic_range_compression",
+            "dynamic_range_compression:DynamicRangeCompression",
+            "loud parts softer, by a compressor with attack, release and knee",
+            "doi:10.17743/jaes.2012.0049",
+        ),
+        ("time_stretch", "time_stretch:TimeStretch", "faster or slower at the same pitch", ""),
+        ("pitch_shift", "pitch_shift:PitchShift", "higher or lower at the same tempo", ""),
     ):
         registry.augmentation(
             name, f"coview_audio.augment.{target}", modality="audio", summary=summary, source=source, extra=_AUDIO
         )
+    registry.family(
+        "augmentation",
+        "audiomentations",
+        "coview_audio.augment.audiomentations:audiomentations_transform",
+        modality="audio",
+        summary="any audiomentations transform by its class name, its parameters checked strictly",
+        example="audiomentations:AirAbsorption",
+        source="https://github.com/iver56/audiomentations",
+        extra=_AUDIO,
+    )
 
 
 def _register_encoders(registry: coview.Registry) -> None:
