@@ -25,8 +25,8 @@ class Sound:
         samples = self.samples_T
         if samples.ndim != 1 or samples.dtype != np.float32 or samples.size == 0:
             raise TypeError(
-                f"a Sound has one channel of at least one float32 sample, got {samples.dtype} of shape {samples.shape}; "
-                "Sound.of takes any"
+                f"a Sound is one channel of at least one float32 sample, got {samples.dtype} of shape {samples.shape}: "
+                "use Sound.of"
             )
 
     @classmethod

@@ -28,6 +28,14 @@ def pictures() -> Sequence[Any]:
     return [np.random.default_rng(row).integers(0, 256, (16, 14, 3)).astype(np.uint8) for row in range(6)]
 
 
+def sounds() -> Sequence[Any]:
+    from coview_audio.sound import Sound
+
+    tones = [np.sin(2 * np.pi * (110 + 60 * row) * np.arange(2000 + 100 * row) / 8000) for row in range(6)]
+    noise = np.random.default_rng(0).standard_normal(3000)
+    return [Sound((0.3 * tone + 0.02 * noise[: len(tone)]).astype(np.float32), 8000) for tone in tones]
+
+
 CASES = {
     "image": Case(
         pictures,
@@ -38,5 +46,6 @@ CASES = {
             "byol": {"view": "second", "size": 12},
             "dino": {"view": "first", "size": 12},
         },
-    )
+    ),
+    "audio": Case(sounds, {"random_excerpt": {"seconds": 0.1}}),
 }

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import audiomentations
-import numpy as np
 from annotated_types import Ge, Le
 from audiomentations.core.transforms_interface import BaseWaveformTransform
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
+from numpy.random.mtrand import get_bit_generator, set_bit_generator
 
 import coview
 
@@ -19,12 +19,12 @@ def drawing_from(rng: coview.Rng) -> Iterator[None]:
     and seeding the Mersenne twister costs 80. A second normal number that ``numpy.random.randn`` had kept is lost by
     that, which needs a caller that mixes the two; ``random`` has no such door and is seeded.
     """
-    numpy_bits = np.random.get_bit_generator()  # type: ignore[no-untyped-call]
+    numpy_bits = get_bit_generator()
     python_state = random.getstate()
     random.seed(rng.seed32())
-    np.random.set_bit_generator(rng.numpy.bit_generator)  # type: ignore[no-untyped-call]
+    set_bit_generator(rng.numpy.bit_generator)
     try:
         yield
     finally:
-        np.random.set_bit_generator(numpy_bits)  # type: ignore[no-untyped-call]
+        set_bit_generator(numpy_bits)
         random.setstate(python_state)

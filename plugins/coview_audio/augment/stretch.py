@@ -21,5 +21,5 @@ def stretched(value: Sound, rng: coview.Rng, *, rate: float = 1.0, semitones: fl
     engine.preset(1, value.rate)
     engine.setTimeFactor(rate)
     engine.setTransposeSemitones(semitones)
-    samples_T = engine.process(np.ascontiguousarray(value.samples_T)[None])[0]
+    samples_T = np.asarray(engine.process(np.ascontiguousarray(value.samples_T)[None]))[0]
     return value.with_samples(samples_T) if len(samples_T) else value

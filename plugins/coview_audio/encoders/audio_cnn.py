@@ -27,7 +27,8 @@ class AudioCNN(nn.Module):
         mel_bins: Bands of the log-mel spectrogram; the paper's 64.
         sample_rate: Of the sounds in Hz, the same as the modality's; the paper's 16000.
         dropout: Share dropped between the linear layers; the paper's 0.3.
-        mean, std: What log-mel values are normalised by.
+        mean: Subtracted from the log-mel values; about that of speech.
+        std: What the rest is divided by.
     """
 
     def __init__(

@@ -51,7 +51,7 @@ class MaskedBatchNorm(nn.Module):
             return y_NCFT
         if not self.training or mask_NT.is_meta:
             return masked(self.norm(x_NCFT.flatten(2)).view_as(x_NCFT), mask_NT)
-        y_KCF = self.norm(x_NCFT.permute(0, 3, 1, 2)[mask_NT])
-        y_NTCF = y_KCF.new_zeros(x_NCFT.permute(0, 3, 1, 2).shape)
+        y_KCF: Tensor = self.norm(x_NCFT.permute(0, 3, 1, 2)[mask_NT])
+        y_NTCF: Tensor = y_KCF.new_zeros(x_NCFT.permute(0, 3, 1, 2).shape)
         y_NTCF[mask_NT] = y_KCF
         return y_NTCF.permute(0, 2, 3, 1).contiguous()

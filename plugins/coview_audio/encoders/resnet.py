@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 import coview
-from coview_audio.encoders.masked import MaskedBatchNorm, frame_mask, masked_mean
+from coview_audio.encoders.masked import MaskedBatchNorm, frame_mask, masked, masked_mean
 from coview_audio.encoders.mel_input import MEAN, STD, MelInput
 
 
@@ -25,7 +25,8 @@ class AudioResNet(nn.Module):
             before. The paper's is 64.
         mel_bins: Bands of the log-mel spectrogram.
         sample_rate: Of the sounds in Hz, the same as the modality's.
-        mean, std: What log-mel values are normalised by.
+        mean: Subtracted from the log-mel values; about that of speech.
+        std: What the rest is divided by.
     """
 
     blocks: ClassVar[tuple[int, ...]]
@@ -71,6 +72,8 @@ class AudioResNet(nn.Module):
         x_NCFT = torch.relu(self.stem_norm(x_NCFT, frame_mask(lengths_N, x_NCFT.shape[-1])))
         if self.halves_at_stem:
             x_NCFT, lengths_N = self.pool(x_NCFT), (lengths_N + 1) // 2
+            # its windows overlap: the first that is none of the sound's still sees the sound's end
+            x_NCFT = masked(x_NCFT, frame_mask(lengths_N, x_NCFT.shape[-1]))
         for block in self.stages:
             x_NCFT, lengths_N = block(x_NCFT, lengths_N)
         mask_NT = frame_mask(lengths_N, x_NCFT.shape[-1])
@@ -78,12 +81,12 @@ class AudioResNet(nn.Module):
         return coview.Encoding(pooled_ND=masked_mean(tokens_NTD, mask_NT), tokens_NTD=tokens_NTD, mask_NT=mask_NT)
 
 
-class AudioResNet18(AudioResNet):
+class AudioResNet18(AudioResNet):  # noqa: D101 - as its base
     __doc__ = AudioResNet.__doc__
     blocks = (2, 2, 2, 2)
 
 
-class AudioResNet34(AudioResNet):
+class AudioResNet34(AudioResNet):  # noqa: D101 - as its base
     __doc__ = AudioResNet.__doc__
     blocks = (3, 4, 6, 3)
 
@@ -97,7 +100,9 @@ class _Block(nn.Module):
         self.second = nn.Conv2d(after, after, kernel_size=3, padding=1, bias=False)
         self.second_norm = MaskedBatchNorm(after)
         self.shortcut = (
-            None if before == after and stride == 1 else nn.Conv2d(before, after, kernel_size=1, stride=stride, bias=False)
+            None
+            if before == after and stride == 1
+            else nn.Conv2d(before, after, kernel_size=1, stride=stride, bias=False)
         )
         self.shortcut_norm = None if self.shortcut is None else MaskedBatchNorm(after)
 

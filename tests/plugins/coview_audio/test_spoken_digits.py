@@ -1,0 +1,72 @@
+"""Spoken digits: made once and the same each time, no voice on both sides, told apart by what is said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from coview_audio.datasets.espeak import Word, speak
+from coview_audio.datasets.spoken_digits import SpokenDigits
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("data")
+        patch.setenv("COVIEW_DATA", str(folder))
+        yield folder
+
+
+def test_shape_balance_and_no_voice_on_both_sides(cache):
+    train, test = SpokenDigits(split="train"), SpokenDigits(split="test")
+    assert (len(train), len(test)) == (2880, 960)
+    voices = []
+    for split, count in ((train, 24), (test, 8)):
+        samples = [split[i] for i in range(len(split))]
+        assert np.bincount([s.label for s in samples]).tolist() == [len(split) // 10] * 10
+        voices.append({s.group for s in samples})
+        assert len(voices[-1]) == count
+        lengths = [s["audio"].seconds for s in samples]
+        assert 0.1 < min(lengths) < max(lengths) < 1.0
+        assert min(np.abs(s["audio"].samples_T).max() for s in samples) > 0.05
+    assert not voices[0] & voices[1]
+    ids = [train[i].id for i in range(len(train))] + [test[i].id for i in range(len(test))]
+    assert len(set(ids)) == 3840
+    assert len({train[i]["audio"].samples_T.tobytes() for i in range(len(train))}) > 2800
+
+
+def test_is_made_once_and_the_same_in_a_fresh_process(cache, tmp_path):
+    made = list((cache / "spoken_digits").glob("*.npz"))
+    here = SpokenDigits()
+    assert list((cache / "spoken_digits").glob("*.npz")) == made
+    code = "from coview_audio.datasets.spoken_digits import SpokenDigits; print(SpokenDigits().version)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "COVIEW_DATA": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == here.version
+
+
+def test_other_rates(cache):
+    for rate in (8000, 22050):
+        sound = SpokenDigits(sample_rate=rate)[3]["audio"]
+        assert sound.rate == rate
+        assert sound.seconds == pytest.approx(SpokenDigits()[3]["audio"].seconds, abs=0.001)
+
+
+def test_an_unknown_voice_is_a_bug_and_not_silence(tmp_path):
+    with pytest.raises(subprocess.CalledProcessError):
+        speak([Word("one", "no-such-voice", 150, 50)], tmp_path)
+
+
+def test_says_that_it_is_synthetic(registry):
+    assert "synthetic" in registry.resolve("dataset", "spoken_digits").component.summary
+    with pytest.raises(ValueError, match="split has to be"):
+        SpokenDigits(split="dev")
