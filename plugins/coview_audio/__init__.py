@@ -31,6 +31,40 @@ def _register_datasets(registry: coview.Registry) -> None:
         source="https://github.com/espeak-ng/espeak-ng",
         extra=_AUDIO,
     )
+    registry.dataset(
+        "audio_folder",
+        "coview_audio.datasets.audio_folder:AudioFolder",
+        summary="your own WAV, FLAC, Ogg and MP3 files, one subfolder a class, or a table of them",
+        extra=_AUDIO,
+    )
+    registry.dataset(
+        "tuxpaint",
+        "coview_audio.datasets.tuxpaint:Tuxpaint",
+        summary="6400 spoken names of things in twelve languages, by language, category or word",
+        source="https://tuxpaint.org/stamps/",
+        extra=_AUDIO,
+    )
+    registry.dataset(
+        "asterisk",
+        "coview_audio.datasets.asterisk:Asterisk",
+        summary="2800 telephone prompts at 8 kHz by five speakers of as many languages",
+        source="https://downloads.asterisk.org/pub/telephony/sounds/",
+        extra=_AUDIO,
+    )
+    registry.resource(
+        "tuxpaint_stamps",
+        "coview_audio.datasets.tuxpaint:fetch",
+        summary="spoken names and pictures of things, 161 MB",
+        licence="GPL-2.0-or-later",
+        source="Debian tuxpaint-stamps-default",
+    )
+    registry.resource(
+        "asterisk_sounds",
+        "coview_audio.datasets.asterisk:fetch",
+        summary="telephone prompts by five speakers, 98 MB",
+        licence="CC-BY-SA-3.0",
+        source="Debian asterisk-core-sounds-*-wav",
+    )
 
 
 def _register_augmentations(registry: coview.Registry) -> None:
@@ -84,3 +118,23 @@ def _register_encoders(registry: coview.Registry) -> None:
             source="arXiv:1512.03385",
             extra=_AUDIO,
         )
+    registry.family(
+        "encoder",
+        "hf",
+        "coview_audio.encoders.hf:hf_audio_encoder",
+        modality="audio",
+        summary="wav2vec 2.0, HuBERT, WavLM, Whisper's encoder, AST: of the Hugging Face hub, or in a local folder",
+        example="hf:facebook/hubert-base-ls960",
+        source="https://huggingface.co/docs/transformers",
+        extra=_HUB,
+    )
+    registry.family(
+        "encoder",
+        "torchaudio",
+        "coview_audio.encoders.torchaudio:torchaudio_encoder",
+        modality="audio",
+        summary="wav2vec 2.0, HuBERT and WavLM by the names of torchaudio's bundles",
+        example="torchaudio:WAV2VEC2_BASE",
+        source="https://docs.pytorch.org/audio/stable/pipelines.html",
+        extra=_AUDIO,
+    )

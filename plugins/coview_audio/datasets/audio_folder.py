@@ -1,0 +1,104 @@
+"""Sound files in folders or named by a table: the layouts that most people already have."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt, Lt
+
+import coview
+from coview_audio.datasets.listing import EXPECTED, Listing, list_folder, list_table
+from coview_audio.datasets.resample_cache import read_at
+
+
+class AudioFolder:
+    """WAV, FLAC, Ogg, MP3 and AIFF files in subfolders of a folder, one for each class; or in the folder itself,
+    without classes; or named by a table with a column of classes.
+
+    If the folder has ``train`` and ``test`` subfolders, these are the splits (``val`` where there is no
+    ``test``); otherwise a seeded split is made, with no group on both sides where the table has groups,
+    stratified by class where it has none. Sounds are averaged over their channels and resampled once; the result
+    is kept in ``$COVIEW_DATA/resampled`` (or in coview's cache folder). A sample's id is its path below the
+    folder.
+
+    Args:
+        split: "train" or "test".
+        root: The folder.
+        sample_rate: Samples a second, in Hz, that sounds are resampled to; the modality's.
+        labels: A table, CSV or TSV with a header, of the sounds below the folder, in place of subfolders.
+        path_column: Its column of paths, relative to the folder.
+        label_column: Its column of classes.
+        group_column: Its column of what must not be on both sides: a speaker, a recording. Absent: no groups.
+        test_fraction: Share of the sounds held out, where the folder has no splits of its own.
+        split_seed: Seed of that split, on purpose not the run's: the same test split for every seed of a
+            comparison.
+    """
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    modalities: tuple[str, ...] = ("audio",)
+    citation = ""
+    licence = "the owner's"
+
+    def __init__(
+        self,
+        *,
+        split: str = "train",
+        root: Path,
+        sample_rate: Annotated[int, Ge(1000)] = 16000,
+        labels: Path | None = None,
+        path_column: str = "path",
+        label_column: str = "label",
+        group_column: str | None = None,
+        test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
+        split_seed: int = 0,
+    ) -> None:
+        if split not in self.splits:
+            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        self.root, self.sample_rate = root.expanduser(), sample_rate
+        if not self.root.is_dir():
+            fault = "it is a file, not a folder" if self.root.exists() else "there is no such folder"
+            raise coview.CoviewError(f"sound folder {root}: {fault}", hint=EXPECTED)
+        if labels is not None:
+            table = labels.expanduser()
+            listing = list_table(table, path_column=path_column, label_column=label_column, group_column=group_column)
+            listing = _seeded(listing, split, test_fraction, split_seed)
+        elif (held_out := self._held_out()) is not None:
+            listing = list_folder(self.root / "train")
+            if split == "test":
+                listing = list_folder(self.root / held_out).in_classes(listing.classes, self.root / held_out)
+            name = "train" if split == "train" else held_out
+            paths = [f"{name}/{path}" for path in listing.paths]
+            listing = Listing(paths, listing.classes, listing.labels, listing.groups)
+        else:
+            listing = _seeded(list_folder(self.root), split, test_fraction, split_seed)
+        self.classes = listing.classes
+        self._listing = listing
+        digest = hashlib.blake2b("\0".join(listing.paths).encode("utf-8", "surrogateescape"), digest_size=6)
+        self.version = f"{len(listing.paths)} files {digest.hexdigest()}"
+
+    def __len__(self) -> int:
+        return len(self._listing.paths)
+
+    def __getitem__(self, index: int, /) -> coview.Sample:
+        listing = self._listing
+        path = listing.paths[index]
+        return coview.Sample(
+            {"audio": read_at(self.root / path, self.sample_rate)},
+            id=path,
+            label=None if listing.labels is None else int(listing.labels[index]),
+            group=None if listing.groups is None else listing.groups[index],
+        )
+
+    def _held_out(self) -> str | None:
+        if not (self.root / "train").is_dir():
+            return None
+        return next((name for name in ("test", "val") if (self.root / name).is_dir()), None)
+
+
+def _seeded(listing: Listing, split: str, fraction: float, seed: int) -> Listing:
+    train, test = coview.seeded_split(
+        len(listing.paths), fraction=fraction, seed=seed, labels=listing.labels, groups=listing.groups
+    )
+    return listing.rows(train if split == "train" else test)

@@ -1,0 +1,63 @@
+"""Files resampled once: the result is kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+import coview
+from coview_audio.decode import decode
+from coview_audio.resample import resampled
+from coview_audio.sound import Sound
+
+
+def read_at(path: Path, rate: int) -> Sound:
+    """The sound of a file at a rate.
+
+    What has to be resampled is kept in ``$COVIEW_DATA/resampled`` (or in coview's cache folder) as float16, the error
+    of whose eleven bits is 66 dB below the sample; a file that has changed since is read again. Where the folder
+    cannot be written, nothing is kept.
+
+    Raises:
+        SampleError: If the file cannot be read.
+    """
+    kept = _place(path, rate)
+    if kept is not None and kept.is_file():
+        with suppress(OSError, ValueError, EOFError):  # one that is damaged is made again
+            return Sound(np.load(kept).astype(np.float32), rate)
+    sound = decode(path)
+    if sound.rate == rate:
+        return sound
+    samples_T = resampled(sound, rate).samples_T.astype(np.float16)
+    if kept is not None:
+        with suppress(OSError):
+            _keep(kept, samples_T)
+    # the first reading gives what the later ones will
+    return Sound(samples_T.astype(np.float32), rate)
+
+
+def _place(path: Path, rate: int) -> Path | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    of = f"{path.absolute()}\0{state.st_size}\0{state.st_mtime_ns}\0{rate}"
+    name = hashlib.blake2b(of.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return coview.data_folder("resampled") / name[:2] / f"{name}.npy"
+
+
+def _keep(kept: Path, samples_T: np.ndarray) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=kept.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.save(file, samples_T)
+        Path(beside).replace(kept)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise

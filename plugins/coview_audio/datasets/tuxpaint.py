@@ -1,0 +1,144 @@
+"""Tux Paint's spoken names of things: real voices, twelve languages, from a Debian package."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Lt
+
+import coview
+from coview_audio.datasets.resample_cache import read_at
+
+_PACKAGE = "tuxpaint-stamps-default"
+_INSTALLED = Path("/usr/share/tuxpaint/stamps")
+_MARK = "_desc_"
+
+
+class Tuxpaint:
+    """About 6400 recordings in which people name a thing in their language, 1.3 s on average, at 44.1 kHz.
+
+    Of recordings that occur more than once, one is kept. What is on both sides of the split depends on the label:
+    by language or category no word is on both sides; by word no language is, and so no speaker.
+    Each language has one or a few speakers, each with a microphone and a room: a language is confounded with
+    them, and 99 % on it is no proof of linguistic knowledge.
+
+    Args:
+        split: "train" or "test".
+        label: What the class is: the "language", the "category" (animals, food, …), or the thing that is named
+            ("word").
+        sample_rate: Samples a second, in Hz, that sounds are resampled to.
+        smallest_class: Classes of fewer recordings are left out.
+        root: Folder ``stamps`` of Tux Paint. By default the system's own, else what ``coview data fetch
+            tuxpaint_stamps`` has fetched.
+        test_fraction: Share held out.
+        split_seed: Seed of the split, on purpose not the run's.
+    """
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    modalities: tuple[str, ...] = ("audio",)
+    citation = "Tux Paint stamps, https://tuxpaint.org/stamps/, spoken by volunteers"
+    licence = "GPL-2.0-or-later"
+
+    def __init__(
+        self,
+        *,
+        split: str = "train",
+        label: Literal["language", "category", "word"] = "language",
+        sample_rate: Annotated[int, Ge(1000)] = 16000,
+        smallest_class: Annotated[int, Ge(2)] = 6,
+        root: Path | None = None,
+        test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
+        split_seed: int = 0,
+    ) -> None:
+        if split not in self.splits:
+            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        self.sample_rate = sample_rate
+        self.root = _find() if root is None else root.expanduser()
+        recordings, whole = _recordings(self.root)
+        counts = Counter(getattr(recording, label) for recording in recordings)
+        recordings = [r for r in recordings if counts[getattr(r, label)] >= smallest_class]
+        if not recordings:
+            raise coview.CoviewError(
+                f"{self.root} has no spoken descriptions (*{_MARK}LANGUAGE.ogg) of which {smallest_class} "
+                f"are of one {label}"
+            )
+        names = [getattr(recording, label) for recording in recordings]
+        self.classes: tuple[str, ...] | None = tuple(sorted(set(names)))
+        group = "language" if label == "word" else "word"
+        groups = [getattr(recording, group) for recording in recordings]
+        train, test = coview.seeded_split(
+            len(recordings), fraction=test_fraction, seed=split_seed, labels=names, groups=groups
+        )
+        self._recordings = [recordings[i] for i in (train if split == "train" else test)]
+        self._label, self._group = label, group
+        self.version = whole
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    def __getitem__(self, index: int, /) -> coview.Sample:
+        recording = self._recordings[index]
+        assert self.classes is not None
+        return coview.Sample(
+            {"audio": read_at(self.root / recording.path, self.sample_rate)},
+            id=recording.path,
+            label=self.classes.index(getattr(recording, self._label)),
+            group=getattr(recording, self._group),
+        )
+
+
+def fetch(folder: Path) -> None:
+    """The resource ``tuxpaint_stamps``: the stamps' folder of the Debian package."""
+    with coview.debian_files(_PACKAGE) as root:
+        shutil.copytree(root / _INSTALLED.relative_to("/"), folder, dirs_exist_ok=True)
+
+
+@dataclass(frozen=True)
+class _Recording:
+    path: str
+    language: str
+    category: str
+    word: str
+
+
+def _find() -> Path:
+    return _INSTALLED if _INSTALLED.is_dir() else coview.resource_folder("tuxpaint_stamps")
+
+
+def _recordings(root: Path) -> tuple[list[_Recording], str]:
+    """Every recording once, and a version by their contents; stamps that share one are the same word."""
+    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob(f"*{_MARK}*.ogg"))
+    contents = {path: hashlib.blake2b((root / path).read_bytes(), digest_size=12).hexdigest() for path in paths}
+    whole = hashlib.blake2b("".join(contents.values()).encode(), digest_size=6).hexdigest()
+    words = _joined([(path.partition(_MARK)[0], contents[path]) for path in paths])
+    found: dict[str, _Recording] = {}
+    for path in paths:
+        stamp, _, rest = path.partition(_MARK)
+        language = rest.split(".")[0]
+        found.setdefault(contents[path], _Recording(path, language, path.split("/")[0], words[stamp]))
+    return list(found.values()), f"{len(paths)} files {whole}"
+
+
+def _joined(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+    """For each stamp the first of all that are linked to it by shared recordings."""
+    first: dict[str, str] = {}
+
+    def root(stamp: str) -> str:
+        while first.setdefault(stamp, stamp) != stamp:
+            stamp = first[stamp]
+        return stamp
+
+    by_content: dict[str, list[str]] = defaultdict(list)
+    for stamp, content in pairs:
+        by_content[content].append(stamp)
+    for stamps in by_content.values():
+        roots = sorted({root(stamp) for stamp in stamps})
+        for other in roots[1:]:
+            first[other] = roots[0]
+    return {stamp: root(stamp) for stamp, _ in pairs}

@@ -1,0 +1,98 @@
+"""``use = "torchaudio:NAME"``: wav2vec 2.0, HuBERT and WavLM as torchaudio's bundles have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import cache, partial
+from typing import Any, Literal
+from urllib.error import URLError
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm, pad
+
+import coview
+from coview_audio.encoders.equal_lengths import by_length
+from coview_audio.encoders.masked import masked_mean
+from coview_audio.encoders.mel_input import check_rate
+
+_SHORTEST = 400
+
+
+class TorchaudioEncoder(nn.Module):
+    """A network of ``torchaudio.pipelines``; the vector of a sound is the mean over its frames. A sound below 25 ms is
+    followed by silence.
+
+    Args:
+        pretrained: Start from its weights, which are downloaded from download.pytorch.org; false: from its
+            architecture alone, with random weights.
+        pooling: "mean" over the frames.
+    """
+
+    def __init__(self, bundle: Any, /, *, pretrained: bool = True, pooling: Literal["mean"] = "mean") -> None:
+        super().__init__()
+        self.pooling = pooling
+        self._sample_rate = int(bundle.sample_rate)
+        self._normalises = bool(bundle._normalize_waveform)
+        self.model = _load(bundle, pretrained)
+        # no layer is left out at random in training: it would get no gradient
+        self.model.encoder.transformer.layer_drop = -1.0
+        self.width = int(bundle._params["encoder_embed_dim"])
+        self.model.train()
+
+    def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
+        """Pooled features (N, D), and those of each frame (N, T, D)."""
+        check_rate(self, batch, self._sample_rate)
+        waveform_NL, lengths_N = batch["waveform_NT"], batch["lengths_N"].clamp(min=_SHORTEST)
+        if waveform_NL.shape[1] < _SHORTEST:
+            waveform_NL = pad(waveform_NL, (0, _SHORTEST - waveform_NL.shape[1]))
+        tokens_NTD, mask_NT = by_length(waveform_NL, lengths_N, self._encode)
+        return coview.Encoding(pooled_ND=masked_mean(tokens_NTD, mask_NT), tokens_NTD=tokens_NTD, mask_NT=mask_NT)
+
+    def _encode(self, waveform_ML: Tensor) -> Tensor:
+        if self._normalises:
+            waveform_ML = layer_norm(waveform_ML, waveform_ML.shape[1:])
+        # torchaudio looks at a number that it draws, which a meta tensor has not
+        with torch.device("cpu") if waveform_ML.is_meta else nullcontext():
+            tokens_MTD: Tensor = self.model(waveform_ML)[0]
+        return tokens_MTD
+
+
+def torchaudio_encoder(name: str) -> Callable[..., TorchaudioEncoder]:
+    """The factory of ``torchaudio:NAME``.
+
+    Args:
+        name: A bundle of self-supervised weights in ``torchaudio.pipelines``.
+
+    Raises:
+        LookupError: If there is none of that name, with the nearest names.
+    """
+    usable = usable_bundles()
+    if name not in usable:
+        raise LookupError(f'torchaudio has no such encoder "{name}"{coview.did_you_mean(name, usable)}')
+    return partial(TorchaudioEncoder, usable[name])
+
+
+@cache
+def usable_bundles() -> dict[str, Any]:
+    """The names after the colon, and what they name: without those that were tuned to write down speech."""
+    pipelines = torchaudio.pipelines
+    bundles = {name: getattr(pipelines, name) for name in dir(pipelines) if name.isupper()}
+    return {name: bundle for name, bundle in bundles.items() if type(bundle) is pipelines.Wav2Vec2Bundle}
+
+
+def _load(bundle: Any, pretrained: bool) -> Any:
+    on_meta = torch.empty(0).device.type == "meta"
+    build = torchaudio.models.wavlm_model if bundle._model_type == "WavLM" else torchaudio.models.wav2vec2_model
+    model = build(**bundle._params)
+    if pretrained and not on_meta:
+        try:
+            model.load_state_dict(bundle._get_state_dict({"progress": False}))
+        except (URLError, OSError) as error:
+            raise coview.CoviewError(
+                f"its weights can neither be found in the cache nor downloaded: {error}",
+                hint="connect to the network, or set pretrained = false",
+            ) from error
+    return model
