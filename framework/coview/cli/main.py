@@ -20,6 +20,7 @@ import click
 
 from coview import __version__
 from coview.cli.augment import augment
+from coview.cli.compare import compare
 from coview.cli.data import data
 from coview.cli.doctor import doctor
 from coview.cli.plugins import plugins
@@ -40,7 +41,7 @@ def cli(context: click.Context, disabled: tuple[str, ...], debug: bool) -> None:
     context.obj = disabled
 
 
-for command in (run, evaluate, embed, export, recipe, plugins, data, augment, doctor):
+for command in (run, compare, evaluate, embed, export, recipe, plugins, data, augment, doctor):
     cli.add_command(command)
 
 

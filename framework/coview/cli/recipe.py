@@ -114,12 +114,18 @@ def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[
     Nothing is built unless --build is given.
     """
     from coview.plugins.discovery import load_plugins
+    from coview.recipe.comparison import is_comparison_of_several, load_comparison
     from coview.recipe.load import load_cells, load_recipe
 
     registry = load_plugins(disable=disabled)
     errors: list[CoviewError] = []
     for path in paths:
         try:
+            if is_comparison_of_several(path):
+                comparison = load_comparison(path, sets=sets, registry=registry)
+                axes = " × ".join(f"{len(levels)} {axis}" for axis, levels in comparison.axes.items())
+                click.echo(f"{path}: ok ({len(comparison.cells)} cells: {axes})")
+                continue
             valid = load_recipe(path, sets=sets, registry=registry)
             cells = load_cells(valid, registry)
             facts = [f"hash {valid.hash[:6]}", *([f"{len(cells)} cells"] if cells else [])]

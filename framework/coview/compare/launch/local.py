@@ -61,6 +61,15 @@ class LocalLauncher:
             _stop([process for process, *_ in running.values()])
 
 
+def cuda_devices() -> tuple[str, ...]:
+    """The cards that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them, without touching any."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return tuple(filter(None, visible.split(",")))
+    from torch.cuda import device_count
+
+    return tuple(map(str, range(device_count())))
+
+
 def _work(job: Job, answer: Connection, device: str | None, threads: int) -> None:
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device

@@ -1,0 +1,137 @@
+"""``coview compare``: one question, asked of every cell of a comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coview.cli.output import print_columns
+from coview.cli.recipe import set_option
+from coview.errors import CoviewError
+
+if TYPE_CHECKING:
+    from coview.compare.cells import FoundCell
+    from coview.compare.launch.job import Launcher
+    from coview.plugins.registry import Registry
+    from coview.recipe.comparison import Comparison
+
+
+@click.command()
+@click.argument("sources", metavar="RECIPE|RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@set_option
+@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs.")
+@click.option("--dry-run", is_flag=True, help="List the cells, what is there, and what the rest may take.")
+@click.option(
+    "--launcher",
+    default="local",
+    show_default=True,
+    type=click.Choice(["local", "slurm", "ray"]),
+    help="Where runs are computed.",
+)
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time, locally.")
+@click.option(
+    "--launch-set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of Slurm's jobs or Ray's tasks, such as timeout_min=60.",
+)
+@click.option("--by", multiple=True, metavar="KEY", help="Tell RUNs apart by this key; may be repeated.")
+@click.pass_obj
+def compare(
+    disabled: tuple[str, ...],
+    sources: tuple[Path, ...],
+    sets: tuple[str, ...],
+    out: Path,
+    dry_run: bool,
+    launcher: str,
+    processes: int,
+    settings: tuple[str, ...],
+    by: tuple[str, ...],
+) -> None:
+    """Run every cell of a comparison, and report.
+
+    RECIPE has a [sweep], or a [compare] that names several recipes. What is there is not run again; a cell that fails
+    stops no other. RUNs that are there already are compared as they are.
+    """
+    from coview.plugins.discovery import load_plugins
+
+    registry = load_plugins(disable=disabled)
+    if all(source.is_dir() for source in sources):
+        _compare_runs(sources, registry, out, by)
+        return
+    if len(sources) > 1:
+        raise CoviewError("give one recipe, or the folders of runs", hint="a [compare] table names several recipes")
+    if by:
+        raise CoviewError("--by tells runs apart, and this is a recipe: its [sweep] does")
+    from coview.compare.comparing import run_missing
+    from coview.recipe.comparison import load_comparison
+
+    comparison = load_comparison(sources[0], sets=sets, registry=registry)
+    if dry_run:
+        _list_cells(comparison, out, registry)
+        return
+    made = _launcher(launcher, processes, settings, out)
+    _report(comparison, run_missing(comparison, out, registry, made, say=click.echo), out / comparison.name)
+
+
+def _compare_runs(paths: tuple[Path, ...], registry: Registry, out: Path, by: tuple[str, ...]) -> None:
+    from coview.compare.of_runs import compare_runs
+
+    comparison, cells = compare_runs(paths, registry, by=by)
+    _report(comparison, cells, out / comparison.name)
+
+
+def _report(comparison: Comparison, cells: list[FoundCell], folder: Path) -> None:
+    from coview.compare.report.write import write_comparison_report
+
+    if all(found.run is None for found in cells):
+        raise CoviewError(f"no cell has a finished run; {len(cells)} failed or are missing")
+    written = write_comparison_report(comparison, cells, folder)
+    click.echo()
+    click.echo(written.text)
+    click.echo(f"\nreport      {written.report}\ntables      {written.markdown}\ncells       {written.csv}")
+
+
+def _list_cells(comparison: Comparison, out: Path, registry: Registry) -> None:
+    from coview.compare.cells import expected_seconds, find_cells
+    from coview.track.progress import duration
+
+    cells = find_cells(comparison, out, registry)
+    rows, total, unknown = [], 0.0, 0
+    for found in cells:
+        if found.run is not None:
+            state = f"there: {found.run.path}"
+        else:
+            seconds = expected_seconds(cells, found)
+            total += seconds or 0
+            unknown += seconds is None
+            state = "to run" if seconds is None else f"to run, about {duration(seconds)} of training"
+            state += f"; failed last time: {found.reason}" if found.reason else ""
+        rows.append((found.cell.name, found.cell.recipe.hash[:6], state))
+    print_columns(rows)
+    missing = sum(found.run is None for found in cells)
+    click.echo(f"\n{len(cells)} cells, {missing} to run", nl=False)
+    click.echo(f", about {duration(total)} one after the other" if total else "", nl=False)
+    click.echo(f", {unknown} of which nothing is known yet" if unknown and missing else "")
+
+
+def _launcher(name: str, processes: int, settings: tuple[str, ...], out: Path) -> Launcher:
+    from coview.recipe.override import parse_set
+
+    given: dict[str, Any] = parse_set(settings)
+    if name == "slurm":
+        from coview.compare.launch.slurm import SlurmLauncher
+
+        return SlurmLauncher(out / "slurm", given)
+    if name == "ray":
+        from coview.compare.launch.ray import RayLauncher
+
+        return RayLauncher(settings=given)
+    if given:
+        raise CoviewError("--launch-set is for Slurm and Ray: local processes take none")
+    from coview.compare.launch.local import LocalLauncher, cuda_devices
+
+    return LocalLauncher(processes, cuda_devices())
