@@ -1,0 +1,136 @@
+"""What is missing of a comparison is run, once; what fails stops nothing."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from coview.compare.cells import find_cells, slug
+from coview.compare.comparing import run_missing
+from coview.compare.launch.job import Job
+from coview.compare.launch.local import LocalLauncher, _outcome
+from coview.compare.launch.slurm import SlurmLauncher
+from coview.recipe.comparison import load_comparison
+
+SWEEP = '\n[sweep.grid]\n"loss.temperature" = [0.1, 0.5]\n'
+BROKEN = SWEEP + '\n[[sweep.zip]]\nlabel = "right"\n[[sweep.zip]]\nlabel = "wrong"\n"train.batch_size" = 2000\n'
+
+
+@pytest.fixture
+def comparison(write_recipe, small_recipe, registry):
+    def load(text=SWEEP):
+        return load_comparison(write_recipe(small_recipe.replace("steps = 6", "steps = 2") + text), registry=registry)
+
+    return load
+
+
+@pytest.mark.slow
+def test_cells_are_run_once_and_found_again(comparison, registry, tmp_path):
+    said = []
+    cells = run_missing(comparison(), tmp_path / "runs", registry, LocalLauncher(2), say=said.append)
+    assert [cell.run is not None for cell in cells] == [True, True]
+    assert said[0] == "small: 2 cells, 0 there, 2 to run"
+    temperatures = [json.loads(cell.run.results.read_text())["recipe_hash"] for cell in cells]
+    assert temperatures == [cell.recipe.hash for cell in comparison().cells]
+    again = []
+    assert run_missing(comparison(), tmp_path / "runs", registry, LocalLauncher(), say=again.append) == cells
+    assert again == ["small: 2 cells, 2 there, 0 to run"]
+    # another comparison that has one of the cells does not train it again
+    other = comparison('\n[sweep.grid]\n"loss.temperature" = [0.5, 0.9]\n')
+    assert [cell.run is not None for cell in find_cells(other, tmp_path / "runs", registry)] == [True, False]
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_is_a_row_with_its_reason(comparison, registry, tmp_path):
+    said = []
+    cells = run_missing(comparison(BROKEN), tmp_path / "runs", registry, LocalLauncher(2), say=said.append)
+    by_name = {cell.cell.name: cell for cell in cells}
+    assert sum(cell.run is not None for cell in cells) == 2
+    assert "1,437" in by_name["wrong · 0.1"].reason
+    assert "batch_size" in by_name["wrong · 0.1"].log.read_text()
+    assert sum("failed after" in line for line in said) == 2
+
+
+def test_a_process_that_is_killed_is_a_failure(tmp_path):
+    """As the kernel kills one that wants too much memory."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: os.kill(os.getpid(), signal.SIGKILL))
+    process.start()
+    theirs.close()
+    done = _outcome(process, ours, Job("a", tmp_path, tmp_path, tmp_path))
+    assert (done.status, "was killed by SIGKILL" in done.reason) == ("failed", True)
+
+
+@pytest.mark.slow
+def test_an_interrupted_comparison_goes_on(write_recipe, small_recipe, registry, tmp_path):
+    long = small_recipe.replace("steps = 6", "steps = 4000").replace("checkpoint_every = 3", "checkpoint_every = 4000")
+    path = write_recipe(long + SWEEP)
+    command = [sys.executable, "-m", "coview", "compare", str(path), "--out", str(tmp_path / "runs")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    metrics = tmp_path / "runs" / "small" / "runs"
+    for _ in range(600):
+        if any(file.stat().st_size for file in metrics.rglob("metrics.jsonl")):
+            break
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    checkpoints = list(metrics.rglob("checkpoints/step-*"))
+    assert len(checkpoints) == 1
+    assert not list(metrics.rglob("failed.txt"))
+
+
+@pytest.mark.slow
+def test_slurm_by_submitit(comparison, registry, tmp_path):
+    pytest.importorskip("submitit")
+    launcher = SlurmLauncher(tmp_path / "slurm", {"timeout_min": 5}, cluster="local")
+    cells = run_missing(comparison(), tmp_path / "runs", registry, launcher, say=lambda text: None)
+    assert [cell.reason for cell in cells] == ["", ""]
+    assert all(cell.run is not None for cell in cells)
+
+
+@pytest.mark.slow
+def test_ray(comparison, registry, tmp_path):
+    ray = pytest.importorskip("ray")
+    from coview.compare.launch.ray import RayLauncher
+
+    try:
+        cells = run_missing(comparison(), tmp_path / "runs", registry, RayLauncher(settings={"num_cpus": 1}), say=print)
+        assert all(cell.run is not None for cell in cells), [cell.reason for cell in cells]
+    finally:
+        ray.shutdown()
+
+
+def test_a_dry_run_lists_cells(call, write_recipe, small_recipe):
+    done = call("compare", write_recipe(small_recipe + SWEEP), "--dry-run")
+    assert done.status == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0].split()[0] == "0.1"
+    assert lines[0].endswith("to run")
+    assert lines[-1] == "2 cells, 2 to run, 2 of which nothing is known yet"
+
+
+def test_what_cannot_be_compared(call, write_recipe, tmp_path):
+    done = call("compare", write_recipe())
+    assert (done.status, "nothing to compare" in done.err) == (2, True)
+    done = call("compare", write_recipe(), write_recipe(name="other.toml"))
+    assert "give one recipe, or the folders of runs" in done.err
+    done = call("compare", write_recipe(), "--by", "seed")
+    assert "--by tells runs apart" in done.err
+    (tmp_path / "empty").mkdir()
+    assert "there is no run in it" in call("compare", tmp_path / "empty").err
+
+
+def test_slugs():
+    assert slug("loss.temperature=0.1, train.lr=0.2") == "loss.temperature=0.1_train.lr=0.2"
+    assert slug("…") == "_"

@@ -1,0 +1,128 @@
+"""A comparison is read from one recipe with a sweep, or from a file that names several."""
+
+from __future__ import annotations
+
+import pytest
+
+import coview
+from coview.recipe.comparison import is_comparison_of_several, load_comparison
+
+SWEEP = """
+[compare]
+question = "Does it matter?"
+variant = "how"
+metric = "knn/accuracy"
+
+[sweep.grid]
+seed = [0, 1]
+
+[[sweep.zip]]
+label = "hot"
+"loss.temperature" = 1.0
+
+[[sweep.zip]]
+"loss.temperature" = 0.1
+"train.lr" = 0.2
+"""
+
+OF_SEVERAL = """\
+schema = 1
+name = "both"
+
+[compare]
+question = "Which?"
+recipes = ["one.toml", "two.toml"]
+variant = "loss"
+
+[train]
+steps = 3
+
+[sweep.grid]
+seed = [5]
+
+[[sweep.zip]]
+label = "a"
+loss = { use = "nt_xent" }
+
+[[sweep.zip]]
+label = "b"
+loss = { use = "vicreg" }
+"predictor.hidden" = 4
+"""
+
+
+def test_a_recipe_with_a_sweep(write_recipe, small_recipe, registry):
+    path = write_recipe(small_recipe + SWEEP)
+    comparison = load_comparison(path, registry=registry)
+    assert (comparison.name, comparison.question, comparison.metric) == ("small", "Does it matter?", "knn/accuracy")
+    assert comparison.axes == {"how": ("hot", "loss.temperature=0.1, train.lr=0.2"), "seed": ("0", "1")}
+    assert [cell.name for cell in comparison.cells][:2] == ["hot · seed 0", "hot · seed 1"]
+    assert [cell.recipe.loss[0].parameters["temperature"] for cell in comparison.cells] == [1.0, 1.0, 0.1, 0.1]
+    assert [cell.recipe.seed for cell in comparison.cells] == [0, 1, 0, 1]
+    assert len({cell.recipe.hash for cell in comparison.cells}) == 4
+    for cell in comparison.cells:  # a cell is the recipe that one would have written by hand
+        assert "sweep" not in cell.recipe.tables
+        assert "compare" not in cell.recipe.tables
+    assert not is_comparison_of_several(path)
+
+
+def test_several_recipes(write_recipe, small_recipe, registry):
+    write_recipe(small_recipe, "one.toml")
+    write_recipe(small_recipe.replace('name = "small"', 'name = "other"').replace("size = 8", "size = 16"), "two.toml")
+    path = write_recipe(OF_SEVERAL, "both.toml")
+    assert is_comparison_of_several(path)
+    comparison = load_comparison(path, registry=registry)
+    # both are of pictures: their names tell them apart
+    assert comparison.axes == {"modality": ("small", "other"), "loss": ("a", "b"), "seed": ("5",)}
+    assert comparison.question == "Which?"
+    for cell in comparison.cells:
+        assert cell.recipe.train.steps == 3  # the comparison's own tables are merged over each
+        assert cell.recipe.loss[0].use == {"a": "nt_xent", "b": "vicreg"}[cell.levels["loss"]]
+        assert bool(cell.recipe.predictor) == (cell.levels["loss"] == "b")
+    by_hand = coview.load_recipe(
+        path.parent / "two.toml", overrides={"train.steps": 3, "seed": 5, "loss": {"use": "nt_xent"}}, registry=registry
+    )
+    assert comparison.cells[2].recipe.hash == by_hand.hash
+    steps = {cell.recipe.train.steps for cell in load_comparison(path, sets=["train.steps=2"], registry=registry).cells}
+    assert steps == {2}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            ('"one.toml", "two.toml"', '"one.toml", "tow.toml"'),
+            r"both.toml:6: compare.recipes.1: .*tow.toml.*no such file",
+        ),
+        (('use = "vicreg"', 'use = "vicrge"'), r'unknown loss "vicrge", did you mean "vicreg"'),
+        (("variant", "varaint"), r'both.toml:7: compare.varaint: .*did you mean "variant"'),
+        (("steps = 3", "stepps = 3"), r'both.toml:10: train.stepps: unknown key, did you mean "steps"'),
+        (('label = "b"', 'label = "a"'), "two entries of zip are both called 'a'"),
+        (('label = "b"', "label = 3"), "a label of zip has to be a string"),
+        (('name = "both"', ""), "a comparison needs a name"),
+    ],
+)
+def test_what_is_wrong_is_said(write_recipe, small_recipe, registry, change, says):
+    write_recipe(small_recipe, "one.toml")
+    write_recipe(small_recipe.replace('name = "small"', 'name = "other"'), "two.toml")
+    path = write_recipe(OF_SEVERAL.replace(*change), "both.toml")
+    with pytest.raises(coview.RecipeError, match=says):
+        load_comparison(path, registry=registry)
+
+
+def test_two_recipes_of_one_name(write_recipe, small_recipe, registry):
+    write_recipe(small_recipe, "one.toml")
+    write_recipe(small_recipe, "two.toml")
+    with pytest.raises(coview.CoviewError, match="one modality and one name"):
+        load_comparison(write_recipe(OF_SEVERAL, "both.toml"), registry=registry)
+
+
+def test_a_single_recipe_is_no_comparison(write_recipe, registry):
+    with pytest.raises(coview.CoviewError, match="nothing to compare"):
+        load_comparison(write_recipe(), registry=registry)
+
+
+def test_the_shipped_ones_are_valid(call):
+    done = call("recipe", "check", "compare/losses", "compare/losses-quick")
+    assert "54 cells: 3 modality × 6 loss × 3 seed" in done.out
+    assert "12 cells: 3 modality × 2 loss × 2 seed" in done.out
