@@ -62,7 +62,9 @@ def test_what_is_printed_loads_it_and_gives_the_same(call, write_recipe, small_r
     with torch.no_grad():
         exec(code, scope)
         by_transformers = transformers.AutoModel.from_pretrained(folder, trust_remote_code=True)(scope["pixel_values"])
-        fresh = run.registry.build("encoder", recipe.encoder["image"].use, **recipe.encoder["image"].parameters)
+        fresh = run.registry.build(
+            "encoder", recipe.encoder["image"].use, modality="image", **recipe.encoder["image"].parameters
+        )
         untrained = fresh.eval()(scope["pixel_values"]).pooled_ND
     close = 1e-5 if side is None else 0.02  # an enlarged picture may differ by one grey level
     assert scope["features"].flatten(1).shape == expected.shape

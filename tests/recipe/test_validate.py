@@ -2,6 +2,7 @@ import pytest
 
 import coview
 from coview.errors import RecipeError
+from coview.recipe.comparison import is_comparison_of_several, load_comparison
 from coview.recipe.load import load_cells, load_recipe
 from coview.recipe.shipped import recipe_files
 from coview.recipe.snapshot import to_toml
@@ -153,4 +154,5 @@ def test_every_shipped_recipe_is_valid(registry):
     paths = list(recipe_files(RECIPES))
     assert paths
     for path in paths:
-        load_recipe(path, registry=registry)
+        load = load_comparison if is_comparison_of_several(path) else load_recipe
+        load(path, registry=registry)

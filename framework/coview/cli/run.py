@@ -9,6 +9,7 @@ import click
 
 from coview.cli.output import print_json
 from coview.cli.recipe import set_option
+from coview.errors import CoviewError
 
 if TYPE_CHECKING:
     from coview.experiment.run import Run
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: bool, out: Path, dry_run: bool) -> None:
     """Pretrain, evaluate beside the controls, and report."""
     from coview.plugins.discovery import load_plugins
+    from coview.recipe.comparison import is_comparison_of_several
     from coview.recipe.load import load_recipe
 
     registry = load_plugins(disable=disabled)
+    if is_comparison_of_several(recipe):
+        raise CoviewError(f"{recipe} compares several recipes, and this runs one", hint=f"coview compare {recipe}")
     valid = load_recipe(recipe, sets=sets, registry=registry)
     if dry_run:
         from coview.experiment.trial import try_out

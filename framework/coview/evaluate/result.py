@@ -39,10 +39,10 @@ class Result:
     n: int
     split: str
     protocol: Mapping[str, Any] = field(default_factory=dict)
-    per_item: np.ndarray | None = field(default=None, repr=False, compare=False)
     evaluator: str = ""
     dataset: str = ""
     features: str = ""
+    per_item: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @property
     def protocol_hash(self) -> str:

@@ -138,7 +138,8 @@ def run(
     if recipe.sweep.grid or recipe.sweep.zip:
         raise CoviewError(
             f"{recipe.where('sweep')}: a recipe with a sweep is several runs, and this runs one",
-            hint="coview recipe show RECIPE --cell N --resolved > one.toml writes out the N-th of them",
+            hint="coview compare RECIPE runs them all; "
+            "coview recipe show RECIPE --cell N --resolved > one.toml writes out the N-th",
         )
     folder = Session(recipe, Path(out), resume, registry, _console(quiet)).run()
     return Run(folder.path, recipe, registry, leads=PartialState().is_main_process)

@@ -34,7 +34,7 @@ SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
 """Parameters that coview passes itself, and which are therefore not a recipe's."""
 
 _RESERVED: Mapping[Kind, tuple[str, ...]] = {
-    "dataset": ("views", "local_views", "workers"),
+    "dataset": ("views", "local_views", "workers", "augment_on"),
     "augmentation": ("views",),
     "loss": ("weight",),
 }
