@@ -66,7 +66,7 @@ def read_contents(folder: RunFolder) -> Contents:
         recipe_hash=str(found.get("recipe_hash") or ""),
         environment=_read_json(folder.environment, {}),
         metrics=read_metrics(folder.metrics),
-        results=[_result(row, folder.results) for row in found.get("results", [])],
+        results=read_results(folder),
         encoder=str(found.get("encoder") or ""),
         checkpoint=str(found.get("checkpoint") or ""),
         dataset=found.get("dataset") or {},
@@ -74,6 +74,15 @@ def read_contents(folder: RunFolder) -> Contents:
         skipped_evaluators=found.get("skipped_evaluators", []),
         views=_read_json(folder.views, []),
     )
+
+
+def read_results(folder: RunFolder) -> list[Result]:
+    """Every number that a run found; none if it has not been evaluated.
+
+    Raises:
+        CoviewError: If ``results.json`` is not what coview writes.
+    """
+    return [_result(row, folder.results) for row in _read_json(folder.results, {}).get("results", [])]
 
 
 def _read_json(path: Path, missing: Any) -> Any:

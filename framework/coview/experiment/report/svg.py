@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 # that the page sets for light, dark and paper.
 INK, MUTED, RULE = "#010101", "#010102", "#010103"
 SERIES = {"pretrained": "#010104", "untrained": "#010105", "raw": "#010106"}
-_VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", **{colour: name for name, colour in SERIES.items()}}
+VARIANTS = [f"#0101{number:02x}" for number in range(0x11, 0x19)]  # eight, the page's --variant-1 and so on
+_VARIABLES = {
+    INK: "ink",
+    MUTED: "muted",
+    RULE: "rule",
+    **{colour: name for name, colour in SERIES.items()},
+    **{colour: f"variant-{number}" for number, colour in enumerate(VARIANTS, 1)},
+}
 
 _STYLE = {
     "svg.hashsalt": "coview",  # otherwise random ids

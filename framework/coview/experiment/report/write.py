@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from coview.errors import CoviewError
 from coview.evaluate.result import Result
 from coview.experiment.report.contents import Contents, read_contents
 from coview.experiment.report.curves import draw_curves
 from coview.experiment.report.forest import draw_forests
+from coview.experiment.report.page import page_template
 from coview.track.atomic import write_atomically
 from coview.track.collapse import CollapseWatch
 from coview.track.progress import duration
@@ -34,22 +34,7 @@ def write_report(folder: RunFolder) -> Path:
         CoviewError: If the folder is not a run's, a file in it is broken, or jinja2 or matplotlib is missing.
     """
     contents = read_contents(folder)
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise CoviewError(
-            f"the report needs {error.name}, which is not installed", hint="pip install 'coview[report]'"
-        ) from error
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    page = environment.get_template("report.html.j2").render(_page(contents))
+    page = page_template(Path(__file__).parent / "report.html.j2").render(_page(contents))
     write_atomically(folder.report, page)
     return folder.report
 

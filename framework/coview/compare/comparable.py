@@ -1,0 +1,72 @@
+"""Whether the numbers of a comparison may stand beside each other, and be averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from coview.compare.rows import Row, Table
+from coview.errors import CoviewError
+from coview.evaluate.result import Result
+from coview.recipe.recipe import Recipe
+from coview.recipe.snapshot import difference, hashed_part
+from coview.track.result_rows import FEATURES
+
+
+def check_comparable(table: Table) -> None:
+    """Refuses numbers that were measured differently, and repetitions that are none.
+
+    Raises:
+        CoviewError: With the difference in words.
+    """
+    for modality in table.modalities:
+        _check_protocols(table.of(modality))
+        for variant in table.variants:
+            _check_repetitions(table.of(modality, variant))
+
+
+def _check_protocols(rows: Sequence[Row]) -> None:
+    """Refuses numbers of one modality that are of different protocols or test sets."""
+    for features in FEATURES:
+        having = [row for row in rows if features in row.results and row.status == "done"]
+        for row in having[1:]:
+            one, other = having[0].results[features], row.results[features]
+            differs = []
+            if one.n != other.n:
+                differs.append(f"test items: {one.n} and {other.n}")
+            if one.protocol_hash != other.protocol_hash:
+                differs += _protocol_difference(one, other)
+            if differs:
+                raise CoviewError(
+                    f"the {features} numbers of {_called(having[0])} and {_called(row)} may not be compared, they were "
+                    f"measured differently: {'; '.join(differs)}",
+                    hint="Evaluate the runs again under one protocol: coview evaluate RUN --set …",
+                )
+
+
+def _protocol_difference(one: Result, other: Result) -> list[str]:
+    def all_of(result: Result) -> dict[str, Any]:
+        protocol = {key: value for key, value in result.protocol.items() if key != "chosen"}
+        return {**protocol, "data set": result.dataset, "split": result.split}
+
+    return [line.replace(" → ", " and ") for line in difference(all_of(one), all_of(other))]
+
+
+def _check_repetitions(rows: Sequence[Row]) -> None:
+    """Refuses to average over runs whose recipes differ in more than the seed."""
+    for row in rows[1:]:
+        lines = difference(_without_seed(rows[0].recipe), _without_seed(row.recipe))
+        if lines:
+            raise CoviewError(
+                f"{_called(rows[0])} and {_called(row)} are no repetitions of each other, they differ in more than "
+                f"the seed: {'; '.join(lines)}",
+                hint="Name what differs: a label of its own for each entry of sweep.zip, or a key in sweep.grid.",
+            )
+
+
+def _without_seed(recipe: Recipe) -> dict[str, Any]:
+    return {key: value for key, value in hashed_part(recipe.tables).items() if key not in ("seed", "compare", "sweep")}
+
+
+def _called(row: Row) -> str:
+    return f"{row.modality} · {row.variant} · seed {row.seed}"

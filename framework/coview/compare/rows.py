@@ -1,0 +1,81 @@
+"""The cells of a comparison as rows: what each was, what became of it, and the number that ranks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from coview.evaluate.result import Result
+from coview.recipe.recipe import Recipe
+from coview.track.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell, and what became of it.
+
+    Attributes:
+        modality: Of its recipe, or the recipe's name where modalities do not tell them apart.
+        variant: All that it tries but the seed, its levels joined.
+        seed: Which repetition.
+        levels: Axis to level.
+        recipe: Its recipe.
+        status: ``done``, ``failed`` or ``missing``; a run without the number that ranks has failed.
+        reason: Why there is no number.
+        results: The number that ranks, by features: ``pretrained``, ``untrained``, ``raw``.
+        seconds: How long it trained.
+        diagnostics: The last of each that was logged.
+        parameters: Of all that was trained; None where there is no checkpoint.
+        run: Its folder.
+    """
+
+    modality: str
+    variant: str
+    seed: str
+    levels: Mapping[str, str]
+    recipe: Recipe
+    status: str
+    reason: str = ""
+    results: Mapping[str, Result] = field(default_factory=dict)
+    seconds: float | None = None
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    parameters: int | None = None
+    run: RunFolder | None = None
+
+    def value(self, features: str = "pretrained") -> float:
+        """The number that ranks; NaN where there is none."""
+        result = self.results.get(features)
+        return math.nan if result is None else result.value
+
+
+@dataclass(frozen=True)
+class Table:
+    """All cells of a comparison.
+
+    Attributes:
+        metric: The number that ranks: ``EVALUATOR/METRIC``, with ``@LABELS`` where labels were counted out.
+        rows: One for each cell, in the comparison's order.
+    """
+
+    metric: str
+    rows: Sequence[Row]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """In the comparison's order."""
+        return tuple(dict.fromkeys(row.modality for row in self.rows))
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """In the comparison's order."""
+        return tuple(dict.fromkeys(row.variant for row in self.rows))
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """In the comparison's order."""
+        return tuple(dict.fromkeys(row.seed for row in self.rows))
+
+    def of(self, modality: str, variant: str | None = None) -> list[Row]:
+        """The rows of a modality, or of one variant in it."""
+        return [row for row in self.rows if row.modality == modality and variant in (None, row.variant)]

@@ -1,0 +1,73 @@
+"""All that is said of a table, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coview.compare.rows import Table
+from coview.compare.statistics.agreement import Agreement, agreements
+from coview.compare.statistics.pairs import Pair, compare_pairs, smallest_detectable
+from coview.compare.statistics.ranks import Ranks, compare_ranks
+from coview.compare.statistics.scores import Scores, scores_of
+from coview.compare.statistics.summary import Summary, summarise
+from coview.compare.statistics.verdict import cautions, verdict
+
+
+@dataclass(frozen=True)
+class ModalityAnalysis:
+    """Of one modality.
+
+    Attributes:
+        scores: Its numbers.
+        summaries: Of each variant, in the comparison's order.
+        pairs: Of each two variants, the better one first.
+        detectable: The smallest difference that this many seeds can find.
+        verdict: The answer in words.
+        cautions: What has to be known with it.
+    """
+
+    scores: Scores
+    summaries: Sequence[Summary]
+    pairs: Sequence[Pair]
+    detectable: float
+    verdict: str
+    cautions: Sequence[str]
+
+    @property
+    def ranked(self) -> list[Summary]:
+        """From the best to the worst; those without a number last."""
+        order = self.scores.order
+        rest = [v for v in range(len(self.summaries)) if v not in order]
+        return [self.summaries[v] for v in [*order, *rest]]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Of a comparison.
+
+    Attributes:
+        modalities: Each.
+        ranks: Over all of them, or why there are none.
+        agreements: Of each two.
+    """
+
+    modalities: Sequence[ModalityAnalysis]
+    ranks: Ranks | str
+    agreements: Sequence[Agreement]
+
+
+def analyse(table: Table) -> Analysis:
+    """Computes all of it.
+
+    Raises:
+        CoviewError: If scipy, statsmodels or scikit-posthocs is missing.
+    """
+    every = [scores_of(table, modality) for modality in table.modalities]
+    return Analysis([_analyse(scores) for scores in every], compare_ranks(every), agreements(every))
+
+
+def _analyse(scores: Scores) -> ModalityAnalysis:
+    summaries, pairs = summarise(scores), compare_pairs(scores)
+    said = verdict(scores, summaries, pairs), cautions(scores, summaries, pairs)
+    return ModalityAnalysis(scores, summaries, pairs, smallest_detectable(scores), *said)

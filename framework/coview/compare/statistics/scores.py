@@ -1,0 +1,100 @@
+"""The numbers of one modality: variants by seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from coview.compare.rows import Row, Table
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of one modality.  V variant · S seed · N test item
+
+    Attributes:
+        modality: Which.
+        variants, seeds: The names.
+        value_VS: The number that ranks, of what was pretrained; NaN where there is none.
+        untrained_VS, raw_VS: Its controls.
+        items_VSN: How each run did on each test item; None unless it is there for every number, in the same order.
+    """
+
+    modality: str
+    variants: tuple[str, ...]
+    seeds: tuple[str, ...]
+    value_VS: np.ndarray
+    untrained_VS: np.ndarray
+    raw_VS: np.ndarray
+    items_VSN: np.ndarray | None = None
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """Over the seeds that there are; NaN where there is none."""
+        return mean_over_seeds(self.value_VS)
+
+    @property
+    def order(self) -> list[int]:
+        """Variants from the best mean to the worst; those without a number are left out, ties stay in their order."""
+        there = np.flatnonzero(np.isfinite(self.means))
+        return [int(v) for v in there[np.argsort(-self.means[there], kind="stable")]]
+
+
+def mean_over_seeds(value_VS: np.ndarray) -> np.ndarray:
+    """The mean of the finite numbers of each row; NaN for a row without any."""
+    finite_VS = np.isfinite(value_VS)
+    count_V = finite_VS.sum(1)
+    return np.where(count_V, np.where(finite_VS, value_VS, 0).sum(1) / np.maximum(count_V, 1), np.nan)
+
+
+def scores_of(table: Table, modality: str) -> Scores:
+    """The numbers of a modality.
+
+    Variants that it has no cell of are left out: they were not asked of it.
+    """
+    rows = table.of(modality)
+    variants = tuple(variant for variant in table.variants if table.of(modality, variant))
+    seeds = tuple(dict.fromkeys(row.seed for row in rows))
+    at = {(row.variant, row.seed): row for row in rows}
+
+    def values(features: str) -> np.ndarray:
+        grid = [[at[v, s].value(features) if (v, s) in at else np.nan for s in seeds] for v in variants]
+        return np.array(grid, dtype=float).reshape(len(variants), len(seeds))
+
+    value_VS = values("pretrained")
+    value_VS[~np.isfinite(value_VS)] = np.nan
+    return Scores(
+        modality, variants, seeds, value_VS, values("untrained"), values("raw"), _items(variants, seeds, at, value_VS)
+    )
+
+
+def _items(
+    variants: tuple[str, ...], seeds: tuple[str, ...], at: dict[tuple[str, str], Row], value_VS: np.ndarray
+) -> np.ndarray | None:
+    found: dict[tuple[int, int], np.ndarray] = {}
+    for v, s in zip(*np.nonzero(np.isfinite(value_VS)), strict=True):
+        items = _items_of(at[variants[v], seeds[s]])
+        if items is None or any(items.shape != other.shape for other in found.values()):
+            return None
+        found[int(v), int(s)] = items
+    if not found:
+        return None
+    items_VSN = np.full((*value_VS.shape, len(next(iter(found.values())))), np.nan, dtype=np.float32)
+    for (v, s), items in found.items():
+        items_VSN[v, s] = items
+    return items_VSN
+
+
+def _items_of(row: Row) -> np.ndarray | None:
+    """What the run kept of each test item, if that is what its number is the mean of."""
+    result = row.results["pretrained"]
+    if row.run is None:
+        return None
+    try:
+        items: np.ndarray = np.load(row.run.per_item(result.protocol_hash, "pretrained"), allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    right = items.ndim == 1 and len(items) == result.n and abs(items.mean(dtype=np.float64) - result.value) < 1e-4
+    return items if right else None

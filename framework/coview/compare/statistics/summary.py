@@ -1,0 +1,105 @@
+"""The mean of a variant over its seeds, and how far it may be off."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from coview.compare.libraries import require
+from coview.compare.statistics.scores import Scores
+
+RESAMPLES = 2_000
+_AT_A_TIME = 250
+
+SEEDS_AND_ITEMS = "bootstrap over seeds and test items"
+SEEDS = "t interval over seeds"
+ITEMS = "bootstrap over test items: one seed"
+NONE = "none: one seed, and no numbers of single test items"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A variant in a modality.
+
+    Attributes:
+        variant: Which.
+        seeds: How many runs have a number.
+        mean: Of them; NaN where there is none.
+        sd: Between seeds; NaN for fewer than two.
+        low, high: The 95 % interval of the mean; NaN where there is none.
+        method: What the interval is over.
+        untrained, raw: The means of the controls; NaN where one was not measured.
+    """
+
+    variant: str
+    seeds: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+    method: str
+    untrained: float
+    raw: float
+
+
+def summarise(scores: Scores) -> list[Summary]:
+    """Every variant of a modality, in the comparison's order."""
+    return [_summary(scores, v) for v in range(len(scores.variants))]
+
+
+def _summary(scores: Scores, v: int) -> Summary:
+    there = np.isfinite(scores.value_VS[v])
+    value_S = scores.value_VS[v, there]
+    S = len(value_S)
+    mean = float(value_S.mean()) if S else math.nan
+    sd = float(value_S.std(ddof=1)) if S > 1 else math.nan
+    items_SN = None if scores.items_VSN is None else scores.items_VSN[v, there].astype(np.float64)
+    error, freedom, method = math.nan, math.nan, NONE
+    if items_SN is not None and items_SN.shape[1] > 1 and S:
+        error, freedom = error_over_seeds_and_items(items_SN, np.random.default_rng(0))
+        method = SEEDS_AND_ITEMS if S > 1 else ITEMS
+    elif S > 1:
+        error, freedom, method = sd / math.sqrt(S), S - 1, SEEDS
+    half = error * float(require("scipy.stats").t.ppf(0.975, freedom)) if error else 0.0
+    return Summary(
+        scores.variants[v], S, mean, sd, mean - half, mean + half, method,
+        _mean(scores.untrained_VS[v]), _mean(scores.raw_VS[v]),
+    )  # fmt: skip
+
+
+def _mean(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else math.nan
+
+
+def error_over_seeds_and_items(items_SN: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
+    """The standard error of the mean over all, and its degrees of freedom.
+
+    Every seed is tested on the same items, so seeds and items are resampled independently (the pigeonhole bootstrap,
+    Owen 2007); of S seeds S - 1 are taken, which makes the variance between them unbiased (Rao and Wu 1988).
+    Percentiles of so few seeds would be far too narrow: the interval is made of the bootstrap's standard error and
+    Student's t, with Satterthwaite's degrees of freedom for the sum of a variance between seeds and one between items.
+
+    Args:
+        items_SN: How each seed's run did on each test item.
+        generator: All the randomness.
+    """
+    S, N = items_SN.shape
+    # items on which the seeds did alike are interchangeable: a resample is how often each pattern occurs
+    patterns_PS, counts_P = np.unique(items_SN.T, axis=0, return_counts=True)
+    means = []
+    for _ in range(0, RESAMPLES, _AT_A_TIME):
+        times_RP = generator.multinomial(N, counts_P / N, size=_AT_A_TIME)
+        values_RS = times_RP @ patterns_PS / N
+        seeds_RS = generator.multinomial(max(1, S - 1), np.full(S, 1 / S), size=_AT_A_TIME) / max(1, S - 1)
+        means.append((values_RS * seeds_RS).sum(1))
+    error = float(np.concatenate(means).std(ddof=1))
+    of_items = float(items_SN.mean(0).var(ddof=1)) / N
+    of_seeds = float(items_SN.mean(1).var(ddof=1)) / S if S > 1 else 0.0
+    total = of_items + of_seeds
+    if total == 0:
+        return 0.0, float(N - 1)
+    freedom = total**2 / (of_items**2 / (N - 1) + (of_seeds**2 / (S - 1) if S > 1 else 0.0))
+    return error, freedom

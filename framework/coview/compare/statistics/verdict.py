@@ -1,0 +1,96 @@
+"""The answer for a modality, in words, and no surer than the numbers are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from coview.compare.statistics.pairs import Pair
+from coview.compare.statistics.scores import Scores
+from coview.compare.statistics.summary import Summary
+
+FEWEST_SEEDS = 3
+
+
+def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]) -> str:
+    """Which variant is best, or why none can be called so.
+
+    Args:
+        scores: The numbers of the modality.
+        summaries: Of its variants.
+        pairs: Of its variants, the better one first.
+    """
+    order = [summaries[v] for v in scores.order]
+    if not order:
+        return "There is no number yet: no cell of it is done."
+    if len(order) == 1:
+        lone = order[0]
+        return f"Only {lone.variant} has a number, {lone.mean:.3f}: there is nothing to compare it with."
+    best, second = order[:2]
+    seeds = min(_seeds(pair) for pair in pairs)
+    if best.mean == second.mean:
+        equal = [summary.variant for summary in order if summary.mean == best.mean]
+        return f"{listed(equal)} are equal: {best.mean:.3f} each, over {_count(seeds)}."
+    if seeds < FEWEST_SEEDS:
+        return (
+            f"Too few seeds ({seeds}) to name a winner: at least {FEWEST_SEEDS}. "
+            f"{best.variant} has the highest mean, {best.mean:.3f}."
+        )
+    rivals = [pair.second for pair in pairs if pair.first == best.variant and not pair.differs]
+    if not rivals:
+        p = max(pair.p_holm for pair in pairs if pair.first == best.variant)
+        return (
+            f"{best.variant} is best: {best.mean:.3f}, {best.mean - second.mean:.3f} above {second.variant} "
+            f"(paired over {_count(seeds)}, Holm's {said_p(p)})."
+        )
+    return f"{listed([best.variant, *rivals])} cannot be told apart ({_count(seeds)})." + _told_apart(
+        best, rivals, pairs
+    )
+
+
+def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]) -> list[str]:
+    """What has to be known before the verdict is believed."""
+    said = []
+    measured = [summary for summary in summaries if summary.seeds]
+    for name in ("untrained", "raw"):
+        lacking = [summary.variant for summary in measured if math.isnan(getattr(summary, name))]
+        if lacking:
+            whose = "any variant" if len(lacking) == len(measured) else listed(lacking)
+            said.append(f"No {name} control was measured for {whose}: how much pretraining brought cannot be told.")
+        below = [summary.variant for summary in measured if summary.high <= getattr(summary, name)]
+        if below:
+            is_are = "is" if len(below) == 1 else "are"
+            said.append(f"{listed(below)} {is_are} below the {name} control: pretraining did harm, or no good.")
+    counts = {summary.seeds for summary in measured}
+    if len(counts) > 1:
+        fewest = min(measured, key=lambda summary: summary.seeds)
+        said.append(f"Seeds are missing: {fewest.variant} has {fewest.seeds} of {len(scores.seeds)}.")
+    constant = [pair for pair in pairs if pair.sd == 0 and pair.difference != 0]
+    if constant:
+        said.append(
+            f"{constant[0].first} and {constant[0].second} differ by the same amount in every seed: is the seed used?"
+        )
+    return said
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def said_p(p: float) -> str:
+    """``p = 0.012``; ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _told_apart(best: Summary, rivals: Sequence[str], pairs: Sequence[Pair]) -> str:
+    worse = [pair.second for pair in pairs if pair.first == best.variant and pair.second not in rivals]
+    return f" {best.variant}, with the highest mean, is above {listed(worse)}." if worse else ""
+
+
+def _seeds(pair: Pair) -> int:
+    return pair.seeds
+
+
+def _count(seeds: int) -> str:
+    return f"{seeds} seed" if seeds == 1 else f"{seeds} seeds"

@@ -1,0 +1,35 @@
+"""What every self-contained page is made with: its template, its style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coview.errors import CoviewError
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def page_template(path: Path) -> Template:
+    """A page's template, which may include what lies beside it and beside this module.
+
+    Raises:
+        CoviewError: If jinja2 or matplotlib is missing.
+    """
+    try:
+        import jinja2
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise CoviewError(
+            f"the report needs {error.name}, which is not installed", hint="pip install 'coview[report]'"
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([path.parent, Path(__file__).parent]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(path.name)
