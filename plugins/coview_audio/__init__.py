@@ -84,6 +84,10 @@ def _register_augmentations(registry: coview.Registry) -> None:
         ),
         ("time_stretch", "time_stretch:TimeStretch", "faster or slower at the same pitch", ""),
         ("pitch_shift", "pitch_shift:PitchShift", "higher or lower at the same tempo", ""),
+        ("log_mel", "log_mel:LogMelStep", "from waveforms to log-mel, for the steps that work on that", _BYOL_A),
+        ("mixup", "mixup:Mixup", "an earlier sound in the background of the log-mel", _BYOL_A),
+        ("random_resize_crop", "random_resize_crop:RandomResizeCrop", "a resized part of the log-mel", _BYOL_A),
+        ("spec_augment", "spec_augment:SpecAugment", "bands and stretches of the log-mel masked", "arXiv:1904.08779"),
     ):
         registry.augmentation(
             name, f"coview_audio.augment.{target}", modality="audio", summary=summary, source=source, extra=_AUDIO
@@ -96,6 +100,16 @@ def _register_augmentations(registry: coview.Registry) -> None:
         summary="any audiomentations transform by its class name, its parameters checked strictly",
         example="audiomentations:AirAbsorption",
         source="https://github.com/iver56/audiomentations",
+        extra=_AUDIO,
+    )
+    registry.family(
+        "augmentation",
+        "torchaudio",
+        "coview_audio.augment.torchaudio:torchaudio_transform",
+        modality="audio",
+        summary="torchaudio's transforms of waveforms, and its masks of log-mel",
+        example="torchaudio:FrequencyMasking",
+        source="https://docs.pytorch.org/audio/stable/transforms.html",
         extra=_AUDIO,
     )
 

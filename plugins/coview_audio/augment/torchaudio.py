@@ -1,0 +1,87 @@
+"""``use = "torchaudio:NAME"``: torchaudio's transforms of waveforms in workers, and masks of log-mel on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, ClassVar
+
+import torch
+import torchaudio.transforms
+from torch import Tensor
+
+import coview
+from coview_audio.augment.library_factory import factory_of
+from coview_audio.augment.mel_batch import MelBatch, log_mel_of, with_log_mel
+from coview_audio.sound import Sound
+
+_OF_WAVEFORMS = ("Deemphasis", "Fade", "PitchShift", "Preemphasis", "SpeedPerturbation", "Vol")
+_OF_LOG_MEL = ("FrequencyMasking", "TimeMasking")
+
+
+class TorchaudioStep:
+    """A transform of one waveform, which draws from PyTorch's global generator: seeded for it, and restored.
+
+    Args:
+        transform: Of ``torchaudio.transforms``.
+    """
+
+    def __init__(self, transform: torch.nn.Module) -> None:
+        self.transform = transform
+
+    def __call__(self, value: Sound, rng: coview.Rng, /) -> Sound:
+        """The transformed sound."""
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(rng.seed32())
+            result = self.transform(torch.from_numpy(value.samples_T.copy())[None])
+        samples_1T: Tensor = result[0] if isinstance(result, tuple) else result
+        return value.with_samples(samples_1T[0].numpy()) if samples_1T.numel() else value
+
+
+class TorchaudioMelStep:
+    """A mask of log-mel, for one row after the other.
+
+    Args:
+        transform: Of ``torchaudio.transforms``.
+    """
+
+    batch: ClassVar[bool] = True
+
+    def __init__(self, transform: torch.nn.Module) -> None:
+        self.transform = transform
+
+    def __call__(self, batch: MelBatch, rng: coview.BatchRng, /) -> MelBatch:
+        """The batch with masks in it."""
+        log_mel_NFT, _ = log_mel_of(batch, f"torchaudio:{type(self.transform).__name__}")
+        device = log_mel_NFT.device
+        seeds = (rng.uniform()[:, 0].double() * 2**24).long().tolist()
+        rows = []
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            for seed, row_FT in zip(seeds, log_mel_NFT, strict=True):
+                torch.manual_seed(seed)
+                rows.append(self.transform(row_FT[None].clone())[0])
+        return with_log_mel(batch, torch.stack(rows))
+
+
+def torchaudio_transform(name: str) -> Callable[..., Any]:
+    """The factory of ``torchaudio:NAME``.
+
+    Args:
+        name: A class of ``torchaudio.transforms``.
+
+    Raises:
+        LookupError: If there is none of that name that makes a sound of a sound, with the nearest names.
+    """
+    usable = usable_transforms()
+    if name not in usable:
+        raise LookupError(
+            f'torchaudio has no transform "{name}" of a sound or of log-mel{coview.did_you_mean(name, usable)} '
+            f"(there are {', '.join(usable)})"
+        )
+    return factory_of(usable[name], TorchaudioMelStep if name in _OF_LOG_MEL else TorchaudioStep)
+
+
+@cache
+def usable_transforms() -> dict[str, type[torch.nn.Module]]:
+    """The names after the colon, and what they name."""
+    return {name: getattr(torchaudio.transforms, name) for name in sorted((*_OF_WAVEFORMS, *_OF_LOG_MEL))}
