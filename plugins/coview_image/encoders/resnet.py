@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, MultipleOf
+from annotated_types import Ge, Lt, MultipleOf
 from torch import Tensor, nn
 
 import coview
@@ -27,6 +27,8 @@ class ResNet(nn.Module):
             many as the one before. The paper's is 64; SimCLR's "2×" is 128.
         zero_init: Whether the last BatchNorm of every block starts at zero, as SimCLR's do for large batches. An
             untrained network is then little more than its shortcuts, and an easy control to beat.
+        drop_path: Probability of leaving out the last block in training (stochastic depth, arXiv:1603.09382); it grows
+            from 0 at the first block. With it two passes differ as they do by dropout.
     """
 
     depth: ClassVar[int]
@@ -38,10 +40,11 @@ class ResNet(nn.Module):
         channels: Literal[1, 3] = 3,
         width: Annotated[int, Ge(2), MultipleOf(2)] = 64,
         zero_init: bool = False,
+        drop_path: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()
         self.stem, self.channels, self.base_width = stem, channels, width
-        self.network = build_resnet(self.depth, stem, channels, width, zero_init=zero_init)
+        self.network = build_resnet(self.depth, stem, channels, width, zero_init=zero_init, drop_path=drop_path)
         self.width = int(self.network.num_features)
 
     def forward(self, x_NCHW: Tensor) -> coview.Encoding:

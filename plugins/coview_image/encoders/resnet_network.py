@@ -19,7 +19,13 @@ BLOCKS: dict[int, tuple[Any, tuple[int, ...]]] = {
 
 
 def build_resnet(
-    depth: int, stem: Literal["imagenet", "small"], channels: int, width: int, *, zero_init: bool = False
+    depth: int,
+    stem: Literal["imagenet", "small"],
+    channels: int,
+    width: int,
+    *,
+    zero_init: bool = False,
+    drop_path: float = 0.0,
 ) -> ResNet:
     """timm's ResNet without a classifier.
 
@@ -30,9 +36,16 @@ def build_resnet(
         channels: Of the pictures.
         width: Channels of the stem and the first stage; each later stage has twice as many.
         zero_init: Whether the last BatchNorm of every block starts at zero.
+        drop_path: Probability of leaving out the last block in training; it grows from 0 at the first.
     """
     if is_plain(stem, width):
-        plain = timm.create_model(f"resnet{depth}", num_classes=0, in_chans=channels, zero_init_last=zero_init)
+        plain = timm.create_model(
+            f"resnet{depth}",
+            num_classes=0,
+            in_chans=channels,
+            zero_init_last=zero_init,
+            drop_path_rate=drop_path,
+        )
         assert isinstance(plain, ResNet)
         return plain
     block, layers = BLOCKS[depth]
@@ -46,6 +59,7 @@ def build_resnet(
         stem_type="deep",
         stem_width=width // 2,
         zero_init_last=zero_init,
+        drop_path_rate=drop_path,
     )
     if stem == "small":
         first = nn.Conv2d(channels, width, kernel_size=3, stride=1, padding=1, bias=False)
