@@ -8,6 +8,8 @@ INSTALLED := $(VENV)/.installed
 
 quickstart: $(INSTALLED)
 	$(BIN)/coview run recipes/quickstart.toml
+	$(BIN)/coview run recipes/text/scipy-docs.toml
+	$(BIN)/coview run recipes/audio/spoken-digits.toml
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n auto -m "not slow and not gpu" $(PYTEST_ARGS)
