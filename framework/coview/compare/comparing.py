@@ -35,7 +35,8 @@ def run_missing(
         Interrupted: If this process was asked to stop.
     """
     cells = find_cells(comparison, out, registry)
-    missing = [found for found in cells if found.run is None]
+    # the first repetition of everything comes first: a comparison that is stopped early has something whole
+    missing = sorted((found for found in cells if found.run is None), key=lambda found: found.cell.recipe.seed)
     say(f"{comparison.name}: {len(cells)} cells, {len(cells) - len(missing)} there, {len(missing)} to run")
     jobs = {_prepared(found): found for found in missing}
     if jobs:
