@@ -192,3 +192,15 @@ def test_a_recipe_without_evaluators_has_a_report_and_no_number(call, write_reci
 def test_resume_of_nothing_is_a_new_run(call, write_recipe, tmp_path):
     assert call("run", write_recipe(), "--resume", "--set", "evaluate=[]").status == 0
     assert len(list((tmp_path / "runs" / "small").iterdir())) == 1
+
+
+@pytest.mark.parametrize(("p", "share"), [(0.0, 1.0), (1.0, 0.0)])
+def test_the_share_of_views_that_equal_their_originals_is_logged(call, write_recipe, small_recipe, tmp_path, p, share):
+    flip = f'[[augment]]\nuse = "random_flip"\np = {p}\n\n[encoder]'
+    text = small_recipe.replace('[[augment]]\nuse = "random_resized_crop"\nsize = 8\n\n[encoder]', flip)
+    done = call("run", write_recipe(text))
+    (run,) = (tmp_path / "runs" / "small").iterdir()
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert lines[0]["unchanged_views"] == pytest.approx(share, abs=0.02)  # a digit may be symmetric
+    assert all("unchanged_views" not in line for line in lines[1:])
+    assert ("100% of the views equal their original" in done.err) == (p == 0)

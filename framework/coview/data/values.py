@@ -1,4 +1,4 @@
-"""The values of a data set in one modality."""
+"""The samples of a data set that can be read, and their values in one modality."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from coview.data.contracts import Dataset
+from coview.data.sample import Sample
 from coview.errors import SampleError
+
+
+def readable_samples(dataset: Dataset) -> Iterator[Sample]:
+    """The samples in the order of the data, without those that cannot be read."""
+    for index in range(len(dataset)):
+        try:
+            yield dataset[index]
+        except SampleError:
+            continue
 
 
 def readable_values(dataset: Dataset, modality: str) -> Iterator[Any]:
     """The values in the order of the data, without those that cannot be read."""
-    for index in range(len(dataset)):
-        try:
-            yield dataset[index][modality]
-        except SampleError:
-            continue
+    return (sample[modality] for sample in readable_samples(dataset))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +17,8 @@ from rich.console import Console
 from coview.data.building import build_modalities, build_split, build_view_maker
 from coview.data.contracts import Dataset
 from coview.data.rng import Rng
+from coview.data.same import same
+from coview.data.values import readable_samples
 from coview.errors import CoviewError, Interrupted, SampleError
 from coview.evaluate.result import Result
 from coview.experiment.environment import describe_environment, mark_finished, write_environment
@@ -37,6 +41,8 @@ from coview.train.pretrain import Observer, Pretraining, make_accelerator
 from coview.train.stopping import StopRequest
 
 _PREVIEWED = 8
+_COMPARED = 128
+_MANY_UNCHANGED = 0.5
 
 
 @dataclass
@@ -86,6 +92,8 @@ class Session:
             except CoviewError:
                 if resumed is None and training.step == 0:
                     shutil.rmtree(folder.path, ignore_errors=True)
+                    with suppress(OSError):  # other runs of the name are in it
+                        folder.path.parent.rmdir()
                 raise
         return folder
 
@@ -132,6 +140,7 @@ class Session:
             return
         self._preview(dataset, tracker, training.step)
         watch = CollapseWatch()
+        of_the_views = self._unchanged(dataset) if training.step == 0 else {}
         with (
             StopRequest() as stop,
             Progress(length.total_steps, length.steps_per_epoch, batch_size, training.step, self.console) as progress,
@@ -140,7 +149,8 @@ class Session:
             def on_step(step: int, epoch: int, metrics: Mapping[str, float]) -> None:
                 progress.step(step, metrics)
                 if metrics:
-                    tracker.scalars(step, epoch, metrics)
+                    tracker.scalars(step, epoch, {**metrics, **of_the_views})
+                    of_the_views.clear()
                     if warning := watch.update(step, metrics):
                         self._say(f"warning: {warning}")
                 self._call("coview_step_end", StepEnd(step, epoch, metrics))
@@ -217,6 +227,21 @@ class Session:
             label = dataset.classes[sample.label] if known else ""  # type: ignore[index]
             captions.append(" ".join(filter(None, (label, f"({sample.id})"))))
         tracker.views(modality, rows, captions, step)
+
+    def _unchanged(self, dataset: Dataset) -> dict[str, float]:
+        """The share of the first samples' views that equal their originals; nothing where nothing is augmented."""
+        if not any(self.recipe.augment.values()):
+            return {}
+        maker, rng = build_view_maker(self.recipe, self.registry, preview=True), Rng()
+        equal = [
+            same(value, sample[of])
+            for sample in itertools.islice(readable_samples(dataset), _COMPARED)
+            for of, value in zip(self.recipe.view_modalities, maker(sample, 0, rng), strict=True)
+        ]
+        share = sum(equal) / max(1, len(equal))
+        if share > _MANY_UNCHANGED:
+            self._say(f"warning: {share:.0%} of the views equal their original: the augmentations do little")
+        return {"unchanged_views": share}
 
     def _call(self, hook: str, context: Any) -> None:
         if self.registry.manager is not None:
