@@ -112,7 +112,7 @@ def _parameters(run: RunFolder) -> int | None:
             header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     except OSError:
         return None
-    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    return int(sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"))
 
 
 def as_frame(table: Table) -> Any:

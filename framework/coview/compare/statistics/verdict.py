@@ -26,26 +26,27 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     if len(order) == 1:
         lone = order[0]
         return f"Only {lone.variant} has a number, {lone.mean:.3f}: there is nothing to compare it with."
-    best, second = order[:2]
-    seeds = min(_seeds(pair) for pair in pairs)
-    if best.mean == second.mean:
-        equal = [summary.variant for summary in order if summary.mean == best.mean]
-        return f"{listed(equal)} are equal: {best.mean:.3f} each, over {_count(seeds)}."
+    enough = [summary for summary in order if summary.seeds >= FEWEST_SEEDS]
+    told = {summary.variant for summary in enough}
+    pairs = [pair for pair in pairs if {pair.first, pair.second} <= told]
+    seeds = min((pair.seeds for pair in pairs), default=min(summary.seeds for summary in order))
     if seeds < FEWEST_SEEDS:
         return (
             f"Too few seeds ({seeds}) to name a winner: at least {FEWEST_SEEDS}. "
-            f"{best.variant} has the highest mean, {best.mean:.3f}."
+            f"{order[0].variant} has the highest mean, {order[0].mean:.3f}."
         )
+    best, second = enough[:2]
+    if math.isclose(best.mean, second.mean, rel_tol=1e-12):
+        equal = [summary.variant for summary in enough if math.isclose(summary.mean, best.mean, rel_tol=1e-12)]
+        return f"{listed(equal)} have the same mean, {best.mean:.3f}, over {seeds} seeds."
     rivals = [pair.second for pair in pairs if pair.first == best.variant and not pair.differs]
     if not rivals:
         p = max(pair.p_holm for pair in pairs if pair.first == best.variant)
         return (
             f"{best.variant} is best: {best.mean:.3f}, {best.mean - second.mean:.3f} above {second.variant} "
-            f"(paired over {_count(seeds)}, Holm's {said_p(p)})."
+            f"(paired over {seeds} seeds, Holm's {said_p(p)})."
         )
-    return f"{listed([best.variant, *rivals])} cannot be told apart ({_count(seeds)})." + _told_apart(
-        best, rivals, pairs
-    )
+    return f"{listed([best.variant, *rivals])} cannot be told apart ({seeds} seeds)." + _told_apart(best, rivals, pairs)
 
 
 def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]) -> list[str]:
@@ -65,6 +66,9 @@ def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]
     if len(counts) > 1:
         fewest = min(measured, key=lambda summary: summary.seeds)
         said.append(f"Seeds are missing: {fewest.variant} has {fewest.seeds} of {len(scores.seeds)}.")
+        if min(counts) < FEWEST_SEEDS <= max(counts):
+            few = [summary.variant for summary in measured if summary.seeds < FEWEST_SEEDS]
+            said.append(f"With fewer than {FEWEST_SEEDS} seeds, {listed(few)} stood outside the verdict.")
     constant = [pair for pair in pairs if pair.sd == 0 and pair.difference != 0]
     if constant:
         said.append(
@@ -86,11 +90,3 @@ def said_p(p: float) -> str:
 def _told_apart(best: Summary, rivals: Sequence[str], pairs: Sequence[Pair]) -> str:
     worse = [pair.second for pair in pairs if pair.first == best.variant and pair.second not in rivals]
     return f" {best.variant}, with the highest mean, is above {listed(worse)}." if worse else ""
-
-
-def _seeds(pair: Pair) -> int:
-    return pair.seeds
-
-
-def _count(seeds: int) -> str:
-    return f"{seeds} seed" if seeds == 1 else f"{seeds} seeds"

@@ -1,0 +1,132 @@
+"""What the page of a comparison shows."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from coview.compare.report import figures
+from coview.compare.report.differences import differences
+from coview.compare.report.tables import number, with_interval
+from coview.compare.rows import Row, Table
+from coview.compare.statistics.analysis import Analysis
+from coview.compare.statistics.ranks import Ranks
+from coview.compare.statistics.verdict import said_p
+from coview.compare.table import DIAGNOSTICS, relative_to
+from coview.experiment.report.svg import VARIANTS
+from coview.recipe.comparison import Comparison
+from coview.track.progress import duration
+
+
+def page_values(comparison: Comparison, table: Table, analysis: Analysis, folder: Path) -> dict[str, Any]:
+    """The template's variables."""
+    runs = [_environment(row) for row in table.rows if row.run]
+    return {
+        "name": comparison.name,
+        "question": comparison.question,
+        "metric": table.metric,
+        "facts": _facts(table, runs),
+        "modalities": analysis.modalities,
+        "forests": figures.ranking_figures(analysis.modalities, table.metric),
+        "ranks": analysis.ranks if isinstance(analysis.ranks, Ranks) else None,
+        "no_ranks": analysis.ranks if isinstance(analysis.ranks, str) else "",
+        "critical_difference": figures.critical_difference(analysis.ranks) if isinstance(analysis.ranks, Ranks) else "",
+        "agreements": analysis.agreements,
+        "variants": [(name, index % len(VARIANTS) + 1) for index, name in enumerate(table.variants)],
+        "heat": _heat(table, analysis),
+        "curves": figures.learning_curves(table),
+        "diagnostic_names": _logged(table),
+        "diagnostics": _diagnostics(table),
+        "costs": figures.cost_figures(table, analysis.modalities),
+        "differences": differences(table),
+        "failed": [row for row in table.rows if row.status != "done"],
+        "runs": [(row, _link(row, folder)) for row in table.rows if row.run],
+        "command": shlex.join(["coview", "compare", comparison.path.as_posix()]),
+        "versions": _versions(runs),
+        "number": number,
+        "interval": with_interval,
+        "said_p": said_p,
+        "finite": math.isfinite,
+    }
+
+
+def _facts(table: Table, runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    done = sum(row.status == "done" for row in table.rows)
+    times = [row.seconds for row in table.rows if row.seconds is not None]
+    items = {row.modality: row.results["pretrained"].n for row in table.rows if row.status == "done"}
+    return {
+        "cells": f"{done} of {len(table.rows)} done",
+        "variants": str(len(table.variants)),
+        "seeds": str(len(table.seeds)),
+        "modalities": ", ".join(table.modalities),
+        **({"trained": f"{duration(sum(times))} in all"} if times else {}),
+        **({"test items": ", ".join(f"{n:,} ({modality})" for modality, n in items.items())} if items else {}),
+        **({"device": device} if (device := _joined(run.get("device") for run in runs)) else {}),
+    }
+
+
+def _heat(table: Table, analysis: Analysis) -> list[tuple[str, list[tuple[float, float]]]]:
+    """Variant to its mean less the untrained control in each modality, and how strong its colour is."""
+    by_variant = [{s.variant: s.mean - s.untrained for s in each.summaries} for each in analysis.modalities]
+    rows = [(name, [each.get(name, math.nan) for each in by_variant]) for name in table.variants]
+    strongest = [max((abs(v) for v in each.values() if math.isfinite(v)), default=0) or 1 for each in by_variant]
+    return [(name, [(v, v / most) for v, most in zip(values, strongest, strict=True)]) for name, values in rows]
+
+
+def _logged(table: Table) -> list[str]:
+    return [name for name in DIAGNOSTICS if any(name in row.diagnostics for row in table.rows)]
+
+
+def _diagnostics(table: Table) -> list[tuple[str, str, list[float], float, int | None]]:
+    """Modality, variant, the mean of each diagnostic over seeds, the training time and the parameters."""
+    found, names = [], _logged(table)
+    for modality in table.modalities:
+        for variant in table.variants:
+            rows = [row for row in table.of(modality, variant) if row.run]
+            if rows:
+                means = [_mean([row.diagnostics[name] for row in rows if name in row.diagnostics]) for name in names]
+                found.append((modality, variant, means, figures.cost_of(rows), rows[0].parameters))
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
+def _link(row: Row, folder: Path) -> str:
+    assert row.run is not None
+    return relative_to(row.run.report if row.run.report.exists() else row.run.path, folder)
+
+
+def _environment(row: Row) -> dict[str, Any]:
+    assert row.run is not None
+    try:
+        found = json.loads(row.run.environment.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _versions(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What the runs ran on; several values where they differ."""
+    libraries = dict.fromkeys(name for run in runs for name in run.get("libraries") or {})
+    shown = {
+        "coview": _joined(run.get("coview") for run in runs),
+        "git revision": _joined((run.get("git") or {}).get("revision") for run in runs),
+        "Python": _joined(run.get("python") for run in runs),
+        "platform": _joined(run.get("platform") for run in runs),
+        "device": _joined(run.get("device") for run in runs),
+        "precision": _joined(run.get("precision") for run in runs),
+        "libraries": ", ".join(
+            f"{name} {_joined((run.get('libraries') or {}).get(name) for run in runs)}" for name in libraries
+        ),
+    }
+    return {key: value for key, value in shown.items() if value}
+
+
+def _joined(values: Any) -> str:
+    return " / ".join(dict.fromkeys(str(value) for value in values if value not in (None, "")))

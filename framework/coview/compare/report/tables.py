@@ -1,0 +1,115 @@
+"""The table of a comparison for a text: as Markdown and as LaTeX."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from coview.compare.rows import Table
+from coview.compare.statistics.analysis import Analysis, ModalityAnalysis
+from coview.compare.statistics.summary import Summary
+from coview.recipe.comparison import Comparison
+
+CONTROLS = {"untrained": "untrained control", "raw": "raw control"}
+
+
+def number(value: float, places: int = 3) -> str:
+    """``0.912``; a dash for what is not there."""
+    return f"{value:.{places}f}" if math.isfinite(value) else "–"
+
+
+def with_interval(summary: Summary) -> str:
+    """``0.912 [0.905, 0.919]``; without the brackets where there is no interval."""
+    if not math.isfinite(summary.low):
+        return number(summary.mean)
+    return f"{number(summary.mean)} [{number(summary.low)}, {number(summary.high)}]"
+
+
+def as_markdown(comparison: Comparison, table: Table, analysis: Analysis) -> str:
+    """Variants by modalities, the controls below, and the verdicts."""
+    header, *rows = _aligned([[cell.replace("|", "\\|") for cell in row] for row in _cells(table, analysis)])
+    rule = ["-" * len(header[0]), *("-" * (len(cell) - 1) + ":" for cell in header[1:])]
+    lines = [
+        f"# {comparison.name}",
+        *([f"\n{comparison.question}"] if comparison.question else []),
+        "",
+        f"{table.metric}: mean over seeds and 95 % interval; higher is better.",
+        "",
+        _markdown_row(header),
+        _markdown_row(rule),
+        *map(_markdown_row, rows),
+        "",
+        *(f"- **{each.scores.modality}**: {' '.join([each.verdict, *each.cautions])}" for each in analysis.modalities),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def as_latex(comparison: Comparison, table: Table, analysis: Analysis) -> str:
+    """The same as a table for ``booktabs``."""
+    header, *rows = _cells(table, analysis)
+    controls = len([row for row in rows if row[0] in CONTROLS.values()])
+    body = [*rows[: len(rows) - controls], None, *rows[len(rows) - controls :]] if controls else rows
+    caption = f"{comparison.question} {table.metric}: mean over seeds and 95 % interval."
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        "\\centering",
+        f"\\caption{{{_latex(caption.strip())}}}",
+        f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+        "\\toprule",
+        _latex_row(header),
+        "\\midrule",
+        *("\\midrule" if row is None else _latex_row(row) for row in body),
+        "\\bottomrule",
+        "\\end{tabular}",
+        "\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(table: Table, analysis: Analysis) -> list[list[str]]:
+    """The header, a row for each variant, and one for each control that was measured."""
+    by_variant = [{s.variant: s for s in each.summaries} for each in analysis.modalities]
+    rows = [["", *(each.scores.modality for each in analysis.modalities)]]
+    rows += [
+        [variant, *(with_interval(s[variant]) if variant in s else "–" for s in by_variant)]
+        for variant in table.variants
+    ]
+    for features, title in CONTROLS.items():
+        values = [_control(each, features) for each in analysis.modalities]
+        if any(map(math.isfinite, values)):
+            rows.append([title, *map(number, values)])
+    return rows
+
+
+def _control(each: ModalityAnalysis, features: str) -> float:
+    found = [value for s in each.summaries if math.isfinite(value := getattr(s, features))]
+    return sum(found) / len(found) if found else math.nan
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The same, padded: the first column to the left, numbers to the right."""
+    widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        for row in rows
+    ]
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "·": r"$\cdot$", "–": "--",
+    "→": r"$\rightarrow$", **{c: "\\" + c for c in "&%$#_{}"},
+}  # fmt: skip
+
+
+def _latex(text: str) -> str:
+    return re.sub("|".join(map(re.escape, _LATEX)), lambda match: _LATEX[match[0]], text)
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(map(_latex, cells)) + " \\\\"
