@@ -114,7 +114,7 @@ def test_a_crop_of_everything_changes_nothing():
 
 
 def test_crops_cover_the_sizes_asked_for():
-    """A spectrogram that encodes its own places, without curvature, so that bicubic resizing is exact inside."""
+    """A spectrogram that encodes its own places; bicubic weights (a = -0.75) give a slope to within a tenth."""
     n = 150
     ramp_F, ramp_T = torch.arange(64.0), torch.arange(60.0)
     heights, lengths = [], []
@@ -129,8 +129,8 @@ def test_crops_cover_the_sizes_asked_for():
     assert 0.58 < min(heights) < 0.63
     assert max(heights) == pytest.approx(1, abs=0.01)
     assert np.mean(np.isclose(heights, 1, atol=0.01)) == pytest.approx(5 / 9, abs=0.15)  # of 0.6 to 1.5, above 1
-    assert 0.58 < min(lengths) < 0.65
-    assert 1.35 < max(lengths) < 1.52
+    assert 0.53 < min(lengths) < 0.68
+    assert 1.35 < max(lengths) < 1.66
 
 
 def test_what_lies_outside_of_a_sound_is_its_mean():
@@ -190,7 +190,7 @@ def test_torchaudios_transforms_of_waveforms():
             continue
         given = {
             "SpeedPerturbation": {"orig_freq": 16000, "factors": [0.9, 1.0, 1.1]},
-            "PitchShift": {"sample_rate": 16000, "n_steps": 2},
+            "PitchShift": {"sample_rate": 16000, "n_steps": 12},
             "Vol": {"gain": 0.5},
         }
         step = torchaudio_transform(name)(**given.get(name, {}))
