@@ -37,7 +37,7 @@ def factory_of(
             raise missing(error) from error
 
     build.__name__ = build.__qualname__ = library_class.__name__
-    docs = (inspect.getdoc(library_class), library_class.__init__.__doc__)  # type: ignore[misc]
+    docs = (inspect.getdoc(library_class), library_class.__init__.__doc__)
     build.__doc__ = "\n\n".join(inspect.cleandoc(doc) for doc in docs if doc)
     build.batch = getattr(step, "batch", False)  # type: ignore[attr-defined]
     build.__annotations__ = dict(annotations)

@@ -23,6 +23,8 @@ class Mixup(nn.Module):
     """
 
     batch: ClassVar[bool] = True
+    memory_MFT: Tensor
+    seen: Tensor
 
     def __init__(self, *, alpha: Annotated[float, Gt(0), Le(1)] = 0.4, memory: Annotated[int, Ge(1)] = 2048) -> None:
         super().__init__()
@@ -46,7 +48,7 @@ class Mixup(nn.Module):
         return with_log_mel(batch, mixed_NFT)
 
     def _memory(self, log_mel_NFT: Tensor) -> Tensor:
-        memory_MFT: Tensor = self.memory_MFT  # type: ignore[assignment]
+        memory_MFT: Tensor = self.memory_MFT
         if memory_MFT.shape[1:] != log_mel_NFT.shape[1:]:
             before, now = (" × ".join(map(str, tensor.shape[1:])) for tensor in (memory_MFT, log_mel_NFT))
             raise coview.CoviewError(
@@ -69,4 +71,4 @@ class Mixup(nn.Module):
         kept: Tensor | None = state_dict.get(f"{prefix}memory_MFT")
         if kept is not None:
             self.memory_MFT = torch.empty_like(kept, device=self.seen.device)
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
