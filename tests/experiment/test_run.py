@@ -204,3 +204,11 @@ def test_the_share_of_views_that_equal_their_originals_is_logged(call, write_rec
     assert lines[0]["unchanged_views"] == pytest.approx(share, abs=0.02)  # a digit may be symmetric
     assert all("unchanged_views" not in line for line in lines[1:])
     assert ("100% of the views equal their original" in done.err) == (p == 0)
+
+
+def test_pictures_too_small_for_the_encoder_are_a_message(call, write_recipe, small_recipe, tmp_path):
+    text = small_recipe.replace('use = "resnet18"\nstem = "small"\nwidth = 4', 'use = "timm:convnext_atto"')
+    done = call("run", write_recipe(text))
+    assert done.status == 2
+    assert "the encoder does not take the batch {'image': (8, 3, 8, 8)}" in done.err
+    assert not (tmp_path / "runs" / "small").exists()

@@ -88,7 +88,12 @@ class Session:
             return folder
         with locked(folder):
             try:
-                self._lead(folder, training, datasets, planned, precision, go_on=resumed is not None)
+                try:
+                    self._lead(folder, training, datasets, planned, precision, go_on=resumed is not None)
+                except RuntimeError as error:
+                    if training.step == 0:
+                        self._explain(error)
+                    raise
             except CoviewError:
                 if resumed is None and training.step == 0:
                     shutil.rmtree(folder.path, ignore_errors=True)
@@ -190,6 +195,19 @@ class Session:
         if split is not None:
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
         tracker.hparams(_scalars(self.recipe), _headline(results))
+
+    def _explain(self, error: RuntimeError) -> None:
+        """Says why the first step failed, where trying the recipe out does: an encoder whose pictures are too small.
+
+        Raises:
+            CoviewError: If trying out finds a mistake of the recipe's. Else it was a bug, and stays one.
+        """
+        from coview.experiment.trial import try_out
+
+        try:
+            try_out(self.recipe, self.registry)
+        except CoviewError as mistake:
+            raise mistake from error
 
     def _go_back(self, training: Pretraining, folder: RunFolder) -> int:
         """Resumes from the latest whole checkpoint, and returns its step; 0 if there is none."""
