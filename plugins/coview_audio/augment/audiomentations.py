@@ -34,7 +34,7 @@ class AudiomentationsStep:
 
     def __call__(self, value: Sound, rng: coview.Rng, /) -> Sound:
         """The transformed sound, or the very one given where nothing was to be done."""
-        with drawing_from(rng):
+        with drawing_from(rng, "audiomentations"):
             try:
                 samples_T = self.transform(value.samples_T, value.rate)
             except ImportError as error:
