@@ -34,3 +34,20 @@ def coview_register(registry: Registry) -> None:
         summary="logistic regression on frozen features, regularisation chosen on validation data",
         source="arXiv:1610.01644",
     )
+    registry.evaluator(
+        "retrieval",
+        "coview.evaluate.retrieval:Retrieval",
+        summary="whether the nearest samples are of the same class: recall@k, mAP, MRR",
+        source="arXiv:1511.06452",
+    )
+    registry.evaluator(
+        "clustering",
+        "coview.evaluate.clustering:Clustering",
+        summary="k-means against the classes: NMI, ARI, accuracy by assignment",
+    )
+    registry.evaluator(
+        "similarity",
+        "coview.evaluate.similarity:Similarity",
+        summary="correlation of cosines with people's judgements of pairs",
+        source="arXiv:2104.08821, section 6.1",
+    )

@@ -15,11 +15,11 @@ class Evaluator(Protocol):
 
     Attributes:
         splits: The splits it needs; ``validation`` is carved out of ``train`` where the data has none.
-        labels: The kind of label it needs: ``"class"``, ``"score"`` or none.
+        labels: The kind of label it needs: ``"class"``, ``"score"``, ``"pairs"`` or none.
     """
 
     splits: tuple[str, ...]
-    labels: Literal["class", "score"] | None
+    labels: Literal["class", "score", "pairs"] | None
 
     def __call__(self, features: Features, rng: Rng, /) -> list[Result]:
         """The numbers; ``rng`` stands at the same place for every kind of features."""

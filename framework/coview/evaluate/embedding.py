@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from coview.data.batch import Batch, Skipped
 from coview.data.contracts import Collates, Dataset, Modality
 from coview.data.loader import sample_loader
+from coview.data.pairs import Pairs
 from coview.data.skipped import SkippedSamples
 from coview.evaluate.features import FeatureSplit
 from coview.model.contracts import Encoder
@@ -105,7 +106,7 @@ def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
     split = embedded.features
     tensors = {
         name: tensor.contiguous()
-        for name in ("x_ND", "ids_N", "labels_N", "scores_N", "groups_N")
+        for name in ("x_ND", "ids_N", "labels_N", "scores_N", "groups_N", "pairs_P2", "pair_scores_P")
         if (tensor := getattr(split, name)) is not None
     }
     beside = path.with_name(f".{path.name}.tmp")
@@ -144,8 +145,21 @@ def _embed(
             for name, values in columns.items():
                 values.append(getattr(batch, name))
     joined = {f"{name}_N": _join(values) for name, values in columns.items()}
-    features = FeatureSplit(x_ND=torch.cat(rows), **cast(dict[str, Any], joined))
+    pairs = _pairs(getattr(dataset, "pairs", None), len(dataset), skipped)
+    features = FeatureSplit(x_ND=torch.cat(rows), **cast(dict[str, Any], joined), **pairs)
     return Embedded(features, tuple(skipped.samples.values()))
+
+
+def _pairs(pairs: Pairs | None, size: int, skipped: SkippedSamples) -> dict[str, Tensor]:
+    """The judged pairs by the rows of what could be read."""
+    if pairs is None:
+        return {}
+    read = np.ones(size, dtype=bool)
+    read[list(skipped.samples)] = False
+    kept_P = read[pairs.first_P] & read[pairs.second_P]
+    row_N = np.cumsum(read) - 1
+    rows_P2 = np.stack([row_N[pairs.first_P], row_N[pairs.second_P]], axis=1)[kept_P]
+    return {"pairs_P2": torch.from_numpy(rows_P2), "pair_scores_P": torch.from_numpy(pairs.score_P[kept_P])}
 
 
 def _join(parts: Sequence[Tensor | None]) -> Tensor | None:

@@ -20,6 +20,8 @@ class FeatureSplit:
         labels_N: int64 class indices, where the data has them.
         scores_N: float64, where the data has them.
         groups_N: int64, equal where the data's groups are, where it has them.
+        pairs_P2: int64, the rows of judged pairs, where the data has any; those that can be read.
+        pair_scores_P: float64, what the pairs were judged.
     """
 
     x_ND: Tensor
@@ -27,6 +29,8 @@ class FeatureSplit:
     labels_N: Tensor | None = None
     scores_N: Tensor | None = None
     groups_N: Tensor | None = None
+    pairs_P2: Tensor | None = None
+    pair_scores_P: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.x_ND.shape[0])

@@ -63,8 +63,14 @@ def plan_evaluators(recipe: Recipe, registry: Registry, dataset: Dataset) -> lis
                     f"{recipe.where('evaluate', index)}: {table.use} has to tell classes apart, "
                     f"and the data has one only ({dataset.classes[0]})"
                 )
+        if evaluator.labels == "pairs" and not _has_pairs(recipe, registry, evaluator.splits):
+            reason = "the data has no judged pairs"
         planned.append(Planned(table, evaluator, reason))
     return planned
+
+
+def _has_pairs(recipe: Recipe, registry: Registry, splits: Sequence[str]) -> bool:
+    return all(getattr(build_split(recipe, split, registry), "pairs", None) is not None for split in splits)
 
 
 def build_evaluated(recipe: Recipe, registry: Registry, planned: Iterable[Planned]) -> dict[str, Dataset]:

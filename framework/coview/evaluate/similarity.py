@@ -1,0 +1,73 @@
+"""Does the cosine of two samples follow what people say of their similarity?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+from torch.nn.functional import normalize
+
+from coview.data.rng import Rng
+from coview.errors import CoviewError
+from coview.evaluate.features import Features
+from coview.evaluate.result import Result
+
+RESAMPLES = 1000
+
+
+class Similarity:
+    """Correlation of the cosines of judged pairs with the judgements (SimCSE, arXiv:2104.08821, section 6.1).
+
+    Spearman's of all pairs of the split together, which is SimCSE's "all" setting, and Pearson's beside it. Nothing is
+    fitted and nothing is chosen. The data has to have ``pairs``.
+    """
+
+    splits = ("test",)
+    labels: Literal["pairs"] = "pairs"
+
+    def __call__(self, features: Features, rng: Rng) -> list[Result]:
+        """Both correlations, with intervals over pairs.
+
+        Raises:
+            CoviewError: If there are fewer than three pairs, or all cosines or all judgements are equal.
+        """
+        split = features["test"]
+        if split.pairs_P2 is None or split.pair_scores_P is None or len(split.pairs_P2) < 3:
+            raise CoviewError("the test split has fewer than three judged pairs")
+        x_ND = normalize(split.x_ND.double())
+        first, second = split.pairs_P2.to(x_ND.device).T
+        cosine_P = (x_ND[first] * x_ND[second]).sum(1).cpu().numpy()
+        score_P = split.pair_scores_P.cpu().numpy()
+        for what, values in (("cosines", cosine_P), ("judgements", score_P)):
+            if np.ptp(values) == 0 or not np.isfinite(values).all():
+                raise CoviewError(f"the {what} of the pairs are all equal, or not finite: no correlation is defined")
+        protocol = {
+            "similarity": "cosine",
+            "pairs": len(score_P),
+            "setting": "all pairs together",
+            "interval": f"95 % percentile bootstrap, {RESAMPLES} resamples of pairs",
+        }
+        results = []
+        for name, correlation in (("spearman", _spearman), ("pearson", _pearson)):
+            found = stats.bootstrap(
+                (cosine_P, score_P),
+                correlation,
+                paired=True,
+                vectorized=False,
+                n_resamples=RESAMPLES,
+                method="percentile",
+                rng=rng.numpy,
+            )
+            low, high = found.confidence_interval
+            value = correlation(cosine_P, score_P)
+            results.append(Result(name, value, float(low), float(high), len(score_P), "test", protocol))
+        return results
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    return float(stats.spearmanr(a, b).statistic)
+
+
+def _pearson(a: np.ndarray, b: np.ndarray) -> float:
+    return float(stats.pearsonr(a, b).statistic)
