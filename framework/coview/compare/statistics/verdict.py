@@ -49,6 +49,13 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     return f"{listed([best.variant, *rivals])} cannot be told apart ({seeds} seeds)." + _told_apart(best, rivals, pairs)
 
 
+_MEANS = {
+    "untrained": "pretraining did harm, or no good",
+    "raw": "what was learnt is worth less than the data as they are",
+}
+"""What it means to be below a control."""
+
+
 def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]) -> list[str]:
     """What has to be known before the verdict is believed."""
     said = []
@@ -61,7 +68,7 @@ def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]
         below = [summary.variant for summary in measured if summary.high <= getattr(summary, name)]
         if below:
             is_are = "is" if len(below) == 1 else "are"
-            said.append(f"{listed(below)} {is_are} below the {name} control: pretraining did harm, or no good.")
+            said.append(f"{listed(below)} {is_are} below the {name} control: {_MEANS[name]}.")
     counts = {summary.seeds for summary in measured}
     if len(counts) > 1:
         fewest = min(measured, key=lambda summary: summary.seeds)
