@@ -14,9 +14,21 @@ from coview.compare.cells import FoundCell
 from coview.evaluate.result import Result
 from coview.recipe.comparison import Comparison, ComparisonCell
 from coview.recipe.load import load_recipe
+from coview.recipe.recipe import Recipe
 from coview.track.run_folder import RunFolder
 
 LOSSES = {"nt_xent": {"use": "nt_xent"}, "warm": {"use": "nt_xent", "temperature": 0.9}, "triplet": {"use": "triplet"}}
+
+
+_loaded: dict[tuple[int, str, int], Recipe] = {}
+
+
+def recipe(registry: Any, seed: int, variant: str, batch_size: int) -> Recipe:
+    key = seed, variant, batch_size
+    if key not in _loaded:
+        overrides = {"seed": seed, "loss": LOSSES[variant], "train.batch_size": batch_size}
+        _loaded[key] = load_recipe("quickstart", overrides=overrides, registry=registry)
+    return _loaded[key]
 
 
 def comparison(
@@ -30,11 +42,7 @@ def comparison(
     cells = [
         ComparisonCell(
             {"modality": modality, "loss": variant, "seed": str(seed)},
-            load_recipe(
-                "quickstart",
-                overrides={"seed": seed, "loss": LOSSES[variant], "train.batch_size": 64 + number},
-                registry=registry,
-            ),
+            recipe(registry, seed, variant, 64 + number),
         )
         for number, modality in enumerate(modalities)
         for variant in variants

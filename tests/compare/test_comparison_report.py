@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import math
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from fabricated_runs import comparison, found
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coview.compare.report import write_comparison_report
+from coview.compare.report.differences import differences
+from coview.compare.report.figures import critical_difference, pareto
+from coview.compare.statistics.ranks import Ranks
+from coview.compare.table import collect
+
+THREE = ("image", "text", "audio")
+VARIANTS = ("nt_xent", "warm", "triplet")
+
+
+def values(shift=0.0):
+    noise = [0.0, 0.004, -0.004]
+    means = {"nt_xent": 0.8, "warm": 0.7, "triplet": 0.4}
+    return {
+        (m, v): [means[v] + shift + n * (1 + i) for n in (noise if v == "warm" else noise[::-1])]
+        for i, m in enumerate(THREE)
+        for v in VARIANTS
+    }
+
+
+@pytest.fixture(scope="module")
+def written(registry, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("compared")
+    compared = comparison(registry, modalities=THREE, variants=VARIANTS)
+    given_values = values()
+    given_values["audio", "triplet"] = [0.4, "CoviewError: <loss> is not finite", None]
+    return write_comparison_report(compared, found(compared, tmp_path / "runs", given_values), tmp_path / "report")
+
+
+class Page(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.ids, self.links, self.words = [], [], [], [], []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in ("meta", "img", "br", "link"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.ids += [value for key, value in attrs if key == "id"]
+        self.links += [value for key, value in attrs if key in ("src", "href", "xlink:href")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+
+def read(written):
+    return Page(written.report.read_text(encoding="utf-8"))
+
+
+def test_the_page_says_what_the_runs_say(written):
+    text = read(written).text
+    for words in (
+        "losses <b>", "Which loss & why?", "25 of 27 done", "By knn/accuracy@all; higher is better.",
+        "nt_xent is best: 0.800, 0.100 above warm (paired over 3 seeds",
+        "triplet is below the untrained control",
+        "With fewer than 3 seeds, triplet stood outside the verdict.",
+        "2 cells have no number.", "failed CoviewError: <loss> is not finite", "missing it has not been run",
+        "Mean rank over 3 blocks (a modality, averaged over its seeds)",
+        "nt_xent +0.300 +0.300 +0.300", "triplet -0.100 -0.100 -0.100",
+        "loss.temperature 0.2 0.9", "loss.use nt_xent nt_xent triplet", "train.batch_size 64 65 66",
+        "coview compare recipes/compare/losses.toml", "coview 0.1.0", "libraries torch 2.14.1",
+        "image text 1.00 [1.00, 1.00] 3",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_the_page_is_self_contained_and_links_the_runs_relatively(written):
+    page, html = read(written), written.report.read_text(encoding="utf-8")
+    assert "script" not in page.tags
+    assert "b" not in page.tags
+    assert re.findall(r"url\((?!#)", html) == []
+    assert "default-src 'none'" in html
+    assert str(written.report.parent) not in html
+    files = [link for link in page.links if not link.startswith("#")]
+    assert len([link for link in files if link.endswith("report.html")]) == 25
+    assert all((written.report.parent / unquote(link)).is_file() for link in files)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_no_colour_of_a_figure_is_left_that_the_page_does_not_set(written):
+    html = written.report.read_text(encoding="utf-8")
+    assert "#0101" not in html
+    assert set(re.findall(r"var\(--([\w-]+)\)", html)) - {"s"} <= set(re.findall(r"--([\w-]+):", html))
+
+
+def test_the_same_runs_give_the_same_bytes(registry, tmp_path):
+    compared = comparison(registry, variants=VARIANTS)
+    cells = found(compared, tmp_path / "runs", values(), items=60)
+    first = write_comparison_report(compared, cells, tmp_path / "report")
+    before = {path.name: path.read_bytes() for path in first.report.parent.iterdir()}
+    write_comparison_report(compared, cells, tmp_path / "report")
+    assert {path.name: path.read_bytes() for path in first.report.parent.iterdir()} == before
+    assert sorted(before) == ["cells.csv", "cells.parquet", "report.html", "table.md", "table.tex"]
+
+
+def test_the_markdown_table(written):
+    lines = written.markdown.read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    assert rows[0] == ["", "image", "text", "audio"]
+    assert [row[0] for row in rows[2:]] == [*VARIANTS, "untrained control", "raw control"]
+    assert rows[2][1].startswith("0.800 [0.7")
+    assert rows[4][3] == "0.400"
+    assert rows[5][1:] == ["0.500"] * 3
+    assert len({len(line) for line in lines if line.startswith("|")}) == 1
+    assert written.text == written.markdown.read_text(encoding="utf-8")
+    assert any(line.startswith("- **image**: nt_xent is best") for line in lines)
+
+
+def test_the_latex_table(written):
+    text = written.latex.read_text(encoding="utf-8")
+    assert "Which loss \\& why? knn/accuracy@all: mean over seeds and 95 \\% interval." in text
+    rows = [line for line in text.splitlines() if line.endswith("\\\\")]
+    assert {line.count("&") for line in rows} == {3}
+    assert rows[1].startswith("nt\\_xent & 0.800 [")
+    assert text.count("{") == text.count("}")
+    assert (text.count("\\begin{"), text.count("\\end{")) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("modalities", "variants", "seeds", "words"),
+    [
+        (("image",), ("nt_xent", "warm"), 1, "Too few seeds (1) to name a winner: at least 3."),
+        (("image",), ("nt_xent",), 2, "Only nt_xent has a number"),
+        (("image", "text"), ("nt_xent",), 1, "fewer than two variants have a number in both"),
+        (("image",), VARIANTS, 3, "no independent blocks"),
+    ],
+)
+def test_small_comparisons_have_a_report(registry, tmp_path, modalities, variants, seeds, words):
+    compared = comparison(registry, modalities=modalities, variants=variants, seeds=seeds)
+    cells = found(compared, tmp_path / "runs", values(), untrained=None, raw=None)
+    text = read(write_comparison_report(compared, cells, tmp_path / "report")).text
+    assert words in text
+    assert "No untrained control was measured" in text
+    assert "nan" not in text.replace("nanoseconds", "")
+
+
+def test_a_comparison_of_which_nothing_is_done_has_a_report(registry, tmp_path):
+    compared = comparison(registry)
+    none = {("image", variant): ["it diverged"] * 3 for variant in ("nt_xent", "warm")}
+    text = read(write_comparison_report(compared, found(compared, tmp_path, none), tmp_path / "report")).text
+    assert "There is no number yet" in text
+    assert "6 cells have no number." in text
+
+
+def test_what_differed_and_what_did_not(registry, tmp_path):
+    compared = comparison(registry, modalities=("image", "text"))
+    found_ = differences(collect(compared, found(compared, tmp_path, values())))
+    assert found_.varied == {"loss.temperature": {"nt_xent": "0.2", "warm": "0.9"}}
+    assert found_.between == {"train.batch_size": {"image": "64", "text": "65"}}
+    assert found_.fixed["data.use"] == "digits"
+    assert "seed" not in found_.fixed
+
+
+def test_bars_of_the_critical_difference_diagram_join_what_is_near():
+    ranks = Ranks(tuple("abcd"), 9, "", np.array([1.2, 3.8, 1.9, 3.1]), 0.01, np.ones((4, 4)), 1.0)
+    svg = critical_difference(ranks)
+    bars = re.findall(r'<path d="M ([\d.]+) ([\d.]+)\s+L ([\d.]+) ([\d.]+)[^>]*stroke: var\(--variant-1\)', svg)
+    assert len(bars) == 2  # a with c, d with b
+    (a, _, c, _), (d, _, b, _) = (tuple(map(float, bar)) for bar in bars)
+    # each bar sticks out by 0.03 at both ends
+    assert (c - a) / (b - d) == pytest.approx((0.7 + 0.06) / (0.7 + 0.06), rel=1e-3)
+    assert (d - a) / (c - a) == pytest.approx((3.1 - 1.2) / (0.7 + 0.06), rel=1e-3)
+    assert "a 1.20, c 1.90, d 3.10, b 3.80" in svg
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=9))
+def test_the_front_is_what_no_other_beats_in_both(points):
+    front = [points[index] for index in pareto(points)]
+    for one in points:
+        beaten = any(o != one and o[0] <= one[0] and o[1] >= one[1] for o in points)
+        assert (one in front) != beaten
+    assert all(one[0] < other[0] and one[1] < other[1] for one, other in pairwise(front))
+
+
+def test_the_heat_map_is_strongest_at_the_largest_gain(written):
+    html = written.report.read_text(encoding="utf-8")
+    cells = re.findall(r'<td class="(better|worse)" style="--s:(\d+)%">([+-][\d.]+)</td>', html)
+    assert len(cells) == 9
+    for kind, strength, value in cells:
+        assert (kind == "better") == (float(value) >= 0)
+        assert int(strength) == pytest.approx(70 * abs(float(value)) / 0.3, abs=1.5)
+    assert not any(math.isnan(float(value)) for *_, value in cells)
