@@ -4,12 +4,15 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow lint format docs clean
+.PHONY: quickstart compare test test-slow lint format docs clean
 
 quickstart: $(INSTALLED)
 	$(BIN)/coview run recipes/quickstart.toml
 	$(BIN)/coview run recipes/text/scipy-docs.toml
 	$(BIN)/coview run recipes/audio/spoken-digits.toml
+
+compare: $(INSTALLED)
+	$(BIN)/coview compare recipes/compare/losses-quick.toml --processes 2
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n auto -m "not slow and not gpu" $(PYTEST_ARGS)
