@@ -59,7 +59,7 @@ def test_a_failed_rewrite_leaves_the_old_file(tmp_path: Path, monkeypatch: pytes
     def full(descriptor: int) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("coview.track.atomic.os.fsync", full)
+    monkeypatch.setattr("coview.data.atomic.os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         MetricsFile(path, resume_step=1)
     assert path.read_bytes() == before

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from coview.data.atomic import replacing
 from coview.data.batch import Batch, Skipped
 from coview.data.contracts import Collates, Dataset, Modality
 from coview.data.loader import sample_loader
@@ -109,9 +110,8 @@ def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
         for name in ("x_ND", "ids_N", "labels_N", "scores_N", "groups_N", "pairs_P2", "pair_scores_P")
         if (tensor := getattr(split, name)) is not None
     }
-    beside = path.with_name(f".{path.name}.tmp")
-    save_file(tensors, beside, metadata={"of": json.dumps(of), "skipped": json.dumps(embedded.skipped)})
-    beside.replace(path)
+    with replacing(path) as beside:
+        save_file(tensors, beside, metadata={"of": json.dumps(of), "skipped": json.dumps(embedded.skipped)})
 
 
 @dataclass(frozen=True)

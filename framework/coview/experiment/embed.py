@@ -9,6 +9,7 @@ import numpy as np
 from safetensors.torch import save_file
 from torch import Tensor
 
+from coview.data.atomic import replacing
 from coview.data.building import build_dataset, build_modalities, build_split
 from coview.data.contracts import Dataset
 from coview.data.loader import worker_count
@@ -61,14 +62,13 @@ def embed_to_file(path: Path | str, split: str, out: Path, *, sets: Iterable[str
             raise CoviewError(f"--set {text}: embedding can change data and modality only")
     recipe = load_recipe(found.folder.recipe, sets=sets, registry=found.registry)
     split_features = _features(found, recipe, build_split(recipe, split, found.registry), split)
-    beside = out.with_name(f".{out.stem}.tmp{out.suffix}")
     try:
-        if out.suffix == ".npy":
-            np.save(beside, split_features.x_ND.numpy())
-        else:
-            labels = {} if split_features.labels_N is None else {"labels_N": split_features.labels_N}
-            save_file({"x_ND": split_features.x_ND, "ids_N": split_features.ids_N, **labels}, beside)
-        beside.replace(out)
+        with replacing(out) as beside:
+            if out.suffix == ".npy":
+                np.save(beside, split_features.x_ND.numpy())
+            else:
+                labels = {} if split_features.labels_N is None else {"labels_N": split_features.labels_N}
+                save_file({"x_ND": split_features.x_ND, "ids_N": split_features.ids_N, **labels}, beside)
     except OSError as error:
         raise CoviewError(f"{out} cannot be written: {error.strerror or error}") from error
     rows, width = split_features.x_ND.shape

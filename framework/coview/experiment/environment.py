@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from coview import __version__
+from coview.data.atomic import write_atomically
 from coview.plugins.registry import Registry
-from coview.track.atomic import write_atomically
 
 _LIBRARIES = ("torch", "torchvision", "torchaudio", "numpy", "scipy", "scikit-learn", "accelerate", "safetensors",
               "albumentations", "opencv-python-headless", "pillow", "timm", "transformers", "tensorboard")  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coview.data.atomic import replacing, write_atomically
 from coview.data.building import build_split, splits_of
 from coview.data.contracts import Dataset
 from coview.data.rng import Rng
@@ -22,7 +23,6 @@ from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED
 from coview.plugins.lifecycle import Evaluated
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import ComponentTable, Recipe
-from coview.track.atomic import write_atomically
 
 if TYPE_CHECKING:
     from coview.experiment.run import Run
@@ -135,16 +135,11 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
     }
     for result in results:
         if result.per_item is not None:
-            _write_array(store.folder.per_item(result.protocol_hash, result.features), result.per_item)
+            items = store.folder.per_item(result.protocol_hash, result.features)
+            items.parent.mkdir(exist_ok=True)
+            with replacing(items) as beside:
+                np.save(beside, result.per_item)
     write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-
-
-def _write_array(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_name(f".{path.name}")
-    with beside.open("wb") as file:
-        np.save(file, array)
-    beside.replace(path)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from coview.data.atomic import write_atomically
 from coview.errors import CoviewError
-from coview.track.atomic import write_atomically
 
 
 class MetricsFile:

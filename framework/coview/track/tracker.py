@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from coview.track.atomic import write_atomically
+from coview.data.atomic import write_atomically
 from coview.track.metrics_file import MetricsFile
 from coview.track.tensorboard import TensorBoard
 

@@ -13,9 +13,9 @@ from coview.compare.report.tables import as_latex, as_markdown
 from coview.compare.rows import Table
 from coview.compare.statistics.analysis import Analysis, analyse
 from coview.compare.table import collect, write_cells
+from coview.data.atomic import write_atomically
 from coview.experiment.report.page import page_template
 from coview.recipe.comparison import Comparison
-from coview.track.atomic import write_atomically
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from coview.data.atomic import write_atomically
 from coview.evaluate.result import Result
 from coview.experiment.report.contents import Contents, read_contents
 from coview.experiment.report.curves import draw_curves
 from coview.experiment.report.forest import draw_forests
 from coview.experiment.report.page import page_template
-from coview.track.atomic import write_atomically
 from coview.track.collapse import CollapseWatch
 from coview.track.progress import duration
 from coview.track.result_rows import FEATURES, ResultRow, result_rows
