@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from coview.data.atomic import write_atomically
 from coview.data.building import build_modalities, build_split
 from coview.data.contracts import Dataset, Modality
-from coview.errors import CoviewError
 from coview.experiment.augmentation.measure import choose_rows
 from coview.experiment.augmentation.steps import Augmented, Pipeline, augmented, pipelines
+from coview.experiment.report.page import page_template
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
-from coview.track.atomic import write_atomically
 
 
 def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int = 6, views: int = 4) -> Path:
@@ -28,12 +28,7 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
     Raises:
         CoviewError: If nothing is augmented, the data is not there, or jinja2 is missing.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise CoviewError(
-            "the page needs jinja2, which is not installed", hint="pip install 'coview[report]'"
-        ) from error
+    template = page_template(Path(__file__).parent / "preview.html.j2", figures=False)
     dataset = build_split(recipe, "train", registry)
     rows = choose_rows(dataset, samples, recipe.seed)
     modalities = build_modalities(recipe, registry)
@@ -49,12 +44,8 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
         }
         for name in augmented(recipe)
     ]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    page = environment.get_template("preview.html.j2").render(name=recipe.name, seed=recipe.seed, sections=sections)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, page)
+    write_atomically(out, template.render(name=recipe.name, seed=recipe.seed, sections=sections))
     return out
 
 

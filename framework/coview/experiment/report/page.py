@@ -11,15 +11,21 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def page_template(path: Path) -> Template:
+def page_template(path: Path, *, figures: bool = True) -> Template:
     """A page's template, which may include what lies beside it and beside this module.
 
+    Args:
+        path: The template.
+        figures: Whether the page has any that matplotlib draws.
+
     Raises:
-        CoviewError: If jinja2 or matplotlib is missing.
+        CoviewError: If jinja2 is missing, or matplotlib where there are figures.
     """
     try:
         import jinja2
-        import matplotlib  # noqa: F401
+
+        if figures:
+            import matplotlib  # noqa: F401
     except ImportError as error:
         raise CoviewError(
             f"the report needs {error.name}, which is not installed", hint="pip install 'coview[report]'"
