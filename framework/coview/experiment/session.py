@@ -19,6 +19,7 @@ from coview.data.contracts import Dataset
 from coview.data.rng import Rng
 from coview.data.same import same
 from coview.data.values import readable_samples
+from coview.data.views import ViewMaker
 from coview.errors import CoviewError, Interrupted, SampleError
 from coview.evaluate.result import Result
 from coview.experiment.environment import describe_environment, mark_finished, write_environment
@@ -143,9 +144,10 @@ class Session:
         self._call("coview_run_start", RunStart(folder.path, self.recipe.tables, length.total_steps, training.step))
         if training.step >= length.total_steps:
             return
-        self._preview(dataset, tracker, training.step)
+        maker = build_view_maker(self.recipe, self.registry, preview=True)
+        self._preview(dataset, maker, tracker, training.step)
         watch = CollapseWatch()
-        of_the_views = self._unchanged(dataset) if training.step == 0 else {}
+        of_the_views = self._unchanged(dataset, maker) if training.step == 0 else {}
         with (
             StopRequest() as stop,
             Progress(length.total_steps, length.steps_per_epoch, batch_size, training.step, self.console) as progress,
@@ -229,9 +231,9 @@ class Session:
             broadcast_object_list(made)
         return RunFolder(Path(made[0]))
 
-    def _preview(self, dataset: Dataset, tracker: Tracker, step: int) -> None:
+    def _preview(self, dataset: Dataset, maker: ViewMaker, tracker: Tracker, step: int) -> None:
         """Shows the views of the first samples, as the first epoch sees them."""
-        maker, rng = build_view_maker(self.recipe, self.registry, preview=True), Rng()
+        rng = Rng()
         name, modality = next(iter(build_modalities(self.recipe, self.registry).items()))
         rows, captions = [], []
         for index in range(min(_PREVIEWED, len(dataset))):
@@ -246,11 +248,11 @@ class Session:
             captions.append(" ".join(filter(None, (label, f"({sample.id})"))))
         tracker.views(modality, rows, captions, step)
 
-    def _unchanged(self, dataset: Dataset) -> dict[str, float]:
+    def _unchanged(self, dataset: Dataset, maker: ViewMaker) -> dict[str, float]:
         """The share of the first samples' views that equal their originals; nothing where nothing is augmented."""
         if not any(self.recipe.augment.values()):
             return {}
-        maker, rng = build_view_maker(self.recipe, self.registry, preview=True), Rng()
+        rng = Rng()
         equal = [
             same(value, sample[of])
             for sample in itertools.islice(readable_samples(dataset), _COMPARED)
