@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from scipy import stats
 
-from coview.compare.libraries import require
 from coview.compare.statistics.scores import Scores, mean_over_seeds
 
 RESAMPLES = 2_000
@@ -71,7 +71,7 @@ def _agreement(first: Scores, second: Scores) -> Agreement:
 def _tau(first_V: np.ndarray, second_V: np.ndarray) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return float(require("scipy.stats").kendalltau(first_V, second_V).statistic)
+        return float(stats.kendalltau(first_V, second_V).statistic)
 
 
 def _interval(values: Sequence[np.ndarray]) -> tuple[float, float]:

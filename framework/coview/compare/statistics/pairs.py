@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from scipy import stats
 
 from coview.compare.libraries import require
 from coview.compare.statistics.scores import Scores
@@ -48,7 +49,7 @@ class Pair:
 
 def compare_pairs(scores: Scores) -> list[Pair]:
     """Every two variants that have a number, the better one first."""
-    pairs = [_pair(scores, a, b) for a, b in combinations(scores.order, 2)]
+    pairs = _every_pair(scores)
     tested = [index for index, pair in enumerate(pairs) if math.isfinite(pair.p)]
     if tested:
         multipletests = require("statsmodels.stats.multitest").multipletests
@@ -56,6 +57,10 @@ def compare_pairs(scores: Scores) -> list[Pair]:
         for index, p in zip(tested, corrected, strict=True):
             pairs[index] = replace(pairs[index], p_holm=float(p))
     return pairs
+
+
+def _every_pair(scores: Scores) -> list[Pair]:
+    return [_pair(scores, a, b) for a, b in combinations(scores.order, 2)]
 
 
 def _pair(scores: Scores, a: int, b: int) -> Pair:
@@ -69,7 +74,6 @@ def _pair(scores: Scores, a: int, b: int) -> Pair:
         if sd <= 1e-12 * max(1.0, abs(mean)):  # rounding: the same difference in every seed
             sd, low, high, p = 0.0, mean, mean, float(abs(mean) <= 1e-12)
         else:
-            stats = require("scipy.stats")
             half = float(stats.t.ppf(1 - ALPHA / 2, S - 1)) * sd / math.sqrt(S)
             low, high, p = mean - half, mean + half, float(stats.ttest_1samp(difference_S, 0).pvalue)
     return Pair(scores.variants[a], scores.variants[b], S, mean, sd, low, high, p)
@@ -81,7 +85,7 @@ def smallest_detectable(scores: Scores) -> float:
     Of one paired t test at 0.05, two-sided, with a power of 0.8; its spread is that of the differences seen, pooled
     over all pairs. NaN for fewer than two seeds. Holm's correction asks for more still.
     """
-    pairs = [pair for pair in compare_pairs(scores) if pair.seeds > 1]
+    pairs = [pair for pair in _every_pair(scores) if pair.seeds > 1]
     if not pairs:
         return math.nan
     sd = math.sqrt(sum(pair.sd**2 * (pair.seeds - 1) for pair in pairs) / sum(pair.seeds - 1 for pair in pairs))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from coview.compare.libraries import require
 from coview.compare.statistics.pairs import ALPHA
@@ -72,7 +73,6 @@ def compare_ranks(every: Sequence[Scores]) -> Ranks | str:
 
 
 def _ranks(variants: tuple[str, ...], value_BV: np.ndarray, of: str, caution: str) -> Ranks:
-    stats = require("scipy.stats")
     B, V = value_BV.shape
     rank_BV = stats.rankdata(-value_BV, axis=1)
     if (rank_BV == rank_BV[:, :1]).all():  # all tied in every block: scipy divides by zero

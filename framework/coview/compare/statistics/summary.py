@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
-from coview.compare.libraries import require
 from coview.compare.statistics.scores import Scores
 
 RESAMPLES = 2_000
@@ -62,7 +62,7 @@ def _summary(scores: Scores, v: int) -> Summary:
         method = SEEDS_AND_ITEMS if S > 1 else ITEMS
     elif S > 1:
         error, freedom, method = sd / math.sqrt(S), S - 1, SEEDS
-    half = error * float(require("scipy.stats").t.ppf(0.975, freedom)) if error else 0.0
+    half = error * float(stats.t.ppf(0.975, freedom)) if error else 0.0
     return Summary(
         scores.variants[v], S, mean, sd, mean - half, mean + half, method,
         _mean(scores.untrained_VS[v]), _mean(scores.raw_VS[v]),
