@@ -100,12 +100,12 @@ def _list_cells(comparison: Comparison, out: Path, registry: Registry) -> None:
     from coview.track.progress import duration
 
     cells = find_cells(comparison, out, registry)
-    rows, total, unknown = [], 0.0, 0
+    expected, rows, total, unknown = expected_seconds(cells), [], 0.0, 0
     for found in cells:
         if found.run is not None:
             state = f"there: {found.run.path}"
         else:
-            seconds = expected_seconds(cells, found)
+            seconds = expected.get(found.cell.recipe.name)
             total += seconds or 0
             unknown += seconds is None
             state = "to run" if seconds is None else f"to run, about {duration(seconds)} of training"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coview.errors import CoviewError
 from coview.experiment.folders import is_finished
@@ -74,17 +75,18 @@ def find_cells(comparison: Comparison, out: Path, registry: Registry) -> list[Fo
     return found
 
 
-def seconds_of(folder: RunFolder) -> float | None:
-    """How long a run has trained."""
-    metrics = read_metrics(folder.metrics)
+def seconds_of(metrics: Sequence[Mapping[str, Any]]) -> float | None:
+    """How long a run has trained, by what it logged."""
     return float(metrics[-1]["time"]) if metrics and metrics[-1].get("time") else None
 
 
-def expected_seconds(cells: Sequence[FoundCell], cell: FoundCell) -> float | None:
-    """What the finished runs of the same recipe with other values tell of one that is missing: their median."""
-    alike = [other for other in cells if other.run is not None and _recipe(other) == _recipe(cell)]
-    times = sorted(seconds for other in alike if other.run and (seconds := seconds_of(other.run)) is not None)
-    return times[len(times) // 2] if times else None
+def expected_seconds(cells: Sequence[FoundCell]) -> dict[str, float]:
+    """By the name of a recipe what its finished runs tell of those that are missing: their median."""
+    times: dict[str, list[float]] = {}
+    for found in cells:
+        if found.run and (seconds := seconds_of(read_metrics(found.run.metrics))) is not None:
+            times.setdefault(found.cell.recipe.name, []).append(seconds)
+    return {name: sorted(of_recipe)[len(of_recipe) // 2] for name, of_recipe in times.items()}
 
 
 def slug(level: str) -> str:
@@ -95,10 +97,6 @@ def slug(level: str) -> str:
 def _with_axes(cell: ComparisonCell) -> Iterator[str]:
     for axis, level in cell.levels.items():
         yield f"seed-{level}" if axis == SEED else level
-
-
-def _recipe(found: FoundCell) -> str:
-    return found.cell.recipe.name
 
 
 def _runs(out: Path) -> Iterator[RunFolder]:

@@ -55,7 +55,7 @@ def _protocol_difference(one: Result, other: Result) -> list[str]:
 def _check_repetitions(rows: Sequence[Row]) -> None:
     """Refuses to average over runs whose recipes differ in more than the seed."""
     for row in rows[1:]:
-        lines = difference(_without_seed(rows[0].recipe), _without_seed(row.recipe))
+        lines = difference_but_seed(rows[0].recipe, row.recipe)
         if lines:
             raise CoviewError(
                 f"{_called(rows[0])} and {_called(row)} are no repetitions of each other, they differ in more than "
@@ -64,8 +64,13 @@ def _check_repetitions(rows: Sequence[Row]) -> None:
             )
 
 
-def _without_seed(recipe: Recipe) -> dict[str, Any]:
-    return {key: value for key, value in hashed_part(recipe.tables).items() if key not in ("seed", "compare", "sweep")}
+def difference_but_seed(one: Recipe, other: Recipe) -> list[str]:
+    """What two recipes differ in that changes results, one line for each key; their seeds are left out."""
+    parts = (
+        {key: value for key, value in hashed_part(recipe.tables).items() if key not in ("seed", "compare", "sweep")}
+        for recipe in (one, other)
+    )
+    return difference(*parts)
 
 
 def _called(row: Row) -> str:

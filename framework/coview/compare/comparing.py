@@ -7,11 +7,11 @@ from pathlib import Path
 
 from coview.compare.cells import FoundCell, find_cells
 from coview.compare.launch.job import Done, Job, Launcher
+from coview.data.atomic import write_atomically
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import Comparison
 from coview.recipe.snapshot import to_toml
-from coview.track.atomic import write_atomically
 
 Say = Callable[[str], None]
 
@@ -39,14 +39,12 @@ def run_missing(
     missing = sorted((found for found in cells if found.run is None), key=lambda found: found.cell.recipe.seed)
     say(f"{comparison.name}: {len(cells)} cells, {len(cells) - len(missing)} there, {len(missing)} to run")
     jobs = {_prepared(found): found for found in missing}
-    if jobs:
-        try:
-            for ended, done in enumerate(launcher.launch(list(jobs)), 1):
-                _note(jobs[done.job], done)
-                say(f"  {ended}/{len(jobs)}  {_described(done)}")
-        finally:
-            cells = find_cells(comparison, out, registry)
-    return cells
+    if not jobs:
+        return cells
+    for ended, done in enumerate(launcher.launch(list(jobs)), 1):
+        _note(jobs[done.job], done)
+        say(f"  {ended}/{len(jobs)}  {_described(done)}")
+    return find_cells(comparison, out, registry)
 
 
 def _prepared(found: FoundCell) -> Job:

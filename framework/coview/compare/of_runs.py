@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from coview.compare.cells import FoundCell
+from coview.compare.comparable import difference_but_seed
 from coview.errors import CoviewError
 from coview.experiment.folders import is_finished
 from coview.experiment.run import Run, load_run
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import RECIPE, SEED, Comparison, ComparisonCell
-from coview.recipe.snapshot import difference, flatten, hashed_part
+from coview.recipe.snapshot import flatten, hashed_part
 from coview.recipe.sweep import as_level
 
 _ABSENT = "(absent)"
@@ -42,10 +44,10 @@ def compare_runs(
             raise CoviewError(f"{run.path} is not finished", hint="coview run RECIPE --resume goes on with it")
     flat = [flatten(hashed_part(run.recipe.tables)) for run in runs]
     axes = _axes(runs, flat, by)
-    cells = []
-    for run, values, levels in zip(runs, flat, axes, strict=True):
-        seed = {SEED: str(run.recipe.seed)} if len({other["seed"] for other in flat}) > 1 else {}
-        cells.append(ComparisonCell({**levels, **seed, **_numbered(runs, axes, run, values)}, run.recipe))
+    several_seeds = len({run.recipe.seed for run in runs}) > 1
+    seeds: list[dict[str, str]] = [{SEED: str(run.recipe.seed)} if several_seeds else {} for run in runs]
+    all_levels = _numbered([{**levels, **seed} for levels, seed in zip(axes, seeds, strict=True)])
+    cells = [ComparisonCell(levels, run.recipe) for levels, run in zip(all_levels, runs, strict=True)]
     _check_alike(runs, axes)
     comparison = Comparison("comparison", "", None, cells, Path(paths[0]))
     return comparison, [FoundCell(cell, run.path.parent, run.folder) for cell, run in zip(cells, runs, strict=True)]
@@ -73,14 +75,16 @@ def _axes(runs: Sequence[Run], flat: Sequence[dict[str, Any]], by: Sequence[str]
     return [{**of, **level} for of, level in zip(of_modality, levels, strict=True)]
 
 
-def _numbered(runs: Sequence[Run], axes: Sequence[dict[str, str]], run: Run, values: dict[str, Any]) -> dict[str, str]:
-    """A number for a run that repeats another of the same levels and seed."""
-    same = [
-        other
-        for other, levels in zip(runs, axes, strict=True)
-        if levels == axes[runs.index(run)] and other.recipe.seed == values["seed"]
-    ]
-    return {"repetition": str(same.index(run) + 1)} if len(same) > 1 else {}
+def _numbered(all_levels: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The same, with a number for each run that repeats another of the same levels and seed."""
+    total = Counter(tuple(levels.items()) for levels in all_levels)
+    seen: Counter[tuple[tuple[str, str], ...]] = Counter()
+    numbered = []
+    for levels in all_levels:
+        key = tuple(levels.items())
+        seen[key] += 1
+        numbered.append({**levels, "repetition": str(seen[key])} if total[key] > 1 else levels)
+    return numbered
 
 
 def _check_alike(runs: Sequence[Run], axes: Sequence[dict[str, str]]) -> None:
@@ -88,9 +92,7 @@ def _check_alike(runs: Sequence[Run], axes: Sequence[dict[str, str]]) -> None:
     first: dict[tuple[tuple[str, str], ...], Run] = {}
     for run, levels in zip(runs, axes, strict=True):
         other = first.setdefault(tuple(levels.items()), run)
-        tables = [hashed_part(each.recipe.tables) | {"seed": 0} for each in (other, run)]
-        lines = difference(*tables)
-        if lines:
+        if lines := difference_but_seed(other.recipe, run.recipe):
             listed = "\n    ".join(lines)
             raise CoviewError(
                 f"{other.path} and {run.path} would be averaged, and differ in more than their seed:\n    {listed}",

@@ -91,7 +91,7 @@ def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
         status=status,
         reason=reason,
         results=results,
-        seconds=seconds_of(found.run) if found.run else None,
+        seconds=seconds_of(logged),
         diagnostics=_last(logged),
         parameters=_parameters(found.run) if found.run else None,
         run=found.run,
