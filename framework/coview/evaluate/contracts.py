@@ -1,12 +1,15 @@
-"""The contract of evaluators, which plugins implement."""
+"""The contracts of evaluators, which plugins implement."""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from coview.data.rng import Rng
 from coview.evaluate.features import Features
 from coview.evaluate.result import Result
+
+if TYPE_CHECKING:
+    from coview.evaluate.encoder_subject import EncoderSubject
 
 
 @runtime_checkable
@@ -22,5 +25,24 @@ class Evaluator(Protocol):
     labels: Literal["class", "score", "pairs"] | None
 
     def __call__(self, features: Features, rng: Rng, /) -> list[Result]:
+        """The numbers; ``rng`` stands at the same place for every kind of features."""
+        ...
+
+
+@runtime_checkable
+class EncoderEvaluator(Protocol):
+    """Turns an encoder into numbers: what trains it further, changes its input, or measures what it costs.
+
+    It is called for the pretrained encoder and for each control. Of ``raw``, which has no encoder, it returns what it
+    can measure, or nothing.
+
+    Attributes:
+        splits, labels: As of an :class:`Evaluator`.
+    """
+
+    splits: tuple[str, ...]
+    labels: Literal["class", "score", "pairs"] | None
+
+    def evaluate_encoder(self, subject: EncoderSubject, rng: Rng, /) -> list[Result]:
         """The numbers; ``rng`` stands at the same place for every kind of features."""
         ...

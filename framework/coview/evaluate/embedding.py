@@ -41,6 +41,12 @@ class Embedded:
     features: FeatureSplit
     skipped: tuple[Skipped, ...]
 
+    @property
+    def rows(self) -> np.ndarray:
+        """Of each representation, the row of its sample in the data set."""
+        total = len(self.features) + len(self.skipped)
+        return np.setdiff1d(np.arange(total), [sample.row for sample in self.skipped])
+
 
 def embed_split(
     encoder: nn.Module,

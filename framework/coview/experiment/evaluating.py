@@ -16,8 +16,7 @@ from coview.data.contracts import Dataset
 from coview.data.rng import Rng
 from coview.data.sample import id_as_int64
 from coview.errors import CoviewError
-from coview.evaluate.contracts import Evaluator
-from coview.evaluate.features import Features
+from coview.evaluate.contracts import EncoderEvaluator, Evaluator
 from coview.evaluate.result import Result
 from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED, FeatureKind, FeatureStore
 from coview.plugins.lifecycle import Evaluated
@@ -41,7 +40,7 @@ class Planned:
     """
 
     table: ComponentTable
-    evaluator: Evaluator
+    evaluator: Evaluator | EncoderEvaluator
     skipped: str = ""
 
 
@@ -53,7 +52,7 @@ def plan_evaluators(recipe: Recipe, registry: Registry, dataset: Dataset) -> lis
     """
     planned = []
     for index, table in enumerate(recipe.evaluate):
-        evaluator: Evaluator = registry.build("evaluator", table.use, **table.parameters)
+        evaluator: Evaluator | EncoderEvaluator = registry.build("evaluator", table.use, **table.parameters)
         reason = ""
         if evaluator.labels == "class":
             if dataset.classes is None:
@@ -89,8 +88,6 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result
         if plan.skipped:
             continue
         for kind in KINDS:
-            splits = store.splits(kind, plan.evaluator.splits)
-            features = Features(splits, store.dataset("train").classes)
             # the same draws for every kind of features, so that a control is a paired one
             rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
             found = [
@@ -101,12 +98,18 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result
                     features=kind,
                     protocol={**result.protocol, **_data_protocol(store, plan.evaluator)},
                 )
-                for result in plan.evaluator(features, rng)
+                for result in _measure(store, plan.evaluator, kind, rng)
             ]
             results += found
             if manager is not None:
                 manager.hook.coview_evaluated(context=Evaluated(store.folder.path, found))
     return results
+
+
+def _measure(store: FeatureStore, evaluator: Evaluator | EncoderEvaluator, kind: FeatureKind, rng: Rng) -> list[Result]:
+    if isinstance(evaluator, EncoderEvaluator):
+        return evaluator.evaluate_encoder(store.subject(kind, evaluator.splits), rng)
+    return evaluator(store.features(kind, evaluator.splits), rng)
 
 
 def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequence[Result]) -> None:
@@ -183,7 +186,7 @@ def evaluate_run(
     return found.evaluated_as(recipe, quiet=quiet)
 
 
-def _data_protocol(store: FeatureStore, evaluator: Evaluator) -> dict[str, Any]:
+def _data_protocol(store: FeatureStore, evaluator: Evaluator | EncoderEvaluator) -> dict[str, Any]:
     protocol: dict[str, Any] = {"dataset_version": store.dataset("train").version, "modality": store.modality}
     if "validation" in evaluator.splits:
         protocol["validation"] = (

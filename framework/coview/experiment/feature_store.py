@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import numpy as np
 import torch
 from rich.console import Console
+from torch import nn
 
+from coview.data.augmented_rows import AugmentedRows
 from coview.data.batch import Batch, Skipped
-from coview.data.building import build_modalities, build_split, splits_of
-from coview.data.contracts import Dataset
+from coview.data.building import build_modalities, build_split, build_view_maker, splits_of
+from coview.data.contracts import Augmentation, Dataset
 from coview.data.loader import worker_count
 from coview.data.split import seeded_split
 from coview.data.values import readable_values
 from coview.evaluate.embedding import Embedded, embed_raw, embed_split, read_embedded, write_embedded
-from coview.evaluate.features import FeatureSplit
+from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
+from coview.evaluate.features import Features, FeatureSplit
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -54,6 +58,7 @@ class FeatureStore:
     datasets: dict[str, Dataset] = field(default_factory=dict)
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
     _untrained: Topology | None = None
+    _raw: Callable[[Sequence[Any]], np.ndarray] | None = None
 
     @property
     def modality(self) -> str:
@@ -77,25 +82,67 @@ class FeatureStore:
             self.datasets[split] = build_split(self.recipe, split, self.registry)
         return self.datasets[split]
 
-    def splits(self, kind: FeatureKind, names: tuple[str, ...]) -> dict[str, FeatureSplit]:
+    def features(self, kind: FeatureKind, names: tuple[str, ...]) -> Features:
         """The features of some splits; a validation split that the data has not is carved out of ``train``."""
-        found = {}
-        carved = "validation" in names and not self.own_validation
-        for name in names:
-            if carved and name in ("train", "validation"):
-                found[name] = self._carved(self._embedded(kind, "train").features)[name]
-            else:
-                found[name] = self._embedded(kind, name).features
-        return {name: _to(split, self.device) for name, split in found.items()}
+        splits = {name: _to(self._part(kind, name, names)[1], self.device) for name in names}
+        return Features(splits, self.dataset("train").classes)
 
-    @staticmethod
-    def _carved(train: FeatureSplit) -> dict[str, FeatureSplit]:
-        labels = None if train.labels_N is None else train.labels_N.numpy()
-        groups = None if train.groups_N is None else train.groups_N.numpy()
-        rest, held = seeded_split(
-            len(train), fraction=VALIDATION_FRACTION, seed=VALIDATION_SEED, labels=labels, groups=groups
+    def subject(self, kind: FeatureKind, names: tuple[str, ...]) -> EncoderSubject:
+        """The encoder itself with the samples of some splits, and their features."""
+        modality = build_modalities(self.recipe, self.registry)[self.modality]
+
+        def embed(dataset: Dataset) -> FeatureSplit:
+            return _to(self._embed(kind, dataset, "test").features, self.device)
+
+        def build_augmentation(use: str, parameters: Mapping[str, Any]) -> Augmentation:
+            made: Augmentation = self.registry.build("augmentation", use, modality=self.modality, **parameters)
+            return made
+
+        return EncoderSubject(
+            kind=kind,
+            modality_name=self.modality,
+            modality=modality,
+            features=self.features(kind, names),
+            data={name: self._samples(kind, name, names) for name in names},
+            steps=self._steps(),
+            embed=embed,
+            build_augmentation=build_augmentation,
+            device=self.device,
+            workers=worker_count(self.recipe.settings.workers),
+            console=self.console,
+            encoder=None if kind == "raw" else self._encoder(kind),
         )
-        return {"train": _rows(train, rest), "validation": _rows(train, held)}
+
+    def _part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
+        """The split that one of the names is a part of, its features, and their rows in the split."""
+        carved = "validation" in names and not self.own_validation and name in ("train", "validation")
+        split = "train" if carved else name
+        embedded = self._embedded(kind, split)
+        if not carved:
+            return split, embedded.features, embedded.rows
+        labels, groups = embedded.features.labels_N, embedded.features.groups_N
+        rest, held = seeded_split(
+            len(embedded.features),
+            fraction=VALIDATION_FRACTION,
+            seed=VALIDATION_SEED,
+            labels=None if labels is None else labels.numpy(),
+            groups=None if groups is None else groups.numpy(),
+        )
+        chosen = rest if name == "train" else held
+        return split, _rows(embedded.features, chosen), embedded.rows[chosen]
+
+    def _samples(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> Dataset:
+        split, _, rows = self._part(kind, name, names)
+        found: Any = AugmentedRows(self.dataset(split), self.modality, rows.tolist())
+        return cast(Dataset, found)
+
+    def _steps(self) -> list[AugmentStep]:
+        if self.modality not in self.recipe.view_modalities:
+            return []
+        steps = self.recipe.augment[self.modality]
+        maker = build_view_maker(self.recipe, self.registry, preview=True)
+        pipeline = maker.pipelines[self.recipe.view_modalities.index(self.modality)]
+        return [AugmentStep(steps[at].use, steps[at].parameters, augmentation) for at, augmentation in pipeline]
 
     def _embedded(self, kind: FeatureKind, split: str) -> Embedded:
         dataset = self.dataset(split)
@@ -122,16 +169,20 @@ class FeatureStore:
             return track_items(batches, len(dataset), f"embedding {split} ({kind})", size=_size, console=self.console)
 
         if kind == "raw":
-            features_of = modality.fit_raw(readable_values(self.dataset("train"), self.modality))
+            features_of = self._raw = self._raw or modality.fit_raw(
+                readable_values(self.dataset("train"), self.modality)
+            )
             return embed_raw(dataset, split, self.modality, features_of, workers=workers, show=show)
+        return embed_split(
+            self._encoder(kind), dataset, split, self.modality, modality, device=self.device, workers=workers, show=show
+        )
+
+    def _encoder(self, kind: FeatureKind) -> nn.Module:
         if kind == "untrained":
             self._untrained = self._untrained or build_topology(self.recipe, self.registry, self.dataset("train"))
         topology = self.topology if kind == "pretrained" else self._untrained
         assert topology is not None
-        encoder = topology.evaluated_encoder(self.modality).to(self.device)
-        return embed_split(
-            encoder, dataset, split, self.modality, modality, device=self.device, workers=workers, show=show
-        )
+        return topology.evaluated_encoder(self.modality).to(self.device)
 
 
 def _size(batch: Batch) -> int:

@@ -193,7 +193,7 @@ class Session:
         store.skipped["train"] = tuple(training.skipped.samples.values())
         results = evaluate_all(store, planned)
         write_results(store, planned, results)
-        split = store.splits("pretrained", ("test",))["test"] if results else None
+        split = store.features("pretrained", ("test",))["test"] if results else None
         if split is not None:
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
         tracker.hparams(_scalars(self.recipe), _headline(results))

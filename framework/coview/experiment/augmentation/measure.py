@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from coview.data.augmented_rows import AugmentedRows
 from coview.data.contracts import Dataset
 from coview.data.rng import Rng
 from coview.data.same import same
 from coview.errors import CoviewError, SampleError
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.knn import vote
-from coview.experiment.augmentation.steps import Augmented, Pipeline
+from coview.experiment.augmentation.steps import Pipeline
 
 Embed = Callable[[Any], FeatureSplit]
 """From a data set to its representations under the reference encoder."""
@@ -94,7 +95,7 @@ def measure(
         embed: The reference encoder.
         seed: Of the views.
     """
-    originals = embed(Augmented(dataset, modality, rows, ()))
+    originals = embed(AugmentedRows(dataset, modality, rows, ()))
     x_ND = normalize(originals.x_ND)
     away = 1 - _between_others(x_ND)
     return [_strength(dataset, modality, rows, pipeline, embed, seed, originals, x_ND, away) for pipeline in pipelines]
@@ -111,7 +112,7 @@ def _strength(
     x_ND: Tensor,
     away: float,
 ) -> Strength:
-    views = [Augmented(dataset, modality, rows, pipeline.steps, seed=seed, view=view) for view in (0, 1)]
+    views = [AugmentedRows(dataset, modality, rows, pipeline.steps, seed=seed, view=view) for view in (0, 1)]
     a_ND, b_ND = (normalize(embed(view).x_ND) for view in views)
     similarity_NN = a_ND @ x_ND.T
     own_N = similarity_NN.diagonal()

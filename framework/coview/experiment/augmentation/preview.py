@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from coview.data.atomic import write_atomically
+from coview.data.augmented_rows import AugmentedRows
 from coview.data.building import build_modalities, build_split
 from coview.data.contracts import Dataset, Modality
 from coview.experiment.augmentation.measure import choose_rows
-from coview.experiment.augmentation.steps import Augmented, Pipeline, augmented, pipelines
+from coview.experiment.augmentation.steps import Pipeline, augmented, pipelines
 from coview.experiment.report.page import page_template
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -59,7 +60,7 @@ def _pipeline(
 def _shown(
     dataset: Dataset, name: str, modality: Modality, rows: list[int], steps: Any, view: int, seed: int
 ) -> list[str]:
-    values = Augmented(dataset, name, rows, steps, seed=seed, view=view)
+    values = AugmentedRows(dataset, name, rows, steps, seed=seed, view=view)
     return [modality.to_html(values[index][name]) for index in range(len(rows))]
 
 

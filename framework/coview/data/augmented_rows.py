@@ -1,0 +1,50 @@
+"""A data set of some rows of another, augmented or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from coview.data.contracts import Augmentation, Dataset
+from coview.data.rng import Rng
+from coview.data.sample import Sample, id_as_int64
+
+
+class AugmentedRows:
+    """Some rows of a data set, their values gone through a pipeline: a data set again.
+
+    Args:
+        dataset: The samples.
+        modality: Which of their values.
+        rows: Which samples.
+        steps: The pipeline; none leaves the values as they are.
+        seed, view: Of the randomness.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        modality: str,
+        rows: Sequence[int],
+        steps: Sequence[tuple[int, Augmentation]] = (),
+        *,
+        seed: int = 0,
+        view: int = 0,
+    ) -> None:
+        self._dataset, self._modality, self._rows, self._steps = dataset, modality, rows, steps
+        self._seed, self._view = seed, view
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int, /) -> Sample:
+        sample = self._dataset[self._rows[index]]
+        value, rng = sample[self._modality], Rng()
+        for position, augmentation in self._steps:
+            value = augmentation(value, rng.seek(self._seed, 0, id_as_int64(sample.id), self._view, position))
+        return Sample({self._modality: value}, sample.id, sample.label, sample.group, sample.score)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._dataset, name)
