@@ -35,6 +35,12 @@ def coview_register(registry: Registry) -> None:
         source="arXiv:1610.01644",
     )
     registry.evaluator(
+        "mlp_probe",
+        "coview.evaluate.mlp_probe:MLPProbe",
+        summary="a perceptron on frozen features, chosen and stopped on validation data",
+        source="arXiv:2203.03022, section 3",
+    )
+    registry.evaluator(
         "retrieval",
         "coview.evaluate.retrieval:Retrieval",
         summary="whether the nearest samples are of the same class: recall@k, mAP, MRR",

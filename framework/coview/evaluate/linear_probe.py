@@ -15,6 +15,7 @@ from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budget
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.logistic import LogisticRegression, Weights
 from coview.evaluate.result import Result
+from coview.evaluate.standardise import Standardise
 
 STRENGTHS = tuple(10.0**-power for power in range(5))
 """The penalties that are tried, from the strongest to the weakest; each starts where the one before ended."""
@@ -66,7 +67,7 @@ class LinearProbe:
                     rows = torch.from_numpy(draw).to(train[0].device)
                     x_ND, y_N = train[0][rows], train[1][rows]
                     strength = BUDGET_STRENGTH
-                scale = _Scale(x_ND)
+                scale = Standardise(x_ND)
                 weights = LogisticRegression(scale(x_ND), y_N, classes).fit(strength)
                 hits.append(weights.predict(scale(test_ND)) == test_N)
                 chosen.append(strength)
@@ -88,18 +89,6 @@ def _strength_protocol(budget: LabelsPerClass) -> dict[str, Any]:
     return {"l2_grid": list(STRENGTHS), "l2_by": by}
 
 
-class _Scale:
-    """Standardisation by the samples given; a constant feature becomes 0."""
-
-    def __init__(self, x_ND: Tensor) -> None:
-        self._mean = x_ND.mean(0)
-        spread = x_ND.std(0, correction=0)
-        self._factor = torch.where(spread > 1e-6 * (1 + self._mean.abs()), spread, torch.inf).reciprocal()
-
-    def __call__(self, x_ND: Tensor) -> Tensor:
-        return (x_ND - self._mean) * self._factor
-
-
 def _path_hits(fit: LogisticRegression, x_ND: Tensor, y_N: Tensor) -> list[int]:
     """For each strength, how many of the samples are classified rightly."""
     hits: list[int] = []
@@ -112,6 +101,6 @@ def _path_hits(fit: LogisticRegression, x_ND: Tensor, y_N: Tensor) -> list[int]:
 
 def _best_on_validation(train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor], classes: int) -> float:
     """The strength of the highest validation accuracy, the strongest of equals."""
-    scale = _Scale(train[0])
+    scale = Standardise(train[0])
     fit = LogisticRegression(scale(train[0]), train[1], classes)
     return STRENGTHS[int(np.argmax(_path_hits(fit, scale(validation[0]), validation[1])))]
