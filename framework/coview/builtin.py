@@ -41,6 +41,12 @@ def coview_register(registry: Registry) -> None:
         source="arXiv:2203.03022, section 3",
     )
     registry.evaluator(
+        "few_shot",
+        "coview.evaluate.few_shot:FewShot",
+        summary="nearest class mean in N-way K-shot episodes",
+        source="arXiv:1703.05175, section 2",
+    )
+    registry.evaluator(
         "retrieval",
         "coview.evaluate.retrieval:Retrieval",
         summary="whether the nearest samples are of the same class: recall@k, mAP, MRR",
