@@ -63,3 +63,8 @@ def coview_register(registry: Registry) -> None:
         summary="correlation of cosines with people's judgements of pairs",
         source="arXiv:2104.08821, section 6.1",
     )
+    registry.evaluator(
+        "regression",
+        "coview.evaluate.regression:Regression",
+        summary="ridge regression of scores on frozen features: R² and Spearman's correlation",
+    )

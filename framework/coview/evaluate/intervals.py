@@ -1,14 +1,20 @@
-"""95 % bootstrap intervals of an accuracy."""
+"""95 % bootstrap intervals, of an accuracy and of what two columns say together."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from scipy import stats
 
 RESAMPLES = 10_000
 METHOD = (
     f"95 % percentile bootstrap, {RESAMPLES} resamples of the test items and, where there are several, of the draws"
 )
 _AT_A_TIME = 500
+
+PAIRED_RESAMPLES = 1000
+PAIRED_METHOD = f"95 % percentile bootstrap, {PAIRED_RESAMPLES} resamples"
 
 
 def accuracy_interval(hits_SN: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
@@ -39,4 +45,24 @@ def accuracy_interval(hits_SN: np.ndarray, generator: np.random.Generator) -> tu
         draws_RS = generator.multinomial(max(1, S - 1), np.full(S, 1 / S), size=_AT_A_TIME) / max(1, S - 1)
         means.append((accuracies_RS * draws_RS).sum(1))
     low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def paired_interval(
+    a_N: np.ndarray,
+    b_N: np.ndarray,
+    statistic: Callable[[np.ndarray, np.ndarray], float],
+    generator: np.random.Generator,
+) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of a statistic of two columns, whose rows are resampled together."""
+    found = stats.bootstrap(
+        (a_N, b_N),
+        statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=PAIRED_RESAMPLES,
+        method="percentile",
+        rng=generator,
+    )
+    low, high = found.confidence_interval
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""What evaluators of classifiers share: checked features in, accuracies with intervals out."""
+"""What evaluators share: checked features in, accuracies with intervals out."""
 
 from __future__ import annotations
 
@@ -19,11 +19,21 @@ def labelled_split(features: Features, split: str) -> tuple[Tensor, Tensor]:
     """The representations and class indices of a split.
 
     Raises:
-        CoviewError: If it is empty, or a representation is not finite.
+        CoviewError: If it is empty or has no class labels, or a representation is not finite.
     """
-    x_ND, labels_N = features[split].x_ND, features[split].labels_N
+    labels_N = features[split].labels_N
     if labels_N is None:
         raise CoviewError(f"the {split} split has no class labels")
+    return finite_features(features, split), labels_N
+
+
+def finite_features(features: Features, split: str) -> Tensor:
+    """The representations of a split.
+
+    Raises:
+        CoviewError: If it is empty, or a representation is not finite.
+    """
+    x_ND = features[split].x_ND
     if len(x_ND) == 0:
         raise CoviewError(f"the {split} split is empty")
     broken = int((~torch.isfinite(x_ND).all(1)).sum())
@@ -32,7 +42,7 @@ def labelled_split(features: Features, split: str) -> tuple[Tensor, Tensor]:
             f"{broken} of {len(x_ND)} representations of the {split} split hold NaN or infinity",
             hint="the encoder has diverged: look at the run's loss, and try a lower learning rate",
         )
-    return x_ND, labels_N
+    return x_ND
 
 
 def check_classes(labels_N: Tensor) -> None:

@@ -10,10 +10,9 @@ from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
+from coview.evaluate import intervals
 from coview.evaluate.features import Features
 from coview.evaluate.result import Result
-
-RESAMPLES = 1000
 
 
 class Similarity:
@@ -46,22 +45,13 @@ class Similarity:
             "similarity": "cosine",
             "pairs": len(score_P),
             "setting": "all pairs together",
-            "interval": f"95 % percentile bootstrap, {RESAMPLES} resamples of pairs",
+            "interval": f"{intervals.PAIRED_METHOD} of pairs",
         }
         results = []
         for name, correlation in (("spearman", _spearman), ("pearson", _pearson)):
-            found = stats.bootstrap(
-                (cosine_P, score_P),
-                correlation,
-                paired=True,
-                vectorized=False,
-                n_resamples=RESAMPLES,
-                method="percentile",
-                rng=rng.numpy,
-            )
-            low, high = found.confidence_interval
+            low, high = intervals.paired_interval(cosine_P, score_P, correlation, rng.numpy)
             value = correlation(cosine_P, score_P)
-            results.append(Result(name, value, float(low), float(high), len(score_P), "test", protocol))
+            results.append(Result(name, value, low, high, len(score_P), "test", protocol))
         return results
 
 
