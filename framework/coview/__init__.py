@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from coview.plugins.hookspecs import hookimpl as hookimpl
     from coview.plugins.hub import hub_or_cache as hub_or_cache
     from coview.plugins.hub import no_progress_bar as no_progress_bar
+    from coview.plugins.model_source import ModelSource as ModelSource
+    from coview.plugins.model_source import folder_or_hub_id as folder_or_hub_id
+    from coview.plugins.model_source import model_source as model_source
     from coview.plugins.nearest import did_you_mean as did_you_mean
     from coview.plugins.registry import Registry as Registry
     from coview.recipe.load import load_recipe as load_recipe
@@ -67,6 +70,7 @@ _HOME = {
     "Features": "coview.evaluate.features",
     "HubRows": "coview.data.hub_rows",
     "Modality": "coview.data.contracts",
+    "ModelSource": "coview.plugins.model_source",
     "Needs": "coview.model.needs",
     "Pairs": "coview.data.pairs",
     "Recipe": "coview.recipe.recipe",
@@ -84,11 +88,13 @@ _HOME = {
     "embed": "coview.experiment.embed",
     "evaluate_run": "coview.experiment.evaluating",
     "export": "coview.experiment.export",
+    "folder_or_hub_id": "coview.plugins.model_source",
     "hookimpl": "coview.plugins.hookspecs",
     "hub_or_cache": "coview.plugins.hub",
     "load_plugins": "coview.plugins.discovery",
     "load_recipe": "coview.recipe.load",
     "load_run": "coview.experiment.run",
+    "model_source": "coview.plugins.model_source",
     "no_progress_bar": "coview.plugins.hub",
     "pypi_file": "coview.data.download",
     "resource_folder": "coview.data.resources",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -15,15 +13,13 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel
 
 import coview
-from coview import hub_or_cache, no_progress_bar
 
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _FEATURES = {
     "cls": "output.last_hidden_state[:, 0]",
     "mean": "output.last_hidden_state.mean(1 if output.last_hidden_state.ndim == 3 else (2, 3))",
     "pooler": "output.pooler_output.flatten(1)",
 }
-_AS_FOLDER = 'use = "hf:/path/to/folder"'
+_CONTENTS = "what save_pretrained writes: config.json and model.safetensors"
 
 
 class HuggingFaceImageEncoder(nn.Module):
@@ -47,12 +43,8 @@ class HuggingFaceImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pooling = pooling
-        if Path(name).is_dir():
-            with no_progress_bar():
-                self.model = _load(name, pretrained, pooling, trust_remote_code)
-        else:
-            with hub_or_cache() as unreachable:
-                self.model = _load(name, pretrained, pooling, trust_remote_code, unreachable)
+        with coview.model_source("hf", name, contents=_CONTENTS) as source:
+            self.model = _load(source, pretrained, pooling, trust_remote_code)
         self.width = self._probe(name)
         self.model.train()
 
@@ -82,7 +74,7 @@ class HuggingFaceImageEncoder(nn.Module):
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder."""
-        with no_progress_bar():
+        with coview.no_progress_bar():
             self.model.save_pretrained(folder)
         return (
             f"from transformers import AutoModel\nmodel = AutoModel.from_pretrained({str(folder)!r})\n"
@@ -113,57 +105,26 @@ def hf_image_encoder(name: str) -> Callable[..., HuggingFaceImageEncoder]:
     Raises:
         LookupError: If it is neither a folder nor of a hub id's form.
     """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise LookupError(f'"hf:{name}": the folder has no config.json, so transformers cannot load it')
-        return partial(HuggingFaceImageEncoder, str(folder))
-    if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name):
-        raise LookupError(f'"hf:{name}": there is no such folder, and a hub id is of the form owner/name')
-    return partial(HuggingFaceImageEncoder, name)
+    return partial(HuggingFaceImageEncoder, coview.folder_or_hub_id("hf", name, "config.json"))
 
 
-def _load(name: str, pretrained: bool, pooling: str, trust_remote_code: bool, unreachable: str = "") -> Any:
+def _load(source: coview.ModelSource, pretrained: bool, pooling: str, trust_remote_code: bool) -> Any:
     # A meta-device model is only to be looked at; transformers refuses to load weights onto that device
     on_meta = torch.empty(0).device.type == "meta"
     options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
-    with _loading(name, unreachable):
+    with source.loading() as name:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     model_class: Any = MODEL_MAPPING.get(type(config), None)  # none for code that comes with the model
     if model_class is not None:
         if model_class.main_input_name != "pixel_values":
             raise ValueError(
-                f"{name} ({model_class.__name__}) takes {model_class.main_input_name}, not pictures: "
+                f"{source.name} ({model_class.__name__}) takes {model_class.main_input_name}, not pictures: "
                 "give a model for pictures alone"
             )
         # A pooler that is not used would be random weights that get no gradient
         if pooling != "pooler" and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
             options["add_pooling_layer"] = False
-    with _loading(name, unreachable):
+    with source.loading() as name:
         if not pretrained or on_meta:
             return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
         return AutoModel.from_pretrained(name, config=config, **options)
-
-
-@contextmanager
-def _loading(name: str, unreachable: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        if unreachable and isinstance(error, OSError):  # a ValueError is about what was found
-            raise coview.CoviewError(
-                f'"hf:{name}" is neither a folder here nor in the cache, and {unreachable}',
-                hint="give the path of a local folder, " + _AS_FOLDER + ", or connect to the network",
-            ) from error
-        raise coview.CoviewError(
-            f'"hf:{name}" cannot be loaded: {(str(error).strip().splitlines() or [type(error).__name__])[0]}',
-            hint=_hint(name, str(error)),
-        ) from error
-
-
-def _hint(name: str, error: str) -> str:
-    if "trust_remote_code" in error:
-        return "it comes with its own Python code: set trust_remote_code = true if you trust its source"
-    if Path(name).is_dir():
-        return "the folder has to hold what save_pretrained writes: config.json and model.safetensors"
-    return f"check the name, or give the path of a local folder, {_AS_FOLDER}"

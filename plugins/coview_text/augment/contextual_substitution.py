@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import coview
-from coview_text.encoders.loading import folder_or_hub_id, found
+from coview_text.encoders.loading import found
 from coview_text.words import join, split, without_punctuation
 
 
@@ -39,7 +39,7 @@ class ContextualSubstitution:
         max_length: Annotated[int, Ge(3)] = 128,
     ) -> None:
         try:
-            self.name = folder_or_hub_id("hf", model, "config.json")
+            self.name = coview.folder_or_hub_id("hf", model, "config.json")
         except LookupError as error:
             raise ValueError(f"model: {error.args[0]}") from error
         self.share, self.top_k, self.temperature, self.max_length = share, top_k, temperature, max_length

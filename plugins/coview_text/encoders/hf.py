@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 
 import coview
-from coview_text.encoders.loading import folder_or_hub_id, found
+from coview_text.encoders.loading import found
 from coview_text.encoders.pooling import IN_WORDS, Pooling, pool
 from coview_text.encoders.tokenizing import Tokenize
 
@@ -104,7 +104,7 @@ def hf_text_encoder(name: str) -> Callable[..., HuggingFaceTextEncoder]:
     Raises:
         LookupError: If it is neither a folder nor of a hub id's form.
     """
-    return partial(HuggingFaceTextEncoder, folder_or_hub_id("hf", name, "config.json"))
+    return partial(HuggingFaceTextEncoder, coview.folder_or_hub_id("hf", name, "config.json"))
 
 
 def _load(source: str, pretrained: bool, dropout: float | None, trust_remote_code: bool) -> Any:

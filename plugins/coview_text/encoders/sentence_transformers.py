@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 import coview
-from coview_text.encoders.loading import folder_or_hub_id, found
+from coview_text.encoders.loading import found
 from coview_text.encoders.tokenizing import Tokenize
 
 
@@ -77,4 +77,4 @@ def sentence_transformer(name: str) -> Callable[..., SentenceTransformerEncoder]
     Raises:
         LookupError: If it is neither a folder nor of a hub id's form.
     """
-    return partial(SentenceTransformerEncoder, folder_or_hub_id("sentence-transformers", name, "modules.json"))
+    return partial(SentenceTransformerEncoder, coview.folder_or_hub_id("sentence-transformers", name, "modules.json"))

@@ -1,0 +1,94 @@
+"""Pretrained models by name: a local folder or a hub id, with messages for people when one cannot be loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from coview.errors import CoviewError
+from coview.plugins.hub import hub_or_cache, no_progress_bar
+
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+def folder_or_hub_id(family: str, name: str, expected: str) -> str:
+    """A local folder with ``~`` written out, else a name of a hub id's form, as it is.
+
+    Args:
+        family: Of components, as recipes write it before the colon: "hf".
+        name: What stands after the colon.
+        expected: The file that a folder has to have.
+
+    Raises:
+        LookupError: If it is neither, or the folder lacks the file that is expected.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / expected).is_file():
+            raise LookupError(f'"{family}:{name}": the folder has no {expected}, so it cannot be loaded')
+        return str(folder)
+    if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name):
+        raise LookupError(f'"{family}:{name}": there is no such folder, and a hub id is of the form owner/name')
+    return name
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model is loaded from.
+
+    Attributes:
+        family: Of components, as recipes write it before the colon.
+        name: A local folder or a hub id: what ``from_pretrained`` takes.
+        contents: What a folder has to hold, for the message about one that does not.
+        unreachable: Why the hub is not asked; nothing if it is.
+    """
+
+    family: str
+    name: str
+    contents: str
+    unreachable: str
+
+    @contextmanager
+    def loading(self) -> Iterator[str]:
+        """Gives the name; within it, what the library raises becomes a message. The plugin's own checks stand outside.
+
+        Raises:
+            CoviewError: If the model is not there, or is no such model.
+        """
+        as_folder = f'use = "{self.family}:/path/to/folder"'
+        try:
+            yield self.name
+        except (OSError, ValueError) as error:
+            if self.unreachable and isinstance(error, OSError):  # a ValueError is about what was found
+                raise CoviewError(
+                    f'"{self.family}:{self.name}" is neither a folder here nor in the cache, and {self.unreachable}',
+                    hint=f"give the path of a local folder, {as_folder}, or connect to the network",
+                ) from error
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if "trust_remote_code" in str(error):
+                hint = "it comes with its own Python code: set trust_remote_code = true if you trust its source"
+            elif Path(self.name).is_dir():
+                hint = f"the folder has to hold {self.contents}"
+            else:
+                hint = f"check the name, or give the path of a local folder, {as_folder}"
+            raise CoviewError(f'"{self.family}:{self.name}" cannot be loaded: {reason}', hint=hint) from error
+
+
+@contextmanager
+def model_source(family: str, name: str, *, contents: str) -> Iterator[ModelSource]:
+    """Within it, a folder is loaded without bars, and the hub is asked once whether it can be reached.
+
+    Args:
+        family: Of components, as recipes write it before the colon: "hf".
+        name: A local folder or a hub id, as ``folder_or_hub_id`` gives it.
+        contents: What a folder has to hold, such as "what save_pretrained writes: config.json and model.safetensors".
+    """
+    if Path(name).is_dir():
+        with no_progress_bar():
+            yield ModelSource(family, name, contents, "")
+    else:
+        with hub_or_cache() as unreachable:
+            yield ModelSource(family, name, contents, unreachable)
