@@ -14,6 +14,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from coview.data.batch_rng import BatchRng as BatchRng
     from coview.data.cache import data_folder as data_folder
+    from coview.data.class_folders import FileKind as FileKind
+    from coview.data.class_folders import FileListing as FileListing
+    from coview.data.class_folders import split_listing as split_listing
     from coview.data.contracts import Augmentation as Augmentation
     from coview.data.contracts import BatchAugmentation as BatchAugmentation
     from coview.data.contracts import Dataset as Dataset
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from coview.errors import CoviewError as CoviewError
     from coview.errors import RecipeError as RecipeError
     from coview.errors import SampleError as SampleError
+    from coview.errors import few as few
     from coview.evaluate.contracts import Evaluator as Evaluator
     from coview.evaluate.features import Features as Features
     from coview.evaluate.features import FeatureSplit as FeatureSplit
@@ -68,6 +72,8 @@ _HOME = {
     "Encoding": "coview.model.encoding",
     "FeatureSplit": "coview.evaluate.features",
     "Features": "coview.evaluate.features",
+    "FileKind": "coview.data.class_folders",
+    "FileListing": "coview.data.class_folders",
     "HubRows": "coview.data.hub_rows",
     "Modality": "coview.data.contracts",
     "ModelSource": "coview.plugins.model_source",
@@ -88,6 +94,7 @@ _HOME = {
     "embed": "coview.experiment.embed",
     "evaluate_run": "coview.experiment.evaluating",
     "export": "coview.experiment.export",
+    "few": "coview.errors",
     "folder_or_hub_id": "coview.plugins.model_source",
     "hookimpl": "coview.plugins.hookspecs",
     "hub_or_cache": "coview.plugins.hub",
@@ -100,6 +107,7 @@ _HOME = {
     "resource_folder": "coview.data.resources",
     "run": "coview.experiment.run",
     "seeded_split": "coview.data.split",
+    "split_listing": "coview.data.class_folders",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

@@ -43,6 +43,11 @@ class SampleError(CoviewError):
         return SampleError, (self.what, self.reason)
 
 
+def few(names: Sequence[str]) -> str:
+    """The first three names and how many more there are, for a message."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One mistake in a recipe.

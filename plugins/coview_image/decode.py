@@ -11,6 +11,8 @@ from PIL import Image, ImageOps
 
 import coview
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
 
 def decode(file: Path | str | BinaryIO, reduced_size: int | None = None, *, name: str = "") -> np.ndarray:
     """A uint8 array of shape (height, width, 3), turned upright by its EXIF orientation.

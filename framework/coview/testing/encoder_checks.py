@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from coview.data.batch import map_tensors
 from coview.data.contracts import Modality
 from coview.data.same import same
+from coview.errors import few
 from coview.model.encoder_hooks import collator
 from coview.model.encoding import Encoding
 from coview.testing.conformance import Problems
@@ -103,8 +104,7 @@ def every_weight_learns(tested: EncoderUnderTest) -> Problems:
     (pooled * weights).sum().backward()
     without = [name for name, weight in encoder.named_parameters() if weight.requires_grad and weight.grad is None]
     if without:
-        more = f" and {len(without) - 3} more" if len(without) > 3 else ""
-        yield f"no gradient reaches {', '.join(without[:3])}{more}: freeze or leave out what is not used"
+        yield f"no gradient reaches {few(without)}: freeze or leave out what is not used"
 
 
 def comes_back_from_its_state(tested: EncoderUnderTest) -> Problems:

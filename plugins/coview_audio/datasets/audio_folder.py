@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Lt
 
 import coview
-from coview_audio.datasets.listing import EXPECTED, Listing, list_folder, list_table
 from coview_audio.datasets.resample_cache import read_at
+from coview_audio.datasets.sound_table import list_table
+from coview_audio.decode import SUFFIXES
+
+_KIND = coview.FileKind(
+    name="sound",
+    files="sounds",
+    suffixes=SUFFIXES,
+    expected="expected are WAV, FLAC, Ogg or MP3 files in one subfolder for each class (root/dog/1.wav, "
+    "root/rain/2.wav), or all directly in the folder, without classes, or a table of them as labels; either may lie in "
+    "train/ and test/ (or val/)",
+)
 
 
 class AudioFolder:
@@ -56,27 +65,15 @@ class AudioFolder:
     ) -> None:
         if split not in self.splits:
             raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
-        self.root, self.sample_rate = root.expanduser(), sample_rate
-        if not self.root.is_dir():
-            fault = "it is a file, not a folder" if self.root.exists() else "there is no such folder"
-            raise coview.CoviewError(f"sound folder {root}: {fault}", hint=EXPECTED)
-        if labels is not None:
-            table = labels.expanduser()
-            listing = list_table(table, path_column=path_column, label_column=label_column, group_column=group_column)
-            listing = _seeded(listing, split, test_fraction, split_seed)
-        elif (held_out := self._held_out()) is not None:
-            listing = list_folder(self.root / "train")
-            if split == "test":
-                listing = list_folder(self.root / held_out).in_classes(listing.classes, self.root / held_out)
-            name = "train" if split == "train" else held_out
-            paths = [f"{name}/{path}" for path in listing.paths]
-            listing = Listing(paths, listing.classes, listing.labels, listing.groups)
+        self.root, self.sample_rate = _KIND.root(root), sample_rate
+        if labels is None:
+            listing = coview.split_listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
         else:
-            listing = _seeded(list_folder(self.root), split, test_fraction, split_seed)
-        self.classes = listing.classes
+            listing = list_table(
+                labels.expanduser(), path_column=path_column, label_column=label_column, group_column=group_column
+            ).split(split, fraction=test_fraction, seed=split_seed)
+        self.classes, self.version = listing.classes, listing.version
         self._listing = listing
-        digest = hashlib.blake2b("\0".join(listing.paths).encode("utf-8", "surrogateescape"), digest_size=6)
-        self.version = f"{len(listing.paths)} files {digest.hexdigest()}"
 
     def __len__(self) -> int:
         return len(self._listing.paths)
@@ -90,15 +87,3 @@ class AudioFolder:
             label=None if listing.labels is None else int(listing.labels[index]),
             group=None if listing.groups is None else listing.groups[index],
         )
-
-    def _held_out(self) -> str | None:
-        if not (self.root / "train").is_dir():
-            return None
-        return next((name for name in ("test", "val") if (self.root / name).is_dir()), None)
-
-
-def _seeded(listing: Listing, split: str, fraction: float, seed: int) -> Listing:
-    train, test = coview.seeded_split(
-        len(listing.paths), fraction=fraction, seed=seed, labels=listing.labels, groups=listing.groups
-    )
-    return listing.rows(train if split == "train" else test)

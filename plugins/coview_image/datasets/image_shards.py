@@ -15,8 +15,7 @@ import numpy as np
 from annotated_types import Gt, Lt
 
 import coview
-from coview_image.datasets.image_folder import SUFFIXES
-from coview_image.decode import decode
+from coview_image.decode import SUFFIXES, decode
 
 _LABEL_SUFFIXES = (".cls", ".cls.txt")
 _INDEX = 1  # its format

@@ -137,7 +137,7 @@ def version_of(rows: Sequence[Row]) -> str:
 def _check_classes(rows: Sequence[Row], what: str) -> None:
     alone = [name for name, count in Counter(row.label for row in rows).items() if count == 1 and name is not None]
     if alone:
-        named = ", ".join(f'"{name}"' for name in alone[:3]) + (f" and {len(alone) - 3} more" if len(alone) > 3 else "")
+        named = coview.few([f'"{name}"' for name in alone])
         raise coview.CoviewError(
             f"{what}: {len(alone)} class{'es have' if len(alone) > 1 else ' has'} one text only, which cannot be in "
             f"both splits: {named}",
