@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from coview.errors import RecipeError as RecipeError
     from coview.errors import SampleError as SampleError
     from coview.errors import few as few
+    from coview.evaluate.contracts import EncoderEvaluator as EncoderEvaluator
     from coview.evaluate.contracts import Evaluator as Evaluator
+    from coview.evaluate.encoder_subject import EncoderSubject as EncoderSubject
     from coview.evaluate.features import Features as Features
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
@@ -68,6 +70,8 @@ _HOME = {
     "CoviewError": "coview.errors",
     "Dataset": "coview.data.contracts",
     "Encoder": "coview.model.contracts",
+    "EncoderEvaluator": "coview.evaluate.contracts",
+    "EncoderSubject": "coview.evaluate.encoder_subject",
     "Evaluator": "coview.evaluate.contracts",
     "Encoding": "coview.model.encoding",
     "FeatureSplit": "coview.evaluate.features",

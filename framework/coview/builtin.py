@@ -68,3 +68,20 @@ def coview_register(registry: Registry) -> None:
         "coview.evaluate.regression:Regression",
         summary="ridge regression of scores on frozen features: R² and Spearman's correlation",
     )
+    registry.evaluator(
+        "finetune",
+        "coview.train.finetune:Finetune",
+        summary="the whole encoder trained on with labels, stopped early on validation data",
+        source="arXiv:2002.05709, appendix B.5",
+    )
+    registry.evaluator(
+        "robustness",
+        "coview.evaluate.robustness:Robustness",
+        summary="accuracy of a linear probe on test samples that are augmented ever more strongly",
+        source="arXiv:1903.12261",
+    )
+    registry.evaluator(
+        "cost",
+        "coview.evaluate.cost:Cost",
+        summary="parameters, operations, peak memory and speed of the encoder",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 from coview.data.contracts import Augmentation, Dataset
 from coview.data.rng import Rng
@@ -21,6 +21,8 @@ class AugmentedRows:
         seed, view: Of the randomness.
     """
 
+    splits: ClassVar[tuple[str, ...]] = ()
+
     def __init__(
         self,
         dataset: Dataset,
@@ -33,6 +35,9 @@ class AugmentedRows:
     ) -> None:
         self._dataset, self._modality, self._rows, self._steps = dataset, modality, rows, steps
         self._seed, self._view = seed, view
+        self.modalities: tuple[str, ...] = (modality,)
+        self.classes, self.version = dataset.classes, dataset.version
+        self.citation, self.licence = dataset.citation, dataset.licence
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -43,8 +48,3 @@ class AugmentedRows:
         for position, augmentation in self._steps:
             value = augmentation(value, rng.seek(self._seed, 0, id_as_int64(sample.id), self._view, position))
         return Sample({self._modality: value}, sample.id, sample.label, sample.group, sample.score)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self._dataset, name)

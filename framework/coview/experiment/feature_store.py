@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -133,8 +133,7 @@ class FeatureStore:
 
     def _samples(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> Dataset:
         split, _, rows = self._part(kind, name, names)
-        found: Any = AugmentedRows(self.dataset(split), self.modality, rows.tolist())
-        return cast(Dataset, found)
+        return AugmentedRows(self.dataset(split), self.modality, rows.tolist())
 
     def _steps(self) -> list[AugmentStep]:
         if self.modality not in self.recipe.view_modalities:

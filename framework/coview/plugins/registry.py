@@ -133,7 +133,7 @@ class Registry:
         self._add("dataset", name, target, summary=summary, source=source, extra=extra)
 
     def evaluator(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
-        """Registers an evaluator: ``target(**parameters)(features, rng) -> list[Result]``."""
+        """Registers an evaluator: ``target(**parameters)``, an ``Evaluator`` or an ``EncoderEvaluator``."""
         self._add("evaluator", name, target, summary=summary, source=source, extra=extra)
 
     def resource(self, name: str, target: str, *, summary: str, licence: str, source: str) -> None:

@@ -1,0 +1,103 @@
+"""What an encoder costs: parameters, operations, memory, time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from scipy import stats
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from coview.data.batch import map_tensors
+from coview.data.rng import Rng
+from coview.evaluate.encoder_subject import EncoderSubject
+from coview.evaluate.result import Result
+
+
+class Cost:
+    """Parameters, floating-point operations, peak memory and speed of the encoder, in evaluation mode and fp32.
+
+    Speed and memory are the machine's: the protocol names the device and the threads, so that numbers of different
+    machines do not stand beside each other. Loading and collating samples is not part of it. Peak memory is measured
+    on CUDA devices only.
+
+    Args:
+        batch_size: Samples of a batch, fewer where the test split has not as many.
+        repeats: Batches that are timed, after two that are not; the speed is their median.
+    """
+
+    splits = ("test",)
+    labels = None
+
+    def __init__(self, *, batch_size: Annotated[int, Ge(1)] = 64, repeats: Annotated[int, Ge(5)] = 20) -> None:
+        self.batch_size, self.repeats = batch_size, repeats
+
+    def evaluate_encoder(self, subject: EncoderSubject, rng: Rng, /) -> list[Result]:
+        """The numbers of one encoder; none of the raw features."""
+        if subject.encoder is None:
+            return []
+        encoder, N = subject.encoder.eval(), min(self.batch_size, len(subject.data["test"]))
+        values = [subject.data["test"][row][subject.modality_name] for row in range(N)]
+        inputs = map_tensors(lambda tensor: tensor.to(subject.device), subject.collator.collate(values))
+        numbers: dict[str, tuple[float, float, float]] = {}
+        numbers["parameters"] = _exact(sum(parameter.numel() for parameter in encoder.parameters()))
+        numbers["flops_per_sample"] = _exact(_flops(encoder, inputs) / N)
+        seconds, peak = _timed(lambda: encoder(inputs), self.repeats, subject.device)
+        per_second = N / seconds
+        low, high = _median_interval(per_second, rng.numpy)
+        numbers["samples_per_s"] = float(np.median(per_second)), low, high
+        if peak is not None:
+            numbers["peak_memory_mib"] = _exact(peak / 2**20)
+        protocol: dict[str, Any] = {
+            "batch_size": N,
+            "precision": "fp32",
+            "mode": "evaluation, no gradients",
+            "device": _device_name(subject.device),
+            "threads": torch.get_num_threads(),
+            "repeats": self.repeats,
+            "interval": "95 % bootstrap of the median over batches; none of what is counted",
+        }
+        return [Result(name, value, low, high, N, "test", protocol) for name, (value, low, high) in numbers.items()]
+
+
+def _exact(value: float) -> tuple[float, float, float]:
+    return float(value), float(value), float(value)
+
+
+def _flops(encoder: nn.Module, inputs: Any) -> int:
+    """Of matrix products and convolutions, a multiplication and an addition counted as two."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        encoder(inputs)
+    return int(counter.get_total_flops())
+
+
+def _timed(encode: Callable[[], Any], repeats: int, device: torch.device) -> tuple[np.ndarray, int | None]:
+    """Seconds of each batch, and the most bytes that were held at once where the device tells."""
+    cuda = device.type == "cuda"
+    if cuda:
+        torch.cuda.reset_peak_memory_stats(device)
+    seconds = []
+    with torch.no_grad():
+        for _ in range(repeats + 2):
+            started = time.perf_counter()
+            encode()
+            if cuda:
+                torch.cuda.synchronize(device)
+            seconds.append(time.perf_counter() - started)
+    return np.array(seconds[2:]), torch.cuda.max_memory_allocated(device) if cuda else None
+
+
+def _median_interval(values: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
+    if np.ptp(values) == 0:  # a coarse clock: scipy would warn
+        return float(values[0]), float(values[0])
+    found = stats.bootstrap((values,), np.median, method="percentile", rng=generator).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,38 @@
+"""What an encoder costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from encoder_subjects import Encoder, Vectors, subject
+from torch import nn
+
+import coview
+from coview.evaluate.cost import Cost
+
+
+@pytest.fixture
+def data():
+    return {"test": Vectors(np.zeros((10, 4)), np.arange(10) % 2)}
+
+
+def test_counts_are_those_of_the_layers(data):
+    encoder = Encoder(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    found = {r.metric: r for r in Cost(batch_size=6, repeats=5).evaluate_encoder(subject(encoder, data), coview.Rng(0))}
+    assert found["parameters"].value == 4 * 8 + 8 + 8 * 3 + 3
+    assert found["flops_per_sample"].value == 2 * (4 * 8 + 8 * 3)
+    speed = found["samples_per_s"]
+    assert 0 < speed.ci_low <= speed.value <= speed.ci_high
+    assert "peak_memory_mib" not in found
+    assert speed.n == 6
+    assert speed.protocol["device"] == "cpu"
+
+
+def test_a_batch_is_no_larger_than_the_split(data):
+    encoder = Encoder(nn.Linear(4, 2))
+    [result, *_] = Cost(batch_size=64, repeats=5).evaluate_encoder(subject(encoder, data), coview.Rng(0))
+    assert result.protocol["batch_size"] == 10
+
+
+def test_raw_features_cost_no_encoder(data):
+    assert Cost().evaluate_encoder(subject(None, data), coview.Rng(0)) == []
