@@ -10,6 +10,7 @@ from coview.data.contracts import Augmentation, BatchAugmentation, Collates, Dat
 from coview.data.views import ViewMaker
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
+from coview.recipe.read import Key
 from coview.recipe.recipe import AugmentTable, ComponentTable, Recipe
 
 
@@ -25,17 +26,27 @@ def build_dataset(data: ComponentTable, split: str, registry: Registry) -> Datas
     return dataset
 
 
-def build_split(recipe: Recipe, split: str, registry: Registry) -> Dataset:
-    """One split of a recipe's own data.
+def build_split(
+    recipe: Recipe, split: str, registry: Registry, *, table: ComponentTable | None = None, at: Key = ("data",)
+) -> Dataset:
+    """One split of a recipe's own data, or of other data that it names.
+
+    Args:
+        recipe: The recipe.
+        split: The split.
+        registry: Where data sets come from.
+        table: The other data; absent: the recipe's own.
+        at: Where in the recipe it stands.
 
     Raises:
         CoviewError: If the data is not there, or is empty; with the line of the recipe that asks for it.
     """
+    table = table or recipe.data
     try:
-        return build_dataset(recipe.data, split, registry)
+        return build_dataset(table, split, registry)
     except CoviewError as error:
-        key = "root" if "root" in recipe.data.parameters else "use"
-        raise CoviewError(f"{recipe.where('data', key)}: {error.message}", error.hint) from error
+        key = "root" if "root" in table.parameters else "use"
+        raise CoviewError(f"{recipe.where(*at, key)}: {error.message}", error.hint) from error
 
 
 def splits_of(data: ComponentTable, registry: Registry) -> tuple[str, ...]:

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coview.data.atomic import replacing, write_atomically
-from coview.data.building import build_split, splits_of
-from coview.data.contracts import Dataset
 from coview.data.rng import Rng
 from coview.data.sample import id_as_int64
 from coview.errors import CoviewError
 from coview.evaluate.contracts import EncoderEvaluator, Evaluator
 from coview.evaluate.result import Result
 from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED, FeatureKind, FeatureStore
+from coview.experiment.splits import DataSource, Splits
 from coview.plugins.lifecycle import Evaluated
-from coview.plugins.registry import Registry
-from coview.recipe.recipe import ComponentTable, Recipe
+from coview.recipe.recipe import ComponentTable
 
 if TYPE_CHECKING:
     from coview.experiment.run import Run
@@ -36,24 +34,27 @@ class Planned:
     Attributes:
         table: As the recipe has it.
         evaluator: The evaluator.
+        source: The data that it looks at.
         skipped: Why it cannot run on this data; empty if it can.
     """
 
     table: ComponentTable
     evaluator: Evaluator | EncoderEvaluator
+    source: DataSource
     skipped: str = ""
 
 
-def plan_evaluators(recipe: Recipe, registry: Registry, dataset: Dataset) -> list[Planned]:
+def plan_evaluators(splits: Splits) -> list[Planned]:
     """Builds the evaluators and says which cannot run, before any training.
 
     Raises:
         CoviewError: If the data has one class only, and an evaluator has to tell classes apart.
     """
-    planned = []
+    planned, recipe = [], splits.recipe
     for index, table in enumerate(recipe.evaluate):
-        evaluator: Evaluator | EncoderEvaluator = registry.build("evaluator", table.use, **table.parameters)
-        reason = ""
+        evaluator: Evaluator | EncoderEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
+        source, reason = splits.source_of(index), ""
+        dataset = splits.reference(source)
         if evaluator.labels == "class":
             if dataset.classes is None:
                 reason = "the data has no class labels"
@@ -62,22 +63,26 @@ def plan_evaluators(recipe: Recipe, registry: Registry, dataset: Dataset) -> lis
                     f"{recipe.where('evaluate', index)}: {table.use} has to tell classes apart, "
                     f"and the data has one only ({dataset.classes[0]})"
                 )
-        if evaluator.labels == "pairs" and not _has_pairs(recipe, registry, evaluator.splits):
+        lacking = [split for split in evaluator.splits if split != "validation" and not splits.has(source, split)]
+        if lacking:
+            raise CoviewError(
+                f"{recipe.where('evaluate', index)}: {table.use} needs the split {' and '.join(lacking)}, which "
+                f'"{source.table.use}" has not'
+            )
+        if evaluator.labels == "pairs" and not all(
+            getattr(splits(source, split), "pairs", None) is not None for split in evaluator.splits
+        ):
             reason = "the data has no judged pairs"
-        planned.append(Planned(table, evaluator, reason))
+        planned.append(Planned(table, evaluator, source, reason))
     return planned
 
 
-def _has_pairs(recipe: Recipe, registry: Registry, splits: Sequence[str]) -> bool:
-    return all(getattr(build_split(recipe, split, registry), "pairs", None) is not None for split in splits)
-
-
-def build_evaluated(recipe: Recipe, registry: Registry, planned: Iterable[Planned]) -> dict[str, Dataset]:
-    """The splits that the evaluators look at, besides ``train``: what is wrong with them shows before any training."""
-    wanted = {split for plan in planned if not plan.skipped for split in plan.evaluator.splits} - {"train"}
-    if "validation" not in splits_of(recipe.data, registry):
-        wanted -= {"validation"}  # carved out of train
-    return {split: build_split(recipe, split, registry) for split in sorted(wanted)}
+def build_evaluated(splits: Splits, planned: Iterable[Planned]) -> None:
+    """Builds the splits that the evaluators look at: what is wrong with them shows before any training."""
+    for plan in planned:
+        for split in () if plan.skipped else plan.evaluator.splits:
+            if split != "validation" or splits.has(plan.source, split):  # else it is carved out of train
+                splits(plan.source, split)
 
 
 def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result]:
@@ -87,6 +92,7 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result
     for plan in planned:
         if plan.skipped:
             continue
+        of_data = store.on(plan.source)
         for kind in KINDS:
             # the same draws for every kind of features, so that a control is a paired one
             rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
@@ -94,11 +100,11 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result
                 replace(
                     result,
                     evaluator=plan.table.use,
-                    dataset=recipe.data.use,
+                    dataset=plan.source.table.use,
                     features=kind,
-                    protocol={**result.protocol, **_data_protocol(store, plan.evaluator)},
+                    protocol={**result.protocol, **_data_protocol(of_data, plan.evaluator)},
                 )
-                for result in _measure(store, plan.evaluator, kind, rng)
+                for result in _measure(of_data, plan.evaluator, kind, rng)
             ]
             results += found
             if manager is not None:
@@ -114,7 +120,7 @@ def _measure(store: FeatureStore, evaluator: Evaluator | EncoderEvaluator, kind:
 
 def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequence[Result]) -> None:
     """Writes ``results.json``; results of an earlier evaluation under another protocol stay."""
-    path, dataset = store.folder.results, store.dataset("train")
+    path = store.folder.results
     new = {_identity(row) for row in (result.as_json() for result in results)}
     kept = [row for row in read_rows(path) if _identity(row) not in new]
     document = {
@@ -122,16 +128,17 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
         "recipe_hash": store.recipe.hash,
         "checkpoint": f"step-{store.step}",
         "encoder": f"{store.modality} encoder of the {store.evaluated}, before the projector, evaluation mode, fp32",
-        "dataset": {
-            "name": store.recipe.data.use,
-            "version": dataset.version,
-            "licence": dataset.licence,
-            "citation": dataset.citation,
-        },
+        "dataset": _described(store),
+        "other_datasets": [_described(other) for other in store.others],
         "results": [*kept, *(result.as_json() for result in results)],
         "skipped_samples": [
-            {"split": split, "sample": sample.what, "reason": sample.reason}
-            for split, skipped in store.skipped.items()
+            {
+                "split": f"{of.data.table.use} {split}" if of.data.key else split,
+                "sample": sample.what,
+                "reason": sample.reason,
+            }
+            for of in (store, *store.others)
+            for split, skipped in of.skipped.items()
             for sample in skipped
         ],
         "skipped_evaluators": [{"evaluator": p.table.use, "reason": p.skipped} for p in planned if p.skipped],
@@ -143,6 +150,17 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
             with replacing(items) as beside:
                 np.save(beside, result.per_item)
     write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def _described(store: FeatureStore) -> dict[str, str]:
+    """What the data is: name, version, licence, citation."""
+    dataset = store.reference
+    return {
+        "name": store.data.table.use,
+        "version": dataset.version,
+        "licence": dataset.licence,
+        "citation": dataset.citation,
+    }
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -187,7 +205,9 @@ def evaluate_run(
 
 
 def _data_protocol(store: FeatureStore, evaluator: Evaluator | EncoderEvaluator) -> dict[str, Any]:
-    protocol: dict[str, Any] = {"dataset_version": store.dataset("train").version, "modality": store.modality}
+    protocol: dict[str, Any] = {"dataset_version": store.reference.version, "modality": store.modality}
+    if store.data.key:
+        protocol["data"] = {"use": store.data.table.use, **store.data.table.parameters}
     if "validation" in evaluator.splits:
         protocol["validation"] = (
             "the data's own"
@@ -198,4 +218,4 @@ def _data_protocol(store: FeatureStore, evaluator: Evaluator | EncoderEvaluator)
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return row["evaluator"], row["metric"], row["split"], row["features"], row["protocol_hash"]
+    return row["evaluator"], row["metric"], row["dataset"], row["split"], row["features"], row["protocol_hash"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +16,7 @@ from torch import nn
 
 from coview.data.augmented_rows import AugmentedRows
 from coview.data.batch import Batch, Skipped
-from coview.data.building import build_modalities, build_split, build_view_maker, splits_of
+from coview.data.building import build_modalities, build_view_maker
 from coview.data.contracts import Augmentation, Dataset
 from coview.data.loader import worker_count
 from coview.data.split import seeded_split
@@ -21,6 +24,7 @@ from coview.data.values import readable_values
 from coview.evaluate.embedding import Embedded, embed_raw, embed_split, read_embedded, write_embedded
 from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
+from coview.experiment.splits import DataSource, Splits
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -35,7 +39,7 @@ VALIDATION_SEED = 0
 
 @dataclass
 class FeatureStore:
-    """Features of a recipe's data, of the first of its modalities.
+    """Features of a recipe's data, or of other data, in the first of its modalities.
 
     Attributes:
         recipe, registry: What to build from.
@@ -44,7 +48,8 @@ class FeatureStore:
         step: The optimiser step it is from.
         device: Where to compute.
         console: Where progress is shown.
-        datasets: Splits that are built already.
+        splits: The data of the run and of its evaluators.
+        source: Which of them this is of; absent: the run's own.
         skipped: Samples that could not be read, by split.
     """
 
@@ -55,8 +60,10 @@ class FeatureStore:
     step: int
     device: torch.device
     console: Console
-    datasets: dict[str, Dataset] = field(default_factory=dict)
+    splits: Splits
+    source: DataSource | None = None
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
+    _others: dict[str, FeatureStore] = field(default_factory=dict)
     _untrained: Topology | None = None
     _raw: Callable[[Sequence[Any]], np.ndarray] | None = None
 
@@ -72,20 +79,43 @@ class FeatureStore:
         return "teacher" if teacher is not None and teacher.table.evaluate else "student"
 
     @property
+    def data(self) -> DataSource:
+        """The data whose features these are."""
+        return self.source or self.splits.own
+
+    @property
     def own_validation(self) -> bool:
         """Whether the data has a validation split of its own."""
-        return "validation" in splits_of(self.recipe.data, self.registry)
+        return self.splits.has(self.data, "validation")
 
     def dataset(self, split: str) -> Dataset:
         """A split of the data."""
-        if split not in self.datasets:
-            self.datasets[split] = build_split(self.recipe, split, self.registry)
-        return self.datasets[split]
+        return self.splits(self.data, split)
+
+    @property
+    def reference(self) -> Dataset:
+        """The split that says what classes there are, and that raw features are fitted to."""
+        return self.splits.reference(self.data)
+
+    def on(self, source: DataSource) -> FeatureStore:
+        """The same encoders' features of other data, or these."""
+        if source.key == self.data.key:
+            return self
+        if source.key not in self._others:
+            other = replace(self, source=source, skipped={}, _others={}, _raw=None)
+            other._untrained = self._fresh()  # what it fits to data, it fits to the run's own
+            self._others[source.key] = other
+        return self._others[source.key]
+
+    @property
+    def others(self) -> Collection[FeatureStore]:
+        """Those of other data that there are."""
+        return self._others.values()
 
     def features(self, kind: FeatureKind, names: tuple[str, ...]) -> Features:
         """The features of some splits; a validation split that the data has not is carved out of ``train``."""
         splits = {name: _to(self._part(kind, name, names)[1], self.device) for name in names}
-        return Features(splits, self.dataset("train").classes)
+        return Features(splits, self.reference.classes)
 
     def subject(self, kind: FeatureKind, names: tuple[str, ...]) -> EncoderSubject:
         """The encoder itself with the samples of some splits, and their features."""
@@ -146,7 +176,7 @@ class FeatureStore:
     def _embedded(self, kind: FeatureKind, split: str) -> Embedded:
         dataset = self.dataset(split)
         name = f"{kind}-step-{self.step}" if kind == "pretrained" else kind
-        path = self.folder.features / name / f"{split}.safetensors"
+        path = self._folder() / name / f"{split}.safetensors"
         of = {
             "rows": len(dataset),
             "version": dataset.version,
@@ -159,6 +189,13 @@ class FeatureStore:
             write_embedded(path, embedded, of)
         self.skipped[split] = embedded.skipped
         return embedded
+
+    def _folder(self) -> Path:
+        """Where the features are kept: those of other data in a folder of their own."""
+        if not self.data.key:
+            return self.folder.features
+        digest = hashlib.blake2b(self.data.key.encode(), digest_size=4).hexdigest()
+        return self.folder.features / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{self.data.table.use}-{digest}")
 
     def _embed(self, kind: FeatureKind, dataset: Dataset, split: str) -> Embedded:
         workers = worker_count(self.recipe.settings.workers)
@@ -177,11 +214,15 @@ class FeatureStore:
         )
 
     def _encoder(self, kind: FeatureKind) -> nn.Module:
-        if kind == "untrained":
-            self._untrained = self._untrained or build_topology(self.recipe, self.registry, self.dataset("train"))
-        topology = self.topology if kind == "pretrained" else self._untrained
-        assert topology is not None
+        topology = self.topology if kind == "pretrained" else self._fresh()
         return topology.evaluated_encoder(self.modality).to(self.device)
+
+    def _fresh(self) -> Topology:
+        """The model as training starts from it."""
+        if self._untrained is None:
+            own = self.splits(self.splits.own, "train")
+            self._untrained = build_topology(self.recipe, self.registry, own)
+        return self._untrained
 
 
 def _size(batch: Batch) -> int:

@@ -17,6 +17,7 @@ from coview.experiment.evaluating import evaluate_all, plan_evaluators, read_row
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import existing_folder, locked
 from coview.experiment.session import Session, write_report_or_say_why
+from coview.experiment.splits import Splits
 from coview.model.topology import Topology, build_topology
 from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
@@ -81,17 +82,18 @@ class Run:
         """The encoder of the first modality; the teacher's where the recipe says that it is evaluated."""
         return self.topology.evaluated_encoder(self.recipe.modalities[0])
 
-    def store(self, *, console: Console) -> FeatureStore:
-        """The run's features."""
+    def store(self, splits: Splits, *, console: Console) -> FeatureStore:
+        """The run's features of some data."""
         device = choose_device(self.recipe)
         step = self.checkpoint.step
-        return FeatureStore(self.recipe, self.registry, self.folder, self.topology, step, device, console)
+        return FeatureStore(self.recipe, self.registry, self.folder, self.topology, step, device, console, splits)
 
     def evaluated_as(self, recipe: Recipe, *, quiet: bool = False) -> Run:
         """Evaluates by the protocol of a recipe that differs in ``evaluate`` only, and writes the report again."""
         console = _console(quiet)
-        store = self.store(console=console)
-        planned = plan_evaluators(recipe, self.registry, store.dataset("train"))
+        splits = Splits(recipe, self.registry)
+        store = self.store(splits, console=console)
+        planned = plan_evaluators(splits)
         with locked(self.folder):
             write_results(store, planned, evaluate_all(store, planned))
             write_report_or_say_why(self.folder, console)

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from rich.console import Console
 
-from coview.data.building import build_modalities, build_split, build_view_maker
+from coview.data.building import build_modalities, build_view_maker
 from coview.data.contracts import Dataset
 from coview.data.rng import Rng
 from coview.data.same import same
@@ -26,6 +26,7 @@ from coview.experiment.environment import describe_environment, mark_finished, w
 from coview.experiment.evaluating import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import find_unfinished, is_finished, locked, new_folder
+from coview.experiment.splits import Splits
 from coview.model.loss_terms import check_labels
 from coview.model.topology import build_topology
 from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, StepEnd
@@ -74,9 +75,10 @@ class Session:
         device = choose_device(recipe)
         precision = choose_precision(recipe, device)
         accelerator = make_accelerator(device, precision)
-        dataset = build_split(recipe, "train", registry)
-        planned = plan_evaluators(recipe, registry, dataset)
-        datasets = {"train": dataset, **build_evaluated(recipe, registry, planned)}
+        splits = Splits(recipe, registry)
+        dataset = splits(splits.own, "train")
+        planned = plan_evaluators(splits)
+        build_evaluated(splits, planned)
         topology = build_topology(recipe, registry, dataset)
         check_labels(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
@@ -90,7 +92,7 @@ class Session:
         with locked(folder):
             try:
                 try:
-                    self._lead(folder, training, datasets, planned, precision, go_on=resumed is not None)
+                    self._lead(folder, training, splits, planned, precision, go_on=resumed is not None)
                 except RuntimeError as error:
                     if training.step == 0:
                         self._explain(error)
@@ -107,7 +109,7 @@ class Session:
         self,
         folder: RunFolder,
         training: Pretraining,
-        datasets: dict[str, Dataset],
+        splits: Splits,
         planned: list[Planned],
         precision: Precision,
         *,
@@ -128,8 +130,8 @@ class Session:
         status: Literal["done", "interrupted", "failed"] = "failed"
         try:
             with Tracker(folder, resume_step=step if go_on else None) as tracker:
-                self._pretrain(folder, training, datasets["train"], tracker)
-                self._evaluate(folder, training, datasets, planned, tracker)
+                self._pretrain(folder, training, splits(splits.own, "train"), tracker)
+                self._evaluate(folder, training, splits, planned, tracker)
             mark_finished(folder.environment)
             write_report_or_say_why(folder, self.console)
             status = "done"
@@ -176,7 +178,7 @@ class Session:
         self,
         folder: RunFolder,
         training: Pretraining,
-        datasets: dict[str, Dataset],
+        splits: Splits,
         planned: list[Planned],
         tracker: Tracker,
     ) -> None:
@@ -188,13 +190,13 @@ class Session:
             training.step,
             training.accelerator.device,
             self.console,
-            datasets,
+            splits,
         )
         store.skipped["train"] = tuple(training.skipped.samples.values())
         results = evaluate_all(store, planned)
         write_results(store, planned, results)
-        split = store.features("pretrained", ("test",))["test"] if results else None
-        if split is not None:
+        if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):
+            split = store.features("pretrained", ("test",))["test"]
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
         tracker.hparams(_scalars(self.recipe), _headline(results))
 

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from coview.data.batch import map_tensors
-from coview.data.building import build_collators, build_split, build_view_maker
+from coview.data.building import build_collators, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
 from coview.experiment.evaluating import build_evaluated, plan_evaluators
+from coview.experiment.splits import Splits
 from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import build_loss, check_labels
@@ -30,8 +31,9 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     Raises:
         CoviewError: If something does not fit.
     """
-    dataset = build_split(recipe, "train", registry)
-    build_evaluated(recipe, registry, plan_evaluators(recipe, registry, dataset))
+    splits = Splits(recipe, registry)
+    dataset = splits(splits.own, "train")
+    build_evaluated(splits, plan_evaluators(splits))
     with torch.device("meta"):
         topology = build_topology(recipe, registry, dataset)
     loss = build_loss(recipe, registry, topology.student.width)

@@ -36,6 +36,7 @@ SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
 _RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "dataset": ("views", "local_views", "workers", "augment_on"),
     "augmentation": ("views",),
+    "evaluator": ("data",),
     "loss": ("weight",),
 }
 """Keys of a component's table that are coview's own, besides those that every table has."""

@@ -21,6 +21,7 @@ from coview.recipe.tables import (
     AugmentSettings,
     CompareTable,
     DataSettings,
+    EvaluateSettings,
     LossSettings,
     QueueTable,
     SweepTable,
@@ -119,6 +120,7 @@ _KINDS: tuple[Kind, ...] = ("augmentation", "encoder", "projector", "predictor",
 _OWN_SETTINGS: dict[Kind, type[BaseModel]] = {
     "dataset": DataSettings,
     "augmentation": AugmentSettings,
+    "evaluator": EvaluateSettings,
     "loss": LossSettings,
 }
 

@@ -56,6 +56,17 @@ class AugmentTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class EvaluateTable(ComponentTable):
+    """An evaluator.
+
+    Attributes:
+        data: What it measures on; None: what the recipe trains on.
+    """
+
+    data: ComponentTable | None = None
+
+
+@dataclass(frozen=True)
 class LossTable(ComponentTable):
     """A term of the loss.
 
@@ -104,7 +115,7 @@ class Recipe:
     queue: QueueTable | None
     loss: tuple[LossTable, ...]
     train: TrainTable
-    evaluate: tuple[ComponentTable, ...]
+    evaluate: tuple[EvaluateTable, ...]
     sweep: SweepTable
     compare: CompareTable
     tables: Mapping[str, Any]

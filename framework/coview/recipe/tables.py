@@ -92,6 +92,18 @@ class LossSettings(BaseModel):
     weight: Annotated[float, Field(gt=0)] = Field(1.0, description="Its weight in the sum of several losses.")
 
 
+class EvaluateSettings(BaseModel):
+    """``[[evaluate]]``, beside ``use`` and the evaluator's own parameters."""
+
+    model_config = _STRICT
+
+    data: dict[str, Any] | None = Field(
+        None,
+        description='Other data to measure on, as in `[data]`: `{ use = "…", … }`, of the modality of the encoder. '
+        "Absent: what the recipe trains on.",
+    )
+
+
 class TeacherTable(BaseModel):
     """``[teacher]``: what the student's projections are compared with."""
 

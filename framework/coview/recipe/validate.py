@@ -15,12 +15,13 @@ from coview.recipe.check_needs import check_needs
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.read import Key
-from coview.recipe.recipe import AugmentTable, ComponentTable, LossTable, Recipe
+from coview.recipe.recipe import AugmentTable, ComponentTable, EvaluateTable, LossTable, Recipe
 from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     AugmentSettings,
     CompareTable,
     DataSettings,
+    EvaluateSettings,
     LossSettings,
     QueueTable,
     SweepTable,
@@ -76,7 +77,7 @@ class _Validation:
         queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
         loss = [] if "loss" in broken else self._losses(self.table.get("loss"))
         train = None if "train" in broken else self._train(self.table.get("train"))
-        evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []))
+        evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
         self._pipelines(augment, views, global_views)
@@ -326,9 +327,30 @@ class _Validation:
                 found.append((term, _beside_use(checked[1], settings)))
         return found
 
-    def _evaluators(self, tables: Sequence[Any]) -> list[Checked]:
-        checked = (self._component("evaluator", table, ("evaluate", i)) for i, table in enumerate(tables))
-        return [item for item in checked if item is not None]
+    def _evaluators(self, tables: Sequence[Any], used: tuple[str, ...]) -> list[tuple[EvaluateTable, dict[str, Any]]]:
+        found = []
+        for index, table in enumerate(tables):
+            at: Key = ("evaluate", index)
+            settings, rest = self._settings(EvaluateSettings, table, at)
+            checked = self._component("evaluator", rest, at, also=tuple(EvaluateSettings.model_fields))
+            other = None if settings is None or settings.data is None else settings.data
+            data = None if other is None else self._other_data(other, (*at, "data"), used)
+            if checked is not None and (other is None or data is not None):
+                named = {} if data is None else {"data": data[1]}
+                rest = {key: value for key, value in checked[1].items() if key != "use"}
+                given = EvaluateTable(checked[0].use, checked[0].parameters, None if data is None else data[0])
+                found.append((given, {"use": checked[1]["use"], **named, **rest}))
+        return found
+
+    def _other_data(self, table: Any, at: Key, used: tuple[str, ...]) -> Checked | None:
+        """Data that only an evaluator looks at: it has to have what the encoder takes."""
+        checked = self._component("dataset", table, at)
+        modalities = getattr(self.components.factory("dataset", table.get("use")), "modalities", None)
+        if checked is not None and modalities and used and used[0] not in modalities:
+            has = " and ".join(modalities)
+            self.mistakes.add((*at, "use"), f'"{table["use"]}" has {has}, and the encoder takes {used[0]}')
+            return None
+        return checked
 
 
 def _beside_use(resolved: Mapping[str, Any], settings: BaseModel) -> dict[str, Any]:

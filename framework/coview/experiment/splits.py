@@ -1,0 +1,76 @@
+"""The data that a run trains on and that its evaluators look at: each split is built once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from coview.data.building import build_split, splits_of
+from coview.data.contracts import Dataset
+from coview.plugins.registry import Registry
+from coview.recipe.read import Key
+from coview.recipe.recipe import ComponentTable, Recipe
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A data set that a recipe names.
+
+    Attributes:
+        table: The data set and its parameters.
+        at: Where in the recipe it stands: ``("data",)``, or in an evaluator's table.
+    """
+
+    table: ComponentTable
+    at: Key = ("data",)
+
+    @property
+    def key(self) -> str:
+        """The same for the same data, wherever it is named; a recipe's own is the empty text."""
+        own = self.at == ("data",)
+        parameters = dict(self.table.parameters)
+        return "" if own else json.dumps([self.table.use, parameters], sort_keys=True, default=str)
+
+
+@dataclass
+class Splits:
+    """Every split that has been asked for.
+
+    Attributes:
+        recipe: Whose data.
+        registry: Where data sets come from.
+    """
+
+    recipe: Recipe
+    registry: Registry
+    _built: dict[tuple[str, str], Dataset] = field(default_factory=dict)
+
+    @property
+    def own(self) -> DataSource:
+        """What the recipe trains on."""
+        return DataSource(self.recipe.data)
+
+    def source_of(self, evaluator: int) -> DataSource:
+        """The data that an evaluator of the recipe looks at."""
+        table = self.recipe.evaluate[evaluator].data
+        return self.own if table is None else DataSource(table, ("evaluate", evaluator, "data"))
+
+    def has(self, source: DataSource, split: str) -> bool:
+        """Whether the data has such a split of its own."""
+        return split in splits_of(source.table, self.registry)
+
+    def reference(self, source: DataSource) -> Dataset:
+        """The split that says what classes there are, and that raw features are fitted to: ``train`` where it is."""
+        names = splits_of(source.table, self.registry)
+        return self(source, "train" if "train" in names else names[0])
+
+    def __call__(self, source: DataSource, split: str) -> Dataset:
+        """A split.
+
+        Raises:
+            CoviewError: If the data is not there, or is empty; with the line of the recipe that asks for it.
+        """
+        key = source.key, split
+        if key not in self._built:
+            self._built[key] = build_split(self.recipe, split, self.registry, table=source.table, at=source.at)
+        return self._built[key]
