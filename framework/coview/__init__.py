@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from coview.errors import SampleError as SampleError
     from coview.errors import few as few
     from coview.evaluate.contracts import EncoderEvaluator as EncoderEvaluator
+    from coview.evaluate.cka import cka as cka
     from coview.evaluate.contracts import Evaluator as Evaluator
     from coview.evaluate.encoder_subject import EncoderSubject as EncoderSubject
     from coview.evaluate.features import Features as Features
@@ -92,6 +93,7 @@ _HOME = {
     "Sample": "coview.data.sample",
     "SampleError": "coview.errors",
     "Views": "coview.model.views",
+    "cka": "coview.evaluate.cka",
     "data_folder": "coview.data.cache",
     "debian_files": "coview.data.download",
     "did_you_mean": "coview.plugins.nearest",

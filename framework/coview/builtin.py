@@ -85,3 +85,9 @@ def coview_register(registry: Registry) -> None:
         "coview.evaluate.cost:Cost",
         summary="parameters, operations, peak memory and speed of the encoder",
     )
+    registry.evaluator(
+        "geometry",
+        "coview.evaluate.geometry:Geometry",
+        summary="how representations fill their space: effective rank, uniformity, spread, isotropy, mean cosine",
+        source="arXiv:2210.02885",
+    )

@@ -1,6 +1,7 @@
 """What a loss curve does not show: whether projections collapse, and how they lie.
 
-V view · N sample · D width. All but the effective rank look at directions only, as contrastive losses do.
+V view · N sample · D width. All but the effective rank, LiDAR and isotropy look at directions only, as contrastive
+losses do.
 """
 
 from __future__ import annotations
@@ -23,10 +24,52 @@ def spread(z_ND: Tensor) -> Tensor:
 
 def effective_rank(z_ND: Tensor) -> Tensor:
     """RankMe (arXiv:2210.02885, eq. 1 and 2): exp of the entropy of the normalised singular values, 1 to min(N, D)."""
-    singular = torch.linalg.svdvals(z_ND)
-    share = singular / singular.sum().clamp_min(1e-12) + 1e-7
+    return _rank(torch.linalg.svdvals(z_ND))
+
+
+def _rank(values: Tensor) -> Tensor:
+    """exp of the entropy of their shares."""
+    share = values / values.sum().clamp_min(1e-12) + 1e-7
     entropy: Tensor = -(share * share.log()).sum()
     return entropy.exp()
+
+
+def lidar(z_VND: Tensor, delta: float = 1e-4) -> Tensor:
+    """LiDAR (arXiv:2312.04000, section 4): RankMe's rank of what tells the samples apart, 1 to min(N - 1, D).
+
+    The eigenvalues are those of linear discriminant analysis with each sample as a class and its views as members, so
+    that directions in which views of one sample vary as much as samples do count little. NaN where the covariance
+    within samples has no Cholesky factor, as with numbers beyond 1e5.
+
+    Args:
+        z_VND: At least 2 views, and N (V - 1) at least D, else ``delta`` decides; the paper has 50 views of 1000.
+        delta: Added to the variances within samples; the paper's is 1e-4.
+    """
+    V, N, D = z_VND.shape
+    z_VND = (z_VND.cpu() if z_VND.device.type == "mps" else z_VND).double()  # MPS has no float64
+    mean_ND = z_VND.mean(0)
+    apart_RD = (z_VND - mean_ND).flatten(0, 1)
+    within_DD = apart_RD.T @ apart_RD / (V * N) + delta * torch.eye(D, dtype=z_VND.dtype, device=z_VND.device)
+    factor_DD, failed = torch.linalg.cholesky_ex(within_DD)
+    # L⁻¹B has the eigenvalues of W^-½ B W^-½ as its squared singular values, with W = LLᵀ and B = BBᵀ of the means
+    between_DN = torch.linalg.solve_triangular(factor_DD, (mean_ND - mean_ND.mean(0)).T, upper=False)
+    covariance_DD = (between_DN @ between_DN.T / N).nan_to_num()
+    rank = _rank(torch.linalg.eigvalsh(covariance_DD).clamp_min(0))
+    return torch.where(failed == 0, rank, torch.nan)
+
+
+def isotropy(z_ND: Tensor) -> Tensor:
+    """IsoScore* without shrinkage (arXiv:2305.19358, section 3): 0 all variance on one line, 1 the same in all D.
+
+    IsoScore's steps (arXiv:2108.07344, section 3) come to (P - 1) / (D - 1), where P, the participation ratio, is the
+    squared sum of the covariance's eigenvalues over the sum of their squares. Of N samples at most N - 1 directions are
+    seen. 0 also where there is no variance.
+    """
+    N, D = z_ND.shape
+    z_ND = z_ND - z_ND.mean(0)
+    gram = z_ND.T @ z_ND if D < N else z_ND @ z_ND.T
+    participation = gram.trace().square() / gram.square().sum().clamp_min(1e-30)
+    return ((participation - 1) / max(1, D - 1)).clamp_min(0)
 
 
 def alignment(z_VND: Tensor) -> Tensor:
@@ -61,16 +104,18 @@ def negative_similarity(z_ND: Tensor) -> Tensor:
 def diagnose(z_VND: Tensor) -> dict[str, float]:
     """All of them, for a batch of projections; waits for the device once.
 
-    What needs two samples, or two views, is left out where there is one.
+    What needs two samples, or two views, is left out where there is one; LiDAR where the width is too large for it.
     """
     values: dict[str, Tensor] = {}
-    V, N, _ = z_VND.shape
+    V, N, D = z_VND.shape
     if N >= 2:
         first = z_VND[0]
         values |= {"spread": spread(first), "effective_rank": effective_rank(first), "uniformity": uniformity(first)}
         values["negative_similarity"] = negative_similarity(first)
     if V >= 2:
         values |= {"alignment": alignment(z_VND), "positive_similarity": positive_similarity(z_VND)}
+        if N * (V - 1) >= D > 1:
+            values["lidar"] = lidar(z_VND).to(z_VND)
     if not values:
         return {}
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
