@@ -1,10 +1,13 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from coview.evaluate.diagnostics import diagnose, effective_rank, spread, uniformity
+from coview.evaluate.diagnostics import diagnose, effective_rank, false_negative_rate, spread, uniformity
 
 
 def batch(V=3, N=7, D=5):
@@ -38,3 +41,22 @@ def test_one_sample_or_one_view_leaves_out_what_needs_two():
     assert set(diagnose(batch(N=1))) == {"alignment", "positive_similarity"}
     assert "alignment" not in diagnose(batch(V=1))
     assert diagnose(batch(V=1, N=1)) == {}
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=12))
+def test_false_negatives_are_the_pairs_of_one_class_counted(samples):
+    labels = [sample % 4 for _, sample in samples]  # a sample has one class, however often it is in the batch
+    ids = [sample for _, sample in samples]
+    pairs = [(i, j) for i, j in itertools.combinations(range(len(ids)), 2) if ids[i] != ids[j]]
+    expected = sum(labels[i] == labels[j] for i, j in pairs) / len(pairs) if pairs else 0
+    assert false_negative_rate(torch.tensor(labels), torch.tensor(ids)) == pytest.approx(expected)
+
+
+def test_false_negatives_of_even_classes_and_of_every_batch():
+    labels = torch.arange(60) % 10
+    rate = false_negative_rate(labels, torch.arange(60))
+    assert rate == pytest.approx((6 - 1) / (60 - 1))
+    generator = torch.Generator().manual_seed(0)
+    drawn = [torch.randperm(60, generator=generator)[:8] for _ in range(2000)]
+    mean = np.mean([false_negative_rate(labels[rows], rows) for rows in drawn])
+    assert mean == pytest.approx(rate, abs=0.004)  # the share is the same in a batch of any size

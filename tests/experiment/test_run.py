@@ -55,7 +55,8 @@ def test_the_folder_of_a_run(call, write_recipe, tmp_path):
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best", "last", "step-3", "step-6"]
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6]
-    assert all({"loss", "lr", "samples_per_s", "epoch", "time"} <= line.keys() for line in lines)
+    assert all({"loss", "lr", "samples_per_s", "epoch", "time", "lidar"} <= line.keys() for line in lines)
+    assert all(0.02 < line["false_negative_rate"] < 0.2 for line in lines)  # of ten classes, 32 at a time
     environment = json.loads((run / "environment.json").read_text())
     assert environment["finished"] >= environment["started"]
     assert (environment["precision"], environment["ranks"]) == ("fp32", 1)

@@ -25,7 +25,16 @@ from coview.track.metrics_file import read_metrics
 from coview.track.result_rows import FEATURES
 from coview.track.run_folder import RunFolder
 
-DIAGNOSTICS = ("spread", "effective_rank", "alignment", "uniformity", "positive_similarity", "negative_similarity")
+DIAGNOSTICS = (
+    "spread",
+    "effective_rank",
+    "lidar",
+    "alignment",
+    "uniformity",
+    "positive_similarity",
+    "negative_similarity",
+    "false_negative_rate",
+)
 
 
 def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:

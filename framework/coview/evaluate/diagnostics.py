@@ -101,6 +101,22 @@ def negative_similarity(z_ND: Tensor) -> Tensor:
     return (z_ND.sum(0).square().sum() - z_ND.square().sum()) / (N * (N - 1))
 
 
+def false_negative_rate(labels_N: Tensor, ids_N: Tensor) -> float:
+    """The share of pairs of different samples that are of one class, which losses without labels push apart.
+
+    With n_c samples of class c it is the sum of n_c (n_c - 1) over N (N - 1), whatever batch they are drawn into: of K
+    classes of one size 1 / K, less a little. How many of a sample's negatives are false grows with the batch, their
+    share does not. Rows of one sample are no pair; 0 where there is none.
+    """
+
+    def pairs(keys_N: Tensor) -> int:
+        counts = keys_N.unique(return_counts=True)[1]
+        return int((counts * (counts - 1)).sum())
+
+    repeated, N = pairs(ids_N), len(labels_N)
+    return (pairs(labels_N) - repeated) / max(1, N * (N - 1) - repeated)
+
+
 def diagnose(z_VND: Tensor) -> dict[str, float]:
     """All of them, for a batch of projections; waits for the device once.
 

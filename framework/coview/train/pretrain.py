@@ -24,7 +24,7 @@ from coview.data.loader import view_loader, worker_count
 from coview.data.order import Order, RankBatches
 from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError, Interrupted
-from coview.evaluate.diagnostics import diagnose
+from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
 from coview.model.encoder_hooks import collators
 from coview.model.gather import average_gradients, several_ranks
@@ -230,6 +230,8 @@ class Pretraining:
         values["lr"] = self.optimizer.param_groups[0]["lr"]
         if (teacher := self.topology.teacher) is not None:
             values["teacher_momentum"] = momentum_at(teacher.table, (self.step - 1) / self.length.total_steps)
+        if found.views.labels is not None:
+            values["false_negative_rate"] = false_negative_rate(found.views.labels, found.views.ids)
         return values | diagnose(found.projections)
 
     def _has_to_stop(self, stop: StopRequest) -> bool:

@@ -20,6 +20,8 @@ _DIAGNOSTICS = {
     "uniformity": "How evenly samples cover the sphere; lower is more even.",
     "positive_similarity": "Cosine between two views of one sample.",
     "negative_similarity": "Cosine between different samples.",
+    "lidar": "How many dimensions tell samples apart more than views.",
+    "false_negative_rate": "Share of the batch's pairs of samples that are of one class.",
 }
 _TRAINING = {
     "loss": "What training makes small.",
