@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
 import coview
-from coview_audio.datasets.resample_cache import read_at
+from coview_audio.datasets.recordings import Recording, Recordings
 
 _PACKAGES = tuple(f"asterisk-core-sounds-{language}-wav" for language in ("en", "es", "fr", "it", "ru"))
 _INSTALLED = Path("/usr/share/asterisk/sounds")
 _SILENCE = "silence"
 
 
-class Asterisk:
+class Asterisk(Recordings):
     """About 2800 telephone prompts at 8 kHz by five speakers, of whom each speaks another language.
 
     By speaker no prompt is on both sides of the split; by prompt no speaker is. A speaker is a language and a
@@ -35,8 +34,6 @@ class Asterisk:
         split_seed: Seed of the split, on purpose not the run's.
     """
 
-    splits: ClassVar[tuple[str, ...]] = ("train", "test")
-    modalities: tuple[str, ...] = ("audio",)
     citation = "Asterisk core sounds, https://downloads.asterisk.org/pub/telephony/sounds/"
     licence = "CC-BY-SA-3.0; the Russian ones CC-BY-3.0"
 
@@ -51,44 +48,25 @@ class Asterisk:
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
-        self.root, self.sample_rate = _find() if root is None else root.expanduser(), sample_rate
-        found = sorted(path.relative_to(self.root) for path in self.root.glob("*/**/*.wav"))
+        folder = _find() if root is None else root.expanduser()
+        found = sorted(path.relative_to(folder) for path in folder.glob("*/**/*.wav"))
         # each is its speaker's folder and its prompt's name below that
         pairs = [
             (path.parts[0], "/".join(path.parts[1:])[: -len(".wav")]) for path in found if _SILENCE not in path.parts
         ]
         own, other = (0, 1) if label == "speaker" else (1, 0)
-        counts = Counter(pair[own] for pair in pairs)
-        kept = [pair for pair in pairs if counts[pair[own]] >= smallest_class]
-        if not kept:
-            raise coview.CoviewError(
-                f"{self.root} has no prompts (SPEAKER/…/*.wav) of which {smallest_class} are of one {label}"
-            )
-        names = [pair[own] for pair in kept]
-        self.classes: tuple[str, ...] | None = tuple(sorted(set(names)))
-        train, test = coview.seeded_split(
-            len(kept), fraction=test_fraction, seed=split_seed, labels=names, groups=[pair[other] for pair in kept]
+        super().__init__(
+            folder,
+            [Recording(f"{pair[0]}/{pair[1]}.wav", pair[own], pair[other]) for pair in pairs],
+            f"prompts (SPEAKER/…/*.wav) of which {smallest_class} are of one {label}",
+            split=split,
+            sample_rate=sample_rate,
+            smallest_class=smallest_class,
+            test_fraction=test_fraction,
+            split_seed=split_seed,
         )
-        self._pairs = [kept[i] for i in (train if split == "train" else test)]
-        self._own, self._other = own, other
         digest = hashlib.blake2b(repr(pairs).encode(), digest_size=6)
         self.version = f"{len(pairs)} prompts {digest.hexdigest()}"
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def __getitem__(self, index: int, /) -> coview.Sample:
-        pair = self._pairs[index]
-        assert self.classes is not None
-        path = f"{pair[0]}/{pair[1]}.wav"
-        return coview.Sample(
-            {"audio": read_at(self.root / path, self.sample_rate)},
-            id=path,
-            label=self.classes.index(pair[self._own]),
-            group=pair[self._other],
-        )
 
 
 def fetch(folder: Path) -> None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
 import coview
-from coview_audio.datasets.resample_cache import read_at
+from coview_audio.datasets.recordings import Recording, Recordings
 
 _PACKAGE = "tuxpaint-stamps-default"
 _INSTALLED = Path("/usr/share/tuxpaint/stamps")
 _MARK = "_desc_"
 
 
-class Tuxpaint:
+class Tuxpaint(Recordings):
     """About 6400 recordings in which people name a thing in their language, 1.3 s on average, at 44.1 kHz.
 
     Of recordings that occur more than once, one is kept. What is on both sides of the split depends on the label:
@@ -40,8 +40,6 @@ class Tuxpaint:
         split_seed: Seed of the split, on purpose not the run's.
     """
 
-    splits: ClassVar[tuple[str, ...]] = ("train", "test")
-    modalities: tuple[str, ...] = ("audio",)
     citation = "Tux Paint stamps, https://tuxpaint.org/stamps/, spoken by volunteers"
     licence = "GPL-2.0-or-later"
 
@@ -56,40 +54,18 @@ class Tuxpaint:
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
-        self.sample_rate = sample_rate
-        self.root = _find() if root is None else root.expanduser()
-        recordings, whole = _recordings(self.root)
-        counts = Counter(getattr(recording, label) for recording in recordings)
-        recordings = [r for r in recordings if counts[getattr(r, label)] >= smallest_class]
-        if not recordings:
-            raise coview.CoviewError(
-                f"{self.root} has no spoken descriptions (*{_MARK}LANGUAGE.ogg) of which {smallest_class} "
-                f"are of one {label}"
-            )
-        names = [getattr(recording, label) for recording in recordings]
-        self.classes: tuple[str, ...] | None = tuple(sorted(set(names)))
+        folder = _find() if root is None else root.expanduser()
+        stamps, self.version = _stamps(folder)
         group = "language" if label == "word" else "word"
-        groups = [getattr(recording, group) for recording in recordings]
-        train, test = coview.seeded_split(
-            len(recordings), fraction=test_fraction, seed=split_seed, labels=names, groups=groups
-        )
-        self._recordings = [recordings[i] for i in (train if split == "train" else test)]
-        self._label, self._group = label, group
-        self.version = whole
-
-    def __len__(self) -> int:
-        return len(self._recordings)
-
-    def __getitem__(self, index: int, /) -> coview.Sample:
-        recording = self._recordings[index]
-        assert self.classes is not None
-        return coview.Sample(
-            {"audio": read_at(self.root / recording.path, self.sample_rate)},
-            id=recording.path,
-            label=self.classes.index(getattr(recording, self._label)),
-            group=getattr(recording, self._group),
+        super().__init__(
+            folder,
+            [Recording(stamp.path, getattr(stamp, label), getattr(stamp, group)) for stamp in stamps],
+            f"spoken descriptions (*{_MARK}LANGUAGE.ogg) of which {smallest_class} are of one {label}",
+            split=split,
+            sample_rate=sample_rate,
+            smallest_class=smallest_class,
+            test_fraction=test_fraction,
+            split_seed=split_seed,
         )
 
 
@@ -100,7 +76,7 @@ def fetch(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Recording:
+class _Stamp:
     path: str
     language: str
     category: str
@@ -111,17 +87,17 @@ def _find() -> Path:
     return _INSTALLED if _INSTALLED.is_dir() else coview.resource_folder("tuxpaint_stamps")
 
 
-def _recordings(root: Path) -> tuple[list[_Recording], str]:
+def _stamps(root: Path) -> tuple[list[_Stamp], str]:
     """Every recording once, and a version by their contents; stamps that share one are the same word."""
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob(f"*{_MARK}*.ogg"))
     contents = {path: hashlib.blake2b((root / path).read_bytes(), digest_size=12).hexdigest() for path in paths}
     whole = hashlib.blake2b("".join(contents.values()).encode(), digest_size=6).hexdigest()
     words = _joined([(path.partition(_MARK)[0], contents[path]) for path in paths])
-    found: dict[str, _Recording] = {}
+    found: dict[str, _Stamp] = {}
     for path in paths:
         stamp, _, rest = path.partition(_MARK)
         language = rest.split(".")[0]
-        found.setdefault(contents[path], _Recording(path, language, path.split("/")[0], words[stamp]))
+        found.setdefault(contents[path], _Stamp(path, language, path.split("/")[0], words[stamp]))
     return list(found.values()), f"{len(paths)} files {whole}"
 
 

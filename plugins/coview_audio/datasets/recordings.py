@@ -1,0 +1,91 @@
+"""Recordings of which two things are known: one is the class, and the other does not cross the split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import coview
+from coview_audio.datasets.resample_cache import read_at
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One file.
+
+    Attributes:
+        path: Below the data's folder, with ``/``; the sample's id.
+        label: The name of its class.
+        group: What must not be on both sides.
+    """
+
+    path: str
+    label: str
+    group: str
+
+
+class Recordings:
+    """What such data sets have in common.
+
+    Args:
+        root: The folder.
+        recordings: All that there are, in their order.
+        wanted: What messages say is missing where no class is large enough.
+        split: "train" or "test".
+        sample_rate: Samples a second, in Hz, that sounds are resampled to.
+        smallest_class: Classes of fewer recordings are left out.
+        test_fraction: Share held out.
+        split_seed: Seed of the split.
+
+    Raises:
+        CoviewError: If no class is large enough.
+    """
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    modalities: tuple[str, ...] = ("audio",)
+
+    def __init__(
+        self,
+        root: Path,
+        recordings: Sequence[Recording],
+        wanted: str,
+        *,
+        split: str,
+        sample_rate: int,
+        smallest_class: int,
+        test_fraction: float,
+        split_seed: int,
+    ) -> None:
+        if split not in self.splits:
+            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        self.root, self.sample_rate = root, sample_rate
+        counts = Counter(recording.label for recording in recordings)
+        kept = [recording for recording in recordings if counts[recording.label] >= smallest_class]
+        if not kept:
+            raise coview.CoviewError(f"{root} has no {wanted}")
+        labels = [recording.label for recording in kept]
+        self.classes: tuple[str, ...] | None = tuple(sorted(set(labels)))
+        train, test = coview.seeded_split(
+            len(kept),
+            fraction=test_fraction,
+            seed=split_seed,
+            labels=labels,
+            groups=[recording.group for recording in kept],
+        )
+        self._recordings = [kept[i] for i in (train if split == "train" else test)]
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    def __getitem__(self, index: int, /) -> coview.Sample:
+        recording = self._recordings[index]
+        assert self.classes is not None
+        return coview.Sample(
+            {"audio": read_at(self.root / recording.path, self.sample_rate)},
+            id=recording.path,
+            label=self.classes.index(recording.label),
+            group=recording.group,
+        )
