@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from coview.data.contracts import Modality as Modality
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
+    from coview.data.hub_dataset import HubDataset as HubDataset
     from coview.data.hub_rows import HubRows as HubRows
     from coview.data.pairs import Pairs as Pairs
     from coview.data.resources import resource_folder as resource_folder
@@ -79,6 +80,7 @@ _HOME = {
     "Features": "coview.evaluate.features",
     "FileKind": "coview.data.class_folders",
     "FileListing": "coview.data.class_folders",
+    "HubDataset": "coview.data.hub_dataset",
     "HubRows": "coview.data.hub_rows",
     "Modality": "coview.data.contracts",
     "ModelSource": "coview.plugins.model_source",

@@ -51,6 +51,15 @@ def _register_datasets(registry: coview.Registry) -> None:
         source="https://downloads.asterisk.org/pub/telephony/sounds/",
         extra=_AUDIO,
     )
+    registry.family(
+        "dataset",
+        "hub",
+        "coview_audio.datasets.hub:hub_sounds",
+        summary="sounds of a Hugging Face data set, or of a local folder that its library reads",
+        example="audio/hub:ashraq/esc50",
+        source="https://huggingface.co/docs/datasets",
+        extra=_HUB,
+    )
     registry.resource(
         "tuxpaint_stamps",
         "coview_audio.datasets.tuxpaint:fetch",

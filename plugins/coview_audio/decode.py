@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -14,35 +15,38 @@ from coview_audio.sound import Sound
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 
 
-def decode(path: Path, rate: int | None = None) -> Sound:
+def decode(file: Path | BinaryIO, rate: int | None = None, *, name: str = "") -> Sound:
     """A file's sound: channels averaged, resampled where a rate is given.
 
     Args:
-        path: A file that libsndfile reads: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF.
+        file: A file that libsndfile reads, by its path or opened: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF.
         rate: Samples a second; absent: the file's own.
+        name: Of the file in messages; by default its path.
 
     Raises:
         SampleError: If the file is missing, truncated, empty, or no sound.
     """
+    name = name or str(file)
     try:
-        with soundfile.SoundFile(path) as file:
-            expected, own_rate = file.frames, int(file.samplerate)
-            samples: np.ndarray = file.read(dtype="float32", always_2d=True)
+        with soundfile.SoundFile(file) as opened:
+            expected, own_rate = opened.frames, int(opened.samplerate)
+            samples: np.ndarray = opened.read(dtype="float32", always_2d=True)
     except MemoryError:
         raise
     except Exception as error:  # decoders of damaged bytes raise what they like
-        raise coview.SampleError(str(path), _reason(path, error)) from error
+        raise coview.SampleError(name, _reason(file, error)) from error
     if 0 <= expected < 2**62 and len(samples) < expected:
-        raise coview.SampleError(str(path), f"is truncated: {len(samples)} of {expected} samples can be read")
-    sound = Sound.of(samples, own_rate, what=str(path))
+        raise coview.SampleError(name, f"is truncated: {len(samples)} of {expected} samples can be read")
+    sound = Sound.of(samples, own_rate, what=name)
     return sound if rate is None else resampled(sound, rate)
 
 
-def _reason(path: Path, error: Exception) -> str:
-    if not path.exists():
-        return "there is no such file"
-    if isinstance(error, PermissionError):
-        return "may not be read"
-    if path.is_file() and path.stat().st_size == 0:
-        return "is empty"
+def _reason(file: Path | BinaryIO, error: Exception) -> str:
+    if isinstance(file, Path):
+        if not file.exists():
+            return "there is no such file"
+        if isinstance(error, PermissionError):
+            return "may not be read"
+        if file.is_file() and file.stat().st_size == 0:
+            return "is empty"
     return f"cannot be read as a sound ({str(error) or type(error).__name__})"

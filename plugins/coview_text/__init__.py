@@ -5,6 +5,7 @@ from __future__ import annotations
 import coview
 
 _TEXT = "coview[text]"
+_HUB = "coview[text,hub]"
 _EDA = "arXiv:1901.11196"
 
 
@@ -105,6 +106,15 @@ def _register_datasets(registry: coview.Registry) -> None:
         ),
     ):
         registry.dataset(name, f"coview_text.datasets.{target}", summary=summary, source=source, extra=_TEXT)
+    registry.family(
+        "dataset",
+        "hub",
+        "coview_text.datasets.hub:hub_texts",
+        summary="texts, or judged pairs, of a Hugging Face data set, or of a local folder that its library reads",
+        example="text/hub:princeton-nlp/datasets-for-simcse",
+        source="https://huggingface.co/docs/datasets",
+        extra=_HUB,
+    )
 
 
 def _register_augmentations(registry: coview.Registry) -> None:

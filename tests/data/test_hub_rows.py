@@ -124,3 +124,74 @@ def test_without_the_library_the_message_says_what_brings_it(monkeypatch, tmp_pa
     with pytest.raises(coview.CoviewError, match="need the package 'datasets'") as found:
         coview.HubRows(str(tmp_path), split="train")
     assert found.value.hint == "pip install 'coview[hub]'"
+
+
+def speakers(n=30):
+    data = {"who": [f"s{i % 10}" if i else None for i in range(n)], "label": [COLOURS[i % 3] for i in range(n)]}
+    return datasets.Dataset.from_dict(data)
+
+
+def test_no_group_is_on_both_sides(tmp_path):
+    speakers().save_to_disk(tmp_path / "speech")
+    path = str(tmp_path / "speech")
+    train, test = (coview.HubRows(path, split=split, group="who", test_fraction=0.3) for split in ("train", "test"))
+    sides = [{rows.group_of(rows[i]) for i in range(len(rows))} for rows in (train, test)]
+    assert not (sides[0] - {None}) & (sides[1] - {None})
+    assert sides[0] | sides[1] == {None, *(f"s{i}" for i in range(10))}
+    assert len(train) + len(test) == 30
+    assert coview.HubRows(path, split="train").group is None
+    with pytest.raises(coview.CoviewError, match='no column "speaker"'):
+        coview.HubRows(path, split="train", group="speaker")
+
+
+@pytest.mark.parametrize("first", [None, 4])
+def test_one_of_several_folders(tmp_path, first):
+    for name, count in (("v1", 5), ("v2", 7)):
+        for split in ("train", "test"):
+            folder = tmp_path / name / split
+            folder.mkdir(parents=True)
+            table(count).to_parquet(folder / "0000.parquet")
+    rows = coview.HubRows(str(tmp_path), split="test", folder="v2", first=first)
+    assert len(rows) == (first or 7)
+    assert rows.classes == tuple(COLOURS)
+
+
+def test_a_streamed_file_has_its_columns(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label\n" + "".join(f"t{i},{COLOURS[i % 3]}\n" for i in range(9)))
+    (tmp_path / "test.csv").write_text("text,label\nt9,red\n")
+    rows = coview.HubRows(str(tmp_path), split="train", first=6)
+    assert rows.columns == ("text", "label")
+    assert rows.classes == ("blue", "green", "red")
+    assert rows[4] == {"text": "t4", "label": "green"}
+
+
+def test_the_only_column_of_a_type(saved, tmp_path):
+    rows = coview.HubRows(saved, split="train")
+    assert rows.kind("text") == "string"
+    assert rows.only("string", "texts", "text") == "text"
+    with pytest.raises(coview.CoviewError, match=r"no column of sounds \(its columns are text, label\)") as caught:
+        rows.only("Audio", "sounds", "audio")
+    assert caught.value.hint == "say audio = …"
+    datasets.Dataset.from_dict({"a": ["x"] * 4, "b": ["y"] * 4}).save_to_disk(tmp_path / "two")
+    with pytest.raises(coview.CoviewError, match="several columns of texts, a, b"):
+        coview.HubRows(str(tmp_path / "two"), split="train").only("string", "texts", "text")
+
+
+def test_a_file_is_given_as_bytes_or_by_its_path(saved, tmp_path):
+    (tmp_path / "file").write_bytes(b"of a test")
+    rows = coview.HubRows(saved, split="train")
+    assert rows.file({"x": {"bytes": b"these", "path": "name"}}, "x").read() == b"these"
+    assert rows.file({"x": {"bytes": None, "path": str(tmp_path / "file")}}, "x") == tmp_path / "file"
+    assert rows.file({"x": {"bytes": None, "path": (tmp_path / "file").as_uri()}}, "x").read() == b"of a test"
+    for nothing in (None, {"bytes": None, "path": None}, "text"):
+        assert rows.file({"x": nothing}, "x") is None
+    with pytest.raises(coview.CoviewError, match="cannot be loaded"):
+        rows.file({"x": {"bytes": None, "path": (tmp_path / "gone").as_uri()}}, "x")
+
+
+def test_what_the_library_could_not_make_is_said_in_its_own_words(tmp_path):
+    (tmp_path / "train.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "test.csv").write_text("a,c\n1,2\n")
+    with pytest.raises(coview.CoviewError, match="cannot be loaded") as caught:
+        coview.HubRows(str(tmp_path), split="train")
+    assert "error occurred while generating" not in caught.value.message

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
+import io
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from coview.data.hub_library import explaining, library, local, on_the_hub, undecoded
 from coview.data.split import seeded_split
 from coview.errors import CoviewError
-from coview.plugins.hub import hub_or_cache
 from coview.plugins.nearest import did_you_mean
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_EXTRA = "pip install 'coview[hub]'"
 _TEST_NAMES = ("test", "validation", "valid", "dev")
 
 
 class HubRows:
     """The rows of one split, as mappings from column names to values. Pictures and sounds come undecoded.
 
-    A data set without a split to test on is split by coview, stratified by class, the same way for every run.
+    A data set without a split to test on is split by coview, the same way for every run: with no group on both sides,
+    or stratified by class.
 
     Attributes:
         columns: Their names.
         label: The column that holds the class; None if there is none.
+        group: The column of what must not cross the split; None if none was given.
         classes: Names of the classes; None without a label.
         version: The number of rows and the library's fingerprint of them.
         citation, licence: What the data set says of itself.
@@ -40,11 +37,13 @@ class HubRows:
         split: "train" or "test".
         config: Of data sets that have several.
         revision: Branch, tag or commit of the hub's repository; absent: its newest.
+        folder: In the repository, if it holds several data sets in folders.
         train_split: The data set's name of the training split.
         test_split: Likewise; absent: the first that there is of test, validation, valid and dev, or a share of the
             training split.
         label: The column that holds the class; absent: the only one whose type is a class label, or "label". "" for
             none.
+        group: The column of what must not be on both sides of a split that is made here; absent: none.
         first: Read only so many rows of the split, which are streamed: the rest is not downloaded. Absent: all.
         test_fraction: Share of the training split that is held out where there is no other.
         split_seed: Of that split.
@@ -60,15 +59,18 @@ class HubRows:
         split: str,
         config: str | None = None,
         revision: str | None = None,
+        folder: str | None = None,
         train_split: str = "train",
         test_split: str | None = None,
         label: str | None = None,
+        group: str | None = None,
         first: int | None = None,
         test_fraction: float = 0.2,
         split_seed: int = 0,
     ) -> None:
         self._path = path
-        load = _local(path, config) if Path(path).expanduser().is_dir() else _hub(path, config, revision)
+        is_local = Path(path).expanduser().is_dir()
+        load = local(path, config, folder) if is_local else on_the_hub(path, config, revision, folder)
         parts = load(first is not None)
         if train_split not in parts:
             raise CoviewError(f'"{path}" has no split "{train_split}"{_one_of(train_split, parts)}')
@@ -76,19 +78,23 @@ class HubRows:
             raise CoviewError(f'"{path}" has no split "{test_split}"{_one_of(test_split, parts)}')
         held_out = test_split or next((n for n in _TEST_NAMES if n in parts and n != train_split), None)
         self._part = held_out if split == "test" and held_out else train_split
-        table = _undecoded(parts[self._part])
-        self.columns: tuple[str, ...] = tuple(table.column_names or ())
+        table = undecoded(parts[self._part])
         features = table.features or {}
-        self._kinds = {name: type(feature).__name__ for name, feature in features.items()}
+        self._kinds = {name: _kind(feature) for name, feature in features.items()}
         self.citation, self.licence = str(table.info.citation or ""), str(table.info.license or "")
         fingerprint = parts[self._part]._fingerprint if first is None else "streamed"
         self._rows: Any = table if first is None else self._streamed(table, first)
+        # a file that is streamed need not say beforehand which columns it has
+        self.columns: tuple[str, ...] = tuple(table.column_names or (self._rows[0] if len(self._rows) else ()))
         self.label = self._label_column(label, features)
+        self.group = None if group is None else self.check(group)
         self.classes, self._class_of = self._read_classes(features, parts[train_split], first)
         self._index = np.arange(len(self._rows))
         if held_out is None:
             labels = None if self.label is None else [self.class_of(value) for value in self.column(self.label)]
-            train, test = seeded_split(len(self._rows), fraction=test_fraction, seed=split_seed, labels=labels)
+            train, test = seeded_split(
+                len(self._rows), fraction=test_fraction, seed=split_seed, labels=labels, groups=self._groups()
+            )
             self._index = train if split == "train" else test
         self.version = f"{len(self._index)} rows {str(fingerprint)[:12]}"
 
@@ -125,8 +131,42 @@ class HubRows:
         return name
 
     def kind(self, name: str) -> str:
-        """The type of a column as the library names it: "Image", "Audio", "ClassLabel", "Value", …."""
+        """The type of a column as the library names it: "Image", "Audio", "ClassLabel", "string", "int64", …."""
         return self._kinds.get(name, "")
+
+    def only(self, kind: str, what: str, parameter: str) -> str:
+        """The only column of a type.
+
+        Args:
+            kind: The type.
+            what: What messages call its values, as a plural.
+            parameter: Of the data set, that names a column.
+
+        Raises:
+            CoviewError: If there is none, or several.
+        """
+        found = [name for name in self.columns if self.kind(name) == kind]
+        if len(found) == 1:
+            return found[0]
+        several = f"several columns of {what}, {', '.join(found)}" if found else f"no column of {what}"
+        raise CoviewError(
+            f'"{self._path}" has {several} (its columns are {", ".join(self.columns)})', hint=f"say {parameter} = …"
+        )
+
+    def file(self, row: Mapping[str, Any], name: str) -> io.BytesIO | Path | None:
+        """The picture or sound of a row, as the file that it is; None where there is none."""
+        value = row[name]
+        if not isinstance(value, Mapping):
+            return None
+        if value.get("bytes") is not None:
+            return io.BytesIO(value["bytes"])
+        path = value.get("path")
+        if path and "://" in path:  # what is streamed and no table
+            import fsspec
+
+            with explaining(library(), self._path), fsspec.open(path, "rb") as file:
+                return io.BytesIO(file.read())
+        return Path(path) if path else None
 
     def class_of(self, value: Any) -> int | None:
         """The class of a value of the label's column; None where it is missing."""
@@ -138,9 +178,19 @@ class HubRows:
         """The class of a row; None where there is none."""
         return None if self.label is None else self.class_of(row[self.label])
 
+    def group_of(self, row: Mapping[str, Any]) -> str | None:
+        """The group of a row; None where there is none."""
+        return None if self.group is None or row[self.group] is None else str(row[self.group])
+
+    def _groups(self) -> list[str] | None:
+        if self.group is None:
+            return None
+        # what belongs to no group is one of its own
+        return [f"no group {i}" if value is None else f"= {value}" for i, value in enumerate(self.column(self.group))]
+
     def _streamed(self, table: Any, first: int) -> list[Any]:
-        with _explaining(_library(), self._path):
-            return list(itertools.islice(_undecoded(table), first))
+        with explaining(library(), self._path):
+            return list(itertools.islice(undecoded(table), first))
 
     def _label_column(self, label: str | None, features: Mapping[str, Any]) -> str | None:
         if label is not None:
@@ -176,75 +226,9 @@ class HubRows:
         return tuple(map(str, values)), place
 
 
-def _local(path: str, config: str | None) -> Callable[[bool], Any]:
-    folder = Path(path).expanduser()
-
-    def load(stream: bool) -> Any:
-        datasets = _library()
-        with _explaining(datasets, path):
-            if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-                found = datasets.load_from_disk(str(folder))
-                parts = found if isinstance(found, Mapping) else {"train": found}
-                return {name: part.to_iterable_dataset() for name, part in parts.items()} if stream else parts
-            return datasets.load_dataset(str(folder), config, streaming=stream)
-
-    return load
-
-
-def _hub(path: str, config: str | None, revision: str | None) -> Callable[[bool], Any]:
-    def load(stream: bool) -> Any:
-        datasets = _library()
-        with (
-            hub_or_cache() as unreachable,
-            _offline(datasets, bool(unreachable)),
-            _explaining(datasets, path, unreachable),
-        ):
-            return datasets.load_dataset(path, config, revision=revision, streaming=stream)
-
-    return load
-
-
-def _library() -> Any:
-    try:
-        import datasets
-    except ModuleNotFoundError as error:
-        raise CoviewError("data sets of the Hugging Face hub need the package 'datasets'", hint=_EXTRA) from error
-    datasets.disable_progress_bars()
-    return datasets
-
-
-@contextmanager
-def _offline(datasets: Any, offline: bool) -> Iterator[None]:
-    """Within it, the library looks at its cache only; it has read the hub's setting once for all."""
-    before = datasets.config.HF_HUB_OFFLINE
-    datasets.config.HF_HUB_OFFLINE = before or offline
-    try:
-        yield
-    finally:
-        datasets.config.HF_HUB_OFFLINE = before
-
-
-@contextmanager
-def _explaining(datasets: Any, path: str, unreachable: str = "") -> Iterator[None]:
-    """Turns what the library raises for data that is not there, or not readable, into a message."""
-    try:
-        yield
-    except (OSError, ValueError, datasets.exceptions.DatasetsError, EOFError, RuntimeError) as error:
-        what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if unreachable:
-            raise CoviewError(
-                f'data set "{path}" is not in the cache of Hugging Face, and {unreachable}',
-                hint='connect to the hub once, or give a folder: use = "…/hub:/path/to/folder"',
-            ) from error
-        raise CoviewError(f'data set "{path}" cannot be loaded: {what}') from error
-
-
-def _undecoded(table: Any) -> Any:
-    """The same with its pictures and sounds as files: who needs them decodes them, and says which cannot be."""
-    for name, feature in (table.features or {}).items():
-        if getattr(feature, "decode", None) is True:
-            table = table.cast_column(name, dataclasses.replace(feature, decode=False))
-    return table
+def _kind(feature: Any) -> str:
+    kind = type(feature).__name__
+    return str(feature.dtype) if kind == "Value" else kind
 
 
 def _one_of(name: str, names: Iterable[str]) -> str:

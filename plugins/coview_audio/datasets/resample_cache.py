@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tempfile
 from contextlib import suppress
@@ -16,21 +17,26 @@ from coview_audio.resample import resampled
 from coview_audio.sound import Sound
 
 
-def read_at(path: Path, rate: int) -> Sound:
+def read_at(file: Path | io.BytesIO, rate: int, *, name: str = "") -> Sound:
     """The sound of a file at a rate.
 
     What has to be resampled is kept in ``$COVIEW_DATA/resampled`` (or in coview's cache folder) as float16, the error
     of whose eleven bits is 66 dB below the sample; a file that has changed since is read again. Where the folder
     cannot be written, nothing is kept.
 
+    Args:
+        file: By its path, or its bytes.
+        rate: Samples a second, in Hz.
+        name: Of the file in messages; by default its path.
+
     Raises:
         SampleError: If the file cannot be read.
     """
-    kept = _place(path, rate)
+    kept = _place(file, rate)
     if kept is not None and kept.is_file():
         with suppress(OSError, ValueError, EOFError):  # one that is damaged is made again
             return Sound(np.load(kept).astype(np.float32), rate)
-    sound = decode(path)
+    sound = decode(file, name=name)
     if sound.rate == rate:
         return sound
     samples_T = resampled(sound, rate).samples_T.astype(np.float16)
@@ -41,12 +47,15 @@ def read_at(path: Path, rate: int) -> Sound:
     return Sound(samples_T.astype(np.float32), rate)
 
 
-def _place(path: Path, rate: int) -> Path | None:
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    of = f"{path.absolute()}\0{state.st_size}\0{state.st_mtime_ns}\0{rate}"
+def _place(file: Path | io.BytesIO, rate: int) -> Path | None:
+    if isinstance(file, Path):
+        try:
+            state = file.stat()
+        except OSError:
+            return None
+        of = f"{file.absolute()}\0{state.st_size}\0{state.st_mtime_ns}\0{rate}"
+    else:
+        of = f"{hashlib.blake2b(file.getbuffer(), digest_size=16).hexdigest()}\0{rate}"
     name = hashlib.blake2b(of.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
     return coview.data_folder("resampled") / name[:2] / f"{name}.npy"
 

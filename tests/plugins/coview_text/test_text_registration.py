@@ -30,7 +30,7 @@ def test_every_target_loads_and_every_parameter_is_documented(component):
     assert parameters.doc
     for parameter in parameters.parameters:
         assert parameter.doc, parameter.name
-    assert component.extra == "coview[text]"
+    assert component.extra == ("coview[text,hub]" if component.name == "hub" else "coview[text]")
 
 
 def test_declaring_imports_nothing_heavy():

@@ -1,0 +1,111 @@
+"""The Hugging Face library of data sets, as coview loads with it: without bars, and with messages for people."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from coview.errors import CoviewError
+from coview.plugins.hub import hub_or_cache
+
+_EXTRA = "pip install 'coview[hub]'"
+
+
+def local(path: str, config: str | None, folder: str | None) -> Callable[[bool], Any]:
+    """What loads the splits of a folder, streamed or whole, by their names."""
+    root = Path(path).expanduser()
+
+    def load(stream: bool) -> Any:
+        datasets = library()
+        with explaining(datasets, path):
+            if (root / "dataset_dict.json").is_file() or (root / "state.json").is_file():
+                found = datasets.load_from_disk(str(root))
+                parts = found if isinstance(found, Mapping) else {"train": found}
+                return {name: part.to_iterable_dataset() for name, part in parts.items()} if stream else parts
+            return datasets.load_dataset(str(root), config, data_dir=folder, streaming=stream)
+
+    return load
+
+
+def on_the_hub(path: str, config: str | None, revision: str | None, folder: str | None) -> Callable[[bool], Any]:
+    """What loads the splits of the hub's repository, streamed or whole, by their names."""
+
+    def load(stream: bool) -> Any:
+        datasets = library()
+        with (
+            hub_or_cache() as unreachable,
+            _offline(datasets, bool(unreachable)),
+            explaining(datasets, path, unreachable),
+        ):
+            return datasets.load_dataset(path, config, revision=revision, data_dir=folder, streaming=stream)
+
+    return load
+
+
+def library() -> Any:
+    """The package, without its bars."""
+    try:
+        import datasets
+    except ModuleNotFoundError as error:
+        raise CoviewError("data sets of the Hugging Face hub need the package 'datasets'", hint=_EXTRA) from error
+    datasets.disable_progress_bars()
+    return datasets
+
+
+@contextmanager
+def _offline(datasets: Any, offline: bool) -> Iterator[None]:
+    """Within it, the library looks at its cache only; it has read the hub's setting once for all."""
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = before or offline
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
+
+
+@contextmanager
+def explaining(datasets: Any, path: str, unreachable: str = "") -> Iterator[None]:
+    """Turns what the library raises for data that is not there, or not readable, into a message."""
+    try:
+        with _sounds_as_files(datasets):
+            yield
+    except (OSError, ValueError, datasets.exceptions.DatasetsError, EOFError, RuntimeError) as error:
+        is_wrapped = isinstance(error, datasets.exceptions.DatasetGenerationError)
+        reason = str(error.__cause__ if is_wrapped and error.__cause__ else error)
+        what = reason.splitlines()[0] if reason else type(error).__name__
+        if unreachable:
+            raise CoviewError(
+                f'data set "{path}" is not in the cache of Hugging Face, and {unreachable}',
+                hint='connect to the hub once, or give a folder: use = "…/hub:/path/to/folder"',
+            ) from error
+        raise CoviewError(f'data set "{path}" cannot be loaded: {what}') from error
+
+
+@contextmanager
+def _sounds_as_files(datasets: Any) -> Iterator[None]:
+    """Within it, the library takes sound files as they are: it asks for a codec, even for what it does not decode."""
+    before = datasets.Audio.encode_example
+
+    def encode(feature: Any, value: Any) -> dict[str, Any]:
+        if isinstance(value, Mapping):
+            return before(feature, value) if "array" in value else {key: value.get(key) for key in ("bytes", "path")}
+        if isinstance(value, bytes):
+            return {"bytes": value, "path": None}
+        return {"bytes": None, "path": str(value)}
+
+    datasets.Audio.encode_example = encode
+    try:
+        yield
+    finally:
+        datasets.Audio.encode_example = before
+
+
+def undecoded(table: Any) -> Any:
+    """The same with its pictures and sounds as files: who needs them decodes them, and says which cannot be."""
+    for name, feature in (table.features or {}).items():
+        if getattr(feature, "decode", None) is True:
+            table = table.cast_column(name, dataclasses.replace(feature, decode=False))
+    return table

@@ -1,0 +1,158 @@
+"""``use = "text/hub:NAME"``: texts of a Hugging Face data set, or pairs of them that people have judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Gt, Lt
+
+import coview
+
+
+class HubTexts(coview.HubDataset):
+    """Texts of a Hugging Face data set: of the hub, or a local folder that the library reads.
+
+    With ``pair`` every row is two texts, whose similarity people have judged: the samples are the texts of both
+    columns, each once, and the judgements are what the evaluator ``similarity`` looks at.
+
+    Where the data set has no split to test on, a seeded one is made, with no group on both sides, or stratified by
+    class. A sample's id is the split and row, with the column for pairs. A row without a text, or without the score
+    where a column is named for it, is skipped, named and counted; a pair without a score is left out.
+
+    Args:
+        split: "train" or "test".
+        config: Of data sets that have several.
+        revision: Branch, tag or commit of the hub's repository; absent: its newest. Give one for results that can be
+            repeated.
+        folder: In the repository, if it holds several data sets in folders.
+        text: The column of the texts; absent: "text", or the only one of strings.
+        pair: The column of a second text, which is compared with the first. Absent: none.
+        label: The column of the class; absent: the only one of that type, or "label". "" for none; pairs have none.
+        score: The column of numbers that people have given, to a text or to a pair. Absent: none.
+        group: The column of what must not be on both sides of a split that is made here, such as an author. Absent:
+            none.
+        train_split: The data set's name of the training split.
+        test_split: Likewise; absent: the first that there is of test, validation, valid and dev, or a share of the
+            training split.
+        first: Stream only so many rows of each split, and leave the rest on the hub; absent: all.
+        test_fraction: Share that is held out where there is no split to test on.
+        split_seed: Seed of that split, on purpose not the run's.
+    """
+
+    modalities: tuple[str, ...] = ("text",)
+
+    def __init__(
+        self,
+        *,
+        split: str = "train",
+        config: str | None = None,
+        revision: str | None = None,
+        folder: str | None = None,
+        text: str | None = None,
+        pair: str | None = None,
+        label: str | None = None,
+        score: str | None = None,
+        group: str | None = None,
+        train_split: str = "train",
+        test_split: str | None = None,
+        first: Annotated[int, Gt(0)] | None = None,
+        test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
+        split_seed: int = 0,
+    ) -> None:
+        if pair is not None and (text is None or score is None):
+            raise ValueError("pair needs text, the column of the first text, and score, the column of the judgements")
+        if pair is not None and label:
+            raise ValueError("a pair has no label: its two texts are samples of their own")
+        # a column of scores is often called "label", and is no class
+        no_label = pair is not None or (label is None and score == "label")
+        super().__init__(
+            coview.HubRows(
+                self.path,
+                split=split,
+                config=config,
+                revision=revision,
+                folder=folder,
+                train_split=train_split,
+                test_split=test_split,
+                label="" if no_label else label,
+                group=group,
+                first=first,
+                test_fraction=test_fraction,
+                split_seed=split_seed,
+            )
+        )
+        self._text = self._only_text() if text is None else self.rows.check(text)
+        self._score = None if score is None else self.rows.check(score)
+        self.pairs: coview.Pairs | None = None
+        self._places: list[tuple[int, str]] | None = None
+        if pair is not None and self._score is not None:
+            self._places, self.pairs = self._paired(self.rows.check(pair), self._score)
+
+    def __len__(self) -> int:
+        return len(self.rows) if self._places is None else len(self._places)
+
+    def __getitem__(self, index: int, /) -> coview.Sample:
+        number, column = (index, self._text) if self._places is None else self._places[index]
+        row, name = self.rows[number], self.rows.id(number)
+        if self._places is not None:
+            name = f"{name}/{column}"
+        text = row[column]
+        if not _is_text(text):
+            fault = f"is no text but {text!r:.40}" if text is not None and not isinstance(text, str) else "has no text"
+            raise coview.SampleError(f"{self.path} {name}", f'"{column}" {fault}')
+        score = None
+        if self._score is not None and self.pairs is None:
+            score = _number(row[self._score])
+            if score is None:
+                raise coview.SampleError(f"{self.path} {name}", f'"{self._score}" is no number: {row[self._score]!r}')
+        return coview.Sample(
+            {"text": text}, id=name, label=self.rows.label_of(row), score=score, group=self.rows.group_of(row)
+        )
+
+    def _only_text(self) -> str:
+        return "text" if "text" in self.rows.columns else self.rows.only("string", "texts", "text")
+
+    def _paired(self, pair: str, score: str) -> tuple[list[tuple[int, str]], coview.Pairs]:
+        """The row and column of each text, equal ones once, and the pairs of these."""
+        places: list[tuple[int, str]] = []
+        known: dict[str, int] = {}
+        judged: list[tuple[int, int, float]] = []
+        for number in range(len(self.rows)):
+            row: Mapping[str, Any] = self.rows[number]
+            ends = []
+            for column in (self._text, pair):
+                place = known.setdefault(row[column], len(places)) if _is_text(row[column]) else len(places)
+                if place == len(places):
+                    places.append((number, column))
+                ends.append(place)
+            value = _number(row[score])
+            if value is not None:
+                judged.append((ends[0], ends[1], value))
+        if not judged:
+            raise coview.CoviewError(f'"{self.path}": no row of the split has a number in "{score}"')
+        first_P, second_P, score_P = (np.array(column) for column in zip(*judged, strict=True))
+        return places, coview.Pairs(first_P, second_P, score_P)
+
+
+def hub_texts(name: str) -> type[HubTexts]:
+    """The factory of ``text/hub:NAME``.
+
+    Args:
+        name: A hub id, such as ``princeton-nlp/datasets-for-simcse``, or a folder.
+    """
+    return HubTexts.of(name)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
