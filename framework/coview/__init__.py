@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from coview.errors import RecipeError as RecipeError
     from coview.errors import SampleError as SampleError
     from coview.errors import few as few
-    from coview.evaluate.contracts import EncoderEvaluator as EncoderEvaluator
     from coview.evaluate.cka import cka as cka
+    from coview.evaluate.contracts import EncoderEvaluator as EncoderEvaluator
     from coview.evaluate.contracts import Evaluator as Evaluator
     from coview.evaluate.encoder_subject import EncoderSubject as EncoderSubject
     from coview.evaluate.features import Features as Features
