@@ -19,6 +19,7 @@ class Arrows:
     """Unit vectors in a plane, at multiples of 30 degrees; four classes of three neighbours."""
 
     classes = tuple("abcd")
+    version, licence, citation = "1", "none", ""
 
     def __len__(self):
         return 12
