@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from coview.data.atomic import replacing
 from coview.data.batch import Batch, Skipped
+from coview.data.content import content_hash
 from coview.data.contracts import Collates, Dataset, Modality
 from coview.data.loader import sample_loader
 from coview.data.pairs import Pairs
@@ -36,10 +37,13 @@ class Embedded:
     Attributes:
         features: The representations and what is known about the samples, on the CPU.
         skipped: Samples that could not be read.
+        content_N: int64, equal where the samples' values are, where the embedding is of raw features and the values
+            are of a kind that has a :func:`coview.data.content.content_hash`.
     """
 
     features: FeatureSplit
     skipped: tuple[Skipped, ...]
+    content_N: Tensor | None = None
 
     @property
     def rows(self) -> np.ndarray:
@@ -72,8 +76,8 @@ def embed_split(
         show: Goes through the batches and shows how far they are.
     """
 
-    def encode(batch: Any) -> Tensor:
-        return cast(Encoder, encoder)(batch).pooled_ND.float()
+    def encode(batch: Any) -> tuple[Tensor, None]:
+        return cast(Encoder, encoder)(batch).pooled_ND.float(), None
 
     encoder.eval()
     with torch.no_grad():
@@ -90,7 +94,11 @@ def embed_raw(
     show: Show = lambda batches: batches,
 ) -> Embedded:
     """The modality's raw features of a split: the control that any encoder has to beat."""
-    return _embed(lambda x: x, dataset, split, modality_name, _Raw(features_of), torch.device("cpu"), workers, show)
+
+    def encode(batch: Any) -> tuple[Tensor, Tensor | None]:
+        return batch["features"], batch.get("content")
+
+    return _embed(encode, dataset, split, modality_name, _Raw(features_of), torch.device("cpu"), workers, show)
 
 
 def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
@@ -104,7 +112,8 @@ def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
     except (OSError, SafetensorError, ValueError):
         return None
     skipped = tuple(Skipped(*row) for row in json.loads(metadata.get("skipped", "[]")))
-    return Embedded(FeatureSplit(**tensors), skipped)
+    content_N = tensors.pop("content_N", None)
+    return Embedded(FeatureSplit(**tensors), skipped, content_N)
 
 
 def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
@@ -116,22 +125,28 @@ def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
         for name in ("x_ND", "ids_N", "labels_N", "scores_N", "groups_N", "pairs_P2", "pair_scores_P")
         if (tensor := getattr(split, name)) is not None
     }
+    if embedded.content_N is not None:
+        tensors["content_N"] = embedded.content_N
     with replacing(path) as beside:
         save_file(tensors, beside, metadata={"of": json.dumps(of), "skipped": json.dumps(embedded.skipped)})
 
 
 @dataclass(frozen=True)
 class _Raw:
-    """Makes batches that are the raw features."""
+    """Makes batches that are the raw features, and what tells equal values."""
 
     features_of: Callable[[Sequence[Any]], np.ndarray]
 
-    def collate(self, values: Sequence[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(self.features_of(values), dtype=np.float32))
+    def collate(self, values: Sequence[Any]) -> dict[str, Tensor]:
+        features = torch.from_numpy(np.ascontiguousarray(self.features_of(values), dtype=np.float32))
+        hashes = [content_hash(value) for value in values]
+        if None in hashes:
+            return {"features": features}
+        return {"features": features, "content": torch.tensor(hashes, dtype=torch.int64)}
 
 
 def _embed(
-    encode: Callable[[Any], Tensor],
+    encode: Callable[[Any], tuple[Tensor, Tensor | None]],
     dataset: Dataset,
     split: str,
     modality_name: str,
@@ -143,17 +158,20 @@ def _embed(
     skipped = SkippedSamples(len(dataset), split)
     rows: list[Tensor] = []
     columns: dict[str, list[Tensor | None]] = {"ids": [], "labels": [], "scores": [], "groups": []}
+    contents: list[Tensor | None] = []
     loader = sample_loader(dataset, modality_name, collates, batch_size=_BATCH, workers=workers)
     for batch in show(loader):
         skipped.add(batch.skipped)
         if len(batch):
-            rows.append(encode(batch.to(device).inputs[modality_name]).cpu())
+            x_ND, content_N = encode(batch.to(device).inputs[modality_name])
+            rows.append(x_ND.cpu())
+            contents.append(content_N)
             for name, values in columns.items():
                 values.append(getattr(batch, name))
     joined = {f"{name}_N": _join(values) for name, values in columns.items()}
     pairs = _pairs(getattr(dataset, "pairs", None), len(dataset), skipped)
     features = FeatureSplit(x_ND=torch.cat(rows), **cast(dict[str, Any], joined), **pairs)
-    return Embedded(features, tuple(skipped.samples.values()))
+    return Embedded(features, tuple(skipped.samples.values()), _join(contents))
 
 
 def _pairs(pairs: Pairs | None, size: int, skipped: SkippedSamples) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from coview.data.sample import id_as_int64
 from coview.errors import CoviewError
 from coview.evaluate.contracts import EncoderEvaluator, Evaluator
 from coview.evaluate.result import Result
+from coview.experiment.checking_leaks import check_leaks
 from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED, FeatureKind, FeatureStore
 from coview.experiment.splits import DataSource, Splits
 from coview.plugins.lifecycle import Evaluated
@@ -122,7 +123,11 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
     """Writes ``results.json``; results of an earlier evaluation under another protocol stay."""
     path = store.folder.results
     new = {_identity(row) for row in (result.as_json() for result in results)}
-    kept = [row for row in read_rows(path) if _identity(row) not in new]
+    before = _read(path)
+    kept = [row for row in before.get("results", []) if _identity(row) not in new]
+    leaks = {
+        found["data"]: found for found in [*before.get("leaks", []), *check_leaks(store, _trained_and_tested(planned))]
+    }
     document = {
         "run": store.recipe.name,
         "recipe_hash": store.recipe.hash,
@@ -141,6 +146,7 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
             for split, skipped in of.skipped.items()
             for sample in skipped
         ],
+        "leaks": list(leaks.values()),
         "skipped_evaluators": [{"evaluator": p.table.use, "reason": p.skipped} for p in planned if p.skipped],
     }
     for result in results:
@@ -165,11 +171,21 @@ def _described(store: FeatureStore) -> dict[str, str]:
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a ``results.json``; none if there is no such file."""
-    try:
-        rows: list[dict[str, Any]] = json.loads(path.read_text())["results"]
-    except FileNotFoundError:
-        return []
+    rows: list[dict[str, Any]] = _read(path).get("results", [])
     return rows
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return document
+
+
+def _trained_and_tested(planned: Iterable[Planned]) -> list[DataSource]:
+    """The data of which evaluators learn from one split and are tested on another."""
+    return [plan.source for plan in planned if not plan.skipped and {"train", "test"} <= set(plan.evaluator.splits)]
 
 
 def evaluate_run(

@@ -117,6 +117,10 @@ class FeatureStore:
         splits = {name: _to(self._part(kind, name, names)[1], self.device) for name in names}
         return Features(splits, self.reference.classes)
 
+    def raw(self, split: str) -> Embedded:
+        """The raw features of a whole split, and what tells equal samples."""
+        return self._embedded("raw", split)
+
     def subject(self, kind: FeatureKind, names: tuple[str, ...]) -> EncoderSubject:
         """The encoder itself with the samples of some splits, and their features."""
         modality = build_modalities(self.recipe, self.registry)[self.modality]
@@ -182,6 +186,7 @@ class FeatureStore:
             "version": dataset.version,
             "recipe": self.recipe.hash,
             "modality": self.modality,
+            **({"content": True} if kind == "raw" else {}),
         }
         embedded = read_embedded(path, of)
         if embedded is None:

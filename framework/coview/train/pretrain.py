@@ -36,6 +36,7 @@ from coview.recipe.recipe import Recipe
 from coview.train.checkpoint import Checkpoint, save_checkpoint
 from coview.train.device import Precision
 from coview.train.gradient import Gradient, GradientOfBatch
+from coview.train.layout import trains_channels_last
 from coview.train.length import CheckpointDue, Length
 from coview.train.loss_watch import LossWatch
 from coview.train.optimizer import build_optimizer
@@ -97,7 +98,8 @@ class Pretraining:
         self._observer = Observer()
         self._watch = LossWatch(accelerator.device)
         device = accelerator.device
-        layout: Any = {"memory_format": torch.channels_last} if recipe.train.channels_last else {}
+        self._channels_last = trains_channels_last(topology, device, asked=recipe.train.channels_last)
+        layout: Any = {"memory_format": torch.channels_last} if self._channels_last else {}
         topology.to(device, **layout)
         if accelerator.num_processes > 1:
             synchronise_batch_norm(topology.student)
@@ -145,7 +147,7 @@ class Pretraining:
             rows=train.grad_cache,
             batch_size=train.batch_size // self.accelerator.num_processes,
             seed=self.recipe.seed,
-            channels_last=train.channels_last,
+            channels_last=self._channels_last,
         )
         self.topology.train()
         # closed here, whatever happens: loader processes that a traceback keeps alive would outlive the run

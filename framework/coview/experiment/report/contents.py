@@ -30,6 +30,7 @@ class Contents:
         encoder, checkpoint: What was evaluated.
         dataset: Name, version, licence and citation of the data.
         skipped_samples, skipped_evaluators: What was left out, and the reason.
+        leaks: Of each data set that was trained and tested on, what both splits have.
         views: A caption and the HTML of each view, for a few samples.
     """
 
@@ -44,6 +45,7 @@ class Contents:
     dataset: Mapping[str, Any]
     skipped_samples: Sequence[Mapping[str, Any]]
     skipped_evaluators: Sequence[Mapping[str, Any]]
+    leaks: Sequence[Mapping[str, Any]]
     views: Sequence[Mapping[str, Any]]
 
 
@@ -72,6 +74,7 @@ def read_contents(folder: RunFolder) -> Contents:
         dataset=found.get("dataset") or {},
         skipped_samples=found.get("skipped_samples", []),
         skipped_evaluators=found.get("skipped_evaluators", []),
+        leaks=found.get("leaks", []),
         views=_read_json(folder.views, []),
     )
 

@@ -62,6 +62,7 @@ def _page(contents: Contents) -> dict[str, Any]:
         "skipped_samples": contents.skipped_samples[:_LISTED],
         "skipped_count": len(contents.skipped_samples),
         "skipped_evaluators": contents.skipped_evaluators,
+        "leaks": contents.leaks,
         "environment": _environment(contents.environment),
         "libraries": contents.environment.get("libraries") or {},
         "plugins": contents.environment.get("plugins") or {},
@@ -162,6 +163,11 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
             f"The loss was not a finite number in {len(broken)} of {len(contents.metrics)} logged steps, "
             f"first at step {broken[0]}."
         )
+    notes += [
+        f"Train and test of {leak['data']} are not apart: {leak['said']}."
+        for leak in contents.leaks
+        if leak["exact"] or leak["near"] or leak["groups"]
+    ]
     if any("pretrained" in row.by_features and len(row.by_features) == 1 for row in rows):
         notes.append("Some numbers have no control beside them; on their own they say little.")
     if (contents.environment.get("git") or {}).get("dirty"):

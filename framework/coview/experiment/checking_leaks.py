@@ -1,0 +1,36 @@
+"""Whether the test splits that a run is evaluated on hold what their train splits hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from coview.evaluate.leaks import NEAR, find_leaks
+from coview.experiment.feature_store import FeatureStore
+from coview.experiment.splits import DataSource
+
+
+def check_leaks(store: FeatureStore, sources: Iterable[DataSource]) -> list[dict[str, Any]]:
+    """What each data set's test split has of its train split, for ``results.json``; a leak is a warning as well."""
+    found = []
+    for source in {source.key: source for source in sources}.values():
+        of_data = store.on(source)
+        train, test = of_data.dataset("train"), of_data.dataset("test")
+        leaks = find_leaks(of_data.raw("train"), of_data.raw("test"))
+        if leaks:
+            store.console.print(f"warning: {source.table.use}: {leaks}", highlight=False, markup=False, soft_wrap=True)
+        found.append(
+            {
+                "data": source.table.use,
+                "train": leaks.train,
+                "test": leaks.test,
+                "exact": leaks.exact,
+                "near": leaks.near,
+                "near_is": f"cosine of centred raw features of at least {NEAR}",
+                "examined": leaks.examined,
+                "groups": leaks.groups,
+                "examples": [{"test": test[row].id, "train": train[of].id} for row, of in leaks.examples],
+                "said": str(leaks),
+            }
+        )
+    return found
