@@ -129,16 +129,25 @@ def test_an_export_that_fails_leaves_the_one_before(call, own_run, monkeypatch, 
     assert sorted(path.name for path in (own_run.path / "export" / "hf").iterdir()) == before
 
 
-def test_an_encoder_that_has_no_export_says_so(call, own_run, monkeypatch):
+def test_an_encoder_that_has_no_export_says_so_and_which_have(call, own_run, monkeypatch):
+    done = call("export", own_run.path, "--to", "sentence-transformers")
+    assert done.status == 2
+    assert done.err == (
+        'error: the encoder "resnet18" cannot be exported to sentence-transformers: '
+        "it has no export_sentence_transformers\n"
+        "  what can be: hf:NAME, sentence-transformers:NAME, text_transformer\n"
+    )
+
     class Mute(torch.nn.Module):
         width = 3
 
     monkeypatch.setattr(Run, "encoder", Mute())
     done = call("export", own_run.path, "--to", "hf")
-    assert (done.status, done.err) == (2, 'error: the encoder "resnet18" cannot be exported: it has no export_hf\n')
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith('error: the encoder "resnet18" cannot be exported to hf: it has no export_hf\n')
     assert not (own_run.path / "export").exists()
 
 
-def test_there_is_one_kind_of_export(own_run):
-    with pytest.raises(coview.CoviewError, match='no export to "onnx"; there is: hf'):
+def test_the_forms_that_there_are_are_named(own_run):
+    with pytest.raises(coview.CoviewError, match='no export to "onnx"; there is: hf, sentence-transformers'):
         coview.export(own_run, to="onnx")

@@ -94,10 +94,10 @@ def embed(path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
 @click.option(
     "--to",
     required=True,
-    type=click.Choice(["hf"]),
-    help="A folder that transformers' AutoModel, or timm, loads.",
+    type=click.Choice(["hf", "sentence-transformers"]),
+    help="A folder that transformers' AutoModel, or timm, loads; or SentenceTransformer, for texts.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder; RUN/export/hf by default.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder; RUN/export/… by default.")
 def export(path: Path, to: str, out: Path | None) -> None:
     """Write the encoder in a form that other libraries load."""
     from coview.experiment.export import export as write

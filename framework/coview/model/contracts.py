@@ -65,3 +65,15 @@ class ExportsToHub(Protocol):
         A modality's come first and may name what they prepare; an encoder's may use it.
         """
         ...
+
+
+@runtime_checkable
+class ExportsToSentenceTransformers(Protocol):
+    """An encoder of texts that can be written as a folder which sentence-transformers loads."""
+
+    def export_sentence_transformers(self, folder: Path, /) -> str:
+        """Writes into the folder and returns the Python lines that load what was written.
+
+        The ``encode`` of what they load has to give the encoder's ``pooled_ND``.
+        """
+        ...

@@ -16,6 +16,7 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 import coview
 from coview_text.encoders.loading import found
 from coview_text.encoders.pooling import IN_WORDS, Pooling, pool
+from coview_text.encoders.sentence_folder import write_sentence_folder
 from coview_text.encoders.tokenizing import Tokenize
 
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embd_pdrop",
@@ -68,6 +69,10 @@ class HuggingFaceTextEncoder(nn.Module):
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder, tokenizer included."""
         return export(self.model, self.collate, self.pooling, folder)
+
+    def export_sentence_transformers(self, folder: Path, /) -> str:
+        """Writes a folder of sentence-transformers: transformer, tokenizer and pooling."""
+        return write_sentence_folder(self.model, self.collate, self.pooling, folder)
 
 
 def encode(model: Any, batch: Mapping[str, Tensor], pooling: Pooling) -> coview.Encoding:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_text.encoders.loading import found
+from coview_text.encoders.sentence_folder import loading_lines
 from coview_text.encoders.tokenizing import Tokenize
 
 
@@ -57,14 +58,19 @@ class SentenceTransformerEncoder(nn.Module):
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a folder of sentence-transformers, which transformers loads too, without what follows the pooling."""
-        with coview.no_progress_bar():
-            self.model.save(str(folder))
-        return (
-            "from sentence_transformers import SentenceTransformer\n"
-            f"model = SentenceTransformer({str(folder)!r})\n"
-            f"model.max_seq_length = {self.collate.max_length}\n"
-            "features = model.encode(texts, convert_to_tensor=True)"
-        )
+        return self.export_sentence_transformers(folder)
+
+    def export_sentence_transformers(self, folder: Path, /) -> str:
+        """Writes a folder of sentence-transformers whose texts are cut, and prompted, as here: by no prompt."""
+        model = self.model
+        kept = model.max_seq_length, model.default_prompt_name
+        model.max_seq_length, model.default_prompt_name = self.collate.max_length, None
+        try:
+            with coview.no_progress_bar():
+                model.save(str(folder))
+        finally:
+            model.max_seq_length, model.default_prompt_name = kept
+        return loading_lines(folder)
 
 
 def sentence_transformer(name: str) -> Callable[..., SentenceTransformerEncoder]:

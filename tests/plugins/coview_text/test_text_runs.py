@@ -109,7 +109,27 @@ def test_a_run_from_texts_to_an_exported_encoder(write_recipe, table, registry, 
     with torch.no_grad():
         exec(lines, scope)
     assert torch.allclose(scope["features"], found[0], atol=1e-5)
+    _, lines = coview.export(loaded, to="sentence-transformers")
+    exec(lines, scope)
+    assert torch.allclose(scope["features"].cpu(), found[0], atol=1e-5)
     assert "**" in preview_of(run.path), "the previews mark what differs"
+
+
+def test_mteb_takes_what_is_exported(write_recipe, table, registry, tmp_path):
+    mteb = pytest.importorskip("mteb", reason="mteb is not installed")
+    from datasets import Dataset
+    from mteb.models import SentenceTransformerEncoderWrapper
+    from torch.utils.data import DataLoader
+
+    recipe = coview.load_recipe(write_recipe(RECIPE.format(path=table, workers=0)), registry=registry)
+    run = coview.run(recipe, tmp_path / "runs", registry=registry, quiet=True)
+    folder, _ = coview.export(run, to="sentence-transformers")
+    model = SentenceTransformerEncoderWrapper(str(folder), device="cpu")
+    dataset = registry.build("dataset", "text_table", supplied={"split": "test"}, path=str(table), label="kind")
+    texts = Dataset.from_dict({"text": [dataset[index]["text"] for index in range(len(dataset))]})
+    task = mteb.get_task("Banking77Classification").metadata
+    found = model.encode(DataLoader(texts, batch_size=4), task_metadata=task, hf_split="test", hf_subset="default")
+    assert torch.allclose(torch.as_tensor(found).cpu(), coview.embed(run), atol=1e-5)
 
 
 def preview_of(path: Path) -> str:

@@ -1,0 +1,65 @@
+"""A transformers model of texts and its pooling as a folder of sentence-transformers."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import coview
+from coview_text.encoders.pooling import Pooling
+from coview_text.encoders.tokenizing import Tokenize
+
+_MODES: dict[Pooling, str] = {
+    "mean": "pooling_mode_mean_tokens",
+    "cls": "pooling_mode_cls_token",
+    "last": "pooling_mode_lasttoken",
+}
+
+
+def write_sentence_folder(model: Any, collate: Tokenize, pooling: Pooling, folder: Path) -> str:
+    """Writes the folder, and returns the lines that load it.
+
+    The files are those of sentence-transformers 2 to 6 (sbert.net, "Saving Sentence Transformer Models"): the library
+    writes them only of a model that it has loaded itself, with a random pooler where the run has none.
+
+    Args:
+        model: A transformers model with ``last_hidden_state``.
+        collate: Its tokenizer, and the tokens after which a text is cut.
+        pooling: How a text's vector is made of its tokens'.
+        folder: An empty one.
+    """
+    tokenizer = collate.tokenizer
+    side, tokenizer.padding_side = tokenizer.padding_side, "right"  # as in the run, whatever the model came with
+    try:
+        with coview.no_progress_bar():
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+    finally:
+        tokenizer.padding_side = side
+    takes_pooler = "add_pooling_layer" in inspect.signature(type(model).__init__).parameters
+    without = {"model_args": {"add_pooling_layer": False}} if takes_pooler else {}
+    modules = [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    ]
+    modes = {key: mode == pooling for mode, key in _MODES.items()}
+    (folder / "1_Pooling").mkdir()
+    for name, content in {
+        "modules.json": modules,
+        "sentence_bert_config.json": {"max_seq_length": collate.max_length, "do_lower_case": False, **without},
+        "1_Pooling/config.json": {"word_embedding_dimension": int(model.config.hidden_size), **modes},
+        "config_sentence_transformers.json": {"similarity_fn_name": "cosine"},
+    }.items():
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return loading_lines(folder)
+
+
+def loading_lines(folder: Path) -> str:
+    """The lines that load a folder and encode by it."""
+    return (
+        "from sentence_transformers import SentenceTransformer\n"
+        f"model = SentenceTransformer({str(folder)!r})\n"
+        "features = model.encode(texts, convert_to_tensor=True)"
+    )
