@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.embed import embed as embed
+    from coview.experiment.evaluate_encoder import evaluate_encoder as evaluate_encoder
     from coview.experiment.evaluating import evaluate_run as evaluate_run
     from coview.experiment.export import export as export
     from coview.experiment.run import Run as Run
@@ -101,6 +102,7 @@ _HOME = {
     "did_you_mean": "coview.plugins.nearest",
     "embed": "coview.experiment.embed",
     "evaluate_run": "coview.experiment.evaluating",
+    "evaluate_encoder": "coview.experiment.evaluate_encoder",
     "export": "coview.experiment.export",
     "few": "coview.errors",
     "folder_or_hub_id": "coview.plugins.model_source",

@@ -45,17 +45,39 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
 
 
 @click.command()
-@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("path", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
+@click.option("--encoder", metavar="USE", help="An encoder that no run has trained, such as timm:resnet18.")
+@click.option("--data", metavar="USE", help="What to measure it on, such as digits.")
 @set_option
+@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="For --encoder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-def evaluate(path: Path, sets: tuple[str, ...], as_json: bool) -> None:
-    """Evaluate a run again, by its own protocol or another.
+@click.pass_obj
+def evaluate(
+    disabled: tuple[str, ...],
+    path: Path | None,
+    encoder: str | None,
+    data: str | None,
+    sets: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Evaluate a run again, by its own protocol or another; or any encoder as it is loaded.
 
-    Another is given by --set, such as --set evaluate.0.k=5.
+    Another protocol is given by --set, such as --set evaluate.0.k=5.
     """
+    from coview.experiment.evaluate_encoder import evaluate_encoder
     from coview.experiment.evaluating import evaluate_run
+    from coview.plugins.discovery import load_plugins
 
-    done = evaluate_run(path, sets=sets)
+    if path is not None and encoder is None and data is None:
+        done = evaluate_run(path, sets=sets)
+    elif path is None and encoder is not None and data is not None:
+        done = evaluate_encoder(encoder, data, sets=sets, out=out, registry=load_plugins(disable=disabled))
+    else:
+        raise CoviewError(
+            "give either a run, or both --encoder and --data",
+            hint="coview evaluate runs/NAME, or coview evaluate --encoder timm:resnet18 --data digits",
+        )
     if as_json:
         print_json([result.as_json() for result in done.results])
         return

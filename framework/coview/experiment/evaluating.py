@@ -17,15 +17,14 @@ from coview.errors import CoviewError
 from coview.evaluate.contracts import EncoderEvaluator, Evaluator
 from coview.evaluate.result import Result
 from coview.experiment.checking_leaks import check_leaks
-from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED, FeatureKind, FeatureStore
+from coview.experiment.controls import FeatureKind, kinds_of, untrained_in_words
+from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED, FeatureStore
 from coview.experiment.splits import DataSource, Splits
 from coview.plugins.lifecycle import Evaluated
 from coview.recipe.recipe import ComponentTable
 
 if TYPE_CHECKING:
     from coview.experiment.run import Run
-
-KINDS: tuple[FeatureKind, ...] = ("pretrained", "untrained", "raw")
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result
         if plan.skipped:
             continue
         of_data = store.on(plan.source)
-        for kind in KINDS:
+        for kind in kinds_of(recipe, store.registry):
             # the same draws for every kind of features, so that a control is a paired one
             rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
             found = [
@@ -131,8 +130,9 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
     document = {
         "run": store.recipe.name,
         "recipe_hash": store.recipe.hash,
-        "checkpoint": f"step-{store.step}",
+        "checkpoint": f"step-{store.step}" if store.recipe.trains else "as it is loaded",
         "encoder": f"{store.modality} encoder of the {store.evaluated}, before the projector, evaluation mode, fp32",
+        "untrained": untrained_in_words(store.recipe, store.registry),
         "dataset": _described(store),
         "other_datasets": [_described(other) for other in store.others],
         "results": [*kept, *(result.as_json() for result in results)],

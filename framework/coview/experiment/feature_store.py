@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,14 +24,13 @@ from coview.data.values import readable_values
 from coview.evaluate.embedding import Embedded, embed_raw, embed_split, read_embedded, write_embedded
 from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
+from coview.experiment.controls import FeatureKind, untrained_recipe
 from coview.experiment.splits import DataSource, Splits
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.track.progress import track_items
 from coview.track.run_folder import RunFolder
-
-FeatureKind = Literal["pretrained", "untrained", "raw"]
 
 VALIDATION_FRACTION = 0.1
 VALIDATION_SEED = 0
@@ -103,7 +102,8 @@ class FeatureStore:
             return self
         if source.key not in self._others:
             other = replace(self, source=source, skipped={}, _others={}, _raw=None)
-            other._untrained = self._fresh()  # what it fits to data, it fits to the run's own
+            if untrained_recipe(self.recipe, self.registry) is not None:
+                other._untrained = self._fresh()  # what it fits to data, it fits to the run's own
             self._others[source.key] = other
         return self._others[source.key]
 
@@ -223,10 +223,11 @@ class FeatureStore:
         return topology.evaluated_encoder(self.modality).to(self.device)
 
     def _fresh(self) -> Topology:
-        """The model as training starts from it."""
+        """The untrained control, where there is one."""
         if self._untrained is None:
             own = self.splits(self.splits.own, "train")
-            self._untrained = build_topology(self.recipe, self.registry, own)
+            recipe = untrained_recipe(self.recipe, self.registry) or self.recipe
+            self._untrained = build_topology(recipe, self.registry, own)
         return self._untrained
 
 

@@ -72,7 +72,13 @@ class Run:
 
     @cached_property
     def topology(self) -> Topology:
-        """Student, teacher, queue and loss as of the latest checkpoint, on the CPU, in evaluation mode."""
+        """Student, teacher, queue and loss as of the latest checkpoint, on the CPU, in evaluation mode.
+
+        As they are built where nothing was trained, which leaves no checkpoint.
+        """
+        if not self.recipe.trains:
+            splits = Splits(self.recipe, self.registry)
+            return build_topology(self.recipe, self.registry, splits(splits.own, "train")).eval()
         topology = build_topology(self.recipe, self.registry)
         self.checkpoint.load_weights(topology)
         return topology.eval()
@@ -85,7 +91,7 @@ class Run:
     def store(self, splits: Splits, *, console: Console) -> FeatureStore:
         """The run's features of some data."""
         device = choose_device(self.recipe)
-        step = self.checkpoint.step
+        step = self.checkpoint.step if self.recipe.trains else 0
         return FeatureStore(self.recipe, self.registry, self.folder, self.topology, step, device, console, splits)
 
     def evaluated_as(self, recipe: Recipe, *, quiet: bool = False) -> Run:

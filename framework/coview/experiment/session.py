@@ -22,6 +22,7 @@ from coview.data.values import readable_samples
 from coview.data.views import ViewMaker
 from coview.errors import CoviewError, Interrupted, SampleError
 from coview.evaluate.result import Result
+from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.environment import describe_environment, mark_finished, write_environment
 from coview.experiment.evaluating import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
@@ -78,6 +79,7 @@ class Session:
         splits = Splits(recipe, registry)
         dataset = splits(splits.own, "train")
         planned = plan_evaluators(splits)
+        _check_purpose(recipe, planned)
         build_evaluated(splits, planned)
         topology = build_topology(recipe, registry, dataset)
         check_labels(recipe, topology.loss, dataset)
@@ -124,6 +126,8 @@ class Session:
             self._say(f"{self.recipe.name} on {environment['device']} in {precision}: {folder.path}")
         for warning in self.recipe.warnings:
             self._say(f"warning: {warning}")
+        if "untrained" not in kinds_of(self.recipe, self.registry):
+            self._say(f"untrained control: {untrained_in_words(self.recipe, self.registry)}")
         for plan in planned:
             if plan.skipped:
                 self._say(f"{plan.table.use} is left out: {plan.skipped}")
@@ -281,6 +285,17 @@ def write_report_or_say_why(folder: RunFolder, console: Console) -> None:
         write_report(folder)
     except CoviewError as error:
         console.print(f"no report: {error}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _check_purpose(recipe: Recipe, planned: list[Planned]) -> None:
+    """Raises :class:`CoviewError` if nothing would be trained, and nothing measured."""
+    if recipe.trains or not all(plan.skipped for plan in planned):
+        return
+    reasons = "; ".join(f"{plan.table.use}: {plan.skipped}" for plan in planned) or "there is no evaluator"
+    raise CoviewError(
+        f'nothing is trained, and nothing can be measured on "{recipe.data.use}": {reasons}',
+        hint="choose evaluators that suit the data, such as --set 'evaluate=[{use=\"similarity\"}]'",
+    )
 
 
 def _scalars(recipe: Recipe) -> dict[str, bool | int | float | str]:

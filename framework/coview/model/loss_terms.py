@@ -34,7 +34,7 @@ class LossTerms(nn.Module):
     """The weighted sum of a recipe's losses. Those that have parameters or buffers are its modules.
 
     Args:
-        terms: At least one.
+        terms: At least one, if it is to be called.
     """
 
     def __init__(self, terms: Sequence[Term]) -> None:

@@ -35,7 +35,10 @@ Schema = dict[str, Any]
 _IS_OF_SEVERAL: Schema = {"required": ["compare"], "properties": {"compare": {"required": ["recipes"]}}}
 """A comparison that names its recipes is none itself."""
 
-_REQUIRED = ("schema", "name", "data", "encoder", "loss", "train")
+_REQUIRED = ("schema", "name", "data", "encoder", "train")
+
+_NO_STEPS: Schema = {"required": ["steps"], "properties": {"steps": {"const": 0}}}
+"""A training that takes none needs no loss either."""
 
 
 def recipe_schema(registry: Registry) -> Schema:
@@ -99,9 +102,12 @@ def recipe_schema(registry: Registry) -> Schema:
         "if": {"not": {"anyOf": [{"required": ["extends"]}, _IS_OF_SEVERAL]}},
         "then": {
             "required": list(_REQUIRED),
+            "if": {"not": {"properties": {"train": _NO_STEPS}}},
+            "then": {"required": ["loss"]},
             "properties": {
                 "train": {
-                    "required": ["batch_size", "lr"],
+                    "if": {"not": _NO_STEPS},
+                    "then": {"required": ["batch_size", "lr"]},
                     "oneOf": [{"required": ["epochs"]}, {"required": ["steps"]}],
                 },
                 "data": {"required": ["use"]},

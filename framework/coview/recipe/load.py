@@ -32,9 +32,27 @@ def read_layers(
     layers = Layers()
     for document in read_with_parents(path):
         layers.add_document(document)
+    _add_overrides(layers, sets, overrides)
+    return layers
+
+
+def layers_of(
+    table: Mapping[str, Any], *, sets: Iterable[str] = (), overrides: Mapping[str, Any] | None = None
+) -> Layers:
+    """The same of a table that is in no file.
+
+    Raises:
+        RecipeError: If an override is no ``KEY=VALUE``.
+    """
+    layers = Layers()
+    layers.add_override(table, "")
+    _add_overrides(layers, sets, overrides)
+    return layers
+
+
+def _add_overrides(layers: Layers, sets: Iterable[str], overrides: Mapping[str, Any] | None) -> None:
     layers.add_override(parse_set(sets), "--set")
     layers.add_override(_overrides(overrides or {}), "overrides")
-    return layers
 
 
 def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:

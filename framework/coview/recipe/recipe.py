@@ -90,7 +90,7 @@ class Recipe:
         modality, augment, encoder, projector: For each modality.
         predictor: For each modality; empty where there is none.
         teacher, queue: Absent where there is none.
-        loss: The terms of the loss.
+        loss: The terms of the loss; may be empty where nothing is trained.
         train: ``[train]``.
         evaluate: The evaluators.
         sweep: The values to try; empty for a single run.
@@ -127,6 +127,11 @@ class Recipe:
     def modalities(self) -> tuple[str, ...]:
         """The modalities that have an encoder."""
         return tuple(self.encoder)
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is a step to take; else the encoder is evaluated as it is loaded."""
+        return self.train.steps != 0
 
     @property
     def hash(self) -> str:

@@ -39,7 +39,9 @@ class TopTable(BaseModel):
     )
     teacher: dict[str, Any] | None = Field(None, description="A target branch; absent: none.")
     queue: dict[str, Any] | None = Field(None, description="Earlier projections as further candidates; absent: none.")
-    loss: dict[str, Any] | list[dict[str, Any]] = Field(description="The loss, or several, which are added up.")
+    loss: dict[str, Any] | list[dict[str, Any]] | None = Field(
+        None, description="The loss, or several, which are added up. Not needed where `train.steps` is 0."
+    )
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
@@ -144,7 +146,11 @@ class TrainTable(BaseModel):
     model_config = _STRICT
 
     epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="Passes over the training split. Or `steps`.")
-    steps: Annotated[int, Field(ge=1)] | None = Field(None, description="Optimiser steps. Or `epochs`.")
+    steps: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="Optimiser steps. Or `epochs`. 0 trains nothing: the encoder is evaluated as it is loaded, and "
+        "neither a loss nor `batch_size` and `lr` are needed.",
+    )
     batch_size: Annotated[int, Field(ge=1)] = Field(description="Samples in a batch, over all ranks.")
     accumulate: Annotated[int, Field(ge=1)] = Field(
         1,

@@ -77,6 +77,8 @@ class _Validation:
         queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
         loss = [] if "loss" in broken else self._losses(self.table.get("loss"))
         train = None if "train" in broken else self._train(self.table.get("train"))
+        if self.table.get("loss") is None and (train is None or train.steps != 0):
+            self.mistakes.add(("loss",), "is missing; it takes the loss, or several")
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
@@ -117,8 +119,8 @@ class _Validation:
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
             **({} if teacher is None else {"teacher": as_json(teacher)}),
             **({} if queue is None else {"queue": as_json(queue)}),
-            "loss": loss[0][1] if isinstance(self.table["loss"], dict) else [table for _, table in loss],
-            "train": as_json(train),
+            **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
+            "train": {key: value for key, value in as_json(train).items() if train.steps or key in _WITHOUT_STEPS},
             "evaluate": [table for _, table in evaluate],
         }
         if sweep.grid or sweep.zip:
@@ -155,6 +157,8 @@ class _Validation:
         return self.components.own_table(model, table, path)
 
     def _train(self, table: Any) -> TrainTable | None:
+        if isinstance(table, dict) and table.get("steps") == 0:
+            table = {**_OF_NO_STEP, **table}
         train: TrainTable | None = self._own(TrainTable, table, ("train",))
         if train is None:
             return None
@@ -327,6 +331,10 @@ class _Validation:
                 found.append((term, _beside_use(checked[1], settings)))
         return found
 
+    def _as_given(self, tables: list[dict[str, Any]]) -> Any:
+        """The terms as ``[loss]`` or ``[[loss]]``, whichever the recipe has."""
+        return tables[0] if isinstance(self.table["loss"], dict) else tables
+
     def _evaluators(self, tables: Sequence[Any], used: tuple[str, ...]) -> list[tuple[EvaluateTable, dict[str, Any]]]:
         found = []
         for index, table in enumerate(tables):
@@ -358,5 +366,11 @@ def _beside_use(resolved: Mapping[str, Any], settings: BaseModel) -> dict[str, A
     rest = {key: value for key, value in resolved.items() if key != "use"}
     return {"use": resolved["use"], **as_json(settings), **rest}
 
+
+_OF_NO_STEP = {"batch_size": 1, "lr": 1.0}
+"""For what a recipe need not say that takes no step: nothing looks at them."""
+
+_WITHOUT_STEPS = ("steps", "device")
+"""What of ``[train]`` has an effect where no step is taken."""
 
 _OPTIMIZER_SETTINGS = {"momentum": ("sgd", "lars"), "betas": ("adamw",), "trust_coefficient": ("lars",)}

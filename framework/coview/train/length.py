@@ -36,6 +36,8 @@ class Length:
         Raises:
             CoviewError: If they are fewer than a batch.
         """
+        if not recipe.trains:
+            return cls(0, 1, 1)
         train = recipe.train
         batches = samples // train.batch_size
         if batches == 0:
