@@ -120,7 +120,7 @@ class _Validation:
             **({} if teacher is None else {"teacher": as_json(teacher)}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
-            "train": {key: value for key, value in as_json(train).items() if train.steps or key in _WITHOUT_STEPS},
+            "train": {key: value for key, value in as_json(train).items() if train.steps != 0 or key in _WITHOUT_STEPS},
             "evaluate": [table for _, table in evaluate],
         }
         if sweep.grid or sweep.zip:
