@@ -41,6 +41,14 @@ def written(registry, tmp_path_factory):
     return write_comparison_report(compared, found(compared, tmp_path / "runs", given_values), tmp_path / "report")
 
 
+def test_the_smallest_detectable_difference_says_at_which_level(written, registry, tmp_path):
+    words = " ".join(written.read_text().split())
+    assert "power 0.8, α = 0.05 / 3 = 0.017: Holm's correction holds the first of 3 pairs to that)" in words
+    of_two = comparison(registry)
+    path = write_comparison_report(of_two, found(of_two, tmp_path / "runs", values()), tmp_path / "report")
+    assert "escape this many seeds (paired t test, power 0.8, α = 0.05)." in " ".join(path.read_text().split())
+
+
 class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from coview.compare.rows import Table
 from coview.compare.statistics.agreement import Agreement, agreements
-from coview.compare.statistics.pairs import Pair, compare_pairs, smallest_detectable
+from coview.compare.statistics.pairs import Detectable, Pair, compare_pairs, smallest_detectable
 from coview.compare.statistics.ranks import Ranks, compare_ranks
 from coview.compare.statistics.scores import Scores, scores_of
 from coview.compare.statistics.summary import Summary, summarise
@@ -22,7 +22,7 @@ class ModalityAnalysis:
         scores: Its numbers.
         summaries: Of each variant, in the comparison's order.
         pairs: Of each two variants, the better one first.
-        detectable: The smallest difference that this many seeds can find.
+        detectable: The smallest difference that this many seeds can find; None for fewer than two.
         verdict: The answer in words.
         cautions: What has to be known with it.
     """
@@ -30,7 +30,7 @@ class ModalityAnalysis:
     scores: Scores
     summaries: Sequence[Summary]
     pairs: Sequence[Pair]
-    detectable: float
+    detectable: Detectable | None
     verdict: str
     cautions: Sequence[str]
 
