@@ -42,11 +42,11 @@ def written(registry, tmp_path_factory):
 
 
 def test_the_smallest_detectable_difference_says_at_which_level(written, registry, tmp_path):
-    words = " ".join(written.read_text().split())
+    words = " ".join(written.report.read_text().split())
     assert "power 0.8, α = 0.05 / 3 = 0.017: Holm's correction holds the first of 3 pairs to that)" in words
     of_two = comparison(registry)
-    path = write_comparison_report(of_two, found(of_two, tmp_path / "runs", values()), tmp_path / "report")
-    assert "escape this many seeds (paired t test, power 0.8, α = 0.05)." in " ".join(path.read_text().split())
+    other = write_comparison_report(of_two, found(of_two, tmp_path / "runs", values()), tmp_path / "report")
+    assert "escape this many seeds (paired t test, power 0.8, α = 0.05)." in " ".join(other.report.read_text().split())
 
 
 class Page(HTMLParser):
