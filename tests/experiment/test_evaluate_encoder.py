@@ -81,6 +81,9 @@ def test_what_it_writes_is_a_run(vit_run, registry):
     assert document["checkpoint"] == "as it is loaded"
     assert document["untrained"] == "the same architecture at random weights: pretrained = false"
     assert json.loads(vit_run.folder.environment.read_text())["finished"]
+    page = vit_run.folder.report.read_text()
+    assert "untrained: the same architecture at random weights: pretrained = false;" in page
+    assert "Nothing was trained: the encoder is measured as it is loaded." in page
     loaded = coview.load_run(vit_run.path, registry=registry)
     assert loaded.recipe.hash == vit_run.recipe.hash
     assert torch.equal(coview.embed(loaded), coview.embed(vit_run))

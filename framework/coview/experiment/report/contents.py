@@ -28,6 +28,8 @@ class Contents:
         metrics: The lines of ``metrics.jsonl``.
         results: Every number found.
         encoder, checkpoint: What was evaluated.
+        untrained: What the untrained control is.
+        trains: Whether its recipe takes a step.
         dataset: Name, version, licence and citation of the data.
         skipped_samples, skipped_evaluators: What was left out, and the reason.
         leaks: Of each data set that was trained and tested on, what both splits have.
@@ -42,6 +44,8 @@ class Contents:
     results: Sequence[Result]
     encoder: str
     checkpoint: str
+    untrained: str
+    trains: bool
     dataset: Mapping[str, Any]
     skipped_samples: Sequence[Mapping[str, Any]]
     skipped_evaluators: Sequence[Mapping[str, Any]]
@@ -61,9 +65,11 @@ def read_contents(folder: RunFolder) -> Contents:
             hint="A run's folder is runs/NAME/STAMP-HASH/.",
         )
     recipe = folder.recipe.read_text(encoding="utf-8")
+    tables = _tables(recipe)
+    train = tables.get("train")
     found = _read_json(folder.results, {})
     return Contents(
-        name=str(found.get("run") or _name_in(recipe) or folder.path.name),
+        name=str(found.get("run") or tables.get("name") or folder.path.name),
         recipe=recipe,
         recipe_hash=str(found.get("recipe_hash") or ""),
         environment=_read_json(folder.environment, {}),
@@ -71,6 +77,8 @@ def read_contents(folder: RunFolder) -> Contents:
         results=read_results(folder),
         encoder=str(found.get("encoder") or ""),
         checkpoint=str(found.get("checkpoint") or ""),
+        untrained=str(found.get("untrained") or "the same encoder before training"),
+        trains=not isinstance(train, dict) or train.get("steps") != 0,
         dataset=found.get("dataset") or {},
         skipped_samples=found.get("skipped_samples", []),
         skipped_evaluators=found.get("skipped_evaluators", []),
@@ -111,9 +119,8 @@ def _result(row: Mapping[str, Any], path: Path) -> Result:
         raise CoviewError(f"{path}: a result is not complete ({error}): {str(row)[:100]}") from error
 
 
-def _name_in(recipe: str) -> str | None:
+def _tables(recipe: str) -> dict[str, Any]:
     try:
-        name = tomllib.loads(recipe).get("name")
+        return tomllib.loads(recipe)
     except tomllib.TOMLDecodeError:  # still worth a report
-        return None
-    return name if isinstance(name, str) else None
+        return {}

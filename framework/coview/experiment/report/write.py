@@ -55,6 +55,8 @@ def _page(contents: Contents) -> dict[str, Any]:
         "forests": draw_forests(rows),
         "protocols": [(row, *_protocol(row)) for row in rows],
         "evaluated": ", ".join(part for part in (contents.encoder, contents.checkpoint) if part),
+        "untrained": contents.untrained,
+        "trains": contents.trains,
         "training": training,
         "diagnostics": diagnostics,
         "views": contents.views,
