@@ -61,9 +61,9 @@ def evaluate(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Evaluate a run again, by its own protocol or another; or any encoder as it is loaded.
+    """Evaluate a run again, or any encoder as it is loaded.
 
-    Another protocol is given by --set, such as --set evaluate.0.k=5.
+    Another protocol than the run's own is given by --set, such as --set evaluate.0.k=5.
     """
     from coview.experiment.evaluate_encoder import evaluate_encoder
     from coview.experiment.evaluating import evaluate_run

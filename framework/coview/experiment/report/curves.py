@@ -27,6 +27,7 @@ _TRAINING = {
     "loss": "What training makes small.",
     "lr": "Learning rate.",
     "samples_per_s": "Samples a second.",
+    "unchanged_views": "Share of the first samples' views that equal their original.",
 }
 _AXES = frozenset({"step", "epoch", "time"})
 
