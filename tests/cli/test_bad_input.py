@@ -97,7 +97,7 @@ def test_a_recipe_with_a_mistake(refused, write_recipe, sets, says):
         (["evaluate", "."], "there is no run in it\n  a run is a folder such as runs/NAME/STAMP-HASH"),
         (["embed", ".", "--out", "x.npy"], "there is no run in it"),
         (["export", ".", "--to", "hf"], "there is no run in it"),
-        (["export", ".", "--to", "onnx"], "'onnx' is not 'hf'"),
+        (["export", ".", "--to", "onnx"], "'onnx' is not one of 'hf', 'sentence-transformers'"),
         (["recipe", "list", "nowhere"], "error: nowhere: there is no such folder"),
         (["recipe", "diff", "quickstart", "nowhere"], "error: nowhere: no such file"),
         (["recipe", "show", "quickstart", "--cell", "0"], "0 is not in the range x>=1"),
