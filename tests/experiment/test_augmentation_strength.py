@@ -19,7 +19,7 @@ class Arrows:
     """Unit vectors in a plane, at multiples of 30 degrees; four classes of three neighbours."""
 
     classes = tuple("abcd")
-    version, licence, citation = "1", "none", ""
+    citation = licence = version = ""
 
     def __len__(self):
         return 12
@@ -130,3 +130,76 @@ def test_a_recipe_that_augments_nothing(call, write_recipe, command):
     done = call("augment", command, str(path), "--set", "augment=[]")
     assert done.status == 2
     assert "the recipe augments nothing" in done.err
+
+
+TEXTS = """\
+schema = 1
+name = "texts"
+
+[data]
+use = "text_lines"
+path = "ROOT/train.txt"
+
+[[augment]]
+use = "dropout_views"
+
+[[augment]]
+use = "token_cutoff"
+share = 0.3
+
+[encoder]
+use = "text_transformer"
+vocabulary = 300
+width = 16
+layers = 1
+
+[loss]
+use = "info_nce"
+
+[train]
+steps = 1
+batch_size = 4
+lr = 0.001
+device = "cpu"
+"""
+CUTOFF = '[[augment]]\nuse = "token_cutoff"'
+SWAP = '[[augment]]\nuse = "random_swap"\nshare = 0.5\n\n'
+
+
+@pytest.fixture
+def texts(tmp_path, write_recipe):
+    (tmp_path / "train.txt").write_text("".join(f"line {i} has some words, {i * i} in all\n" for i in range(30)))
+    text = TEXTS.replace("ROOT", str(tmp_path))
+    return lambda swap: str(write_recipe(text.replace(CUTOFF, SWAP + CUTOFF) if swap else text))
+
+
+NAMED = [
+    "dropout_views works inside the encoder: not shown",
+    "token_cutoff (share = 0.3) works on the encoder's batches: not shown",
+]
+
+
+def test_steps_in_the_encoder_are_named_beside_what_is_measured(call, texts):
+    path = texts(swap=True)
+    (text,) = json.loads(call("augment", "measure", path, "--samples", "12", "--under", "raw", "--json").out)
+    assert [step["name"] for step in text["steps"]] == ["random_swap", "all steps"]
+    assert text["steps"][0]["unchanged"] < 0.5
+    assert [(step["name"], step["why"]) for step in text["not_shown"]] == [
+        ("dropout_views", "works inside the encoder"),
+        ("token_cutoff", "works on the encoder's batches"),
+    ]
+    shown = call("augment", "measure", path, "--samples", "12", "--under", "raw").out.splitlines()
+    assert shown[:2] == [f"text: {line}" for line in NAMED]
+    assert "12 samples" in shown[2]
+
+
+def test_a_pipeline_in_the_encoder_alone(call, texts, tmp_path):
+    path = texts(swap=False)
+    done = call("augment", "measure", path, "--samples", "12", "--under", "raw")
+    assert (done.status, done.out.splitlines()) == (0, [f"text: {line}" for line in NAMED])
+    page = tmp_path / "page.html"
+    assert call("augment", "preview", path, "--out", page, "--samples", "3").status == 0
+    content = page.read_text().replace("&#39;", "'")
+    for line in NAMED:
+        assert f"<p>text: {line}.</p>" in content
+    assert "<h2>" not in content, "nothing is shown as if it were a view"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -28,7 +29,8 @@ def preview(
 ) -> None:
     """Write a page with views of some samples.
 
-    All steps together and each alone, beside the original: pictures, texts, sounds to play.
+    All steps together and each alone, beside the original: pictures, texts, sounds to play. Steps that work on the
+    encoder's batches, or in the encoder, are named only.
     """
     from coview.experiment.augmentation.preview import write_preview
     from coview.plugins.discovery import load_plugins
@@ -64,7 +66,7 @@ def measure(
     """Tell how far each step moves a sample.
 
     On one scale for every step and modality: 0 is no change, 1 is as far as another sample. Of a recipe under its
-    encoder before training, of a run's folder under the trained one.
+    encoder before training, of a run's folder under the trained one. Steps that change no sample are named only.
     """
     from coview.experiment.augmentation.measuring import measure_augmentations
     from coview.plugins.discovery import load_plugins
@@ -81,12 +83,21 @@ def measure(
     if as_json:
         print_json(
             [
-                {"modality": m.modality, "reference": m.reference, "steps": [s.as_json() for s in m.strengths]}
+                {
+                    "modality": m.modality,
+                    "reference": m.reference,
+                    "steps": [s.as_json() for s in m.strengths],
+                    "not_shown": [asdict(s) for s in m.unseen],
+                }
                 for m in found
             ]
         )
         return
     for measured in found:
+        for step in measured.unseen:
+            click.echo(f"{measured.modality}: {step}")
+        if not measured.strengths:
+            continue
         click.echo(f"{measured.modality}: {measured.strengths[0].samples} samples under {measured.reference}\n")
         head = ("step", "distance", "two views", "rank", "unchanged", "class kept", "")
         rows = [

@@ -45,6 +45,9 @@ class Augmentation(Protocol):
     One that also has a form for whole batches has a method ``batched() -> BatchAugmentation``, which gives it: that is
     used where a recipe says ``on = "device"``.
 
+    One that leaves values as they are, since its views differ by what the encoder does in training, has a class
+    attribute ``in_encoder = True``: ``coview augment`` then names it, where there is nothing to show.
+
     One whose work is too slow for training has a method ``prepare``: see :class:`PreparedAhead`.
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import coview
 
 
@@ -10,6 +12,8 @@ class DropoutViews:
 
     The same as no augmentation at all, said in the recipe.
     """
+
+    in_encoder: ClassVar[bool] = True
 
     def __call__(self, value: str, rng: coview.Rng, /) -> str:
         """The very text."""

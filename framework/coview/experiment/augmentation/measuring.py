@@ -13,7 +13,7 @@ from coview.data.values import readable_values
 from coview.evaluate.embedding import embed_raw, embed_split
 from coview.evaluate.features import FeatureSplit
 from coview.experiment.augmentation.measure import Embed, Strength, choose_rows, measure
-from coview.experiment.augmentation.steps import augmented, pipelines
+from coview.experiment.augmentation.steps import Unseen, augmented, pipelines, unseen
 from coview.experiment.run import load_run
 from coview.model.topology import build_topology
 from coview.plugins.registry import Registry
@@ -25,11 +25,19 @@ Reference = Literal["encoder", "raw"]
 
 @dataclass(frozen=True)
 class Measured:
-    """The strengths of a modality's augmentations, and under what they were measured."""
+    """The strengths of a modality's augmentations, and under what they were measured.
+
+    Attributes:
+        modality: The modality.
+        reference: The encoder.
+        strengths: Of each step and of all together; none where no step changes samples.
+        unseen: The steps that change none, and so are in no strength.
+    """
 
     modality: str
     reference: str
     strengths: list[Strength]
+    unseen: list[Unseen]
 
 
 def measure_augmentations(
@@ -66,7 +74,8 @@ def measure_augmentations(
             encoder = topology.evaluated_encoder(name)
             how = f"as {run.path} trained it" if run is not None else "before training"
             embed, described = _encoder(recipe, registry, encoder, name), f"{recipe.encoder[name].use} {how}"
-        found.append(Measured(name, described, measure(dataset, name, rows, steps, embed, seed=recipe.seed)))
+        strengths = measure(dataset, name, rows, steps, embed, seed=recipe.seed) if steps else []
+        found.append(Measured(name, described, strengths, unseen(recipe, registry, name)))
     return found
 
 

@@ -10,7 +10,7 @@ from coview.data.augmented_rows import AugmentedRows
 from coview.data.building import build_modalities, build_split
 from coview.data.contracts import Dataset, Modality
 from coview.experiment.augmentation.measure import choose_rows
-from coview.experiment.augmentation.steps import Pipeline, augmented, pipelines
+from coview.experiment.augmentation.steps import Pipeline, augmented, pipelines, unseen
 from coview.experiment.report.page import page_template
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -42,6 +42,7 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
                 _pipeline(dataset, name, modalities[name], rows, each, views, recipe.seed)
                 for each in reversed(pipelines(recipe, registry, name))
             ],
+            "unseen": [str(step) for step in unseen(recipe, registry, name)],
         }
         for name in augmented(recipe)
     ]

@@ -28,6 +28,24 @@ class Pipeline:
     steps: Sequence[tuple[int, Augmentation]]
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """A step that changes no sample that could be looked at.
+
+    Attributes:
+        name, parameters: The step.
+        why: Where it works instead.
+    """
+
+    name: str
+    parameters: str
+    why: str
+
+    def __str__(self) -> str:
+        given = f" ({self.parameters})" if self.parameters else ""
+        return f"{self.name}{given} {self.why}: not shown"
+
+
 def augmented(recipe: Recipe) -> tuple[str, ...]:
     """The modalities that something augments.
 
@@ -41,13 +59,41 @@ def augmented(recipe: Recipe) -> tuple[str, ...]:
 
 
 def pipelines(recipe: Recipe, registry: Registry, modality: str) -> list[Pipeline]:
-    """Each step of the pipeline of the modality's first view alone, and all of them in order."""
-    whole = build_view_maker(recipe, registry, preview=True).pipelines[recipe.view_modalities.index(modality)]
+    """Each step of the pipeline of the modality's first view alone, and all of them in order; without those that
+    are :func:`unseen`. None if nothing is left.
+    """
+    maker = build_view_maker(recipe, registry, preview=True)
+    whole = [
+        (position, step)
+        for position, step in maker.pipelines[recipe.view_modalities.index(modality)]
+        if not _in_encoder(step)
+    ]
+    if not whole:
+        return []
     alone = [
         Pipeline(recipe.augment[modality][position].use, _parameters(recipe, modality, position), [(position, step)])
         for position, step in whole
     ]
     return [*alone, Pipeline("all steps", "", whole)]
+
+
+def unseen(recipe: Recipe, registry: Registry, modality: str) -> list[Unseen]:
+    """The steps of a modality that leave samples as they are: what they do, they do to batches or in the encoder."""
+    found = []
+    for position, step in enumerate(recipe.augment[modality]):
+        augmentation = registry.build("augmentation", step.use, modality=modality, **step.parameters)
+        if getattr(augmentation, "batch", False):
+            why = "works on the encoder's batches"
+        elif _in_encoder(augmentation):
+            why = "works inside the encoder"
+        else:
+            continue
+        found.append(Unseen(step.use, _parameters(recipe, modality, position), why))
+    return found
+
+
+def _in_encoder(augmentation: object) -> bool:
+    return bool(getattr(augmentation, "in_encoder", False))
 
 
 def _parameters(recipe: Recipe, modality: str, position: int) -> str:
