@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import wave
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 import coview
-from coview_audio.log_mel import LogMel, LogMelSettings
+from coview_audio.encoders.log_mel import LogMel, LogMelSettings
 from coview_audio.resample import resampled
 from coview_audio.sound import Sound
 
@@ -119,12 +121,32 @@ class AudioModality:
             f'src="data:audio/wav;base64,{sound}"></audio></span>'
         )
 
+    def export_hf(self, folder: Path, /) -> str:
+        """Writes ``preprocessor_config.json``, which makes batches as this modality does of sounds of its rate."""
+        config = {
+            "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+            "feature_size": 1,
+            "sampling_rate": self.sample_rate,
+            "padding_value": 0.0,
+            "do_normalize": False,
+            "return_attention_mask": True,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "preprocessor_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        lines = f"# sounds: a list of arrays of samples from -1 to 1, of one channel and {self.sample_rate} Hz"
+        if (longest := self._longest) is not None:
+            lines += f"\nsounds = [sound[max(0, (len(sound) - {longest}) // 2) :][:{longest}] for sound in sounds]"
+        return lines
+
+    @property
+    def _longest(self) -> int | None:
+        """In samples."""
+        return None if self.seconds is None else max(1, round(self.seconds * self.sample_rate))
+
     def _fitted(self, sound: Sound) -> Sound:
         sound = resampled(sound, self.sample_rate)
-        if self.seconds is None:
-            return sound
-        longest = max(1, round(self.seconds * self.sample_rate))
-        if len(sound) <= longest:
+        longest = self._longest
+        if longest is None or len(sound) <= longest:
             return sound
         start = (len(sound) - longest) // 2
         return sound.with_samples(sound.samples_T[start : start + longest])

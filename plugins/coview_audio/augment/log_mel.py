@@ -9,7 +9,7 @@ from annotated_types import Ge
 
 import coview
 from coview_audio.augment.mel_batch import MelBatch
-from coview_audio.log_mel import LogMel, LogMelSettings
+from coview_audio.encoders.log_mel import LogMel, LogMelSettings
 
 
 class LogMelStep:

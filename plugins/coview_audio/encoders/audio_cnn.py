@@ -1,22 +1,20 @@
-"""BYOL-A's network (arXiv:2103.06695): three convolutions on log-mel, two layers on each frame."""
+"""BYOL-A's network (arXiv:2103.06695) as an encoder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
-import torch
 from annotated_types import Ge, Gt, Lt, MultipleOf
-from torch import Tensor, nn
+from torch import Tensor
 
 import coview
-from coview_audio.encoders.masked import MaskedBatchNorm, frame_mask, masked_max, masked_mean
+from coview_audio.encoders.audio_cnn_network import AudioCNNNetwork
 from coview_audio.encoders.mel_input import MEAN, STD, MelInput
 
-_BLOCKS = 3
 
-
-class AudioCNN(nn.Module):
+class AudioCNN(AudioCNNNetwork):
     """BYOL-A's encoder: log-mel of 64 ms frames every 10 ms, three times convolution, batch norm, ReLU and
     max-pool, then two linear layers on each of the remaining frames; the vector of a sound is the mean plus
     the maximum over them.
@@ -42,31 +40,21 @@ class AudioCNN(nn.Module):
         mean: float = MEAN,
         std: Annotated[float, Gt(0)] = STD,
     ) -> None:
-        super().__init__()
-        self.width = width
+        super().__init__(width=width, channels=channels, mel_bins=mel_bins, dropout=dropout)
         self.input = MelInput(sample_rate, mel_bins, mean, std)
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(channels if block else 1, channels, kernel_size=3, padding=1) for block in range(_BLOCKS)
-        )
-        self.norms = nn.ModuleList(MaskedBatchNorm(channels) for _ in range(_BLOCKS))
-        self.pool = nn.MaxPool2d(2, ceil_mode=True)
-        self.layers = nn.Sequential(
-            nn.Linear(channels * mel_bins // 2**_BLOCKS, width),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(width, width),
-            nn.ReLU(),
-        )
+        self._parameters_of_network = {
+            "width": width,
+            "channels": channels,
+            "mel_bins": mel_bins,
+            "dropout": dropout,
+        }
 
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
         """Pooled features (N, D), and those of each eight frames of 10 ms (N, T, D)."""
-        x_NCFT, lengths_N = self.input(batch)
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            mask_NT = frame_mask(lengths_N, x_NCFT.shape[-1])
-            # behind a ReLU zero is the least that there is, so that pooling over padding changes nothing
-            x_NCFT = self.pool(torch.relu(norm(convolution(x_NCFT), mask_NT)))
-            lengths_N = (lengths_N + 1) // 2
-        mask_NT = frame_mask(lengths_N, x_NCFT.shape[-1])
-        tokens_NTD = self.layers(x_NCFT.flatten(1, 2).transpose(1, 2))
-        pooled_ND = masked_mean(tokens_NTD, mask_NT) + masked_max(tokens_NTD, mask_NT)
-        return coview.Encoding(pooled_ND=pooled_ND, tokens_NTD=tokens_NTD, mask_NT=mask_NT)
+        return coview.Encoding(*self.encode(*self.input(batch)))
+
+    def export_hf(self, folder: Path, /) -> str:
+        """Writes a transformers folder with the network's code."""
+        from coview_audio.encoders.export import export
+
+        return export(self, "cnn", self._parameters_of_network, self.input, folder)

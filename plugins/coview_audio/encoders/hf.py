@@ -71,7 +71,7 @@ class HuggingFaceAudioEncoder(nn.Module):
             f"from transformers import AutoFeatureExtractor\nfrom {kind.__module__} import {kind.__name__}\n"
             f"prepare = AutoFeatureExtractor.from_pretrained({str(folder)!r})\n"
             f"model = {kind.__name__}.from_pretrained({str(folder)!r}).eval()\n"
-            "output = model(**prepare(waveform, sampling_rate=prepare.sampling_rate, return_tensors='pt'))"
+            "output = model(**prepare(sounds[0], sampling_rate=prepare.sampling_rate, return_tensors='pt'))"
         )
 
 

@@ -1,4 +1,7 @@
-"""Layers that see only what is real: a padded sound comes out as it would alone."""
+"""Layers that see only what is real: a padded sound comes out as it would alone.
+
+Nothing here may import coview: an exported encoder carries this file with it (``hub_audio.py``).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,12 @@ def frame_mask(lengths_N: Tensor, frames: int) -> Tensor | None:
 def masked(x_NCFT: Tensor, mask_NT: Tensor | None) -> Tensor:
     """Zero where nothing is real, which is what a convolution sees beyond the end of a sound."""
     return x_NCFT if mask_NT is None else x_NCFT.masked_fill(~mask_NT[:, None, None], 0)
+
+
+def standardised(mel_NFT: Tensor, lengths_N: Tensor, mean: float, std: float) -> Tensor:
+    """Log-mel as a picture of one channel, ``(mel - mean) / std``, and zero where nothing is real."""
+    x_N1FT = ((mel_NFT - mean) / std)[:, None]
+    return masked(x_N1FT, frame_mask(lengths_N, x_N1FT.shape[-1]))
 
 
 def masked_mean(x_NTD: Tensor, mask_NT: Tensor | None) -> Tensor:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 import coview
-from coview_audio.encoders.masked import frame_mask, masked
-from coview_audio.log_mel import LogMel, LogMelSettings
+from coview_audio.encoders.log_mel import LogMel, LogMelSettings
+from coview_audio.encoders.masked import standardised
 
 MEAN, STD = -3.0, 4.5
 """Of the log-mel values of speech, about: what they are normalised by."""
@@ -36,8 +36,7 @@ class MelInput(nn.Module):
                 )
         else:
             mel_NFT, lengths_N = self.front_end(batch["waveform_NT"], batch["lengths_N"])
-        x_N1FT = ((mel_NFT - self.mean) / self.std)[:, None]
-        return masked(x_N1FT, frame_mask(lengths_N, x_N1FT.shape[-1])), lengths_N
+        return standardised(mel_NFT, lengths_N, self.mean, self.std), lengths_N
 
 
 def check_rate(module: nn.Module, batch: Mapping[str, Tensor], wanted: int) -> None:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import coview
-from coview_audio.log_mel import LogMel, LogMelSettings
+from coview_audio.encoders.log_mel import LogMel, LogMelSettings
 from coview_audio.modality import AudioModality
 from coview_audio.sound import Sound
 

@@ -97,7 +97,7 @@ def test_training_draws_nothing_from_numpy_and_exports(models, name, tmp_path):
     assert np.array_equal(np.random.get_state()[1], before[1])
     assert np.random.get_state()[2] == before[2]
     lines = encoder.export_hf(tmp_path)
-    scope = {"waveform": sounds()[0].samples_T}
+    scope = {"sounds": [sounds()[0].samples_T]}
     exec(
         lines.replace(
             "return_tensors='pt'", "return_tensors='pt'" + (", max_length=32000" if name == "whisper" else "")

@@ -1,4 +1,7 @@
-"""The log-mel front end: computed in fp32, on the device where the samples are."""
+"""The log-mel front end: computed in fp32, on the device where the samples are.
+
+Nothing here may import coview: an exported encoder carries this file with it (``hub_audio.py``).
+"""
 
 from __future__ import annotations
 
