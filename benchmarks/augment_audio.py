@@ -1,15 +1,17 @@
 """What a view of a sound costs: coview beside bare audiomentations, and engines for pitch and tempo, in one process.
 
-python benchmarks/augment_audio.py [--seconds 1.0] [--rate 16000]
+python benchmarks/augment_audio.py [--seconds 1.0] [--rate 16000] [--without-engines]
 
-Prints milliseconds a view, the least of all rounds, in which the contenders take turns so that a busy machine hits them
-alike, and their ratio. coview's numbers are with its seeding: the Rng is moved to the stream of (seed, epoch, sample,
-view) before every call. A ratio above 1 means that coview is faster.
+Prints milliseconds of processor time a view, the median of all rounds since their work is drawn too, in which the
+contenders take turns so that a busy machine hits them alike, and their ratio. coview's numbers are with its seeding:
+the Rng is moved to the stream of (seed, epoch, sample, view) before every call. A ratio above 1 means that coview is
+faster.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -60,27 +62,31 @@ OURS = {
 
 
 def milliseconds(*calls: Callable[[int], object]) -> list[float]:
-    """Of each call, the least of all rounds, in which they take turns; what takes over a second is called once."""
-    counts, best = [], []
+    """Of each call, the median of all rounds, in which they take turns; what takes over a second is called once."""
+    counts, first = [], []
     for call in calls:
         call(0)
-        start = time.perf_counter()
+        start = time.thread_time()
         call(1)
-        best.append(time.perf_counter() - start)
-        counts.append(max(3, min(300, int(0.05 / best[-1]))))
-    for _ in range(ROUNDS if max(best) < 1 else 0):
-        for place, (call, count) in enumerate(zip(calls, counts, strict=True)):
-            start = time.perf_counter()
+        first.append(time.thread_time() - start)
+        counts.append(max(3, min(1000, int(0.2 / first[-1]))))
+    if max(first) > 1:
+        return [1000 * seconds for seconds in first]
+    times: list[list[float]] = [[] for _ in calls]
+    for round_ in range(ROUNDS):
+        for found, call, count in zip(times, calls, counts, strict=True):
+            start = time.thread_time()
             for number in range(count):
-                call(number)
-            best[place] = min(best[place], (time.perf_counter() - start) / count)
-    return [1000 * seconds for seconds in best]
+                call(round_ * count + number)
+            found.append((time.thread_time() - start) / count)
+    return [1000 * statistics.median(found) for found in times]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--rate", type=int, default=16000)
+    parser.add_argument("--without-engines", action="store_true", help="leave out the table of engines")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -107,6 +113,8 @@ def main() -> None:
             calls.append(lambda _, other=other: other(samples_T, given.rate))
         row(name, *milliseconds(*calls))
 
+    if given.without_engines:
+        return
     waveform_1T = torch.from_numpy(samples_T)[None]
     print("engines for a shift by 3 semitones, and for 1.2 times the tempo")
     shift = PitchShift(semitones=(3.0, 3.0))
