@@ -24,10 +24,12 @@ from torch import Tensor
 
 ROTATED_UP_TO = 4096
 """The smaller of samples and features beyond which finding the axes would cost more than it saves."""
-_SOME = 8192
+_SOME = 4096
 """Samples that axes and curvature are found from, more where there are more than a quarter as many features."""
 _STEPS = 50
 _ROUNDS = 6
+_FEW_STEPS = 15
+"""A round that has arrived in so few had good units, and needs no second one to be believed."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,17 @@ class LogisticRegression:
             b_C1 = start.b_C[:, None]
         before = torch.inf
         for _ in range(_ROUNDS):
-            w_CR, b_C1, loss = self._descend(l2, w_CR, b_C1)
-            if loss > before * (1 - 1e-4):
+            w_CR, b_C1, loss, quickly = self._descend(l2, w_CR, b_C1)
+            if quickly or loss > before * (1 - 1e-4):
                 break
             before = loss
         return Weights((w_CR if self.span_RD is None else w_CR @ self.span_RD).T, b_C1[:, 0])
 
-    def _descend(self, l2: float, w_CR: Tensor, b_C1: Tensor) -> tuple[Tensor, Tensor, float]:
-        """A round of L-BFGS, in units of the curvature where it starts. Returns weights, intercepts and loss."""
+    def _descend(self, l2: float, w_CR: Tensor, b_C1: Tensor) -> tuple[Tensor, Tensor, float, bool]:
+        """A round of L-BFGS, in units of the curvature where it starts.
+
+        Returns weights, intercepts, loss, and whether it has arrived in few steps.
+        """
         unit_CR, unit_C1 = self._units(w_CR, b_C1, l2)
 
         def unpack(theta: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -115,7 +120,7 @@ class LogisticRegression:
         theta = pack(along(w_CR) / unit_CR, b_C1 / unit_C1)
         options = {"maxiter": _STEPS, "maxcor": 20, "ftol": 1e-7, "gtol": 0.0}
         found = minimize(objective, theta, method="L-BFGS-B", jac=True, options=options)
-        return *unpack(found.x), float(found.fun) * before
+        return *unpack(found.x), float(found.fun) * before, found.success and found.nit <= _FEW_STEPS
 
     def _loss(self, w_CR: Tensor, b_C1: Tensor, l2: float) -> tuple[float, Tensor, Tensor]:
         """The loss and its gradient by the weights and the intercepts.
