@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from coview.errors import SampleError as SampleError
     from coview.errors import few as few
     from coview.evaluate.cka import cka as cka
+    from coview.evaluate.contracts import CrossModalEvaluator as CrossModalEvaluator
     from coview.evaluate.contracts import EncoderEvaluator as EncoderEvaluator
     from coview.evaluate.contracts import Evaluator as Evaluator
+    from coview.evaluate.cross_modal_subject import CrossModalSubject as CrossModalSubject
     from coview.evaluate.encoder_subject import EncoderSubject as EncoderSubject
     from coview.evaluate.features import Features as Features
     from coview.evaluate.features import FeatureSplit as FeatureSplit
@@ -71,6 +73,8 @@ _HOME = {
     "BatchAugmentation": "coview.data.contracts",
     "BatchRng": "coview.data.batch_rng",
     "CoviewError": "coview.errors",
+    "CrossModalEvaluator": "coview.evaluate.contracts",
+    "CrossModalSubject": "coview.evaluate.cross_modal_subject",
     "Dataset": "coview.data.contracts",
     "Encoder": "coview.model.contracts",
     "EncoderEvaluator": "coview.evaluate.contracts",

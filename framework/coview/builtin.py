@@ -49,8 +49,14 @@ def coview_register(registry: Registry) -> None:
     registry.evaluator(
         "retrieval",
         "coview.evaluate.retrieval:Retrieval",
-        summary="whether the nearest samples are of the same class: recall@k, mAP, MRR",
+        summary="whether the nearest are of the same class, or the same sample in another modality: recall@k, mAP, MRR",
         source="arXiv:1511.06452",
+    )
+    registry.evaluator(
+        "zero_shot",
+        "coview.evaluate.zero_shot:ZeroShot",
+        summary="classifying by the names of the classes, in a model of two modalities",
+        source="arXiv:2103.00020, section 3.1",
     )
     registry.evaluator(
         "clustering",

@@ -51,6 +51,10 @@ class Batch:
     def __len__(self) -> int:
         return int(self.ids.shape[0])
 
+    def rows_read(self) -> int:
+        """How many rows of the data it comes from, those that could not be read included."""
+        return len(self) + len(self.skipped)
+
     def pin_memory(self) -> Batch:
         """Called by PyTorch's loader."""
         return self._map(Tensor.pin_memory)

@@ -9,6 +9,7 @@ from coview.evaluate.features import Features
 from coview.evaluate.result import Result
 
 if TYPE_CHECKING:
+    from coview.evaluate.cross_modal_subject import CrossModalSubject
     from coview.evaluate.encoder_subject import EncoderSubject
 
 
@@ -46,3 +47,34 @@ class EncoderEvaluator(Protocol):
     def evaluate_encoder(self, subject: EncoderSubject, rng: Rng, /) -> list[Result]:
         """The numbers; ``rng`` stands at the same place for every kind of features."""
         ...
+
+
+@runtime_checkable
+class CrossModalEvaluator(Protocol):
+    """Compares what several modalities are projected to: how well one is found by another.
+
+    It is called for the pretrained model and for the untrained one; raw features share no space.
+
+    Attributes:
+        splits, labels: As of an :class:`Evaluator`.
+        modalities: Those that it compares. A recipe without an encoder of each is refused. None at all, where its
+            parameters make it an :class:`Evaluator` and it can be called like one.
+        of_data: Those of them that it needs samples of.
+    """
+
+    splits: tuple[str, ...]
+    labels: Literal["class", "score", "pairs"] | None
+    modalities: tuple[str, ...]
+    of_data: tuple[str, ...]
+
+    def evaluate_cross_modal(self, subject: CrossModalSubject, rng: Rng, /) -> list[Result]:
+        """The numbers; ``rng`` stands at the same place for both kinds of features."""
+        ...
+
+
+AnyEvaluator = Evaluator | EncoderEvaluator | CrossModalEvaluator
+
+
+def compared_modalities(evaluator: AnyEvaluator) -> tuple[str, ...]:
+    """The modalities that a cross-modal evaluator compares; none of any other."""
+    return evaluator.modalities if isinstance(evaluator, CrossModalEvaluator) else ()

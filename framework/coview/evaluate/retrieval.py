@@ -1,4 +1,4 @@
-"""Are the samples that are nearest to one of its class?"""
+"""Are the samples that are nearest to one of its class, or the one that belongs to it in another modality?"""
 
 from __future__ import annotations
 
@@ -13,34 +13,55 @@ from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
+from coview.evaluate.cross_modal_subject import CrossModalSubject
 from coview.evaluate.features import Features
-from coview.evaluate.labelled import check_classes, labelled_split
+from coview.evaluate.labelled import check_classes, finite_features, labelled_split
 from coview.evaluate.result import Result
 
 _AT_A_TIME = 256
 
 
 class Retrieval:
-    """Each test sample looks for others of its class among the rest of the test split, by cosine.
+    """Each test sample looks by cosine for others of its class in the test split, or for its own in another modality.
 
-    Recall@k is the share of queries with one of their class among the k nearest (as in metric learning), MRR the mean
-    of 1 / rank of the first of them, mAP the mean over queries of the average precision over all of them. A sample that
-    is the only one of its class is no query. Nothing is fitted and nothing is chosen.
+    Recall@k is the share of queries with a right one among the k nearest (as in metric learning), MRR the mean of
+    1 / rank of the first right one, mAP the mean over queries of the average precision over all of them. Nothing is
+    fitted and nothing is chosen.
+
+    Within a modality the representations of all other test samples are searched, those of the same class are right, and
+    a sample that is the only one of its class is no query. Across modalities, with ``query`` and ``gallery``, the
+    projections of all test samples are searched, as in CLIP (arXiv:2103.00020, section 3.1), and right is what is
+    the same sample: a text finds the picture that it belongs to. One is right then, and mAP is MRR.
 
     Args:
         k: At which numbers of neighbours recall is given, each at least 1.
+        query: The modality that is searched by, such as "text"; absent: within the modality of the run.
+        gallery: The modality that is searched, such as "image"; goes with ``query``.
     """
 
     splits = ("test",)
-    labels: Literal["class"] = "class"
 
-    def __init__(self, *, k: tuple[Annotated[int, Ge(1)], ...] = (1, 5, 10)) -> None:
+    def __init__(
+        self,
+        *,
+        k: tuple[Annotated[int, Ge(1)], ...] = (1, 5, 10),
+        query: str | None = None,
+        gallery: str | None = None,
+    ) -> None:
         if len(set(k)) < len(k) or not k:
             raise ValueError(f"k has to have one number or more, each once, got {list(k)}")
+        if (query is None) != (gallery is None):
+            given, lacking = ("query", "gallery") if gallery is None else ("gallery", "query")
+            raise ValueError(f"{given} is given without {lacking}: they go together")
+        if query is not None and query == gallery:
+            raise ValueError(f"query and gallery are both {query!r}: leave both out to search within one modality")
         self.k = k
+        self.modalities: tuple[str, ...] = () if query is None or gallery is None else (query, gallery)
+        self.of_data = self.modalities
+        self.labels: Literal["class"] | None = None if self.modalities else "class"
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
-        """Recall at each k, mAP and MRR, with intervals over queries.
+        """Recall at each k, mAP and MRR within one modality, with intervals over queries.
 
         Raises:
             CoviewError: If no sample has another of its class.
@@ -51,26 +72,50 @@ class Retrieval:
         queries_Q = torch.nonzero(labels_N.bincount()[labels_N] > 1)[:, 0]
         if len(queries_Q) == 0:
             raise CoviewError("no sample of the test split has another of its class to be found")
-        parts = [_ranked(x_ND, labels_N, rows) for rows in queries_Q.split(_AT_A_TIME)]
+
+        def ranked(rows_Q: Tensor) -> tuple[Tensor, Tensor]:
+            similarity_QN = x_ND[rows_Q] @ x_ND.T
+            similarity_QN[torch.arange(len(rows_Q)), rows_Q] = -torch.inf  # a query is last in its own list
+            relevant_QN = labels_N == labels_N[rows_Q][:, None]
+            return _ranked(similarity_QN, relevant_QN, last_is_itself=True)
+
+        protocol = {"queries": "every test sample with another of its class", "gallery": "the other test samples"}
+        return self._results([ranked(rows_Q) for rows_Q in queries_Q.split(_AT_A_TIME)], protocol)
+
+    def evaluate_cross_modal(self, subject: CrossModalSubject, rng: Rng, /) -> list[Result]:
+        """The same across modalities."""
+        query, gallery = (Features({"test": subject.split(name, "test")}) for name in self.modalities)
+        x_QD, x_ND = finite_features(query, "test"), finite_features(gallery, "test")
+        ids_Q, ids_N = (side["test"].ids_N.to(x_ND.device) for side in (query, gallery))
+        parts = [
+            _ranked(rows_QD @ x_ND.T, ids_N == of_Q[:, None])
+            for rows_QD, of_Q in zip(x_QD.split(_AT_A_TIME), ids_Q.split(_AT_A_TIME), strict=True)
+        ]
+        protocol = {
+            "queries": f"the {self.modalities[0]} of every test sample",
+            "gallery": f"the {self.modalities[1]} of every test sample",
+        }
+        return self._results(parts, protocol)
+
+    def _results(self, parts: list[tuple[Tensor, Tensor]], protocol: dict[str, Any]) -> list[Result]:
         first_Q, precision_Q = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
         numbers = {f"recall@{k}": (first_Q <= k).astype(np.float64) for k in self.k}
         numbers |= {"map": precision_Q, "mrr": 1 / first_Q}
-        protocol: dict[str, Any] = {
+        protocol = {
             "similarity": "cosine",
-            "queries": "every test sample with another of its class",
-            "gallery": "the other test samples",
+            **protocol,
             "interval": "95 % normal interval of the mean over queries",
         }
         return [_result(name, values, protocol) for name, values in numbers.items()]
 
 
-def _ranked(x_ND: Tensor, labels_N: Tensor, rows_Q: Tensor) -> tuple[Tensor, Tensor]:
+def _ranked(similarity_QN: Tensor, relevant_QN: Tensor, *, last_is_itself: bool = False) -> tuple[Tensor, Tensor]:
     """The rank of the first relevant sample of each query, from 1, and the query's average precision."""
-    similarity_QN = x_ND[rows_Q] @ x_ND.T
-    similarity_QN[torch.arange(len(rows_Q)), rows_Q] = -torch.inf  # a query is last in its own list
-    order_QN = similarity_QN.argsort(dim=1, descending=True, stable=True)[:, :-1]
-    relevant_QN = labels_N[order_QN] == labels_N[rows_Q][:, None]
-    rank_N = torch.arange(1, relevant_QN.shape[1] + 1, device=x_ND.device, dtype=torch.float64)
+    order_QN = similarity_QN.argsort(dim=1, descending=True, stable=True)
+    if last_is_itself:
+        order_QN = order_QN[:, :-1]
+    relevant_QN = relevant_QN.gather(1, order_QN)
+    rank_N = torch.arange(1, relevant_QN.shape[1] + 1, device=similarity_QN.device, dtype=torch.float64)
     precision_QN = relevant_QN.cumsum(1) / rank_N
     average_Q = (precision_QN * relevant_QN).sum(1) / relevant_QN.sum(1)
     return relevant_QN.double().argmax(1) + 1, average_Q

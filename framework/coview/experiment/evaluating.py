@@ -14,11 +14,18 @@ from coview.data.atomic import replacing, write_atomically
 from coview.data.rng import Rng
 from coview.data.sample import id_as_int64
 from coview.errors import CoviewError
-from coview.evaluate.contracts import EncoderEvaluator, Evaluator
+from coview.evaluate.contracts import (
+    AnyEvaluator,
+    CrossModalEvaluator,
+    EncoderEvaluator,
+    Evaluator,
+    compared_modalities,
+)
 from coview.evaluate.result import Result
 from coview.experiment.checking_leaks import check_leaks
 from coview.experiment.controls import FeatureKind, kinds_of, untrained_in_words
 from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED, FeatureStore
+from coview.experiment.projections import Projections
 from coview.experiment.splits import DataSource, Splits
 from coview.plugins.lifecycle import Evaluated
 from coview.recipe.recipe import ComponentTable
@@ -39,7 +46,7 @@ class Planned:
     """
 
     table: ComponentTable
-    evaluator: Evaluator | EncoderEvaluator
+    evaluator: AnyEvaluator
     source: DataSource
     skipped: str = ""
 
@@ -52,7 +59,7 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
     """
     planned, recipe = [], splits.recipe
     for index, table in enumerate(recipe.evaluate):
-        evaluator: Evaluator | EncoderEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
+        evaluator: AnyEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
         source, reason = splits.source_of(index), ""
         dataset = splits.reference(source)
         if evaluator.labels == "class":
@@ -112,9 +119,12 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result
     return results
 
 
-def _measure(store: FeatureStore, evaluator: Evaluator | EncoderEvaluator, kind: FeatureKind, rng: Rng) -> list[Result]:
+def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rng: Rng) -> list[Result]:
+    if isinstance(evaluator, CrossModalEvaluator) and evaluator.modalities:
+        return [] if kind == "raw" else evaluator.evaluate_cross_modal(Projections(store, kind).subject, rng)
     if isinstance(evaluator, EncoderEvaluator):
         return evaluator.evaluate_encoder(store.subject(kind, evaluator.splits), rng)
+    assert isinstance(evaluator, Evaluator)
     return evaluator(store.features(kind, evaluator.splits), rng)
 
 
@@ -220,8 +230,12 @@ def evaluate_run(
     return found.evaluated_as(recipe, quiet=quiet)
 
 
-def _data_protocol(store: FeatureStore, evaluator: Evaluator | EncoderEvaluator) -> dict[str, Any]:
-    protocol: dict[str, Any] = {"dataset_version": store.reference.version, "modality": store.modality}
+def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, Any]:
+    protocol: dict[str, Any] = {"dataset_version": store.reference.version}
+    if compared := compared_modalities(evaluator):
+        protocol |= {"modalities": list(compared), "compared": "cosine of projections, after the projector"}
+    else:
+        protocol["modality"] = store.modality
     if store.data.key:
         protocol["data"] = {"use": store.data.table.use, **store.data.table.parameters}
     if "validation" in evaluator.splits:

@@ -179,15 +179,9 @@ class FeatureStore:
 
     def _embedded(self, kind: FeatureKind, split: str) -> Embedded:
         dataset = self.dataset(split)
-        name = f"{kind}-step-{self.step}" if kind == "pretrained" else kind
-        path = self._folder() / name / f"{split}.safetensors"
-        of = {
-            "rows": len(dataset),
-            "version": dataset.version,
-            "recipe": self.recipe.hash,
-            "modality": self.modality,
-            **({"content": True} if kind == "raw" else {}),
-        }
+        path, of = self.path(self.folder_of(kind), split), self.description(dataset, self.modality)
+        if kind == "raw":
+            of["content"] = True  # told by a hash: what was kept without is made again
         embedded = read_embedded(path, of)
         if embedded is None:
             embedded = self._embed(kind, dataset, split)
@@ -195,19 +189,31 @@ class FeatureStore:
         self.skipped[split] = embedded.skipped
         return embedded
 
-    def _folder(self) -> Path:
-        """Where the features are kept: those of other data in a folder of their own."""
-        if not self.data.key:
-            return self.folder.features
-        digest = hashlib.blake2b(self.data.key.encode(), digest_size=4).hexdigest()
-        return self.folder.features / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{self.data.table.use}-{digest}")
+    def folder_of(self, kind: FeatureKind) -> str:
+        """The name of the folder of a kind of features."""
+        return f"{kind}-step-{self.step}" if kind == "pretrained" else kind
+
+    def path(self, name: str, split: str) -> Path:
+        """Where the features of a split are kept: those of other data in a folder of their own."""
+        folder = self.folder.features
+        if self.data.key:
+            digest = hashlib.blake2b(self.data.key.encode(), digest_size=4).hexdigest()
+            folder /= re.sub(r"[^A-Za-z0-9._-]+", "_", f"{self.data.table.use}-{digest}")
+        return folder / name / f"{split}.safetensors"
+
+    def description(self, dataset: Dataset, modality: str) -> dict[str, Any]:
+        """What features are kept with, so that those of something else are not taken for them."""
+        version, recipe = dataset.version, self.recipe.hash
+        return {"rows": len(dataset), "version": version, "recipe": recipe, "modality": modality}
 
     def _embed(self, kind: FeatureKind, dataset: Dataset, split: str) -> Embedded:
         workers = worker_count(self.recipe.settings.workers)
         modality = build_modalities(self.recipe, self.registry)[self.modality]
 
         def show(batches: Iterator[Batch]) -> Iterable[Batch]:
-            return track_items(batches, len(dataset), f"embedding {split} ({kind})", size=_size, console=self.console)
+            return track_items(
+                batches, len(dataset), f"embedding {split} ({kind})", size=Batch.rows_read, console=self.console
+            )
 
         if kind == "raw":
             features_of = self._raw = self._raw or modality.fit_raw(
@@ -218,9 +224,12 @@ class FeatureStore:
             self._encoder(kind), dataset, split, self.modality, modality, device=self.device, workers=workers, show=show
         )
 
+    def model(self, kind: FeatureKind) -> Topology:
+        """The model whose features are of a kind."""
+        return self.topology if kind == "pretrained" else self._fresh()
+
     def _encoder(self, kind: FeatureKind) -> nn.Module:
-        topology = self.topology if kind == "pretrained" else self._fresh()
-        return topology.evaluated_encoder(self.modality).to(self.device)
+        return self.model(kind).evaluated_encoder(self.modality).to(self.device)
 
     def _fresh(self) -> Topology:
         """The untrained control, where there is one."""
@@ -229,10 +238,6 @@ class FeatureStore:
             recipe = untrained_recipe(self.recipe, self.registry) or self.recipe
             self._untrained = build_topology(recipe, self.registry, own)
         return self._untrained
-
-
-def _size(batch: Batch) -> int:
-    return len(batch) + len(batch.skipped)
 
 
 def _rows(split: FeatureSplit, indices: Any) -> FeatureSplit:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, nn
 
 from coview.data.batch import Batch
@@ -10,9 +12,10 @@ from coview.model.batch_augment import BatchAugment, build_batch_augment
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
 from coview.model.loss_terms import LossTerms, build_loss
+from coview.model.projecting import Projecting
 from coview.model.queue import Queue
 from coview.model.teacher import Teacher
-from coview.model.tower import Projected, Towers, build_towers
+from coview.model.tower import Projected, Tower, Towers, build_towers
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -50,9 +53,16 @@ class Topology(nn.Module):
 
     def evaluated_encoder(self, modality: str) -> nn.Module:
         """The encoder that is evaluated, exported and embedded with: the student's unless the recipe says otherwise."""
-        if self.teacher is not None and self.teacher.table.evaluate:
-            return self.teacher.towers.encoder(modality)
-        return self.student.encoder(modality)
+        return self._evaluated.encoder(modality)
+
+    def evaluated_projections(self, modality: str) -> Projecting:
+        """The same encoder with its projector: its pooled output is the projections."""
+        return Projecting(cast(Tower, self._evaluated.towers[modality]))
+
+    @property
+    def _evaluated(self) -> Towers:
+        teacher = self.teacher
+        return teacher.towers if teacher is not None and teacher.table.evaluate else self.student
 
     def augmented(self, batch: Batch) -> Batch:
         """The batch as the encoders get it, from what the loader gives."""

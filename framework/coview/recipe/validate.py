@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from coview.plugins.registry import Registry
 from coview.recipe.check_batch_steps import check_order, works_on_device
 from coview.recipe.check_component import ComponentChecker, as_json
+from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
@@ -342,7 +343,9 @@ class _Validation:
             settings, rest = self._settings(EvaluateSettings, table, at)
             checked = self._component("evaluator", rest, at, also=tuple(EvaluateSettings.model_fields))
             other = None if settings is None or settings.data is None else settings.data
-            data = None if other is None else self._other_data(other, (*at, "data"), used)
+            built = checked and self.components.built("evaluator", checked[0].use, checked[0].parameters)
+            needed = check_modalities(self.mistakes, built, table.get("use"), used, at)
+            data = None if other is None else self._other_data(other, (*at, "data"), needed)
             if checked is not None and (other is None or data is not None):
                 named = {} if data is None else {"data": data[1]}
                 rest = {key: value for key, value in checked[1].items() if key != "use"}
@@ -350,13 +353,15 @@ class _Validation:
                 found.append((given, {"use": checked[1]["use"], **named, **rest}))
         return found
 
-    def _other_data(self, table: Any, at: Key, used: tuple[str, ...]) -> Checked | None:
-        """Data that only an evaluator looks at: it has to have what the encoder takes."""
+    def _other_data(self, table: Any, at: Key, needed: tuple[str, ...]) -> Checked | None:
+        """Data that only an evaluator looks at: it has to have what the evaluated encoders take."""
         checked = self._component("dataset", table, at)
-        modalities = getattr(self.components.factory("dataset", table.get("use")), "modalities", None)
-        if checked is not None and modalities and used and used[0] not in modalities:
+        modalities = getattr(self.components.factory("dataset", table.get("use")), "modalities", None) or needed
+        if checked is not None and not set(needed) <= set(modalities):
             has = " and ".join(modalities)
-            self.mistakes.add((*at, "use"), f'"{table["use"]}" has {has}, and the encoder takes {used[0]}')
+            takes = "the encoder takes" if len(needed) == 1 else "the evaluator compares"
+            message = f'"{table["use"]}" has {has}, and {takes} {" and ".join(needed)}'
+            self.mistakes.add((*at, "use"), message)
             return None
         return checked
 

@@ -1,0 +1,32 @@
+"""What an evaluator sees that compares modalities: what they are projected to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from coview.evaluate.features import FeatureSplit
+
+
+@dataclass(frozen=True)
+class CrossModalSubject:
+    """A model of several modalities with the samples that it is measured on.
+
+    What is compared is after the projector, since only there do modalities share a space (as in CLIP,
+    arXiv:2103.00020). All rows have unit length, so that products of them are cosines.
+
+    Attributes:
+        kind: ``pretrained`` or ``untrained``.
+        classes: The class names, where the data has classes.
+        split: The projections of a modality's samples of a split that the evaluator declared, in the order of the
+            split: ``split("image", "test")``.
+        embed: The projections ``(N, D)`` of other values of a modality: ``embed("text", ["a photo of a cat"])``.
+    """
+
+    kind: Literal["pretrained", "untrained"]
+    classes: tuple[str, ...] | None
+    split: Callable[[str, str], FeatureSplit]
+    embed: Callable[[str, Sequence[Any]], Tensor]

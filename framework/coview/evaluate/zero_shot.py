@@ -1,0 +1,70 @@
+"""Does a model of pictures (or sounds) and texts know a class by its name?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import MinLen
+from torch.nn.functional import normalize
+
+from coview.data.rng import Rng
+from coview.errors import CoviewError
+from coview.evaluate.cross_modal_subject import CrossModalSubject
+from coview.evaluate.features import Features
+from coview.evaluate.labelled import accuracy_result, labelled_split
+from coview.evaluate.result import Result
+
+
+class ZeroShot:
+    """Accuracy on the test split of classifying by the names of the classes, without one labelled sample.
+
+    Each class's name is put into every prompt; the mean of the prompts' projections, each of unit length, stands for
+    the class, and a sample is of the class whose mean is nearest to its projection by cosine (CLIP, arXiv:2103.00020,
+    section 3.1.4). Names and prompts decide much: they are in the protocol. Nothing is fitted and nothing is chosen.
+
+    Args:
+        prompts: Sentences with {} where the name goes, such as "a photo of a {}" or "the sound of a {}".
+        of: The modality that is classified.
+        text: The modality of the names; its values have to be texts.
+    """
+
+    splits = ("test",)
+    labels: Literal["class"] = "class"
+
+    def __init__(
+        self,
+        *,
+        prompts: Annotated[tuple[str, ...], MinLen(1)] = ("a photo of a {}",),
+        of: str = "image",
+        text: str = "text",
+    ) -> None:
+        for prompt in prompts:
+            if prompt.count("{}") != 1:
+                raise ValueError(f'a prompt has {{}} once, where the name of the class goes, got "{prompt}"')
+        if of == text:
+            raise ValueError(f"of and text are both {of!r}: names in one modality classify samples of another")
+        self.prompts, self.of, self.text = prompts, of, text
+        self.modalities, self.of_data = (of, text), (of,)
+
+    def evaluate_cross_modal(self, subject: CrossModalSubject, rng: Rng, /) -> list[Result]:
+        """The accuracy, with an interval over test samples.
+
+        Raises:
+            CoviewError: If the projection of a name is not finite.
+        """
+        names = subject.classes or ()
+        features = Features({"test": subject.split(self.of, "test")}, subject.classes)
+        x_ND, labels_N = labelled_split(features, "test")
+        texts = [prompt.replace("{}", name) for name in names for prompt in self.prompts]
+        z_CPD = subject.embed(self.text, texts).unflatten(0, (len(names), len(self.prompts)))
+        if not torch.isfinite(z_CPD).all():
+            raise CoviewError("a projection of a class's name holds NaN or infinity", hint="the model has diverged")
+        class_CD = normalize(z_CPD.mean(1), dim=1)
+        predicted_N = (x_ND @ class_CD.T).argmax(1)
+        protocol: dict[str, Any] = {
+            "classifier": "nearest mean of the prompts of a class by cosine",
+            "prompts": list(self.prompts),
+            "names": list(names),
+        }
+        return [accuracy_result([predicted_N == labels_N], rng.numpy, protocol)]

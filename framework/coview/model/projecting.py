@@ -1,0 +1,31 @@
+"""An encoder with its projector, as one that can be embedded with."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from torch import nn
+
+from coview.model.contracts import Encoder, Projector
+from coview.model.encoding import Encoding
+from coview.model.tower import Tower
+
+
+class Projecting(nn.Module):
+    """A tower without its predictor: its ``pooled_ND`` are the projections, which all modalities have in one space.
+
+    Args:
+        tower: Encoder and projector.
+    """
+
+    def __init__(self, tower: Tower) -> None:
+        super().__init__()
+        self.encoder, self.projector = tower.encoder, tower.projector
+        self.width = cast(Projector, tower.projector).width
+        if hasattr(tower.encoder, "collate"):  # an encoder that makes its batches itself makes them here too
+            self.collate = tower.encoder.collate
+
+    def forward(self, batch: Any) -> Encoding:
+        """The projections of a batch."""
+        pooled_ND = cast(Encoder, self.encoder)(batch).pooled_ND
+        return Encoding(pooled_ND=cast(Projector, self.projector)(pooled_ND))
