@@ -82,7 +82,7 @@ def test_zero_shot_equals_the_papers_figure_3_by_hand():
     labels = torch.randint(3, (50,), generator=torch.Generator().manual_seed(4))
     x_ND = torch.nn.functional.normalize(z_TD.reshape(3, 2, 5).mean(1)[labels] + 1.2 * unit_rows(50, 5, 5))
     splits = {"image": coview.FeatureSplit(x_ND, torch.arange(50), labels)}
-    evaluator = ZeroShot(prompts=prompts)
+    evaluator = ZeroShot(of="image", by="text", prompts=prompts)
     (result,) = evaluator.evaluate_cross_modal(subject(splits, classes=names, texts=texts), coview.Rng(0))
     hits = []
     for row, label in zip(x_ND.double(), labels, strict=True):
@@ -103,9 +103,9 @@ def test_zero_shot_equals_the_papers_figure_3_by_hand():
 @pytest.mark.parametrize(
     ("evaluator", "parameters", "message"),
     [
-        (ZeroShot, {"prompts": ("a photo",)}, r'has \{\} once, .* got "a photo"'),
-        (ZeroShot, {"prompts": ("{} of {}",)}, r'has \{\} once, .* got "\{\} of \{\}"'),
-        (ZeroShot, {"of": "text"}, "of and text are both 'text'"),
+        (ZeroShot, {"of": "image", "by": "text", "prompts": ("a photo",)}, r'has \{\} once, .* got "a photo"'),
+        (ZeroShot, {"of": "image", "by": "text", "prompts": ("{} of {}",)}, r'has \{\} once, .* got "\{\} of \{\}"'),
+        (ZeroShot, {"of": "text", "by": "text"}, "of and by are both 'text'"),
         (Retrieval, {"query": "text"}, "query is given without gallery"),
         (Retrieval, {"gallery": "image"}, "gallery is given without query"),
         (Retrieval, {"query": "text", "gallery": "text"}, "query and gallery are both 'text'"),

@@ -27,7 +27,7 @@ workers = 0
 [encoder.image]
 use = "resnet18"
 stem = "small"
-width = 4
+width = 8
 
 [encoder.text]
 use = "text_transformer"
@@ -64,6 +64,8 @@ k = [1, 5]
 
 [[evaluate]]
 use = "zero_shot"
+of = "image"
+by = "text"
 prompts = ["a picture of a {}", "{}"]
 
 [[evaluate]]
@@ -119,7 +121,8 @@ def projections(run, kind, modality):
 
 
 def test_the_numbers_are_of_the_projections(run):
-    rows = {(row.evaluator, row.metric, row.features): row.value for row in run.results}
+    across = [row for row in run.results if row.evaluator == "retrieval" and "projections_of" in row.protocol]
+    rows = {(row.evaluator, row.metric, row.features): row.value for row in across}
     for kind in ("pretrained", "untrained"):
         text, image = projections(run, kind, "text"), projections(run, kind, "image")
         assert text.x_ND.shape == image.x_ND.shape == (40, 8)
@@ -155,11 +158,13 @@ def test_zero_shot_is_the_nearest_name(run):
 
 def test_results_say_what_was_compared_and_have_the_untrained_model_beside(run):
     rows = json.loads((run.path / "results.json").read_text())["results"]
-    across = [row for row in rows if "modalities" in row["protocol"]]
+    across = [row for row in rows if "projections_of" in row["protocol"]]
     assert {(row["evaluator"], row["features"]) for row in across} == {
         (evaluator, kind) for evaluator in ("retrieval", "zero_shot") for kind in ("pretrained", "untrained")
     }
-    assert {tuple(row["protocol"]["modalities"]) for row in across} == {("text", "image"), ("image", "text")}
+    assert {tuple(row["protocol"]["projections_of"]) for row in across} == {("image", "text")}
+    found = next(row["protocol"] for row in across if row["evaluator"] == "retrieval")
+    assert (found["query"], found["gallery"], found["similarity"]) == ("text", "image", "cosine")
     within = [row for row in rows if row not in across]
     assert {row["features"] for row in within} == {"pretrained", "untrained", "raw"}
     assert {row["protocol"]["modality"] for row in within} == {"image"}
@@ -169,7 +174,10 @@ def test_results_say_what_was_compared_and_have_the_untrained_model_beside(run):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ('use = "zero_shot"', "zero_shot compares image and text .* no encoder of text, only of image"),
+        (
+            'use = "zero_shot"\nof = "image"\nby = "text"',
+            "zero_shot compares image and text .* no encoder of text, only of image",
+        ),
         ('use = "retrieval"\nquery = "sound"\ngallery = "text"', "no encoder of sound and text, only of image"),
     ],
 )
@@ -181,7 +189,7 @@ def test_a_recipe_of_one_modality_is_refused(write_recipe, small_recipe, table, 
 
 
 def test_names_of_other_data_need_no_texts(write_recipe, registry, run):
-    table = [{"use": "zero_shot", "data": {"use": "digits"}}]
+    table = [{"use": "zero_shot", "of": "image", "by": "text", "data": {"use": "digits"}}]
     path = write_recipe(RECIPE)
     coview.load_recipe(path, registry=registry, overrides={"evaluate": table})
     across = [{"use": "retrieval", "query": "text", "gallery": "image", "data": {"use": "digits"}}]
@@ -192,7 +200,9 @@ def test_names_of_other_data_need_no_texts(write_recipe, registry, run):
 
 def test_data_without_classes_are_left_out_by_name(write_recipe, registry, monkeypatch, tmp_path):
     monkeypatch.setattr(CaptionedDigits, "classes", None)
-    recipe = coview.load_recipe(write_recipe(RECIPE + '\n[[evaluate]]\nuse = "zero_shot"\n'), registry=registry)
+    recipe = coview.load_recipe(
+        write_recipe(RECIPE + '\n[[evaluate]]\nuse = "zero_shot"\nof = "image"\nby = "text"\n'), registry=registry
+    )
     found = coview.run(recipe, tmp_path / "runs", registry=registry, quiet=True)
     document = json.loads((found.path / "results.json").read_text())
     assert document["skipped_evaluators"] == [{"evaluator": "zero_shot", "reason": "the data has no class labels"}]

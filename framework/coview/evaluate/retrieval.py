@@ -91,11 +91,7 @@ class Retrieval:
             _ranked(rows_QD @ x_ND.T, ids_N == of_Q[:, None])
             for rows_QD, of_Q in zip(x_QD.split(_AT_A_TIME), ids_Q.split(_AT_A_TIME), strict=True)
         ]
-        protocol = {
-            "queries": f"the {self.modalities[0]} of every test sample",
-            "gallery": f"the {self.modalities[1]} of every test sample",
-        }
-        return self._results(parts, protocol)
+        return self._results(parts, dict(zip(("query", "gallery"), self.modalities, strict=True)))
 
     def _results(self, parts: list[tuple[Tensor, Tensor]], protocol: dict[str, Any]) -> list[Result]:
         first_Q, precision_Q = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))

@@ -24,9 +24,9 @@ class ZeroShot:
     section 3.1.4). Names and prompts decide much: they are in the protocol. Nothing is fitted and nothing is chosen.
 
     Args:
-        prompts: Sentences with {} where the name goes, such as "a photo of a {}" or "the sound of a {}".
-        of: The modality that is classified.
-        text: The modality of the names; its values have to be texts.
+        of: The modality that is classified, of pictures or sounds, say.
+        by: The modality of the names, whose values have to be texts.
+        prompts: Sentences with {} where the name goes; CLIP takes "a photo of a {}." and 80 more.
     """
 
     splits = ("test",)
@@ -35,17 +35,17 @@ class ZeroShot:
     def __init__(
         self,
         *,
-        prompts: Annotated[tuple[str, ...], MinLen(1)] = ("a photo of a {}",),
-        of: str = "image",
-        text: str = "text",
+        of: str,
+        by: str,
+        prompts: Annotated[tuple[str, ...], MinLen(1)] = ("{}",),
     ) -> None:
         for prompt in prompts:
             if prompt.count("{}") != 1:
                 raise ValueError(f'a prompt has {{}} once, where the name of the class goes, got "{prompt}"')
-        if of == text:
-            raise ValueError(f"of and text are both {of!r}: names in one modality classify samples of another")
-        self.prompts, self.of, self.text = prompts, of, text
-        self.modalities, self.of_data = (of, text), (of,)
+        if of == by:
+            raise ValueError(f"of and by are both {of!r}: names in one modality classify samples of another")
+        self.prompts, self.of, self.by = prompts, of, by
+        self.modalities, self.of_data = (of, by), (of,)
 
     def evaluate_cross_modal(self, subject: CrossModalSubject, rng: Rng, /) -> list[Result]:
         """The accuracy, with an interval over test samples.
@@ -57,7 +57,7 @@ class ZeroShot:
         features = Features({"test": subject.split(self.of, "test")}, subject.classes)
         x_ND, labels_N = labelled_split(features, "test")
         texts = [prompt.replace("{}", name) for name in names for prompt in self.prompts]
-        z_CPD = subject.embed(self.text, texts).unflatten(0, (len(names), len(self.prompts)))
+        z_CPD = subject.embed(self.by, texts).unflatten(0, (len(names), len(self.prompts)))
         if not torch.isfinite(z_CPD).all():
             raise CoviewError("a projection of a class's name holds NaN or infinity", hint="the model has diverged")
         class_CD = normalize(z_CPD.mean(1), dim=1)

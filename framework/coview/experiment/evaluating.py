@@ -233,7 +233,7 @@ def evaluate_run(
 def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, Any]:
     protocol: dict[str, Any] = {"dataset_version": store.reference.version}
     if compared := compared_modalities(evaluator):
-        protocol |= {"modalities": list(compared), "compared": "cosine of projections, after the projector"}
+        protocol["projections_of"] = sorted(compared)
     else:
         protocol["modality"] = store.modality
     if store.data.key:
