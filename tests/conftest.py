@@ -41,7 +41,7 @@ size = 8
 [encoder]
 use = "resnet18"
 stem = "small"
-width = 4
+width = 8
 
 [projector]
 hidden = 16

@@ -98,7 +98,7 @@ def test_the_shipped_recipes_are_listed_and_valid(run_coview):
 
 
 def test_a_shipped_recipe_runs_by_its_name(run_coview, tmp_path):
-    sets = ["train.steps=2", "train.device=cpu", "encoder.width=4", 'evaluate=[{use="knn", k=5}]']
+    sets = ["train.steps=2", "train.device=cpu", "encoder.width=8", 'evaluate=[{use="knn", k=5}]']
     options = [word for text in sets for word in ("--set", text)]
     said = run_coview("run", "quickstart.toml", *options)
     assert "knn accuracy all labels" in said

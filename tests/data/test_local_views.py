@@ -35,7 +35,7 @@ views = [1]
 [encoder]
 use = "resnet18"
 stem = "small"
-width = 4
+width = 8
 
 [projector]
 hidden = 8

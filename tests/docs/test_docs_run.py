@@ -27,7 +27,7 @@ SMALLER = {
     r"(?m)^epochs = \d+": "epochs = 1",
     r"train\.epochs=\d+": "train.epochs=2",
     r'(?m)^warmup = ".*?"': "warmup = 0",
-    r"(?m)^width = 16": "width = 4",
+    r"(?m)^width = 16": "width = 8",
     r"(?m)^size = 16": "size = 8",
 }
 ONE_DRAW = "draws = 1\n"

@@ -25,7 +25,7 @@ def vit_folder(tmp_path_factory):
 
 ENCODERS = {
     # its table, the side of the pictures, its steps
-    "resnet": ('use = "resnet18"\nstem = "small"\nwidth = 4', None, 2),
+    "resnet": ('use = "resnet18"\nstem = "small"\nwidth = 8', None, 2),
     "plain resnet": ('use = "resnet18"', None, 1),
     "timm": ('use = "timm:test_vit"\nimage_size = 16', 16, 2),
     "hf": ('use = "hf:FOLDER"\npooling = "mean"', None, 2),
@@ -36,7 +36,7 @@ def recipe_of(small_recipe, encoder, side, steps):
     text = small_recipe.split("[[evaluate]]")[0].replace("steps = 6", f"steps = {steps}")
     if side is not None:
         text = text.replace("size = 8", f"size = {side}")
-    table = '[encoder]\nuse = "resnet18"\nstem = "small"\nwidth = 4\n'
+    table = '[encoder]\nuse = "resnet18"\nstem = "small"\nwidth = 8\n'
     assert table in text
     prepared = "mean = [0.4, 0.5, 0.6]\n" + (f"size = {side}\n" if side else "")
     return text.replace(table, f"[encoder]\n{encoder}\n\n[modality]\n{prepared}")

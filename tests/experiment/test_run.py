@@ -119,7 +119,7 @@ def test_embed_takes_other_data_too_labelled_or_not(call, small_run, tmp_path):
 def test_the_numbers_are_those_of_the_method_computed_by_hand(small_run):
     (train, train_N, _), (test, test_N, _) = digits("train"), digits("test")
     torch.manual_seed(3)
-    untrained = small_run.registry.build("encoder", "resnet18", stem="small", width=4).eval()
+    untrained = small_run.registry.build("encoder", "resnet18", stem="small", width=8).eval()
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     with torch.no_grad():
         features = {
@@ -208,7 +208,7 @@ def test_the_share_of_views_that_equal_their_originals_is_logged(call, write_rec
 
 
 def test_pictures_too_small_for_the_encoder_are_a_message(call, write_recipe, small_recipe, tmp_path):
-    text = small_recipe.replace('use = "resnet18"\nstem = "small"\nwidth = 4', 'use = "timm:convnext_atto"')
+    text = small_recipe.replace('use = "resnet18"\nstem = "small"\nwidth = 8', 'use = "timm:convnext_atto"')
     done = call("run", write_recipe(text))
     assert done.status == 2
     assert "the encoder does not take the batch {'image': (8, 3, 8, 8)}" in done.err
