@@ -39,7 +39,7 @@ def test_from_a_recipe_to_features(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     overrides = {
         "seed": 1, "train.steps": 2, "train.device": "cpu", "train.precision": "fp32", "data.workers": 0,
-        "encoder.width": 4, "evaluate": [{"use": "knn", "k": 5}],
+        "encoder.width": 8, "evaluate": [{"use": "knn", "k": 5}],
     }  # fmt: skip
     recipe = coview.load_recipe(RECIPES / "quickstart.toml", overrides=overrides)
     assert (recipe.seed, recipe.train.steps, recipe.train.epochs) == (1, 2, None)
@@ -48,11 +48,11 @@ def test_from_a_recipe_to_features(tmp_path, monkeypatch):
     assert run.path.parent == Path("runs/quickstart")
     assert all(isinstance(result, coview.Result) for result in run.results)
     assert {result.features for result in run.results} == {"pretrained", "untrained", "raw"}
-    assert run.encoder.width == 32
+    assert run.encoder.width == 64
 
     dataset = run.registry.build("dataset", "digits", supplied={"split": "test"})
     features = coview.embed(run, dataset, split="test")
-    assert features.shape == (360, 32)
+    assert features.shape == (360, 64)
     for again in (coview.embed(run), coview.embed(run.path, "digits"), coview.embed(coview.load_run("runs"))):
         assert again.equal(features)
     assert len(coview.embed(run, split="train")) == 1437
