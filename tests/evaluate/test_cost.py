@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from encoder_subjects import Encoder, Vectors, subject
@@ -36,3 +38,13 @@ def test_a_batch_is_no_larger_than_the_split(data):
 
 def test_raw_features_cost_no_encoder(data):
     assert Cost().evaluate_encoder(subject(None, data), coview.Rng(0)) == []
+
+
+@pytest.mark.parametrize(("target", "seconds"), [(2.0, [7.5]), (1.2, [11.0]), (0.5, [])])
+def test_the_time_until_a_loss_was_first_reached(target, seconds):
+    losses = [(2.5, 3.0), (7.5, 1.9), (9.0, None), (10.0, 2.2), (11.0, 1.1)]
+    log = [{"step": step, "time": time, "loss": loss} for step, (time, loss) in enumerate(losses)]
+    data = {"test": Vectors(np.zeros((8, 4)), np.arange(8) % 2)}
+    trained = dataclasses.replace(subject(Encoder(nn.Linear(4, 2)), data), metrics=log)
+    results = Cost(repeats=5, target_loss=target).evaluate_encoder(trained, coview.Rng(0))
+    assert [row.value for row in results if row.metric == "seconds_to_loss"] == seconds

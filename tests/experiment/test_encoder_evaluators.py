@@ -21,6 +21,7 @@ levels = [{ sigma = [0.5, 0.5] }, { sigma = [2.0, 2.0] }]
 [[evaluate]]
 use = "cost"
 repeats = 5
+target_loss = 1000
 """
 
 
@@ -34,6 +35,9 @@ def test_they_stand_in_the_results_beside_their_controls(write_recipe, small_rec
     assert features["finetune", "accuracy"] == ["pretrained", "untrained"]
     assert features["robustness", "accuracy"] == [kind for kind in ("pretrained", "untrained", "raw") for _ in range(3)]
     assert features["cost", "parameters"] == ["pretrained", "untrained"]
+    first = json.loads((run.path / "metrics.jsonl").read_text().splitlines()[0])
+    (seconds,) = (row for row in rows if row["metric"] == "seconds_to_loss")
+    assert (seconds["features"], seconds["value"]) == ("pretrained", first["time"])
     blurred = [row for row in rows if row["evaluator"] == "robustness" and row["features"] == "raw"]
     assert [row["protocol"].get("parameters") for row in blurred] == [
         None,

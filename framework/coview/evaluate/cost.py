@@ -26,16 +26,27 @@ class Cost:
     machines do not stand beside each other. Loading and collating samples is not part of it. Peak memory is measured
     on CUDA devices only.
 
+    With ``target_loss`` also the seconds that training took until a logged loss was first no higher: training alone,
+    without evaluation and without the time between a run and its resumption. The log has every tenth step's loss unless
+    ``train.log_every`` says otherwise, and the time is no finer. A loss that was never reached gives no number.
+
     Args:
         batch_size: Samples of a batch, fewer where the test split has not as many.
         repeats: Batches that are timed, after two that are not; the speed is their median.
+        target_loss: The loss that ``seconds_to_loss`` is of; absent: it is not asked.
     """
 
     splits = ("test",)
     labels = None
 
-    def __init__(self, *, batch_size: Annotated[int, Ge(1)] = 64, repeats: Annotated[int, Ge(5)] = 20) -> None:
-        self.batch_size, self.repeats = batch_size, repeats
+    def __init__(
+        self,
+        *,
+        batch_size: Annotated[int, Ge(1)] = 64,
+        repeats: Annotated[int, Ge(5)] = 20,
+        target_loss: float | None = None,
+    ) -> None:
+        self.batch_size, self.repeats, self.target_loss = batch_size, repeats, target_loss
 
     def evaluate_encoder(self, subject: EncoderSubject, rng: Rng, /) -> list[Result]:
         """The numbers of one encoder; none of the raw features."""
@@ -62,7 +73,21 @@ class Cost:
             "repeats": self.repeats,
             "interval": "95 % bootstrap of the median over batches; none of what is counted",
         }
-        return [Result(name, value, low, high, N, "test", protocol) for name, (value, low, high) in numbers.items()]
+        results = [Result(name, value, low, high, N, "test", protocol) for name, (value, low, high) in numbers.items()]
+        return results + self._seconds_to_loss(subject)
+
+    def _seconds_to_loss(self, subject: EncoderSubject) -> list[Result]:
+        target = self.target_loss
+        if target is None:
+            return []
+        reached = [row for row in subject.metrics if row.get("loss") is not None and row["loss"] <= target]
+        protocol = {
+            "target_loss": target,
+            "device": _device_name(subject.device),
+            "threads": torch.get_num_threads(),
+            "interval": "none: one run",
+        }
+        return [Result("seconds_to_loss", *_exact(row["time"]), 1, "train", protocol) for row in reached[:1]]
 
 
 def _exact(value: float) -> tuple[float, float, float]:

@@ -51,6 +51,7 @@ class EncoderSubject:
         workers: Loader processes.
         console: Where progress is shown.
         encoder: The encoder, which has to stay as it is; None for ``raw``.
+        metrics: What was logged while it was trained, as in ``metrics.jsonl``; nothing of the controls.
     """
 
     kind: Literal["pretrained", "untrained", "raw"]
@@ -65,6 +66,7 @@ class EncoderSubject:
     workers: int
     console: Console
     encoder: nn.Module | None
+    metrics: Sequence[Mapping[str, Any]] = ()
 
     def copy_of_encoder(self) -> nn.Module:
         """One that may be trained, on the device. Where nothing in it is trained (a teacher), all of it is here."""

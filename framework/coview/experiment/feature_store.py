@@ -29,6 +29,7 @@ from coview.experiment.splits import DataSource, Splits
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.track.metrics_file import read_metrics
 from coview.track.progress import track_items
 from coview.track.run_folder import RunFolder
 
@@ -145,6 +146,7 @@ class FeatureStore:
             workers=worker_count(self.recipe.settings.workers),
             console=self.console,
             encoder=None if kind == "raw" else self._encoder(kind),
+            metrics=read_metrics(self.folder.metrics) if kind == "pretrained" else (),
         )
 
     def _part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
