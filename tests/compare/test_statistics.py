@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from coview.compare.report.figures import pareto
 from coview.compare.statistics.agreement import agreements
 from coview.compare.statistics.pairs import compare_pairs, detectable_effect, smallest_detectable
 from coview.compare.statistics.ranks import Ranks, compare_ranks, groups
@@ -290,3 +292,43 @@ def test_agreements_that_cannot_be_told(first, second, note):
     (found,) = agreements([scores(first), scores(second)])
     assert note in found.note
     assert math.isnan(found.low)
+
+
+values_of_variants = st.lists(st.lists(st.integers(0, 20).map(float), min_size=4, max_size=4), min_size=3, max_size=6)
+
+
+@given(values_of_variants, values_of_variants, values_of_variants)
+def test_where_lower_is_better_everything_is_that_of_the_negative(first, second, third):
+    """Ranks, pairs and their order: a lower number ranks as its negative does where higher is better."""
+    blocks = first, second, third
+    V = min(map(len, blocks))
+    higher = [scores(-np.array(block[:V]), modality=str(b)) for b, block in enumerate(blocks)]
+    lower = [replace(scores(block[:V], modality=str(b)), lower_is_better=True) for b, block in enumerate(blocks)]
+    for one, other in zip(higher, lower, strict=True):
+        assert one.order == other.order
+        for a, b in zip(compare_pairs(one), compare_pairs(other), strict=True):
+            assert (a.first, a.second) == (b.first, b.second)
+            assert (a.difference, a.p) == pytest.approx((-b.difference, b.p), nan_ok=True)
+    one, other = compare_ranks(higher), compare_ranks(lower)
+    assert isinstance(one, Ranks)
+    assert isinstance(other, Ranks)
+    assert one.rank_V.tolist() == other.rank_V.tolist()
+    assert [a.tau for a in agreements(higher)] == pytest.approx([b.tau for b in agreements(lower)], nan_ok=True)
+
+
+def test_where_lower_is_better_the_words_are_turned_round():
+    given = replace(scores([[5.0, 5.1, 4.9], [9.0, 9.2, 8.9]], untrained=7.0, raw=4.0), lower_is_better=True)
+    verdict_of, cautions_of = said(given)
+    assert verdict_of.startswith("a is best: 5.000, 4.033 below b (paired over 3 seeds")
+    assert cautions_of == [
+        "b is above the untrained control: pretraining did harm, or no good.",
+        "a and b are above the raw control: what was learnt is worth less than the data as they are.",
+    ]
+    few, _ = said(replace(scores([[5.0], [9.0]]), lower_is_better=True))
+    assert few.endswith("a has the lowest mean, 5.000.")
+
+
+def test_the_front_of_cost_and_value_is_turned_round_too():
+    points = [(1.0, 5.0), (2.0, 3.0), (3.0, 4.0), (4.0, 6.0)]
+    assert pareto(points) == [0, 3]
+    assert pareto(points, sign=-1) == [0, 1]

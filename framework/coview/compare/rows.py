@@ -62,6 +62,11 @@ class Table:
     rows: Sequence[Row]
 
     @property
+    def lower_is_better(self) -> bool:
+        """Whether the number that ranks is better the lower it is."""
+        return any(result.better == "lower" for row in self.rows for result in row.results.values())
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """In the comparison's order."""
         return tuple(dict.fromkeys(row.modality for row in self.rows))

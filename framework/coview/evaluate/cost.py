@@ -73,7 +73,10 @@ class Cost:
             "repeats": self.repeats,
             "interval": "95 % bootstrap of the median over batches; none of what is counted",
         }
-        results = [Result(name, value, low, high, N, "test", protocol) for name, (value, low, high) in numbers.items()]
+        results = [
+            Result(name, *number, N, "test", protocol, better="higher" if name == "samples_per_s" else "lower")
+            for name, number in numbers.items()
+        ]
         return results + self._seconds_to_loss(subject)
 
     def _seconds_to_loss(self, subject: EncoderSubject) -> list[Result]:
@@ -87,7 +90,9 @@ class Cost:
             "threads": torch.get_num_threads(),
             "interval": "none: one run",
         }
-        return [Result("seconds_to_loss", *_exact(row["time"]), 1, "train", protocol) for row in reached[:1]]
+        return [
+            Result("seconds_to_loss", *_exact(row["time"]), 1, "train", protocol, better="lower") for row in reached[:1]
+        ]
 
 
 def _exact(value: float) -> tuple[float, float, float]:

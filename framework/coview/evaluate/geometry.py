@@ -15,6 +15,9 @@ from coview.evaluate.features import Features
 from coview.evaluate.labelled import finite_features
 from coview.evaluate.result import Result
 
+_LOWER = ("uniformity", "mean_cosine")
+"""Of these the lower is the better: representations that use more of the space."""
+
 
 class Geometry:
     """Collapse and spread of the test representations; needs no labels.
@@ -59,7 +62,12 @@ class Geometry:
             "of": "representations, neither centred nor scaled",
             "interval": intervals.JACKKNIFE_METHOD,
         }
-        return [Result(name, value, *ends[name], len(x_ND), "test", protocol) for name, value in values.items()]
+        return [
+            Result(
+                name, value, *ends[name], len(x_ND), "test", protocol, better="lower" if name in _LOWER else "higher"
+            )
+            for name, value in values.items()
+        ]
 
 
 def measures(x_ND: torch.Tensor) -> dict[str, float]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,7 @@ class Result:
         per_item: The number of each test item, of which ``value`` is the mean, where it is one: whether the item was
             classified rightly, averaged over draws. Kept beside ``results.json``, so that a comparison can resample
             items. In the order of the split.
+        better: Whether a higher number or a lower one is better: by it a comparison ranks.
         evaluator, dataset, features: Filled in by coview: which evaluator, on which data, with ``pretrained``,
             ``untrained`` or ``raw`` features.
     """
@@ -43,6 +44,7 @@ class Result:
     dataset: str = ""
     features: str = ""
     per_item: np.ndarray | None = field(default=None, repr=False, compare=False)
+    better: Literal["higher", "lower"] = "higher"
 
     @property
     def protocol_hash(self) -> str:

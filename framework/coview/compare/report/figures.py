@@ -161,14 +161,14 @@ def cost_of(rows: Sequence[Row]) -> float:
     return sum(times) / len(times) if times else math.nan
 
 
-def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The points that no other beats or equals in both cost and value, from the cheapest on."""
-    order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1]))
+def pareto(points: Sequence[tuple[float, float]], *, sign: int = 1) -> list[int]:
+    """The points that no other beats or equals in both cost and value, from the cheapest on; -1: lower is better."""
+    order = sorted(range(len(points)), key=lambda index: (points[index][0], -sign * points[index][1]))
     best, front = -math.inf, []
     for index in order:
-        if points[index][1] > best:
+        if sign * points[index][1] > best:
             front.append(index)
-            best = points[index][1]
+            best = sign * points[index][1]
     return front
 
 
@@ -183,7 +183,7 @@ def _cost_figure(index: int, table: Table, each: ModalityAnalysis) -> Figure | N
         return None
     points = list(found.values())
     figure, axes = new_axes(4.0, 2.6)
-    front = [points[place] for place in pareto(points)]
+    front = [points[place] for place in pareto(points, sign=each.scores.sign)]
     axes.step(*zip(*front, strict=True), where="post", color=MUTED, linewidth=1, linestyle="--")
     for variant, (cost, value) in found.items():
         place = table.variants.index(variant)

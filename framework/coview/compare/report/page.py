@@ -29,6 +29,7 @@ def page_values(comparison: Comparison, table: Table, analysis: Analysis, folder
         "name": comparison.name,
         "question": comparison.question,
         "metric": table.metric,
+        "lower_is_better": table.lower_is_better,
         "facts": _facts(table, runs),
         "modalities": analysis.modalities,
         "forests": figures.ranking_figures(analysis.modalities, table.metric),
@@ -70,11 +71,12 @@ def _facts(table: Table, runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _heat(table: Table, analysis: Analysis) -> list[tuple[str, list[tuple[float, float]]]]:
-    """Variant to its mean less the untrained control in each modality, and how strong its colour is."""
+    """Variant to its mean less the untrained control in each modality, and its colour: from 1, best, to -1."""
     by_variant = [{s.variant: s.mean - s.untrained for s in each.summaries} for each in analysis.modalities]
     rows = [(name, [each.get(name, math.nan) for each in by_variant]) for name in table.variants]
     strongest = [max((abs(v) for v in each.values() if math.isfinite(v)), default=0) or 1 for each in by_variant]
-    return [(name, [(v, v / most) for v, most in zip(values, strongest, strict=True)]) for name, values in rows]
+    sign = -1 if table.lower_is_better else 1
+    return [(name, [(v, sign * v / most) for v, most in zip(values, strongest, strict=True)]) for name, values in rows]
 
 
 def _logged(table: Table) -> list[str]:

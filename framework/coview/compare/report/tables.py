@@ -28,13 +28,14 @@ def with_interval(summary: Summary) -> str:
 
 def as_markdown(comparison: Comparison, table: Table, analysis: Analysis) -> str:
     """Variants by modalities, the controls below, and the verdicts."""
+    better = "lower" if table.lower_is_better else "higher"
     header, *rows = _aligned([[cell.replace("|", "\\|") for cell in row] for row in _cells(table, analysis)])
     rule = ["-" * len(header[0]), *("-" * (len(cell) - 1) + ":" for cell in header[1:])]
     lines = [
         f"# {comparison.name}",
         *([f"\n{comparison.question}"] if comparison.question else []),
         "",
-        f"{table.metric}: mean over seeds and 95 % interval; higher is better.",
+        f"{table.metric}: mean over seeds and 95 % interval; {better} is better.",
         "",
         _markdown_row(header),
         _markdown_row(rule),

@@ -49,9 +49,9 @@ def compare_ranks(every: Sequence[Scores]) -> Ranks | str:
     """
     names = list(dict.fromkeys(variant for scores in every for variant in scores.variants))
     common = [name for name in names if all(name in scores.variants for scores in every)]
-    grids = [scores.value_VS[[scores.variants.index(name) for name in common]] for scores in every]
+    grids = [scores.sign * scores.value_VS[[scores.variants.index(name) for name in common]] for scores in every]
     if len(every) >= FEWEST_MODALITIES:
-        averaged = [scores.means[[scores.variants.index(name) for name in common]] for scores in every]
+        averaged = [scores.sign * scores.means[[scores.variants.index(name) for name in common]] for scores in every]
         value_BV = np.array(averaged).reshape(len(every), len(common))
         of, caution = "a modality, averaged over its seeds", ""
     else:

@@ -20,6 +20,7 @@ class Scores:
         value_VS: The number that ranks, of what was pretrained; NaN where there is none.
         untrained_VS, raw_VS: Its controls.
         items_VSN: How each run did on each test item; None unless it is there for every number, in the same order.
+        lower_is_better: Whether the best number is the lowest.
     """
 
     modality: str
@@ -29,6 +30,7 @@ class Scores:
     untrained_VS: np.ndarray
     raw_VS: np.ndarray
     items_VSN: np.ndarray | None = None
+    lower_is_better: bool = False
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -39,7 +41,12 @@ class Scores:
     def order(self) -> list[int]:
         """Variants from the best mean to the worst; those without a number are left out, ties stay in their order."""
         there = np.flatnonzero(np.isfinite(self.means))
-        return [int(v) for v in there[np.argsort(-self.means[there], kind="stable")]]
+        return [int(v) for v in there[np.argsort(-self.sign * self.means[there], kind="stable")]]
+
+    @property
+    def sign(self) -> int:
+        """What makes the better number the higher one: 1 or -1."""
+        return -1 if self.lower_is_better else 1
 
 
 def mean_over_seeds(value_VS: np.ndarray) -> np.ndarray:
@@ -65,9 +72,9 @@ def scores_of(table: Table, modality: str) -> Scores:
 
     value_VS = values("pretrained")
     value_VS[~np.isfinite(value_VS)] = np.nan
-    return Scores(
-        modality, variants, seeds, value_VS, values("untrained"), values("raw"), _items(variants, seeds, at, value_VS)
-    )
+    items_VSN = _items(variants, seeds, at, value_VS)
+    controls = values("untrained"), values("raw")
+    return Scores(modality, variants, seeds, value_VS, *controls, items_VSN, table.lower_is_better)
 
 
 def _items(

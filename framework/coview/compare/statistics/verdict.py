@@ -21,6 +21,7 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
         pairs: Of its variants, the better one first.
     """
     order = [summaries[v] for v in scores.order]
+    above, highest = ("below", "lowest") if scores.lower_is_better else ("above", "highest")
     if not order:
         return "There is no number yet: no cell of it is done."
     if len(order) == 1:
@@ -33,7 +34,7 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     if seeds < FEWEST_SEEDS:
         return (
             f"Too few seeds ({seeds}) to name a winner: at least {FEWEST_SEEDS}. "
-            f"{order[0].variant} has the highest mean, {order[0].mean:.3f}."
+            f"{order[0].variant} has the {highest} mean, {order[0].mean:.3f}."
         )
     best, second = enough[:2]
     if math.isclose(best.mean, second.mean, rel_tol=1e-12):
@@ -43,10 +44,12 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     if not rivals:
         p = max(pair.p_holm for pair in pairs if pair.first == best.variant)
         return (
-            f"{best.variant} is best: {best.mean:.3f}, {best.mean - second.mean:.3f} above {second.variant} "
+            f"{best.variant} is best: {best.mean:.3f}, {abs(best.mean - second.mean):.3f} {above} {second.variant} "
             f"(paired over {seeds} seeds, Holm's {said_p(p)})."
         )
-    return f"{listed([best.variant, *rivals])} cannot be told apart ({seeds} seeds)." + _told_apart(best, rivals, pairs)
+    worse = [pair.second for pair in pairs if pair.first == best.variant and pair.second not in rivals]
+    told_apart = f" {best.variant}, with the {highest} mean, is {above} {listed(worse)}." if worse else ""
+    return f"{listed([best.variant, *rivals])} cannot be told apart ({seeds} seeds)." + told_apart
 
 
 _MEANS = {
@@ -65,10 +68,11 @@ def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]
         if lacking:
             whose = "any variant" if len(lacking) == len(measured) else listed(lacking)
             said.append(f"No {name} control was measured for {whose}: how much pretraining brought cannot be told.")
-        below = [summary.variant for summary in measured if summary.high <= getattr(summary, name)]
-        if below:
-            is_are = "is" if len(below) == 1 else "are"
-            said.append(f"{listed(below)} {is_are} below the {name} control: {_MEANS[name]}.")
+        worse = [summary.variant for summary in measured if _is_worse(summary, getattr(summary, name), scores)]
+        if worse:
+            is_are = "is" if len(worse) == 1 else "are"
+            below = "above" if scores.lower_is_better else "below"
+            said.append(f"{listed(worse)} {is_are} {below} the {name} control: {_MEANS[name]}.")
     counts = {summary.seeds for summary in measured}
     if len(counts) > 1:
         fewest = min(measured, key=lambda summary: summary.seeds)
@@ -94,6 +98,6 @@ def said_p(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def _told_apart(best: Summary, rivals: Sequence[str], pairs: Sequence[Pair]) -> str:
-    worse = [pair.second for pair in pairs if pair.first == best.variant and pair.second not in rivals]
-    return f" {best.variant}, with the highest mean, is above {listed(worse)}." if worse else ""
+def _is_worse(summary: Summary, control: float, scores: Scores) -> bool:
+    """Whether the whole interval is on the worse side of a control; never of one that was not measured."""
+    return summary.low >= control if scores.lower_is_better else summary.high <= control

@@ -111,7 +111,8 @@ def _read_json(path: Path, missing: Any) -> Any:
 
 def _result(row: Mapping[str, Any], path: Path) -> Result:
     try:
-        known = {field.name: row[field.name] for field in fields(Result) if field.name != "per_item"}
+        known = {field.name: row[field.name] for field in fields(Result) if field.name not in ("per_item", "better")}
+        known["better"] = row.get("better", "higher")  # runs of before there was one
         for number in ("value", "ci_low", "ci_high"):
             known[number] = math.nan if known[number] is None else float(known[number])
         return Result(**known)
