@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import re
 from html.parser import HTMLParser
@@ -214,3 +215,37 @@ def test_the_heat_map_is_strongest_at_the_largest_gain(written):
         assert (kind == "better") == (float(value) >= 0)
         assert int(strength) == pytest.approx(70 * abs(float(value)) / 0.3, abs=1.5)
     assert not any(math.isnan(float(value)) for *_, value in cells)
+
+
+def test_what_train_and_test_have_in_common_is_said(registry, tmp_path):
+    compared = comparison(registry)
+    cells = found(compared, tmp_path / "runs", values())
+    leak = {"data": "digits", "exact": 2, "near": 0, "groups": None, "said": "of 100 test samples 2 are in train too"}
+    for cell in cells:
+        document = json.loads(cell.run.results.read_text())
+        document["leaks"] = [leak, {**leak, "data": "other", "said": "of another data set"}]
+        cell.run.results.write_text(json.dumps(document))
+    written = write_comparison_report(compared, cells, tmp_path / "report")
+    sentence = "Train and test of digits are not apart: of 100 test samples 2 are in train too."
+    for page in (written.report, written.markdown):
+        text = page.read_text()
+        assert text.count(sentence) == 1
+        assert "of another data set" not in text
+
+
+def test_a_number_that_is_better_the_lower_it_is_ranks_so(registry, tmp_path):
+    compared = comparison(registry)
+    cells = found(compared, tmp_path / "runs", values(), untrained=0.75)
+    for cell in cells:
+        document = json.loads(cell.run.results.read_text())
+        document["results"] = [{**row, "better": "lower"} for row in document["results"]]
+        cell.run.results.write_text(json.dumps(document))
+    written = write_comparison_report(compared, cells, tmp_path / "report")
+    text = written.markdown.read_text()
+    assert "lower is better" in text
+    assert "warm is best: 0.700, 0.100 below nt_xent" in text
+    assert "nt_xent is above the untrained control" in text
+    page = " ".join(written.report.read_text().split())
+    assert "By knn/accuracy@all; lower is better." in page
+    assert '<td class="better" style="--s:70%">-0.050</td>' in page
+    assert '<td class="worse" style="--s:70%">+0.050</td>' in page

@@ -28,6 +28,7 @@ class Row:
         diagnostics: The last of each that was logged.
         parameters: Of all that was trained; None where there is no checkpoint.
         run: Its folder.
+        leaks: What the test split that ranks has of the train split, in words; mostly nothing.
     """
 
     modality: str
@@ -42,6 +43,7 @@ class Row:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     parameters: int | None = None
     run: RunFolder | None = None
+    leaks: Sequence[str] = ()
 
     def value(self, features: str = "pretrained") -> float:
         """The number that ranks; NaN where there is none."""

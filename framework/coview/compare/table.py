@@ -19,7 +19,7 @@ from coview.compare.metric import available, names, ranking_metric
 from coview.compare.rows import Row, Table
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
-from coview.experiment.report.contents import read_results
+from coview.experiment.report.contents import leak_warnings, read_leaks, read_results
 from coview.recipe.comparison import RECIPE, SEED, Comparison
 from coview.track.metrics_file import read_metrics
 from coview.track.result_rows import FEATURES
@@ -104,7 +104,12 @@ def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
         diagnostics=_last(logged),
         parameters=_parameters(found.run) if found.run else None,
         run=found.run,
+        leaks=_leaks(found.run, results["pretrained"].dataset) if found.run and "pretrained" in results else (),
     )
+
+
+def _leaks(run: RunFolder, data: str) -> list[str]:
+    return leak_warnings([leak for leak in read_leaks(run) if leak["data"] == data])
 
 
 def _last(logged: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -64,10 +64,12 @@ def analyse(table: Table) -> Analysis:
         CoviewError: If scipy, statsmodels or scikit-posthocs is missing.
     """
     every = [scores_of(table, modality) for modality in table.modalities]
-    return Analysis([_analyse(scores) for scores in every], compare_ranks(every), agreements(every))
+    leaks = [dict.fromkeys(said for row in table.of(scores.modality) for said in row.leaks) for scores in every]
+    modalities = [_analyse(scores, list(said)) for scores, said in zip(every, leaks, strict=True)]
+    return Analysis(modalities, compare_ranks(every), agreements(every))
 
 
-def _analyse(scores: Scores) -> ModalityAnalysis:
+def _analyse(scores: Scores, leaks: Sequence[str]) -> ModalityAnalysis:
     summaries, pairs = summarise(scores), compare_pairs(scores)
-    said = verdict(scores, summaries, pairs), cautions(scores, summaries, pairs)
+    said = verdict(scores, summaries, pairs), [*cautions(scores, summaries, pairs), *leaks]
     return ModalityAnalysis(scores, summaries, pairs, smallest_detectable(scores), *said)

@@ -96,6 +96,25 @@ def read_results(folder: RunFolder) -> list[Result]:
     return [_result(row, folder.results) for row in _read_json(folder.results, {}).get("results", [])]
 
 
+def leak_warnings(leaks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each data set whose test split has something of its train split."""
+    return [
+        f"Train and test of {leak['data']} are not apart: {leak['said']}."
+        for leak in leaks
+        if leak["exact"] or leak["near"] or leak["groups"]
+    ]
+
+
+def read_leaks(folder: RunFolder) -> list[dict[str, Any]]:
+    """What was found of train in test, by data set; none if it was not looked for.
+
+    Raises:
+        CoviewError: If ``results.json`` is not what coview writes.
+    """
+    leaks: list[dict[str, Any]] = _read_json(folder.results, {}).get("leaks", [])
+    return leaks
+
+
 def _read_json(path: Path, missing: Any) -> Any:
     if not path.exists():
         return missing

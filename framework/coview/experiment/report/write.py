@@ -12,7 +12,7 @@ from typing import Any
 
 from coview.data.atomic import write_atomically
 from coview.evaluate.result import Result
-from coview.experiment.report.contents import Contents, read_contents
+from coview.experiment.report.contents import Contents, leak_warnings, read_contents
 from coview.experiment.report.curves import draw_curves
 from coview.experiment.report.forest import draw_forests
 from coview.experiment.report.page import page_template
@@ -165,11 +165,7 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
             f"The loss was not a finite number in {len(broken)} of {len(contents.metrics)} logged steps, "
             f"first at step {broken[0]}."
         )
-    notes += [
-        f"Train and test of {leak['data']} are not apart: {leak['said']}."
-        for leak in contents.leaks
-        if leak["exact"] or leak["near"] or leak["groups"]
-    ]
+    notes += leak_warnings(contents.leaks)
     if any("pretrained" in row.by_features and len(row.by_features) == 1 for row in rows):
         notes.append("Some numbers have no control beside them; on their own they say little.")
     if (contents.environment.get("git") or {}).get("dirty"):
