@@ -59,6 +59,29 @@ def test_a_class_with_too_few_is_named() -> None:
         draw_labels(labels, (5, "all"), 2, Rng(0))
 
 
+def test_a_share_is_taken_of_each_class() -> None:
+    labels = np.repeat(np.arange(3), [200, 55, 4])
+    drawn = draw_labels(labels, ("1%", "10%", 2, "all"), 3, Rng(0))
+    for few, some in zip(drawn["1%"], drawn["10%"], strict=True):
+        assert np.bincount(labels[few]).tolist() == [2, 1, 1]  # one of each at least
+        assert np.bincount(labels[some]).tolist() == [20, 6, 1]
+        assert set(few.tolist()) <= set(some.tolist())
+    two = draw_labels(labels, (2,), 3, Rng(0))[2]
+    assert [rows.tolist() for rows in drawn[2]] == [rows.tolist() for rows in two]
+
+
+@pytest.mark.parametrize("budget", ["0%", "101%", "0.0 %"])
+def test_a_share_is_a_share(budget: str) -> None:
+    with pytest.raises(ValueError, match="above 0% and at most 100%"):
+        as_budgets(budget)
+
+
+def test_a_share_is_written_one_way() -> None:
+    assert as_budgets(("10 %", "0.50%")) == ("10%", "0.5%")
+    with pytest.raises(ValueError, match="different"):
+        as_budgets(("10%", "10 %"))
+
+
 def test_the_rng_advances_alike_whatever_the_budgets() -> None:
     first, second = Rng(0), Rng(0)
     draw_labels(LABELS, (1,), 3, first)

@@ -149,7 +149,7 @@ def test_bf16_learns_what_fp32_learns_roughly(train):
         assert done.status == 0, done.err
         losses[precision] = [row["loss"] for row in metrics(coview.load_run(Path("runs") / precision).path)]
     assert losses["fp32"] != losses["bf16"]
-    assert losses["fp32"] == pytest.approx(losses["bf16"], rel=0.02)
+    assert losses["fp32"] == pytest.approx(losses["bf16"], rel=0.05)
 
 
 def test_fp16_is_refused_on_a_cpu(train, without_evaluators):

@@ -23,7 +23,8 @@ class Dataset(Protocol):
 
     A class attribute ``labelled = False`` says that no split ever has class labels: a loss that needs them is then
     refused when the recipe is checked. An attribute ``pairs`` holds judged pairs of the split's rows, as
-    :class:`coview.Pairs`, or None.
+    :class:`coview.Pairs`, or None. An attribute ``labels`` holds the class index of every row (-1 where it has none),
+    or None: with it a recipe that asks for more labels than a class has is refused before training.
     """
 
     splits: ClassVar[tuple[str, ...]]

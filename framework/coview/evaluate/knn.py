@@ -26,7 +26,8 @@ class KNN:
         k: Neighbours that vote, at least 1; all the bank where that is smaller, as the protocol's ``k_used`` says.
             Wu et al. take 200 on ImageNet, DINO 20.
         temperature: T, above 0; the lower, the more the nearest decides. Wu et al. and DINO take 0.07.
-        labels_per_class: Labelled training samples of each class, such as 10, or "all"; one result for each.
+        labels_per_class: Labelled training samples of each class, such as 10, a share of them, such as "10%", or
+            "all"; one result for each.
         draws: How often the labelled samples are drawn, at least 1; the result is the mean.
     """
 

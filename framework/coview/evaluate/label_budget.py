@@ -12,8 +12,8 @@ from pydantic import Field
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 
-LabelsPerClass = Annotated[int, Ge(1)] | Literal["all"]
-"""Labelled training samples of each class, or all there are."""
+LabelsPerClass = Annotated[int, Ge(1)] | Literal["all"] | Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?%$")]
+"""Labelled training samples of each class, a share of them such as "10%", or all there are."""
 
 LabelBudgets = (
     LabelsPerClass | Annotated[tuple[LabelsPerClass, ...], MinLen(1), Field(json_schema_extra={"uniqueItems": True})]
@@ -28,11 +28,54 @@ def as_budgets(labels_per_class: LabelBudgets | Sequence[LabelsPerClass]) -> tup
         ValueError: If there is none, or one twice.
     """
     one = isinstance(labels_per_class, int | str)
-    budgets: tuple[LabelsPerClass, ...] = (labels_per_class,) if one else tuple(labels_per_class)  # type: ignore[arg-type, assignment]
+    given: tuple[LabelsPerClass, ...] = (labels_per_class,) if one else tuple(labels_per_class)  # type: ignore[arg-type, assignment]
+    budgets = tuple(f"{_share(budget):.15g}%" if _is_share(budget) else budget for budget in given)
     if not budgets or len(set(budgets)) < len(budgets):
-        given = list(budgets)
-        raise ValueError(f'labels_per_class has to be different numbers or "all", such as [10, "all"], got {given}')
+        wanted = 'different numbers, shares or "all", such as [10, "10%", "all"]'
+        raise ValueError(f"labels_per_class has to be {wanted}, got {list(given)}")
+    outside = [budget for budget in budgets if _is_share(budget) and not 0 < _share(budget) <= 100]
+    if outside:
+        raise ValueError(f"a share of the labels is above 0% and at most 100%, got {outside[0]}")
     return budgets
+
+
+def _is_share(budget: LabelsPerClass) -> bool:
+    return isinstance(budget, str) and budget != "all"
+
+
+def _share(budget: LabelsPerClass) -> float:
+    """In percent."""
+    return float(str(budget).rstrip("% "))
+
+
+def _taken(budget: LabelsPerClass, samples: int) -> int:
+    """How many of a class's samples a budget takes; of a share at least one."""
+    if isinstance(budget, int):
+        return budget
+    return samples if budget == "all" else max(1, round(_share(budget) / 100 * samples))
+
+
+def check_budgets(labels_N: np.ndarray, budgets: Sequence[LabelsPerClass], classes: Sequence[str] | None) -> None:
+    """Whether every class that occurs has as many samples as the largest budget asks for.
+
+    Args:
+        labels_N: Class indices.
+        budgets: Labels of each class.
+        classes: Class names, for the message.
+
+    Raises:
+        CoviewError: If one has fewer, by its name.
+    """
+    present, counts = np.unique(labels_N, return_counts=True)
+    largest = max((budget for budget in budgets if isinstance(budget, int)), default=0)
+    if len(counts) and counts.min() < largest:
+        scarce = int(counts.argmin())
+        index = int(present[scarce])
+        name = repr(classes[index]) if classes is not None else str(index)
+        raise CoviewError(
+            f"labels_per_class = {largest}: class {name} has {counts[scarce]} labelled training samples",
+            hint=f"ask for at most {counts[scarce]} labels per class",
+        )
 
 
 def draw_labels(
@@ -42,7 +85,7 @@ def draw_labels(
     rng: Rng,
     classes: Sequence[str] | None = None,
 ) -> Mapping[LabelsPerClass, list[np.ndarray]]:
-    """Draws the labelled samples for every budget, the same number of each class that occurs.
+    """Draws the labelled samples for every budget, the same number or share of each class that occurs.
 
     Each draw shuffles each class once, and a budget takes the first of it. So a smaller budget's samples are among
     a larger one's, adding a budget changes no other, and the draws depend on the labels and on ``rng`` alone:
@@ -61,20 +104,12 @@ def draw_labels(
     Raises:
         CoviewError: If a class has fewer samples than a budget asks for.
     """
-    present, counts = np.unique(labels_N, return_counts=True)
-    largest = max((budget for budget in budgets if budget != "all"), default=0)
-    scarce = int(counts.argmin())
-    if counts[scarce] < largest:
-        index = int(present[scarce])
-        name = repr(classes[index]) if classes is not None else str(index)
-        raise CoviewError(
-            f"labels_per_class = {largest}: class {name} has {counts[scarce]} labelled training samples",
-            hint=f"ask for at most {counts[scarce]} labels per class",
-        )
+    check_budgets(labels_N, budgets, classes)
+    present = np.unique(labels_N)
     shuffled = [[rng.numpy.permutation(np.flatnonzero(labels_N == c)) for c in present] for _ in range(draws)]
     return {
         budget: [np.arange(len(labels_N))]
         if budget == "all"
-        else [np.sort(np.concatenate([rows[:budget] for rows in draw])) for draw in shuffled]
+        else [np.sort(np.concatenate([rows[: _taken(budget, len(rows))] for rows in draw])) for draw in shuffled]
         for budget in budgets
     }

@@ -33,7 +33,8 @@ class LinearProbe:
     Features are standardised by the mean and spread of the samples that are fitted.
 
     Args:
-        labels_per_class: Labelled training samples of each class, such as 10, or "all"; one result for each.
+        labels_per_class: Labelled training samples of each class, such as 10, a share of them, such as "10%", or
+            "all"; one result for each.
         draws: How often the labelled samples are drawn, at least 1; the result is the mean.
     """
 

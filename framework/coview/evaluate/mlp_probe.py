@@ -49,7 +49,8 @@ class MLPProbe:
         max_epochs: At most, at least 1. HEAR takes 500.
         check_every: Epochs between two looks at the validation split, at least 1. HEAR takes 3.
         patience: Looks without a higher accuracy after which training stops, at least 1. HEAR takes 20.
-        labels_per_class: Labelled training samples of each class, such as 10, or "all"; one result for each.
+        labels_per_class: Labelled training samples of each class, such as 10, a share of them, such as "10%", or
+            "all"; one result for each.
         draws: How often the labelled samples are drawn, at least 1; the result is the mean.
     """
 

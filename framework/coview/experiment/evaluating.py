@@ -21,6 +21,7 @@ from coview.evaluate.contracts import (
     Evaluator,
     compared_modalities,
 )
+from coview.evaluate.label_budget import check_budgets
 from coview.evaluate.result import Result
 from coview.experiment.checking_leaks import check_leaks
 from coview.experiment.controls import FeatureKind, kinds_of, untrained_in_words
@@ -80,8 +81,26 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
             getattr(splits(source, split), "pairs", None) is not None for split in evaluator.splits
         ):
             reason = "the data has no judged pairs"
-        planned.append(Planned(table, evaluator, source, reason))
+        plan = Planned(table, evaluator, source, reason)
+        _check_budgets(splits, plan, recipe.where("evaluate", index))
+        planned.append(plan)
     return planned
+
+
+def _check_budgets(splits: Splits, plan: Planned, where: str) -> None:
+    """Refuses more labels than a class has, where the data knows its labels ahead of its samples."""
+    budgets = getattr(plan.evaluator, "budgets", ())
+    if plan.skipped or not budgets or "train" not in plan.evaluator.splits:
+        return
+    dataset = splits(plan.source, "train")
+    labels = getattr(dataset, "labels", None)
+    if labels is None:
+        return
+    labels_N = np.asarray(labels)
+    try:
+        check_budgets(labels_N[labels_N >= 0], budgets, dataset.classes)
+    except CoviewError as error:
+        raise CoviewError(f"{where}: {plan.table.use}: {error.message}", hint=error.hint) from error
 
 
 def build_evaluated(splits: Splits, planned: Iterable[Planned]) -> None:

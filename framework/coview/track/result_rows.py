@@ -19,7 +19,8 @@ class ResultRow:
 
     Attributes:
         evaluator, metric, dataset, split: What was measured, on what.
-        labels: ``10 labels a class`` where the evaluator was given fewer than all; otherwise empty.
+        labels: ``10 labels a class``, or ``10% of the labels``, where the evaluator was given fewer than all; otherwise
+            empty.
         detail: The parameters in which this row differs from another of the same name, such as ``k=20``.
         by_features: ``pretrained``, ``untrained`` and ``raw``, as far as they were measured.
     """
@@ -80,6 +81,8 @@ def _labels(protocol: Mapping[str, Any]) -> str:
         return ""
     if labels == "all":
         return "all labels"
+    if isinstance(labels, str):
+        return f"{labels} of the labels"
     return f"{labels} label a class" if labels == 1 else f"{labels} labels a class"
 
 

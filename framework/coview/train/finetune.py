@@ -38,7 +38,8 @@ class Finetune:
     the last epoch counts. The untrained control is training from scratch on the same labels.
 
     Args:
-        labels_per_class: Labelled training samples of each class, such as 10, or "all"; one result for each.
+        labels_per_class: Labelled training samples of each class, such as 10, a share of them, such as "10%", or
+            "all"; one result for each.
         draws: How often the labelled samples are drawn; the result is the mean. Each is a training of its own.
         epochs: Passes over the labelled samples.
         batch_size: Samples of a batch; all of them where they are fewer.

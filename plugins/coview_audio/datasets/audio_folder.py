@@ -72,7 +72,7 @@ class AudioFolder:
             listing = list_table(
                 labels.expanduser(), path_column=path_column, label_column=label_column, group_column=group_column
             ).split(split, fraction=test_fraction, seed=split_seed)
-        self.classes, self.version = listing.classes, listing.version
+        self.classes, self.labels, self.version = listing.classes, listing.labels, listing.version
         self._listing = listing
 
     def __len__(self) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 import coview
 from coview_audio.datasets.resample_cache import read_at
 
@@ -76,16 +78,17 @@ class Recordings:
             groups=[recording.group for recording in kept],
         )
         self._recordings = [kept[i] for i in (train if split == "train" else test)]
+        places = {name: place for place, name in enumerate(self.classes)}
+        self.labels = np.array([places[recording.label] for recording in self._recordings])
 
     def __len__(self) -> int:
         return len(self._recordings)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
         recording = self._recordings[index]
-        assert self.classes is not None
         return coview.Sample(
             {"audio": read_at(self.root / recording.path, self.sample_rate)},
             id=recording.path,
-            label=self.classes.index(recording.label),
+            label=int(self.labels[index]),
             group=recording.group,
         )

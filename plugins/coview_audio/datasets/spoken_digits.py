@@ -59,6 +59,7 @@ class SpokenDigits:
             self.version = f"eSpeak NG {spoken['version']}, {spoken['digest']}"
         self._words = _words()
         self._rows = [row for row, word in enumerate(self._words) if _variant(word) in voices]
+        self.labels = np.array([_DIGITS.index(self._words[row].text) for row in self._rows])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -71,7 +72,7 @@ class SpokenDigits:
         return coview.Sample(
             {"audio": resampled(sound, self._sample_rate)},
             id=row,
-            label=_DIGITS.index(word.text),
+            label=int(self.labels[index]),
             group=_variant(word),
         )
 

@@ -49,10 +49,10 @@ class Digits:
         self._ids = np.asarray(train if split == "train" else test)
         grey = np.round(data.images[self._ids] * (255 / 16)).astype(np.uint8)
         self._images = np.repeat(grey[..., None], 3, axis=-1)
-        self._labels = data.target[self._ids]
+        self.labels = data.target[self._ids]
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
-        return coview.Sample({"image": self._images[index]}, id=int(self._ids[index]), label=int(self._labels[index]))
+        return coview.Sample({"image": self._images[index]}, id=int(self._ids[index]), label=int(self.labels[index]))

@@ -60,24 +60,24 @@ class FashionMNIST:
         official = root is None
         # One read-only array each: forked loader processes share its pages.
         self._images = _read_idx(folder / f"{images}.gz", dimensions=3, official=official)
-        self._labels = _read_idx(folder / f"{labels}.gz", dimensions=1, official=official)
-        if len(self._images) != len(self._labels):
+        self.labels = _read_idx(folder / f"{labels}.gz", dimensions=1, official=official)
+        if len(self._images) != len(self.labels):
             raise coview.CoviewError(
-                f"{folder}: {len(self._images)} pictures but {len(self._labels)} labels in the {split} split"
+                f"{folder}: {len(self._images)} pictures but {len(self.labels)} labels in the {split} split"
             )
-        if len(self._labels) and self._labels.max() >= len(self.classes or ()):
-            raise coview.CoviewError(f"{folder / labels}.gz: labels have to be 0 to 9, got {self._labels.max()}")
+        if len(self.labels) and self.labels.max() >= len(self.classes or ()):
+            raise coview.CoviewError(f"{folder / labels}.gz: labels have to be 0 to 9, got {self.labels.max()}")
         self._first_id = 60000 if split == "test" else 0
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self.labels)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
         row = range(len(self))[index]
         return coview.Sample(
             {"image": self._images[row].copy()},
             id=self._first_id + row,
-            label=int(self._labels[index]),
+            label=int(self.labels[index]),
         )
 
 

@@ -60,7 +60,7 @@ class ImageFolder:
         listing = coview.split_listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
         # One array of bytes: a list of strings would be copied into every forked process as it is touched.
         self._paths = np.array([os.fsencode(path) for path in listing.paths], dtype=np.bytes_)
-        self.classes, self._labels, self.version = listing.classes, listing.labels, listing.version
+        self.classes, self.labels, self.version = listing.classes, listing.labels, listing.version
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -70,5 +70,5 @@ class ImageFolder:
         return coview.Sample(
             {"image": decode(self.root / path, self.decode_size)},
             id=path,
-            label=None if self._labels is None else int(self._labels[index]),
+            label=None if self.labels is None else int(self.labels[index]),
         )

@@ -66,7 +66,6 @@ class ImageShards:
         if len(label) == 0:
             raise coview.CoviewError(f"image shards {train}: no pictures in {len(self._tars)} tar files")
         labelled = bool((label >= 0).all())
-        self._label = label if labelled else None
         number = int(label.max()) + 1 if labelled else 0
         if classes is not None and labelled and number > len(classes):
             raise coview.CoviewError(
@@ -74,10 +73,13 @@ class ImageShards:
             )
         self.classes = None if not labelled else classes or tuple(map(str, range(number)))
         if test is None:
-            rest, held = coview.seeded_split(len(label), fraction=test_fraction, seed=split_seed, labels=self._label)
+            rest, held = coview.seeded_split(
+                len(label), fraction=test_fraction, seed=split_seed, labels=label if labelled else None
+            )
             self._rows = rest if split == "train" else held
         else:
             self._rows = np.arange(len(label))
+        self.labels = label[self._rows] if labelled else None
         digest = hashlib.blake2b(self._name.tobytes() + self._size.tobytes(), digest_size=6).hexdigest()
         self.version = f"{len(self._rows)} files {digest}"
         self._open: dict[int, FileIO] = {}
@@ -96,7 +98,7 @@ class ImageShards:
         return coview.Sample(
             {"image": decode(io.BytesIO(content), self._decode_size, name=name)},
             id=name,
-            label=None if self._label is None else int(self._label[row]),
+            label=None if self.labels is None else int(self.labels[index]),
         )
 
     def __getstate__(self) -> dict[str, object]:

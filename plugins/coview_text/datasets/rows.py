@@ -58,7 +58,7 @@ class TextRows:
         self._ids = np.array([row.id.encode() for row in rows], dtype=np.bytes_)
         places = {name: place for place, name in enumerate(classes or ())}
         labels = [places[row.label] if row.label in places and not row.fault else -1 for row in rows]
-        self._labels = np.array(labels) if classes else None
+        self.labels = np.array(labels) if classes else None
         scored = any(row.score is not None for row in rows)
         self._scores = np.array([np.nan if row.score is None else row.score for row in rows]) if scored else None
         grouped = any(row.group is not None for row in rows)
@@ -77,7 +77,7 @@ class TextRows:
         return coview.Sample(
             {"text": text},
             id=identity,
-            label=None if self._labels is None else int(self._labels[index]),
+            label=None if self.labels is None else int(self.labels[index]),
             score=None if self._scores is None else float(self._scores[index]),
             group=None if self._groups is None else self._groups[index].decode(),
         )
