@@ -27,7 +27,7 @@ def test_it_is_said_with_its_line_and_leaves_nothing_behind(call, write_recipe, 
 def test_a_share_is_measured_and_named(call, write_recipe, small_recipe):
     done = call("run", write_recipe(small_recipe + 'labels_per_class = ["10%"]\n'))
     assert done.status == 0, done.err
-    assert "knn accuracy, 10% of the labels" in done.out
+    assert "knn accuracy 10% of the labels" in done.out
 
 
 TRAIN = {"split": "train"}
