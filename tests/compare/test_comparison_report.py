@@ -139,6 +139,13 @@ def test_the_markdown_table(written):
     assert len({len(line) for line in lines if line.startswith("|")}) == 1
     assert written.text == written.markdown.read_text(encoding="utf-8")
     assert any(line.startswith("- **image**: nt_xent is best") for line in lines)
+    # three blocks in one order: χ² = 6 with 2 degrees, so p = exp(-3); Demšar's table has q = 2.343 for three
+    distance = 2.343 * math.sqrt(3 * 4 / (6 * 3))
+    assert (
+        f"- **over all**: mean ranks nt_xent 1.00, warm 2.00, triplet 3.00; ranks that lie {distance:.2f} apart differ "
+        f"(Nemenyi). Friedman's test: p = {math.exp(-3):.3f}." in lines
+    )
+    assert "- **image and text**: Kendall's τ between the rankings 1.00 [1.00, 1.00]." in lines
 
 
 def test_the_latex_table(written):

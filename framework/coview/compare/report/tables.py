@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from coview.compare.rows import Table
 from coview.compare.statistics.analysis import Analysis, ModalityAnalysis
+from coview.compare.statistics.ranks import Ranks
 from coview.compare.statistics.summary import Summary
+from coview.compare.statistics.verdict import said_p
 from coview.recipe.comparison import Comparison
 
 CONTROLS = {"untrained": "untrained control", "raw": "raw control"}
@@ -42,8 +44,28 @@ def as_markdown(comparison: Comparison, table: Table, analysis: Analysis) -> str
         *map(_markdown_row, rows),
         "",
         *(f"- **{each.scores.modality}**: {' '.join([each.verdict, *each.cautions])}" for each in analysis.modalities),
+        *_over_all(analysis),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _over_all(analysis: Analysis) -> list[str]:
+    """The ranks over all modalities, and how far each two rank alike."""
+    lines, ranks = [], analysis.ranks
+    if isinstance(ranks, Ranks):
+        best_first = sorted(zip(ranks.rank_V, ranks.variants, strict=True))
+        ranked = ", ".join(f"{name} {rank:.2f}" for rank, name in best_first)
+        lines.append(
+            f"- **over all**: mean ranks {ranked}; ranks that lie "
+            f"{ranks.critical_difference:.2f} apart differ (Nemenyi). Friedman's test: {said_p(ranks.p)}."
+        )
+    for each in analysis.agreements:
+        if math.isfinite(each.tau):
+            ends = f" [{number(each.low, 2)}, {number(each.high, 2)}]" if math.isfinite(each.low) else ""
+            lines.append(
+                f"- **{each.first} and {each.second}**: Kendall's τ between the rankings {each.tau:.2f}{ends}."
+            )
+    return lines
 
 
 def as_latex(comparison: Comparison, table: Table, analysis: Analysis) -> str:
