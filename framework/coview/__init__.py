@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from coview.data.rng import Rng as Rng
     from coview.data.sample import Sample as Sample
     from coview.data.split import seeded_split as seeded_split
+    from coview.data.table_file import read_table as read_table
     from coview.errors import CoviewError as CoviewError
     from coview.errors import RecipeError as RecipeError
     from coview.errors import SampleError as SampleError
@@ -122,6 +123,7 @@ _HOME = {
     "run": "coview.experiment.run",
     "seeded_split": "coview.data.split",
     "split_listing": "coview.data.class_folders",
+    "read_table": "coview.data.table_file",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

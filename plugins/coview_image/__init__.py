@@ -45,6 +45,12 @@ def _register_datasets(registry: coview.Registry) -> None:
         extra=_IMAGE,
     )
     registry.dataset(
+        "captioned_images",
+        "coview_image.datasets.captioned_images:CaptionedImages",
+        summary="your own pictures with a text for each, from a table: for models of pictures and texts",
+        extra=_IMAGE,
+    )
+    registry.dataset(
         "image_shards",
         "coview_image.datasets.image_shards:ImageShards",
         summary="your own pictures in tar files (WebDataset's layout), read by place",

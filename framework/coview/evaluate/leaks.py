@@ -81,7 +81,7 @@ def find_leaks(train: Embedded, test: Embedded) -> Leaks:
 
 def _equal(train_N: Tensor | None, test_M: Tensor | None) -> dict[int, int]:
     """Test row to the first training row that has the same content."""
-    if train_N is None or test_M is None:
+    if train_N is None or test_M is None or not len(train_N):
         return {}
     known, first = np.unique(train_N.numpy(), return_index=True)
     contents_M = test_M.numpy()
