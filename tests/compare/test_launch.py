@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import coview
 from coview.compare.cells import find_cells, slug
 from coview.compare.comparing import run_missing
 from coview.compare.launch.job import Job
@@ -118,6 +119,17 @@ def test_a_dry_run_lists_cells(call, write_recipe, small_recipe):
     assert lines[0].split()[0] == "0.1"
     assert lines[0].endswith("to run")
     assert lines[-1] == "2 cells, 2 to run, 2 of which nothing is known yet"
+
+
+def test_what_is_there_can_be_reported_before_the_rest_is(call, write_recipe, small_recipe, registry, tmp_path):
+    path = write_recipe(small_recipe + SWEEP)
+    none = call("compare", path, "--no-run")
+    assert (none.status, "no cell has a finished run" in none.err) == (2, True)
+    coview.run(load_comparison(path, registry=registry).cells[0].recipe, tmp_path / "runs", quiet=True)
+    done = call("compare", path, "--no-run")
+    assert done.status == 0, done.err
+    assert "Only 0.1 has a number" in done.out
+    assert len(list((tmp_path / "runs").rglob("results.json"))) == 1
 
 
 def test_what_cannot_be_compared(call, write_recipe, tmp_path):

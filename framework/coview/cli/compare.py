@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @set_option
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs.")
 @click.option("--dry-run", is_flag=True, help="List the cells, what is there, and what the rest may take.")
+@click.option("--no-run", is_flag=True, help="Report on the cells that are there, and run none.")
 @click.option(
     "--launcher",
     default="local",
@@ -46,6 +47,7 @@ def compare(
     sets: tuple[str, ...],
     out: Path,
     dry_run: bool,
+    no_run: bool,
     launcher: str,
     processes: int,
     settings: tuple[str, ...],
@@ -66,12 +68,16 @@ def compare(
         raise CoviewError("give one recipe, or the folders of runs", hint="a [compare] table names several recipes")
     if by:
         raise CoviewError("--by tells runs apart, and this is a recipe: its [sweep] does")
+    from coview.compare.cells import find_cells
     from coview.compare.comparing import run_missing
     from coview.recipe.comparison import load_comparison
 
     comparison = load_comparison(sources[0], sets=sets, registry=registry)
     if dry_run:
         _list_cells(comparison, out, registry)
+        return
+    if no_run:
+        _report(comparison, find_cells(comparison, out, registry), out / comparison.name)
         return
     made = _launcher(launcher, processes, settings, out)
     _report(comparison, run_missing(comparison, out, registry, made, say=click.echo), out / comparison.name)
