@@ -138,7 +138,7 @@ def install_editable(folder, project):
 def test_smaller_makes_the_quickstart_small():
     text = smaller((REPOSITORY / "recipes" / "quickstart.toml").read_text()) + ONE_DRAW
     recipe = tomllib.loads(text)
-    assert (recipe["train"]["epochs"], recipe["encoder"]["width"]) == (1, 4)
+    assert (recipe["train"]["epochs"], recipe["encoder"]["width"]) == (1, 8)
     assert (recipe["evaluate"][-1]["use"], recipe["evaluate"][-1]["draws"]) == ("linear_probe", 1)
 
 
