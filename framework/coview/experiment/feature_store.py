@@ -21,7 +21,7 @@ from coview.data.contracts import Augmentation, Dataset
 from coview.data.loader import worker_count
 from coview.data.split import seeded_split
 from coview.data.values import readable_values
-from coview.evaluate.embedding import Embedded, embed_raw, embed_split, read_embedded, write_embedded
+from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, read_embedded, write_embedded
 from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
 from coview.experiment.controls import FeatureKind, untrained_recipe
@@ -115,7 +115,7 @@ class FeatureStore:
 
     def features(self, kind: FeatureKind, names: tuple[str, ...]) -> Features:
         """The features of some splits; a validation split that the data has not is carved out of ``train``."""
-        splits = {name: _to(self._part(kind, name, names)[1], self.device) for name in names}
+        splits = {name: on_device(self._part(kind, name, names)[1], self.device) for name in names}
         return Features(splits, self.reference.classes)
 
     def raw(self, split: str) -> Embedded:
@@ -127,7 +127,7 @@ class FeatureStore:
         modality = build_modalities(self.recipe, self.registry)[self.modality]
 
         def embed(dataset: Dataset) -> FeatureSplit:
-            return _to(self._embed(kind, dataset, "test").features, self.device)
+            return on_device(self._embed(kind, dataset, "test").features, self.device)
 
         def build_augmentation(use: str, parameters: Mapping[str, Any]) -> Augmentation:
             made: Augmentation = self.registry.build("augmentation", use, modality=self.modality, **parameters)
@@ -180,43 +180,63 @@ class FeatureStore:
         return [AugmentStep(steps[at].use, steps[at].parameters, augmentation) for at, augmentation in pipeline]
 
     def _embedded(self, kind: FeatureKind, split: str) -> Embedded:
+        # raw features are kept with what tells equal samples: what was kept without is made again
+        more = {"content": True} if kind == "raw" else {}
+        return self.kept(
+            self.folder_of(kind), split, self.modality, lambda dataset: self._embed(kind, dataset, split), **more
+        )
+
+    def kept(
+        self, folder: str, split: str, modality: str, embed: Callable[[Dataset], Embedded], **more: Any
+    ) -> Embedded:
+        """A split as it was embedded earlier; where it was not, as it is now, and is kept.
+
+        Args:
+            folder: The name of the folder that it is kept in, below that of its data.
+            split: Which.
+            modality: What of its samples is embedded.
+            embed: Does it.
+            more: What else has to be alike.
+        """
         dataset = self.dataset(split)
-        path, of = self.path(self.folder_of(kind), split), self.description(dataset, self.modality)
-        if kind == "raw":
-            of["content"] = True  # told by a hash: what was kept without is made again
+        path = self._folder() / folder / f"{split}.safetensors"
+        of = {
+            "rows": len(dataset),
+            "version": dataset.version,
+            "recipe": self.recipe.hash,
+            "modality": modality,
+            **more,
+        }
         embedded = read_embedded(path, of)
         if embedded is None:
-            embedded = self._embed(kind, dataset, split)
+            embedded = embed(dataset)
             write_embedded(path, embedded, of)
         self.skipped[split] = embedded.skipped
         return embedded
+
+    def showing(self, dataset: Dataset, what: str) -> Show:
+        """What shows how far the batches of some data are."""
+
+        def show(batches: Iterator[Batch]) -> Iterable[Batch]:
+            return track_items(batches, len(dataset), what, size=Batch.rows_read, console=self.console)
+
+        return show
 
     def folder_of(self, kind: FeatureKind) -> str:
         """The name of the folder of a kind of features."""
         return f"{kind}-step-{self.step}" if kind == "pretrained" else kind
 
-    def path(self, name: str, split: str) -> Path:
-        """Where the features of a split are kept: those of other data in a folder of their own."""
-        folder = self.folder.features
-        if self.data.key:
-            digest = hashlib.blake2b(self.data.key.encode(), digest_size=4).hexdigest()
-            folder /= re.sub(r"[^A-Za-z0-9._-]+", "_", f"{self.data.table.use}-{digest}")
-        return folder / name / f"{split}.safetensors"
-
-    def description(self, dataset: Dataset, modality: str) -> dict[str, Any]:
-        """What features are kept with, so that those of something else are not taken for them."""
-        version, recipe = dataset.version, self.recipe.hash
-        return {"rows": len(dataset), "version": version, "recipe": recipe, "modality": modality}
+    def _folder(self) -> Path:
+        """Where the features are kept: those of other data in a folder of their own."""
+        if not self.data.key:
+            return self.folder.features
+        digest = hashlib.blake2b(self.data.key.encode(), digest_size=4).hexdigest()
+        return self.folder.features / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{self.data.table.use}-{digest}")
 
     def _embed(self, kind: FeatureKind, dataset: Dataset, split: str) -> Embedded:
         workers = worker_count(self.recipe.settings.workers)
         modality = build_modalities(self.recipe, self.registry)[self.modality]
-
-        def show(batches: Iterator[Batch]) -> Iterable[Batch]:
-            return track_items(
-                batches, len(dataset), f"embedding {split} ({kind})", size=Batch.rows_read, console=self.console
-            )
-
+        show = self.showing(dataset, f"embedding {split} ({kind})")
         if kind == "raw":
             features_of = self._raw = self._raw or modality.fit_raw(
                 readable_values(self.dataset("train"), self.modality)
@@ -249,6 +269,7 @@ def _rows(split: FeatureSplit, indices: Any) -> FeatureSplit:
     return FeatureSplit(**parts)
 
 
-def _to(split: FeatureSplit, device: torch.device) -> FeatureSplit:
+def on_device(split: FeatureSplit, device: torch.device) -> FeatureSplit:
+    """The same with representations and labels on a device."""
     labels = split.labels_N
     return replace(split, x_ND=split.x_ND.to(device), labels_N=None if labels is None else labels.to(device))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -10,18 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from coview.data.batch import Batch, map_tensors
+from coview.data.batch import map_tensors
 from coview.data.building import build_modalities
-from coview.data.contracts import Modality
+from coview.data.contracts import Dataset, Modality
 from coview.data.loader import worker_count
 from coview.evaluate.cross_modal_subject import CrossModalSubject
-from coview.evaluate.embedding import embed_split, read_embedded, write_embedded
+from coview.evaluate.embedding import Embedded, embed_split
 from coview.evaluate.features import FeatureSplit
-from coview.experiment.feature_store import FeatureStore
+from coview.experiment.feature_store import FeatureStore, on_device
 from coview.model.contracts import Encoder
 from coview.model.encoder_hooks import collator
 from coview.model.projecting import Projecting
-from coview.track.progress import track_items
 
 _AT_A_TIME = 256
 
@@ -45,17 +44,10 @@ class Projections:
 
     def split(self, modality: str, split: str) -> FeatureSplit:
         """The projections of a split's samples, of unit length."""
-        store, dataset = self.store, self.store.dataset(split)
-        path = store.path(f"{store.folder_of(self.kind)}-projected-{modality}", split)
-        of = store.description(dataset, modality)
-        embedded = read_embedded(path, of)
-        if embedded is None:
-            what = f"projecting {modality} of {split} ({self.kind})"
+        store = self.store
 
-            def show(batches: Iterator[Batch]) -> Iterable[Batch]:
-                return track_items(batches, len(dataset), what, size=Batch.rows_read, console=store.console)
-
-            embedded = embed_split(
+        def embed(dataset: Dataset) -> Embedded:
+            return embed_split(
                 self._model(modality),
                 dataset,
                 split,
@@ -63,13 +55,12 @@ class Projections:
                 self._modality(modality),
                 device=store.device,
                 workers=worker_count(store.recipe.settings.workers),
-                show=show,
+                show=store.showing(dataset, f"projecting {modality} of {split} ({self.kind})"),
             )
-            write_embedded(path, embedded, of)
-        store.skipped[split] = embedded.skipped
-        features, labels_N = embedded.features, embedded.features.labels_N
-        x_ND = normalize(features.x_ND.to(store.device))
-        return replace(features, x_ND=x_ND, labels_N=None if labels_N is None else labels_N.to(store.device))
+
+        folder = f"{store.folder_of(self.kind)}-projected-{modality}"
+        features = on_device(store.kept(folder, split, modality, embed).features, store.device)
+        return replace(features, x_ND=normalize(features.x_ND))
 
     def embed(self, modality: str, values: Sequence[Any]) -> Tensor:
         """The projections of other values, of unit length."""
