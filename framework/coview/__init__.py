@@ -80,8 +80,8 @@ _HOME = {
     "Encoder": "coview.model.contracts",
     "EncoderEvaluator": "coview.evaluate.contracts",
     "EncoderSubject": "coview.evaluate.encoder_subject",
-    "Evaluator": "coview.evaluate.contracts",
     "Encoding": "coview.model.encoding",
+    "Evaluator": "coview.evaluate.contracts",
     "FeatureSplit": "coview.evaluate.features",
     "Features": "coview.evaluate.features",
     "FileKind": "coview.data.class_folders",
@@ -106,8 +106,8 @@ _HOME = {
     "debian_files": "coview.data.download",
     "did_you_mean": "coview.plugins.nearest",
     "embed": "coview.experiment.embed",
-    "evaluate_run": "coview.experiment.evaluating",
     "evaluate_encoder": "coview.experiment.evaluate_encoder",
+    "evaluate_run": "coview.experiment.evaluating",
     "export": "coview.experiment.export",
     "few": "coview.errors",
     "folder_or_hub_id": "coview.plugins.model_source",
@@ -119,11 +119,11 @@ _HOME = {
     "model_source": "coview.plugins.model_source",
     "no_progress_bar": "coview.plugins.hub",
     "pypi_file": "coview.data.download",
+    "read_table": "coview.data.table_file",
     "resource_folder": "coview.data.resources",
     "run": "coview.experiment.run",
     "seeded_split": "coview.data.split",
     "split_listing": "coview.data.class_folders",
-    "read_table": "coview.data.table_file",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

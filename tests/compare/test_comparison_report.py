@@ -227,7 +227,14 @@ def test_the_heat_map_is_strongest_at_the_largest_gain(written):
 def test_what_train_and_test_have_in_common_is_said(registry, tmp_path):
     compared = comparison(registry)
     cells = found(compared, tmp_path / "runs", values())
-    leak = {"data": "digits", "exact": 2, "near": 0, "groups": None, "said": "of 100 test samples 2 are in train too"}
+    leak = {
+        "data": "digits",
+        "version": None,
+        "exact": 2,
+        "near": 0,
+        "groups": None,
+        "said": "of 100 test samples 2 are in train too",
+    }
     for cell in cells:
         document = json.loads(cell.run.results.read_text())
         document["leaks"] = [leak, {**leak, "data": "other", "said": "of another data set"}]

@@ -6,16 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from other_data import KNN_ELSEWHERE
 from PIL import Image
 
 import coview
-
-ELSEWHERE = """
-[[evaluate]]
-use = "knn"
-k = 3
-data = {{ use = "image_folder", root = "{root}" }}
-"""
 
 
 @pytest.fixture
@@ -32,7 +26,7 @@ def repeated(tmp_path):
 
 
 def test_it_is_warned_of_written_down_and_on_the_page(call, write_recipe, small_recipe, repeated, registry):
-    recipe = write_recipe(small_recipe + ELSEWHERE.format(root=repeated))
+    recipe = write_recipe(small_recipe + KNN_ELSEWHERE.format(root=repeated))
     done = call("run", recipe)
     assert done.status == 0, done.err
     splits = {
@@ -59,6 +53,20 @@ def test_it_is_warned_of_written_down_and_on_the_page(call, write_recipe, small_
     page = (path.parent / "report.html").read_text()
     assert f"Train and test of image_folder are not apart: {said}." in page
     assert "Train and test of digits" not in page
+
+
+def test_two_data_sets_of_one_name_are_told_apart(own_run, repeated):
+    single = repeated.parent / "single"
+    for name in ("a", "b"):
+        (single / name).mkdir(parents=True)
+        for path in (repeated / name).glob("*-one.png"):
+            (single / name / path.name).write_bytes(path.read_bytes())
+    tables = [{"use": "knn", "k": 1, "data": {"use": "image_folder", "root": str(root)}} for root in (repeated, single)]
+    coview.evaluate_run(own_run, overrides={"evaluate": tables}, quiet=True)
+    found = json.loads((own_run.path / "results.json").read_text())["leaks"]
+    assert [leak["data"] for leak in found] == ["digits", "image_folder", "image_folder"]
+    assert found[1]["exact"] > 0
+    assert found[2]["exact"] == 0
 
 
 def test_an_evaluation_by_another_protocol_keeps_what_was_found(own_run):

@@ -6,16 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from other_data import KNN_ELSEWHERE
 from PIL import Image
 
 import coview
-
-KNN_ELSEWHERE = """
-[[evaluate]]
-use = "knn"
-k = 3
-data = {{ use = "image_folder", root = "{root}" }}
-"""
 
 
 @pytest.fixture

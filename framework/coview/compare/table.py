@@ -104,12 +104,13 @@ def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
         diagnostics=_last(logged),
         parameters=_parameters(found.run) if found.run else None,
         run=found.run,
-        leaks=_leaks(found.run, results["pretrained"].dataset) if found.run and "pretrained" in results else (),
+        leaks=_leaks(found.run, results["pretrained"]) if found.run and "pretrained" in results else (),
     )
 
 
-def _leaks(run: RunFolder, data: str) -> list[str]:
-    return leak_warnings([leak for leak in read_leaks(run) if leak["data"] == data])
+def _leaks(run: RunFolder, result: Result) -> list[str]:
+    measured_on = result.dataset, result.protocol.get("dataset_version")
+    return leak_warnings([leak for leak in read_leaks(run) if (leak["data"], leak["version"]) == measured_on])
 
 
 def _last(logged: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -49,10 +49,8 @@ def _share(budget: LabelsPerClass) -> float:
 
 
 def _taken(budget: LabelsPerClass, samples: int) -> int:
-    """How many of a class's samples a budget takes; of a share at least one."""
-    if isinstance(budget, int):
-        return budget
-    return samples if budget == "all" else max(1, round(_share(budget) / 100 * samples))
+    """How many of a class's samples a number or a share takes; of a share at least one."""
+    return budget if isinstance(budget, int) else max(1, round(_share(budget) / 100 * samples))
 
 
 def check_budgets(labels_N: np.ndarray, budgets: Sequence[LabelsPerClass], classes: Sequence[str] | None) -> None:

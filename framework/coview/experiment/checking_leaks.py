@@ -22,6 +22,7 @@ def check_leaks(store: FeatureStore, sources: Iterable[DataSource]) -> list[dict
         found.append(
             {
                 "data": source.table.use,
+                "version": of_data.reference.version,
                 "train": leaks.train,
                 "test": leaks.test,
                 "exact": leaks.exact,

@@ -27,6 +27,7 @@ from coview.experiment.checking_leaks import check_leaks
 from coview.experiment.controls import FeatureKind, kinds_of, untrained_in_words
 from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED, FeatureStore
 from coview.experiment.projections import Projections
+from coview.experiment.report.contents import read_document
 from coview.experiment.splits import DataSource, Splits
 from coview.plugins.lifecycle import Evaluated
 from coview.recipe.recipe import ComponentTable
@@ -151,11 +152,9 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
     """Writes ``results.json``; results of an earlier evaluation under another protocol stay."""
     path = store.folder.results
     new = {_identity(row) for row in (result.as_json() for result in results)}
-    before = _read(path)
+    before = read_document(store.folder)
     kept = [row for row in before.get("results", []) if _identity(row) not in new]
-    leaks = {
-        found["data"]: found for found in [*before.get("leaks", []), *check_leaks(store, _trained_and_tested(planned))]
-    }
+    leaks = [*before.get("leaks", []), *check_leaks(store, _trained_and_tested(planned))]
     document = {
         "run": store.recipe.name,
         "recipe_hash": store.recipe.hash,
@@ -175,7 +174,7 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
             for split, skipped in of.skipped.items()
             for sample in skipped
         ],
-        "leaks": list(leaks.values()),
+        "leaks": list({(found["data"], found["version"]): found for found in leaks}.values()),
         "skipped_evaluators": [{"evaluator": p.table.use, "reason": p.skipped} for p in planned if p.skipped],
     }
     for result in results:
@@ -196,20 +195,6 @@ def _described(store: FeatureStore) -> dict[str, str]:
         "licence": dataset.licence,
         "citation": dataset.citation,
     }
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a ``results.json``; none if there is no such file."""
-    rows: list[dict[str, Any]] = _read(path).get("results", [])
-    return rows
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    return document
 
 
 def _trained_and_tested(planned: Iterable[Planned]) -> list[DataSource]:

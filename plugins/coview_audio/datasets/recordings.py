@@ -68,8 +68,8 @@ class Recordings:
         kept = [recording for recording in recordings if counts[recording.label] >= smallest_class]
         if not kept:
             raise coview.CoviewError(f"{root} has no {wanted}")
-        labels = [recording.label for recording in kept]
-        self.classes: tuple[str, ...] | None = tuple(sorted(set(labels)))
+        classes, labels = np.unique([recording.label for recording in kept], return_inverse=True)
+        self.classes: tuple[str, ...] | None = tuple(classes.tolist())
         train, test = coview.seeded_split(
             len(kept),
             fraction=test_fraction,
@@ -77,9 +77,8 @@ class Recordings:
             labels=labels,
             groups=[recording.group for recording in kept],
         )
-        self._recordings = [kept[i] for i in (train if split == "train" else test)]
-        places = {name: place for place, name in enumerate(self.classes)}
-        self.labels = np.array([places[recording.label] for recording in self._recordings])
+        chosen = train if split == "train" else test
+        self._recordings, self.labels = [kept[i] for i in chosen], labels[chosen]
 
     def __len__(self) -> int:
         return len(self._recordings)

@@ -58,7 +58,6 @@ class CaptionedImages:
         paths = [row[path_column] for row in rows]
         texts = [row[caption_column] for row in rows]
         names = None if label_column is None else [row[label_column] for row in rows]
-        self.classes = None if names is None else tuple(sorted(set(names)))
         train, test = coview.seeded_split(
             len(rows), fraction=test_fraction, seed=split_seed, labels=names, groups=paths
         )
@@ -68,10 +67,11 @@ class CaptionedImages:
         encoded = [texts[row].encode() for row in chosen]
         self._text, self._ends = np.frombuffer(b"".join(encoded), dtype=np.uint8), np.cumsum([0, *map(len, encoded)])
         self._rows = chosen
-        self.labels = None
-        if names is not None and self.classes is not None:
-            place = {name: index for index, name in enumerate(self.classes)}
-            self.labels = np.array([place[names[row]] for row in chosen])
+        self.classes: tuple[str, ...] | None = None
+        self.labels: np.ndarray | None = None
+        if names is not None:
+            classes, labels = np.unique(names, return_inverse=True)
+            self.classes, self.labels = tuple(classes.tolist()), labels[chosen]
         digest = hashlib.blake2b("\n".join(paths + texts).encode(), digest_size=6).hexdigest()
         self.version = f"{len(rows)} captions {digest}"
 

@@ -108,15 +108,19 @@ def test_more_padding_changes_nothing_and_the_mean_is_of_the_text_alone(models_f
         assert torch.allclose(alone[0], expected, atol=1e-5)
 
 
+def encoder_of(models_folder, name, pooling):
+    torch.manual_seed(0)
+    if name != "scratch":
+        return hf_text_encoder(str(models_folder / name))(pooling=pooling, max_length=12)
+    encoder = TextTransformer(**SMALL, pooling=pooling)
+    encoder.fit(TEXTS)
+    return encoder
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
 @pytest.mark.parametrize("name", ["bert", "gpt", "scratch"])
 def test_the_exported_folder_gives_the_same(models_folder, tmp_path, name, pooling):
-    torch.manual_seed(0)
-    if name == "scratch":
-        encoder = TextTransformer(**SMALL, pooling=pooling)
-        encoder.fit(TEXTS)
-    else:
-        encoder = hf_text_encoder(str(models_folder / name))(pooling=pooling, max_length=12)
+    encoder = encoder_of(models_folder, name, pooling)
     texts = [text for text in TEXTS if text]
     lines = encoder.eval().export_hf(tmp_path / "out")
     scope = {"texts": texts}
@@ -135,12 +139,7 @@ def nearly_equal(found, expected):
 @pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
 @pytest.mark.parametrize("name", ["bert", "gpt", "scratch"])
 def test_sentence_transformers_encodes_as_the_encoder_does(models_folder, tmp_path, name, pooling):
-    torch.manual_seed(0)
-    if name == "scratch":
-        encoder = TextTransformer(**SMALL, pooling=pooling)
-        encoder.fit(TEXTS)
-    else:
-        encoder = hf_text_encoder(str(models_folder / name))(pooling=pooling, max_length=12)
+    encoder = encoder_of(models_folder, name, pooling)
     texts = [text for text in TEXTS if text] + ["The CAT sat", " a dog ", "the mat on the cat " * 30]
     encoder.eval()
     lines = encoder.export_sentence_transformers(tmp_path)

@@ -13,7 +13,7 @@ from coview.data.values import readable_values
 from coview.evaluate.embedding import embed_raw, embed_split
 from coview.evaluate.features import FeatureSplit
 from coview.experiment.augmentation.measure import Embed, Strength, choose_rows, measure
-from coview.experiment.augmentation.steps import Unseen, augmented, pipelines, unseen
+from coview.experiment.augmentation.steps import Unseen, augmented, steps_of
 from coview.experiment.run import load_run
 from coview.model.topology import build_topology
 from coview.plugins.registry import Registry
@@ -66,7 +66,7 @@ def measure_augmentations(
     found = []
     rows = choose_rows(dataset, samples, recipe.seed)
     for name in augmented(recipe):
-        steps = pipelines(recipe, registry, name)
+        steps = steps_of(recipe, registry, name)
         if reference == "raw":
             embed, described = _raw(recipe, registry, dataset, name), f"the raw features of {name}"
         else:
@@ -74,8 +74,10 @@ def measure_augmentations(
             encoder = topology.evaluated_encoder(name)
             how = f"as {run.path} trained it" if run is not None else "before training"
             embed, described = _encoder(recipe, registry, encoder, name), f"{recipe.encoder[name].use} {how}"
-        strengths = measure(dataset, name, rows, steps, embed, seed=recipe.seed) if steps else []
-        found.append(Measured(name, described, strengths, unseen(recipe, registry, name)))
+        strengths = []
+        if steps.pipelines:
+            strengths = measure(dataset, name, rows, steps.pipelines, embed, seed=recipe.seed)
+        found.append(Measured(name, described, strengths, steps.unseen))
     return found
 
 

@@ -10,7 +10,7 @@ from coview.data.augmented_rows import AugmentedRows
 from coview.data.building import build_modalities, build_split
 from coview.data.contracts import Dataset, Modality
 from coview.experiment.augmentation.measure import choose_rows
-from coview.experiment.augmentation.steps import Pipeline, augmented, pipelines, unseen
+from coview.experiment.augmentation.steps import Pipeline, augmented, steps_of
 from coview.experiment.report.page import page_template
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -33,6 +33,7 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
     dataset = build_split(recipe, "train", registry)
     rows = choose_rows(dataset, samples, recipe.seed)
     modalities = build_modalities(recipe, registry)
+    steps = {name: steps_of(recipe, registry, name) for name in augmented(recipe)}
     sections = [
         {
             "modality": name,
@@ -40,11 +41,11 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
             "originals": _shown(dataset, name, modalities[name], rows, (), 0, recipe.seed),
             "pipelines": [
                 _pipeline(dataset, name, modalities[name], rows, each, views, recipe.seed)
-                for each in reversed(pipelines(recipe, registry, name))
+                for each in reversed(of_modality.pipelines)
             ],
-            "unseen": [str(step) for step in unseen(recipe, registry, name)],
+            "unseen": [str(step) for step in of_modality.unseen],
         }
-        for name in augmented(recipe)
+        for name, of_modality in steps.items()
     ]
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, template.render(name=recipe.name, seed=recipe.seed, sections=sections))

@@ -58,38 +58,40 @@ def augmented(recipe: Recipe) -> tuple[str, ...]:
     return found
 
 
-def pipelines(recipe: Recipe, registry: Registry, modality: str) -> list[Pipeline]:
-    """Each step of the pipeline of the modality's first view alone, and all of them in order; without those that
-    are :func:`unseen`. None if nothing is left.
+@dataclass(frozen=True)
+class Steps:
+    """What augments a modality.
+
+    Attributes:
+        pipelines: Each step of its first view alone, and all of them in order; none where no step changes samples.
+        unseen: The steps that leave samples as they are: what they do, they do to batches or in the encoder.
     """
+
+    pipelines: list[Pipeline]
+    unseen: list[Unseen]
+
+
+def steps_of(recipe: Recipe, registry: Registry, modality: str) -> Steps:
+    """The steps of a modality, built once."""
     maker = build_view_maker(recipe, registry, preview=True)
-    whole = [
-        (position, step)
-        for position, step in maker.pipelines[recipe.view_modalities.index(modality)]
-        if not _in_encoder(step)
-    ]
-    if not whole:
-        return []
+    of_views = zip(recipe.view_modalities, maker.pipelines, strict=True)
+    built = {position: step for name, pipeline in of_views if name == modality for position, step in pipeline}
+    unseen = []
+    for position, step in enumerate(recipe.augment[modality]):
+        if position not in built:
+            why = "works on the encoder's batches"
+        elif _in_encoder(built[position]):
+            why = "works inside the encoder"
+        else:
+            continue
+        unseen.append(Unseen(step.use, _parameters(recipe, modality, position), why))
+    first = maker.pipelines[recipe.view_modalities.index(modality)]
+    whole = [(position, step) for position, step in first if not _in_encoder(step)]
     alone = [
         Pipeline(recipe.augment[modality][position].use, _parameters(recipe, modality, position), [(position, step)])
         for position, step in whole
     ]
-    return [*alone, Pipeline("all steps", "", whole)]
-
-
-def unseen(recipe: Recipe, registry: Registry, modality: str) -> list[Unseen]:
-    """The steps of a modality that leave samples as they are: what they do, they do to batches or in the encoder."""
-    found = []
-    for position, step in enumerate(recipe.augment[modality]):
-        augmentation = registry.build("augmentation", step.use, modality=modality, **step.parameters)
-        if getattr(augmentation, "batch", False):
-            why = "works on the encoder's batches"
-        elif _in_encoder(augmentation):
-            why = "works inside the encoder"
-        else:
-            continue
-        found.append(Unseen(step.use, _parameters(recipe, modality, position), why))
-    return found
+    return Steps([*alone, Pipeline("all steps", "", whole)] if whole else [], unseen)
 
 
 def _in_encoder(augmentation: object) -> bool:

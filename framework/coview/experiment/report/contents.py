@@ -67,7 +67,7 @@ def read_contents(folder: RunFolder) -> Contents:
     recipe = folder.recipe.read_text(encoding="utf-8")
     tables = _tables(recipe)
     train = tables.get("train")
-    found = _read_json(folder.results, {})
+    found = read_document(folder)
     return Contents(
         name=str(found.get("run") or tables.get("name") or folder.path.name),
         recipe=recipe,
@@ -87,13 +87,23 @@ def read_contents(folder: RunFolder) -> Contents:
     )
 
 
+def read_document(folder: RunFolder) -> dict[str, Any]:
+    """All of ``results.json``; nothing if there is no such file.
+
+    Raises:
+        CoviewError: If it is not what coview writes.
+    """
+    document: dict[str, Any] = _read_json(folder.results, {})
+    return document
+
+
 def read_results(folder: RunFolder) -> list[Result]:
     """Every number that a run found; none if it has not been evaluated.
 
     Raises:
         CoviewError: If ``results.json`` is not what coview writes.
     """
-    return [_result(row, folder.results) for row in _read_json(folder.results, {}).get("results", [])]
+    return [_result(row, folder.results) for row in read_document(folder).get("results", [])]
 
 
 def leak_warnings(leaks: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -111,7 +121,7 @@ def read_leaks(folder: RunFolder) -> list[dict[str, Any]]:
     Raises:
         CoviewError: If ``results.json`` is not what coview writes.
     """
-    leaks: list[dict[str, Any]] = _read_json(folder.results, {}).get("leaks", [])
+    leaks: list[dict[str, Any]] = read_document(folder).get("leaks", [])
     return leaks
 
 
