@@ -18,6 +18,7 @@ from coview.errors import CoviewError
 from coview.evaluate.result import Result
 from coview.experiment.report import write_report
 from coview.experiment.report.curves import draw_curves
+from coview.experiment.report.forest import draw_forests
 from coview.experiment.report.write import against_controls
 from coview.track.result_rows import ResultRow
 from coview.track.run_folder import RunFolder
@@ -319,3 +320,13 @@ def test_against_controls(untrained: tuple[float, float] | None, raw: tuple[floa
         if ends is not None
     }
     assert against_controls(ResultRow("knn", "accuracy", "digits", "test", "", by_features=found)) == words
+
+
+def test_a_long_name_leaves_the_figure_room(recwarn):
+    result = Result("accuracy", 0.5, 0.4, 0.6, 10, "test", features="pretrained")
+    row = ResultRow(
+        "knn", "accuracy", "folder", "test", "all labels", "root=/a/long/way/to/it" * 9, {"pretrained": result}
+    )
+    (forest,) = draw_forests([row])
+    assert [str(warning.message) for warning in recwarn] == []
+    assert f"{row.evaluator}, {row.budget} pretrained 0.500" in forest.svg  # in words it is all there

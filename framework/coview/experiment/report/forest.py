@@ -9,6 +9,8 @@ from coview.experiment.report.svg import INK, RULE, SERIES, as_svg, new_axes, pa
 from coview.track.result_rows import FEATURES, ResultRow, interval
 
 _MARKERS = {"pretrained": "o", "untrained": "D", "raw": "s"}  # told apart without colour too
+_LONGEST = 58
+"""Letters of a row's name: more are wider than the figure, which then has no room for its axes."""
 _OFFSETS = {"pretrained": -0.08, "untrained": 0.12, "raw": 0.32}
 
 
@@ -45,7 +47,8 @@ def _figure(name: str, rows: Sequence[ResultRow]) -> str:
             axes.axhline(height - 0.5, color=RULE, linewidth=0.5)
         title = ", ".join(part for part in (row.evaluator, row.budget) if part)
         beside = axes.get_yaxis_transform()
-        axes.text(0, height - 0.32, title, transform=beside, va="center", color=INK, fontsize=9)
+        shown = title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
+        axes.text(0, height - 0.32, shown, transform=beside, va="center", color=INK, fontsize=9)
         for features in FEATURES:
             result = row.by_features.get(features)
             if result is None:
