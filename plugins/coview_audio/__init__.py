@@ -93,6 +93,12 @@ def _register_augmentations(registry: coview.Registry) -> None:
         ),
         ("time_stretch", "time_stretch:TimeStretch", "faster or slower at the same pitch", ""),
         ("pitch_shift", "pitch_shift:PitchShift", "higher or lower at the same tempo", ""),
+        (
+            "speed_perturbation",
+            "speed_perturbation:SpeedPerturbation",
+            "faster and higher or slower and lower, as a tape",
+            "doi:10.21437/Interspeech.2015-711",
+        ),
         ("log_mel", "log_mel:LogMelStep", "from waveforms to log-mel, for the steps that work on that", _BYOL_A),
         ("mixup", "mixup:Mixup", "an earlier sound in the background of the log-mel", _BYOL_A),
         ("random_resize_crop", "random_resize_crop:RandomResizeCrop", "a resized part of the log-mel", _BYOL_A),

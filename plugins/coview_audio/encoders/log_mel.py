@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 _FLOOR = torch.finfo(torch.float32).eps
+_AT_ONCE_ON_A_CPU = 64  # sounds: the spectra of more do not stay in its cache, and take twice as long
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,19 @@ class LogMel(nn.Module):
         device = waveform_NL.device.type
         # there is no autocast for tensors without values
         with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
-            spectrum_NKT = torch.stft(
-                waveform_NL.float(),
-                self._n_fft,
-                hop_length=self.settings.hop_length,
-                win_length=len(cast(Tensor, self.window)),
-                window=cast(Tensor, self.window),
-                pad_mode="constant",
-                return_complex=True,
-            )
-            mel_NFT = cast(Tensor, self.filters_FK) @ torch.view_as_real(spectrum_NKT).square().sum(-1)
-            return mel_NFT.add(_FLOOR).log(), lengths_N // self.settings.hop_length + 1
+            parts = waveform_NL.float().split(_AT_ONCE_ON_A_CPU if device == "cpu" else max(len(waveform_NL), 1))
+            log_mel_NFT = torch.cat([self._log_mel(part_nL) for part_nL in parts])
+            return log_mel_NFT, lengths_N // self.settings.hop_length + 1
+
+    def _log_mel(self, waveform_NL: Tensor) -> Tensor:
+        spectrum_NKT = torch.stft(
+            waveform_NL,
+            self._n_fft,
+            hop_length=self.settings.hop_length,
+            win_length=len(cast(Tensor, self.window)),
+            window=cast(Tensor, self.window),
+            pad_mode="constant",
+            return_complex=True,
+        )
+        power_NKT = spectrum_NKT.real.square().addcmul_(spectrum_NKT.imag, spectrum_NKT.imag)
+        return (cast(Tensor, self.filters_FK) @ power_NKT).add(_FLOOR).log()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soundfile
+import torch
+import torchaudio
 
 import coview
 from coview_audio.augment.add_noise import AddNoise
@@ -16,6 +18,7 @@ from coview_audio.augment.polarity import Polarity
 from coview_audio.augment.random_excerpt import RandomExcerpt
 from coview_audio.augment.reverb import Reverb
 from coview_audio.augment.shift import Shift
+from coview_audio.augment.speed_perturbation import SpeedPerturbation
 from coview_audio.augment.time_stretch import TimeStretch
 from coview_audio.sound import Sound
 
@@ -30,6 +33,7 @@ EVERY = {
     "random_excerpt": RandomExcerpt(seconds=0.1),
     "reverb": Reverb(p=1.0),
     "shift": Shift(p=1.0),
+    "speed_perturbation": SpeedPerturbation(p=1.0),
     "time_stretch": TimeStretch(p=1.0),
 }
 
@@ -90,7 +94,7 @@ def test_what_is_beyond_full_scale_is_not_clipped(name):
 @pytest.mark.parametrize(
     "augmentation",
     [AddNoise(p=0.3), BandPass(p=0.3), DynamicRangeCompression(p=0.3), Gain(p=0.3), PitchShift(p=0.3), Polarity(p=0.3),
-     Reverb(p=0.3), Shift(p=0.3), TimeStretch(p=0.3)],
+     Reverb(p=0.3), Shift(p=0.3), SpeedPerturbation(rate=(0.5, 0.8), p=0.3), TimeStretch(p=0.3)],
     ids=lambda a: type(a).__name__,
 )  # fmt: skip
 def test_happens_as_often_as_p_says(augmentation):
@@ -262,6 +266,33 @@ def test_tempo_changes_and_pitch_and_loudness_stay(rate):
     assert rms_db(out.samples_T[inner]) - rms_db(value.samples_T) == pytest.approx(0, abs=1)
 
 
+@pytest.mark.parametrize("rate", [0.5, 0.83, 1.255, 2.0])
+def test_speed_moves_tempo_and_pitch_together(rate):
+    """As resampling by torchaudio does, where the ratio is one of whole numbers."""
+    value = tone(440)
+    out = SpeedPerturbation(rate=(rate, rate))(value, coview.Rng())
+    assert len(out) == pytest.approx(len(value) / rate, abs=2)
+    assert abs(1200 * np.log2(peak_hertz(out) / 440 / rate)) < 1
+    resampled = torchaudio.functional.resample(
+        torch.from_numpy(value.samples_T), round(1000 * rate), 1000, lowpass_filter_width=64
+    )
+    inner = slice(len(out) // 8, -len(out) // 8)
+    assert np.abs(out.samples_T[inner] - resampled.numpy()[: len(out)][inner]).max() < 3e-3
+
+
+def test_speeds_fill_their_range_and_none_leaves_it():
+    lengths = [len(out) for out in outcomes(SpeedPerturbation(rate=(0.8, 1.25)), tone(seconds=0.5), 300)]
+    assert min(lengths) >= 6399
+    assert max(lengths) <= 10001
+    assert np.median(lengths) == pytest.approx(8000, rel=0.03)  # evenly in the logarithm
+    assert len(set(lengths)) > 30
+
+
+def test_what_is_beyond_the_new_band_is_filtered_and_not_mirrored():
+    out = SpeedPerturbation(rate=(2.0, 2.0))(tone(6000), coview.Rng()).samples_T
+    assert rms_db(out[800:-800]) < -60
+
+
 def test_clicks_come_earlier_by_the_tempo():
     samples = np.zeros(16000, dtype=np.float32)
     samples[[4000, 8000, 12000]] = 1.0
@@ -275,6 +306,7 @@ def test_clicks_come_earlier_by_the_tempo():
 @pytest.mark.parametrize(
     "make",
     [lambda: Gain(gain_db=(3.0, -3.0)), lambda: AddNoise(snr_db=(9.0, 1.0)), lambda: TimeStretch(rate=(1.2, 0.8)),
+     lambda: SpeedPerturbation(rate=(1.2, 0.8)),
      lambda: PitchShift(semitones=(1.0, -1.0)), lambda: Reverb(decay=(0.5, 0.1)), lambda: Reverb(wet=(0.5, 0.1)),
      lambda: BandPass(low_hz=(300.0, 100.0)), lambda: BandPass(high_hz=(6000.0, 4000.0))],
 )  # fmt: skip
