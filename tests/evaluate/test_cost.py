@@ -25,7 +25,8 @@ def test_counts_are_those_of_the_layers(data):
     assert found["flops_per_sample"].value == 2 * (4 * 8 + 8 * 3)
     speed = found["samples_per_s"]
     assert 0 < speed.ci_low <= speed.value <= speed.ci_high
-    assert "peak_memory_mib" not in found
+    # both layers' weights, the inputs, and two hidden layers at once: before and after the ReLU
+    assert found["peak_memory_mib"].value * 2**20 == 4 * (67 + 6 * 4 + 2 * 6 * 8)
     assert speed.n == 6
     assert speed.protocol["device"] == "cpu"
 

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from annotated_types import Ge
 from scipy import stats
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from coview.data.batch import map_tensors
 from coview.data.rng import Rng
+from coview.evaluate.cpu_memory import peak_bytes_on_cpu
 from coview.evaluate.encoder_subject import EncoderSubject
 from coview.evaluate.result import Result
 
@@ -23,8 +24,8 @@ class Cost:
     """Parameters, floating-point operations, peak memory and speed of the encoder, in evaluation mode and fp32.
 
     Speed and memory are the machine's: the protocol names the device and the threads, so that numbers of different
-    machines do not stand beside each other. Loading and collating samples is not part of it. Peak memory is measured
-    on CUDA devices only.
+    machines do not stand beside each other. Loading and collating samples is not part of it. Peak memory is of
+    weights, inputs and all that is computed from them, by PyTorch's allocator.
 
     With ``target_loss`` also the seconds that training took until a logged loss was first no higher: training alone,
     without evaluation and without the time between a run and its resumption. The log has every tenth step's loss unless
@@ -58,12 +59,11 @@ class Cost:
         numbers: dict[str, tuple[float, float, float]] = {}
         numbers["parameters"] = _exact(sum(parameter.numel() for parameter in encoder.parameters()))
         numbers["flops_per_sample"] = _exact(_flops(encoder, inputs) / N)
-        seconds, peak = _timed(lambda: encoder(inputs), self.repeats, subject.device)
+        seconds = _timed(lambda: encoder(inputs), self.repeats, subject.device)
         per_second = N / seconds
         low, high = _median_interval(per_second, rng.numpy)
         numbers["samples_per_s"] = float(np.median(per_second)), low, high
-        if peak is not None:
-            numbers["peak_memory_mib"] = _exact(peak / 2**20)
+        numbers["peak_memory_mib"] = _exact(_peak_bytes(encoder, inputs, subject.device) / 2**20)
         protocol: dict[str, Any] = {
             "batch_size": N,
             "precision": "fp32",
@@ -106,11 +106,25 @@ def _flops(encoder: nn.Module, inputs: Any) -> int:
     return int(counter.get_total_flops())
 
 
-def _timed(encode: Callable[[], Any], repeats: int, device: torch.device) -> tuple[np.ndarray, int | None]:
-    """Seconds of each batch, and the most bytes that were held at once where the device tells."""
+def _peak_bytes(encoder: nn.Module, inputs: Any, device: torch.device) -> int:
+    with torch.no_grad():
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            encoder(inputs)
+            return torch.cuda.max_memory_allocated(device)
+        held = [*encoder.parameters(), *encoder.buffers()]
+
+        def hold(tensor: Tensor) -> Tensor:
+            held.append(tensor)
+            return tensor
+
+        map_tensors(hold, inputs)
+        return sum(tensor.nbytes for tensor in held) + peak_bytes_on_cpu(lambda: encoder(inputs))
+
+
+def _timed(encode: Callable[[], Any], repeats: int, device: torch.device) -> np.ndarray:
+    """Seconds of each batch."""
     cuda = device.type == "cuda"
-    if cuda:
-        torch.cuda.reset_peak_memory_stats(device)
     seconds = []
     with torch.no_grad():
         for _ in range(repeats + 2):
@@ -119,7 +133,7 @@ def _timed(encode: Callable[[], Any], repeats: int, device: torch.device) -> tup
             if cuda:
                 torch.cuda.synchronize(device)
             seconds.append(time.perf_counter() - started)
-    return np.array(seconds[2:]), torch.cuda.max_memory_allocated(device) if cuda else None
+    return np.array(seconds[2:])
 
 
 def _median_interval(values: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
