@@ -247,6 +247,19 @@ def test_what_train_and_test_have_in_common_is_said(registry, tmp_path):
         assert "of another data set" not in text
 
 
+def test_intervals_of_two_seeds_end_where_the_results_say(registry, tmp_path):
+    compared = comparison(registry, seeds=2)
+    cells = found(compared, tmp_path / "runs", {**values(), ("image", "warm"): [0.9, 0.2]})
+    for cell in cells:
+        document = json.loads(cell.run.results.read_text())
+        document["results"] = [{**row, "bounds": [0.0, None]} for row in document["results"]]
+        cell.run.results.write_text(json.dumps(document))
+    text = write_comparison_report(compared, cells, tmp_path / "report").markdown.read_text()
+    low, high = map(float, re.search(r"warm .*?\[([-\d.]+), ([-\d.]+)\]", text).groups())
+    assert low == 0.0
+    assert high > 1.0
+
+
 def test_a_number_that_is_better_the_lower_it_is_ranks_so(registry, tmp_path):
     compared = comparison(registry)
     cells = found(compared, tmp_path / "runs", values(), untrained=0.75)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import replace
 from itertools import combinations
@@ -67,6 +68,20 @@ def test_one_seed_has_no_interval_and_seeds_without_a_number_do_not_count():
 def test_equal_seeds_have_an_interval_without_width():
     (summary,) = summarise(scores([[0.5, 0.5, 0.5]]))
     assert (summary.low, summary.high) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "ends"), [((0.0, 1.0), (0.0, 1.0)), ((None, 1.0), (None, 1.0)), ((None, None), (None, None))]
+)
+def test_no_interval_leaves_the_range_of_the_number(bounds, ends):
+    """Two seeds have one degree of freedom: 12.7 standard errors to each side."""
+    values = [0.6, 0.8]
+    (summary,) = summarise(dataclasses.replace(scores([values]), bounds=bounds))
+    wide = stats.t.interval(0.95, 1, loc=0.7, scale=stats.sem(values))
+    assert wide[0] < 0
+    assert wide[1] > 1
+    expected = [wide[end] if ends[end] is None else ends[end] for end in (0, 1)]
+    assert (summary.low, summary.high) == pytest.approx(expected)
 
 
 def test_one_seed_with_items_has_the_binomial_error():

@@ -69,6 +69,11 @@ class Table:
         return any(result.better == "lower" for row in self.rows for result in row.results.values())
 
     @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """The smallest and the largest value that the number that ranks can have."""
+        return next((result.bounds for row in self.rows for result in row.results.values()), (None, None))
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """In the comparison's order."""
         return tuple(dict.fromkeys(row.modality for row in self.rows))

@@ -68,4 +68,5 @@ def _result(name: str, values: list[float], n: int, protocol: dict[str, Any]) ->
     mean, half = float(np.mean(values)), 0.0
     if np.ptp(values) > 0:
         half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-    return Result(name, mean, mean - half, mean + half, n, "test", protocol)
+    lowest = -0.5 if name == "ari" else 0.0  # the adjusted Rand index is negative below chance (arXiv:2203.11574)
+    return Result(name, mean, mean - half, mean + half, n, "test", protocol, bounds=(lowest, 1.0))

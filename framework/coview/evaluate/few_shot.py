@@ -82,7 +82,7 @@ class FewShot:
             mean = float(accuracy_E.mean())
             half = float(stats.t.ppf(0.975, self.episodes - 1) * stats.sem(accuracy_E))
             given = {**protocol, "labels_per_class": shots}
-            results.append(Result("accuracy", mean, mean - half, mean + half, n, "test", given))
+            results.append(Result("accuracy", mean, mean - half, mean + half, n, "test", given, bounds=(0.0, 1.0)))
         return results
 
     def _draw(self, labels_N: np.ndarray, generator: np.random.Generator) -> tuple[Tensor, int]:

@@ -70,5 +70,6 @@ def accuracy_result(hits_SN: Sequence[Tensor], generator: np.random.Generator, p
         n=hits.shape[1],
         per_item=hits.mean(0, dtype=np.float32),
         split="test",
+        bounds=(0.0, 1.0),
         protocol={**protocol, "draws": len(hits), "interval": intervals.METHOD},
     )

@@ -63,10 +63,10 @@ class Regression:
             "interval": f"{intervals.PAIRED_METHOD} of test items",
         }
         results = []
-        for name, statistic in (("r2", r_squared), ("spearman", _spearman)):
+        for name, statistic, lowest in (("r2", r_squared, None), ("spearman", _spearman, -1.0)):
             value = statistic(truth_N, predicted_N)
             low, high = intervals.paired_interval(truth_N, predicted_N, statistic, rng.numpy)
-            results.append(Result(name, value, low, high, len(truth_N), "test", protocol))
+            results.append(Result(name, value, low, high, len(truth_N), "test", protocol, bounds=(lowest, 1.0)))
         return results
 
 

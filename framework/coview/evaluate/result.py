@@ -19,7 +19,7 @@ class Result:
     Attributes:
         metric: Such as ``accuracy``.
         value: The number.
-        ci_low, ci_high: Its 95 % interval.
+        ci_low, ci_high: Its 95 % interval; what would reach beyond the bounds ends there.
         n: How many test items it rests on.
         split: The split it was measured on.
         protocol: Everything that defines the number: every parameter, the labels used, the draws, how the
@@ -29,6 +29,7 @@ class Result:
             classified rightly, averaged over draws. Kept beside ``results.json``, so that a comparison can resample
             items. In the order of the split.
         better: Whether a higher number or a lower one is better: by it a comparison ranks.
+        bounds: The smallest and the largest value that the number can have; None where it has no bound.
         evaluator, dataset, features: Filled in by coview: which evaluator, on which data, with ``pretrained``,
             ``untrained`` or ``raw`` features.
     """
@@ -45,6 +46,11 @@ class Result:
     features: str = ""
     per_item: np.ndarray | None = field(default=None, repr=False, compare=False)
     better: Literal["higher", "lower"] = "higher"
+    bounds: tuple[float | None, float | None] = (None, None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ci_low", within(self.ci_low, self.bounds))
+        object.__setattr__(self, "ci_high", within(self.ci_high, self.bounds))
 
     @property
     def protocol_hash(self) -> str:
@@ -61,4 +67,13 @@ class Result:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Result:
         """A row of ``results.json``, read back."""
-        return cls(**{key: value for key, value in row.items() if key != "protocol_hash"})
+        known = {key: value for key, value in row.items() if key != "protocol_hash"}
+        return cls(**{**known, "bounds": tuple(row.get("bounds", (None, None)))})
+
+
+def within(value: float, bounds: tuple[float | None, float | None]) -> float:
+    """The value, or the bound that it is beyond; NaN stays NaN."""
+    lowest, highest = bounds
+    if lowest is not None and value < lowest:
+        return lowest
+    return highest if highest is not None and value > highest else value

@@ -122,5 +122,13 @@ def _result(name: str, values_Q: np.ndarray, protocol: dict[str, Any]) -> Result
     if len(values_Q) > 1:
         half = float(stats.norm.ppf(0.975) * stats.sem(values_Q))
     return Result(
-        name, mean, mean - half, mean + half, len(values_Q), "test", protocol, per_item=values_Q.astype(np.float32)
+        name,
+        mean,
+        mean - half,
+        mean + half,
+        len(values_Q),
+        "test",
+        protocol,
+        per_item=values_Q.astype(np.float32),
+        bounds=(0.0, 1.0),
     )

@@ -51,7 +51,7 @@ class Similarity:
         for name, correlation in (("spearman", _spearman), ("pearson", _pearson)):
             low, high = intervals.paired_interval(cosine_P, score_P, correlation, rng.numpy)
             value = correlation(cosine_P, score_P)
-            results.append(Result(name, value, low, high, len(score_P), "test", protocol))
+            results.append(Result(name, value, low, high, len(score_P), "test", protocol, bounds=(-1.0, 1.0)))
         return results
 
 

@@ -21,6 +21,7 @@ class Scores:
         untrained_VS, raw_VS: Its controls.
         items_VSN: How each run did on each test item; None unless it is there for every number, in the same order.
         lower_is_better: Whether the best number is the lowest.
+        bounds: The smallest and the largest value that a number can have; None where there is no bound.
     """
 
     modality: str
@@ -31,6 +32,7 @@ class Scores:
     raw_VS: np.ndarray
     items_VSN: np.ndarray | None = None
     lower_is_better: bool = False
+    bounds: tuple[float | None, float | None] = (None, None)
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -74,7 +76,7 @@ def scores_of(table: Table, modality: str) -> Scores:
     value_VS[~np.isfinite(value_VS)] = np.nan
     items_VSN = _items(variants, seeds, at, value_VS)
     controls = values("untrained"), values("raw")
-    return Scores(modality, variants, seeds, value_VS, *controls, items_VSN, table.lower_is_better)
+    return Scores(modality, variants, seeds, value_VS, *controls, items_VSN, table.lower_is_better, table.bounds)
 
 
 def _items(

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from coview.compare.statistics.scores import Scores
+from coview.evaluate.result import within
 
 RESAMPLES = 2_000
 _AT_A_TIME = 250
@@ -28,7 +29,7 @@ class Summary:
         seeds: How many runs have a number.
         mean: Of them; NaN where there is none.
         sd: Between seeds; NaN for fewer than two.
-        low, high: The 95 % interval of the mean; NaN where there is none.
+        low, high: The 95 % interval of the mean, no further than the number's bounds; NaN where there is none.
         method: What the interval is over.
         untrained, raw: The means of the controls; NaN where one was not measured.
     """
@@ -63,8 +64,9 @@ def _summary(scores: Scores, v: int) -> Summary:
     elif S > 1:
         error, freedom, method = sd / math.sqrt(S), S - 1, SEEDS
     half = error * float(stats.t.ppf(0.975, freedom)) if error else 0.0
+    low, high = (within(mean + sign * half, scores.bounds) for sign in (-1, 1))
     return Summary(
-        scores.variants[v], S, mean, sd, mean - half, mean + half, method,
+        scores.variants[v], S, mean, sd, low, high, method,
         _mean(scores.untrained_VS[v]), _mean(scores.raw_VS[v]),
     )  # fmt: skip
 

@@ -140,8 +140,9 @@ def _read_json(path: Path, missing: Any) -> Any:
 
 def _result(row: Mapping[str, Any], path: Path) -> Result:
     try:
-        known = {field.name: row[field.name] for field in fields(Result) if field.name not in ("per_item", "better")}
-        known["better"] = row.get("better", "higher")  # runs of before there was one
+        later = {"better": row.get("better", "higher"), "bounds": tuple(row.get("bounds", (None, None)))}
+        known = {field.name: row[field.name] for field in fields(Result) if field.name not in {"per_item", *later}}
+        known |= later  # which earlier runs have not
         for number in ("value", "ci_low", "ci_high"):
             known[number] = math.nan if known[number] is None else float(known[number])
         return Result(**known)
