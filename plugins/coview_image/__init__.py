@@ -51,6 +51,13 @@ def _register_datasets(registry: coview.Registry) -> None:
         extra=_IMAGE,
     )
     registry.dataset(
+        "tuxpaint_stamps",
+        "coview_image.datasets.tuxpaint_stamps:TuxpaintStamps",
+        summary="780 pictures of things with their names, for models of pictures and texts",
+        source="https://tuxpaint.org/stamps/",
+        extra=_IMAGE,
+    )
+    registry.dataset(
         "image_shards",
         "coview_image.datasets.image_shards:ImageShards",
         summary="your own pictures in tar files (WebDataset's layout), read by place",

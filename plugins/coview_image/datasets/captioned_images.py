@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated
 
-import numpy as np
 from annotated_types import Gt, Lt
 
 import coview
-from coview_image.decode import decode
+from coview_image.datasets.captioned import Captioned, CaptionedPictures
 
 
-class CaptionedImages:
+class CaptionedImages(CaptionedPictures):
     """Pictures of a folder and a text for each, from a table with a row for each caption.
 
     A picture may have several captions: each is a sample, and all of a picture are in one split. Pictures are decoded
@@ -31,8 +29,6 @@ class CaptionedImages:
         decode_size: As of ``image_folder``: decode JPEG files at a reduced scale.
     """
 
-    splits: ClassVar[tuple[str, ...]] = ("train", "test")
-    modalities: tuple[str, ...] = ("image", "text")
     citation = ""
     licence = "the owner's"
 
@@ -49,42 +45,22 @@ class CaptionedImages:
         split_seed: int = 0,
         decode_size: Annotated[int, Gt(0)] | None = None,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
-        self.root, self.decode_size = root.expanduser(), decode_size
-        table = self.root / "captions.csv" if captions is None else captions.expanduser()
-        rows = coview.read_table(table, [name for name in (path_column, caption_column, label_column) if name])
-        rows.sort(key=lambda row: (row[path_column], row[caption_column]))
-        paths = [row[path_column] for row in rows]
-        texts = [row[caption_column] for row in rows]
-        names = None if label_column is None else [row[label_column] for row in rows]
-        train, test = coview.seeded_split(
-            len(rows), fraction=test_fraction, seed=split_seed, labels=names, groups=paths
-        )
-        chosen = train if split == "train" else test
-        # blocks of bytes: a list of strings would be copied into every forked process as it is touched
-        self._paths = np.array([paths[row].encode() for row in chosen], dtype=np.bytes_)
-        encoded = [texts[row].encode() for row in chosen]
-        self._text, self._ends = np.frombuffer(b"".join(encoded), dtype=np.uint8), np.cumsum([0, *map(len, encoded)])
-        self._rows = chosen
-        self.classes: tuple[str, ...] | None = None
-        self.labels: np.ndarray | None = None
-        if names is not None:
-            classes, labels = np.unique(names, return_inverse=True)
-            self.classes, self.labels = tuple(classes.tolist()), labels[chosen]
-        digest = hashlib.blake2b("\n".join(paths + texts).encode(), digest_size=6).hexdigest()
-        self.version = f"{len(rows)} captions {digest}"
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, index: int, /) -> coview.Sample:
-        index = range(len(self))[index]
-        path = self._paths[index].decode()
-        text = self._text[self._ends[index] : self._ends[index + 1]].tobytes().decode()
-        return coview.Sample(
-            {"image": decode(self.root / path, self.decode_size), "text": text},
-            id=f"{path}#{self._rows[index]}",
-            label=None if self.labels is None else int(self.labels[index]),
-            group=path,
+        root = root.expanduser()
+        table = root / "captions.csv" if captions is None else captions.expanduser()
+        read = coview.read_table(table, [name for name in (path_column, caption_column, label_column) if name])
+        super().__init__(
+            root,
+            [
+                Captioned(
+                    path=row[path_column],
+                    caption=row[caption_column],
+                    label=row[label_column] if label_column else None,
+                    group=row[path_column],
+                )
+                for row in read
+            ],
+            split=split,
+            test_fraction=test_fraction,
+            split_seed=split_seed,
+            decode_size=decode_size,
         )

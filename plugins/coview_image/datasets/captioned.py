@@ -1,0 +1,98 @@
+"""Pictures with captions, kept in little memory: what the data sets of them share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+import coview
+from coview_image.decode import decode
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """A picture and a text.
+
+    Attributes:
+        path: Of the picture, below the data's folder.
+        caption: The text.
+        label: The name of its class; None where there are no classes.
+        group: What must not be on both sides of the split.
+    """
+
+    path: str
+    caption: str
+    label: str | None
+    group: str
+
+
+class CaptionedPictures:
+    """The base of data sets of pictures with captions. Pictures are decoded when asked for.
+
+    Args:
+        root: The folder that paths begin in.
+        rows: All that there are; their order is of no matter, and either all have a label or none has.
+        split: "train" or "test".
+        test_fraction: Share held out.
+        split_seed: Seed of the split.
+        decode_size: Decode JPEG files at a reduced scale, as of ``image_folder``.
+    """
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    modalities: tuple[str, ...] = ("image", "text")
+
+    def __init__(
+        self,
+        root: Path,
+        rows: Sequence[Captioned],
+        *,
+        split: str,
+        test_fraction: float,
+        split_seed: int,
+        decode_size: int | None = None,
+    ) -> None:
+        if split not in self.splits:
+            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        self.root, self.decode_size = root, decode_size
+        rows = sorted(rows, key=lambda row: (row.path, row.caption))
+        names = [row.label for row in rows if row.label is not None]
+        train, test = coview.seeded_split(
+            len(rows),
+            fraction=test_fraction,
+            seed=split_seed,
+            labels=names or None,
+            groups=[row.group for row in rows],
+        )
+        self._rows = train if split == "train" else test
+        chosen = [rows[row] for row in self._rows]
+        # blocks of bytes: a list of strings would be copied into every forked process as it is touched
+        self._paths = np.array([row.path.encode() for row in chosen], dtype=np.bytes_)
+        self._groups = np.array([row.group.encode() for row in chosen], dtype=np.bytes_)
+        encoded = [row.caption.encode() for row in chosen]
+        self._text, self._ends = np.frombuffer(b"".join(encoded), dtype=np.uint8), np.cumsum([0, *map(len, encoded)])
+        self.classes: tuple[str, ...] | None = None
+        self.labels: np.ndarray | None = None
+        if names:
+            classes, labels = np.unique(names, return_inverse=True)
+            self.classes, self.labels = tuple(classes.tolist()), labels[self._rows]
+        written = "\n".join([row.path for row in rows] + [row.caption for row in rows])
+        self.version = f"{len(rows)} captions {hashlib.blake2b(written.encode(), digest_size=6).hexdigest()}"
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int, /) -> coview.Sample:
+        index = range(len(self))[index]
+        path = self._paths[index].decode()
+        text = self._text[self._ends[index] : self._ends[index + 1]].tobytes().decode()
+        return coview.Sample(
+            {"image": decode(self.root / path, self.decode_size), "text": text},
+            id=f"{path}#{self._rows[index]}",
+            label=None if self.labels is None else int(self.labels[index]),
+            group=self._groups[index].decode(),
+        )
