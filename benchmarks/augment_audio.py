@@ -31,6 +31,7 @@ from coview_audio.augment.gain import Gain
 from coview_audio.augment.pitch_shift import PitchShift
 from coview_audio.augment.reverb import Reverb
 from coview_audio.augment.shift import Shift
+from coview_audio.augment.speed_perturbation import SpeedPerturbation
 from coview_audio.augment.time_stretch import TimeStretch
 from coview_audio.sound import Sound
 
@@ -56,6 +57,7 @@ OURS = {
     "band_pass": (BandPass(p=1.0), audiomentations.BandPassFilter(p=1.0)),
     "pitch_shift": (PitchShift(p=1.0), audiomentations.PitchShift(p=1.0)),
     "time_stretch": (TimeStretch(p=1.0), audiomentations.TimeStretch(leave_length_unchanged=False, p=1.0)),
+    "speed_perturbation": (SpeedPerturbation(p=1.0), None),
     "dynamic_range_compression": (DynamicRangeCompression(p=1.0), None),
     "reverb": (Reverb(p=1.0), None),
 }  # fmt: skip

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import MinLen
+
 import coview
 from coview_text.datasets.rows import Row, TextRows, checked_split, class_names
 from coview_text.resources.orange_text import SOURCE
@@ -13,12 +17,24 @@ class _OrangeText(TextRows):
     resource = ""
     version = SOURCE
 
-    def __init__(self, *, split: str = "train") -> None:
+    def __init__(
+        self, *, split: str = "train", categories: Annotated[tuple[str, ...], MinLen(2)] | None = None
+    ) -> None:
         checked_split(split)
         folder = coview.resource_folder(self.resource)
         train = _rows(folder / "train.tab", "train")
         rows = train if split == "train" else _rows(folder / "test.tab", "test")
-        super().__init__(rows, class_names(train))
+        names = class_names(train) or ()
+        for name in categories or ():
+            if name not in names:
+                raise coview.CoviewError(
+                    f'{self.resource} has no category "{name}"{coview.did_you_mean(name, names)}',
+                    hint=f"there are {', '.join(names)}",
+                )
+        if categories is not None:
+            names = tuple(name for name in names if name in categories)
+            rows = [row for row in rows if row.label in names]
+        super().__init__(rows, names)
 
 
 class Newsgroups(_OrangeText):
@@ -26,6 +42,7 @@ class Newsgroups(_OrangeText):
 
     Args:
         split: "train" or "test".
+        categories: Some of the classes, two or more; absent: all.
     """
 
     resource = "newsgroups"
@@ -38,6 +55,7 @@ class R8(_OrangeText):
 
     Args:
         split: "train" or "test".
+        categories: Some of the classes, two or more; absent: all.
     """
 
     resource = "r8"
@@ -50,6 +68,7 @@ class R52(_OrangeText):
 
     Args:
         split: "train" or "test".
+        categories: Some of the classes, two or more; absent: all.
     """
 
     resource = "r52"

@@ -279,6 +279,20 @@ def test_news_have_official_splits(fetched, factory, name):
     assert len({s.id for s in train + test}) == 3
 
 
+def test_some_categories_of_the_news(fetched):
+    header = "Category\tText\nd\tstring\nclass\t\n\n"
+    fetched("r8", train__tab=header + "c\tone\na\ttwo\nb\tthree\n", test__tab=header + "b\tfour\na\tfive\n")
+    (train, _), (test, _) = both(R8, categories=("c", "a"))
+    assert R8(categories=("c", "a")).classes == ("a", "c")
+    assert [(s["text"], s.label) for s in train] == [("one", 1), ("two", 0)]
+    assert [(s["text"], s.label) for s in test] == [("five", 0)]
+    whole = [R8()[index] for index in range(3)]
+    assert [s.id for s in train] == [s.id for s in whole if s["text"] != "three"]
+    with pytest.raises(coview.CoviewError, match='r8 has no category "bb", did you mean "b"') as caught:
+        R8(categories=("a", "bb"))
+    assert caught.value.hint == "there are a, b, c"
+
+
 def test_snippets_have_scores_and_reviews_do_not_cross(fetched):
     lines = [f"{i // 4}_{i % 4}\t{i / 10 - 2}\tsnippet {i}" for i in range(40)]
     fetched("vader_snippets", news__tsv="\r\n".join(lines), tweets__tsv="1\t2.5\tyay\r\n2\t-1\tnay\r\n3\t0\tmeh")
