@@ -53,7 +53,7 @@ def _register_datasets(registry: coview.Registry) -> None:
     registry.dataset(
         "tuxpaint_stamps",
         "coview_image.datasets.tuxpaint_stamps:TuxpaintStamps",
-        summary="780 pictures of things with their names, for models of pictures and texts",
+        summary="760 pictures of things with their names, for models of pictures and texts",
         source="https://tuxpaint.org/stamps/",
         extra=_IMAGE,
     )

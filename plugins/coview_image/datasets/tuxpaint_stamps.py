@@ -15,7 +15,7 @@ _INSTALLED = Path("/usr/share/tuxpaint/stamps")
 
 
 class TuxpaintStamps(CaptionedPictures):
-    """About 780 drawings and photographs of things, each with a line that names it in any of some thirty languages.
+    """About 760 drawings and photographs of things, each with a line that names it in any of some thirty languages.
 
     The class is the category (animals, food, symbols, …), which the names do not say. What has the same name is on one
     side of the split. Few for a model of pictures and texts: enough to see that it learns, and no evidence of
