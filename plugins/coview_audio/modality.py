@@ -53,6 +53,10 @@ class AudioModality:
         self.sample_rate = sample_rate
         self.seconds = seconds
 
+    def length(self, value: Sound, /) -> float:
+        """In seconds, as it will be in a batch."""
+        return value.seconds if self.seconds is None else min(value.seconds, self.seconds)
+
     def collate(self, values: Sequence[Sound], /) -> Mapping[str, Tensor]:
         """The batch.
 

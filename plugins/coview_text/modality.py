@@ -33,6 +33,10 @@ class TextModality:
     def __init__(self, *, max_bytes: Annotated[int, Ge(4)] = 1024) -> None:
         self.max_bytes = max_bytes
 
+    def length(self, value: str, /) -> float:
+        """In characters."""
+        return len(value)
+
     def collate(self, values: Sequence[str], /) -> dict[str, Tensor]:
         """The UTF-8 bytes, padded to the longest; an empty text is one zero byte."""
         rows = [self._bytes(value) for value in values]

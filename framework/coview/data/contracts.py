@@ -24,7 +24,8 @@ class Dataset(Protocol):
     A class attribute ``labelled = False`` says that no split ever has class labels: a loss that needs them is then
     refused when the recipe is checked. An attribute ``pairs`` holds judged pairs of the split's rows, as
     :class:`coview.Pairs`, or None. An attribute ``labels`` holds the class index of every row (-1 where it has none),
-    or None: with it a recipe that asks for more labels than a class has is refused before training.
+    or None: with it a recipe that asks for more labels than a class has is refused before training. So that those of a
+    validation split that is carved out do not count, ``groups`` holds the group of every row, or None.
     """
 
     splits: ClassVar[tuple[str, ...]]
@@ -98,7 +99,8 @@ class Modality(Protocol):
 
     A modality whose batches are normalised may also have ``collate_raw(values)``, which gives a batch that is not, and
     ``finish(batch)``, which makes of that what ``collate`` would have: a run then finishes batches on the device, after
-    the steps that augment them there.
+    the steps that augment them there. One whose shorter values are padded may have ``length(value)``, on any scale:
+    values of like length are then embedded together.
     """
 
     def collate(self, values: Sequence[Any], /) -> Any:

@@ -23,9 +23,10 @@ from coview.evaluate.contracts import (
 )
 from coview.evaluate.label_budget import check_budgets
 from coview.evaluate.result import Result
+from coview.experiment import validation
 from coview.experiment.checking_leaks import check_leaks
 from coview.experiment.controls import FeatureKind, kinds_of, untrained_in_words
-from coview.experiment.feature_store import VALIDATION_FRACTION, VALIDATION_SEED, FeatureStore
+from coview.experiment.feature_store import FeatureStore
 from coview.experiment.projections import Projections
 from coview.experiment.report.contents import read_document
 from coview.experiment.splits import DataSource, Splits
@@ -89,7 +90,10 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
 
 
 def _check_budgets(splits: Splits, plan: Planned, where: str) -> None:
-    """Refuses more labels than a class has, where the data knows its labels ahead of its samples."""
+    """Refuses more labels than a class has, where the data knows its labels ahead of its samples.
+
+    Those that will validate do not count: which they are is known where the data knows its groups as well.
+    """
     budgets = getattr(plan.evaluator, "budgets", ())
     if plan.skipped or not budgets or "train" not in plan.evaluator.splits:
         return
@@ -98,6 +102,10 @@ def _check_budgets(splits: Splits, plan: Planned, where: str) -> None:
     if labels is None:
         return
     labels_N = np.asarray(labels)
+    carved = "validation" in plan.evaluator.splits and not splits.has(plan.source, "validation")
+    if carved and hasattr(dataset, "groups") and (labels_N >= 0).all():
+        groups = None if dataset.groups is None else [id_as_int64(group) for group in dataset.groups]
+        labels_N = labels_N[validation.carve_validation(len(labels_N), labels_N, groups)[0]]
     try:
         check_budgets(labels_N[labels_N >= 0], budgets, dataset.classes)
     except CoviewError as error:
@@ -246,7 +254,7 @@ def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, An
         protocol["validation"] = (
             "the data's own"
             if store.own_validation
-            else f"{VALIDATION_FRACTION:.0%} of train, stratified, no group on both sides, seed {VALIDATION_SEED}"
+            else f"{validation.FRACTION:.0%} of train, stratified, no group on both sides, seed {validation.SEED}"
         )
     return protocol
 

@@ -19,22 +19,19 @@ from coview.data.batch import Batch, Skipped
 from coview.data.building import build_modalities, build_view_maker
 from coview.data.contracts import Augmentation, Dataset
 from coview.data.loader import worker_count
-from coview.data.split import seeded_split
 from coview.data.values import readable_values
 from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, read_embedded, write_embedded
 from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
 from coview.experiment.controls import FeatureKind, untrained_recipe
 from coview.experiment.splits import DataSource, Splits
+from coview.experiment.validation import carve_validation
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.track.metrics_file import read_metrics
 from coview.track.progress import track_items
 from coview.track.run_folder import RunFolder
-
-VALIDATION_FRACTION = 0.1
-VALIDATION_SEED = 0
 
 
 @dataclass
@@ -157,12 +154,10 @@ class FeatureStore:
         if not carved:
             return split, embedded.features, embedded.rows
         labels, groups = embedded.features.labels_N, embedded.features.groups_N
-        rest, held = seeded_split(
+        rest, held = carve_validation(
             len(embedded.features),
-            fraction=VALIDATION_FRACTION,
-            seed=VALIDATION_SEED,
-            labels=None if labels is None else labels.numpy(),
-            groups=None if groups is None else groups.numpy(),
+            None if labels is None else labels.numpy(),
+            None if groups is None else groups.numpy(),
         )
         chosen = rest if name == "train" else held
         return split, _rows(embedded.features, chosen), embedded.rows[chosen]

@@ -73,6 +73,7 @@ class AudioFolder:
                 labels.expanduser(), path_column=path_column, label_column=label_column, group_column=group_column
             ).split(split, fraction=test_fraction, seed=split_seed)
         self.classes, self.labels, self.version = listing.classes, listing.labels, listing.version
+        self.groups = listing.groups
         self._listing = listing
 
     def __len__(self) -> int:

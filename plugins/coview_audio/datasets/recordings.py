@@ -79,6 +79,7 @@ class Recordings:
         )
         chosen = train if split == "train" else test
         self._recordings, self.labels = [kept[i] for i in chosen], labels[chosen]
+        self.groups = [recording.group for recording in self._recordings]
 
     def __len__(self) -> int:
         return len(self._recordings)

@@ -60,6 +60,7 @@ class SpokenDigits:
         self._words = _words()
         self._rows = [row for row, word in enumerate(self._words) if _variant(word) in voices]
         self.labels = np.array([_DIGITS.index(self._words[row].text) for row in self._rows])
+        self.groups = [_variant(self._words[row]) for row in self._rows]
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -83,6 +83,11 @@ class CaptionedPictures:
         written = "\n".join([row.path for row in rows] + [row.caption for row in rows])
         self.version = f"{len(rows)} captions {hashlib.blake2b(written.encode(), digest_size=6).hexdigest()}"
 
+    @property
+    def groups(self) -> list[str]:
+        """Of every row."""
+        return [group.decode() for group in self._groups]
+
     def __len__(self) -> int:
         return len(self._paths)
 

@@ -27,6 +27,7 @@ class Digits:
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     modalities: tuple[str, ...] = ("image",)
+    groups = None
     classes: tuple[str, ...] | None = tuple("0123456789")
     citation = (
         "E. Alpaydin and C. Kaynak (1998). Optical Recognition of Handwritten Digits. UCI Machine Learning "

@@ -38,6 +38,7 @@ class FashionMNIST:
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     modalities: tuple[str, ...] = ("image",)
+    groups = None
     classes: tuple[str, ...] | None = (
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",

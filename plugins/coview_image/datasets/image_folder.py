@@ -61,6 +61,7 @@ class ImageFolder:
         # One array of bytes: a list of strings would be copied into every forked process as it is touched.
         self._paths = np.array([os.fsencode(path) for path in listing.paths], dtype=np.bytes_)
         self.classes, self.labels, self.version = listing.classes, listing.labels, listing.version
+        self.groups = listing.groups
 
     def __len__(self) -> int:
         return len(self._paths)

@@ -65,6 +65,11 @@ class TextRows:
         self._groups = np.array([(row.group or "").encode() for row in rows], dtype=np.bytes_) if grouped else None
         self._faults = {index: row.fault for index, row in enumerate(rows) if row.fault}
 
+    @property
+    def groups(self) -> list[str] | None:
+        """Of every row, where there are groups."""
+        return None if self._groups is None else [group.decode() for group in self._groups]
+
     def __len__(self) -> int:
         return len(self._ids)
 
