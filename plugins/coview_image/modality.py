@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
-from torch.utils.data import default_collate
 
 import coview
 from coview_image.opencv import cv2
@@ -77,13 +76,10 @@ class ImageModality:
             self._check_sizes(pictures)
         if not all(picture.dtype == np.uint8 for picture in pictures):
             pictures = [_as_float(picture) for picture in pictures]
-        # default_collate puts them together in shared memory where this is a loader process, which saves a copy
-        stack: Tensor = default_collate([torch.from_numpy(np.require(picture, None, "W")) for picture in pictures])
-        if stack.ndim == 3:
+        stack = np.stack(pictures)
+        if pictures[0].ndim == 2:
             stack = stack[..., None]
-        if stack.shape[-1] != self.channels:
-            stack = torch.from_numpy(_as_channels(stack.numpy(), self.channels))
-        return stack.permute(0, 3, 1, 2)
+        return torch.from_numpy(_as_channels(stack, self.channels)).permute(0, 3, 1, 2)
 
     def finish(self, batch: Tensor, /) -> Tensor:
         """The batch normalised: float32."""
