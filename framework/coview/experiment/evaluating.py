@@ -103,10 +103,10 @@ def _check_budgets(splits: Splits, plan: Planned, where: str) -> None:
         return
     labels_N = np.asarray(labels)
     carved = "validation" in plan.evaluator.splits and not splits.has(plan.source, "validation")
-    if carved and hasattr(dataset, "groups") and (labels_N >= 0).all():
-        groups = None if dataset.groups is None else [id_as_int64(group) for group in dataset.groups]
-        labels_N = labels_N[validation.carve_validation(len(labels_N), labels_N, groups)[0]]
     try:
+        if carved and hasattr(dataset, "groups") and (labels_N >= 0).all():
+            groups = None if dataset.groups is None else [id_as_int64(group) for group in dataset.groups]
+            labels_N = labels_N[validation.carve_validation(len(labels_N), labels_N, groups)[0]]
         check_budgets(labels_N[labels_N >= 0], budgets, dataset.classes)
     except CoviewError as error:
         raise CoviewError(f"{where}: {plan.table.use}: {error.message}", hint=error.hint) from error
