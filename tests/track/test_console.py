@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from coview.evaluate.result import Result
 from coview.track.console import make_console, print_results
-from coview.track.result_rows import result_rows
+from coview.track.result_rows import interval, result_rows
 
 
 def result(evaluator: str, features: str, value: float, metric: str = "accuracy", **protocol: Any) -> Result:
@@ -90,3 +92,17 @@ def test_text_is_printed_as_it_is() -> None:
     with console.capture() as captured:
         console.print("[bold] :smile: [/x]")
     assert captured.get() == "[bold] :smile: [/x]\n"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ((0.91234, 0.905, 0.919), "0.912 [0.905, 0.919]"),
+        ((1.0, 1.0, 1.0), "1.000 [1.000, 1.000]"),
+        ((700176.0, 700176.0, 700176.0), "700,176"),
+        ((2932.5, 2267.7, 3040.7), "2,932 [2,268, 3,041]"),
+        ((math.nan, math.nan, math.nan), "nan [nan, nan]"),
+    ],
+)
+def test_numbers_are_said_as_people_read_them(numbers, said):
+    assert interval(Result("m", *numbers, 10, "test")) == said

@@ -65,8 +65,15 @@ def result_rows(results: Sequence[Result]) -> list[ResultRow]:
 
 
 def interval(result: Result) -> str:
-    """The number and its interval: ``0.912 [0.905, 0.919]``."""
-    return f"{result.value:.3f} [{result.ci_low:.3f}, {result.ci_high:.3f}]"
+    """The number and its interval: ``0.912 [0.905, 0.919]``; what was counted has none: ``700,176``."""
+    value = _number(result.value)
+    if result.value == result.ci_low == result.ci_high and float(result.value).is_integer() and result.value > 1:
+        return value
+    return f"{value} [{_number(result.ci_low)}, {_number(result.ci_high)}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
 
 
 def _name(item: ResultRow | Result) -> tuple[str, str, str, str, str]:
