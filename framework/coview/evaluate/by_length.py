@@ -36,6 +36,11 @@ class ByLength:
         return {"order_N": torch.tensor(order), **{str(number): part for number, part in enumerate(parts)}}
 
 
+def all_alike(value: Any) -> float:
+    """The length of values of a modality that does not say it: all of them make one part."""
+    return 0.0
+
+
 def in_order(encode: Callable[[Any], Tensor], batch: dict[str, Any]) -> Tensor:
     """What ``encode`` makes of the parts, in the order of the values."""
     encoded_ND = torch.cat([encode(part) for key, part in batch.items() if key != "order_N"])

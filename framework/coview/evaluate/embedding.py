@@ -21,7 +21,7 @@ from coview.data.contracts import Collates, Dataset, Modality
 from coview.data.loader import sample_loader
 from coview.data.pairs import Pairs
 from coview.data.skipped import SkippedSamples
-from coview.evaluate.by_length import ByLength, in_order
+from coview.evaluate.by_length import ByLength, all_alike, in_order
 from coview.evaluate.features import FeatureSplit
 from coview.model.contracts import Encoder
 from coview.model.encoder_hooks import collator
@@ -80,16 +80,13 @@ def embed_split(
     def encode(batch: Any) -> Tensor:
         return cast(Encoder, encoder)(batch).pooled_ND.float()
 
-    collates, length = collator(modality, encoder), getattr(modality, "length", None)
-    if length is not None:
-        collates = ByLength(collates, length)
+    def encode_parts(batch: Any) -> tuple[Tensor, None]:
+        return in_order(encode, batch), None
 
-    def encode_all(batch: Any) -> tuple[Tensor, None]:
-        return encode(batch) if length is None else in_order(encode, batch), None
-
+    collates = ByLength(collator(modality, encoder), getattr(modality, "length", all_alike))
     encoder.eval()
     with torch.no_grad():
-        return _embed(encode_all, dataset, split, modality_name, collates, device, workers, show)
+        return _embed(encode_parts, dataset, split, modality_name, collates, device, workers, show)
 
 
 def embed_raw(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
@@ -66,9 +67,17 @@ class Result:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Result:
-        """A row of ``results.json``, read back."""
-        known = {key: value for key, value in row.items() if key != "protocol_hash"}
-        return cls(**{**known, "bounds": tuple(row.get("bounds", (None, None)))})
+        """A row of ``results.json``, read back.
+
+        Raises:
+            KeyError, TypeError, ValueError: If it is not complete.
+        """
+        later = {"better": row.get("better", "higher"), "bounds": tuple(row.get("bounds", (None, None)))}
+        known = {item.name: row[item.name] for item in fields(cls) if item.name not in {"per_item", *later}}
+        known |= later  # which earlier runs have not
+        for number in ("value", "ci_low", "ci_high"):
+            known[number] = math.nan if known[number] is None else float(known[number])
+        return cls(**known)
 
 
 def within(value: float, bounds: tuple[float | None, float | None]) -> float:

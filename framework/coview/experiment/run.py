@@ -16,7 +16,7 @@ from coview.evaluate.result import Result
 from coview.experiment.evaluating import evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import existing_folder, locked
-from coview.experiment.report.contents import read_document
+from coview.experiment.report.contents import read_results
 from coview.experiment.session import Session, write_report_or_say_why
 from coview.experiment.splits import Splits
 from coview.model.topology import Topology, build_topology
@@ -54,7 +54,7 @@ class Run:
     @property
     def results(self) -> list[Result]:
         """Its results, controls included."""
-        return [Result.from_json(row) for row in read_document(self.folder).get("results", [])]
+        return read_results(self.folder)
 
     @cached_property
     def checkpoint(self) -> Checkpoint:

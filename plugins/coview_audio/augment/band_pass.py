@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 from scipy.signal import butter, sosfilt
 
 import coview
-from coview_audio.augment.ranges import check_range, happens
+from coview_audio.augment.ranges import check_range, happens, log_uniform
 from coview_audio.sound import Sound
 
 _Hz = Annotated[float, Gt(0)]
@@ -44,7 +44,7 @@ class BandPass:
         """The filtered sound."""
         if not happens(self.p, rng):
             return value
-        low, high = (float(np.exp(rng.numpy.uniform(*np.log(ends)))) for ends in (self.low_hz, self.high_hz))
+        low, high = (log_uniform(ends, rng) for ends in (self.low_hz, self.high_hz))
         high = min(high, _NYQUIST_SHARE * value.rate / 2)
         if low >= high:  # a band beyond what the rate can carry
             return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import coview
 
 
@@ -14,6 +16,11 @@ def check_range(name: str, values: tuple[float, float]) -> None:
 def happens(p: float, rng: coview.Rng) -> bool:
     """Whether something of probability p happens; nothing is drawn for what is certain."""
     return p >= 1 or rng.numpy.random() < p
+
+
+def log_uniform(ends: tuple[float, float], rng: coview.Rng) -> float:
+    """A number between two ends, its logarithm drawn evenly."""
+    return float(np.exp(rng.numpy.uniform(*np.log(ends))))
 
 
 def from_db(decibels: float) -> float:

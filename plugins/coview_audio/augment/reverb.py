@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from scipy.signal import oaconvolve
 
 import coview
-from coview_audio.augment.ranges import check_range, happens
+from coview_audio.augment.ranges import check_range, happens, log_uniform
 from coview_audio.augment.sound_bank import SoundBank
 from coview_audio.sound import Sound
 
@@ -60,7 +60,7 @@ class Reverb:
         return value.with_samples(room_T + np.float32(np.sqrt(1 - wet)) * value.samples_T)
 
     def _made(self, rate: int, rng: coview.Rng) -> np.ndarray:
-        seconds = float(np.exp(rng.numpy.uniform(*np.log(self.decay))))
+        seconds = log_uniform(self.decay, rng)
         length = max(1, round(seconds * rate))
         fading_T = np.exp(np.arange(length, dtype=np.float32) * np.float32(-_THOUSANDTH / length))
         faded: np.ndarray = fading_T * rng.numpy.standard_normal(length, dtype=np.float32)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import soxr
 from annotated_types import Ge, Le
 
 import coview
-from coview_audio.augment.ranges import check_range, happens
+from coview_audio.augment.ranges import check_range, happens, log_uniform
 from coview_audio.sound import Sound
 
 _Rate = Annotated[float, Ge(0.25), Le(4)]
@@ -36,7 +35,7 @@ class SpeedPerturbation:
         """The sound at another speed; it has at least one sample."""
         if not happens(self.p, rng):
             return value
-        drawn = round(float(np.exp(rng.numpy.uniform(*np.log(self.rate)))), 2)
+        drawn = round(log_uniform(self.rate, rng), 2)
         rate = min(max(drawn, self.rate[0]), self.rate[1])
         # a filter for a ratio of small numbers is made in a quarter of the time
         samples_T = soxr.resample(value.samples_T, round(100 * rate, 6), 100, quality="HQ")

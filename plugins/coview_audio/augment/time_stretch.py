@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 from annotated_types import Ge, Le
 
 import coview
-from coview_audio.augment.ranges import check_range, happens
+from coview_audio.augment.ranges import check_range, happens, log_uniform
 from coview_audio.augment.stretch import stretched
 from coview_audio.sound import Sound
 
@@ -31,4 +30,4 @@ class TimeStretch:
         """The sound at another tempo."""
         if not happens(self.p, rng):
             return value
-        return stretched(value, rng, rate=float(np.exp(rng.numpy.uniform(*np.log(self.rate)))))
+        return stretched(value, rng, rate=log_uniform(self.rate, rng))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -140,12 +139,7 @@ def _read_json(path: Path, missing: Any) -> Any:
 
 def _result(row: Mapping[str, Any], path: Path) -> Result:
     try:
-        later = {"better": row.get("better", "higher"), "bounds": tuple(row.get("bounds", (None, None)))}
-        known = {field.name: row[field.name] for field in fields(Result) if field.name not in {"per_item", *later}}
-        known |= later  # which earlier runs have not
-        for number in ("value", "ci_low", "ci_high"):
-            known[number] = math.nan if known[number] is None else float(known[number])
-        return Result(**known)
+        return Result.from_json(row)
     except (KeyError, TypeError, ValueError) as error:
         raise CoviewError(f"{path}: a result is not complete ({error}): {str(row)[:100]}") from error
 
