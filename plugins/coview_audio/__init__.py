@@ -66,6 +66,7 @@ def _register_datasets(registry: coview.Registry) -> None:
         summary="spoken names and pictures of things, 161 MB",
         licence="GPL-2.0-or-later",
         source="Debian tuxpaint-stamps-default",
+        installed="/usr/share/tuxpaint/stamps",
     )
     registry.resource(
         "asterisk_sounds",
@@ -73,6 +74,7 @@ def _register_datasets(registry: coview.Registry) -> None:
         summary="telephone prompts by five speakers, 98 MB",
         licence="CC-BY-SA-3.0",
         source="Debian asterisk-core-sounds-*-wav",
+        installed="/usr/share/asterisk/sounds",
     )
 
 

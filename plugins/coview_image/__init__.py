@@ -19,6 +19,7 @@ def coview_register(registry: coview.Registry) -> None:
         extra=_IMAGE,
     )
     _register_datasets(registry)
+    _register_resources(registry)
     _register_augmentations(registry)
     _register_encoders(registry)
 
@@ -71,6 +72,17 @@ def _register_datasets(registry: coview.Registry) -> None:
         example="image/hub:uoft-cs/cifar10",
         source="https://huggingface.co/docs/datasets",
         extra=_HUB,
+    )
+
+
+def _register_resources(registry: coview.Registry) -> None:
+    registry.resource(
+        "fashion_mnist",
+        "coview_image.datasets.fashion_mnist:fetch",
+        summary="pictures of clothing, 30 MB",
+        licence="MIT",
+        source="Debian dataset-fashion-mnist",
+        installed="/usr/share/datasets/fashion-mnist",
     )
 
 

@@ -194,8 +194,8 @@ def test_data_that_cannot_be_trained_on(refused, call, write_recipe, small_recip
 
 def test_data_that_is_not_there_says_how_to_get_it(refused, write_recipe, tmp_path):
     message = refused("run", write_recipe(), "--set", "data.use=fashion_mnist", "--set", f"data.root={tmp_path}")
-    assert f"looked in {tmp_path}" in message
-    assert "apt-get install dataset-fashion-mnist, or put the four .gz files of https://" in message
+    assert f"{tmp_path} has no train-images-idx3-ubyte.gz" in message
+    assert "coview data fetch fashion_mnist --again; or get the four .gz files of https://" in message
     assert message.startswith("error: --set: data.root: Fashion-MNIST: ")
 
 

@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 import coview
+from coview.data import resources
 from coview.data.download import debian_files, pypi_file
 from coview.data.resources import fetch_resource, resource_folder
 
@@ -49,6 +50,28 @@ def test_a_resource_is_fetched_once(cache, register):
     fetch_resource("words", registry, again=True)
     assert (cache / "words" / "list.txt").read_text() == "2"
     assert sorted(path.name for path in cache.iterdir() if path.suffix != ".lock") == ["words"]
+
+
+def test_what_the_system_has_installed_is_not_fetched(cache, register, tmp_path, monkeypatch):
+    fetched = []
+
+    def fetch(folder):
+        fetched.append(folder)
+        (folder / "list.txt").write_text("ours")
+
+    system = tmp_path / "usr" / "words"
+    register(fetch)
+    registry = coview.Registry(plugin="stranger")
+    registry.resource(
+        "words", "words_of_a_test:fetch", summary="words", licence="CC0", source="https://x", installed=str(system)
+    )
+    monkeypatch.setattr(resources, "load_plugins", lambda: registry)
+    with pytest.raises(coview.CoviewError, match="coview data fetch words"):
+        resource_folder("words")
+    system.mkdir(parents=True)
+    assert fetch_resource("words", registry) == system == resource_folder("words")
+    assert not fetched
+    assert fetch_resource("words", registry, again=True) == cache / "words" == resource_folder("words")
 
 
 def test_one_that_fails_half_way_is_not_there(cache, register):

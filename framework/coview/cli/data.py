@@ -10,6 +10,8 @@ from coview.cli.output import print_columns, print_json
 from coview.cli.recipe import set_option
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from coview.plugins.registry import Registry
 
 
@@ -24,11 +26,12 @@ def data() -> None:
 def list_data(disabled: tuple[str, ...], as_json: bool) -> None:
     """Data sets, and resources with whether they are there."""
     from coview.data.cache import data_folder
+    from coview.data.resources import found_resource
     from coview.plugins.discovery import load_plugins
 
     registry = load_plugins(disable=disabled)
     datasets = registry.of_kind("dataset")
-    resources = [(resource, data_folder(resource.name)) for resource in registry.of_kind("resource")]
+    resources = [(resource, found_resource(resource)) for resource in registry.of_kind("resource")]
     if as_json:
         print_json(
             {
@@ -39,7 +42,7 @@ def list_data(disabled: tuple[str, ...], as_json: bool) -> None:
                         "plugin": resource.plugin,
                         "summary": resource.summary,
                         "licence": resource.licence,
-                        "folder": str(folder) if folder.is_dir() else None,
+                        "folder": None if folder is None else str(folder),
                     }
                     for resource, folder in resources
                 ],
@@ -49,12 +52,13 @@ def list_data(disabled: tuple[str, ...], as_json: bool) -> None:
     print_columns([("dataset", c.example if c.is_family else c.name, c.plugin, c.summary) for c in datasets])
     if resources:
         click.echo()
-    print_columns(
-        [
-            ("resource", c.name, "fetched" if folder.is_dir() else "not fetched", f"{c.summary} ({c.licence})")
-            for c, folder in resources
-        ]
-    )
+
+    def state(name: str, folder: Path | None) -> str:
+        if folder is None:
+            return "not fetched"
+        return "fetched" if folder == data_folder(name) else "installed"
+
+    print_columns([("resource", c.name, state(c.name, at), f"{c.summary} ({c.licence})") for c, at in resources])
 
 
 @data.command("fetch")

@@ -13,28 +13,39 @@ from filelock import FileLock
 
 from coview.data.cache import data_folder
 from coview.errors import CoviewError
+from coview.plugins.component import Component
+from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
 
 
 def resource_folder(name: str) -> Path:
-    """The folder of a fetched resource.
+    """The folder of a resource: the fetched one, else the one that the system's package manager has installed.
 
     Raises:
-        CoviewError: If it has not been fetched, with the command that does.
+        CoviewError: If it is not there, with the command that fetches it.
     """
     folder = data_folder(name)
-    if not folder.is_dir():
-        raise CoviewError(f"{name} is not there: {folder} is missing", hint=f"coview data fetch {name}")
-    return folder
+    if folder.is_dir():
+        return folder
+    for resource in load_plugins().of_kind("resource"):
+        if resource.name == name and (found := found_resource(resource)) is not None:
+            return found
+    raise CoviewError(f"{name} is not there: {folder} is missing", hint=f"coview data fetch {name}")
+
+
+def found_resource(resource: Component) -> Path | None:
+    """Where a registered resource is: fetched, or installed with the system, or nowhere."""
+    folders = [data_folder(resource.name)] + [Path(resource.installed)] * bool(resource.installed)
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def fetch_resource(name: str, registry: Registry, *, again: bool = False) -> Path:
-    """Fetches a resource that is not there yet.
+    """Fetches a resource that is neither there yet nor installed with the system.
 
     Args:
         name: As registered.
         registry: Where it is registered.
-        again: Whether to replace one that is there.
+        again: Whether to replace one that is there, or have one's own beside the system's.
 
     Returns:
         Its folder.
@@ -42,8 +53,11 @@ def fetch_resource(name: str, registry: Registry, *, again: bool = False) -> Pat
     Raises:
         CoviewError: If there is none of that name, it cannot be fetched, or the cache cannot be written.
     """
-    fetch = registry.resolve("resource", name).factory()
-    folder = data_folder(name.rpartition("/")[2])
+    resource = registry.resolve("resource", name).component
+    if not again and (found := found_resource(resource)) is not None:
+        return found
+    fetch = resource.load()
+    folder = data_folder(resource.name)
     beside = folder.with_name(f".{folder.name}.part")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

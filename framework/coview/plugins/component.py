@@ -32,6 +32,7 @@ class Component:
         is_family: Whether it serves ``use = "name:…"``, one factory for each name after the colon.
         example: A value of ``use``, for a family.
         licence: Of a resource.
+        installed: The folder of a resource that a system's package manager has installed.
     """
 
     kind: Kind
@@ -45,6 +46,7 @@ class Component:
     is_family: bool = False
     example: str = ""
     licence: str = ""
+    installed: str = ""
 
     @property
     def qualified(self) -> str:

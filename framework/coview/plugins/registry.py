@@ -136,12 +136,13 @@ class Registry:
         """Registers an evaluator: ``target(**parameters)``, an ``Evaluator`` or an ``EncoderEvaluator``."""
         self._add("evaluator", name, target, summary=summary, source=source, extra=extra)
 
-    def resource(self, name: str, target: str, *, summary: str, licence: str, source: str) -> None:
+    def resource(self, name: str, target: str, *, summary: str, licence: str, source: str, installed: str = "") -> None:
         """Registers files to be fetched: ``target(folder)`` writes them into an empty folder.
 
-        ``coview data fetch NAME`` calls it, and ``coview.resource_folder(NAME)`` is where they are then.
+        ``coview data fetch NAME`` calls it, and ``coview.resource_folder(NAME)`` is where they are then. ``installed``
+        is the folder in which the system's own package manager puts the same files, where it does.
         """
-        self._add("resource", name, target, summary=summary, source=source, licence=licence)
+        self._add("resource", name, target, summary=summary, source=source, licence=licence, installed=installed)
 
     def family(
         self,

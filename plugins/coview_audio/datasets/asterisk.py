@@ -13,7 +13,6 @@ import coview
 from coview_audio.datasets.recordings import Recording, Recordings
 
 _PACKAGES = tuple(f"asterisk-core-sounds-{language}-wav" for language in ("en", "es", "fr", "it", "ru"))
-_INSTALLED = Path("/usr/share/asterisk/sounds")
 _SILENCE = "silence"
 
 
@@ -28,8 +27,8 @@ class Asterisk(Recordings):
         label: What the class is: the "speaker", or the "prompt" that is spoken.
         sample_rate: Samples a second, in Hz, that sounds are resampled to.
         smallest_class: Classes of fewer recordings are left out.
-        root: Folder with a folder for each speaker. By default the system's own, else what ``coview data fetch
-            asterisk_sounds`` has fetched.
+        root: Folder with a folder for each speaker. By default what ``coview data fetch asterisk_sounds`` has fetched,
+            else the system's own.
         test_fraction: Share held out.
         split_seed: Seed of the split, on purpose not the run's.
     """
@@ -48,7 +47,7 @@ class Asterisk(Recordings):
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        folder = _find() if root is None else root.expanduser()
+        folder = _all_speakers() if root is None else root.expanduser()
         found = sorted(path.relative_to(folder) for path in folder.glob("*/**/*.wav"))
         # each is its speaker's folder and its prompt's name below that
         pairs = [
@@ -72,11 +71,14 @@ class Asterisk(Recordings):
 def fetch(folder: Path) -> None:
     """The resource ``asterisk_sounds``: the five speakers' folders of the Debian packages."""
     with coview.debian_files(*_PACKAGES) as root:
-        shutil.copytree(root / _INSTALLED.relative_to("/"), folder, dirs_exist_ok=True)
+        shutil.copytree(root / "usr/share/asterisk/sounds", folder, dirs_exist_ok=True)
 
 
-def _find() -> Path:
-    is_installed = _INSTALLED.is_dir() and len([path for path in _INSTALLED.iterdir() if path.is_dir()]) >= len(
-        _PACKAGES
-    )
-    return _INSTALLED if is_installed else coview.resource_folder("asterisk_sounds")
+def _all_speakers() -> Path:
+    folder = coview.resource_folder("asterisk_sounds")
+    speakers = sum(path.is_dir() for path in folder.iterdir())
+    if speakers < len(_PACKAGES):  # a system may have the packages of some languages only
+        raise coview.CoviewError(
+            f"{folder} has {speakers} of {len(_PACKAGES)} speakers", hint="coview data fetch asterisk_sounds --again"
+        )
+    return folder

@@ -16,7 +16,6 @@ import coview
 from coview_audio.datasets.recordings import Recording, Recordings
 
 _PACKAGE = "tuxpaint-stamps-default"
-_INSTALLED = Path("/usr/share/tuxpaint/stamps")
 _MARK = "_desc_"
 
 
@@ -34,8 +33,8 @@ class Tuxpaint(Recordings):
             ("word").
         sample_rate: Samples a second, in Hz, that sounds are resampled to.
         smallest_class: Classes of fewer recordings are left out.
-        root: Folder ``stamps`` of Tux Paint. By default the system's own, else what ``coview data fetch
-            tuxpaint_stamps`` has fetched.
+        root: Folder ``stamps`` of Tux Paint. By default what ``coview data fetch tuxpaint_stamps`` has fetched, else
+            the system's own.
         test_fraction: Share held out.
         split_seed: Seed of the split, on purpose not the run's.
     """
@@ -54,7 +53,7 @@ class Tuxpaint(Recordings):
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        folder = _find() if root is None else root.expanduser()
+        folder = coview.resource_folder("tuxpaint_stamps") if root is None else root.expanduser()
         stamps, self.version = _stamps(folder)
         group = "language" if label == "word" else "word"
         super().__init__(
@@ -72,7 +71,7 @@ class Tuxpaint(Recordings):
 def fetch(folder: Path) -> None:
     """The resource ``tuxpaint_stamps``: the stamps' folder of the Debian package."""
     with coview.debian_files(_PACKAGE) as root:
-        shutil.copytree(root / _INSTALLED.relative_to("/"), folder, dirs_exist_ok=True)
+        shutil.copytree(root / "usr/share/tuxpaint/stamps", folder, dirs_exist_ok=True)
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,6 @@ class _Stamp:
     language: str
     category: str
     word: str
-
-
-def _find() -> Path:
-    return _INSTALLED if _INSTALLED.is_dir() else coview.resource_folder("tuxpaint_stamps")
 
 
 def _stamps(root: Path) -> tuple[list[_Stamp], str]:

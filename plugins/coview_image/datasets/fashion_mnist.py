@@ -1,10 +1,11 @@
-"""Fashion-MNIST from its four IDX files, wherever they already are; nothing is downloaded here."""
+"""Fashion-MNIST from its four IDX files, from a Debian package or the authors."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import math
+import shutil
 import zlib
 from pathlib import Path
 from typing import ClassVar
@@ -13,8 +14,8 @@ import numpy as np
 
 import coview
 
+_BY_HAND = "get the four .gz files of https://github.com/zalandoresearch/fashion-mnist, and say where they are as root"
 _PREFIX = {"train": "train", "test": "t10k"}
-_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 # Of what is inside the .gz files: Debian's and the authors' differ only in the gzip header (name and time).
 _SHA256 = {
@@ -30,10 +31,9 @@ class FashionMNIST:
 
     Args:
         split: "train" or "test", the official ones.
-        root: Folder with the four ``*-ubyte.gz`` files, which are then checked for their form only. By
-            default the first that has them of ``$COVIEW_DATA/fashion_mnist`` (or, without that variable,
-            ``fashion_mnist`` in coview's cache folder) and the Debian package's folder; there the content is
-            checked by its SHA-256.
+        root: Folder with the four ``*-ubyte.gz`` files, which are then checked for their form only. By default what
+            ``coview data fetch fashion_mnist`` has fetched, else the folder of Debian's dataset-fashion-mnist; there
+            the content is checked by its SHA-256.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
@@ -54,11 +54,9 @@ class FashionMNIST:
         if split not in self.splits:
             raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
         images, labels = f"{_PREFIX[split]}-images-idx3-ubyte", f"{_PREFIX[split]}-labels-idx1-ubyte"
-        folder = _find(
-            [root.expanduser()] if root is not None else [coview.data_folder("fashion_mnist"), _DEBIAN],
-            [images, labels],
-        )
+        folder = coview.resource_folder("fashion_mnist") if root is None else root.expanduser()
         official = root is None
+        _require(folder, [f"{images}.gz", f"{labels}.gz"])
         # One read-only array each: forked loader processes share its pages.
         self._images = _read_idx(folder / f"{images}.gz", dimensions=3, official=official)
         self.labels = _read_idx(folder / f"{labels}.gz", dimensions=1, official=official)
@@ -82,18 +80,22 @@ class FashionMNIST:
         )
 
 
-def _find(folders: list[Path], names: list[str]) -> Path:
-    for folder in folders:
-        if all((folder / f"{name}.gz").is_file() for name in names):
-            return folder
-    wanted = " and ".join(f"{name}.gz" for name in names)
-    raise coview.CoviewError(
-        f"Fashion-MNIST: no folder has {wanted}; looked in {', '.join(map(str, folders))}",
-        hint=(
-            "apt-get install dataset-fashion-mnist, or put the four .gz files of "
-            f"https://github.com/zalandoresearch/fashion-mnist into {coview.data_folder('fashion_mnist')}"
-        ),
-    )
+def fetch(folder: Path) -> None:
+    """The resource ``fashion_mnist``: the four files of the Debian package."""
+    try:
+        with coview.debian_files("dataset-fashion-mnist") as root:
+            shutil.copytree(root / "usr/share/datasets/fashion-mnist", folder, dirs_exist_ok=True)
+    except coview.CoviewError as error:
+        raise coview.CoviewError(error.message, error.hint or _BY_HAND) from error
+
+
+def _require(folder: Path, names: list[str]) -> None:
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise coview.CoviewError(
+            f"Fashion-MNIST: {folder} has no {' and no '.join(missing)}",
+            hint=f"coview data fetch fashion_mnist --again; or {_BY_HAND}",
+        )
 
 
 def _read_idx(path: Path, *, dimensions: int, official: bool) -> np.ndarray:
@@ -117,4 +119,4 @@ def _read_idx(path: Path, *, dimensions: int, official: bool) -> np.ndarray:
 
 
 def _corrupt(path: Path, what: str) -> coview.CoviewError:
-    return coview.CoviewError(f"{path} {what}", hint="delete it and fetch it again")
+    return coview.CoviewError(f"{path} {what}", hint="fetch it again: coview data fetch fashion_mnist --again")

@@ -11,8 +11,6 @@ from annotated_types import Ge, Gt, Lt
 import coview
 from coview_image.datasets.captioned import Captioned, CaptionedPictures
 
-_INSTALLED = Path("/usr/share/tuxpaint/stamps")
-
 
 class TuxpaintStamps(CaptionedPictures):
     """About 760 drawings and photographs of things, each with a line that names it in any of some thirty languages.
@@ -26,8 +24,8 @@ class TuxpaintStamps(CaptionedPictures):
         language: Of the captions: "en", or a code as in the stamps' own files, such as "fr" or "pt_BR". What has no
             caption in it is left out.
         smallest_class: Categories of fewer pictures are left out.
-        root: Folder ``stamps`` of Tux Paint. By default the system's own, else what ``coview data fetch
-            tuxpaint_stamps`` has fetched.
+        root: Folder ``stamps`` of Tux Paint. By default what ``coview data fetch tuxpaint_stamps`` has fetched, else
+            the system's own.
         test_fraction: Share held out.
         split_seed: Seed of the split, on purpose not the run's.
     """
@@ -45,7 +43,7 @@ class TuxpaintStamps(CaptionedPictures):
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        folder = _find() if root is None else root.expanduser()
+        folder = coview.resource_folder("tuxpaint_stamps") if root is None else root.expanduser()
         rows = _rows(folder, language)
         sizes = Counter(row.label for row in rows)
         kept = [row for row in rows if sizes[row.label] >= smallest_class]
@@ -55,10 +53,6 @@ class TuxpaintStamps(CaptionedPictures):
                 hint=f"languages there: {', '.join(_languages(folder))}",
             )
         super().__init__(folder, kept, split=split, test_fraction=test_fraction, split_seed=split_seed)
-
-
-def _find() -> Path:
-    return _INSTALLED if _INSTALLED.is_dir() else coview.resource_folder("tuxpaint_stamps")
 
 
 def _rows(root: Path, language: str) -> list[Captioned]:
