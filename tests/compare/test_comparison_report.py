@@ -260,6 +260,18 @@ def test_intervals_of_two_seeds_end_where_the_results_say(registry, tmp_path):
     assert high > 1.0
 
 
+def test_a_baseline_is_what_each_is_tested_against(registry, tmp_path):
+    compared = comparison(registry, variants=VARIANTS).against("warm")
+    written = write_comparison_report(compared, found(compared, tmp_path / "runs", values()), tmp_path / "report")
+    text = written.markdown.read_text()
+    assert "higher is better, and each is tested against warm." in text
+    assert "Against warm, 0.700 over 3 seeds: nt_xent (+0.100, Holm's" in text
+    page = " ".join(written.report.read_text().split())
+    assert "and each is tested against warm.</p>" in page
+    assert "<th>nt_xent</th><th>triplet</th>" not in page.partition("Paired differences")[2].partition("</table>")[0]
+    assert "first of 2 pairs" in page
+
+
 def test_a_number_that_is_better_the_lower_it_is_ranks_so(registry, tmp_path):
     compared = comparison(registry)
     cells = found(compared, tmp_path / "runs", values(), untrained=0.75)

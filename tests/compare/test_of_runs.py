@@ -14,6 +14,14 @@ from coview.recipe.load import load_recipe
 from coview.recipe.snapshot import to_toml
 
 
+def test_runs_can_be_tested_against_one_of_them(made, call):
+    paths = [made(f"{t}-{seed}", seed=seed, **{"loss.temperature": t}) for t in (0.1, 0.5) for seed in (0, 1, 2)]
+    done = call("compare", *paths, "--baseline", "0.5")
+    assert "each is tested against 0.5" in done.out
+    done = call("compare", *paths, "--baseline", "0.2")
+    assert (done.status, 'no variant is called "0.2"' in done.err) == (2, True)
+
+
 @pytest.fixture
 def made(registry, tmp_path):
     def make(where, /, finished=True, value=0.7, **overrides):

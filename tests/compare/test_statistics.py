@@ -212,6 +212,41 @@ def test_verdicts(values, words):
     assert said(scores(values))[0].startswith(words)
 
 
+def test_against_a_baseline_only_its_own_pairs_are_tested():
+    values = [0.7 + NOISE, [0.701, 0.70, 0.699], 0.5 - NOISE, 0.9 - 2 * NOISE]
+    given = replace(scores(values), baseline="a")
+    pairs = compare_pairs(given)
+    assert [(pair.first, pair.second) for pair in pairs] == [("d", "a"), ("b", "a"), ("c", "a")]
+    p = [stats.ttest_rel(values[i], values[0]).pvalue for i in (3, 1, 2)]
+    assert [pair.p for pair in pairs] == pytest.approx(p)
+    by_hand = [max(3 * min(p[0], p[2]), 2 * p[0]), p[1], max(3 * min(p[0], p[2]), 2 * p[2])]
+    assert [pair.p_holm for pair in pairs] == pytest.approx(by_hand)
+    assert smallest_detectable(given).pairs == 3
+    assert said(given)[0] == (
+        f"Against a, 0.700 over 3 seeds: d (+0.200, Holm's p = {by_hand[0]:.3f}) is better; "
+        f"c (-0.200, Holm's p = {by_hand[2]:.3f}) is worse; b cannot be told apart from it."
+    )
+
+
+def test_where_lower_is_better_a_variant_below_the_baseline_is_better():
+    given = replace(scores([0.5 - NOISE, 0.7 + NOISE]), baseline="b", lower_is_better=True)
+    assert said(given)[0] == "Against b, 0.700 over 3 seeds: a (-0.200, Holm's p < 0.001) is better."
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([[NAN, NAN, NAN], 0.7 + NOISE, 0.6 + NOISE], "a has no number: there is nothing to compare the others with."),
+        ([[0.7, NAN, NAN], 0.7 + NOISE, 0.6 + NOISE], "Too few seeds (1) to name a winner"),
+        ([0.7 + NOISE, [0.6, NAN, NAN], [NAN] * 3], "Too few seeds (1) to name a winner"),
+    ],
+)
+def test_a_baseline_that_cannot_be_tested_against(values, words):
+    given = replace(scores(values), baseline="a")
+    assert said(given)[0].startswith(words)
+    assert smallest_detectable(given) is None
+
+
 def test_a_variant_with_too_few_seeds_stands_outside():
     verdict_, cautions_ = said(scores([[0.95, NAN, NAN], 0.8 + NOISE, 0.6 - NOISE]))
     assert verdict_.startswith("b is best: 0.800")

@@ -66,6 +66,22 @@ def test_a_recipe_with_a_sweep(write_recipe, small_recipe, registry):
     assert not is_comparison_of_several(path)
 
 
+def test_a_baseline_is_one_of_the_variants(write_recipe, small_recipe, registry, call):
+    text = small_recipe + SWEEP.replace('variant = "how"', 'variant = "how"\nbaseline = "hott"')
+    path = write_recipe(text)
+    with pytest.raises(coview.CoviewError) as caught:
+        load_comparison(path, registry=registry)
+    line = text.splitlines().index('baseline = "hott"') + 1
+    assert str(caught.value) == (
+        f'{path}:{line}: compare.baseline: no variant is called "hott", did you mean "hot"? '
+        "(variants: hot, loss.temperature=0.1, train.lr=0.2)"
+    )
+    assert str(caught.value) in call("recipe", "check", path).err
+    assert load_comparison(path, sets=["compare.baseline=hot"], registry=registry).baseline == "hot"
+    done = call("compare", path, "--set", "compare.baseline=hot", "--baseline", "cold", "--dry-run")
+    assert (done.status, 'no variant is called "cold"' in done.err) == (2, True)
+
+
 def test_several_recipes(write_recipe, small_recipe, registry):
     write_recipe(small_recipe, "one.toml")
     write_recipe(small_recipe.replace('name = "small"', 'name = "other"').replace("size = 8", "size = 16"), "two.toml")

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     help="A setting of Slurm's jobs or Ray's tasks, such as timeout_min=60.",
 )
 @click.option("--by", multiple=True, metavar="KEY", help="Tell RUNs apart by this key; may be repeated.")
+@click.option("--baseline", metavar="VARIANT", help="Test each variant against this one, and not each against each.")
 @click.pass_obj
 def compare(
     disabled: tuple[str, ...],
@@ -52,6 +53,7 @@ def compare(
     processes: int,
     settings: tuple[str, ...],
     by: tuple[str, ...],
+    baseline: str | None,
 ) -> None:
     """Run every cell of a comparison, and report.
 
@@ -62,7 +64,7 @@ def compare(
 
     registry = load_plugins(disable=disabled)
     if all(source.is_dir() for source in sources):
-        _compare_runs(sources, registry, out, by)
+        _compare_runs(sources, registry, out, by, baseline)
         return
     if len(sources) > 1:
         raise CoviewError("give one recipe, or the folders of runs", hint="a [compare] table names several recipes")
@@ -73,6 +75,7 @@ def compare(
     from coview.recipe.comparison import load_comparison
 
     comparison = load_comparison(sources[0], sets=sets, registry=registry)
+    comparison = comparison if baseline is None else comparison.against(baseline)
     if dry_run:
         _list_cells(comparison, out, registry)
         return
@@ -83,10 +86,13 @@ def compare(
     _report(comparison, run_missing(comparison, out, registry, made, say=click.echo), out / comparison.name)
 
 
-def _compare_runs(paths: tuple[Path, ...], registry: Registry, out: Path, by: tuple[str, ...]) -> None:
+def _compare_runs(
+    paths: tuple[Path, ...], registry: Registry, out: Path, by: tuple[str, ...], baseline: str | None
+) -> None:
     from coview.compare.of_runs import compare_runs
 
     comparison, cells = compare_runs(paths, registry, by=by)
+    comparison = comparison if baseline is None else comparison.against(baseline)
     _report(comparison, cells, out / comparison.name)
 
 

@@ -128,6 +128,8 @@ def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[
                 continue
             valid = load_recipe(path, sets=sets, registry=registry)
             cells = load_cells(valid, registry)
+            if cells and valid.compare.baseline is not None:
+                load_comparison(path, sets=sets, registry=registry)
             facts = [f"hash {valid.hash[:6]}", *([f"{len(cells)} cells"] if cells else [])]
             if build:
                 from coview.experiment.trial import try_out

@@ -58,10 +58,12 @@ class Table:
     Attributes:
         metric: The number that ranks: ``EVALUATOR/METRIC``, with ``@LABELS`` where labels were counted out.
         rows: One for each cell, in the comparison's order.
+        baseline: The variant that each other is tested against; absent: each against each.
     """
 
     metric: str
     rows: Sequence[Row]
+    baseline: str | None = None
 
     @property
     def lower_is_better(self) -> bool:

@@ -57,7 +57,7 @@ def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:
             hint=f"compare.metric may be: {', '.join(available(read)) or 'nothing, for the runs have no results'}",
         )
     rows = [_row(found, results, metric) for found, results in zip(cells, _one_protocol(cells, matching), strict=True)]
-    table = Table(metric, rows)
+    table = Table(metric, rows, comparison.baseline)
     check_comparable(table)
     return table
 
@@ -82,7 +82,6 @@ def _modality(found: FoundCell) -> str:
 
 def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
     levels = found.cell.levels
-    variant = " · ".join(level for axis, level in levels.items() if axis not in (RECIPE, SEED))
     status, reason = "done", ""
     if found.run is None:
         status, reason = ("failed", found.reason) if found.reason else ("missing", "it has not been run")
@@ -93,7 +92,7 @@ def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
     logged = read_metrics(found.run.metrics) if found.run else []
     return Row(
         modality=_modality(found),
-        variant=variant or found.cell.recipe.name,
+        variant=found.cell.variant,
         seed=levels.get(SEED, str(found.cell.recipe.seed)),
         levels=levels,
         recipe=found.cell.recipe,

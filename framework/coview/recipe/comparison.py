@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coview.errors import CoviewError, Mistake, RecipeError
+from coview.plugins.nearest import did_you_mean
 from coview.plugins.registry import Registry
 from coview.recipe.check_component import ComponentChecker
 from coview.recipe.extend import read_with_parents
@@ -46,6 +47,12 @@ class ComparisonCell:
         """Its levels in a row."""
         return " · ".join(level if axis != SEED else f"seed {level}" for axis, level in self.levels.items())
 
+    @property
+    def variant(self) -> str:
+        """What it is of, in any modality and repetition: its other levels, else its recipe's name."""
+        levels = [level for axis, level in self.levels.items() if axis not in (RECIPE, SEED)]
+        return " · ".join(levels) or self.recipe.name
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -57,6 +64,7 @@ class Comparison:
         metric: The number that ranks; absent: the first of the first evaluator.
         cells: Every run.
         path: The file it is from, as it was given.
+        baseline: The variant that each other is tested against; absent: each against each.
     """
 
     name: str
@@ -64,6 +72,21 @@ class Comparison:
     metric: str | None
     cells: Sequence[ComparisonCell]
     path: Path
+    baseline: str | None = None
+
+    def against(self, baseline: str) -> Comparison:
+        """The same, with each variant tested against this one.
+
+        Raises:
+            CoviewError: If there is no such variant.
+        """
+        variants = list(dict.fromkeys(cell.variant for cell in self.cells))
+        if baseline not in variants:
+            raise CoviewError(
+                f'no variant is called "{baseline}"{did_you_mean(baseline, variants)}',
+                hint=f"variants: {', '.join(variants)}",
+            )
+        return replace(self, baseline=baseline)
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -111,13 +134,18 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
             hint="coview run runs a single recipe",
         )
     first = next(iter(recipes.values()))
-    return Comparison(
-        name=str(layers.table.get("name", first.name)),
-        question=first.compare.question if compare is None else compare.question,
-        metric=first.compare.metric if compare is None else compare.metric,
-        cells=cells,
-        path=Path(path),
-    )
+    asked = first.compare if compare is None else compare
+    name = str(layers.table.get("name", first.name))
+    comparison = Comparison(name, asked.question, asked.metric, cells, Path(path))
+    if asked.baseline is None:
+        return comparison
+    try:
+        return comparison.against(asked.baseline)
+    except CoviewError as error:
+        mistakes = Mistakes(layers)
+        mistakes.add(("compare", "baseline"), f"{error.message} ({error.hint})", error)
+        mistakes.raise_if_any()
+        raise
 
 
 def is_comparison_of_several(path: Path | str) -> bool:

@@ -220,6 +220,11 @@ class CompareTable(BaseModel):
         description="The number that ranks: `EVALUATOR/METRIC`, or `EVALUATOR/METRIC@LABELS` such as "
         "`linear_probe/accuracy@10`. By default the first one of the first evaluator.",
     )
+    baseline: str | None = Field(
+        None,
+        description="The variant that each other is tested against, such as `all` where one thing at a time is left "
+        "out. Fewer tests find smaller differences. By default each is tested against each.",
+    )
 
 
 def key_types(model: type[BaseModel]) -> dict[str, str]:

@@ -30,6 +30,7 @@ def page_values(comparison: Comparison, table: Table, analysis: Analysis, folder
         "question": comparison.question,
         "metric": table.metric,
         "lower_is_better": table.lower_is_better,
+        "baseline": table.baseline,
         "facts": _facts(table, runs),
         "modalities": analysis.modalities,
         "forests": figures.ranking_figures(analysis.modalities, table.metric),

@@ -37,7 +37,7 @@ def as_markdown(comparison: Comparison, table: Table, analysis: Analysis) -> str
         f"# {comparison.name}",
         *([f"\n{comparison.question}"] if comparison.question else []),
         "",
-        f"{table.metric}: mean over seeds and 95 % interval; {better} is better.",
+        f"{table.metric}: mean over seeds and 95 % interval; {better} is better{_tested(table)}.",
         "",
         _markdown_row(header),
         _markdown_row(rule),
@@ -47,6 +47,10 @@ def as_markdown(comparison: Comparison, table: Table, analysis: Analysis) -> str
         *_over_all(analysis),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _tested(table: Table) -> str:
+    return "" if table.baseline is None else f", and each is tested against {table.baseline}"
 
 
 def _over_all(analysis: Analysis) -> list[str]:

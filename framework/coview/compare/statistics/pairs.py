@@ -1,4 +1,4 @@
-"""Which variants differ: each with each, seed by seed."""
+"""Which variants differ, seed by seed: each from each, or each from a baseline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Pair:
         sd: Of the differences; NaN for fewer than two seeds.
         low, high: The 95 % t interval of the difference, of this pair alone.
         p: Of the paired t test; NaN for fewer than two seeds.
-        p_holm: The same after Holm's correction over all pairs of the modality.
+        p_holm: The same after Holm's correction over all pairs that the modality is tested for.
     """
 
     first: str
@@ -47,7 +47,7 @@ class Pair:
 
 
 def compare_pairs(scores: Scores) -> list[Pair]:
-    """Every two variants that have a number, the better one first."""
+    """Every two variants that have a number, the better one first; or each and the baseline, which is second."""
     pairs = _every_pair(scores)
     tested = [index for index, pair in enumerate(pairs) if math.isfinite(pair.p)]
     if tested:
@@ -59,7 +59,10 @@ def compare_pairs(scores: Scores) -> list[Pair]:
 
 
 def _every_pair(scores: Scores) -> list[Pair]:
-    return [_pair(scores, a, b) for a, b in combinations(scores.order, 2)]
+    if scores.baseline is None:
+        return [_pair(scores, a, b) for a, b in combinations(scores.order, 2)]
+    others = [v for v in scores.order if scores.variants[v] != scores.baseline]
+    return [_pair(scores, v, b) for b in scores.order for v in others if scores.variants[b] == scores.baseline]
 
 
 def _pair(scores: Scores, a: int, b: int) -> Pair:
@@ -102,8 +105,8 @@ class Detectable:
 def smallest_detectable(scores: Scores) -> Detectable | None:
     """What the paired t tests of a modality, two-sided and corrected by Holm, can find with a power of 0.8.
 
-    The spread is that of the differences seen, pooled over all pairs; the seeds are the fewest that a pair has. None
-    for fewer than two seeds.
+    The spread is that of the differences seen, pooled over the pairs that are tested; the seeds are the fewest that one
+    of them has. None for fewer than two seeds.
     """
     pairs = [pair for pair in _every_pair(scores) if pair.seeds > 1]
     if not pairs:

@@ -22,6 +22,7 @@ class Scores:
         items_VSN: How each run did on each test item; None unless it is there for every number, in the same order.
         lower_is_better: Whether the best number is the lowest.
         bounds: The smallest and the largest value that a number can have; None where there is no bound.
+        baseline: The variant that each other is tested against; absent: each against each.
     """
 
     modality: str
@@ -33,6 +34,7 @@ class Scores:
     items_VSN: np.ndarray | None = None
     lower_is_better: bool = False
     bounds: tuple[float | None, float | None] = (None, None)
+    baseline: str | None = None
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -76,7 +78,9 @@ def scores_of(table: Table, modality: str) -> Scores:
     value_VS[~np.isfinite(value_VS)] = np.nan
     items_VSN = _items(variants, seeds, at, value_VS)
     controls = values("untrained"), values("raw")
-    return Scores(modality, variants, seeds, value_VS, *controls, items_VSN, table.lower_is_better, table.bounds)
+    return Scores(
+        modality, variants, seeds, value_VS, *controls, items_VSN, table.lower_is_better, table.bounds, table.baseline
+    )
 
 
 def _items(

@@ -18,7 +18,7 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     Args:
         scores: The numbers of the modality.
         summaries: Of its variants.
-        pairs: Of its variants, the better one first.
+        pairs: Of its variants, the better one first; with a baseline, that one second.
     """
     order = [summaries[v] for v in scores.order]
     above, highest = ("below", "lowest") if scores.lower_is_better else ("above", "highest")
@@ -27,6 +27,8 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     if len(order) == 1:
         lone = order[0]
         return f"Only {lone.variant} has a number, {lone.mean:.3f}: there is nothing to compare it with."
+    if scores.baseline is not None and scores.baseline not in {summary.variant for summary in order}:
+        return f"{scores.baseline} has no number: there is nothing to compare the others with."
     enough = [summary for summary in order if summary.seeds >= FEWEST_SEEDS]
     told = {summary.variant for summary in enough}
     pairs = [pair for pair in pairs if {pair.first, pair.second} <= told]
@@ -36,6 +38,8 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
             f"Too few seeds ({seeds}) to name a winner: at least {FEWEST_SEEDS}. "
             f"{order[0].variant} has the {highest} mean, {order[0].mean:.3f}."
         )
+    if scores.baseline is not None:
+        return _against_baseline(scores, summaries, pairs)
     best, second = enough[:2]
     if math.isclose(best.mean, second.mean, rel_tol=1e-12):
         equal = [summary.variant for summary in enough if math.isclose(summary.mean, best.mean, rel_tol=1e-12)]
@@ -50,6 +54,25 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     worse = [pair.second for pair in pairs if pair.first == best.variant and pair.second not in rivals]
     told_apart = f" {best.variant}, with the {highest} mean, is {above} {listed(worse)}." if worse else ""
     return f"{listed([best.variant, *rivals])} cannot be told apart ({seeds} seeds)." + told_apart
+
+
+def _against_baseline(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]) -> str:
+    mean = next(summary.mean for summary in summaries if summary.variant == scores.baseline)
+    better: list[str] = []
+    worse: list[str] = []
+    alike: list[str] = []
+    for pair in pairs:
+        if not pair.differs:
+            alike.append(pair.first)
+            continue
+        found = better if scores.sign * pair.difference > 0 else worse
+        found.append(f"{pair.first} ({pair.difference:+.3f}, Holm's {said_p(pair.p_holm)})")
+    told_apart = [(names, word) for names, word in ((better, "better"), (worse, "worse")) if names]
+    said = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {word}" for names, word in told_apart]
+    if alike:
+        said.append(f"{listed(alike)} cannot be told apart from it")
+    seeds = min(pair.seeds for pair in pairs)
+    return f"Against {scores.baseline}, {mean:.3f} over {seeds} seeds: {'; '.join(said)}."
 
 
 _MEANS = {
