@@ -220,13 +220,16 @@ def test_the_length_counts_optimiser_steps(without_evaluators, registry, sets, t
 @pytest.mark.slow
 def test_a_compiled_model_learns_the_same_and_is_kept_as_any_other(train, tmp_path):
     for name, compiled in (("compiled", "true"), ("plain", "false")):
-        done, _ = train(f"train.compile={compiled}", f"name={name}", "train.steps=3", "train.checkpoint_every=3")
+        # one step: on so small a network every further one makes a difference of rounding a hundred times as large
+        one_step = ("train.steps=1", "train.warmup=0", "train.checkpoint_every=1")
+        done, _ = train(f"train.compile={compiled}", f"name={name}", *one_step)
         assert done.status == 0, done.err
     runs = {name: coview.load_run(tmp_path / "runs" / name) for name in ("compiled", "plain")}
     found, expected = (weights(runs[name].path) for name in ("compiled", "plain"))
     assert found.keys() == expected.keys()
     for key, tensor in expected.items():
-        assert torch.allclose(found[key].double(), tensor.double(), rtol=1e-3, atol=1e-4), key
+        assert torch.allclose(found[key].double(), tensor.double(), rtol=1e-4, atol=1e-5), key
+    assert all(tensor.any() for key, tensor in expected.items() if key.endswith("bn1.bias")), "it has learnt"
     assert coview.embed(runs["compiled"]).isfinite().all()
 
 

@@ -57,17 +57,18 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """Called by PyTorch's loader."""
-        return self._map(Tensor.pin_memory)
+        return self.map_tensors(Tensor.pin_memory)
 
     def to(self, device: torch.device) -> Batch:
         """On another device, without waiting where the memory is pinned."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        return self.map_tensors(lambda tensor: tensor.to(device, non_blocking=True))
 
     def with_inputs(self, inputs: Mapping[str, Any], local_inputs: Mapping[str, Any]) -> Batch:
         """The same samples with other inputs."""
         return replace(self, inputs=inputs, local_inputs=local_inputs)
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+    def map_tensors(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same with every tensor changed, in one order always."""
         return replace(
             self,
             inputs=map_tensors(change, self.inputs),

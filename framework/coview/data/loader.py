@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,9 @@ from coview.data.contracts import Collates, Dataset
 from coview.data.order import RankBatches
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
+from coview.data.shared_batches import Receiver, Sender, received
 from coview.data.views import ViewMaker
+from coview.data.worker_process import WorkerStart
 from coview.errors import CoviewError, SampleError
 
 _PREFETCH = 4
@@ -163,27 +164,28 @@ def _batches(
 ) -> Iterator[Batch]:
     # forked workers start at once and import nothing again
     fork = workers > 0 and sys.platform == "linux" and "fork" in multiprocessing.get_all_start_methods()
+    receiver = Receiver()
     loader: DataLoader[Any] = DataLoader(
         reader,
         batch_sampler=batches,
-        collate_fn=collate,
+        collate_fn=_Send(collate, Sender(receiver.name)) if workers else collate,
         num_workers=workers,
         pin_memory=pin_memory,
         prefetch_factor=_PREFETCH if workers else None,
         multiprocessing_context="fork" if fork else None,
-        worker_init_fn=_leave_stopping_to_the_main_process,
+        worker_init_fn=WorkerStart(),
     )
     for item in loader:
         if isinstance(item, CoviewError):
             raise item
-        yield item
+        yield received(item)
 
 
-def _leave_stopping_to_the_main_process(worker: int) -> None:
-    """Ctrl-C and a scheduler's SIGTERM reach the whole process group.
+@dataclass(frozen=True)
+class _Send:
+    collate: Callable[[Any], Any]
+    sender: Sender
 
-    A worker that died of it would make PyTorch raise in the main process, wherever that is, before it has written
-    its checkpoint. Workers end when the loader does, or when the main process is gone.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    def __call__(self, items: Any) -> Any:
+        batch = self.collate(items)
+        return self.sender.send(batch) if isinstance(batch, Batch) else batch

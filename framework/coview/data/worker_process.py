@@ -1,0 +1,60 @@
+"""A loader process among others: when it ends, and what it does with memory."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+from functools import cache
+from multiprocessing.util import Finalize
+from typing import Any
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Options of glibc's ``mallopt``."""
+
+
+class WorkerStart:
+    """What a loader process does first; made in the main process."""
+
+    def __init__(self) -> None:
+        self._main_ends = _end_of_process(os.getpid())
+
+    def __call__(self, worker: int) -> None:
+        """Called by PyTorch's loader."""
+        self._leave_stopping_to_the_main_process()
+        _keep_freed_memory()
+
+    def _leave_stopping_to_the_main_process(self) -> None:
+        """Ctrl-C and a scheduler's SIGTERM reach the whole process group.
+
+        A worker that died of it would make PyTorch raise in the main process, wherever that is, before it has written
+        its checkpoint. Workers end when the loader does, or when the main process does: one that still has a loader in
+        a variable, or in a traceback, sends SIGTERM at its end and waits.
+        """
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0) if self._main_ends.value else None)
+
+
+@cache
+def _end_of_process(process: int) -> Any:
+    """A number that is shared with the processes that this one starts, and becomes 1 before it ends them."""
+    ends = multiprocessing.RawValue(ctypes.c_bool, False)
+
+    def note() -> None:
+        ends.value = True
+
+    Finalize(None, note, exitpriority=0)
+    return ends
+
+
+def _keep_freed_memory() -> None:
+    """Has this process keep the memory of samples that it is done with, for the next ones.
+
+    glibc gives it back to the kernel when a batch's samples are freed, and then asks for it again page by page.
+    Elsewhere nothing is changed.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        mallopt(_TRIM_THRESHOLD, 2**30)
+        mallopt(_MMAP_THRESHOLD, 2**25)
