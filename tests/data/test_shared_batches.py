@@ -15,7 +15,7 @@ import coview
 from coview.data.batch import Batch
 from coview.data.loader import sample_loader, view_loader
 from coview.data.order import Order, RankBatches
-from coview.data.shared_batches import Receiver, Sender, Sent, received
+from coview.data.shared_batches import Receiver, Sender, received
 from coview.data.views import ViewMaker
 
 
@@ -79,14 +79,6 @@ def test_a_part_grows():
     for size in (100_000, 200_000, 150_000):
         assert received(sender.send(batch(x=large(7, size)))).inputs["x"].shape == (size,)
     assert sender.send(batch(x=large(7, 150_000))).key == (os.getpid(), 0)
-
-
-def test_small_batches_are_left_to_pytorch():
-    receiver = Receiver()
-    sender = Sender(receiver.name)
-    small = batch(x=torch.zeros(3))
-    assert sender.send(small) is small
-    assert not isinstance(sender.send(small), Sent)
 
 
 def test_a_fork_frees_nothing():

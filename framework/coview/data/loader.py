@@ -22,7 +22,7 @@ from coview.data.contracts import Collates, Dataset
 from coview.data.order import RankBatches
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
-from coview.data.shared_batches import Receiver, Sender, received
+from coview.data.shared_batches import Receiver, Sender, Sent, received
 from coview.data.views import ViewMaker
 from coview.data.worker_process import WorkerStart
 from coview.errors import CoviewError, SampleError
@@ -178,7 +178,7 @@ def _batches(
     for item in loader:
         if isinstance(item, CoviewError):
             raise item
-        yield received(item)
+        yield received(item) if isinstance(item, Sent) else item
 
 
 @dataclass(frozen=True)

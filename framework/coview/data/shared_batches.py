@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
@@ -18,11 +19,29 @@ from torch import Tensor
 
 from coview.data.batch import Batch
 
-_SMALLEST = 2**16
-"""In bytes: smaller tensors are left to PyTorch."""
-
 _ALIGNED = 64
 _IN_USE, _FREE = 1, 0
+_NOTHING = torch.empty(0)
+
+
+class Layout(NamedTuple):
+    """A tensor without its data.
+
+    Attributes:
+        dtype, shape, stride: As the tensor has them.
+        start: Its first byte in the part.
+        end: The one behind its last.
+    """
+
+    dtype: torch.dtype
+    shape: torch.Size
+    stride: tuple[int, ...]
+    start: int
+    end: int
+
+    def within(self, part: Tensor) -> Tensor:
+        """The tensor in a part."""
+        return part[self.start : self.end].view(self.dtype).as_strided(self.shape, self.stride)
 
 
 class Receiver:
@@ -48,18 +67,21 @@ class Sender:
     receiver: str
     _parts: list[Tensor] = field(default_factory=list)
 
-    def send(self, batch: Batch) -> Batch | Sent:
-        """The batch with its large tensors in shared memory, to be pickled."""
-        large: list[Tensor] = []
-        hollow = batch.map_tensors(lambda tensor: _hollow(tensor, large))
-        if not large:
-            return batch
-        ends = _ends(large)
-        number, part, is_new = self._part(ends[-1])
+    def send(self, batch: Batch) -> Sent:
+        """The batch with its tensors in shared memory, to be pickled."""
+        tensors: list[Tensor] = []
+
+        def take(tensor: Tensor) -> Tensor:
+            tensors.append(tensor)
+            return _NOTHING
+
+        hollow = batch.map_tensors(take)
+        layouts = _side_by_side(tensors)
+        number, part, is_new = self._part(layouts[-1].end)
         part[0] = _IN_USE
-        for tensor, end in zip(large, ends, strict=True):
-            _view(part, torch.empty_like(tensor, device="meta"), end).copy_(tensor)
-        return Sent(hollow, self.receiver, (os.getpid(), number), part if is_new else None)
+        for tensor, layout in zip(tensors, layouts, strict=True):
+            layout.within(part).copy_(tensor)
+        return Sent(hollow, layouts, self.receiver, (os.getpid(), number), part if is_new else None)
 
     def _part(self, size: int) -> tuple[int, Tensor, bool]:
         for number, part in enumerate(self._parts):
@@ -77,13 +99,15 @@ class Sent:
     """A batch on its way.
 
     Attributes:
-        hollow: The batch, its large tensors without their data.
+        hollow: The batch without its tensors.
+        layouts: These, in the order of ``Batch.map_tensors``.
         receiver: The name of the other end.
         key: Process and number of the part that the data is in.
         part: That part, if it has not been sent before.
     """
 
     hollow: Batch
+    layouts: list[Layout]
     receiver: str
     key: tuple[int, int]
     part: Tensor | None
@@ -93,18 +117,14 @@ class Sent:
         return received(self).pin_memory()
 
 
-def received(sent: Sent | Batch) -> Batch:
+def received(sent: Sent) -> Batch:
     """The batch, in the process that uses it."""
-    if isinstance(sent, Batch):
-        return sent
     parts = _receivers[sent.receiver].parts
     if sent.part is not None:
         parts[sent.key] = sent.part
     whole = torch.from_numpy(np.asarray(_Lease(parts[sent.key])))
-    large: list[Tensor] = []
-    sent.hollow.map_tensors(lambda tensor: _hollow(tensor, large))
-    views = iter([_view(whole, tensor, end) for tensor, end in zip(large, _ends(large), strict=True)])
-    return sent.hollow.map_tensors(lambda tensor: next(views) if tensor.is_meta else tensor)
+    tensors = iter([layout.within(whole) for layout in sent.layouts])
+    return sent.hollow.map_tensors(lambda nothing: next(tensors))
 
 
 class _Lease:
@@ -119,25 +139,14 @@ class _Lease:
             self._part[0] = _FREE
 
 
-def _hollow(tensor: Tensor, large: list[Tensor]) -> Tensor:
-    if tensor.nbytes < _SMALLEST or tensor.device.type not in ("cpu", "meta"):
-        return tensor
-    large.append(tensor)
-    return torch.empty_like(tensor, device="meta")
-
-
-def _ends(tensors: list[Tensor]) -> list[int]:
-    """Where each ends, one behind the other, the first byte kept for the mark of use."""
-    ends, end = [], 0
+def _side_by_side(tensors: list[Tensor]) -> list[Layout]:
+    """Each behind the other, the first behind the byte that marks the part as used."""
+    layouts, end = [], 1
     for tensor in tensors:
-        start = -(-max(end, 1) // _ALIGNED) * _ALIGNED
+        start = -(-end // _ALIGNED) * _ALIGNED
         end = start + tensor.nbytes
-        ends.append(end)
-    return ends
-
-
-def _view(part: Tensor, like: Tensor, end: int) -> Tensor:
-    return part[end - like.nbytes : end].view(like.dtype).as_strided(like.shape, like.stride())
+        layouts.append(Layout(tensor.dtype, tensor.shape, torch.empty_like(tensor, device="meta").stride(), start, end))
+    return layouts
 
 
 def _shared(size: int) -> Tensor:
