@@ -69,7 +69,8 @@ def device_name(device: Any) -> str:
         return f"{torch.cuda.get_device_name(device)} (cuda)"
     if device.type == "cpu":
         name = torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine()
-        return f"{name}, {torch.get_num_threads()} threads (cpu)"
+        threads = torch.get_num_threads()
+        return f"{name}, {threads} thread{'s' if threads > 1 else ''} (cpu)"
     return str(device.type)
 
 
