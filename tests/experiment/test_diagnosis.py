@@ -23,7 +23,8 @@ def test_versions_and_devices(call):
     assert told["versions"]["coview"] == coview.__version__
     assert (told["versions"]["torch"], told["versions"]["numpy"]) == (version("torch"), numpy.__version__)
     assert ("cuda:0" in told["devices"]) == torch.cuda.is_available()
-    assert f"{torch.get_num_threads()} thread" in told["devices"]["cpu"]
+    threads = torch.get_num_threads()
+    assert f"{threads} thread{'s' if threads > 1 else ''} (cpu)" in told["devices"]["cpu"]
 
 
 def test_data_that_is_kept(call, monkeypatch, tmp_path):

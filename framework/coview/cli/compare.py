@@ -74,8 +74,7 @@ def compare(
     from coview.compare.comparing import run_missing
     from coview.recipe.comparison import load_comparison
 
-    comparison = load_comparison(sources[0], sets=sets, registry=registry)
-    comparison = comparison if baseline is None else comparison.against(baseline)
+    comparison = load_comparison(sources[0], sets=sets, registry=registry).against(baseline)
     if dry_run:
         _list_cells(comparison, out, registry)
         return
@@ -92,8 +91,7 @@ def _compare_runs(
     from coview.compare.of_runs import compare_runs
 
     comparison, cells = compare_runs(paths, registry, by=by)
-    comparison = comparison if baseline is None else comparison.against(baseline)
-    _report(comparison, cells, out / comparison.name)
+    _report(comparison.against(baseline), cells, out / comparison.name)
 
 
 def _report(comparison: Comparison, cells: list[FoundCell], folder: Path) -> None:

@@ -74,13 +74,15 @@ class Comparison:
     path: Path
     baseline: str | None = None
 
-    def against(self, baseline: str) -> Comparison:
-        """The same, with each variant tested against this one.
+    def against(self, baseline: str | None) -> Comparison:
+        """The same, with each variant tested against this one; as it is where there is none.
 
         Raises:
             CoviewError: If there is no such variant.
         """
         variants = list(dict.fromkeys(cell.variant for cell in self.cells))
+        if baseline is None:
+            return self
         if baseline not in variants:
             raise CoviewError(
                 f'no variant is called "{baseline}"{did_you_mean(baseline, variants)}',
@@ -137,8 +139,6 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
     asked = first.compare if compare is None else compare
     name = str(layers.table.get("name", first.name))
     comparison = Comparison(name, asked.question, asked.metric, cells, Path(path))
-    if asked.baseline is None:
-        return comparison
     try:
         return comparison.against(asked.baseline)
     except CoviewError as error:

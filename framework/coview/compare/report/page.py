@@ -11,7 +11,7 @@ from typing import Any
 
 from coview.compare.report import figures
 from coview.compare.report.differences import differences
-from coview.compare.report.tables import number, with_interval
+from coview.compare.report.tables import how_to_read, number, with_interval
 from coview.compare.rows import Row, Table
 from coview.compare.statistics.analysis import Analysis
 from coview.compare.statistics.ranks import Ranks
@@ -29,8 +29,7 @@ def page_values(comparison: Comparison, table: Table, analysis: Analysis, folder
         "name": comparison.name,
         "question": comparison.question,
         "metric": table.metric,
-        "lower_is_better": table.lower_is_better,
-        "baseline": table.baseline,
+        "how_to_read": how_to_read(table),
         "facts": _facts(table, runs),
         "modalities": analysis.modalities,
         "forests": figures.ranking_figures(analysis.modalities, table.metric),

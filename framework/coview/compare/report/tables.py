@@ -30,14 +30,13 @@ def with_interval(summary: Summary) -> str:
 
 def as_markdown(comparison: Comparison, table: Table, analysis: Analysis) -> str:
     """Variants by modalities, the controls below, and the verdicts."""
-    better = "lower" if table.lower_is_better else "higher"
     header, *rows = _aligned([[cell.replace("|", "\\|") for cell in row] for row in _cells(table, analysis)])
     rule = ["-" * len(header[0]), *("-" * (len(cell) - 1) + ":" for cell in header[1:])]
     lines = [
         f"# {comparison.name}",
         *([f"\n{comparison.question}"] if comparison.question else []),
         "",
-        f"{table.metric}: mean over seeds and 95 % interval; {better} is better{_tested(table)}.",
+        f"{table.metric}: mean over seeds and 95 % interval; {how_to_read(table)}.",
         "",
         _markdown_row(header),
         _markdown_row(rule),
@@ -49,8 +48,10 @@ def as_markdown(comparison: Comparison, table: Table, analysis: Analysis) -> str
     return "\n".join(lines) + "\n"
 
 
-def _tested(table: Table) -> str:
-    return "" if table.baseline is None else f", and each is tested against {table.baseline}"
+def how_to_read(table: Table) -> str:
+    """Which numbers are better, and what each is tested against where that is one variant."""
+    better = f"{'lower' if table.lower_is_better else 'higher'} is better"
+    return better if table.baseline is None else f"{better}, and each is tested against {table.baseline}"
 
 
 def _over_all(analysis: Analysis) -> list[str]:
