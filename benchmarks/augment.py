@@ -9,7 +9,7 @@ since the work of a round is drawn too.
   v2, which draws once for all it is given, and so gets one picture at a time;
 - the loader: samples a second through two worker processes, beside what two processes make that do nothing else.
 
-    python benchmarks/augment.py [--rounds 9] [--device cpu] [--sides 32 224]
+    python benchmarks/augment.py [--rounds 9] [--device cpu] [--sides 32 224] [--only one-by-one batches loader]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 import coview
-from coview.data.batch_rng import BatchRng
+from coview.data.batch_rng import DrawsAhead
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.views import ViewMaker
@@ -126,10 +126,15 @@ def batches(side: int, rounds: int, device: torch.device) -> None:
     x = torch.from_numpy(values).permute(0, 3, 1, 2).contiguous().to(device)
     grey = torch.from_numpy(values[..., :1].copy()).permute(0, 3, 1, 2).contiguous().to(device)
     ids, batched, v2 = torch.arange(len(x), device=device), pipeline(side).batched(), torchvisions(side)
+    draws = DrawsAhead(0)
+
+    def rng(round_: int) -> coview.BatchRng:
+        return draws.of_batch(0, ids + round_ * len(ids)).rng((0,), 0)
+
     ways: Ways = {
         "Albumentations, one by one": lambda _: [compose(image=value) for value in values],
-        "coview, a batch": lambda epoch: batched(x, BatchRng(0, epoch, ids, (0,), 0)),
-        "coview, a batch of grey pictures": lambda epoch: batched(grey, BatchRng(0, epoch, ids, (0,), 0)),
+        "coview, a batch": lambda round_: batched(x, rng(round_)),
+        "coview, a batch of grey pictures": lambda round_: batched(grey, rng(round_)),
         "torchvision v2, one by one": lambda _: v2(x),
     }
     if find_spec("kornia"):
@@ -217,18 +222,25 @@ def loader_once(side: int, seconds: float) -> tuple[float, float]:
     return alone, count / (time.perf_counter() - begin)
 
 
+TABLES = ("one-by-one", "batches", "loader")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 224], choices=sorted(PICTURES))
+    parser.add_argument("--only", nargs="+", default=list(TABLES), choices=TABLES, metavar="TABLE")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each side of the loader's comparison")
     args = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     for side in args.sides:
-        one_by_one(side, args.rounds)
-        batches(side, args.rounds, torch.device(args.device))
-        loader(side, args.seconds)
+        if "one-by-one" in args.only:
+            one_by_one(side, args.rounds)
+        if "batches" in args.only:
+            batches(side, args.rounds, torch.device(args.device))
+        if "loader" in args.only:
+            loader(side, args.seconds)
 
 
 if __name__ == "__main__":

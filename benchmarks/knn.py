@@ -1,10 +1,10 @@
 """Exact nearest neighbours beside the bare matrix product and the peers: time and memory beyond the features.
 
 Ours and the bare matrix product take turns, so that what else the machine does hits both alike. The ratio is of the
-fastest rounds, as other work only ever adds time. Memory is measured in a process of its own for each contender
-(Linux only: /proc/self).
+fastest rounds, as other work only ever adds time. Memory is measured in a process of its own for each contender.
 
     python benchmarks/knn.py [--queries 10000] [--bank 50000] [--width 512] [--k 20] [--rounds 5] [--without-peers]
+        [--device cpu]
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import argparse
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from measuring import added_to_peak, now, where
 
 
 def features(args: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -25,7 +24,8 @@ def features(args: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor, torc
     queries_QD, bank_BD = (torch.randn(n, args.width, generator=generator) for n in (args.queries, args.bank))
     for x_ND in (queries_QD, bank_BD):
         x_ND /= x_ND.norm(dim=1, keepdim=True)
-    return queries_QD, bank_BD, torch.randint(10, (args.bank,), generator=generator)
+    found = queries_QD, bank_BD, torch.randint(10, (args.bank,), generator=generator)
+    return tuple(tensor.to(args.device) for tensor in found)  # type: ignore[return-value]
 
 
 def contenders(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
@@ -36,7 +36,7 @@ def contenders(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
 
         return nearest(queries_QD, bank_BD, args.k)
 
-    tile_WB = torch.empty(min(512, args.queries), args.bank)
+    tile_WB = torch.empty(min(512, args.queries), args.bank, device=args.device)
 
     def bare_in_tiles() -> object:
         for queries_WD in queries_QD.split(len(tile_WB)):
@@ -47,7 +47,7 @@ def contenders(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
 
     def bare_in_one() -> object:
         if not whole_QB:
-            whole_QB.append(torch.zeros(args.queries, args.bank))
+            whole_QB.append(torch.zeros(args.queries, args.bank, device=args.device))
         return torch.mm(queries_QD, bank_BD.T, out=whole_QB[0])
 
     def topk_of_rows() -> object:
@@ -58,8 +58,8 @@ def contenders(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
     def scikit_learn() -> object:
         from sklearn.neighbors import NearestNeighbors
 
-        peer = NearestNeighbors(n_neighbors=args.k, algorithm="brute").fit(bank_BD.numpy())
-        return peer.kneighbors(queries_QD.numpy())
+        peer = NearestNeighbors(n_neighbors=args.k, algorithm="brute").fit(bank_BD.cpu().numpy())
+        return peer.kneighbors(queries_QD.cpu().numpy())
 
     def lightly() -> object:
         from lightly.utils.benchmarking import knn_predict
@@ -78,21 +78,12 @@ def contenders(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
     }
 
 
-def resident_mib(what: str) -> float:
-    """``VmRSS`` now or ``VmHWM``, the most since it was last reset. (ru_maxrss would start at the parent's.)"""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
-
-
 def memory_of(args: argparse.Namespace) -> None:
     """What one contender adds to the peak, after a small run has loaded what it imports."""
     small = argparse.Namespace(**{**vars(args), "queries": 64, "bank": 2048})
     contenders(small)[args.memory_of]()
     run = contenders(args)[args.memory_of]
-    Path("/proc/self/clear_refs").write_text("5")
-    before = resident_mib("VmRSS")
-    run()
-    print(resident_mib("VmHWM") - before)
+    print(added_to_peak(run, args.device))
 
 
 def main() -> None:
@@ -100,37 +91,37 @@ def main() -> None:
     for name, default in (("queries", 10_000), ("bank", 50_000), ("width", 512), ("k", 20), ("rounds", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--without-peers", action="store_true")
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory_of:
-        return memory_of(args)
+        memory_of(args)
+        return
 
     runs = contenders(args)
     alternating = ["ours", "bare product, in tiles", "bare product, in one"]
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(args.rounds + 1):
         for name in alternating:
-            begin = time.perf_counter()
+            begin = now(args.device)
             runs[name]()
-            seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(now(args.device) - begin)
     for name in alternating:
         del seconds[name][0]  # warming up
     peers = [] if args.without_peers else [name for name in runs if name not in alternating]
     for name in peers:
-        begin = time.perf_counter()
+        begin = now(args.device)
         runs[name]()
-        seconds[name].append(time.perf_counter() - begin)
+        seconds[name].append(now(args.device) - begin)
 
     bare = min(min(seconds[name]) for name in alternating[1:])
-    print(f"{args.queries} queries, bank of {args.bank}, width {args.width}, k {args.k}", end="; ")
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"{args.queries} queries, bank of {args.bank}, width {args.width}, k {args.k}; {where(args.device)}")
     print(f"{'':32}{'fastest':>9}{'median':>9}{'ratio':>8}{'MiB beyond the features':>26}")
     for name in [*alternating, *peers]:
         command = [sys.executable, *sys.argv, "--memory-of", name]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         fastest, median = min(seconds[name]), statistics.median(seconds[name])
-        print(f"{name:32}{fastest:8.2f}s{median:8.2f}s{fastest / bare:8.2f}{float(done.stdout):26.0f}")
-    return None
+        print(f"{name:32}{fastest:8.3f}s{median:8.3f}s{fastest / bare:8.2f}{float(done.stdout):26.0f}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 In each case the contenders take turns in one process, so that what else the machine does hits all alike; the ratio is
 of the fastest calls, as other work only ever adds time. All have to come to the same value. Memory is measured in a
-process of its own for each contender (Linux only: /proc/self), the gradient of the inputs included.
+process of its own for each contender, the gradient of the inputs included.
 
-    python benchmarks/losses.py [--only CASE …] [--seconds 20]
+    python benchmarks/losses.py [--only CASE …] [--seconds 20] [--device cpu]
 
 Inputs are fp32. A contender that would need more memory than the machine has is left out: "plain", a matrix product and
 ``cross_entropy``, takes 13 bytes for each element of the square matrix of logits, and pytorch-metric-learning's NT-Xent
@@ -20,9 +20,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
+from measuring import added_to_peak, now, where
 from torch import Tensor
 from torch.nn import functional
 
@@ -49,7 +49,7 @@ def plain_nt_xent() -> Loss:
         u_KD = functional.normalize(z_VND.flatten(0, 1), dim=1)
         logits_KK = u_KD @ u_KD.T / 0.5
         logits_KK.fill_diagonal_(-torch.inf)
-        positive_K = torch.arange(len(u_KD)).roll(len(u_KD) // 2)
+        positive_K = torch.arange(len(u_KD), device=u_KD.device).roll(len(u_KD) // 2)
         return functional.cross_entropy(logits_KK, positive_K)
 
     return value
@@ -69,7 +69,7 @@ def metric_learning_nt_xent() -> Loss:
     from pytorch_metric_learning.losses import NTXentLoss
 
     loss = NTXentLoss(temperature=0.5)
-    return lambda z_VND: loss(z_VND.flatten(0, 1), torch.arange(z_VND.shape[1]).repeat(2))
+    return lambda z_VND: loss(z_VND.flatten(0, 1), torch.arange(z_VND.shape[1], device=z_VND.device).repeat(2))
 
 
 def metric_learning_triplet() -> Loss:
@@ -83,7 +83,7 @@ def metric_learning_triplet() -> Loss:
     loss = TripletMarginLoss(margin=0.5, distance=distance, reducer=MeanReducer())
 
     def value(z_VND: Tensor) -> Tensor:
-        rows, labels = z_VND.flatten(0, 1), torch.arange(z_VND.shape[1]).repeat(2)
+        rows, labels = z_VND.flatten(0, 1), torch.arange(z_VND.shape[1], device=z_VND.device).repeat(2)
         return loss(rows, labels, miner(rows, labels))
 
     return value
@@ -121,11 +121,11 @@ class Case:
     contenders: dict[str, Callable[[], Loss]]
     ratio_to: str
 
-    def rows(self) -> Tensor:
+    def rows(self, device: torch.device) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         first = torch.randn(self.shape[1:], generator=generator)
         second = first + torch.randn(self.shape[1:], generator=generator)
-        return torch.stack([first, second]).requires_grad_()
+        return torch.stack([first, second]).to(device).requires_grad_()
 
 
 def nt_xent(rows: int) -> Case:
@@ -182,26 +182,17 @@ def call(loss: Loss, z_VND: Tensor) -> float:
     return value.item()
 
 
-def resident_mib(what: str) -> float:
-    """``VmRSS`` now or ``VmHWM``, the most since it was last reset. (ru_maxrss would start at the parent's.)"""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
-
-
-def memory_of(case: Case, name: str) -> None:
+def memory_of(case: Case, name: str, device: torch.device) -> None:
     """What one contender adds to the peak, after a small call has loaded what it imports."""
     loss = case.contenders[name]()
-    call(loss, torch.randn(2, 64, 16, requires_grad=True))
-    z_VND = case.rows()
-    Path("/proc/self/clear_refs").write_text("5")
-    before = resident_mib("VmRSS")
-    call(loss, z_VND)
-    print(resident_mib("VmHWM") - before)
+    call(loss, torch.randn(2, 64, 16, device=device, requires_grad=True))
+    z_VND = case.rows(device)
+    print(added_to_peak(lambda: call(loss, z_VND), device))
 
 
-def measure(name: str, seconds: float) -> None:
+def measure(name: str, seconds: float, device: torch.device) -> None:
     case = CASES[name]
-    z_VND = case.rows()
+    z_VND = case.rows(device)
     losses = {contender: build() for contender, build in case.contenders.items()}
     values = {contender: call(loss, z_VND) for contender, loss in losses.items()}
     assert max(values.values()) - min(values.values()) < 1e-3 * max(1, abs(values["coview"])), values
@@ -214,14 +205,14 @@ def measure(name: str, seconds: float) -> None:
                 continue  # two calls are enough of it
             turn = time.perf_counter() + TURN
             while len(times[contender]) <= rounds or time.perf_counter() < turn:
-                begin = time.perf_counter()
+                begin = now(device)
                 call(loss, z_VND)
-                times[contender].append(time.perf_counter() - begin)
+                times[contender].append(now(device) - begin)
         rounds += 1
     reference = min(times[case.ratio_to])
     print(f"{name:26}{'fastest':>11}{'median':>11}{'speed':>8}{'MiB':>7}{'calls':>8}")
     for contender, found in times.items():
-        command = [sys.executable, __file__, "--only", name, "--memory-of", contender]
+        command = [sys.executable, __file__, "--only", name, "--device", device.type, "--memory-of", contender]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         fastest, median = (f"{1e3 * value:.2f} ms" for value in (min(found), statistics.median(found)))
         print(
@@ -234,14 +225,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), metavar="CASE")
     parser.add_argument("--seconds", type=float, default=20, help="of each case; at least two rounds")
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory_of:
-        return memory_of(CASES[args.only[0]], args.memory_of)
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; speed is the fastest call's, as a ratio")
+        memory_of(CASES[args.only[0]], args.memory_of, args.device)
+        return
+    print(f"{where(args.device)}; speed is the fastest call's, as a ratio")
     for name in args.only:
-        measure(name, args.seconds)
-    return None
+        measure(name, args.seconds, args.device)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ too, by Albumentations' Compose (unseeded: its views repeat between loader proce
 has its own transform, of torchvision, and its own NT-Xent. Each contender runs in a process of its own; the ratio is
 of the best rounds, since other work only ever takes time away.
 
-    python benchmarks/pretrain.py [--steps 60] [--warmup 20] [--workers 2] [--rounds 3]
+    python benchmarks/pretrain.py [--steps 60] [--warmup 20] [--workers 2] [--rounds 3] [--batch 256] [--width 16]
+        [--precision fp32] [--only "coview run" …]
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import where
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
@@ -33,6 +35,8 @@ RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "image" / "methods" /
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     return {
+        "encoder.width": args.width,
+        "train.batch_size": args.batch,
         "train.steps": args.steps,
         "train.warmup": 0,
         "train.log_every": args.warmup,
@@ -96,7 +100,7 @@ def nt_xent(a_ND: Tensor, b_ND: Tensor, temperature: float) -> Tensor:
 
 
 def by_hand(args: argparse.Namespace, transform: Callable[[Any], Tensor], loss: Callable[..., Tensor]) -> float:
-    registry, recipe = coview.load_plugins(), coview.load_recipe(RECIPE)
+    registry, recipe = coview.load_plugins(), coview.load_recipe(RECIPE, overrides=settings(args))
     train, device = recipe.train, torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder = registry.build(
         "encoder", recipe.encoder["image"].use, modality="image", **recipe.encoder["image"].parameters
@@ -156,27 +160,35 @@ CONTENDERS: dict[str, Callable[[argparse.Namespace], float]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("steps", 60), ("warmup", 20), ("workers", 2), ("rounds", 3)):
+    for name, default in (
+        ("steps", 60),
+        ("warmup", 20),
+        ("workers", 2),
+        ("rounds", 3),
+        ("batch", 256),
+        ("width", 16),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--only", help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), metavar="CONTENDER")
+    parser.add_argument("--here", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.only:
-        print(CONTENDERS[args.only](args))
+    if args.here:
+        print(CONTENDERS[args.here](args))
         return
-    names = [name for name in CONTENDERS if name != "lightly" or find_spec("lightly")]
+    names = [name for name in args.only if name != "lightly" or find_spec("lightly")]
     found: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(args.rounds):
         for name in names:
-            command = [sys.executable, *sys.argv, "--only", name]
+            command = [sys.executable, *sys.argv, "--here", name]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found[name].append(float(done.stdout.splitlines()[-1]))
-    hand = max(found["loop by hand"])
-    threads = torch.get_num_threads()
-    print(f"batch 256, {args.workers} workers, {args.precision}, {threads} threads, torch {torch.__version__}")
+    reference = max(found["loop by hand" if "loop by hand" in found else names[0]])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    print(f"width {args.width}, batch {args.batch}, {args.workers} workers, {args.precision}, {where(device)}")
     for name, values in found.items():
         listed = ", ".join(f"{value:.0f}" for value in values)
-        print(f"{name:28}{max(values):8.0f} samples/s {max(values) / hand:6.2f}   ({listed})")
+        print(f"{name:28}{max(values):8.0f} samples/s {max(values) / reference:6.2f}   ({listed})")
 
 
 if __name__ == "__main__":

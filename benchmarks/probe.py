@@ -7,10 +7,11 @@ The objective is computed here, in fp64, from the weights of either: the mean cr
 squared weights. What the solver prepares once counts as a part of its time.
 
     python benchmarks/probe.py [--samples 50000] [--width 512] [--classes 10] [--rounds 3] [--features spectrum]
-        [--l2 1 1e-2] [--without-path] [--double]
+        [--l2 1 1e-2] [--without-path] [--double] [--device cpu]
 
 ``--features``: ``spectrum`` is correlated features whose variances span four orders of magnitude, ``pixels`` is the
-training images of Fashion-MNIST, projected at random to the width. ``--double`` gives scikit-learn float64.
+training images of Fashion-MNIST, projected at random to the width. ``--double`` gives scikit-learn float64,
+which computes on the CPU whatever the device.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from measuring import now, where
 from torch import Tensor
 
 from coview.evaluate.linear_probe import STRENGTHS
@@ -52,7 +54,7 @@ def pixels(samples: int, width: int, classes: int) -> tuple[Tensor, Tensor]:
 def objective(x_ND: Tensor, y_N: Tensor, weights: Weights, l2: float) -> float:
     total = 0.0
     for x_MD, y_M in zip(x_ND.split(8192), y_N.split(8192), strict=True):
-        logits_MC = x_MD.double() @ weights.w_DC.double() + weights.b_C.double()
+        logits_MC = x_MD.double() @ weights.w_DC.double().cpu() + weights.b_C.double().cpu()
         total += float(torch.nn.functional.cross_entropy(logits_MC, y_M, reduction="sum"))
     return total / len(x_ND) + l2 / 2 * float(weights.w_DC.double().square().sum())
 
@@ -78,8 +80,9 @@ def peer(x: np.ndarray, y: np.ndarray, strengths: Sequence[float]) -> list[Weigh
 
 def compare(name: str, x_ND: Tensor, y_N: Tensor, strengths: Sequence[float], args: argparse.Namespace) -> None:
     x, y = x_ND.numpy().astype(np.float64 if args.double else np.float32), y_N.numpy()
+    there_ND, there_N = x_ND.to(args.device), y_N.to(args.device)
     contenders: dict[str, Callable[[], list[Weights]]] = {
-        "coview": lambda: ours(x_ND, y_N, strengths),
+        "coview": lambda: ours(there_ND, there_N, strengths),
         "scikit-learn": lambda: peer(x, y, strengths),
     }
     seconds: dict[str, list[float]] = {who: [] for who in contenders}
@@ -87,9 +90,9 @@ def compare(name: str, x_ND: Tensor, y_N: Tensor, strengths: Sequence[float], ar
     found: dict[str, list[Weights]] = {}
     for _ in range(args.rounds):
         for who, run in contenders.items():
-            begin, begin_processor = time.perf_counter(), time.process_time()
+            begin, begin_processor = now(args.device), time.process_time()
             found[who] = run()
-            seconds[who].append(time.perf_counter() - begin)
+            seconds[who].append(now(args.device) - begin)
             processor[who].append(time.process_time() - begin_processor)
     ratio, of_processor = (min(t["scikit-learn"]) / min(t["coview"]) for t in (seconds, processor))
     print(f"\n{name}: coview is {ratio:.2f} times as fast, {of_processor:.2f} times by the processor's time")
@@ -107,13 +110,13 @@ def main() -> None:
     parser.add_argument("--l2", type=float, nargs="*", default=[1.0, 1e-2, 1e-4])
     parser.add_argument("--without-path", action="store_true")
     parser.add_argument("--double", action="store_true", help="give scikit-learn float64")
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     args = parser.parse_args()
     warnings.simplefilter("error")  # scikit-learn says so where it has not converged
 
     x_ND, y_N = {"spectrum": spectrum, "pixels": pixels}[args.features](args.samples, args.width, args.classes)
     x_ND = (x_ND - x_ND.mean(0)) / x_ND.std(0, correction=0)
-    print(f"{len(x_ND)} × {x_ND.shape[1]}, {args.classes} classes, {args.features}", end="; ")
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"{len(x_ND)} × {x_ND.shape[1]}, {args.classes} classes, {args.features}; {where(args.device)}")
     for l2 in args.l2:
         compare(f"l2 {l2:g}, C {1 / (l2 * len(x_ND)):g}", x_ND, y_N, [l2], args)
     if not args.without_path:

@@ -147,3 +147,26 @@ def start(tmp_path):
         return Done(done.returncode, done.stdout or "", done.stderr)
 
     return start
+
+
+@pytest.fixture
+def gpu():
+    """The CUDA device, for what is marked gpu."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return torch.device("cuda")
+
+
+@pytest.fixture
+def no_waiting(gpu):
+    """To be called with whether what follows may start work on the device, but never wait for it."""
+    import torch
+
+    def switch(on):
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("error" if on else "default")
+
+    yield switch
+    torch.cuda.set_sync_debug_mode("default")

@@ -53,8 +53,9 @@ class ImageModality:
         self.mean = _per_channel("mean", mean, channels)
         self.std = _per_channel("std", std, channels)
         # (x / 255 - mean) / std as one product and one difference
-        self._scale = torch.tensor([1 / value for value in self.std]).view(1, channels, 1, 1)
-        self._shift = torch.tensor([m / s for m, s in zip(self.mean, self.std, strict=True)]).view(1, channels, 1, 1)
+        scale = torch.tensor([1 / value for value in self.std]).view(1, channels, 1, 1)
+        shift = torch.tensor([m / s for m, s in zip(self.mean, self.std, strict=True)]).view(1, channels, 1, 1)
+        self._on_device = {torch.device("cpu"): (scale, shift)}
 
     def collate(self, values: Sequence[np.ndarray], /) -> Tensor:
         """A normalised float32 batch of shape (N, channels, height, width).
@@ -84,8 +85,15 @@ class ImageModality:
     def finish(self, batch: Tensor, /) -> Tensor:
         """The batch normalised: float32."""
         x_NCHW = batch.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-        scale, shift = self._scale.to(batch.device), self._shift.to(batch.device)
+        scale, shift = self._scale_and_shift(batch.device)
         return x_NCHW.mul_(scale / 255 if batch.dtype == torch.uint8 else scale).sub_(shift)
+
+    def _scale_and_shift(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Kept on every device, since bringing them to a GPU makes it wait."""
+        if device not in self._on_device:
+            scale, shift = self._on_device[torch.device("cpu")]
+            self._on_device[device] = scale.to(device), shift.to(device)
+        return self._on_device[device]
 
     def describe(self, value: np.ndarray, /) -> str:
         """Such as ``28×28 RGB, uint8``: width × height, colour, type."""

@@ -80,7 +80,7 @@ def triplet(views: coview.Views, mining: Mining, margin: float | Literal["soft"]
 
         positive_VAG = pairwise(anchors_VAD[:, :, None], own_GAD.transpose(0, 1), distance)
         V, _, G = positive_VAG.shape
-        same_view_V1G = (torch.arange(V)[:, None] == torch.arange(G)).to(positive_VAG.device)[:, None]
+        same_view_V1G = torch.eye(V, G, dtype=torch.bool, device=positive_VAG.device)[:, None]
         no_negatives = (views.ids == views.ids[0]).all()
         if mining == "all":
             loss_VAG = _mean_over_negatives(anchors_VAD, teacher_GND, positive_VAG, views, margin, distance)

@@ -276,7 +276,10 @@ def test_without_a_whole_checkpoint_there_is_nothing_to_use(refused, own_run, co
         (["embed", "--out", "x.txt"], "x.txt: the file has to end in .npy or .safetensors"),
         (["embed", "--out", "nowhere/x.npy"], "nowhere/x.npy cannot be written: No such file or directory"),
         (["embed", "dev", "--out", "x.npy"], "split has to be one of train, test, got 'dev'"),
-        (["embed", "--out", "x.npy", "--set", "train.lr=1"], "embedding can change data and modality only"),
+        (
+            ["embed", "--out", "x.npy", "--set", "train.lr=1"],
+            "embedding can change data, modality and train.device only",
+        ),
         (
             ["evaluate", "--set", "train.lr=1.0"],
             "an evaluation can change [[evaluate]] only, and this changes:\n    tr",

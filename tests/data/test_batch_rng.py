@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 import coview
-from coview.data.batch_rng import BatchRng, philox
+from coview.data import batch_rng
+from coview.data.batch_rng import BatchRng, DrawsAhead
+from coview.data.philox import philox
 
 
 def words(text):
@@ -23,7 +27,7 @@ def words(text):
 )
 def test_philox_gives_the_published_numbers(counter, key, expected):
     found = philox(tuple(words(counter)), tuple(words(key)))
-    assert [int(word) for word in found] == [int(word) for word in words(expected)]
+    assert found.tolist() == [[int(word) for word in words(expected)]]
 
 
 def by_python(counter, key):
@@ -94,6 +98,49 @@ def test_the_distributions():
     assert float(uniform.max()) < 3
     assert torch.isfinite(normal).all()
     assert abs(float(chance.float().mean()) - 0.3) < 5 * np.sqrt(0.21 / 20_000)
+
+
+@settings(max_examples=40)
+@given(
+    batches=st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.lists(
+                st.tuples(
+                    st.sampled_from([(0,), (0, 1), (2,)]), st.integers(0, 2), st.lists(st.integers(1, 9), max_size=3)
+                ),
+                unique_by=lambda step: step[:2],
+                max_size=5,
+            ),
+        ),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_drawing_ahead_changes_no_number(batches):
+    """Whatever the batch before has drawn: by other steps, for other views, more or fewer numbers."""
+    ids = torch.arange(4) * 2**35
+    draws = DrawsAhead(7)
+    for epoch, steps in batches:
+        of_batch = draws.of_batch(epoch, ids)
+        for views, position, counts in steps:
+            together, alone = of_batch.rng(views, position), BatchRng(7, epoch, ids, views, position)
+            for k in counts:
+                assert together.uniform(k, -1.0, 2.0).equal(alone.uniform(k, -1.0, 2.0))
+
+
+def test_steps_that_draw_as_before_draw_together(monkeypatch):
+    calls = []
+    monkeypatch.setattr(batch_rng, "philox", lambda *words: calls.append(None) or philox(*words))
+    draws = DrawsAhead(7)
+    for _ in range(2):
+        calls.clear()
+        of_batch = draws.of_batch(0, torch.arange(5))
+        for position in range(4):
+            rng = of_batch.rng((0, 1), position)
+            rng.uniform(3)
+            rng.normal(2)
+    assert len(calls) == 1
 
 
 def test_it_is_public():

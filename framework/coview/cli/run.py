@@ -97,8 +97,8 @@ def evaluate(
     "--set",
     "sets",
     multiple=True,
-    metavar="data.KEY=VALUE",
-    help="Other data, such as data.root=my-pictures.",
+    metavar="KEY=VALUE",
+    help="Other data, such as data.root=my-pictures, or train.device=cpu.",
 )
 def embed(path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
     """Write the representations of a split, (N, D).

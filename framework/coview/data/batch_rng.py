@@ -1,26 +1,25 @@
 """Randomness for a batch at once, on its device: each row a pure function of (seed, epoch, sample, view, position).
 
-Rows draw from Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), computed in int64
-tensor arithmetic, so that a CPU and a GPU draw the same bits. What a row draws depends neither on the other rows of
-the batch nor on their order: not on the number of ranks, nor on where a run was resumed.
+Rows draw from Philox (:mod:`coview.data.philox`). What a row draws depends neither on the other rows of the batch nor
+on their order: not on the number of ranks, nor on where a run was resumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from coview.data.philox import LOW, philox
 from coview.data.rng import Rng
 
 _STREAM_OF_BATCHES = 2**64 - 2
 """In place of a sample id, which is below 2**63, in the key of the generator that makes a view's key."""
 
-_ROUNDS = 10
-_LOW = 0xFFFF_FFFF
-_MULTIPLIERS = 0xD251_1F53, 0xCD9E_8D57
-_KEY_STEPS = 0x9E37_79B9, 0xBB67_AE85
+_WORDS = 4
+"""Of a block, which is what Philox draws at a time."""
 
 
 class BatchRng:
@@ -30,7 +29,6 @@ class BatchRng:
 
     Attributes:
         ids: ``(rows,)`` int64, the sample of each row.
-        views: ``(rows,)`` int64, the view that each row is of.
 
     Args:
         seed: The run's seed.
@@ -38,15 +36,29 @@ class BatchRng:
         ids_N: The samples of the batch, int64, on its device.
         views: The views that lie below each other in the batch, by number: ``len(views) · N`` rows.
         position: Of the step in its pipeline.
+        ahead: What it draws first, where that has been computed: ``(rows, 4 · blocks)``.
     """
 
-    def __init__(self, seed: int, epoch: int, ids_N: Tensor, views: Sequence[int], position: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        epoch: int,
+        ids_N: Tensor,
+        views: Sequence[int],
+        position: int,
+        *,
+        ahead: Tensor | None = None,
+    ) -> None:
         self.ids = ids_N.repeat(len(views))
-        self.views = torch.tensor(views, device=ids_N.device).repeat_interleave(len(ids_N))
-        keys = [Rng(seed, epoch, _STREAM_OF_BATCHES, view, position).numpy.bit_generator.random_raw() for view in views]
-        words_V2 = torch.tensor([[key & _LOW, key >> 32] for key in keys], dtype=torch.int64, device=ids_N.device)
-        self._key_R2 = words_V2.view(-1, 2).repeat_interleave(len(ids_N), dim=0)
+        self._of = seed, epoch, ids_N, tuple(views), position
+        self._ahead = ahead
         self._block = 0
+
+    @property
+    def views(self) -> Tensor:
+        """``(rows,)`` int64, the view that each row is of."""
+        _, _, ids_N, views, _ = self._of
+        return torch.cat([torch.full_like(ids_N, view) for view in views])
 
     @property
     def rows(self) -> int:
@@ -58,47 +70,135 @@ class BatchRng:
         """The batch's."""
         return self.ids.device
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks of four numbers each row has drawn."""
+        return self._block
+
     def uniform(self, k: int = 1, low: float = 0.0, high: float = 1.0) -> Tensor:
         """``(rows, k)`` numbers from ``low`` to ``high``, the latter excluded: float32, of 24 bits each."""
-        return _unit(self._words(k)) * (high - low) + low
+        unit = self._unit(k)
+        return unit.contiguous() if (low, high) == (0, 1) else unit * (high - low) + low
 
     def normal(self, k: int = 1) -> Tensor:
         """``(rows, k)`` standard normal numbers, float32 (Box and Muller's transform)."""
         pairs = -(-k // 2)
-        first, second = _unit(self._words(2 * pairs)).split(pairs, dim=1)
+        first, second = self._unit(2 * pairs).split(pairs, dim=1)
         radius = torch.sqrt(-2 * torch.log(first + 2.0**-24))  # never the logarithm of zero
         angle = 2 * torch.pi * second
         return torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)[:, :k]
 
     def chance(self, p: float) -> Tensor:
         """``(rows,)`` bool, true with probability ``p``."""
-        return self.uniform()[:, 0] < p
+        return self._unit(1)[:, 0] < p
 
-    def _words(self, k: int) -> Tensor:
-        """``(rows, k)`` int64 with 32 random bits each."""
-        blocks = -(-k // 4)
-        block_B = torch.arange(self._block, self._block + blocks, device=self.device)
+    def _unit(self, k: int) -> Tensor:
+        """``(rows, k)`` from 0 to 1, the latter excluded."""
+        first, blocks = self._block, -(-k // _WORDS)
         self._block += blocks
-        low_R1, high_R1 = (self.ids & _LOW)[:, None], (self.ids >> 32)[:, None]
-        words = philox(
-            (block_B.expand(self.rows, blocks), torch.zeros_like(low_R1), low_R1, high_R1),
-            (self._key_R2[:, :1], self._key_R2[:, 1:]),
-        )
-        return torch.stack(words, dim=-1).flatten(1)[:, :k]
+        if self._ahead is not None and self._block * _WORDS <= self._ahead.shape[1]:
+            return self._ahead[:, first * _WORDS :][:, :k]
+        seed, epoch, ids_N, views, position = self._of
+        return _draw(seed, epoch, ids_N, views, ((position, first, first + blocks),))[:, :k]
 
 
-def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
-    """Four random words for each counter. All words are int64 with values below 2**32; shapes broadcast."""
-    a, b, c, d = counter
-    k, m = key
-    for _ in range(_ROUNDS):
-        # a product of two words wraps around as int64, but its bits are right
-        x, y = a * _MULTIPLIERS[0], c * _MULTIPLIERS[1]
-        a, b, c, d = (y >> 32 & _LOW) ^ b ^ k, y & _LOW, (x >> 32 & _LOW) ^ d ^ m, x & _LOW
-        k, m = (k + _KEY_STEPS[0]) & _LOW, (m + _KEY_STEPS[1]) & _LOW
-    return a, b, c, d
+class DrawsAhead:
+    """The generators of a pipeline's steps, which draw together what each of them drew for the batch before.
+
+    On a GPU a draw costs a hundred kernels, however few its numbers are.
+
+    Args:
+        seed: The run's seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._last: dict[tuple[int, ...], dict[int, BatchRng]] = {}
+
+    def of_batch(self, epoch: int, ids_N: Tensor) -> DrawsOfBatch:
+        """For one batch.
+
+        Args:
+            epoch: Counted from 0.
+            ids_N: The samples of the batch, int64, on its device.
+        """
+        blocks = {
+            views: {position: rng.blocks for position, rng in last.items() if rng.blocks}
+            for views, last in self._last.items()
+        }
+        self._last = {}
+        return DrawsOfBatch(self._seed, epoch, ids_N, blocks, self._last)
 
 
-def _unit(words: Tensor) -> Tensor:
-    """From 0 to 1, the latter excluded: the upper 24 bits, all that a float32 holds."""
-    return (words >> 8).to(torch.float32) * 2.0**-24
+class DrawsOfBatch:
+    """Of one batch; see :class:`DrawsAhead`.
+
+    Args:
+        seed, epoch, ids_N: As of :class:`BatchRng`.
+        blocks: How many blocks to draw ahead, by views and position.
+        made: Takes the generators that were made, by views and position.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        epoch: int,
+        ids_N: Tensor,
+        blocks: Mapping[tuple[int, ...], Mapping[int, int]],
+        made: dict[tuple[int, ...], dict[int, BatchRng]],
+    ) -> None:
+        self._of = seed, epoch, ids_N
+        self._blocks = blocks
+        self._made = made
+        self._ahead: dict[tuple[int, ...], dict[int, Tensor]] = {}
+
+    def rng(self, views: tuple[int, ...], position: int) -> BatchRng:
+        """The generator of a step for some of the views: the numbers of any other :class:`BatchRng` of its own."""
+        ahead = self._drawn(views).get(position)
+        found = BatchRng(*self._of, views, position, ahead=ahead)
+        self._made.setdefault(views, {})[position] = found
+        return found
+
+    def _drawn(self, views: tuple[int, ...]) -> Mapping[int, Tensor]:
+        if views not in self._ahead:
+            blocks = self._blocks.get(views, {})
+            if not blocks:
+                return {}
+            drawn = _draw(*self._of, views, tuple((position, 0, count) for position, count in blocks.items()))
+            parts = drawn.split([count * _WORDS for count in blocks.values()], dim=1)
+            self._ahead[views] = dict(zip(blocks, parts, strict=True))
+        return self._ahead[views]
+
+
+def _draw(
+    seed: int, epoch: int, ids_N: Tensor, views: tuple[int, ...], parts: tuple[tuple[int, int, int], ...]
+) -> Tensor:
+    """``(len(views) · N, 4 · blocks)`` numbers from 0 to 1, the latter excluded, for some blocks of some positions.
+
+    Args:
+        seed, epoch, ids_N, views: As of :class:`BatchRng`.
+        parts: Position, first block and the one after the last, of each run of blocks.
+    """
+    block_T, key_V1T, mix_V1T = _counters_and_keys(seed, epoch, views, parts, ids_N.device)
+    low_N1, high_N1 = (ids_N & LOW)[:, None], (ids_N >> 32)[:, None]
+    words_VNTW = philox((block_T, torch.zeros_like(block_T), low_N1, high_N1), (key_V1T, mix_V1T))
+    # the upper 24 bits are all that a float32 holds
+    return (words_VNTW >> 8).to(torch.float32).mul_(2.0**-24).flatten(2).flatten(0, 1)
+
+
+@lru_cache(maxsize=64)
+def _counters_and_keys(
+    seed: int, epoch: int, views: tuple[int, ...], parts: tuple[tuple[int, int, int], ...], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The blocks' numbers and their keys' two words: kept, since bringing them to a GPU makes it wait."""
+    at = [(position, block) for position, first, end in parts for block in range(first, end)]
+    keys = [[_key(seed, epoch, view, position) for position, _ in at] for view in views]
+    words = [[[key & LOW for key in row] for row in keys], [[key >> 32 for key in row] for row in keys]]
+    low_V1T, high_V1T = torch.tensor(words, dtype=torch.int64, device=device)[:, :, None]
+    return torch.tensor([block for _, block in at], device=device), low_V1T, high_V1T
+
+
+@lru_cache(maxsize=64)
+def _key(seed: int, epoch: int, view: int, position: int) -> int:
+    """64 bits for Philox."""
+    return int(Rng(seed, epoch, _STREAM_OF_BATCHES, view, position).numpy.bit_generator.random_raw())

@@ -51,15 +51,15 @@ def embed_to_file(path: Path | str, split: str, out: Path, *, sets: Iterable[str
         N and D.
 
     Raises:
-        CoviewError: If the file's ending is another, an override is of anything but ``data``, or the file cannot
+        CoviewError: If the file's ending is another, an override is of what is not to be changed, or the file cannot
             be written.
     """
     if out.suffix not in (".npy", ".safetensors"):
         raise CoviewError(f"{out}: the file has to end in .npy or .safetensors")
     found = load_run(path)
     for text in sets:
-        if not text.startswith(("data.", "modality.")):
-            raise CoviewError(f"--set {text}: embedding can change data and modality only")
+        if not text.startswith(("data.", "modality.", "train.device=")):
+            raise CoviewError(f"--set {text}: embedding can change data, modality and train.device only")
     recipe = load_recipe(found.folder.recipe, sets=sets, registry=found.registry)
     split_features = _features(found, recipe, build_split(recipe, split, found.registry), split)
     try:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from coview.data.batch import Batch, map_tensors, select_samples
-from coview.data.batch_rng import BatchRng
+from coview.data.batch_rng import BatchRng, DrawsAhead, DrawsOfBatch
 from coview.data.building import BatchStep, build_batch_steps, build_modalities, finishes_on_device
 from coview.data.contracts import BatchAugmentation
 from coview.errors import CoviewError
@@ -44,6 +44,7 @@ class BatchAugment(nn.Module):
     ) -> None:
         super().__init__()
         self._seed = seed
+        self._draws = DrawsAhead(seed)
         self._steps = tuple(steps)
         self._views = {
             name: (
@@ -61,41 +62,42 @@ class BatchAugment(nn.Module):
     def forward(self, batch: Batch) -> Batch:
         """The batch with its views augmented, and finished."""
         inputs, local_inputs = dict(batch.inputs), dict(batch.local_inputs)
+        draws = self._draws.of_batch(batch.epoch, batch.ids)
         for name, (views, local_views) in self._views.items():
             for part, of in ((inputs, views), (local_inputs, local_views)):
                 if name in part:
-                    part[name] = self._augmented(name, of, part[name], batch)
+                    part[name] = self._augmented(name, of, part[name], batch, draws)
         return batch.with_inputs(inputs, local_inputs)
 
-    def _augmented(self, name: str, views: tuple[int, ...], value: Any, batch: Batch) -> Any:
+    def _augmented(self, name: str, views: tuple[int, ...], value: Any, batch: Batch, draws: DrawsOfBatch) -> Any:
         parts: list[Part] = [(views, value)]
         for step in self._steps:
             if step.modality == name:
-                parts = [done for part in parts for done in self._step(step, part, batch)]
+                parts = [done for part in parts for done in self._step(step, part, batch, draws)]
         if len(parts) > 1:
             value = _in_order(parts, views, len(batch))
         else:
             value = parts[0][1]
         return self._finish[name](value) if name in self._finish else value
 
-    def _step(self, step: BatchStep, part: Part, batch: Batch) -> list[Part]:
+    def _step(self, step: BatchStep, part: Part, batch: Batch, draws: DrawsOfBatch) -> list[Part]:
         """The part after a step; in two if the step makes only some of its views."""
         views, value = part
         made = tuple(view for view in views if view in step.views)
         if not made:
             return [part]
         if len(made) == len(views):
-            return [(views, self._called(step, views, value, batch))]
+            return [(views, self._called(step, views, value, batch, draws))]
         others = tuple(view for view in views if view not in made)
         return [
-            (made, self._called(step, made, _of_views(value, views, made, len(batch)), batch)),
+            (made, self._called(step, made, _of_views(value, views, made, len(batch)), batch, draws)),
             (others, _of_views(value, views, others, len(batch))),
         ]
 
-    def _called(self, step: BatchStep, views: tuple[int, ...], value: Any, batch: Batch) -> Any:
+    def _called(self, step: BatchStep, views: tuple[int, ...], value: Any, batch: Batch, draws: DrawsOfBatch) -> Any:
         if several_ranks() and _has_state(step.augmentation):
             return self._called_on_all(step, views, value, batch)
-        return step.augmentation(value, BatchRng(self._seed, batch.epoch, batch.ids, views, step.position))
+        return step.augmentation(value, draws.rng(views, step.position))
 
     def _called_on_all(self, step: BatchStep, views: tuple[int, ...], value: Any, batch: Batch) -> Any:
         """On the batch of all ranks, of which each keeps its share: the state is that of a single process."""

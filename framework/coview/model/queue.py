@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -27,10 +29,11 @@ class Queue(nn.Module):
         self.register_buffer("ids_Q", torch.zeros(size, dtype=torch.int64))
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
         self.register_buffer("next", torch.zeros((), dtype=torch.int64))
+        self._at: tuple[int, int] | None = (0, 0)
 
     def content(self) -> tuple[Tensor, Tensor]:
         """Copies of the rows that are filled, and of their ids: what is put in later does not change them."""
-        filled = int(self.filled)
+        filled, _ = self._filled_and_next()
         return self.rows_QD[:filled].clone(), self.ids_Q[:filled].clone()
 
     @torch.no_grad()
@@ -39,8 +42,20 @@ class Queue(nn.Module):
         size, G = len(self.ids_Q), len(views.teacher)
         rows_KD = views.teacher.detach().flatten(0, 1)[-size:].to(self.rows_QD.dtype)
         ids_K = views.ids.repeat(G)[-size:]
-        places = (int(self.next) + torch.arange(len(ids_K), device=ids_K.device)) % size
+        filled, following = self._filled_and_next()
+        places = (following + torch.arange(len(ids_K), device=ids_K.device)) % size
         self.rows_QD[places] = rows_KD
         self.ids_Q[places] = ids_K
-        self.next.copy_((self.next + len(ids_K)) % size)
-        self.filled.copy_((self.filled + len(ids_K)).clamp(max=size))
+        self._at = min(size, filled + len(ids_K)), (following + len(ids_K)) % size
+        self.filled.fill_(self._at[0])
+        self.next.fill_(self._at[1])
+
+    def _filled_and_next(self) -> tuple[int, int]:
+        """Known here, since asking a GPU for them at every step would make it wait."""
+        if self._at is None:
+            self._at = int(self.filled), int(self.next)
+        return self._at
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        super()._load_from_state_dict(*arguments)
+        self._at = None

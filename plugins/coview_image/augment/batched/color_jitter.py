@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import coview
-from coview_image.augment.batched.rows import LUMA, as_float, change_rows
+from coview_image.augment.batched.rows import LUMA, as_float, change_rows, constant
 
 _BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = range(4)
 
@@ -23,14 +23,15 @@ class ColorJitterOfBatch:
     batch: ClassVar[bool] = True
 
     def __init__(self, brightness: float, contrast: float, saturation: float, hue: float, p: float) -> None:
-        self.ranges = [(max(0.0, 1 - amount), 1 + amount) for amount in (brightness, contrast, saturation)]
-        self.ranges.append((-hue, hue))
+        amounts = brightness, contrast, saturation
+        self.low = (*(max(0.0, 1 - amount) for amount in amounts), -hue)
+        self.high = (*(1 + amount for amount in amounts), hue)
         self.p = p
 
     def __call__(self, batch: Tensor, rng: coview.BatchRng, /) -> Tensor:
         """Pictures of the same size and channels."""
         x_RCHW = as_float(batch)
-        low, high = x_RCHW.new_tensor(self.ranges).T
+        low, high = (constant(bounds, x_RCHW.device) for bounds in (self.low, self.high))
         factor_R4 = rng.uniform(4) * (high - low) + low
         order_R4 = rng.uniform(4).argsort(dim=1)
         jitter = _jitter_grey if x_RCHW.shape[1] == 1 else _jitter
@@ -49,7 +50,7 @@ def _jitter_grey(x_R1HW: Tensor, factor_R4: Tensor, order_R4: Tensor) -> Tensor:
 
 
 def _jitter(x_R3HW: Tensor, factor_R4: Tensor, order_R4: Tensor) -> Tensor:
-    luma_3 = x_R3HW.new_tensor(LUMA)
+    luma_3 = constant(LUMA, x_R3HW.device)
     matrix_R433 = _matrices(factor_R4, luma_3)
     x_R3P = x_R3HW.flatten(2)
     for kind_R in order_R4.unbind(1):
@@ -80,7 +81,7 @@ def _turn(x_R3P: Tensor, turn_R: Tensor) -> Tensor:
         torch.where(high == green, (blue - red) * scale + 2, (red - green) * scale + 4),
     )
     # each channel falls and rises along the hexagon, and starts to fall at a sixth of its own
-    start_3 = x_R3P.new_tensor([5.0, 3.0, 1.0])
+    start_3 = constant((5.0, 3.0, 1.0), x_R3P.device)
     place_R3P = (sixths / 6 + (turn_R[:, None] + 1))[:, None] + start_3[:, None] / 6
     share_R3P = place_R3P.frac_().mul_(6).sub_(2).abs_().neg_().add_(2).clamp_(0, 1)
     return torch.addcmul(high[:, None], share_R3P, chroma[:, None], value=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
@@ -42,6 +43,7 @@ class GaussianBlurOfBatch:
         return change_rows(blur, x_RCHW, weight_RK, drawn_R=rng.chance(self.p))
 
 
+@lru_cache(maxsize=16)
 def _folded(length: int, radius: int, device: torch.device) -> Tensor:
     """``(radius + 1, length²)``: how often pixel j lies at each distance of pixel i, the picture mirrored at its edges.
 

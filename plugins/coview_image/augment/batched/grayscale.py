@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 import coview
-from coview_image.augment.batched.rows import LUMA, as_float, change_rows
+from coview_image.augment.batched.rows import LUMA, as_float, change_rows, constant
 
 
 class RandomGrayscaleOfBatch:
@@ -23,7 +23,7 @@ class RandomGrayscaleOfBatch:
         x_RCHW = as_float(batch)
         if x_RCHW.shape[1] == 1:
             return x_RCHW
-        luma_3 = x_RCHW.new_tensor(LUMA)
+        luma_3 = constant(LUMA, x_RCHW.device)
 
         def grey(x: Tensor) -> Tensor:
             return (luma_3 @ x.flatten(2)).view(len(x), 1, *x.shape[2:]).expand_as(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -19,6 +20,12 @@ def as_float(x_RCHW: Tensor) -> Tensor:
     if x_RCHW.dtype == torch.uint8:
         return x_RCHW.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     return x_RCHW
+
+
+@lru_cache(maxsize=64)
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """float32 on the device; kept there, since bringing it to a GPU makes it wait."""
+    return torch.tensor(values, device=device)
 
 
 def change_rows(change: Callable[..., Tensor], x: Tensor, *parameters: Tensor, drawn_R: Tensor | None = None) -> Tensor:

@@ -1,0 +1,314 @@
+"""Whole runs on the device: pictures, texts and sounds; the CPU's losses, resumption, half precision, evaluation."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import coview
+from coview.train.pretrain import Observer, Pretraining
+
+pytestmark = pytest.mark.gpu
+
+PICTURES = """\
+schema = 1
+name = "pictures"
+seed = 3
+
+[data]
+use = "digits"
+workers = 0
+
+[[augment]]
+use = "random_resized_crop"
+size = 8
+
+[[augment]]
+use = "color_jitter"
+
+[[augment]]
+use = "gaussian_blur"
+
+[encoder]
+use = "resnet18"
+stem = "small"
+width = 16
+
+[projector]
+hidden = 32
+width = 16
+
+[loss]
+use = "nt_xent"
+
+[train]
+steps = 12
+batch_size = 64
+lr = 0.05
+precision = "fp32"
+device = "cuda"
+log_every = 2
+checkpoint_every = 6
+"""
+
+TEXTS = """\
+schema = 1
+name = "texts"
+seed = 2
+
+[data]
+use = "text_table"
+path = "{folder}/texts.csv"
+label = "kind"
+workers = 0
+
+[[augment]]
+use = "random_swap"
+
+[[augment]]
+use = "token_cutoff"
+
+[encoder]
+use = "text_transformer"
+vocabulary = 400
+width = 32
+layers = 1
+heads = 2
+max_length = 24
+dropout = 0.0
+
+[projector]
+hidden = 32
+width = 16
+
+[loss]
+use = "info_nce"
+
+[train]
+steps = 12
+batch_size = 16
+optimizer = "adamw"
+lr = 2e-3
+precision = "fp32"
+device = "cuda"
+log_every = 2
+checkpoint_every = 6
+"""
+
+SOUNDS = """\
+schema = 1
+name = "sounds"
+seed = 2
+
+[data]
+use = "audio_folder"
+root = "{folder}/sounds"
+workers = 0
+
+[[augment]]
+use = "add_noise"
+
+[[augment]]
+use = "log_mel"
+
+[[augment]]
+use = "random_resize_crop"
+
+[[augment]]
+use = "mixup"
+memory = 64
+
+[encoder]
+use = "audio_cnn"
+width = 64
+
+[projector]
+hidden = 32
+width = 16
+
+[loss]
+use = "nt_xent"
+
+[train]
+steps = 12
+batch_size = 16
+optimizer = "adamw"
+lr = 1e-3
+precision = "fp32"
+device = "cuda"
+log_every = 2
+checkpoint_every = 6
+"""
+
+EVERY_EVALUATOR = """
+[[evaluate]]
+use = "knn"
+k = 5
+
+[[evaluate]]
+use = "linear_probe"
+
+[[evaluate]]
+use = "mlp_probe"
+
+[[evaluate]]
+use = "few_shot"
+"""
+
+MOCO = """
+[teacher]
+momentum = 0.9
+shuffle_groups = 2
+
+[queue]
+size = 100
+"""
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Texts of two topics, and sounds of two pitches."""
+    import soundfile
+
+    topics = {"sea": "wave ship sail storm fish harbour tide", "kitchen": "pan bread oven salt soup knife butter"}
+    lines = ["text,kind"]
+    for number in range(60):
+        kind = ("sea", "kitchen")[number % 2]
+        words = topics[kind].split()
+        lines.append(" ".join(words[(number * k) % 7] for k in range(1, 7)) + f" number{number},{kind}")
+    (tmp_path / "texts.csv").write_text("\n".join(lines))
+    draw = np.random.default_rng(0)
+    for row in range(60):
+        for split in ("train", "test"):
+            pitch = (300, 900)[row % 2] * draw.uniform(0.9, 1.1)
+            sound = 0.3 * np.sin(2 * np.pi * pitch * np.arange(8000) / 16000) + 0.02 * draw.standard_normal(8000)
+            path = tmp_path / "sounds" / split / ("low", "high")[row % 2] / f"{row}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, sound, 16000)
+    return tmp_path
+
+
+@pytest.fixture
+def run(write_recipe, tmp_path, data, gpu):
+    """Runs a recipe with some values set."""
+
+    def run(text, *, more="", name="run", **sets):
+        path = write_recipe(text.replace("{folder}", str(data)) + more)
+        overrides = {key.replace("__", "."): value for key, value in sets.items()}
+        return coview.run(
+            coview.load_recipe(path, overrides={"name": name, **overrides}), tmp_path / "runs", quiet=True
+        )
+
+    return run
+
+
+def losses(run):
+    return [json.loads(line)["loss"] for line in run.folder.metrics.read_text().splitlines()]
+
+
+def weights(run):
+    return load_file(run.folder.checkpoints / "last" / "weights.safetensors")
+
+
+@pytest.mark.parametrize("text", [PICTURES, TEXTS, SOUNDS], ids=["pictures", "texts", "sounds"])
+def test_its_losses_are_those_of_the_cpu(text, run):
+    found, expected = run(text, name="gpu"), run(text, name="cpu", train__device="cpu")
+    assert losses(found)[0] == pytest.approx(losses(expected)[0], rel=2e-3)  # cuDNN's convolutions are in tf32
+    assert losses(found) == pytest.approx(losses(expected), rel=0.1)
+    assert "(cuda)" in json.loads(found.folder.environment.read_text())["device"]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "auto"])
+@pytest.mark.parametrize("text", [PICTURES, TEXTS, SOUNDS], ids=["pictures", "texts", "sounds"])
+def test_half_precision_trains(text, precision, run):
+    found, full = run(text, name="half", train__precision=precision), run(text, name="full")
+    assert losses(found)[0] == pytest.approx(losses(full)[0], rel=0.02)
+    assert all(tensor.isfinite().all() for tensor in weights(found).values())
+    assert json.loads(found.folder.environment.read_text())["precision"] == precision.replace("auto", "bf16")
+
+
+@pytest.mark.parametrize("where", ["worker", "device"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_run_that_goes_on_ends_as_one_that_was_not_stopped(where, precision, run, write_recipe, tmp_path):
+    sets = {"data.augment_on": where, "train.precision": precision}
+    whole = run(PICTURES, more=MOCO, **{key.replace(".", "__"): value for key, value in sets.items()})
+    expected = weights(whole)
+    environment = json.loads(whole.folder.environment.read_text())
+    whole.folder.environment.write_text(json.dumps({**environment, "finished": None}))
+    last = whole.folder.checkpoints / "step-12"
+    last.rename(last.with_name("taken-away"))
+    recipe = coview.load_recipe(tmp_path / "recipe.toml", overrides={"name": "run", **sets})
+    again = weights(coview.run(recipe, tmp_path / "runs", resume=True, quiet=True))
+    for key, tensor in expected.items():  # sums on a GPU are not in one order always
+        torch.testing.assert_close(again[key], tensor, rtol=2e-2, atol=2e-3, msg=key)
+
+
+def test_augmenting_on_the_device_trains_as_in_the_workers(run):
+    there, here = (run(PICTURES, name=where, data__augment_on=where) for where in ("device", "worker"))
+    assert losses(there)[0] == pytest.approx(losses(here)[0], rel=0.05)  # draws differ, their distribution does not
+    assert losses(there)[-1] == pytest.approx(losses(here)[-1], rel=0.15)
+
+
+def test_parts_of_a_batch_train_as_the_whole(run):
+    sets = {"projector__batch_norm": False}  # whose statistics would be of a part
+    found, whole = run(TEXTS, name="parts", train__grad_cache=4, **sets), run(TEXTS, name="whole", **sets)
+    assert losses(found) == pytest.approx(losses(whole), rel=1e-3)
+
+
+def test_compiled_it_trains_the_same(run):
+    found, plain = run(PICTURES, name="compiled", train__compile=True), run(PICTURES, name="plain")
+    assert losses(found)[0] == pytest.approx(losses(plain)[0], rel=2e-3)
+    assert losses(found) == pytest.approx(losses(plain), rel=0.1)
+
+
+def test_evaluations_are_those_of_the_cpu(run, call):
+    found = run(PICTURES, more=EVERY_EVALUATOR)
+    done = call("evaluate", found.path, "--set", "train.device=cpu", "--json")
+    assert done.status == 0, done.err
+    here = json.loads(done.out)
+    there = json.loads(found.folder.results.read_text())["results"]
+    assert len(here) == len(there) > 8
+    for one, other in zip(here, there, strict=True):
+        assert (one["evaluator"], one["metric"], one["features"]) == (
+            other["evaluator"],
+            other["metric"],
+            other["features"],
+        )
+        assert one["value"] == pytest.approx(other["value"], abs=0.03), one
+
+
+def test_embeddings_are_those_of_the_cpu(run, call, tmp_path):
+    found = run(PICTURES)
+    for device in ("cuda", "cpu"):
+        out = tmp_path / f"{device}.safetensors"
+        done = call("embed", found.path, "test", "--out", out, "--set", f"train.device={device}")
+        assert done.status == 0, done.err
+    there, here = (load_file(tmp_path / f"{device}.safetensors")["x_ND"] for device in ("cuda", "cpu"))
+    torch.testing.assert_close(there, here, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [(PICTURES, "worker"), (PICTURES, "device"), (TEXTS, "worker")],
+    ids=["pictures", "pictures on the device", "texts"],
+)
+def test_between_two_logged_steps_it_waits_for_nothing(text, where, run, monkeypatch, no_waiting):
+    steps = []
+
+    def watched(self, checkpoints, stop, observer):
+        def step(step, epoch, metrics):
+            steps.append(step)
+            if step in (6, 10):  # earlier ones bring constants over
+                no_waiting(step == 6)
+            observer.step(step, epoch, metrics)
+
+        return original(self, checkpoints, stop, Observer(step, observer.epoch, observer.skipped))
+
+    original = Pretraining.run
+    monkeypatch.setattr(Pretraining, "run", watched)
+    run(text, train__log_every=100, train__checkpoint_every=100, data__augment_on=where)
+    assert steps == list(range(1, 13))
