@@ -27,10 +27,12 @@ import torch
 from torch import Tensor
 
 import coview
-from coview.data.batch_rng import DrawsAhead
+from coview.data.batch import Batch
+from coview.data.building import BatchStep
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.views import ViewMaker
+from coview.model.batch_augment import BatchAugment
 from coview_image.augment.simclr import SimCLR
 from coview_image.augment.step import albumentations
 from coview_image.modality import ImageModality
@@ -126,15 +128,17 @@ def batches(side: int, rounds: int, device: torch.device) -> None:
     x = torch.from_numpy(values).permute(0, 3, 1, 2).contiguous().to(device)
     grey = torch.from_numpy(values[..., :1].copy()).permute(0, 3, 1, 2).contiguous().to(device)
     ids, batched, v2 = torch.arange(len(x), device=device), pipeline(side).batched(), torchvisions(side)
-    draws = DrawsAhead(0)
+    augment = BatchAugment(0, [BatchStep("image", 0, (0,), batched)], ("image",), 1, {})
 
-    def rng(round_: int) -> coview.BatchRng:
-        return draws.of_batch(0, ids + round_ * len(ids)).rng((0,), 0)
+    def augmented(pictures: Tensor, round_: int) -> Tensor:
+        """As a run does, with numbers of its own in each round."""
+        found: Tensor = augment(Batch({"image": pictures}, ids + round_ * len(ids), None, None, None)).inputs["image"]
+        return found
 
     ways: Ways = {
         "Albumentations, one by one": lambda _: [compose(image=value) for value in values],
-        "coview, a batch": lambda round_: batched(x, rng(round_)),
-        "coview, a batch of grey pictures": lambda round_: batched(grey, rng(round_)),
+        "coview, a batch": lambda round_: augmented(x, round_),
+        "coview, a batch of grey pictures": lambda round_: augmented(grey, round_),
         "torchvision v2, one by one": lambda _: v2(x),
     }
     if find_spec("kornia"):

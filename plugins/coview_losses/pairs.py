@@ -188,7 +188,7 @@ def cross_entropy_between_views(
     """
     positive_A = torch.arange(len(ids_N), device=ids_N.device)[anchors]
     is_candidate_AK = has_other_id(ids_N, anchors, views=1, queue_ids_Q=queue_ids_of(queue_QD, queue_ids_Q))
-    is_candidate_AK[torch.arange(len(positive_A), device=ids_N.device), positive_A] = True
+    is_candidate_AK.scatter_(1, positive_A[:, None], True)
     with no_autocast(anchors_VAD.device):
         losses = [
             nn.functional.cross_entropy(product_AK.masked_fill(~is_candidate_AK, -torch.inf), positive_A)

@@ -9,7 +9,7 @@ from scipy import stats
 
 import coview
 from coview.data import batch_rng
-from coview.data.batch_rng import BatchRng, DrawsAhead
+from coview.data.batch_rng import BatchRng, DrawsAhead, DrawsOfBatch
 from coview.data.philox import philox
 
 
@@ -127,6 +127,7 @@ def test_drawing_ahead_changes_no_number(batches):
             together, alone = of_batch.rng(views, position), BatchRng(7, epoch, ids, views, position)
             for k in counts:
                 assert together.uniform(k, -1.0, 2.0).equal(alone.uniform(k, -1.0, 2.0))
+        draws.note(of_batch)
 
 
 def test_steps_that_draw_as_before_draw_together(monkeypatch):
@@ -140,7 +141,20 @@ def test_steps_that_draw_as_before_draw_together(monkeypatch):
             rng = of_batch.rng((0, 1), position)
             rng.uniform(3)
             rng.normal(2)
+        draws.note(of_batch)
     assert len(calls) == 1
+
+
+def test_one_that_may_draw_no_more_says_so():
+    draws = DrawsAhead(7)
+    first = draws.of_batch(0, torch.arange(5))
+    first.rng((0,), 1).uniform(3)
+    draws.note(first)
+    ahead = draws.of_batch(0, torch.arange(5)).ahead
+    rng = DrawsOfBatch(7, 0, torch.arange(5), ahead, no_more=True).rng((0,), 1)
+    assert rng.uniform(3).equal(BatchRng(7, 0, torch.arange(5), (0,), 1).uniform(3))
+    with pytest.raises(RuntimeError, match="replayable draws as much"):
+        rng.uniform(1)
 
 
 def test_it_is_public():

@@ -67,19 +67,66 @@ def test_all_steps_draw_at_once_what_each_draws_alone(gpu):
         for position, k in ((0, 9), (3, 1), (4, 30)):
             alone = BatchRng(4, epoch, ids.cpu(), (0, 1), position).uniform(k)
             assert of_batch.rng((0, 1), position).uniform(k).cpu().equal(alone)
+        draws.note(of_batch)
+
+
+def augment_of(*steps):
+    modality = REGISTRY.build("modality", "image")
+    listed = [BatchStep("image", position, (0, 1), step) for position, step in enumerate(steps)]
+    return BatchAugment(5, listed, ("image",) * 2, 2, {"image": modality.finish})
+
+
+def batch_of(number, gpu, channels=3, samples=32):
+    x_RCHW = pictures(channels, rows=2 * samples).roll(number, 0).to(gpu)
+    return Batch(
+        {"image": x_RCHW}, torch.arange(samples, device=gpu) + 100 * number, None, None, None, epoch=number // 3
+    )
 
 
 @pytest.mark.parametrize("name", IMAGE)
 def test_a_batch_waits_for_nothing(name, gpu, no_waiting):
-    modality = REGISTRY.build("modality", "image")
-    augment = BatchAugment(
-        0, [BatchStep("image", 0, (0, 1), step_of(name))], ("image",) * 2, 2, {"image": modality.finish}
-    )
-    batch = Batch({"image": pictures().to(gpu)}, torch.arange(32, device=gpu), None, None, None)
-    for _ in range(2):  # in the first of an epoch constants are brought over, the second draws ahead
+    augment = augment_of(step_of(name))
+    batches = [batch_of(number, gpu) for number in range(6)]
+    for batch in batches[:3]:  # the first brings constants over, the second records
         augment(batch)
     no_waiting(True)
-    augment(batch)
+    for batch in batches[3:]:  # of a new epoch
+        augment(batch)
+
+
+@pytest.mark.parametrize("name", IMAGE)
+def test_what_is_replayed_is_what_is_done_for_each_batch(name, gpu):
+    replayed, alone = augment_of(step_of(name)), augment_of(step_of(name))
+    alone._is_replayable = False
+    batches = [batch_of(number, gpu) for number in range(5)]
+    found = [replayed(batch).inputs["image"] for batch in batches]
+    assert replayed._replay._recordings, "it was recorded"
+    for one, batch in zip(found, batches, strict=True):  # and later ones have changed none of the earlier
+        assert one.equal(alone(batch).inputs["image"])
+
+
+def test_batches_of_other_shapes_are_augmented_too(gpu):
+    replayed, alone = (augment_of(step_of("random_resized_crop"), step_of("random_flip")) for _ in range(2))
+    alone._is_replayable = False
+    for number, samples in enumerate((8, 8, 8, 5, 8, 5, 5, 5, 6, 6, 7, 7, 9, 9, 9)):
+        batch = batch_of(number, gpu, samples=samples)
+        assert replayed(batch).inputs["image"].equal(alone(batch).inputs["image"])
+
+
+def test_a_step_with_state_or_of_unknown_work_is_not_replayed(gpu):
+    class Counts:
+        batch = True
+        calls = 0
+
+        def __call__(self, value, rng):
+            self.calls += 1
+            return value
+
+    counts = Counts()
+    augment = augment_of(step_of("random_flip"), counts)
+    for number in range(5):
+        augment(batch_of(number, gpu))
+    assert counts.calls == 5
 
 
 def waveforms(rows=24):

@@ -20,6 +20,7 @@ LOSSES = {
 }
 
 WAITS = {
+    "losses/triplet": "how many rows are of an anchor's own sample decides how much there is to leave out",
     "losses/w_mse": "a decomposition tells whether it came to an end",
     "losses/mmcr": "singular values, likewise",
     "losses/sigreg": "its directions are drawn on the CPU, where they are the same for every device",

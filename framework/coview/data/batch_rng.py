@@ -37,6 +37,7 @@ class BatchRng:
         views: The views that lie below each other in the batch, by number: ``len(views) · N`` rows.
         position: Of the step in its pipeline.
         ahead: What it draws first, where that has been computed: ``(rows, 4 · blocks)``.
+        no_more: Whether to draw nothing but that.
     """
 
     def __init__(
@@ -48,10 +49,11 @@ class BatchRng:
         position: int,
         *,
         ahead: Tensor | None = None,
+        no_more: bool = False,
     ) -> None:
         self.ids = ids_N.repeat(len(views))
         self._of = seed, epoch, ids_N, tuple(views), position
-        self._ahead = ahead
+        self._ahead, self._no_more = ahead, no_more
         self._block = 0
 
     @property
@@ -98,14 +100,20 @@ class BatchRng:
         self._block += blocks
         if self._ahead is not None and self._block * _WORDS <= self._ahead.shape[1]:
             return self._ahead[:, first * _WORDS :][:, :k]
+        if self._no_more:
+            raise RuntimeError("an augmentation that is replayable draws as much for every batch of one shape")
         seed, epoch, ids_N, views, position = self._of
         return _draw(seed, epoch, ids_N, views, ((position, first, first + blocks),))[:, :k]
 
 
-class DrawsAhead:
-    """The generators of a pipeline's steps, which draw together what each of them drew for the batch before.
+Ahead = Mapping[tuple[int, ...], Mapping[int, Tensor]]
+"""What was drawn ahead, by views and position."""
 
-    On a GPU a draw costs a hundred kernels, however few its numbers are.
+
+class DrawsAhead:
+    """Draws together what the steps of a pipeline drew for the batch before.
+
+    On a GPU a draw costs some eighty kernels, however few its numbers are.
 
     Args:
         seed: The run's seed.
@@ -113,7 +121,7 @@ class DrawsAhead:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._last: dict[tuple[int, ...], dict[int, BatchRng]] = {}
+        self._blocks: dict[tuple[int, ...], dict[int, int]] = {}
 
     def of_batch(self, epoch: int, ids_N: Tensor) -> DrawsOfBatch:
         """For one batch.
@@ -122,52 +130,53 @@ class DrawsAhead:
             epoch: Counted from 0.
             ids_N: The samples of the batch, int64, on its device.
         """
-        blocks = {
-            views: {position: rng.blocks for position, rng in last.items() if rng.blocks}
-            for views, last in self._last.items()
-        }
-        self._last = {}
-        return DrawsOfBatch(self._seed, epoch, ids_N, blocks, self._last)
+        return DrawsOfBatch(self._seed, epoch, ids_N, self._ahead(epoch, ids_N))
+
+    def note(self, draws: DrawsOfBatch) -> None:
+        """Takes what was drawn for a batch for what will be drawn for the next."""
+        self._blocks = {}
+        for (views, position), rng in draws.made.items():
+            if rng.blocks:
+                self._blocks.setdefault(views, {})[position] = rng.blocks
+
+    def _ahead(self, epoch: int, ids_N: Tensor) -> Ahead:
+        found: dict[tuple[int, ...], dict[int, Tensor]] = {}
+        for views, blocks in self._blocks.items():
+            parts = tuple((position, 0, count) for position, count in blocks.items())
+            drawn = _draw(self._seed, epoch, ids_N, views, parts)
+            of_steps = drawn.split([count * _WORDS for count in blocks.values()], dim=1)
+            found[views] = dict(zip(blocks, of_steps, strict=True))
+        return found
 
 
 class DrawsOfBatch:
-    """Of one batch; see :class:`DrawsAhead`.
+    """The generators of a pipeline's steps for one batch.
+
+    Attributes:
+        epoch, ids: Of the batch.
+        ahead: What was drawn ahead.
+        made: The generators that were asked for, by views and position.
 
     Args:
-        seed, epoch, ids_N: As of :class:`BatchRng`.
-        blocks: How many blocks to draw ahead, by views and position.
-        made: Takes the generators that were made, by views and position.
+        seed: The run's seed.
+        epoch: Counted from 0.
+        ids_N: The samples of the batch.
+        ahead: What was drawn ahead.
+        no_more: Whether to draw nothing but that.
     """
 
-    def __init__(
-        self,
-        seed: int,
-        epoch: int,
-        ids_N: Tensor,
-        blocks: Mapping[tuple[int, ...], Mapping[int, int]],
-        made: dict[tuple[int, ...], dict[int, BatchRng]],
-    ) -> None:
-        self._of = seed, epoch, ids_N
-        self._blocks = blocks
-        self._made = made
-        self._ahead: dict[tuple[int, ...], dict[int, Tensor]] = {}
+    def __init__(self, seed: int, epoch: int, ids_N: Tensor, ahead: Ahead, *, no_more: bool = False) -> None:
+        self._seed = seed
+        self._no_more = no_more
+        self.epoch, self.ids, self.ahead = epoch, ids_N, ahead
+        self.made: dict[tuple[tuple[int, ...], int], BatchRng] = {}
 
     def rng(self, views: tuple[int, ...], position: int) -> BatchRng:
         """The generator of a step for some of the views: the numbers of any other :class:`BatchRng` of its own."""
-        ahead = self._drawn(views).get(position)
-        found = BatchRng(*self._of, views, position, ahead=ahead)
-        self._made.setdefault(views, {})[position] = found
+        ahead = self.ahead.get(views, {}).get(position)
+        found = BatchRng(self._seed, self.epoch, self.ids, views, position, ahead=ahead, no_more=self._no_more)
+        self.made[views, position] = found
         return found
-
-    def _drawn(self, views: tuple[int, ...]) -> Mapping[int, Tensor]:
-        if views not in self._ahead:
-            blocks = self._blocks.get(views, {})
-            if not blocks:
-                return {}
-            drawn = _draw(*self._of, views, tuple((position, 0, count) for position, count in blocks.items()))
-            parts = drawn.split([count * _WORDS for count in blocks.values()], dim=1)
-            self._ahead[views] = dict(zip(blocks, parts, strict=True))
-        return self._ahead[views]
 
 
 def _draw(
@@ -190,12 +199,17 @@ def _draw(
 def _counters_and_keys(
     seed: int, epoch: int, views: tuple[int, ...], parts: tuple[tuple[int, int, int], ...], device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The blocks' numbers and their keys' two words: kept, since bringing them to a GPU makes it wait."""
+    """The blocks' numbers and their keys' two words."""
     at = [(position, block) for position, first, end in parts for block in range(first, end)]
     keys = [[_key(seed, epoch, view, position) for position, _ in at] for view in views]
     words = [[[key & LOW for key in row] for row in keys], [[key >> 32 for key in row] for row in keys]]
-    low_V1T, high_V1T = torch.tensor(words, dtype=torch.int64, device=device)[:, :, None]
-    return torch.tensor([block for _, block in at], device=device), low_V1T, high_V1T
+    low_V1T, high_V1T = _bring(torch.tensor(words, dtype=torch.int64)[:, :, None], device)
+    return _bring(torch.tensor([block for _, block in at]), device), low_V1T, high_V1T
+
+
+def _bring(tensor: Tensor, device: torch.device) -> Tensor:
+    """To the device, without waiting for what a GPU is doing."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 @lru_cache(maxsize=64)

@@ -84,6 +84,11 @@ class BatchAugmentation(Protocol):
 
     Its class has ``batch = True``. A step with state is a ``torch.nn.Module`` that keeps it in its buffers: they are
     in every checkpoint, and several ranks give such a step the whole batch, so that the state is the same on all.
+
+    One without state may have ``replayable = True``: of batches of one shape it does the same with each and draws as
+    many numbers; it asks for no value of a tensor (``if``, ``int``, ``nonzero``, indexing by a mask) and brings none to
+    the device (``torch.tensor``), but for what its first call keeps for good. Where all steps are so, a GPU records
+    them once and replays them, which takes a small part of the time.
     """
 
     batch: ClassVar[bool]

@@ -221,12 +221,12 @@ def evaluate_run(
 
     Args:
         run: The run, or its folder.
-        overrides: Over the recipe's ``evaluate`` tables.
+        overrides: Over the recipe's ``evaluate`` tables, and its ``train.device``.
         sets: The same as texts ``KEY=VALUE``.
         quiet: Whether to show no progress.
 
     Raises:
-        CoviewError: If an override is of anything but ``evaluate``, or the run has no checkpoint.
+        CoviewError: If an override is of anything but these, or the run has no checkpoint.
     """
     from coview.experiment.run import load_run
     from coview.recipe.load import load_recipe
@@ -235,10 +235,13 @@ def evaluate_run(
     path = run if isinstance(run, Path | str) else run.path
     found = load_run(path)
     recipe = load_recipe(found.path / "recipe.toml", overrides=overrides, sets=sets)
-    changed = [line for line in difference(found.recipe.tables, recipe.tables) if not line.startswith("evaluate")]
+    may_change = ("evaluate", "train.device")
+    changed = [line for line in difference(found.recipe.tables, recipe.tables) if not line.startswith(may_change)]
     if changed:
         listed = "\n    ".join(changed)
-        raise CoviewError(f"an evaluation can change [[evaluate]] only, and this changes:\n    {listed}")
+        raise CoviewError(
+            f"an evaluation can change [[evaluate]] and train.device only, and this changes:\n    {listed}"
+        )
     return found.evaluated_as(recipe, quiet=quiet)
 
 

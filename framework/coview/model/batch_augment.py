@@ -14,6 +14,7 @@ from coview.data.building import BatchStep, build_batch_steps, build_modalities,
 from coview.data.contracts import BatchAugmentation
 from coview.errors import CoviewError
 from coview.model.gather import gather_rows, row_counts, several_ranks
+from coview.model.replay import Replay
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
@@ -46,6 +47,10 @@ class BatchAugment(nn.Module):
         self._seed = seed
         self._draws = DrawsAhead(seed)
         self._steps = tuple(steps)
+        self._is_replayable = bool(steps) and all(
+            getattr(step.augmentation, "replayable", False) and not _has_state(step.augmentation) for step in steps
+        )
+        self._replay = Replay(self._with_drawn)
         self._views = {
             name: (
                 tuple(view for view, of in enumerate(of_view) if of == name and view < global_views),
@@ -61,57 +66,72 @@ class BatchAugment(nn.Module):
     @torch.no_grad()
     def forward(self, batch: Batch) -> Batch:
         """The batch with its views augmented, and finished."""
-        inputs, local_inputs = dict(batch.inputs), dict(batch.local_inputs)
         draws = self._draws.of_batch(batch.epoch, batch.ids)
+        given = {"inputs": batch.inputs, "local_inputs": batch.local_inputs}
+        if self._is_replayable and batch.ids.is_cuda and draws.ahead:
+            made = self._replay({**given, "ids": draws.ids, "ahead": draws.ahead})
+        else:
+            made = self._augmented(given, draws)
+            self._draws.note(draws)
+        return batch.with_inputs(*map(self._finished, (made["inputs"], made["local_inputs"])))
+
+    def _with_drawn(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The work that a GPU replays: it gets all its numbers, and so the epoch does not matter."""
+        return self._augmented(given, DrawsOfBatch(self._seed, 0, given["ids"], given["ahead"], no_more=True))
+
+    def _augmented(self, given: Mapping[str, Any], draws: DrawsOfBatch) -> dict[str, Any]:
+        """Global and local inputs after all steps."""
+        inputs, local_inputs = dict(given["inputs"]), dict(given["local_inputs"])
         for name, (views, local_views) in self._views.items():
             for part, of in ((inputs, views), (local_inputs, local_views)):
                 if name in part:
-                    part[name] = self._augmented(name, of, part[name], batch, draws)
-        return batch.with_inputs(inputs, local_inputs)
+                    part[name] = self._after_steps(name, of, part[name], draws)
+        return {"inputs": inputs, "local_inputs": local_inputs}
 
-    def _augmented(self, name: str, views: tuple[int, ...], value: Any, batch: Batch, draws: DrawsOfBatch) -> Any:
+    def _finished(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._finish[name](value) if name in self._finish else value for name, value in inputs.items()}
+
+    def _after_steps(self, name: str, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
         parts: list[Part] = [(views, value)]
         for step in self._steps:
             if step.modality == name:
-                parts = [done for part in parts for done in self._step(step, part, batch, draws)]
-        if len(parts) > 1:
-            value = _in_order(parts, views, len(batch))
-        else:
-            value = parts[0][1]
-        return self._finish[name](value) if name in self._finish else value
+                parts = [done for part in parts for done in self._step(step, part, draws)]
+        return _in_order(parts, views, len(draws.ids)) if len(parts) > 1 else parts[0][1]
 
-    def _step(self, step: BatchStep, part: Part, batch: Batch, draws: DrawsOfBatch) -> list[Part]:
+    def _step(self, step: BatchStep, part: Part, draws: DrawsOfBatch) -> list[Part]:
         """The part after a step; in two if the step makes only some of its views."""
         views, value = part
         made = tuple(view for view in views if view in step.views)
         if not made:
             return [part]
         if len(made) == len(views):
-            return [(views, self._called(step, views, value, batch, draws))]
+            return [(views, self._called(step, views, value, draws))]
         others = tuple(view for view in views if view not in made)
+        samples = len(draws.ids)
         return [
-            (made, self._called(step, made, _of_views(value, views, made, len(batch)), batch, draws)),
-            (others, _of_views(value, views, others, len(batch))),
+            (made, self._called(step, made, _of_views(value, views, made, samples), draws)),
+            (others, _of_views(value, views, others, samples)),
         ]
 
-    def _called(self, step: BatchStep, views: tuple[int, ...], value: Any, batch: Batch, draws: DrawsOfBatch) -> Any:
+    def _called(self, step: BatchStep, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
         if several_ranks() and _has_state(step.augmentation):
-            return self._called_on_all(step, views, value, batch)
+            return self._called_on_all(step, views, value, draws)
         return step.augmentation(value, draws.rng(views, step.position))
 
-    def _called_on_all(self, step: BatchStep, views: tuple[int, ...], value: Any, batch: Batch) -> Any:
+    def _called_on_all(self, step: BatchStep, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
         """On the batch of all ranks, of which each keeps its share: the state is that of a single process."""
-        counts = row_counts(len(batch), batch.ids.device)
+        own = len(draws.ids)
+        counts = row_counts(own, draws.ids.device)
         first = sum(counts[: torch.distributed.get_rank()])
 
         def gathered(tensor: Tensor) -> Tensor:
             by_sample = tensor.unflatten(0, (len(views), -1)).transpose(0, 1)
             return gather_rows(by_sample, counts).transpose(0, 1).flatten(0, 1)
 
-        ids = gather_rows(batch.ids, counts)
-        rng = BatchRng(self._seed, batch.epoch, ids, views, step.position)
+        ids = gather_rows(draws.ids, counts)
+        rng = BatchRng(self._seed, draws.epoch, ids, views, step.position)
         whole = step.augmentation(map_tensors(gathered, value), rng)
-        return select_samples(whole, len(ids), slice(first, first + len(batch)))
+        return select_samples(whole, len(ids), slice(first, first + own))
 
 
 def build_batch_augment(recipe: Recipe, registry: Registry, encoders: Mapping[str, nn.Module]) -> BatchAugment:

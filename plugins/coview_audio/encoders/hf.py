@@ -55,6 +55,8 @@ class HuggingFaceAudioEncoder(nn.Module):
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
         """Pooled features (N, D), and those of each frame (N, T, D)."""
         check_rate(self, batch, self._frontend.sample_rate)
+        if batch["waveform_NT"].is_meta:  # older versions of transformers draw for layerdrop, and look at the number
+            self.model.eval()
         tokens_NTD, mask_NT, class_ND = self._frontend(self.model, batch["waveform_NT"], batch["lengths_N"])
         if self.pooling == "cls":
             assert class_ND is not None

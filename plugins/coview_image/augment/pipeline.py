@@ -64,6 +64,7 @@ class PipelineOfBatch:
 
     def __init__(self, steps: Sequence[coview.BatchAugmentation]) -> None:
         self.steps = tuple(steps)
+        self.replayable = all(getattr(step, "replayable", False) for step in steps)
 
     def __call__(self, batch: Tensor, rng: coview.BatchRng, /) -> Tensor:
         """The pictures after all steps."""

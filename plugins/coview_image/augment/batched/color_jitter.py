@@ -21,6 +21,7 @@ class ColorJitterOfBatch:
     """See :class:`coview_image.augment.color_jitter.ColorJitter`; the four amounts are already scaled."""
 
     batch: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True
 
     def __init__(self, brightness: float, contrast: float, saturation: float, hue: float, p: float) -> None:
         amounts = brightness, contrast, saturation

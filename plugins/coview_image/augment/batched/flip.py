@@ -14,6 +14,7 @@ class RandomFlipOfBatch:
     """See :class:`coview_image.augment.flip.RandomFlip`."""
 
     batch: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True
 
     def __init__(self, direction: Literal["horizontal", "vertical"], p: float) -> None:
         self.side, self.p = 3 if direction == "horizontal" else 2, p

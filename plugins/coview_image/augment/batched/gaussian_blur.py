@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import ClassVar
 
 import torch
@@ -18,6 +18,7 @@ class GaussianBlurOfBatch:
     """See :class:`coview_image.augment.gaussian_blur.GaussianBlur`."""
 
     batch: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True
 
     def __init__(self, sigma: tuple[float, float], kernel_size: int | None, p: float) -> None:
         self.sigma, self.kernel_size, self.p = sigma, kernel_size, p
@@ -43,7 +44,7 @@ class GaussianBlurOfBatch:
         return change_rows(blur, x_RCHW, weight_RK, drawn_R=rng.chance(self.p))
 
 
-@lru_cache(maxsize=16)
+@cache
 def _folded(length: int, radius: int, device: torch.device) -> Tensor:
     """``(radius + 1, length²)``: how often pixel j lies at each distance of pixel i, the picture mirrored at its edges.
 

@@ -14,6 +14,7 @@ class RandomGrayscaleOfBatch:
     """See :class:`coview_image.augment.grayscale.RandomGrayscale`."""
 
     batch: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True
 
     def __init__(self, p: float) -> None:
         self.p = p

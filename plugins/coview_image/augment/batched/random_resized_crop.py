@@ -21,6 +21,7 @@ class RandomResizedCropOfBatch:
     """See :class:`coview_image.augment.random_resized_crop.RandomResizedCrop`."""
 
     batch: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ class RandomRotationOfBatch:
     """See :class:`coview_image.augment.rotation.RandomRotation`."""
 
     batch: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True
 
     def __init__(self, degrees: float, border: Literal["constant", "reflect"], p: float) -> None:
         self.degrees, self.p = degrees, p

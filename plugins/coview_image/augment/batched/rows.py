@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ def as_float(x_RCHW: Tensor) -> Tensor:
     return x_RCHW
 
 
-@lru_cache(maxsize=64)
+@cache
 def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
     """float32 on the device; kept there, since bringing it to a GPU makes it wait."""
     return torch.tensor(values, device=device)

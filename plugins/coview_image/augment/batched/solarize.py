@@ -15,6 +15,7 @@ class SolarizeOfBatch:
     """See :class:`coview_image.augment.solarize.Solarize`."""
 
     batch: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True
 
     def __init__(self, threshold: float, p: float) -> None:
         self.threshold, self.p = threshold, p
