@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from functools import partial
 
 import torch
 from measuring import added_to_peak, now, where
@@ -80,10 +81,12 @@ def main() -> None:
     print(f"{'':28}{'µs a sample':>12}{'ratio':>8}{'MiB of a step':>15}")
     for name, values in found.items():
         batch_size, rows = ways[name]
-        of = ["--memory-of", str(batch_size), str(rows or 0)]
-        command = [sys.executable, sys.argv[0], "--device", args.device.type, *of]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        print(f"{name:28}{min(values):12.0f}{min(values) / plain:8.2f}{float(done.stdout):15.0f}")
+        if args.device.type == "cuda":
+            mib = added_to_peak(partial(take, *steps[name], args.rounds + 1), args.device)
+        else:
+            command = [sys.executable, sys.argv[0], "--memory-of", str(batch_size), str(rows or 0)]
+            mib = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        print(f"{name:28}{min(values):12.0f}{min(values) / plain:8.2f}{mib:15.0f}")
 
 
 if __name__ == "__main__":

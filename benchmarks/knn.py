@@ -118,10 +118,13 @@ def main() -> None:
     print(f"{args.queries} queries, bank of {args.bank}, width {args.width}, k {args.k}; {where(args.device)}")
     print(f"{'':32}{'fastest':>9}{'median':>9}{'ratio':>8}{'MiB beyond the features':>26}")
     for name in [*alternating, *peers]:
-        command = [sys.executable, *sys.argv, "--memory-of", name]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        if args.device.type == "cuda":
+            mib = added_to_peak(runs[name], args.device)
+        else:
+            command = [sys.executable, *sys.argv, "--memory-of", name]
+            mib = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         fastest, median = min(seconds[name]), statistics.median(seconds[name])
-        print(f"{name:32}{fastest:8.3f}s{median:8.3f}s{fastest / bare:8.2f}{float(done.stdout):26.0f}")
+        print(f"{name:32}{fastest:8.3f}s{median:8.3f}s{fastest / bare:8.2f}{mib:26.0f}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 In each case the contenders take turns in one process, so that what else the machine does hits all alike; the ratio is
 of the fastest calls, as other work only ever adds time. All have to come to the same value. Memory is measured in a
-process of its own for each contender, the gradient of the inputs included.
+process of its own for each contender on a CPU, the gradient of the inputs included.
 
     python benchmarks/losses.py [--only CASE …] [--seconds 20] [--device cpu]
 
@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from measuring import added_to_peak, now, where
@@ -210,13 +211,16 @@ def measure(name: str, seconds: float, device: torch.device) -> None:
                 times[contender].append(now(device) - begin)
         rounds += 1
     reference = min(times[case.ratio_to])
-    print(f"{name:26}{'fastest':>11}{'median':>11}{'speed':>8}{'MiB':>7}{'calls':>8}")
+    print(f"{name:26}{'fastest':>11}{'median':>11}{'speed':>8}{'MiB':>7}")
     for contender, found in times.items():
-        command = [sys.executable, __file__, "--only", name, "--device", device.type, "--memory-of", contender]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        if device.type == "cuda":
+            mib = added_to_peak(partial(call, losses[contender], z_VND), device)
+        else:
+            command = [sys.executable, __file__, "--only", name, "--memory-of", contender]
+            mib = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         fastest, median = (f"{1e3 * value:.2f} ms" for value in (min(found), statistics.median(found)))
         print(
-            f"  {contender:24}{fastest:>11}{median:>11}{reference / min(found):8.2f}{float(done.stdout):7.0f}",
+            f"  {contender:24}{fastest:>11}{median:>11}{reference / min(found):8.2f}{mib:7.0f}",
             flush=True,
         )
 

@@ -51,23 +51,33 @@ def _jitter_grey(x_R1HW: Tensor, factor_R4: Tensor, order_R4: Tensor) -> Tensor:
 
 
 def _jitter(x_R3HW: Tensor, factor_R4: Tensor, order_R4: Tensor) -> Tensor:
-    luma_3 = constant(LUMA, x_R3HW.device)
-    matrix_R433 = _matrices(factor_R4, luma_3)
     x_R3P = x_R3HW.flatten(2)
-    for kind_R in order_R4.unbind(1):
-        matrix_R33 = matrix_R433[torch.arange(len(kind_R), device=kind_R.device), kind_R]
-        mean_R = x_R3P.mean(2) @ luma_3
-        shift_R = torch.where(kind_R == _CONTRAST, (1 - factor_R4[:, _CONTRAST]) * mean_R, 0)
-        x_R3P = torch.baddbmm(shift_R[:, None, None], matrix_R33, x_R3P).clamp_(0, 1)
-        x_R3P = change_rows(_turn, x_R3P, factor_R4[:, _HUE], drawn_R=kind_R == _HUE)
-    return x_R3P.view_as(x_R3HW)
+    # the hue costs most: once, for all pictures at a time, between what comes before it and what comes after
+    before_R1 = (order_R4 == _HUE).int().argmax(1, keepdim=True)
+    place_3 = torch.arange(3, device=order_R4.device)
+    kind_R3 = order_R4.gather(1, place_3 + (place_3 >= before_R1))
+    is_before_R3 = place_3 < before_R1
+    x_R3P = _blends(x_R3P, kind_R3, factor_R4, is_before_R3)
+    x_R3P = _turn(x_R3P, factor_R4[:, _HUE])
+    return _blends(x_R3P, kind_R3, factor_R4, ~is_before_R3).view_as(x_R3HW)
 
 
-def _matrices(factor_R4: Tensor, luma_3: Tensor) -> Tensor:
-    """``(R, 4, 3, 3)``: what each of the four does to a colour, but for the contrast's shift and the hue."""
-    one, grey = torch.eye(3, device=factor_R4.device), luma_3.expand(3, 3)
-    b, c, s, _ = (factor[:, None, None] for factor in factor_R4.unbind(1))
-    return torch.stack([b * one, c * one, s * one + (1 - s) * grey, one.expand(len(b), 3, 3)], dim=1)
+def _blends(x_R3P: Tensor, kind_R3: Tensor, factor_R4: Tensor, drawn_R3: Tensor) -> Tensor:
+    """Brightness, contrast and saturation in each picture's order, as far as they are drawn."""
+    # a factor of 1 changes nothing
+    factor_R3 = torch.where(drawn_R3, factor_R4.gather(1, kind_R3), 1)
+    for kind_R, factor_R in zip(kind_R3.unbind(1), factor_R3.unbind(1), strict=True):
+        x_R3P = _blend(x_R3P, kind_R[:, None], factor_R[:, None])
+    return x_R3P
+
+
+def _blend(x_R3P: Tensor, kind_R1: Tensor, factor_R1: Tensor) -> Tensor:
+    """All three go from something towards the picture: from black, from its mean grey, or from its own grey."""
+    red, green, blue = x_R3P.unbind(1)
+    grey_RP = (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
+    mean_R1 = torch.where(kind_R1 == _CONTRAST, grey_RP.mean(1, keepdim=True), 0)
+    from_RP = torch.addcmul(mean_R1, grey_RP, (kind_R1 == _SATURATION).to(grey_RP.dtype))
+    return torch.lerp(from_RP[:, None], x_R3P, factor_R1[:, None]).clamp_(0, 1)
 
 
 def _turn(x_R3P: Tensor, turn_R: Tensor) -> Tensor:
