@@ -128,17 +128,16 @@ def batches(side: int, rounds: int, device: torch.device) -> None:
     x = torch.from_numpy(values).permute(0, 3, 1, 2).contiguous().to(device)
     grey = torch.from_numpy(values[..., :1].copy()).permute(0, 3, 1, 2).contiguous().to(device)
     ids, batched, v2 = torch.arange(len(x), device=device), pipeline(side).batched(), torchvisions(side)
-    augment = BatchAugment(0, [BatchStep("image", 0, (0,), batched)], ("image",), 1, {})
 
-    def augmented(pictures: Tensor, round_: int) -> Tensor:
+    def augmented(x: Tensor) -> Callable[[int], Any]:
         """As a run does, with numbers of its own in each round."""
-        found: Tensor = augment(Batch({"image": pictures}, ids + round_ * len(ids), None, None, None)).inputs["image"]
-        return found
+        augment = BatchAugment(0, [BatchStep("image", 0, (0,), batched)], ("image",), 1, {})
+        return lambda round_: augment(Batch({"image": x}, ids + round_ * len(ids), None, None, None))
 
     ways: Ways = {
         "Albumentations, one by one": lambda _: [compose(image=value) for value in values],
-        "coview, a batch": lambda round_: augmented(x, round_),
-        "coview, a batch of grey pictures": lambda round_: augmented(grey, round_),
+        "coview, a batch": augmented(x),
+        "coview, a batch of grey pictures": augmented(grey),
         "torchvision v2, one by one": lambda _: v2(x),
     }
     if find_spec("kornia"):

@@ -13,6 +13,8 @@ as the class.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 
@@ -22,8 +24,11 @@ from coview_losses.pairs import are_the_same_rows, ids_of_no_sample
 from coview_losses.symmetric_nt_xent import is_bounded, symmetric_nt_xent
 from coview_losses.tiled_log_sum_exp import tiled_log_sum_exp
 
-SMALLEST_IN_TILES = {True: 2**14, False: 2**20}
+SMALLEST_IN_TILES = {True: 2**16, False: 2**20}
 """Logits, by whether they are of all rows among themselves. Below that the matrix as a whole is faster."""
+
+SMALLEST_IN_TILES_ON_A_GPU = 2**25
+"""Either way: up to 5,792 rows it is the number of kernels that counts."""
 
 
 def nt_xent(
@@ -69,7 +74,9 @@ def nt_xent(
     logits = V * own_rows * (len(teacher_GND) * N + len(queue_QD))
     among_themselves = own_rows == N and len(queue_QD) == 0 and are_the_same_rows(student_VND, teacher_GND)
     with no_autocast(student_VND.device):
-        if student_VND.is_meta or logits < SMALLEST_IN_TILES[among_themselves]:
+        on_cpu = student_VND.device.type == "cpu"
+        smallest = SMALLEST_IN_TILES[among_themselves] if on_cpu else SMALLEST_IN_TILES_ON_A_GPU
+        if student_VND.is_meta or logits < smallest:
             return in_one(student_VND, teacher_GND, ids_N, temperature, anchors, queue_QD, queue_ids_Q)
         if among_themselves and is_bounded(temperature, V * N, in_full_precision(student_VND).dtype):
             return symmetric_nt_xent(student_VND, ids_N, temperature)
@@ -86,25 +93,42 @@ def in_one(
     queue_ids_Q: Tensor,
 ) -> Tensor:
     """The loss by the matrix of all logits, which is twice differentiable, and faster for a few rows."""
-    V, N, _ = student_VND.shape
-    G = teacher_GND.shape[0]
-    device = student_VND.device
-    sample_N = torch.arange(N, device=device)
-    sample_A = sample_N[anchors]
-    same_view_VG = torch.arange(V, device=device)[:, None] == torch.arange(G, device=device)
-    own_AN = sample_A[:, None] == sample_N
-    twin_AN = (ids_N[anchors][:, None] == ids_N) & ~own_AN
-    excluded_VAGN = twin_AN[None, :, None, :] | (own_AN[None, :, None, :] & same_view_VG[:, None, :, None])
-    in_queue_AQ = ids_N[anchors][:, None] == queue_ids_Q
-    excluded_VAK = torch.cat([excluded_VAGN.flatten(2), in_queue_AQ.expand(V, -1, -1)], dim=-1)
-    anchors_VAD = unit_rows(student_VND[:, anchors]) / temperature
-    candidates_KD = torch.cat([unit_rows(teacher_GND).flatten(0, 1), unit_rows(queue_QD)])
-    logits_VAK = (anchors_VAD @ candidates_KD.T).masked_fill(excluded_VAK, -torch.inf)
-    log_share_VAGN = logits_VAK.log_softmax(-1)[..., : G * N].unflatten(-1, (G, N))
-    own_AVG = log_share_VAGN[:, torch.arange(len(sample_A), device=device), :, sample_A]
-    mean_AV = own_AVG.masked_fill(same_view_VG, 0).sum(-1) / (~same_view_VG).sum(-1)
-    loss: Tensor = -mean_AV.mean()
+    V, N, D = student_VND.shape
+    G, Q = len(teacher_GND), len(queue_QD)
+    candidates_KD = unit_rows(teacher_GND).flatten(0, 1)
+    rows = range(N)[anchors]
+    if len(rows) == N and are_the_same_rows(student_VND, teacher_GND):
+        anchors_VAD = candidates_KD.view(V, N, D) / temperature
+    else:
+        anchors_VAD = unit_rows(student_VND[:, anchors], 1 / temperature)
+    ids_K = ids_N.repeat(G)
+    if Q:
+        candidates_KD, ids_K = torch.cat([candidates_KD, unit_rows(queue_QD)]), torch.cat([ids_K, queue_ids_Q])
+    no_positive_VAK, place_P, weight_P = _positives(V, G, N, Q, rows, candidates_KD.dtype, candidates_KD.device)
+    # of its own id an anchor meets its positives alone
+    excluded_VAK = (ids_N[anchors][:, None] == ids_K) & no_positive_VAK
+    log_share_VAK = (anchors_VAD @ candidates_KD.T).masked_fill(excluded_VAK, -torch.inf).log_softmax(-1)
+    loss: Tensor = log_share_VAK.flatten().index_select(0, place_P) @ weight_P
     return loss
+
+
+@lru_cache(maxsize=4)
+def _positives(
+    V: int, G: int, N: int, Q: int, rows: range, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Where ``(V, A, K)`` holds no positive; the places, flattened, where it does; and the weight of each in the loss.
+
+    Kept, since to make it again at every step takes longer than the rest on a GPU.
+    """
+    with torch.device("cpu"), torch.inference_mode(False):
+        differs_VG = torch.arange(V)[:, None] != torch.arange(G)
+        view_P, anchor_P, other_P = differs_VG[:, None].expand(V, len(rows), G).nonzero().unbind(1)
+        column_P = other_P * N + torch.arange(N)[rows.start : rows.stop : rows.step][anchor_P]
+        no_positive_VAK = torch.ones(V, len(rows), G * N + Q, dtype=torch.bool)
+        no_positive_VAK[view_P, anchor_P, column_P] = False
+        place_P = (view_P * len(rows) + anchor_P) * (G * N + Q) + column_P
+        weight_P = -1 / (differs_VG.sum(1)[view_P] * V * len(rows)).to(dtype)
+        return no_positive_VAK.to(device), place_P.to(device), weight_P.to(device)
 
 
 def in_bands(

@@ -125,6 +125,7 @@ memory = 64
 [encoder]
 use = "audio_cnn"
 width = 64
+dropout = 0.0
 
 [projector]
 hidden = 32
@@ -300,8 +301,8 @@ def test_embeddings_are_those_of_the_cpu(run, call, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "where"),
-    [(PICTURES, "worker"), (PICTURES, "device"), (TEXTS, "worker")],
-    ids=["pictures", "pictures on the device", "texts"],
+    [(PICTURES, "worker"), (PICTURES, "device"), (SOUNDS, "worker")],  # transformers asks whether a mask is full
+    ids=["pictures", "pictures on the device", "sounds"],
 )
 def test_between_two_logged_steps_it_waits_for_nothing(text, where, run, monkeypatch, no_waiting):
     steps = []

@@ -35,12 +35,12 @@ def build_optimizer(train: TrainTable, modules: Iterable[nn.Module]) -> torch.op
     groups = parameter_groups(modules, train.weight_decay)
     if not groups:
         raise CoviewError("the model has no parameter to train")
-    # one kernel in place of a dozen for each kind of tensor: small models wait for kernels to be started
-    fused = all(parameter.is_cuda for group in groups for parameter in group["params"])
     if train.optimizer == "adamw":
+        # one kernel in place of a dozen for each kind of tensor: small models wait for kernels to be started
+        fused = all(parameter.is_cuda for group in groups for parameter in group["params"])
         return torch.optim.AdamW(groups, lr=train.lr, betas=train.betas, fused=fused)
-    if train.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum, fused=fused)
+    if train.optimizer == "sgd":  # not fused: in fp16 a first step that overflows leaves its momentum uninitialised
+        return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum)
     try:
         from timm.optim.lars import Lars
     except ModuleNotFoundError:

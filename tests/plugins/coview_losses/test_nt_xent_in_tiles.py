@@ -194,7 +194,7 @@ def test_rows_without_direction_get_no_gradient():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_autocast_leaves_it_in_fp32_in_both_passes(dtype):
-    z = random_rows(2, 100, 16, dtype=dtype).requires_grad_()
+    z = random_rows(2, 150, 16, dtype=dtype).requires_grad_()
     exact = z.detach().double().requires_grad_()
     with torch.autocast("cpu", dtype=dtype):
         loss = NTXent(temperature=0.1)(coview.Views.of(z))
