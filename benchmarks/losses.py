@@ -154,6 +154,7 @@ def vicreg(rows: int, width: int) -> Case:
 
 CASES = {
     "nt_xent-512": nt_xent(512),
+    "nt_xent-4096": nt_xent(4096),
     "nt_xent-8192": nt_xent(8192),
     "nt_xent-16384": nt_xent(16384),
     "nt_xent-65536": nt_xent(65536),
