@@ -23,6 +23,7 @@ from coview.data.pairs import Pairs
 from coview.data.skipped import SkippedSamples
 from coview.evaluate.by_length import ByLength, all_alike, in_order
 from coview.evaluate.features import FeatureSplit
+from coview.evaluate.full_precision import full_precision
 from coview.model.contracts import Encoder
 from coview.model.encoder_hooks import collator
 
@@ -85,7 +86,7 @@ def embed_split(
 
     collates = ByLength(collator(modality, encoder), getattr(modality, "length", all_alike))
     encoder.eval()
-    with torch.no_grad():
+    with torch.no_grad(), full_precision():
         return _embed(encode_parts, dataset, split, modality_name, collates, device, workers, show)
 
 

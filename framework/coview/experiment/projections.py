@@ -17,6 +17,7 @@ from coview.data.loader import worker_count
 from coview.evaluate.cross_modal_subject import CrossModalSubject
 from coview.evaluate.embedding import Embedded, embed_split
 from coview.evaluate.features import FeatureSplit
+from coview.evaluate.full_precision import full_precision
 from coview.experiment.feature_store import FeatureStore, on_device
 from coview.model.contracts import Encoder
 from coview.model.encoder_hooks import collator
@@ -67,7 +68,7 @@ class Projections:
         model, device = self._model(modality).eval(), self.store.device
         collate = collator(self._modality(modality), model).collate
         rows = []
-        with torch.no_grad():
+        with torch.no_grad(), full_precision():
             for start in range(0, len(values), _AT_A_TIME):
                 batch = collate(values[start : start + _AT_A_TIME])
                 inputs = map_tensors(lambda tensor: tensor.to(device), batch)

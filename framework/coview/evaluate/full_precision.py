@@ -1,0 +1,23 @@
+"""fp32 that is fp32, on a GPU too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """cuDNN rounds what it convolves to the ten bits of TF32 unless it is told not to; so it is told, meanwhile."""
+    try:
+        before = torch.backends.cudnn.allow_tf32
+    except RuntimeError:  # somebody has set operators apart, of which this switch knows nothing: theirs holds
+        yield
+        return
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
