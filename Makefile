@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: quickstart compare test test-slow lint format docs clean
+.PHONY: quickstart compare test test-slow test-gpu lint format docs clean
 
 quickstart: $(INSTALLED)
 	$(BIN)/coview run recipes/quickstart.toml
@@ -19,6 +19,9 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+
+test-gpu: $(INSTALLED)
+	$(BIN)/pytest -m gpu $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -15,12 +15,14 @@ class Case:
 
     Attributes:
         values: Makes the values.
+        batch: Makes a batch of two views of six samples, for an augmentation of this name.
         parameters: By an augmentation's name, where its defaults do not do.
         except_for: By an augmentation's name, the checks that it is meant to fail, with reasons.
         tried_elsewhere: By an augmentation's name, what it needs that is not here, and where it is tried.
     """
 
     values: Callable[[], Sequence[Any]]
+    batch: Callable[[str], Any]
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     except_for: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tried_elsewhere: Mapping[str, str] = field(default_factory=dict)
@@ -63,9 +65,38 @@ def sounds() -> Sequence[Any]:
     return [Sound((0.3 * tone + 0.02 * noise[: len(tone)]).astype(np.float32), 8000) for tone in tones]
 
 
+def batch_of_pictures(name: str) -> Any:
+    import torch
+
+    return torch.from_numpy(np.stack(pictures() * 2)).permute(0, 3, 1, 2)
+
+
+def batch_of_tokens(name: str) -> Any:
+    import torch
+
+    lengths = torch.tensor([9, 12, 20, 15, 7, 11] * 2)
+    mask = (torch.arange(20) < lengths[:, None]).long()
+    return {"input_ids": torch.arange(240).view(12, 20) * mask, "attention_mask": mask}
+
+
+def batch_of_sounds(name: str) -> Any:
+    """Waveforms for what makes log-mel of them, and log-mel for all others."""
+    import torch
+
+    draw = torch.Generator().manual_seed(0)
+    rate = torch.full((12,), 16000)
+    if name == "log_mel":
+        lengths = torch.tensor([4000, 5000, 4500, 4800, 3000, 5000] * 2)
+        waveform = torch.randn(12, 5000, generator=draw) * (torch.arange(5000) < lengths[:, None])
+        return {"waveform_NT": waveform, "lengths_N": lengths, "rate_N": rate}
+    frames = torch.tensor([30, 28, 30, 25, 30, 29] * 2)
+    return {"log_mel_NFT": torch.randn(12, 64, 30, generator=draw) * 3 - 4, "frames_N": frames, "rate_N": rate}
+
+
 CASES = {
     "image": Case(
         pictures,
+        batch_of_pictures,
         {
             "random_resized_crop": {"size": 12},
             "simclr": {"size": 12},
@@ -76,6 +107,7 @@ CASES = {
     ),
     "text": Case(
         texts,
+        batch_of_tokens,
         except_for={"dropout_views": {"draws_anew_for_each_key": "it changes nothing"}},
         tried_elsewhere={
             "random_insertion": "needs WordNet: test_synonyms.py",
@@ -84,5 +116,10 @@ CASES = {
             "contextual_substitution": "needs a model: test_contextual_substitution.py",
         },
     ),
-    "audio": Case(sounds, {"random_excerpt": {"seconds": 0.1}}),
+    "audio": Case(
+        sounds,
+        batch_of_sounds,
+        {"random_excerpt": {"seconds": 0.1}, "torchaudio": {"freq_mask_param": 20}},
+        except_for={"log_mel": {"draws_anew_for_each_key": "it draws nothing"}},
+    ),
 }

@@ -8,22 +8,40 @@ import pytest
 from augmentation_cases import CASES
 
 import coview
-from coview.testing import check_augmentation
+from coview.testing import check_augmentation, check_batch_augmentation
+
+COMPONENTS = coview.load_plugins().of_kind("augmentation")
 
 
-@pytest.mark.parametrize(
-    "component", coview.load_plugins().of_kind("augmentation"), ids=lambda c: c.example or c.qualified
-)
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.example or c.qualified)
 def test_its_views_are_a_function_of_the_key(component, registry):
-    case = CASES[component.modality]
-    if component.name in case.tried_elsewhere:
-        pytest.skip(case.tried_elsewhere[component.name])
-    use = component.example if component.is_family else component.qualified
-    if getattr(registry.resolve("augmentation", use, modality=component.modality).factory(), "batch", False):
-        pytest.skip("it works on batches, on the device")
+    case, use, factory = tried(component, registry)
+    if getattr(factory, "batch", False):
+        pytest.skip("it works on batches, on the device: below")
     check_augmentation(
         partial(registry.build, "augmentation", use, modality=component.modality),
         case.values(),
         parameters=case.parameters.get(component.name),
         except_for=case.except_for.get(component.name),
     )
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.example or c.qualified)
+def test_what_it_makes_of_a_batch_is_a_function_of_the_keys(component, registry):
+    case, use, factory = tried(component, registry)
+    if not (getattr(factory, "batch", False) or hasattr(factory, "batched")):
+        pytest.skip("it works on one sample at a time: above")
+    check_batch_augmentation(
+        partial(registry.build, "augmentation", use, modality=component.modality),
+        case.batch(component.name),
+        parameters=case.parameters.get(component.name),
+        except_for=case.except_for.get(component.name),
+    )
+
+
+def tried(component, registry):
+    case = CASES[component.modality]
+    if component.name in case.tried_elsewhere:
+        pytest.skip(case.tried_elsewhere[component.name])
+    use = component.example if component.is_family else component.qualified
+    return case, use, registry.resolve("augmentation", use, modality=component.modality).factory()

@@ -9,7 +9,9 @@ def test_my_loss():
 from __future__ import annotations
 
 from coview.testing.augmentation_checks import AUGMENTATION_CHECKS as AUGMENTATION_CHECKS
+from coview.testing.batch_augmentation_checks import BATCH_AUGMENTATION_CHECKS as BATCH_AUGMENTATION_CHECKS
 from coview.testing.check_augmentation import check_augmentation as check_augmentation
+from coview.testing.check_batch_augmentation import check_batch_augmentation as check_batch_augmentation
 from coview.testing.check_encoder import check_encoder as check_encoder
 from coview.testing.check_loss import check_loss as check_loss
 from coview.testing.conformance import ConformanceError as ConformanceError
@@ -22,11 +24,13 @@ from coview.testing.outcome import outcome_of as outcome_of
 
 __all__ = [
     "AUGMENTATION_CHECKS",
+    "BATCH_AUGMENTATION_CHECKS",
     "ENCODER_CHECKS",
     "LOSS_CHECKS",
     "ConformanceError",
     "Outcome",
     "check_augmentation",
+    "check_batch_augmentation",
     "check_encoder",
     "check_loss",
     "example_cases",

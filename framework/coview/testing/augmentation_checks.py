@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import torch
 
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
@@ -20,6 +15,7 @@ from coview.data.same import distinct, same
 from coview.data.sample import Sample
 from coview.data.views import ViewMaker
 from coview.testing.conformance import Problems
+from coview.testing.global_generators import outcomes_by_global_seed
 
 DRAWS = 24
 """Keys among which a random augmentation has to draw more than one thing."""
@@ -91,19 +87,7 @@ def draws_anew_for_each_key(tested: AugmentationUnderTest) -> Problems:
 
 def uses_no_other_randomness(tested: AugmentationUnderTest) -> Problems:
     """The global generators of Python, NumPy and PyTorch neither change the view nor are changed."""
-    outcomes = []
-    for seed in (0, 1):
-        with _global_generators():
-            random.seed(seed)
-            np.random.seed(seed)
-            torch.manual_seed(seed)
-            before = _states()
-            outcomes.append(tested.outcomes(tested.fresh()))
-            for name, state in _states().items():
-                if not same(before[name], state):
-                    yield f"it draws from, or seeds, the global generator of {name}"
-    if not same(*outcomes):
-        yield "the view depends on a global generator's seed"
+    return outcomes_by_global_seed(lambda: tested.outcomes(tested.fresh()), "the view")
 
 
 def leaves_its_value_alone(tested: AugmentationUnderTest) -> Problems:
@@ -163,18 +147,3 @@ def _loaded(tested: AugmentationUnderTest, workers: int) -> Iterator[Any]:
     batches = RankBatches(order, 0, 2 * order.batches_per_epoch)
     for batch in view_loader(dataset, maker, {"value": _Listed()}, batches, workers=workers):
         yield batch.inputs["value"]
-
-
-def _states() -> dict[str, Any]:
-    return {"Python": random.getstate(), "NumPy": np.random.get_state(), "PyTorch": torch.get_rng_state()}
-
-
-@contextmanager
-def _global_generators() -> Iterator[None]:
-    states = _states()
-    try:
-        yield
-    finally:
-        random.setstate(states["Python"])
-        np.random.set_state(states["NumPy"])
-        torch.set_rng_state(states["PyTorch"])

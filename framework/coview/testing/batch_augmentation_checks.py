@@ -1,0 +1,208 @@
+"""What every augmentation of batches promises, one check each. A check yields what is wrong, in words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from coview.data.batch import map_tensors, select_samples
+from coview.data.batch_rng import BatchRng
+from coview.data.same import distinct, same
+from coview.testing.conformance import Problems
+from coview.testing.global_generators import outcomes_by_global_seed
+
+DRAWS = 24
+"""Keys among which a random augmentation has to draw more than one thing."""
+
+TOLERANCE = 1e-5
+"""Relative: what the size of a batch may change, as sums are taken in another order."""
+
+
+@dataclass(frozen=True)
+class BatchAugmentationUnderTest:
+    """An augmentation of batches, by what builds it, and a batch to try it on.
+
+    Attributes:
+        factory, parameters: A fresh instance is ``factory(**parameters)``, or its form for batches.
+        batch: Tensors of ``views · samples`` rows, view by view.
+        views: How many.
+    """
+
+    factory: Callable[..., Any]
+    parameters: Mapping[str, Any]
+    batch: Any
+    views: int
+
+    @property
+    def samples(self) -> int:
+        """Of the batch."""
+        return len(_tensors(self.batch)[0]) // self.views
+
+    def fresh(self) -> Any:
+        """A new instance."""
+        made = self.factory(**copy.deepcopy(dict(self.parameters)))
+        return made if getattr(made, "batch", False) else made.batched()
+
+    def outcome(self, augmentation: Any, **key: Any) -> Any:
+        """What becomes of the batch."""
+        return augmentation(_copied(self.batch), self.rng(**key))
+
+    def rng(
+        self,
+        seed: int = 1,
+        epoch: int = 0,
+        first_sample: int = 5,
+        first_view: int = 0,
+        position: int = 2,
+        device: str = "cpu",
+    ) -> BatchRng:
+        """The numbers of the batch's rows."""
+        ids_N = torch.arange(first_sample, first_sample + self.samples, device=device)
+        return BatchRng(seed, epoch, ids_N, range(first_view, first_view + self.views), position)
+
+
+def keeps_its_rows(tested: BatchAugmentationUnderTest) -> Problems:
+    """As many rows come out as go in."""
+    rows = tested.views * tested.samples
+    for tensor in _tensors(tested.outcome(tested.fresh())):
+        if tensor.ndim == 0 or len(tensor) != rows:
+            yield f"of {rows} rows it makes a tensor of shape {tuple(tensor.shape)}"
+
+
+def depends_on_its_keys_alone(tested: BatchAugmentationUnderTest) -> Problems:
+    """The same keys give the same batch, and each row the same whatever other rows there are, in whatever order.
+
+    One with state, which mixes rows, has to give the same from the same state alone.
+    """
+    expected = tested.outcome(tested.fresh())
+    if not same(expected, tested.outcome(tested.fresh())):
+        yield "by a new instance the batch comes out differently at the same keys"
+    if _has_state(tested.fresh()):
+        return
+    augmentation = tested.fresh()
+    tested.outcome(augmentation, epoch=3, first_sample=80)
+    if not same(expected, tested.outcome(augmentation)):
+        yield (
+            "after another batch it comes out differently at the same keys: what it remembers belongs into the buffers "
+            "of a torch.nn.Module"
+        )
+    order = torch.arange(tested.samples).flip(0)[: max(1, tested.samples // 2)]
+    part = select_samples(tested.batch, tested.samples, order)
+    rng = BatchRng(1, 0, order + 5, range(tested.views), 2)
+    found, wanted = tested.fresh()(_copied(part), rng), select_samples(expected, tested.samples, order)
+    if not _is_close(found, wanted):
+        yield (
+            "a row comes out differently beside other rows: it has to depend on its own values, and on the row of "
+            "rng.uniform(k) and the like that is its own"
+        )
+
+
+def draws_anew_for_each_key(tested: BatchAugmentationUnderTest) -> Problems:
+    """Another seed, epoch, sample, view or position draws something else.
+
+    An augmentation that never draws anything has nothing to pass here: except it, with the reason.
+    """
+    for part in ("seed", "epoch", "first_sample", "first_view", "position"):
+        outcomes = []
+        for number in range(DRAWS):
+            augmentation = tested.fresh()
+            tested.outcome(augmentation)  # what mixes in earlier batches has none before
+            outcomes.append(tested.outcome(augmentation, **{part: number}))
+        if distinct(outcomes) == 1:
+            yield f"{DRAWS} values of {part.removeprefix('first_')} give one and the same batch"
+
+
+def uses_no_other_randomness(tested: BatchAugmentationUnderTest) -> Problems:
+    """The global generators of Python, NumPy and PyTorch neither change the batch nor are changed."""
+    return outcomes_by_global_seed(lambda: tested.outcome(tested.fresh()), "the batch")
+
+
+def leaves_its_batch_alone(tested: BatchAugmentationUnderTest) -> Problems:
+    """The batch given stays as it was."""
+    given = _copied(tested.batch)
+    tested.fresh()(given, tested.rng())
+    if not same(given, tested.batch):
+        yield "it writes into the batch it is given"
+
+
+def keeps_its_state_in_buffers(tested: BatchAugmentationUnderTest) -> Problems:
+    """A new instance with the state of another goes on as that one does: so does a run that was stopped."""
+    one = tested.fresh()
+    if not isinstance(one, nn.Module):
+        return
+    tested.outcome(one)
+    other = tested.fresh()
+    other.load_state_dict(copy.deepcopy(one.state_dict()))
+    for epoch in (1, 2):
+        if not same(tested.outcome(one, epoch=epoch), tested.outcome(other, epoch=epoch)):
+            yield "a new instance with its state_dict does not go on as it does: what it keeps has to be in buffers"
+            return
+
+
+def is_as_replayable_as_it_says(tested: BatchAugmentationUnderTest) -> Problems:
+    """One with ``replayable = True`` has no state, always draws as much, and asks for no value of a tensor."""
+    augmentation = tested.fresh()
+    if not getattr(augmentation, "replayable", False):
+        return
+    if _has_state(augmentation):
+        yield "it is replayable, and has state, which a recording does not know"
+    blocks = []
+    for first_sample in range(5, 5 + DRAWS * tested.samples, tested.samples):
+        rng = tested.rng(first_sample=first_sample)
+        augmentation(_copied(tested.batch), rng)
+        blocks.append(rng.blocks)
+    if len(set(blocks)) > 1:
+        yield "it is replayable, and draws more numbers for some batches than for others of the same shape"
+    try:  # where there are no values, and every device but the CPU does as a GPU
+        augmentation(map_tensors(lambda tensor: tensor.to("meta"), tested.batch), tested.rng(device="meta"))
+    except (RuntimeError, NotImplementedError) as error:
+        yield f"it is replayable, and asks for the value of a tensor: {str(error).splitlines()[0]}"
+
+
+BATCH_AUGMENTATION_CHECKS: Mapping[str, Callable[[BatchAugmentationUnderTest], Problems]] = {
+    check.__name__: check
+    for check in (
+        keeps_its_rows,
+        depends_on_its_keys_alone,
+        draws_anew_for_each_key,
+        uses_no_other_randomness,
+        leaves_its_batch_alone,
+        keeps_its_state_in_buffers,
+        is_as_replayable_as_it_says,
+    )
+}
+"""Name to check."""
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    return list(_each_tensor(value))
+
+
+def _each_tensor(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _each_tensor(item)
+
+
+def _copied(value: Any) -> Any:
+    return map_tensors(torch.clone, value)
+
+
+def _has_state(augmentation: Any) -> bool:
+    return isinstance(augmentation, nn.Module) and next(augmentation.buffers(), None) is not None
+
+
+def _is_close(found: Any, wanted: Any) -> bool:
+    pairs = list(zip(_tensors(found), _tensors(wanted), strict=True))
+    return all(
+        one.shape == other.shape
+        and torch.allclose(one.double(), other.double(), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+        for one, other in pairs
+    )
