@@ -178,4 +178,10 @@ DISTILLATION = (
         "a view predicts the prototypes of the other views, all of which are used alike",
         "arXiv:2006.09882, equations 1 to 4",
     ),
+    (
+        "msn",
+        "MSN",
+        "a view predicts the target's sharpened prototypes, and on the whole all prototypes",
+        "arXiv:2204.07141, section 3",
+    ),
 )

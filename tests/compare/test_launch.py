@@ -84,7 +84,7 @@ def test_an_interrupted_comparison_goes_on(write_recipe, small_recipe, registry,
             break
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 130, err
     checkpoints = list(metrics.rglob("checkpoints/step-*"))
     assert len(checkpoints) == 1

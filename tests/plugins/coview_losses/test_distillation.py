@@ -1,4 +1,4 @@
-"""Negative cosine, DINO and SwAV against lightly, loops and closed forms."""
+"""Negative cosine, DINO, SwAV and MSN against lightly, loops and closed forms."""
 
 import math
 
@@ -10,6 +10,7 @@ from lightly.loss.swav_loss import sinkhorn as peer_sinkhorn
 from coview import Views
 from coview_losses.dino import DINO
 from coview_losses.dino_head import DINOHead
+from coview_losses.msn import MSN
 from coview_losses.negative_cosine import NegativeCosine
 from coview_losses.swav import SwAV, sinkhorn
 
@@ -114,3 +115,42 @@ def test_swavs_prototypes_are_frozen_at_first():
     assert float(early) == pytest.approx(float(late))
     assert torch.autograd.grad(early, loss.prototypes_KD, allow_unused=True)[0] is None
     assert torch.autograd.grad(late, loss.prototypes_KD)[0].abs().max() > 0
+
+
+@pytest.mark.parametrize("iterations", [0, 3])
+def test_msn_is_lightlys_for_each_target(iterations):
+    loss = MSN(5, prototypes=6, iterations=iterations, mean_entropy=0.0).double()
+    peer = peers.MSNLoss(sinkhorn_iterations=iterations, regularization_weight=0)
+    student, teacher = branches(V=4, G=2)
+    ours = loss(Views.of(student, teacher=teacher))["loss"]
+    anchors = [torch.cat([student[v] for v in range(4) if v != g]) for g in range(2)]
+    theirs = sum(peer(anchors[g], teacher[g], loss.prototypes_KD) for g in range(2)) / 2
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-9)
+    leaves = (student, loss.prototypes_KD)
+    for mine, other in zip(torch.autograd.grad(ours, leaves), torch.autograd.grad(theirs, leaves), strict=True):
+        assert torch.allclose(mine, other, atol=1e-9)
+
+
+def test_msns_mean_entropy_is_lightlys():
+    losses = [MSN(5, prototypes=6, mean_entropy=weight).double() for weight in (0.0, 2.0)]
+    losses[1].load_state_dict(losses[0].state_dict())
+    student, teacher = branches(V=3)
+    without, found = (loss(Views.of(student, teacher=teacher)) for loss in losses)
+    rows = torch.nn.functional.normalize(student.flatten(0, 1), dim=1)
+    prototypes = torch.nn.functional.normalize(losses[0].prototypes_KD, dim=1)
+    mean = (rows @ prototypes.T / 0.1).softmax(1).mean(0)
+    theirs = peers.MSNLoss().regularization_loss(mean)
+    assert float(found["loss"] - without["loss"]) == pytest.approx(2 * float(theirs), rel=1e-9)
+    assert float(found["mean_entropy"]) == pytest.approx(math.log(6) - float(theirs), rel=1e-9)
+
+
+def test_msn_of_one_prototype_for_all_is_told_by_its_entropy():
+    loss = MSN(4, prototypes=3, temperature=0.01).double()
+    with torch.no_grad():
+        loss.prototypes_KD.copy_(torch.eye(4, dtype=torch.float64)[:3])
+    z = torch.zeros(2, 5, 4, dtype=torch.float64)
+    z[..., 0] = 1
+    found = loss(Views.of(z, teacher=z.clone()))
+    assert float(found["mean_entropy"]) == pytest.approx(0, abs=1e-12)
+    spread = torch.eye(4, dtype=torch.float64)[[0, 1, 2]].expand(2, 3, 4)
+    assert float(loss(Views.of(spread, teacher=spread))["mean_entropy"]) == pytest.approx(math.log(3))

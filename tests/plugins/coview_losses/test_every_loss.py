@@ -22,6 +22,7 @@ STATISTICS = {"samples_of_equal_id": "it has no negatives: its statistics are of
 EXCEPTIONS = {
     "losses/barlow_twins": STATISTICS,
     "losses/mmcr": STATISTICS,
+    "losses/msn": {"samples_of_equal_id": "its mean prediction is over all samples"},
     "losses/sigreg": STATISTICS,
     "losses/tico": STATISTICS,
     "losses/vicreg": STATISTICS,
