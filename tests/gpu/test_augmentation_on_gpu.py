@@ -113,6 +113,23 @@ def test_batches_of_other_shapes_are_augmented_too(gpu):
         assert replayed(batch).inputs["image"].equal(alone(batch).inputs["image"])
 
 
+def test_what_is_drawn_may_depend_on_the_shape(gpu):
+    class AddNoise:
+        batch = True
+        replayable = True
+
+        def __call__(self, value, rng):
+            return value + rng.uniform(value[0].numel()).view(value.shape)
+
+    replayed, alone = (augment_of(AddNoise()) for _ in range(2))
+    alone._is_replayable = False
+    for number, side in enumerate((4, 4, 4, 6, 6, 6, 4, 4, 6)):
+        batch = batch_of(number, gpu, samples=8)
+        small = {"image": batch.inputs["image"][:, :, :side, :side].float() / 255}
+        batch = batch.with_inputs(small, {})
+        assert replayed(batch).inputs["image"].equal(alone(batch).inputs["image"])
+
+
 def test_a_step_with_state_or_of_unknown_work_is_not_replayed(gpu):
     class Counts:
         batch = True

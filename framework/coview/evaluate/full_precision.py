@@ -11,9 +11,8 @@ import torch
 @contextmanager
 def full_precision() -> Iterator[None]:
     """cuDNN rounds what it convolves to the ten bits of TF32 unless it is told not to; so it is told, meanwhile."""
-    try:
-        before = torch.backends.cudnn.allow_tf32
-    except RuntimeError:  # somebody has set operators apart, of which this switch knows nothing: theirs holds
+    before = _allows_tf32()
+    if not before:
         yield
         return
     torch.backends.cudnn.allow_tf32 = False
@@ -21,3 +20,10 @@ def full_precision() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.allow_tf32 = before
+
+
+def _allows_tf32() -> bool:
+    try:
+        return torch.backends.cudnn.allow_tf32
+    except RuntimeError:  # somebody has set operators apart, of which this switch knows nothing: theirs holds
+        return False

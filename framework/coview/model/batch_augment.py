@@ -68,9 +68,10 @@ class BatchAugment(nn.Module):
         """The batch with its views augmented, and finished."""
         draws = self._draws.of_batch(batch.epoch, batch.ids)
         given = {"inputs": batch.inputs, "local_inputs": batch.local_inputs}
+        made: dict[str, Any] | None = None
         if self._is_replayable and batch.ids.is_cuda and draws.ahead:
             made = self._replay({**given, "ids": draws.ids, "ahead": draws.ahead})
-        else:
+        if made is None:
             made = self._augmented(given, draws)
             self._draws.note(draws)
         return batch.with_inputs(*map(self._finished, (made["inputs"], made["local_inputs"])))

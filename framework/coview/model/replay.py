@@ -16,15 +16,15 @@ from torch import Tensor
 from coview.data.batch import map_tensors
 
 _MOST = 4
-"""Recordings kept, each with memory of its own: of batches of other shapes the work is done as it is."""
+"""Recordings kept, each with memory of its own."""
 
 
 class Replay:
     """Replays work whose kernels are the same for all inputs of the same shapes, whatever is in them.
 
     Work may keep no state, ask for no value of a tensor, and bring nothing to the device; tensors that it takes from
-    elsewhere have to stay where they are. It is recorded when inputs of the same shapes come a second time in a row, so
-    that what it keeps from its first call is there.
+    elsewhere have to stay where they are. It is recorded when inputs of the same shapes come a second time in a row:
+    the caller has done it by then as it is, and what it keeps from its first call is there.
 
     Args:
         work: From a tensor, or a mapping of such, to another.
@@ -35,14 +35,17 @@ class Replay:
         self._recordings: dict[Hashable, _Recording] = {}
         self._before: Hashable = None
 
-    def __call__(self, value: Any) -> Any:
-        """What the work makes of the value: tensors of their own, which later calls leave alone."""
+    def __call__(self, value: Any) -> Any | None:
+        """What the work makes of the value: tensors of their own, which later calls leave alone.
+
+        None where there is no recording for it, and the caller has to do the work.
+        """
         shapes = _shapes(value)
         came_before, self._before = shapes is not None and shapes == self._before, shapes
         if came_before and shapes not in self._recordings and len(self._recordings) < _MOST:
             self._recordings[shapes] = _record(self._work, value)
         found = self._recordings.get(shapes)
-        return self._work(value) if found is None else found.replay(value)
+        return None if found is None else found.replay(value)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Brightness, contrast, saturation and hue of a batch, each picture's in an order of its own.
 
-The first three are a 3 × 3 matrix and a shift for each picture. Between two of the four, values are cut off at 0 and 1,
-as in the form for one picture.
+The first three go from black, from the picture's mean grey or from its own grey towards the picture, or beyond it.
+After each of the four, values are cut off at 0 and 1, as in the form for one picture.
 """
 
 from __future__ import annotations
