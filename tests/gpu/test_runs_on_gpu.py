@@ -14,6 +14,22 @@ from coview.train.pretrain import Observer, Pretraining
 
 pytestmark = pytest.mark.gpu
 
+TRAINING = """
+[projector]
+hidden = 32
+width = 16
+
+[train]
+steps = 12
+batch_size = {batch}
+optimizer = "{optimizer}"
+lr = {lr}
+precision = "fp32"
+device = "cuda"
+log_every = 1
+checkpoint_every = 6
+"""
+
 PICTURES = """\
 schema = 1
 name = "pictures"
@@ -38,22 +54,10 @@ use = "resnet18"
 stem = "small"
 width = 16
 
-[projector]
-hidden = 32
-width = 16
-
 [loss]
 use = "nt_xent"
-
-[train]
-steps = 12
-batch_size = 64
-lr = 0.05
-precision = "fp32"
-device = "cuda"
-log_every = 1
-checkpoint_every = 6
 """
+PICTURES += TRAINING.format(batch=64, optimizer="sgd", lr=0.05)
 
 TEXTS = """\
 schema = 1
@@ -81,23 +85,10 @@ heads = 2
 max_length = 24
 dropout = 0.0
 
-[projector]
-hidden = 32
-width = 16
-
 [loss]
 use = "info_nce"
-
-[train]
-steps = 12
-batch_size = 16
-optimizer = "adamw"
-lr = 2e-3
-precision = "fp32"
-device = "cuda"
-log_every = 1
-checkpoint_every = 6
 """
+TEXTS += TRAINING.format(batch=16, optimizer="adamw", lr=2e-3)
 
 SOUNDS = """\
 schema = 1
@@ -127,23 +118,10 @@ use = "audio_cnn"
 width = 64
 dropout = 0.0
 
-[projector]
-hidden = 32
-width = 16
-
 [loss]
 use = "nt_xent"
-
-[train]
-steps = 12
-batch_size = 16
-optimizer = "adamw"
-lr = 1e-3
-precision = "fp32"
-device = "cuda"
-log_every = 1
-checkpoint_every = 6
 """
+SOUNDS += TRAINING.format(batch=16, optimizer="adamw", lr=1e-3)
 
 EVERY_EVALUATOR = """
 [[evaluate]]
