@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import csv
+import dataclasses
+import inspect
 import json
 
 import numpy as np
@@ -13,7 +17,7 @@ from coview_text.datasets.folder import TextFolder
 from coview_text.datasets.lee import Lee
 from coview_text.datasets.lines import TextLines
 from coview_text.datasets.orange_text import R8, R52, Newsgroups
-from coview_text.datasets.scipy_docs import TOPICS, SciPyDocs
+from coview_text.datasets.scipy_docs import TOPICS, SciPyDocs, _documented
 from coview_text.datasets.table import TextTable
 from coview_text.datasets.vader import VaderSnippets
 from coview_text.datasets.wordsim import WordSim353
@@ -239,6 +243,13 @@ def test_folders_that_cannot_be_used_are_refused(tmp_path, files, says):
 
 
 # ---- shipped and fetched -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", [argparse, dataclasses, inspect, json.decoder])
+def test_docstrings_are_found_in_the_order_of_a_walk_through_everything(module):
+    tree = ast.parse(inspect.getsource(module))
+    walked = [node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
+    assert list(_documented(tree)) == walked
 
 
 def test_scipys_documentation_is_real_text_in_balanced_splits():
