@@ -69,7 +69,7 @@ def _paragraphs(topic: str) -> Iterator[tuple[str, str]]:
 
 
 def _documented(module: ast.Module) -> Iterator[ast.Module | ast.ClassDef | ast.FunctionDef]:
-    """What may have a docstring, in the order of ``ast.walk``, which looks into expressions too and takes far longer."""
+    """What may have a docstring, in the order of ``ast.walk``, which takes far longer, as it looks into expressions."""
     waiting: deque[ast.AST] = deque([module])
     while waiting:
         node = waiting.popleft()
