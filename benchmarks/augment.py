@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measuring import now
 from torch import Tensor
 
 import coview
@@ -145,10 +146,7 @@ def batches(side: int, rounds: int, device: torch.device) -> None:
         ways["kornia, a batch"] = lambda _: kornia(x.float() / 255)
 
     def clock() -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-            return time.perf_counter()
-        return time.thread_time()
+        return now(device) if device.type == "cuda" else time.thread_time()
 
     show(
         f"batches of {len(x)} on {device}, {side} pixels",

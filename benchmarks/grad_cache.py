@@ -2,7 +2,7 @@
 
 A batch of 4,096 samples, two views each, in one piece and in parts; beside them the plain step on a batch of the size
 of a part, whose memory the cache is to have. Time is the fastest of rounds that take turns; memory is the peak beyond
-what was there before the step, each in a process of its own.
+what was there before the step, each in a process of its own on a CPU.
 
     python benchmarks/grad_cache.py [--batch 4096] [--rows 64] [--rounds 3] [--device cpu]
 """
@@ -10,12 +10,10 @@ what was there before the step, each in a process of its own.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from functools import partial
 
 import torch
-from measuring import added_to_peak, now, where
+from measuring import added_to_peak, added_to_peak_apart, now, where
 
 import coview
 from coview.data.batch import Batch
@@ -81,11 +79,8 @@ def main() -> None:
     print(f"{'':28}{'µs a sample':>12}{'ratio':>8}{'MiB of a step':>15}")
     for name, values in found.items():
         batch_size, rows = ways[name]
-        if args.device.type == "cuda":
-            mib = added_to_peak(partial(take, *steps[name], args.rounds + 1), args.device)
-        else:
-            command = [sys.executable, sys.argv[0], "--memory-of", str(batch_size), str(rows or 0)]
-            mib = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        again = partial(take, *steps[name], args.rounds + 1)
+        mib = added_to_peak_apart(again, args.device, ["--memory-of", str(batch_size), str(rows or 0)])
         print(f"{name:28}{min(values):12.0f}{min(values) / plain:8.2f}{mib:15.0f}")
 
 

@@ -1,7 +1,8 @@
 """Exact nearest neighbours beside the bare matrix product and the peers: time and memory beyond the features.
 
 Ours and the bare matrix product take turns, so that what else the machine does hits both alike. The ratio is of the
-fastest rounds, as other work only ever adds time. Memory is measured in a process of its own for each contender.
+fastest rounds, as other work only ever adds time. Memory is measured in a process of its own for each contender
+on a CPU.
 
     python benchmarks/knn.py [--queries 10000] [--bank 50000] [--width 512] [--k 20] [--rounds 5] [--without-peers]
         [--device cpu]
@@ -11,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable
 
 import torch
-from measuring import added_to_peak, now, where
+from measuring import added_to_peak, added_to_peak_apart, now, where
 
 
 def features(args: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -118,11 +118,7 @@ def main() -> None:
     print(f"{args.queries} queries, bank of {args.bank}, width {args.width}, k {args.k}; {where(args.device)}")
     print(f"{'':32}{'fastest':>9}{'median':>9}{'ratio':>8}{'MiB beyond the features':>26}")
     for name in [*alternating, *peers]:
-        if args.device.type == "cuda":
-            mib = added_to_peak(runs[name], args.device)
-        else:
-            command = [sys.executable, *sys.argv, "--memory-of", name]
-            mib = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        mib = added_to_peak_apart(runs[name], args.device, [*sys.argv[1:], "--memory-of", name])
         fastest, median = min(seconds[name]), statistics.median(seconds[name])
         print(f"{name:32}{fastest:8.3f}s{median:8.3f}s{fastest / bare:8.2f}{mib:26.0f}")
 

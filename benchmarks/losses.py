@@ -15,15 +15,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from measuring import added_to_peak, now, where
+from measuring import added_to_peak, added_to_peak_apart, now, where
 from torch import Tensor
 from torch.nn import functional
 
@@ -214,11 +212,8 @@ def measure(name: str, seconds: float, device: torch.device) -> None:
     reference = min(times[case.ratio_to])
     print(f"{name:26}{'fastest':>11}{'median':>11}{'speed':>8}{'MiB':>7}")
     for contender, found in times.items():
-        if device.type == "cuda":
-            mib = added_to_peak(partial(call, losses[contender], z_VND), device)
-        else:
-            command = [sys.executable, __file__, "--only", name, "--memory-of", contender]
-            mib = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        again = partial(call, losses[contender], z_VND)
+        mib = added_to_peak_apart(again, device, ["--only", name, "--memory-of", contender])
         fastest, median = (f"{1e3 * value:.2f} ms" for value in (min(found), statistics.median(found)))
         print(
             f"  {contender:24}{fastest:>11}{median:>11}{reference / min(found):8.2f}{mib:7.0f}",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -34,6 +36,14 @@ def added_to_peak(run: Callable[[], object], device: torch.device) -> float:
     resident = _resident_mib("VmRSS")
     run()
     return _resident_mib("VmHWM") - resident
+
+
+def added_to_peak_apart(run: Callable[[], object], device: torch.device, arguments: Sequence[str]) -> float:
+    """The same; on a CPU by this script with other arguments, which prints it, as nothing else has been done there."""
+    if device.type == "cuda":
+        return added_to_peak(run, device)
+    command = [sys.executable, sys.argv[0], *arguments]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def _resident_mib(what: str) -> float:

@@ -149,13 +149,34 @@ def start(tmp_path):
     return start
 
 
+TOPICS = {"sea": "wave ship sail storm fish harbour tide", "kitchen": "pan bread oven salt soup knife butter"}
+
+
+@pytest.fixture
+def two_topics(tmp_path: Path) -> Path:
+    """A table of sixty texts, in the columns text and kind."""
+    lines = ["text,kind"]
+    for number in range(60):
+        kind = ("sea", "kitchen")[number % 2]
+        words = TOPICS[kind].split()
+        lines.append(" ".join(words[(number * k) % 7] for k in range(1, 7)) + f" number{number},{kind}")
+    (tmp_path / "texts.csv").write_text("\n".join(lines))
+    return tmp_path / "texts.csv"
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device")
+
+
 @pytest.fixture
 def gpu():
     """The CUDA device, for what is marked gpu."""
     import torch
 
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     return torch.device("cuda")
 
 

@@ -14,9 +14,9 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 import coview
+from coview_image.constants import LUMA, constant
 from coview_image.opencv import cv2
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, which OpenCV, Pillow and Albumentations use as well
 _RAW_SIDE = 32
 _SHOWN_SIDE = 96
 _MARGIN = 2
@@ -53,9 +53,8 @@ class ImageModality:
         self.mean = _per_channel("mean", mean, channels)
         self.std = _per_channel("std", std, channels)
         # (x / 255 - mean) / std as one product and one difference
-        scale = torch.tensor([1 / value for value in self.std]).view(1, channels, 1, 1)
-        shift = torch.tensor([m / s for m, s in zip(self.mean, self.std, strict=True)]).view(1, channels, 1, 1)
-        self._on_device = {torch.device("cpu"): (scale, shift)}
+        self._scale = tuple(1 / value for value in self.std)
+        self._shift = tuple(m / s for m, s in zip(self.mean, self.std, strict=True))
 
     def collate(self, values: Sequence[np.ndarray], /) -> Tensor:
         """A normalised float32 batch of shape (N, channels, height, width).
@@ -85,15 +84,8 @@ class ImageModality:
     def finish(self, batch: Tensor, /) -> Tensor:
         """The batch normalised: float32."""
         x_NCHW = batch.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-        scale, shift = self._scale_and_shift(batch.device)
+        scale, shift = (constant(values, batch.device).view(-1, 1, 1) for values in (self._scale, self._shift))
         return x_NCHW.mul_(scale / 255 if batch.dtype == torch.uint8 else scale).sub_(shift)
-
-    def _scale_and_shift(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Kept on every device, since bringing them to a GPU makes it wait."""
-        if device not in self._on_device:
-            scale, shift = self._on_device[torch.device("cpu")]
-            self._on_device[device] = scale.to(device), shift.to(device)
-        return self._on_device[device]
 
     def describe(self, value: np.ndarray, /) -> str:
         """Such as ``28×28 RGB, uint8``: width × height, colour, type."""
@@ -196,7 +188,7 @@ def _per_channel(name: str, values: tuple[float, ...], channels: int) -> tuple[f
     if len(values) == 1:
         return values * channels
     if len(values) == 3 and channels == 1:
-        return (sum(weight * value for weight, value in zip(_LUMA, values, strict=True)),)
+        return (sum(weight * value for weight, value in zip(LUMA, values, strict=True)),)
     raise ValueError(f"{name} has to have one number or one for each of the {channels} channels, got {len(values)}")
 
 
@@ -208,7 +200,7 @@ def _as_channels(pictures: np.ndarray, channels: int) -> np.ndarray:
         return pictures
     if channels == 3:
         return np.repeat(pictures, 3, axis=-1)
-    luma = pictures @ np.asarray(_LUMA, dtype=np.float32)
+    luma = pictures @ np.asarray(LUMA, dtype=np.float32)
     return (luma.round() if pictures.dtype == np.uint8 else luma).astype(pictures.dtype)[..., None]
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import in_full_precision, no_autocast
-from coview_losses.pairs import refuse_one_teacher_view, view_pairs
+from coview_losses.pairs import cross_entropy_of_pairs, refuse_one_teacher_view
 
 Temperature = Annotated[float, Ge(0.01), Le(1)]
 
@@ -66,8 +66,7 @@ class DINO(nn.Module):
             center_D = self.center_D.to(teacher_GND.dtype)
             target_GAD = ((teacher_GND[:, views.anchors] - center_D) / temperature).softmax(-1)
             log_p_VAD = student_VAD.log_softmax(-1)
-            pairs = view_pairs(len(student_VAD), len(target_GAD))
-            loss = -torch.stack([(target_GAD[g] * log_p_VAD[v]).sum(-1).mean() for v, g in pairs]).mean()
+            loss = cross_entropy_of_pairs(target_GAD.unbind(), log_p_VAD)
             entropy = -(target_GAD * target_GAD.clamp_min(1e-12).log()).sum(-1).mean()
             if self.training:
                 self.center_D.lerp_(teacher_GND.mean((0, 1)).to(self.center_D.dtype), 1 - self.center_momentum)

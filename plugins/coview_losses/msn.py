@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
-from coview_losses.pairs import refuse_one_teacher_view, view_pairs
+from coview_losses.pairs import cross_entropy_of_pairs, refuse_one_teacher_view
 from coview_losses.swav import sinkhorn
 
 
@@ -68,9 +68,7 @@ class MSN(nn.Module):
             with torch.no_grad():
                 sharp_GNK = unit_rows(views.teacher) @ unit_KD.T / (self.temperature * self.sharpening)
                 targets = [self._target(sharp_NK)[views.anchors] for sharp_NK in sharp_GNK]
-            log_p_VAK = log_p_VNK[:, views.anchors]
-            pairs = view_pairs(len(log_p_VAK), len(targets))
-            cross_entropy = -torch.stack([(targets[g] * log_p_VAK[v]).sum(-1).mean() for v, g in pairs]).mean()
+            cross_entropy = cross_entropy_of_pairs(targets, log_p_VNK[:, views.anchors])
             log_mean_K = log_p_VNK.flatten(0, 1).logsumexp(0) - math.log(log_p_VNK.shape[0] * log_p_VNK.shape[1])
             entropy = -(log_mean_K.exp() * log_mean_K).sum()
         return {

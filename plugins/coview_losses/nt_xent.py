@@ -123,7 +123,7 @@ def _positives(
     with torch.device("cpu"), torch.inference_mode(False):
         differs_VG = torch.arange(V)[:, None] != torch.arange(G)
         view_P, anchor_P, other_P = differs_VG[:, None].expand(V, len(rows), G).nonzero().unbind(1)
-        column_P = other_P * N + torch.arange(N)[rows.start : rows.stop : rows.step][anchor_P]
+        column_P = other_P * N + torch.arange(rows.start, rows.stop, rows.step)[anchor_P]
         no_positive_VAK = torch.ones(V, len(rows), G * N + Q, dtype=torch.bool)
         no_positive_VAK[view_P, anchor_P, column_P] = False
         place_P = (view_P * len(rows) + anchor_P) * (G * N + Q) + column_P

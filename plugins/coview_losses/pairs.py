@@ -10,7 +10,7 @@ way), ``cross_entropy_between_views`` and ``between_views`` one pair of views at
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -63,6 +63,17 @@ def are_the_same_rows(student_VND: Tensor, teacher_GND: Tensor) -> bool:
 def view_pairs(views: int, others: int) -> list[tuple[int, int]]:
     """Every view with every other one that is not the same picture."""
     return [(view, other) for view in range(views) for other in range(others) if view != other]
+
+
+def cross_entropy_of_pairs(target_GAK: Sequence[Tensor], log_p_VAK: Tensor) -> Tensor:
+    """The mean cross-entropy of each view's distribution against each target that is not the same picture's.
+
+    Args:
+        target_GAK: Distributions, without gradient.
+        log_p_VAK: Logarithms of distributions.
+    """
+    pairs = view_pairs(len(log_p_VAK), len(target_GAK))
+    return -torch.stack([(target_GAK[g] * log_p_VAK[v]).sum(-1).mean() for v, g in pairs]).mean()
 
 
 def unordered_view_pairs(views: coview.Views) -> list[tuple[int, int]]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
-from coview_losses.pairs import refuse_one_teacher_view, view_pairs
+from coview_losses.pairs import cross_entropy_of_pairs, refuse_one_teacher_view
 
 
 def sinkhorn(scores_NK: Tensor, eps: float, iterations: int) -> Tensor:
@@ -84,5 +84,4 @@ class SwAV(nn.Module):
                     sinkhorn(torch.cat([z_ND, *rows_KD]) @ unit_KD.T, self.eps, self.iterations)[:N][views.anchors]
                     for z_ND in unit_rows(views.teacher)
                 ]
-            pairs = view_pairs(len(log_p_VAK), len(codes))
-            return -torch.stack([(codes[g] * log_p_VAK[v]).sum(-1).mean() for v, g in pairs]).mean()
+            return cross_entropy_of_pairs(codes, log_p_VAK)

@@ -9,7 +9,8 @@ from scipy import stats
 
 import coview
 from coview.data import batch_rng
-from coview.data.batch_rng import BatchRng, DrawsAhead, DrawsOfBatch
+from coview.data.batch_rng import BatchRng
+from coview.data.draws_ahead import DrawsAhead, DrawsOfBatch
 from coview.data.philox import philox
 
 
@@ -162,7 +163,6 @@ def test_it_is_public():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_draws_the_same():
     ids = torch.arange(1000) * 2**40
     here, there = BatchRng(5, 6, ids, (0, 1), 2), BatchRng(5, 6, ids.cuda(), (0, 1), 2)

@@ -139,7 +139,6 @@ def test_a_loader_that_is_left_leaves_its_batches():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_pinned_batches_are_the_same():
     maker = ViewMaker(0, ("image", "image"), [[], []], 2)
     batches = RankBatches(Order(240, 20, 0), 0, 30)

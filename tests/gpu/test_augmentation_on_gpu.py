@@ -8,8 +8,9 @@ import torch
 
 import coview
 from coview.data.batch import Batch, map_tensors
-from coview.data.batch_rng import BatchRng, DrawsAhead
+from coview.data.batch_rng import BatchRng
 from coview.data.building import BatchStep
+from coview.data.draws_ahead import DrawsAhead
 from coview.model.batch_augment import BatchAugment
 
 pytestmark = pytest.mark.gpu

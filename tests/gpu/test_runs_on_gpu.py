@@ -149,17 +149,10 @@ size = 100
 
 
 @pytest.fixture
-def data(tmp_path):
-    """Texts of two topics, and sounds of two pitches."""
+def sounds(tmp_path):
+    """Folders of sounds of two pitches."""
     import soundfile
 
-    topics = {"sea": "wave ship sail storm fish harbour tide", "kitchen": "pan bread oven salt soup knife butter"}
-    lines = ["text,kind"]
-    for number in range(60):
-        kind = ("sea", "kitchen")[number % 2]
-        words = topics[kind].split()
-        lines.append(" ".join(words[(number * k) % 7] for k in range(1, 7)) + f" number{number},{kind}")
-    (tmp_path / "texts.csv").write_text("\n".join(lines))
     draw = np.random.default_rng(0)
     for row in range(60):
         for split in ("train", "test"):
@@ -168,15 +161,14 @@ def data(tmp_path):
             path = tmp_path / "sounds" / split / ("low", "high")[row % 2] / f"{row}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, sound, 16000)
-    return tmp_path
 
 
 @pytest.fixture
-def run(write_recipe, tmp_path, data, gpu):
+def run(write_recipe, tmp_path, two_topics, sounds, gpu):
     """Runs a recipe with some values set."""
 
     def run(text, *, more="", name="run", **sets):
-        path = write_recipe(text.replace("{folder}", str(data)) + more)
+        path = write_recipe(text.replace("{folder}", str(tmp_path)) + more)
         overrides = {key.replace("__", "."): value for key, value in sets.items()}
         return coview.run(
             coview.load_recipe(path, overrides={"name": name, **overrides}), tmp_path / "runs", quiet=True

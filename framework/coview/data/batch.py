@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -94,6 +94,15 @@ def select_samples(inputs: Any, samples: int, rows: Any) -> Any:
         return by_view[:, rows].flatten(0, 1)
 
     return map_tensors(select, inputs)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What a modality's batch consists of: its tensors, and whatever else is in its mappings."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from leaves(item)
+    else:
+        yield value
 
 
 def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:

@@ -6,7 +6,7 @@ on their order: not on the number of ranks, nor on where a run was resumed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -18,7 +18,7 @@ from coview.data.rng import Rng
 _STREAM_OF_BATCHES = 2**64 - 2
 """In place of a sample id, which is below 2**63, in the key of the generator that makes a view's key."""
 
-_WORDS = 4
+WORDS = 4
 """Of a block, which is what Philox draws at a time."""
 
 
@@ -28,7 +28,7 @@ class BatchRng:
     A call moves on to fresh numbers; the same calls in the same order draw the same.
 
     Attributes:
-        ids: ``(rows,)`` int64, the sample of each row.
+        blocks: How many blocks of four numbers each row has drawn.
 
     Args:
         seed: The run's seed.
@@ -51,10 +51,15 @@ class BatchRng:
         ahead: Tensor | None = None,
         no_more: bool = False,
     ) -> None:
-        self.ids = ids_N.repeat(len(views))
         self._of = seed, epoch, ids_N, tuple(views), position
         self._ahead, self._no_more = ahead, no_more
-        self._block = 0
+        self.blocks = 0
+
+    @property
+    def ids(self) -> Tensor:
+        """``(rows,)`` int64, the sample of each row."""
+        _, _, ids_N, views, _ = self._of
+        return ids_N.repeat(len(views))
 
     @property
     def views(self) -> Tensor:
@@ -65,17 +70,13 @@ class BatchRng:
     @property
     def rows(self) -> int:
         """How many rows the batch has."""
-        return len(self.ids)
+        _, _, ids_N, views, _ = self._of
+        return len(views) * len(ids_N)
 
     @property
     def device(self) -> torch.device:
         """The batch's."""
-        return self.ids.device
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks of four numbers each row has drawn."""
-        return self._block
+        return self._of[2].device
 
     def uniform(self, k: int = 1, low: float = 0.0, high: float = 1.0) -> Tensor:
         """``(rows, k)`` numbers from ``low`` to ``high``, the latter excluded: float32, of 24 bits each."""
@@ -96,90 +97,17 @@ class BatchRng:
 
     def _unit(self, k: int) -> Tensor:
         """``(rows, k)`` from 0 to 1, the latter excluded."""
-        first, blocks = self._block, -(-k // _WORDS)
-        self._block += blocks
-        if self._ahead is not None and self._block * _WORDS <= self._ahead.shape[1]:
-            return self._ahead[:, first * _WORDS :][:, :k]
+        first = self.blocks
+        self.blocks += -(-k // WORDS)
+        if self._ahead is not None and self.blocks * WORDS <= self._ahead.shape[1]:
+            return self._ahead[:, first * WORDS :][:, :k]
         if self._no_more:
             raise RuntimeError("an augmentation that is replayable draws as much for every batch of one shape")
         seed, epoch, ids_N, views, position = self._of
-        return _draw(seed, epoch, ids_N, views, ((position, first, first + blocks),))[:, :k]
+        return draw(seed, epoch, ids_N, views, ((position, first, self.blocks),))[:, :k]
 
 
-Ahead = Mapping[tuple[int, ...], Mapping[int, Tensor]]
-"""What was drawn ahead, by views and position."""
-
-
-class DrawsAhead:
-    """Draws together what the steps of a pipeline drew for the batch before.
-
-    On a GPU a draw costs some eighty kernels, however few its numbers are.
-
-    Args:
-        seed: The run's seed.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._blocks: dict[tuple[int, ...], dict[int, int]] = {}
-
-    def of_batch(self, epoch: int, ids_N: Tensor) -> DrawsOfBatch:
-        """For one batch.
-
-        Args:
-            epoch: Counted from 0.
-            ids_N: The samples of the batch, int64, on its device.
-        """
-        return DrawsOfBatch(self._seed, epoch, ids_N, self._ahead(epoch, ids_N))
-
-    def note(self, draws: DrawsOfBatch) -> None:
-        """Takes what was drawn for a batch for what will be drawn for the next."""
-        self._blocks = {}
-        for (views, position), rng in draws.made.items():
-            if rng.blocks:
-                self._blocks.setdefault(views, {})[position] = rng.blocks
-
-    def _ahead(self, epoch: int, ids_N: Tensor) -> Ahead:
-        found: dict[tuple[int, ...], dict[int, Tensor]] = {}
-        for views, blocks in self._blocks.items():
-            parts = tuple((position, 0, count) for position, count in blocks.items())
-            drawn = _draw(self._seed, epoch, ids_N, views, parts)
-            of_steps = drawn.split([count * _WORDS for count in blocks.values()], dim=1)
-            found[views] = dict(zip(blocks, of_steps, strict=True))
-        return found
-
-
-class DrawsOfBatch:
-    """The generators of a pipeline's steps for one batch.
-
-    Attributes:
-        epoch, ids: Of the batch.
-        ahead: What was drawn ahead.
-        made: The generators that were asked for, by views and position.
-
-    Args:
-        seed: The run's seed.
-        epoch: Counted from 0.
-        ids_N: The samples of the batch.
-        ahead: What was drawn ahead.
-        no_more: Whether to draw nothing but that.
-    """
-
-    def __init__(self, seed: int, epoch: int, ids_N: Tensor, ahead: Ahead, *, no_more: bool = False) -> None:
-        self._seed = seed
-        self._no_more = no_more
-        self.epoch, self.ids, self.ahead = epoch, ids_N, ahead
-        self.made: dict[tuple[tuple[int, ...], int], BatchRng] = {}
-
-    def rng(self, views: tuple[int, ...], position: int) -> BatchRng:
-        """The generator of a step for some of the views: the numbers of any other :class:`BatchRng` of its own."""
-        ahead = self.ahead.get(views, {}).get(position)
-        found = BatchRng(self._seed, self.epoch, self.ids, views, position, ahead=ahead, no_more=self._no_more)
-        self.made[views, position] = found
-        return found
-
-
-def _draw(
+def draw(
     seed: int, epoch: int, ids_N: Tensor, views: tuple[int, ...], parts: tuple[tuple[int, int, int], ...]
 ) -> Tensor:
     """``(len(views) · N, 4 · blocks)`` numbers from 0 to 1, the latter excluded, for some blocks of some positions.

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from coview.data.batch import Batch, map_tensors, select_samples
-from coview.data.batch_rng import BatchRng, DrawsAhead, DrawsOfBatch
+from coview.data.batch_rng import BatchRng
 from coview.data.building import BatchStep, build_batch_steps, build_modalities, finishes_on_device
 from coview.data.contracts import BatchAugmentation
+from coview.data.draws_ahead import DrawsAhead, DrawsOfBatch
 from coview.errors import CoviewError
 from coview.model.gather import gather_rows, row_counts, several_ranks
 from coview.model.replay import Replay
@@ -48,7 +49,7 @@ class BatchAugment(nn.Module):
         self._draws = DrawsAhead(seed)
         self._steps = tuple(steps)
         self._is_replayable = bool(steps) and all(
-            getattr(step.augmentation, "replayable", False) and not _has_state(step.augmentation) for step in steps
+            getattr(step.augmentation, "replayable", False) and not has_state(step.augmentation) for step in steps
         )
         self._replay = Replay(self._with_drawn)
         self._views = {
@@ -115,7 +116,7 @@ class BatchAugment(nn.Module):
         ]
 
     def _called(self, step: BatchStep, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
-        if several_ranks() and _has_state(step.augmentation):
+        if several_ranks() and has_state(step.augmentation):
             return self._called_on_all(step, views, value, draws)
         return step.augmentation(value, draws.rng(views, step.position))
 
@@ -153,7 +154,8 @@ def build_batch_augment(recipe: Recipe, registry: Registry, encoders: Mapping[st
     return BatchAugment(recipe.seed, steps, recipe.view_modalities, recipe.global_views, finish)
 
 
-def _has_state(augmentation: BatchAugmentation) -> bool:
+def has_state(augmentation: BatchAugmentation) -> bool:
+    """Whether it keeps something from batch to batch, in its buffers."""
     return isinstance(augmentation, nn.Module) and next(augmentation.buffers(), None) is not None
 
 

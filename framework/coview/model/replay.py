@@ -6,14 +6,14 @@ recording of all of them is started at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from coview.data.batch import map_tensors
+from coview.data.batch import leaves, map_tensors
 
 _MOST = 4
 """Recordings kept, each with memory of its own."""
@@ -55,7 +55,7 @@ class _Recording:
     made: Any
 
     def replay(self, value: Any) -> Any:
-        for kept, new in zip(_leaves(self.given), _leaves(value), strict=True):
+        for kept, new in zip(leaves(self.given), leaves(value), strict=True):
             kept.copy_(new)
         self.graph.replay()
         return map_tensors(torch.clone, self.made)
@@ -70,17 +70,9 @@ def _record(work: Callable[[Any], Any], value: Any) -> _Recording:
     return _Recording(graph, given, made)
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _leaves(item)
-    else:
-        yield value
-
-
 def _shapes(value: Any) -> Hashable:
     """What two inputs of one recording have in common; None for one with something in it that is no tensor."""
-    leaves = list(_leaves(value))
-    if not all(isinstance(leaf, Tensor) for leaf in leaves):
+    parts = list(leaves(value))
+    if not all(isinstance(part, Tensor) for part in parts):
         return None
-    return tuple((leaf.shape, leaf.stride(), leaf.dtype, leaf.device) for leaf in leaves)
+    return tuple((part.shape, part.stride(), part.dtype, part.device) for part in parts)

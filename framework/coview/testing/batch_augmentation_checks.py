@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from coview.data.batch import map_tensors, select_samples
+from coview.data.batch import leaves, map_tensors, select_samples
 from coview.data.batch_rng import BatchRng
 from coview.data.same import distinct, same
+from coview.model.batch_augment import has_state
+from coview.testing.augmentation_checks import DRAWS
 from coview.testing.conformance import Problems
 from coview.testing.global_generators import outcomes_by_global_seed
-
-DRAWS = 24
-"""Keys among which a random augmentation has to draw more than one thing."""
 
 TOLERANCE = 1e-5
 """Relative: what the size of a batch may change, as sums are taken in another order."""
@@ -82,7 +81,7 @@ def depends_on_its_keys_alone(tested: BatchAugmentationUnderTest) -> Problems:
     expected = tested.outcome(tested.fresh())
     if not same(expected, tested.outcome(tested.fresh())):
         yield "by a new instance the batch comes out differently at the same keys"
-    if _has_state(tested.fresh()):
+    if has_state(tested.fresh()):
         return
     augmentation = tested.fresh()
     tested.outcome(augmentation, epoch=3, first_sample=80)
@@ -149,7 +148,7 @@ def is_as_replayable_as_it_says(tested: BatchAugmentationUnderTest) -> Problems:
     augmentation = tested.fresh()
     if not getattr(augmentation, "replayable", False):
         return
-    if _has_state(augmentation):
+    if has_state(augmentation):
         yield "it is replayable, and has state, which a recording does not know"
     blocks = []
     for first_sample in range(5, 5 + DRAWS * tested.samples, tested.samples):
@@ -180,23 +179,11 @@ BATCH_AUGMENTATION_CHECKS: Mapping[str, Callable[[BatchAugmentationUnderTest], P
 
 
 def _tensors(value: Any) -> list[Tensor]:
-    return list(_each_tensor(value))
-
-
-def _each_tensor(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _each_tensor(item)
+    return [leaf for leaf in leaves(value) if isinstance(leaf, Tensor)]
 
 
 def _copied(value: Any) -> Any:
     return map_tensors(torch.clone, value)
-
-
-def _has_state(augmentation: Any) -> bool:
-    return isinstance(augmentation, nn.Module) and next(augmentation.buffers(), None) is not None
 
 
 def _is_close(found: Any, wanted: Any) -> bool:

@@ -64,18 +64,6 @@ checkpoint_every = 4
 use = "knn"
 k = 3
 """
-TOPICS = {"sea": "wave ship sail storm fish harbour tide", "kitchen": "pan bread oven salt soup knife butter"}
-
-
-@pytest.fixture
-def table(tmp_path) -> Path:
-    lines = ["text,kind"]
-    for number in range(60):
-        kind = ("sea", "kitchen")[number % 2]
-        words = TOPICS[kind].split()
-        lines.append(" ".join(words[(number * k) % 7] for k in range(1, 7)) + f" number{number},{kind}")
-    (tmp_path / "t.csv").write_text("\n".join(lines))
-    return tmp_path / "t.csv"
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -89,10 +77,10 @@ def test_the_recipe_that_needs_no_download_can_be_built(registry):
     assert "projections 2 × 4 × 64" in try_out(recipe, registry)
 
 
-def test_a_run_from_texts_to_an_exported_encoder(write_recipe, table, registry, tmp_path):
+def test_a_run_from_texts_to_an_exported_encoder(write_recipe, two_topics, registry, tmp_path):
     found = []
     for workers in (0, 2):
-        path = write_recipe(RECIPE.format(path=table, workers=workers))
+        path = write_recipe(RECIPE.format(path=two_topics, workers=workers))
         run = coview.run(
             coview.load_recipe(path, registry=registry), tmp_path / f"runs{workers}", registry=registry, quiet=True
         )
@@ -104,7 +92,7 @@ def test_a_run_from_texts_to_an_exported_encoder(write_recipe, table, registry, 
     loaded = coview.load_run(run.path, registry=registry)
     assert torch.equal(coview.embed(loaded), found[0])
     _, lines = coview.export(loaded, out=tmp_path / "export")
-    dataset = registry.build("dataset", "text_table", supplied={"split": "test"}, path=str(table), label="kind")
+    dataset = registry.build("dataset", "text_table", supplied={"split": "test"}, path=str(two_topics), label="kind")
     scope = {"texts": [dataset[index]["text"] for index in range(len(dataset))]}
     with torch.no_grad():
         exec(lines, scope)
@@ -115,17 +103,17 @@ def test_a_run_from_texts_to_an_exported_encoder(write_recipe, table, registry, 
     assert "**" in preview_of(run.path), "the previews mark what differs"
 
 
-def test_mteb_takes_what_is_exported(write_recipe, table, registry, tmp_path):
+def test_mteb_takes_what_is_exported(write_recipe, two_topics, registry, tmp_path):
     mteb = pytest.importorskip("mteb", reason="mteb is not installed")
     from datasets import Dataset
     from mteb.models import SentenceTransformerEncoderWrapper
     from torch.utils.data import DataLoader
 
-    recipe = coview.load_recipe(write_recipe(RECIPE.format(path=table, workers=0)), registry=registry)
+    recipe = coview.load_recipe(write_recipe(RECIPE.format(path=two_topics, workers=0)), registry=registry)
     run = coview.run(recipe, tmp_path / "runs", registry=registry, quiet=True)
     folder, _ = coview.export(run, to="sentence-transformers")
     model = SentenceTransformerEncoderWrapper(str(folder), device="cpu")
-    dataset = registry.build("dataset", "text_table", supplied={"split": "test"}, path=str(table), label="kind")
+    dataset = registry.build("dataset", "text_table", supplied={"split": "test"}, path=str(two_topics), label="kind")
     texts = Dataset.from_dict({"text": [dataset[index]["text"] for index in range(len(dataset))]})
     task = mteb.get_task("Banking77Classification").metadata
     found = model.encode(DataLoader(texts, batch_size=4), task_metadata=task, hf_split="test", hf_subset="default")

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 import coview
-from coview_image.augment.batched.rows import LUMA, as_float, change_rows, constant
+from coview_image.augment.batched.rows import as_float, change_rows
+from coview_image.constants import LUMA, constant
 
 _BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = range(4)
 

@@ -7,7 +7,8 @@ from typing import ClassVar
 from torch import Tensor
 
 import coview
-from coview_image.augment.batched.rows import LUMA, as_float, change_rows, constant
+from coview_image.augment.batched.rows import as_float, change_rows
+from coview_image.constants import LUMA, constant
 
 
 class RandomGrayscaleOfBatch:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 
 import torch
 from torch import Tensor
-
-LUMA = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, as OpenCV and the image modality have it."""
 
 _CACHED = 2**18
 """Numbers of a picture's rows that a CPU works on at a time, so that they stay in its cache."""
@@ -20,12 +16,6 @@ def as_float(x_RCHW: Tensor) -> Tensor:
     if x_RCHW.dtype == torch.uint8:
         return x_RCHW.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     return x_RCHW
-
-
-@cache
-def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """float32 on the device; kept there, since bringing it to a GPU makes it wait."""
-    return torch.tensor(values, device=device)
 
 
 def change_rows(change: Callable[..., Tensor], x: Tensor, *parameters: Tensor, drawn_R: Tensor | None = None) -> Tensor:

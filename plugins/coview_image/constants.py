@@ -1,0 +1,17 @@
+"""Numbers that pictures are computed with, on whatever device they are."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+LUMA = (0.299, 0.587, 0.114)
+"""ITU-R BT.601, which OpenCV, Pillow and Albumentations use as well."""
+
+
+@cache
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """float32 on the device; kept there for good, since bringing it to a GPU makes it wait."""
+    return torch.tensor(values, device=device)
