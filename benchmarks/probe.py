@@ -26,8 +26,8 @@ import torch
 from measuring import now, where
 from torch import Tensor
 
-from coview.evaluate.linear_probe import STRENGTHS
-from coview.evaluate.logistic import LogisticRegression, Weights
+from coview.builtin.evaluators.linear_probe import STRENGTHS
+from coview.builtin.evaluators.logistic import LogisticRegression, Weights
 
 
 def spectrum(samples: int, width: int, classes: int) -> tuple[Tensor, Tensor]:

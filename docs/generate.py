@@ -20,12 +20,13 @@ from pydantic_core import to_jsonable_python
 
 import coview
 from coview.plugins.component import KINDS, Component, Kind
+from coview.plugins.own_settings import OWN_SETTINGS, own_keys
 from coview.plugins.parameters import Parameter
 from coview.recipe import tables
 from coview.recipe.json_schema import recipe_schema
-from coview.recipe.merge import ALTERNATIVES, DEFAULT_USE, OWN_SETTINGS
+from coview.recipe.merge import ALTERNATIVES, DEFAULT_USE
 from coview.recipe.snapshot import NO_EFFECT_ON_RESULTS
-from coview.recipe.tables import TopTable, key_types
+from coview.recipe.tables import KIND_OF_TABLE, TopTable, key_types
 
 HERE = Path(__file__).resolve().parent
 
@@ -52,9 +53,6 @@ ABOUT: dict[Kind, str] = {
     "resource": "Files that other components need and that no wheel of coview carries. `coview data fetch NAME` brings "
     "them into the cache, once.",
 }
-
-KIND_OF_TABLE: dict[str, Kind] = {"data": "dataset", "augment": "augmentation", "evaluate": "evaluator"}
-"""Where a table is not called like the kind of component in it."""
 
 RECIPE_INTRO = """\
 # Recipe reference
@@ -118,10 +116,14 @@ def recipe_page(registry: coview.Registry) -> str:
         parts.append(f"## {title}\n\n{field.description}")
         parts += table_keys(name)
     unhashed = [f"`{'.'.join(path)}`" for path in NO_EFFECT_ON_RESULTS]
-    settings = [f"`{key}`" for key in OWN_SETTINGS["data"]]
+    settings = [
+        f"{', '.join(f'`{key}`' for key in keys)} of `{name}`"
+        for name, kind in KIND_OF_TABLE.items()
+        if (keys := own_keys(kind))
+    ]
     parts.append(
         TABLE_RULES.format(
-            own=f"; {', '.join(settings)} of `[data]` and `weight` of `[loss]` stay, which are coview's own",
+            own=f"; coview's own keys in it stay: {'; '.join(settings)}",
             alternatives="; ".join(
                 " and ".join(f"`{'.'.join((*path, name))}`" for name in names) for path, names in ALTERNATIVES.items()
             ),
@@ -135,7 +137,7 @@ def recipe_page(registry: coview.Registry) -> str:
 def table_keys(name: str) -> Iterator[str]:
     """The keys of one table: coview's own, and those of the component that it uses."""
     kind = KIND_OF_TABLE.get(name, name)
-    model = getattr(tables, f"{name.capitalize()}Table", None) or getattr(tables, f"{name.capitalize()}Settings", None)
+    model = getattr(tables, f"{name.capitalize()}Table", None) or OWN_SETTINGS.get(kind)
     if kind not in KINDS and model is None:
         raise SystemExit(f"docs/generate.py: nothing says what is in [{name}]")
     if kind in KINDS:

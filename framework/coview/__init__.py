@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from coview.data.augmentation import Augmentation as Augmentation
+    from coview.data.augmentation import BatchAugmentation as BatchAugmentation
     from coview.data.batch_rng import BatchRng as BatchRng
     from coview.data.cache import data_folder as data_folder
     from coview.data.class_folders import FileKind as FileKind
     from coview.data.class_folders import FileListing as FileListing
     from coview.data.class_folders import split_listing as split_listing
-    from coview.data.contracts import Augmentation as Augmentation
-    from coview.data.contracts import BatchAugmentation as BatchAugmentation
-    from coview.data.contracts import Dataset as Dataset
-    from coview.data.contracts import Modality as Modality
+    from coview.data.dataset import Dataset as Dataset
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
     from coview.data.hub_dataset import HubDataset as HubDataset
     from coview.data.hub_rows import HubRows as HubRows
-    from coview.data.pairs import Pairs as Pairs
+    from coview.data.judged_pairs import Pairs as Pairs
+    from coview.data.modality import Modality as Modality
     from coview.data.resources import resource_folder as resource_folder
     from coview.data.rng import Rng as Rng
     from coview.data.sample import Sample as Sample
@@ -36,24 +36,23 @@ if TYPE_CHECKING:
     from coview.errors import SampleError as SampleError
     from coview.errors import few as few
     from coview.evaluate.cka import cka as cka
-    from coview.evaluate.contracts import CrossModalEvaluator as CrossModalEvaluator
-    from coview.evaluate.contracts import EncoderEvaluator as EncoderEvaluator
-    from coview.evaluate.contracts import Evaluator as Evaluator
     from coview.evaluate.cross_modal_subject import CrossModalSubject as CrossModalSubject
     from coview.evaluate.encoder_subject import EncoderSubject as EncoderSubject
+    from coview.evaluate.evaluator import CrossModalEvaluator as CrossModalEvaluator
+    from coview.evaluate.evaluator import EncoderEvaluator as EncoderEvaluator
+    from coview.evaluate.evaluator import Evaluator as Evaluator
     from coview.evaluate.features import Features as Features
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.embed import embed as embed
     from coview.experiment.evaluate_encoder import evaluate_encoder as evaluate_encoder
-    from coview.experiment.evaluating import evaluate_run as evaluate_run
+    from coview.experiment.evaluators import evaluate_run as evaluate_run
     from coview.experiment.export import export as export
     from coview.experiment.run import Run as Run
     from coview.experiment.run import load_run as load_run
     from coview.experiment.run import run as run
-    from coview.model.contracts import Encoder as Encoder
-    from coview.model.encoding import Encoding as Encoding
-    from coview.model.needs import Needs as Needs
+    from coview.model.encoder import Encoder as Encoder
+    from coview.model.encoder import Encoding as Encoding
     from coview.model.views import Views as Views
     from coview.plugins.discovery import load_plugins as load_plugins
     from coview.plugins.hookspecs import API as API
@@ -64,36 +63,39 @@ if TYPE_CHECKING:
     from coview.plugins.model_source import folder_or_hub_id as folder_or_hub_id
     from coview.plugins.model_source import model_source as model_source
     from coview.plugins.nearest import did_you_mean as did_you_mean
+    from coview.plugins.registrar import Registrar as Registrar
     from coview.plugins.registry import Registry as Registry
     from coview.recipe.load import load_recipe as load_recipe
+    from coview.recipe.needs import Needs as Needs
     from coview.recipe.recipe import Recipe as Recipe
 
 _HOME = {
     "API": "coview.plugins.hookspecs",
-    "Augmentation": "coview.data.contracts",
-    "BatchAugmentation": "coview.data.contracts",
+    "Augmentation": "coview.data.augmentation",
+    "BatchAugmentation": "coview.data.augmentation",
     "BatchRng": "coview.data.batch_rng",
     "CoviewError": "coview.errors",
-    "CrossModalEvaluator": "coview.evaluate.contracts",
+    "CrossModalEvaluator": "coview.evaluate.evaluator",
     "CrossModalSubject": "coview.evaluate.cross_modal_subject",
-    "Dataset": "coview.data.contracts",
-    "Encoder": "coview.model.contracts",
-    "EncoderEvaluator": "coview.evaluate.contracts",
+    "Dataset": "coview.data.dataset",
+    "Encoder": "coview.model.encoder",
+    "EncoderEvaluator": "coview.evaluate.evaluator",
     "EncoderSubject": "coview.evaluate.encoder_subject",
-    "Encoding": "coview.model.encoding",
-    "Evaluator": "coview.evaluate.contracts",
+    "Encoding": "coview.model.encoder",
+    "Evaluator": "coview.evaluate.evaluator",
     "FeatureSplit": "coview.evaluate.features",
     "Features": "coview.evaluate.features",
     "FileKind": "coview.data.class_folders",
     "FileListing": "coview.data.class_folders",
     "HubDataset": "coview.data.hub_dataset",
     "HubRows": "coview.data.hub_rows",
-    "Modality": "coview.data.contracts",
+    "Modality": "coview.data.modality",
     "ModelSource": "coview.plugins.model_source",
-    "Needs": "coview.model.needs",
-    "Pairs": "coview.data.pairs",
+    "Needs": "coview.recipe.needs",
+    "Pairs": "coview.data.judged_pairs",
     "Recipe": "coview.recipe.recipe",
     "RecipeError": "coview.errors",
+    "Registrar": "coview.plugins.registrar",
     "Registry": "coview.plugins.registry",
     "Result": "coview.evaluate.result",
     "Rng": "coview.data.rng",
@@ -107,7 +109,7 @@ _HOME = {
     "did_you_mean": "coview.plugins.nearest",
     "embed": "coview.experiment.embed",
     "evaluate_encoder": "coview.experiment.evaluate_encoder",
-    "evaluate_run": "coview.experiment.evaluating",
+    "evaluate_run": "coview.experiment.evaluators",
     "export": "coview.experiment.export",
     "few": "coview.errors",
     "folder_or_hub_id": "coview.plugins.model_source",

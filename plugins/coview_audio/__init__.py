@@ -10,7 +10,7 @@ _BYOL_A = "arXiv:2103.06695"
 
 
 @coview.hookimpl
-def coview_register(registry: coview.Registry) -> None:
+def coview_register(registry: coview.Registrar) -> None:
     """Names every component of this plugin."""
     registry.modality(
         "audio",
@@ -23,7 +23,7 @@ def coview_register(registry: coview.Registry) -> None:
     _register_encoders(registry)
 
 
-def _register_datasets(registry: coview.Registry) -> None:
+def _register_datasets(registry: coview.Registrar) -> None:
     registry.dataset(
         "spoken_digits",
         "coview_audio.datasets.spoken_digits:SpokenDigits",
@@ -78,7 +78,7 @@ def _register_datasets(registry: coview.Registry) -> None:
     )
 
 
-def _register_augmentations(registry: coview.Registry) -> None:
+def _register_augmentations(registry: coview.Registrar) -> None:
     for name, target, summary, source in (
         ("random_excerpt", "random_excerpt:RandomExcerpt", "an excerpt at a random place", "arXiv:2010.10915"),
         ("add_noise", "add_noise:AddNoise", "white, coloured or recorded noise at a signal-to-noise ratio", ""),
@@ -131,7 +131,7 @@ def _register_augmentations(registry: coview.Registry) -> None:
     )
 
 
-def _register_encoders(registry: coview.Registry) -> None:
+def _register_encoders(registry: coview.Registrar) -> None:
     registry.encoder(
         "audio_cnn",
         "coview_audio.encoders.audio_cnn:AudioCNN",

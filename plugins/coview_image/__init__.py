@@ -10,7 +10,7 @@ _SIMCLR = "arXiv:2002.05709"
 
 
 @coview.hookimpl
-def coview_register(registry: coview.Registry) -> None:
+def coview_register(registry: coview.Registrar) -> None:
     """Names every component of this plugin."""
     registry.modality(
         "image",
@@ -24,7 +24,7 @@ def coview_register(registry: coview.Registry) -> None:
     _register_encoders(registry)
 
 
-def _register_datasets(registry: coview.Registry) -> None:
+def _register_datasets(registry: coview.Registrar) -> None:
     registry.dataset(
         "digits",
         "coview_image.datasets.digits:Digits",
@@ -75,7 +75,7 @@ def _register_datasets(registry: coview.Registry) -> None:
     )
 
 
-def _register_resources(registry: coview.Registry) -> None:
+def _register_resources(registry: coview.Registrar) -> None:
     registry.resource(
         "fashion_mnist",
         "coview_image.datasets.fashion_mnist:fetch",
@@ -86,7 +86,7 @@ def _register_resources(registry: coview.Registry) -> None:
     )
 
 
-def _register_augmentations(registry: coview.Registry) -> None:
+def _register_augmentations(registry: coview.Registrar) -> None:
     for name, target, summary, source in (
         (
             "random_resized_crop",
@@ -130,7 +130,7 @@ def _register_augmentations(registry: coview.Registry) -> None:
     )
 
 
-def _register_encoders(registry: coview.Registry) -> None:
+def _register_encoders(registry: coview.Registrar) -> None:
     for depth in (18, 34, 50):
         registry.encoder(
             f"resnet{depth}",

@@ -6,7 +6,7 @@ import coview
 
 
 @coview.hookimpl
-def coview_register(registry: coview.Registry) -> None:
+def coview_register(registry: coview.Registrar) -> None:
     """Registers the losses, and the head that one of them needs."""
     for name, attribute, summary, source in CONTRASTIVE + METRIC + STATISTICS + DISTILLATION:
         registry.loss(name, f"coview_losses.{name}:{attribute}", summary=summary, source=source)

@@ -10,7 +10,7 @@ _EDA = "arXiv:1901.11196"
 
 
 @coview.hookimpl
-def coview_register(registry: coview.Registry) -> None:
+def coview_register(registry: coview.Registrar) -> None:
     """Names every component of this plugin."""
     registry.modality(
         "text",
@@ -24,7 +24,7 @@ def coview_register(registry: coview.Registry) -> None:
     _register_encoders(registry)
 
 
-def _register_resources(registry: coview.Registry) -> None:
+def _register_resources(registry: coview.Registrar) -> None:
     for name, target, summary, licence, source in (
         ("wordnet", "wordnet:fetch", "WordNet 3.0 for synonyms", "WordNet's, permissive", "Debian wordnet-base"),
         ("tagger", "tagger:fetch", "a tagger of English parts of speech", "MIT", "PyPI textblob-aptagger"),
@@ -57,7 +57,7 @@ def _register_resources(registry: coview.Registry) -> None:
         registry.resource(name, f"coview_text.resources.{target}", summary=summary, licence=licence, source=source)
 
 
-def _register_datasets(registry: coview.Registry) -> None:
+def _register_datasets(registry: coview.Registrar) -> None:
     for name, target, summary, source in (
         ("text_lines", "lines:TextLines", "your own texts, one a line", ""),
         ("text_table", "table:TextTable", "your own CSV, TSV or JSONL, its columns by name", ""),
@@ -117,7 +117,7 @@ def _register_datasets(registry: coview.Registry) -> None:
     )
 
 
-def _register_augmentations(registry: coview.Registry) -> None:
+def _register_augmentations(registry: coview.Registrar) -> None:
     for name, target, summary, source in (
         ("random_deletion", "random_deletion:RandomDeletion", "delete random words", _EDA),
         ("random_swap", "random_swap:RandomSwap", "swap random words", _EDA),
@@ -164,7 +164,7 @@ def _register_augmentations(registry: coview.Registry) -> None:
     )
 
 
-def _register_encoders(registry: coview.Registry) -> None:
+def _register_encoders(registry: coview.Registrar) -> None:
     registry.encoder(
         "text_transformer",
         "coview_text.encoders.text_transformer:TextTransformer",

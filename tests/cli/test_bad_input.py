@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import coview
+
 FOLDER = 'use = "image_folder"\nroot = "pictures"'
 
 
@@ -324,9 +326,9 @@ def test_debug_shows_what_a_component_raised(call, write_recipe, tmp_path, monke
     from coview.plugins import discovery
 
     def with_a_broken_one(**_):
-        registry_of_test = discovery.Registry("mine", [*registry.components], registry.plugins)
-        registry_of_test.loss("broken", "broken_loss_of_a_test:Loss", summary="s")
-        return registry_of_test
+        mine = coview.Registrar("mine")
+        mine.loss("broken", "broken_loss_of_a_test:Loss", summary="s")
+        return registry.plus(mine)
 
     (tmp_path / "broken_loss_of_a_test.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(tmp_path)

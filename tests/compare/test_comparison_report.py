@@ -13,11 +13,11 @@ from fabricated_runs import comparison, found
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coview.compare.collect import collect
 from coview.compare.report import write_comparison_report
 from coview.compare.report.differences import differences
 from coview.compare.report.figures import critical_difference, pareto
 from coview.compare.statistics.ranks import Ranks
-from coview.compare.table import collect
 
 THREE = ("image", "text", "audio")
 VARIANTS = ("nt_xent", "warm", "triplet")

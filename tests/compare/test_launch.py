@@ -14,10 +14,10 @@ import pytest
 
 import coview
 from coview.compare.cells import find_cells, slug
-from coview.compare.comparing import run_missing
 from coview.compare.launch.job import Job
 from coview.compare.launch.local import LocalLauncher, _outcome
 from coview.compare.launch.slurm import SlurmLauncher
+from coview.compare.run_missing import run_missing
 from coview.recipe.comparison import load_comparison
 
 SWEEP = '\n[sweep.grid]\n"loss.temperature" = [0.1, 0.5]\n'

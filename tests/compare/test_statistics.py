@@ -15,7 +15,7 @@ from scipy import stats
 
 from coview.compare.report.figures import pareto
 from coview.compare.statistics.agreement import agreements
-from coview.compare.statistics.pairs import compare_pairs, detectable_effect, smallest_detectable
+from coview.compare.statistics.paired_tests import compare_pairs, detectable_effect, smallest_detectable
 from coview.compare.statistics.ranks import Ranks, compare_ranks, groups
 from coview.compare.statistics.scores import Scores
 from coview.compare.statistics.summary import (

@@ -12,8 +12,8 @@ import pytest
 from fabricated_runs import comparison, found, result, write_run
 
 from coview.compare.cells import FoundCell
+from coview.compare.collect import collect, write_cells
 from coview.compare.statistics.scores import scores_of
-from coview.compare.table import collect, write_cells
 from coview.errors import CoviewError
 
 VALUES = {("image", "nt_xent"): [0.8, 0.82, 0.81], ("image", "warm"): [0.7, "it diverged", None]}

@@ -29,9 +29,9 @@ def register(monkeypatch):
         module = types.ModuleType("words_of_a_test")
         module.fetch = fetch
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        registry = coview.Registry(plugin="stranger")
-        registry.resource("words", "words_of_a_test:fetch", summary="words", licence="CC0", source="https://x")
-        return registry
+        stranger = coview.Registrar("stranger")
+        stranger.resource("words", "words_of_a_test:fetch", summary="words", licence="CC0", source="https://x")
+        return coview.Registry().plus(stranger)
 
     return register
 
@@ -61,10 +61,11 @@ def test_what_the_system_has_installed_is_not_fetched(cache, register, tmp_path,
 
     system = tmp_path / "usr" / "words"
     register(fetch)
-    registry = coview.Registry(plugin="stranger")
-    registry.resource(
+    stranger = coview.Registrar("stranger")
+    stranger.resource(
         "words", "words_of_a_test:fetch", summary="words", licence="CC0", source="https://x", installed=str(system)
     )
+    registry = coview.Registry().plus(stranger)
     monkeypatch.setattr(resources, "load_plugins", lambda: registry)
     with pytest.raises(coview.CoviewError, match="coview data fetch words"):
         resource_folder("words")

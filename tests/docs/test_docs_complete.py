@@ -50,8 +50,8 @@ def test_every_hook_is_on_the_page(hook):
     assert f"| `{hook}` |" in GUIDE["plugins.md"]
 
 
-@pytest.mark.parametrize("method", [name for name, value in vars(coview.Registry).items() if callable(value)])
-def test_every_method_of_the_registry_is_on_the_page(method):
+@pytest.mark.parametrize("method", [name for name, value in vars(coview.Registrar).items() if callable(value)])
+def test_every_method_of_the_registrar_is_on_the_page(method):
     if not method.startswith("_"):
         assert f"`{method}`" in GUIDE["plugins.md"]
 

@@ -9,8 +9,8 @@ from sklearn.metrics import average_precision_score
 from sklearn.metrics.pairwise import cosine_similarity
 
 import coview
-from coview.evaluate.retrieval import Retrieval
-from coview.evaluate.zero_shot import ZeroShot
+from coview.builtin.evaluators.retrieval import Retrieval
+from coview.builtin.evaluators.zero_shot import ZeroShot
 
 
 def unit_rows(n: int, width: int, seed: int) -> torch.Tensor:

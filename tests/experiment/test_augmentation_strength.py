@@ -11,8 +11,8 @@ import torch
 
 import coview
 from coview.evaluate.features import FeatureSplit
-from coview.experiment.augmentation.measure import choose_rows, measure
 from coview.experiment.augmentation.steps import Pipeline
+from coview.experiment.augmentation.strength import choose_rows, measure
 
 
 class Arrows:

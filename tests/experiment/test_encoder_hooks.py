@@ -124,12 +124,12 @@ VOCABULARY = {word: row for row, word in enumerate(sorted(FRUIT + TOOLS), start=
 def words(registry, monkeypatch):
     monkeypatch.setattr(Bag, "fitted", 0)
     monkeypatch.setattr(Words, "unreadable", ())
-    added = coview.Registry(plugin="test", components=list(registry.components), plugins=registry.plugins)
+    added = coview.Registrar("test")
     home = f"{__name__}:"
     added.modality("word", home + "Word", summary="a word")
     added.dataset("words", home + "Words", summary="eight of them")
     added.encoder("bag", home + "Bag", modality="word", summary="a look-up")
-    return added
+    return registry.plus(added)
 
 
 @pytest.fixture

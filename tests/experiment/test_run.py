@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import coview
-from coview.evaluate.knn import KNN
+from coview.builtin.evaluators.knn import KNN
 
 
 def digits(split):

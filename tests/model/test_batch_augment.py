@@ -166,11 +166,11 @@ use = "mix_in"
 
 @pytest.fixture
 def added(registry):
-    found = coview.Registry(plugin="test", components=list(registry.components), plugins=registry.plugins)
+    found = coview.Registrar("test")
     home = f"{__name__}:"
     found.augmentation("both", home + "Both", modality="image", summary="either way")
     found.augmentation("mix_in", home + "MixIn", modality="image", summary="with state")
-    return found
+    return registry.plus(found)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from coview.data.batch import select_samples
-from coview.model.encoding import Encoding
+from coview.model.encoder import Encoding
 from coview.model.teacher import Teacher, momentum_at
 from coview.model.tower import Tower, Towers
 from coview.recipe.tables import TeacherTable

@@ -67,6 +67,9 @@ def test_coviews_own_plugins_come_first(install):
     [
         ("raise RuntimeError('boom\\nbang')", "RuntimeError: boom; bang"),
         ("import sys; sys.exit(4)", "SystemExit: 4"),
+        ("class Skipped(BaseException): pass\nraise Skipped('as pytest.skip does')", "Skipped: as pytest.skip does"),
+        (GOOD.format(name="x").replace('"s"', "None"), "TypeError: loss 'x': summary has to be text, got None"),
+        (GOOD.format(name="x") + "\n    registry.components.append(None)", "TypeError: registry.components holds None"),
         ("import sys; sys.exit()", "SystemExit"),
         ("def f(:", "SyntaxError: "),
         ("import not_a_package_of_anybody", "ModuleNotFoundError: No module named 'not_a_package_of_anybody'"),
@@ -106,6 +109,32 @@ def test_a_plugin_for_a_later_interface_is_not_asked_to_register(install):
     found = row(load_plugins(), "mine")
     assert found.status == "incompatible"
     assert found.reason == f"it was written for interface {coview.API + 1}, this coview has {coview.API}: update coview"
+
+
+def test_entry_points_that_cannot_be_read_are_a_row(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    info = tmp_path / "evil-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[coview]\nno equals sign\n")
+    registry = load_plugins()
+    found = row(registry, "evil")
+    assert (found.status, found.distribution, found.version) == ("broken", "evil", "1.0")
+    assert found.reason.startswith("its entry_points.txt cannot be read: ")
+    assert {plugin.status for plugin in registry.plugins if plugin.distribution == "coview"} == {"ok"}
+
+
+def test_the_hooks_of_a_plugin_are_in_its_row(install):
+    install("import coview\n@coview.hookimpl\ndef coview_step_end(context): pass")
+    found = row(load_plugins(), "mine")
+    assert (found.status, found.warnings, found.components, found.hooks) == ("ok", (), 0, ("coview_step_end",))
+
+
+def test_what_was_left_out_is_kept_for_other_processes(install):
+    install(GOOD.format(name="a_loss"))
+    registry = load_plugins(disable=["mine"])
+    assert registry.disabled == ("mine",)
+    assert load_plugins(disable=registry.disabled) == registry
 
 
 def test_an_entry_point_to_nothing(install):

@@ -29,7 +29,7 @@ import coview
 
 
 @coview.hookimpl
-def coview_register(registry: coview.Registry) -> None:
+def coview_register(registry: coview.Registrar) -> None:
     for modality in ("point", "curve"):
         registry.modality(modality, f"{__name__}.parts:Vectors", summary="vectors")
         registry.encoder("linear", f"{__name__}.parts:Linear", modality=modality, summary="a linear map")

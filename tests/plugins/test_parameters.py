@@ -11,8 +11,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from coview.errors import CoviewError
+from coview.plugins.component import KINDS
+from coview.plugins.own_settings import own_keys
 from coview.plugins.parameters import Parameters
-from coview.recipe.tables import DataSettings
 
 
 class Everything:
@@ -248,9 +249,30 @@ def test_a_constructor_that_is_no_schema_is_a_message(factory, says):
         Parameters.of(factory, "loss")
 
 
-@pytest.mark.parametrize("name", DataSettings.model_fields)
-def test_a_data_set_leaves_coview_its_keys(name):
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("dataset", "views"),
+        ("dataset", "local_views"),
+        ("dataset", "workers"),
+        ("dataset", "augment_on"),
+        ("augmentation", "views"),
+        ("augmentation", "on"),
+        ("loss", "weight"),
+        ("evaluator", "data"),
+    ],
+)
+def test_a_component_leaves_coview_its_keys(kind, name):
     scope = {}
-    exec(f"def build(split, {name}=1): pass", scope)
+    exec(f"def build({name}=1): pass", scope)
     with pytest.raises(CoviewError, match=f"{name!r} needs another name"):
-        Parameters.of(scope["build"], "dataset")
+        Parameters.of(scope["build"], kind)
+
+
+def test_the_keys_above_are_all_that_are_coviews_own():
+    assert {kind: own_keys(kind) for kind in KINDS if own_keys(kind)} == {
+        "dataset": ("views", "local_views", "workers", "augment_on"),
+        "augmentation": ("views", "on"),
+        "evaluator": ("data",),
+        "loss": ("weight",),
+    }

@@ -7,8 +7,9 @@ import pytest
 
 from coview.errors import CoviewError
 from coview.plugins.component import Component
-from coview.plugins.discovery import PluginStatus
+from coview.plugins.registrar import Registrar
 from coview.plugins.registry import AmbiguousNameError, Registry, UnknownComponentError
+from coview.plugins.status import PluginStatus
 
 
 class Thing:
@@ -47,7 +48,7 @@ def status(name, state="ok", reason=""):
 @pytest.fixture
 def registry():
     registry = Registry(plugins=(status("one"), status("two"), status("bad", "broken", "ImportError: boom")))
-    one, two = Registry("one"), Registry("two")
+    one, two = Registrar("one"), Registrar("two")
     for staging in (one, two):
         staging.loss("same", "targets:Thing", summary="s")
         staging.encoder("net", "targets:Thing", modality={"one": "image", "two": "text"}[staging.plugin], summary="s")
@@ -55,9 +56,7 @@ def registry():
     one.augmentation("noise", "targets:Thing", modality="image", summary="s")
     one.augmentation("noise", "targets:Thing", modality="audio", summary="s")
     one.family("encoder", "lib", "targets:family", modality="image", summary="s", example="lib:known", extra="pkg[lib]")
-    for staging in (one, two):
-        registry.components.extend(staging.components)
-    return registry
+    return registry.plus(one).plus(two)
 
 
 def test_a_bare_name_and_a_qualified_one(registry):
@@ -178,12 +177,13 @@ def test_a_parameter_may_be_called_kind(registry):
 )
 def test_a_registration_that_makes_no_sense_is_refused(register, says):
     with pytest.raises(ValueError, match=says):
-        register(Registry("mine"))
+        register(Registrar("mine"))
 
 
 def test_a_family_and_a_component_may_share_a_name():
-    registry = Registry("mine")
-    registry.encoder("net", "targets:Thing", modality="image", summary="")
-    registry.family("encoder", "net", "targets:family", modality="image", summary="", example="net:known")
+    mine = Registrar("mine")
+    mine.encoder("net", "targets:Thing", modality="image", summary="")
+    mine.family("encoder", "net", "targets:family", modality="image", summary="", example="net:known")
+    registry = Registry().plus(mine)
     assert not registry.resolve("encoder", "net").component.is_family
     assert registry.resolve("encoder", "net:known").component.is_family

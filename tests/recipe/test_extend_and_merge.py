@@ -45,6 +45,38 @@ def test_a_table_whose_use_changes_is_replaced_whole(family):
 
 def test_other_data_keeps_the_settings_that_are_not_the_data_sets(family):
     assert read_layers(family('[data]\nuse = "two"\n')).table["data"] == {"use": "two", "views": 4}
+    assert read_layers(family('[data]\naugment_on = "device"\n'), sets=["data.use=two"]).table["data"] == {
+        "use": "two",
+        "views": 4,
+        "augment_on": "device",
+    }
+
+
+def test_every_component_keeps_the_settings_that_are_coviews_own(write_recipe):
+    path = write_recipe(
+        """\
+[[augment]]
+use = "crop"
+views = "local"
+on = "device"
+size = 8
+[[loss]]
+use = "nt_xent"
+weight = 0.5
+temperature = 0.1
+[[loss]]
+use = "koleo"
+[[evaluate]]
+use = "knn"
+k = 5
+data = { use = "digits", split = 3 }
+"""
+    )
+    sets = ["augment.0.use=flip", "loss.0.use=vicreg", "evaluate.0.use=linear_probe", "evaluate.0.data.use=folder"]
+    table = read_layers(path, sets=sets).table
+    assert table["augment"] == [{"use": "flip", "views": "local", "on": "device"}]
+    assert table["loss"] == [{"use": "vicreg", "weight": 0.5}, {"use": "koleo"}]
+    assert table["evaluate"] == [{"use": "linear_probe", "data": {"use": "folder"}}]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch import nn
 import coview
 from coview import Views
 from coview.data.batch import Batch
-from coview.model.encoding import Encoding
+from coview.model.encoder import Encoding
 from coview.model.loss_terms import LossTerms, Term
 from coview.model.queue import Queue
 from coview.model.teacher import Teacher

@@ -68,7 +68,7 @@ def measure(
     On one scale for every step and modality: 0 is no change, 1 is as far as another sample. Of a recipe under its
     encoder before training, of a run's folder under the trained one. Steps that change no sample are named only.
     """
-    from coview.experiment.augmentation.measuring import measure_augmentations
+    from coview.experiment.augmentation.measure import measure_augmentations
     from coview.plugins.discovery import load_plugins
     from coview.recipe.load import load_recipe
 

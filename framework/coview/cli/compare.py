@@ -71,7 +71,7 @@ def compare(
     if by:
         raise CoviewError("--by tells runs apart, and this is a recipe: its [sweep] does")
     from coview.compare.cells import find_cells
-    from coview.compare.comparing import run_missing
+    from coview.compare.run_missing import run_missing
     from coview.recipe.comparison import load_comparison
 
     comparison = load_comparison(sources[0], sets=sets, registry=registry).against(baseline)
@@ -88,7 +88,7 @@ def compare(
 def _compare_runs(
     paths: tuple[Path, ...], registry: Registry, out: Path, by: tuple[str, ...], baseline: str | None
 ) -> None:
-    from coview.compare.of_runs import compare_runs
+    from coview.compare.existing_runs import compare_runs
 
     comparison, cells = compare_runs(paths, registry, by=by)
     _report(comparison.against(baseline), cells, out / comparison.name)

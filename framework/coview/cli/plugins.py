@@ -39,7 +39,8 @@ def list_plugins(disabled: tuple[str, ...], as_json: bool) -> None:
         for warning in plugin.warnings:
             click.echo(f"  warning: {warning}")
         own = [component for component in registry.components if component.plugin == plugin.name]
-        print_columns([(c.kind, c.example if c.is_family else c.name, c.summary) for c in own], indent="  ")
+        rows = [(c.kind, c.example if c.is_family else c.name, c.summary) for c in own]
+        print_columns([*rows, *(("hook", hook, _about_hook(hook)) for hook in plugin.hooks)], indent="  ")
 
 
 @plugins.command("show")
@@ -67,6 +68,13 @@ def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
         click.echo(status.traceback, nl=False)
     for page in pages:
         _print_page(page)
+
+
+def _about_hook(name: str) -> str:
+    """When a lifecycle hook is called, from its specification."""
+    from coview.plugins.hookspecs import Hooks
+
+    return (vars(Hooks)[name].__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 def _unknown(registry: Registry, name: str) -> CoviewError:

@@ -66,7 +66,7 @@ def evaluate(
     Another protocol than the run's own is given by --set, such as --set evaluate.0.k=5.
     """
     from coview.experiment.evaluate_encoder import evaluate_encoder
-    from coview.experiment.evaluating import evaluate_run
+    from coview.experiment.evaluators import evaluate_run
     from coview.plugins.discovery import load_plugins
 
     if path is not None and encoder is None and data is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from coview.compare.rows import Row, Table
+from coview.compare.table import Row, Table
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
 from coview.recipe.recipe import Recipe

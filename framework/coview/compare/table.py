@@ -1,176 +1,95 @@
-"""From the runs of a comparison to its table, and the table as files."""
+"""The cells of a comparison as rows: what each was, what became of it, and the number that ranks."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from coview.compare.cells import FoundCell, seconds_of
-from coview.compare.comparable import check_comparable
-from coview.compare.libraries import require
-from coview.compare.metric import available, names, ranking_metric
-from coview.compare.rows import Row, Table
-from coview.errors import CoviewError
 from coview.evaluate.result import Result
-from coview.experiment.report.contents import leak_warnings, read_leaks, read_results
-from coview.recipe.comparison import RECIPE, SEED, Comparison
-from coview.track.metrics_file import read_metrics
-from coview.track.result_rows import FEATURES
+from coview.recipe.recipe import Recipe
 from coview.track.run_folder import RunFolder
 
-DIAGNOSTICS = (
-    "spread",
-    "effective_rank",
-    "lidar",
-    "alignment",
-    "uniformity",
-    "positive_similarity",
-    "negative_similarity",
-    "false_negative_rate",
-)
 
+@dataclass(frozen=True)
+class Row:
+    """A cell, and what became of it.
 
-def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:
-    """Reads the finished runs, and checks that their numbers may be compared.
-
-    Args:
-        comparison: What is compared.
-        cells: Its cells, found.
-
-    Raises:
-        CoviewError: If no run has the number that ranks, or runs of one modality measured it differently, or
-            repetitions differ in more than the seed.
+    Attributes:
+        modality: Of its recipe, or the recipe's name where modalities do not tell them apart.
+        variant: All that it tries but the seed, its levels joined.
+        seed: Which repetition.
+        levels: Axis to level.
+        recipe: Its recipe.
+        status: ``done``, ``failed`` or ``missing``; a run without the number that ranks has failed.
+        reason: Why there is no number.
+        results: The number that ranks, by features: ``pretrained``, ``untrained``, ``raw``.
+        seconds: How long it trained.
+        diagnostics: The last of each that was logged.
+        parameters: Of all that was trained; None where there is no checkpoint.
+        run: Its folder.
+        leaks: What the test split that ranks has of the train split, in words; mostly nothing.
     """
-    read = [read_results(found.run) if found.run else [] for found in cells]
-    metric = ranking_metric(comparison, read)
-    matching = [[result for result in results if names(metric, result)] for results in read]
-    if not any(matching) and any(read):
-        raise CoviewError(
-            f"no run has the number {metric} that is to rank",
-            hint=f"compare.metric may be: {', '.join(available(read)) or 'nothing, for the runs have no results'}",
-        )
-    rows = [_row(found, results, metric) for found, results in zip(cells, _one_protocol(cells, matching), strict=True)]
-    table = Table(metric, rows, comparison.baseline)
-    check_comparable(table)
-    return table
+
+    modality: str
+    variant: str
+    seed: str
+    levels: Mapping[str, str]
+    recipe: Recipe
+    status: str
+    reason: str = ""
+    results: Mapping[str, Result] = field(default_factory=dict)
+    seconds: float | None = None
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    parameters: int | None = None
+    run: RunFolder | None = None
+    leaks: Sequence[str] = ()
+
+    def value(self, features: str = "pretrained") -> float:
+        """The number that ranks; NaN where there is none."""
+        result = self.results.get(features)
+        return math.nan if result is None else result.value
 
 
-def _one_protocol(cells: Sequence[FoundCell], matching: Sequence[list[Result]]) -> list[dict[str, Result]]:
-    """By features. A run that measured the number several times (say, with two k) gives the one that most runs have."""
-    votes: dict[str, Counter[str]] = {}
-    for found, results in zip(cells, matching, strict=True):
-        votes.setdefault(_modality(found), Counter()).update({result.protocol_hash: 1 for result in results})
-    chosen = []
-    for found, results in zip(cells, matching, strict=True):
-        by_features: dict[str, Result] = {}
-        for result in sorted(results, key=lambda result: -votes[_modality(found)][result.protocol_hash]):
-            by_features.setdefault(result.features, result)
-        chosen.append(by_features)
-    return chosen
+@dataclass(frozen=True)
+class Table:
+    """All cells of a comparison.
 
-
-def _modality(found: FoundCell) -> str:
-    return found.cell.levels.get(RECIPE) or "+".join(found.cell.recipe.modalities)
-
-
-def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
-    levels = found.cell.levels
-    status, reason = "done", ""
-    if found.run is None:
-        status, reason = ("failed", found.reason) if found.reason else ("missing", "it has not been run")
-    elif "pretrained" not in results:
-        status, reason = "failed", f"its run has no {metric}"
-    elif not math.isfinite(results["pretrained"].value):
-        status, reason = "failed", f"its {metric} is {results['pretrained'].value}: not a number"
-    logged = read_metrics(found.run.metrics) if found.run else []
-    return Row(
-        modality=_modality(found),
-        variant=found.cell.variant,
-        seed=levels.get(SEED, str(found.cell.recipe.seed)),
-        levels=levels,
-        recipe=found.cell.recipe,
-        status=status,
-        reason=reason,
-        results=results,
-        seconds=seconds_of(logged),
-        diagnostics=_last(logged),
-        parameters=_parameters(found.run) if found.run else None,
-        run=found.run,
-        leaks=_leaks(found.run, results["pretrained"]) if found.run and "pretrained" in results else (),
-    )
-
-
-def _leaks(run: RunFolder, result: Result) -> list[str]:
-    measured_on = result.dataset, result.protocol.get("dataset_version")
-    return leak_warnings([leak for leak in read_leaks(run) if (leak["data"], leak["version"]) == measured_on])
-
-
-def _last(logged: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    last = {}
-    for row in logged:
-        last.update({key: float(row[key]) for key in DIAGNOSTICS if isinstance(row.get(key), int | float)})
-    return last
-
-
-def _parameters(run: RunFolder) -> int | None:
-    """How many numbers the last checkpoint's weights hold, from their header alone."""
-    try:
-        with (run.checkpoints / "last" / "weights.safetensors").open("rb") as file:
-            header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    except OSError:
-        return None
-    return int(sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"))
-
-
-def as_frame(table: Table) -> Any:
-    """The table as a pandas data frame, one row for each cell."""
-    pandas = require("pandas")
-    return pandas.DataFrame([_record(row, table.metric) for row in table.rows])
-
-
-def _record(row: Row, metric: str) -> dict[str, Any]:
-    record: dict[str, Any] = {"modality": row.modality, "variant": row.variant, "seed": row.seed}
-    record |= {f"axis.{axis}": level for axis, level in row.levels.items()}
-    record |= {"status": row.status, "reason": row.reason, "metric": metric}
-    for features in FEATURES:
-        result = row.results.get(features)
-        record[features] = row.value(features)
-        record[f"{features}_ci_low"] = result.ci_low if result else math.nan
-        record[f"{features}_ci_high"] = result.ci_high if result else math.nan
-    result = row.results.get("pretrained")
-    record["n"] = np.nan if result is None else float(result.n)
-    record["protocol_hash"] = result.protocol_hash if result else ""
-    record["seconds"] = math.nan if row.seconds is None else row.seconds
-    record["parameters"] = math.nan if row.parameters is None else float(row.parameters)
-    record |= {name: row.diagnostics.get(name, math.nan) for name in DIAGNOSTICS}
-    record["recipe_hash"] = row.recipe.hash
-    record["run"] = str(row.run.path) if row.run else ""
-    return record
-
-
-def write_cells(table: Table, folder: Path) -> tuple[Path, Path]:
-    """Writes every cell as ``cells.csv`` and ``cells.parquet``, with the runs' paths relative to the folder.
-
-    Raises:
-        CoviewError: If pandas or pyarrow is missing.
+    Attributes:
+        metric: The number that ranks: ``EVALUATOR/METRIC``, with ``@LABELS`` where labels were counted out.
+        rows: One for each cell, in the comparison's order.
+        baseline: The variant that each other is tested against; absent: each against each.
     """
-    require("pyarrow")
-    frame = as_frame(table)
-    frame["run"] = [relative_to(row.run.path, folder) if row.run else "" for row in table.rows]
-    folder.mkdir(parents=True, exist_ok=True)
-    csv, parquet = folder / "cells.csv", folder / "cells.parquet"
-    frame.to_csv(csv, index=False)
-    frame.to_parquet(parquet, index=False)
-    return csv, parquet
 
+    metric: str
+    rows: Sequence[Row]
+    baseline: str | None = None
 
-def relative_to(path: Path, folder: Path) -> str:
-    """The path as a link in a page of the folder."""
-    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the number that ranks is better the lower it is."""
+        return any(result.better == "lower" for row in self.rows for result in row.results.values())
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """The smallest and the largest value that the number that ranks can have."""
+        return next((result.bounds for row in self.rows for result in row.results.values()), (None, None))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """In the comparison's order."""
+        return tuple(dict.fromkeys(row.modality for row in self.rows))
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """In the comparison's order."""
+        return tuple(dict.fromkeys(row.variant for row in self.rows))
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """In the comparison's order."""
+        return tuple(dict.fromkeys(row.seed for row in self.rows))
+
+    def of(self, modality: str, variant: str | None = None) -> list[Row]:
+        """The rows of a modality, or of one variant in it."""
+        return [row for row in self.rows if row.modality == modality and variant in (None, row.variant)]

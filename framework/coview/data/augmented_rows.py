@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from coview.data.contracts import Augmentation, Dataset
+from coview.data.augmentation import Augmentation
+from coview.data.dataset import Dataset
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 

@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coview.data.contracts import Augmentation, BatchAugmentation, Collates, Dataset, Modality
+from coview.data.augmentation import Augmentation, BatchAugmentation
+from coview.data.dataset import Dataset
+from coview.data.modality import Collates, FinishesOnDevice, Modality
 from coview.data.views import ViewMaker
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
-from coview.recipe.read import Key
+from coview.recipe import abilities
+from coview.recipe.key import Key
 from coview.recipe.recipe import AugmentTable, ComponentTable, Recipe
 
 
@@ -52,7 +55,7 @@ def build_split(
 def splits_of(data: ComponentTable, registry: Registry) -> tuple[str, ...]:
     """The splits that the data has."""
     factory = registry.resolve("dataset", data.use).factory()
-    return tuple(getattr(factory, "splits", ("train",)))
+    return abilities.splits_of(factory)
 
 
 def build_modalities(recipe: Recipe, registry: Registry) -> dict[str, Modality]:
@@ -62,16 +65,10 @@ def build_modalities(recipe: Recipe, registry: Registry) -> dict[str, Modality]:
 
 def build_collators(recipe: Recipe, registry: Registry) -> dict[str, Collates]:
     """What makes batches for training: raw ones, which are smaller, of a modality that finishes them on the device."""
-    modalities: dict[str, Any] = dict(build_modalities(recipe, registry))
     return {
-        name: _Raw(modality.collate_raw) if finishes_on_device(modality) else modality
-        for name, modality in modalities.items()
+        name: _Raw(modality.collate_raw) if isinstance(modality, FinishesOnDevice) else modality
+        for name, modality in build_modalities(recipe, registry).items()
     }
-
-
-def finishes_on_device(modality: Any) -> bool:
-    """Whether a modality's batches can come raw from the loader."""
-    return hasattr(modality, "collate_raw") and hasattr(modality, "finish")
 
 
 def build_view_maker(recipe: Recipe, registry: Registry, *, preview: bool = False) -> ViewMaker:
@@ -88,7 +85,7 @@ def build_view_maker(recipe: Recipe, registry: Registry, *, preview: bool = Fals
             if step.on_device and not preview:
                 continue
             augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
-            if not getattr(augmentation, "batch", False):
+            if not abilities.works_on_batches(augmentation):
                 for view in _views_of(recipe, name, step):
                     pipelines[view].append((position, augmentation))
     return ViewMaker(recipe.seed, recipe.view_modalities, pipelines, recipe.global_views)
@@ -118,7 +115,7 @@ def build_batch_steps(recipe: Recipe, registry: Registry) -> list[BatchStep]:
         for position, step in enumerate(pipeline):
             if step.on_device:
                 augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
-                if not getattr(augmentation, "batch", False):
+                if not abilities.works_on_batches(augmentation):
                     augmentation = augmentation.batched()
                 steps.append(BatchStep(name, position, _views_of(recipe, name, step), augmentation))
     return steps

@@ -7,7 +7,6 @@ different sizes) comes back as itself and not as a worker's traceback.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 from torch.utils.data import Dataset as TorchDataset
 
 from coview.data.batch import Batch, Skipped
-from coview.data.contracts import Collates, Dataset
+from coview.data.cores import available_cores
+from coview.data.dataset import Dataset
+from coview.data.modality import Collates
 from coview.data.order import RankBatches
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
@@ -34,7 +35,7 @@ def worker_count(setting: int | str, ranks: int = 1) -> int:
     """Loader processes for ``data.workers``: "auto" shares the CPU cores among the ranks, at most 8 each."""
     if isinstance(setting, int):
         return setting
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     return max(1, min(8, cores // ranks))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from coview.data.contracts import Dataset
+from coview.data.dataset import Dataset
 from coview.data.sample import Sample
 from coview.errors import SampleError
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coview.data.contracts import Augmentation
+from coview.data.augmentation import Augmentation
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 

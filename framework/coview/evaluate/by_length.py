@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coview.data.contracts import Collates
+from coview.data.modality import Collates
 
 _PART = 32
 

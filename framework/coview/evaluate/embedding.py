@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from coview.data.atomic import replacing
 from coview.data.batch import Batch, Skipped
 from coview.data.content import content_hash
-from coview.data.contracts import Collates, Dataset, Modality
+from coview.data.dataset import Dataset, HasJudgedPairs
+from coview.data.judged_pairs import Pairs
 from coview.data.loader import sample_loader
-from coview.data.pairs import Pairs
+from coview.data.modality import Collates, HasLengths, Modality
 from coview.data.skipped import SkippedSamples
 from coview.evaluate.by_length import ByLength, all_alike, in_order
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
-from coview.model.contracts import Encoder
+from coview.model.encoder import Encoder
 from coview.model.encoder_hooks import collator
 
 _BATCH = 256
@@ -84,7 +85,7 @@ def embed_split(
     def encode_parts(batch: Any) -> tuple[Tensor, None]:
         return in_order(encode, batch), None
 
-    collates = ByLength(collator(modality, encoder), getattr(modality, "length", all_alike))
+    collates = ByLength(collator(modality, encoder), modality.length if isinstance(modality, HasLengths) else all_alike)
     encoder.eval()
     with torch.no_grad(), full_precision():
         return _embed(encode_parts, dataset, split, modality_name, collates, device, workers, show)
@@ -175,7 +176,7 @@ def _embed(
             for name, values in columns.items():
                 values.append(getattr(batch, name))
     joined = {f"{name}_N": _join(values) for name, values in columns.items()}
-    pairs = _pairs(getattr(dataset, "pairs", None), len(dataset), skipped)
+    pairs = _pairs(dataset.pairs if isinstance(dataset, HasJudgedPairs) else None, len(dataset), skipped)
     features = FeatureSplit(x_ND=torch.cat(rows), **cast(dict[str, Any], joined), **pairs)
     return Embedded(features, tuple(skipped.samples.values()), _join(contents))
 

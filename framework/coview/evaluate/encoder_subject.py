@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import nn
 
+from coview.data.augmentation import Augmentation
 from coview.data.augmented_rows import AugmentedRows
-from coview.data.contracts import Augmentation, Collates, Dataset, Modality
+from coview.data.dataset import Dataset
+from coview.data.modality import Collates, Modality
 from coview.evaluate.features import Features, FeatureSplit
 from coview.model.encoder_hooks import collator
 

@@ -113,3 +113,17 @@ def _inverse_norms(x_ND: Tensor) -> Tensor:
     """(N, 1), so that a zero row stays zero."""
     norms_N1: Tensor = torch.linalg.vector_norm(x_ND, dim=1, keepdim=True)
     return norms_N1.clamp_min(SMALLEST_NORM).reciprocal()
+
+
+def vote(cosines_Qk: Tensor, labels_Qk: Tensor, temperature: float) -> Tensor:
+    """The class with the most weight among each query's neighbours, the lowest index of equals.
+
+    Args:
+        cosines_Qk: From the most to the least similar.
+        labels_Qk: The neighbours' classes.
+        temperature: Divides the cosines.
+    """
+    # a factor common to all of a query's neighbours changes no vote, and keeps exp from overflowing
+    weights_Qk = ((cosines_Qk - cosines_Qk[:, :1]) / temperature).exp()
+    votes_QC = weights_Qk.new_zeros(len(labels_Qk), int(labels_Qk.max()) + 1)
+    return votes_QC.scatter_add_(1, labels_Qk, weights_Qk).argmax(1)

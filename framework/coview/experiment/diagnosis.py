@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 
 from coview import __version__
 from coview.data.cache import data_folder
+from coview.data.cores import available_cores
 from coview.errors import CoviewError
 from coview.experiment.environment import device_name, library_versions
 from coview.plugins.discovery import load_plugins
@@ -43,7 +44,7 @@ def _devices() -> dict[str, str]:
 
     from coview.train.device import cpu_has_bf16
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = available_cores()
     bf16 = "computes in bf16" if cpu_has_bf16() else "does not compute in bf16: precision auto is fp32"
     devices = {"cpu": f"{device_name(torch.device('cpu'))}, {cores} cores, {bf16}"}
     if torch.cuda.is_available():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from coview.data.atomic import replacing
 from coview.data.building import build_dataset, build_modalities, build_split
-from coview.data.contracts import Dataset
+from coview.data.dataset import Dataset
 from coview.data.loader import worker_count
 from coview.errors import CoviewError
 from coview.evaluate.embedding import embed_split

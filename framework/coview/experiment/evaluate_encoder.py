@@ -12,6 +12,7 @@ from coview.errors import CoviewError
 from coview.experiment.run import Run, run
 from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
+from coview.recipe.abilities import modalities_of
 from coview.recipe.load import layers_of
 from coview.recipe.recipe import Recipe
 from coview.recipe.validate import validate
@@ -90,7 +91,7 @@ def encoder_recipe(
 def _modalities(encoder: str, data: str, registry: Registry) -> list[str]:
     """The modalities of the data that the encoder is for; none where either is not known."""
     try:
-        modalities = getattr(registry.resolve("dataset", data).factory(), "modalities", ())
+        modalities = modalities_of(registry.resolve("dataset", data).factory())
     except CoviewError:
         return []
     fitting = []

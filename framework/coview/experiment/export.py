@@ -11,7 +11,7 @@ from typing import Any, Literal
 from coview.data.building import build_modalities
 from coview.errors import CoviewError
 from coview.experiment.run import Run, load_run
-from coview.model.contracts import ExportsToHub, ExportsToSentenceTransformers
+from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers
 from coview.plugins.registry import Registry
 
 Form = Literal["hf", "sentence-transformers"]
@@ -47,7 +47,7 @@ def export(run: Run | Path | str, *, to: Form | str = "hf", out: Path | str | No
     encoder, modality = found.encoder, build_modalities(found.recipe, found.registry)[name]
     if not isinstance(encoder, contract):
         use = found.recipe.encoder[name].use
-        able = ", ".join(_encoders_with(method, found.registry)) or "no encoder that is installed"
+        able = ", ".join(_encoders_with(contract, found.registry)) or "no encoder that is installed"
         raise CoviewError(
             f'the encoder "{use}" cannot be exported to {to}: it has no {method}', hint=f"what can be: {able}"
         )
@@ -68,15 +68,15 @@ def export(run: Run | Path | str, *, to: Form | str = "hf", out: Path | str | No
     return folder, "\n".join(codes).replace(str(beside), str(folder))
 
 
-def _encoders_with(method: str, registry: Registry) -> list[str]:
-    """The installed encoders whose class has a method, as ``use`` has them; a family with NAME for the name."""
+def _encoders_with(contract: type, registry: Registry) -> list[str]:
+    """The installed encoders whose class can be exported so, as ``use`` has them; a family with NAME for the name."""
     names = []
     for component in registry.of_kind("encoder"):
         try:
             made = _made_by(component.load())
         except CoviewError:  # what it needs is not installed
             continue
-        if hasattr(made, method):
+        if isinstance(made, type) and issubclass(made, contract):
             names.append(component.name + ":NAME" * component.is_family)
     return sorted(set(names))
 

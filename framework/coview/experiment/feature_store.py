@@ -14,10 +14,11 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from coview.data.augmentation import Augmentation
 from coview.data.augmented_rows import AugmentedRows
 from coview.data.batch import Batch, Skipped
 from coview.data.building import build_modalities, build_view_maker
-from coview.data.contracts import Augmentation, Dataset
+from coview.data.dataset import Dataset
 from coview.data.loader import worker_count
 from coview.data.values import readable_values
 from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, read_embedded, write_embedded

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from coview.data.augmentation import PreparedAhead
 from coview.data.building import build_split
-from coview.data.contracts import PreparedAhead
 from coview.data.values import readable_values
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry

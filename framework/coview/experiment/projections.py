@@ -12,14 +12,15 @@ from torch.nn.functional import normalize
 
 from coview.data.batch import map_tensors
 from coview.data.building import build_modalities
-from coview.data.contracts import Dataset, Modality
+from coview.data.dataset import Dataset
 from coview.data.loader import worker_count
+from coview.data.modality import Modality
 from coview.evaluate.cross_modal_subject import CrossModalSubject
 from coview.evaluate.embedding import Embedded, embed_split
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
 from coview.experiment.feature_store import FeatureStore, on_device
-from coview.model.contracts import Encoder
+from coview.model.encoder import Encoder
 from coview.model.encoder_hooks import collator
 from coview.model.projecting import Projecting
 

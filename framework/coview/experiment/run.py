@@ -13,7 +13,7 @@ from torch import nn
 
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
-from coview.experiment.evaluating import evaluate_all, plan_evaluators, write_results
+from coview.experiment.evaluators import evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import existing_folder, locked
 from coview.experiment.report.contents import read_results

@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list
 from rich.console import Console
 
 from coview.data.building import build_modalities, build_view_maker
-from coview.data.contracts import Dataset
+from coview.data.dataset import Dataset
 from coview.data.rng import Rng
 from coview.data.same import same
 from coview.data.values import readable_samples
@@ -24,7 +24,7 @@ from coview.errors import CoviewError, Interrupted, SampleError
 from coview.evaluate.result import Result
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.environment import describe_environment, mark_finished, write_environment
-from coview.experiment.evaluating import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
+from coview.experiment.evaluators import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import find_unfinished, is_finished, locked, new_folder
 from coview.experiment.splits import Splits

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass, field
 
 from coview.data.building import build_split, splits_of
-from coview.data.contracts import Dataset
+from coview.data.dataset import Dataset
 from coview.plugins.registry import Registry
-from coview.recipe.read import Key
+from coview.recipe.key import Key
 from coview.recipe.recipe import ComponentTable, Recipe
 
 

@@ -11,7 +11,7 @@ from coview.data.building import build_collators, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
-from coview.experiment.evaluating import build_evaluated, plan_evaluators
+from coview.experiment.evaluators import build_evaluated, plan_evaluators
 from coview.experiment.splits import Splits
 from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder_hooks import collators

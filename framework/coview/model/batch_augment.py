@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coview.data.augmentation import BatchAugmentation, is_replayable
 from coview.data.batch import Batch, map_tensors, select_samples
 from coview.data.batch_rng import BatchRng
-from coview.data.building import BatchStep, build_batch_steps, build_modalities, finishes_on_device
-from coview.data.contracts import BatchAugmentation
+from coview.data.building import BatchStep, build_batch_steps, build_modalities
 from coview.data.draws_ahead import DrawsAhead, DrawsOfBatch
+from coview.data.modality import Collates, FinishesOnDevice
 from coview.errors import CoviewError
 from coview.model.gather import gather_rows, row_counts, several_ranks
 from coview.model.replay import Replay
@@ -49,7 +50,7 @@ class BatchAugment(nn.Module):
         self._draws = DrawsAhead(seed)
         self._steps = tuple(steps)
         self._is_replayable = bool(steps) and all(
-            getattr(step.augmentation, "replayable", False) and not has_state(step.augmentation) for step in steps
+            is_replayable(step.augmentation) and not has_state(step.augmentation) for step in steps
         )
         self._replay = Replay(self._with_drawn)
         self._views = {
@@ -144,11 +145,10 @@ def build_batch_augment(recipe: Recipe, registry: Registry, encoders: Mapping[st
         registry: Where its components come from.
         encoders: By modality; the batches of one that collates itself are not the modality's to finish.
     """
-    modalities: dict[str, Any] = dict(build_modalities(recipe, registry))
     finish = {
         name: modality.finish
-        for name, modality in modalities.items()
-        if finishes_on_device(modality) and not hasattr(encoders[name], "collate")
+        for name, modality in build_modalities(recipe, registry).items()
+        if isinstance(modality, FinishesOnDevice) and not isinstance(encoders[name], Collates)
     }
     steps = build_batch_steps(recipe, registry)
     return BatchAugment(recipe.seed, steps, recipe.view_modalities, recipe.global_views, finish)

@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from coview.data.contracts import Collates, Dataset
+from coview.data.dataset import Dataset
+from coview.data.modality import Collates
 from coview.data.values import readable_values
-from coview.model.contracts import FitsToData
+from coview.model.encoder import FitsToData
 from coview.model.tower import Towers
 
 
@@ -23,8 +24,7 @@ class _EncodersOwn:
 
 def collator(modality: Collates, encoder: nn.Module) -> Collates:
     """Who makes batches for an encoder: itself where it has ``collate``, else the modality."""
-    own = getattr(encoder, "collate", None)
-    return modality if own is None else _EncodersOwn(own)
+    return _EncodersOwn(encoder.collate) if isinstance(encoder, Collates) else modality
 
 
 def collators(modalities: Mapping[str, Collates], towers: Towers) -> dict[str, Collates]:

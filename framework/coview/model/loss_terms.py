@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from coview.data.contracts import Dataset
+from coview.data.dataset import Dataset
 from coview.errors import CoviewError
 from coview.model.views import Views
 from coview.plugins.registry import Registry
+from coview.recipe.needs import needs_of
 from coview.recipe.recipe import Recipe
 
 
@@ -45,7 +46,7 @@ class LossTerms(nn.Module):
     @property
     def smallest_batch(self) -> int:
         """The fewest samples in a batch that every term takes."""
-        needs = (getattr(term.loss, "needs", None) for term in self.terms)
+        needs = map(needs_of, (term.loss for term in self.terms))
         return max((need.smallest_batch for need in needs if need is not None), default=1)
 
     def forward(self, views: Views) -> dict[str, Tensor]:
@@ -85,7 +86,7 @@ def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
     if dataset.classes is not None:
         return
     for index, term in enumerate(loss.terms):
-        needs = getattr(term.loss, "needs", None)
+        needs = needs_of(term.loss)
         if needs is not None and needs.labels:
             where = recipe.where("loss", "use") if len(loss.terms) == 1 else recipe.where("loss", index, "use")
             raise CoviewError(f'{where}: {term.name} needs class labels, and the data "{recipe.data.use}" has none')

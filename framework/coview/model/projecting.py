@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from torch import nn
 
-from coview.model.contracts import Encoder, Projector
-from coview.model.encoding import Encoding
+from coview.data.modality import Collates
+from coview.model.encoder import Encoder, Encoding, Projector
 from coview.model.tower import Tower
 
 
@@ -22,7 +22,7 @@ class Projecting(nn.Module):
         super().__init__()
         self.encoder, self.projector = tower.encoder, tower.projector
         self.width = cast(Projector, tower.projector).width
-        if hasattr(tower.encoder, "collate"):  # an encoder that makes its batches itself makes them here too
+        if isinstance(tower.encoder, Collates):  # an encoder that makes its batches itself makes them here too
             self.collate = tower.encoder.collate
 
     def forward(self, batch: Any) -> Encoding:

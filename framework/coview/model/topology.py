@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from coview.data.batch import Batch
-from coview.data.contracts import Dataset
+from coview.data.dataset import Dataset
 from coview.model.batch_augment import BatchAugment, build_batch_augment
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from coview.errors import CoviewError
-from coview.model.contracts import Encoder, Projector
+from coview.model.encoder import Encoder, Projector
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 

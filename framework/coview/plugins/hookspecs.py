@@ -8,7 +8,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from coview.plugins.lifecycle import EpochEnd, Evaluated, RunEnd, RunStart, StepEnd
-    from coview.plugins.registry import Registry
+    from coview.plugins.registrar import Registrar
 
 PROJECT: Final = "coview"
 """The pluggy project name and the entry-point group."""
@@ -21,10 +21,13 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class Hooks:
-    """Hook specifications. All but ``coview_register`` are called only inside a run, on rank 0."""
+    """Hook specifications. All but ``coview_register`` are called on rank 0, the lifecycle hooks inside a run.
+
+    ``coview_evaluated`` is also called where a run is evaluated again, by ``coview evaluate`` or ``evaluate_run``.
+    """
 
     @hookspec
-    def coview_register(self, registry: Registry) -> None:
+    def coview_register(self, registry: Registrar) -> None:
         """Name the plugin's components. Called once, when the plugin is loaded."""
 
     @hookspec

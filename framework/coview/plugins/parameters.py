@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import docstring_parser
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -22,6 +22,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from coview.errors import CoviewError
 from coview.plugins.component import Kind
 from coview.plugins.nearest import did_you_mean
+from coview.plugins.own_settings import own_keys
 from coview.plugins.type_text import type_text
 
 SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
@@ -33,17 +34,19 @@ SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
 }
 """Parameters that coview passes itself, and which are therefore not a recipe's."""
 
-_RESERVED: Mapping[Kind, tuple[str, ...]] = {
-    "dataset": ("views", "local_views", "workers", "augment_on"),
-    "augmentation": ("views",),
-    "evaluator": ("data",),
-    "loss": ("weight",),
-}
-"""Keys of a component's table that are coview's own, besides those that every table has."""
+_OF_EVERY_TABLE = ("use", "modality", "supplied")
+"""Names that no component can give a parameter: coview's own in the table of any kind, or in ``Registry.build``."""
 
 STRICT = ConfigDict(
     extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True, protected_namespaces=()
 )
+
+
+@runtime_checkable
+class BringsModel(Protocol):
+    """A factory that brings the pydantic model of its table itself; it is called with the values as they are given."""
+
+    parameters_model: type[BaseModel]
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class Parameters:
         doc = docstring_parser.parse(_docstring(factory))
         docs = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
         about = "\n\n".join(part for part in (doc.short_description, doc.long_description) if part)
-        own: type[BaseModel] | None = getattr(factory, "parameters_model", None)
+        own = factory.parameters_model if isinstance(factory, BringsModel) else None
         fields: dict[str, Any] = {}
         listed: list[Parameter] = []
         supplied: list[str] = []
@@ -109,7 +112,7 @@ class Parameters:
             if name in SUPPLIED.get(kind, ()):
                 supplied.append(name)
                 continue
-            if name in ("use", "modality", "supplied", *_RESERVED.get(kind, ())):
+            if name in (*_OF_EVERY_TABLE, *own_keys(kind)):
                 raise CoviewError(f"{_name(factory)}: parameter {name!r} needs another name: this one is coview's own")
             required = default is inspect.Parameter.empty
             fields[name] = (
@@ -293,7 +296,7 @@ def _docstring(factory: Callable[..., Any]) -> str:
 def _jsonable(default: Any) -> Any:
     try:
         return to_jsonable_python(default)
-    except PydanticSerializationError:
+    except (PydanticSerializationError, ValueError):  # bytes that are no UTF-8 are a ValueError
         return None
 
 

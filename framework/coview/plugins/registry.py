@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pluggy import PluginManager
+
 from coview.errors import CoviewError
-from coview.plugins.component import KINDS, Component, Kind
+from coview.plugins.component import Component, Kind, in_one_line
+from coview.plugins.manager import new_manager
 from coview.plugins.nearest import did_you_mean
+from coview.plugins.registrar import Registrar
+from coview.plugins.status import PluginStatus
 
 if TYPE_CHECKING:
-    import pluggy
-
-    from coview.plugins.discovery import PluginStatus
     from coview.plugins.parameters import Parameters
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 _ARTICLE = {"augmentation": "an", "encoder": "an", "evaluator": "an"}
 
@@ -63,126 +61,26 @@ class Use:
         return factory  # type: ignore[no-any-return]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Registry:
-    """Everything the loaded plugins have registered.
-
-    A plugin's ``coview_register`` gets a staging registry bound to its name; the loader commits it to the real one
-    only if all of it succeeded.
+    """The components of the loaded plugins: found by name, checked against their constructors, built.
 
     Attributes:
-        plugin: The name under which a staging registry registers.
         components: All of them, in order of registration.
         plugins: The status of every plugin that was found.
+        manager: Calls the lifecycle hooks of the loaded plugins.
+        disabled: What was left out on request, as it was given to :func:`coview.load_plugins`: another process that
+            is to see the same loads its plugins with it.
     """
 
-    plugin: str = ""
-    components: list[Component] = field(default_factory=list)
+    components: Sequence[Component] = ()
     plugins: Sequence[PluginStatus] = ()
-    manager: pluggy.PluginManager | None = field(default=None, repr=False)
+    manager: PluginManager = field(default_factory=new_manager, repr=False, compare=False)
+    disabled: tuple[str, ...] = ()
 
-    # ---- registering -------------------------------------------------------------------------------------------
-
-    def loss(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
-        """Registers a loss: ``target(**parameters)(views) -> scalar or mapping with "loss"``.
-
-        One that takes ``width`` is given the width of the projections; it is not a recipe's to set.
-        """
-        self._add("loss", name, target, summary=summary, source=source, extra=extra)
-
-    def augmentation(
-        self,
-        name: str,
-        target: str,
-        *,
-        modality: str,
-        summary: str,
-        source: str = "",
-        extra: str | None = None,
-    ) -> None:
-        """Registers an augmentation: ``target(**parameters)(value, rng) -> value``."""
-        self._add("augmentation", name, target, summary=summary, source=source, extra=extra, modality=modality)
-
-    def encoder(
-        self,
-        name: str,
-        target: str,
-        *,
-        modality: str,
-        summary: str,
-        source: str = "",
-        extra: str | None = None,
-    ) -> None:
-        """Registers an encoder: ``target(**parameters)(batch) -> Encoding``."""
-        self._add("encoder", name, target, summary=summary, source=source, extra=extra, modality=modality)
-
-    def projector(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
-        """Registers a projector: ``target(in_width=…, **parameters)(x_ND) -> z_ND``."""
-        self._add("projector", name, target, summary=summary, source=source, extra=extra)
-
-    def predictor(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
-        """Registers a predictor: ``target(in_width=…, width=…, **parameters)(z_ND) -> z_ND`` of that width."""
-        self._add("predictor", name, target, summary=summary, source=source, extra=extra)
-
-    def modality(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
-        """Registers a modality under the name that data sets and components refer to it by."""
-        self._add("modality", name, target, summary=summary, source=source, extra=extra)
-
-    def dataset(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
-        """Registers a data set: ``target(split=…, **parameters) -> Dataset``."""
-        self._add("dataset", name, target, summary=summary, source=source, extra=extra)
-
-    def evaluator(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
-        """Registers an evaluator: ``target(**parameters)``, an ``Evaluator`` or an ``EncoderEvaluator``."""
-        self._add("evaluator", name, target, summary=summary, source=source, extra=extra)
-
-    def resource(self, name: str, target: str, *, summary: str, licence: str, source: str, installed: str = "") -> None:
-        """Registers files to be fetched: ``target(folder)`` writes them into an empty folder.
-
-        ``coview data fetch NAME`` calls it, and ``coview.resource_folder(NAME)`` is where they are then. ``installed``
-        is the folder in which the system's own package manager puts the same files, where it does.
-        """
-        self._add("resource", name, target, summary=summary, source=source, licence=licence, installed=installed)
-
-    def family(
-        self,
-        kind: Kind,
-        prefix: str,
-        target: str,
-        *,
-        summary: str,
-        example: str,
-        modality: str | None = None,
-        source: str = "",
-        extra: str | None = None,
-    ) -> None:
-        """Registers all components of a library at once, as ``use = "prefix:NAME"``.
-
-        ``target(NAME)`` returns a factory whose signature is the schema, or raises ``LookupError`` with a message.
-        """
-        self._add(
-            kind, prefix, target, summary=summary, source=source, extra=extra, modality=modality,
-            is_family=True, example=example,
-        )  # fmt: skip
-
-    def _add(self, kind: Kind, name: str, target: str, **details: Any) -> None:
-        if kind not in KINDS:
-            raise ValueError(f"unknown kind {kind!r}; kinds are {', '.join(KINDS)}")
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"{kind} name {name!r} has to be lower-case letters, digits, '_' and '-'")
-        if not _TARGET.fullmatch(target):
-            raise ValueError(f"{kind} {name!r}: target {target!r} has to be 'module:attribute'")
-        component = Component(kind=kind, name=name, plugin=self.plugin, target=target, **details)
-        for other in self.components:
-            if self._same_door(other, component) and other.plugin == component.plugin:
-                raise ValueError(f"{kind} {name!r} is registered twice")
-        self.components.append(component)
-
-    @staticmethod
-    def _same_door(a: Component, b: Component) -> bool:
-        return (a.kind, a.name, a.is_family, a.modality) == (b.kind, b.name, b.is_family, b.modality)
-
-    # ---- finding -----------------------------------------------------------------------------------------------
+    def plus(self, registrar: Registrar) -> Registry:
+        """This registry with more components: those of a plugin that is not installed, as in its author's tests."""
+        return replace(self, components=(*self.components, *registrar.components))
 
     def of_kind(self, kind: Kind, modality: str | None = None) -> list[Component]:
         """The components of a kind, for one modality or for all."""
@@ -251,11 +149,9 @@ class Registry:
             message += f". Not loaded: {', '.join(unusable)} (coview plugins list says why)"
         return message
 
-    # ---- building ----------------------------------------------------------------------------------------------
-
     def parameters(self, kind: Kind, use: str, *, modality: str | None = None) -> Parameters:
         """The parameters that a component takes, from its constructor and docstring. Imports the target."""
-        from coview.plugins.parameters import Parameters
+        from coview.plugins.parameters import Parameters  # pydantic costs start-up time
 
         resolved = self.resolve(kind, use, modality=modality)
         return Parameters.of(resolved.factory(), kind)
@@ -283,7 +179,7 @@ class Registry:
         Raises:
             CoviewError: If a parameter is unknown, of the wrong type or out of range, or something is missing.
         """
-        from coview.plugins.parameters import Parameters
+        from coview.plugins.parameters import Parameters  # pydantic costs start-up time
 
         resolved = self.resolve(kind, use, modality=modality)
         factory = resolved.factory()
@@ -296,6 +192,8 @@ class Registry:
             return factory(**(supplied or {}), **schema.arguments(parameters))
         except ValueError as error:
             raise CoviewError(f'{kind} "{use}": {error}') from error
+        except SystemExit as error:  # it would end coview without a word
+            raise CoviewError(f'{kind} "{use}" cannot be built: {in_one_line(error)}') from error
 
 
 def _lacks_name(use: str, family: Component) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from coview.plugins.own_settings import AugmentSettings
+from coview.recipe.abilities import HasBatchForm, works_on_batches
+from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.read import Key
 from coview.recipe.recipe import AugmentTable
-from coview.recipe.tables import AugmentSettings
 
 
 def works_on_device(
@@ -24,14 +25,14 @@ def works_on_device(
         augment_on: What ``[data]`` says, for steps that do not say it themselves.
         path: Of the step in the recipe.
     """
-    if getattr(augmentation, "batch", False):
+    if works_on_batches(augmentation):
         if settings.on == "worker":
             mistakes.add((*path, "on"), f"{use} works on batches, and so on the device only: remove this line")
         return True
     if (settings.on or augment_on) == "worker":
         return False
     at = (*path, "use" if settings.on is None else "on")
-    if not hasattr(augmentation, "batched"):
+    if not isinstance(augmentation, HasBatchForm):
         mistakes.add(at, f'{use} works on one sample at a time, and so in a worker only: say on = "worker" there')
         return False
     try:

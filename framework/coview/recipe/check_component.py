@@ -12,8 +12,8 @@ from coview.errors import CoviewError
 from coview.plugins.component import Kind, in_one_line
 from coview.plugins.parameters import Parameters, validate_strictly
 from coview.plugins.registry import AmbiguousNameError, Registry
+from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.read import Key
 from coview.recipe.tables import key_types
 
 _CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "modality")
@@ -107,7 +107,10 @@ class ComponentChecker:
             except (ValueError, CoviewError) as error:
                 self._mistakes.add(path, str(error), error)
                 return None
-            except Exception as error:  # whatever a constructor makes of odd values: they are the recipe's
+            except (
+                Exception,
+                SystemExit,
+            ) as error:  # whatever a constructor makes of odd values: they are the recipe's
                 self._mistakes.add(path, f'"{use}" cannot be built: {in_one_line(error)}', error)
                 return None
         return {"use": use, **schema.resolved(given)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from coview.recipe.abilities import ComparesModalities
+from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.read import Key
 
 
 def check_modalities(mistakes: Mistakes, evaluator: Any, use: Any, used: tuple[str, ...], at: Key) -> tuple[str, ...]:
@@ -18,7 +19,7 @@ def check_modalities(mistakes: Mistakes, evaluator: Any, use: Any, used: tuple[s
         used: The modalities that the recipe has an encoder of; none if that is a mistake already.
         at: Where in the recipe it stands.
     """
-    compared: tuple[str, ...] = evaluator.modalities if hasattr(evaluator, "evaluate_cross_modal") else ()
+    compared: tuple[str, ...] = evaluator.modalities if isinstance(evaluator, ComparesModalities) else ()
     if not compared or not used:
         return used[:1]
     if lacking := [name for name in compared if name not in used]:

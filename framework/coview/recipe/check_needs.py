@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
+from coview.recipe.abilities import SaysWhetherLabelled
 from coview.recipe.check_component import ComponentChecker
+from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.read import Key
+from coview.recipe.needs import Needs, needs_of
 from coview.recipe.recipe import LossTable
 
 _ADD = {
@@ -42,7 +43,7 @@ def check_needs(
     """
     takes_queue = False
     for index, term in enumerate(terms):
-        needs = getattr(components.built("loss", term.use, term.parameters), "needs", None)
+        needs = needs_of(components.built("loss", term.use, term.parameters))
         if needs is None:  # it has not said, and may use anything
             takes_queue = True
             continue
@@ -56,19 +57,20 @@ def check_needs(
         if batch_size < needs.smallest_batch:
             message = f"{term.use} needs at least {needs.smallest_batch} samples in a batch, got {batch_size}"
             mistakes.add(("train", "batch_size"), message)
-        if needs.labels and getattr(components.factory("dataset", data), "labelled", True) is False:
+        factory = components.factory("dataset", data)
+        if needs.labels and isinstance(factory, SaysWhetherLabelled) and not factory.labelled:
             mistakes.add(at, f'{term.use} needs class labels, and the data "{data}" has none')
     if terms and "queue" in given and not takes_queue:
         names = " and ".join(term.use for term in terms)
         mistakes.add(("queue",), f"{names} has no use for a queue: remove this table, or take another loss")
 
 
-def _tables_needed(needs: Any) -> list[str]:
+def _tables_needed(needs: Needs) -> list[str]:
     wanted = {"teacher": needs.teacher, "predictor": needs.predictor, "queue": needs.queue == "required"}
     return [table for table, wants in wanted.items() if wants]
 
 
-def _check_views(mistakes: Mistakes, use: str, needs: Any, views: int, global_views: int) -> None:
+def _check_views(mistakes: Mistakes, use: str, needs: Needs, views: int, global_views: int) -> None:
     if global_views < needs.views:
         mistakes.add(("data", "views"), f"{use} needs {needs.views} views of each sample, got {global_views}")
     if needs.most_views is not None and views > needs.most_views:

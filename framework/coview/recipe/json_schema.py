@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 
 from coview.errors import CoviewError
 from coview.plugins.component import Component, Kind
+from coview.plugins.own_settings import OWN_SETTINGS
 from coview.plugins.parameters import Parameters
 from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.tables import (
-    AugmentSettings,
     CompareTable,
-    DataSettings,
-    EvaluateSettings,
-    LossSettings,
     QueueTable,
     SweepTable,
     TeacherTable,
@@ -47,7 +45,7 @@ def recipe_schema(registry: Registry) -> Schema:
     top = _model_schema(TopTable, definitions)
     properties: Schema = dict(top["properties"])
     modalities = sorted(component.name for component in registry.of_kind("modality"))
-    own = {kind: _model_schema(model, definitions)["properties"] for kind, model in _OWN_SETTINGS.items()}
+    own = {kind: _model_schema(model, definitions)["properties"] for kind, model in OWN_SETTINGS.items()}
     component = {kind: _component_schema(registry, kind, definitions, also=own.get(kind)) for kind in _KINDS}
     data = _component_schema(registry, "dataset", definitions, also=own["dataset"])
     train = _model_schema(TrainTable, definitions)
@@ -123,13 +121,6 @@ def recipe_schema(registry: Registry) -> Schema:
 
 _KINDS: tuple[Kind, ...] = ("augmentation", "encoder", "projector", "predictor", "loss", "evaluator")
 
-_OWN_SETTINGS: dict[Kind, type[BaseModel]] = {
-    "dataset": DataSettings,
-    "augmentation": AugmentSettings,
-    "evaluator": EvaluateSettings,
-    "loss": LossSettings,
-}
-
 
 def _component_schema(registry: Registry, kind: Kind, definitions: Schema, also: Schema | None = None) -> Schema:
     """One branch for each spelling of ``use``; a table without ``use`` may hold anything."""
@@ -202,8 +193,18 @@ def _only(registry: Registry, kind: Kind, name: str, definitions: Schema) -> Sch
     return {"type": "object", "properties": parameters["properties"], "additionalProperties": False}
 
 
+class _AnyTypes(GenerateJsonSchema):
+    """What JSON has no type for, such as a function, may be anything: one plugin's parameter breaks no other's."""
+
+    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {"skipped-choice", "non-serializable-default"}
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
+        """Takes anything."""
+        return {}
+
+
 def _model_schema(model: type[BaseModel], definitions: Schema) -> Schema:
-    schema = model.model_json_schema(by_alias=True)
+    schema = model.model_json_schema(by_alias=True, schema_generator=_AnyTypes)
     definitions |= schema.pop("$defs", {})
     schema.setdefault("properties", {})
     schema.pop("title", None)

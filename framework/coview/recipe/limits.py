@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from coview.recipe.read import Key
+from coview.recipe.key import Key
 
 DEEPEST = 32
 """Levels of tables and arrays; no component has a use for more, and deeper ones could only exhaust the stack."""

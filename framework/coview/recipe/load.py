@@ -10,8 +10,9 @@ from coview.errors import Mistake, RecipeError
 from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
 from coview.recipe.extend import read_with_parents
+from coview.recipe.key import dotted
 from coview.recipe.limits import find_unusable
-from coview.recipe.merge import Layers, dotted
+from coview.recipe.merge import Layers
 from coview.recipe.override import from_python, parse_set
 from coview.recipe.recipe import Recipe
 from coview.recipe.sweep import Cell, expand

@@ -1,8 +1,8 @@
 """The merge rule, and where each value of a merged recipe came from.
 
 Tables merge deeply, arrays replace, and a table whose ``use`` changes is replaced whole: the parameters of one
-component mean nothing to another. A table's settings that are not its component's (``data.views``) stay. Of keys
-that say the same in two ways (``train.epochs``, ``train.steps``), the one given last replaces the other.
+component mean nothing to another. coview's own settings in it (``data.views``, ``loss.weight``) stay. Of keys that say
+the same in two ways (``train.epochs``, ``train.steps``), the one given last replaces the other.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coview.errors import Mistake
-from coview.recipe.read import Document, Key
+from coview.plugins.own_settings import own_keys
+from coview.recipe.key import Key, dotted
+from coview.recipe.read import Document
+from coview.recipe.tables import KIND_OF_TABLE
 
 DEFAULT_USE: Mapping[str, str] = {"projector": "mlp", "predictor": "mlp"}
 """What ``use`` is in a table that does not say."""
-
-OWN_SETTINGS: Mapping[str, tuple[str, ...]] = {"data": ("views", "local_views", "workers"), "loss": ("weight",)}
-"""Keys that belong to the table and not to the component that it uses."""
 
 ALTERNATIVES: Mapping[Key, tuple[str, ...]] = {("train",): ("epochs", "steps")}
 """Keys of which a table has one: a layer that gives one of them takes the others of earlier layers away."""
@@ -70,20 +70,26 @@ class Layers:
             ):
                 self._into_array(old, value, path, origin)
             elif isinstance(value, Mapping) and isinstance(old, dict):
-                if _changes_use(old, value, path):
-                    kept = {name: old[name] for name in OWN_SETTINGS.get(key, ()) if name in old}
-                    self._forget(path, except_for=kept)
-                    into[key] = old = kept
-                for name in _superseded(value, path):
-                    if old.pop(name, None) is not None:
-                        self._forget((*path, name))
-                self.origins[path] = origin(path)
-                self._merge(old, value, path, origin)
+                into[key] = self._merge_table(old, value, path, origin)
             else:
-                self._forget(path)
-                into[key] = _copy(value)
-                for inner in _paths(value, path):
-                    self.origins[inner] = origin(inner)
+                into[key] = self._replace(value, path, origin)
+
+    def _merge_table(self, old: dict[str, Any], new: Mapping[str, Any], path: Key, origin: Any) -> dict[str, Any]:
+        if _changes_use(old, new, path):
+            old = {name: old[name] for name in _kept(path) if name in old}
+            self._forget(path, except_for=old)
+        for name in _superseded(new, path):
+            if old.pop(name, None) is not None:
+                self._forget((*path, name))
+        self.origins[path] = origin(path)
+        self._merge(old, new, path, origin)
+        return old
+
+    def _replace(self, value: Any, path: Key, origin: Any) -> Any:
+        self._forget(path)
+        for inner in _paths(value, path):
+            self.origins[inner] = origin(inner)
+        return _copy(value)
 
     def _into_array(self, array: list[Any], value: Mapping[str, Any], path: Key, origin: Any) -> None:
         for digits, item in value.items():
@@ -92,19 +98,9 @@ class Layers:
                 message = f"there is no element {digits}: it has {len(array)}"
                 self.mistakes.append(Mistake(origin(path), dotted(path), message))
                 continue
-            holder = {"": array[index]}
-            self._merge_element(holder, item, (*path, index), origin)
-            array[index] = holder[""]
-
-    def _merge_element(self, holder: dict[str, Any], item: Any, path: Key, origin: Any) -> None:
-        old = holder[""]
-        if isinstance(item, Mapping) and isinstance(old, dict) and not _changes_use(old, item, path):
-            self._merge(old, item, path, origin)
-        else:
-            self._forget(path)
-            holder[""] = _copy(item)
-            for inner in _paths(item, path):
-                self.origins[inner] = origin(inner)
+            old, at = array[index], (*path, index)
+            both = isinstance(item, Mapping) and isinstance(old, dict)
+            array[index] = self._merge_table(old, item, at, origin) if both else self._replace(item, at, origin)
 
     def _forget(self, path: Key, except_for: Iterable[str] = ()) -> None:
         kept = {(*path, name) for name in except_for}
@@ -112,16 +108,18 @@ class Layers:
             del self.origins[known]
 
 
-def dotted(path: Key) -> str:
-    """The path as people write it: ``evaluate.0.k``."""
-    return ".".join(map(str, path))
-
-
 def _changes_use(old: Mapping[str, Any], new: Mapping[str, Any], path: Key) -> bool:
     if "use" not in new:
         return False
     default = DEFAULT_USE.get(str(path[0]))
     return bool(old) and old.get("use", default) != new["use"]
+
+
+def _kept(path: Key) -> tuple[str, ...]:
+    """coview's own keys in the table of a component, which say nothing of the component."""
+    *above, last = path
+    of_component = not above or isinstance(last, int)  # [data], [loss]; an element of [[augment]] or [[augment.image]]
+    return own_keys(KIND_OF_TABLE[str(path[0])]) if of_component and path[0] in KIND_OF_TABLE else ()
 
 
 def _superseded(new: Mapping[str, Any], path: Key) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from coview.errors import Mistake, RecipeError
-from coview.recipe.merge import Layers, dotted
-from coview.recipe.read import Key
+from coview.recipe.key import Key, dotted
+from coview.recipe.merge import Layers
 
 
 class Mistakes:

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from coview.errors import Mistake, RecipeError
+from coview.recipe.key import dotted, dotted_key
 from coview.recipe.limits import find_unusable
-from coview.recipe.merge import dotted
 
 
 def parse_set(texts: Iterable[str]) -> dict[str, Any]:
     """One table from several ``KEY=VALUE``: the value is TOML where it parses as TOML, else a string.
 
     Raises:
-        RecipeError: For every text that is no ``KEY=VALUE``.
+        RecipeError: For every text that is not ``KEY=VALUE``.
     """
     table: dict[str, Any] = {}
     mistakes: list[Mistake] = []
@@ -39,31 +39,12 @@ def from_python(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """One table from ``{"loss.temperature": 0.2}`` or nested mappings.
 
     Raises:
-        ValueError: If a key is no dotted key, or goes through a value.
+        ValueError: If a key is not a dotted key, or goes through a value.
     """
     table: dict[str, Any] = {}
     for key, value in overrides.items():
         _put(table, dotted_key(key), _plain(value))
     return table
-
-
-def dotted_key(key: str) -> list[str]:
-    """The key's parts, as TOML reads a dotted key.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    try:
-        table: Any = tomllib.loads(f"{key.strip()} = 0")
-    except tomllib.TOMLDecodeError:
-        raise ValueError(f"{key.strip()!r} is no dotted key, such as loss.temperature") from None
-    path: list[str] = []
-    while isinstance(table, dict):
-        if len(table) != 1:
-            raise ValueError(f"{key.strip()!r} is no dotted key, such as loss.temperature")
-        name, table = next(iter(table.items()))
-        path.append(name)
-    return path
 
 
 def _plain(value: Any) -> Any:

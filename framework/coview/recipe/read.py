@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from coview.errors import Mistake, RecipeError
+from coview.recipe.key import Key, dotted
 from coview.recipe.limits import find_unusable
-
-Key = tuple[str | int, ...]
-"""A path into a recipe: table keys, and indices into arrays."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def read_document(path: Path) -> Document:
     except IsADirectoryError:
         raise _error(str(path), "is a folder, not a recipe; coview recipe list shows the recipes in it") from None
     except (OSError, ValueError) as error:
-        raise _error(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise _error(str(path), f"cannot be read: {error.strerror if isinstance(error, OSError) else error}") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -69,10 +67,7 @@ def read_document(path: Path) -> Document:
     if unusable:
         places = [(f"{path}:{lines[key]}" if key in lines else str(path), key) for key, _ in unusable]
         raise RecipeError(
-            [
-                Mistake(where, ".".join(map(str, key)), reason)
-                for (where, key), (_, reason) in zip(places, unusable, strict=True)
-            ]
+            [Mistake(where, dotted(key), reason) for (where, key), (_, reason) in zip(places, unusable, strict=True)]
         )
     return Document(path, table, lines, _about(text))
 

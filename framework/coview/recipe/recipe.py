@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coview.plugins.own_settings import AugmentSettings, DataSettings, LossSettings
+from coview.recipe.key import Key, dotted
 from coview.recipe.merge import Layers
-from coview.recipe.read import Key
 from coview.recipe.snapshot import recipe_hash
 from coview.recipe.tables import (
-    AugmentSettings,
     CompareTable,
-    DataSettings,
-    LossSettings,
     QueueTable,
     SweepTable,
     TeacherTable,
@@ -142,4 +140,4 @@ class Recipe:
         """``file:line: dotted.path``, for a message about what only a run can find out."""
         key: Key = path
         origin = self.layers.where(key)
-        return f"{origin}: {'.'.join(map(str, path))}" if origin else ".".join(map(str, path))
+        return f"{origin}: {dotted(path)}" if origin else dotted(path)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from coview.recipe.override import dotted_key, from_python
+from coview.recipe.key import dotted_key
+from coview.recipe.override import from_python
 from coview.recipe.tables import SweepTable
 
 MOST_CELLS = 10_000

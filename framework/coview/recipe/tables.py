@@ -1,18 +1,20 @@
 """The tables that are coview's own, and not a component's: their keys, types, ranges, defaults and meaning.
 
-The recipe reference in ``docs/`` and the JSON Schema are made from here.
+The recipe reference in ``docs/`` and the JSON Schema are made from here, and from ``plugins/own_settings.py``,
+which has coview's own keys in the tables of components.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from coview.plugins.component import Kind
+from coview.plugins.own_settings import OF_A_TABLE
 from coview.plugins.type_text import type_text
 from coview.recipe.duration import Interval, TrainingLength
-
-_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
@@ -20,7 +22,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 class TopTable(BaseModel):
     """The top of a recipe; each table is checked by itself."""
 
-    model_config = _STRICT
+    model_config = OF_A_TABLE
 
     schema_: Literal[1] = Field(alias="schema", description="Version of the recipe format.")
     name: Name = Field(description="Names the run's folder: letters, digits, '.', '_' and '-'.")
@@ -48,68 +50,10 @@ class TopTable(BaseModel):
     compare: dict[str, Any] = Field({}, description="What a comparison asks.")
 
 
-class DataSettings(BaseModel):
-    """``[data]``, beside ``use`` and the data set's own parameters."""
-
-    model_config = _STRICT
-
-    views: Annotated[int, Field(ge=1, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
-        2, description="Views of each sample, in all its modalities or in each by name."
-    )
-    local_views: Annotated[int, Field(ge=0, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
-        0, description="Further views that only the student sees, usually of small crops (multi-crop)."
-    )
-    workers: Annotated[int, Field(ge=0, le=512)] | Literal["auto"] = Field(
-        "auto",
-        description='Loader processes; 0 loads in the main one. "auto" is the number of CPU cores, at most 8 for '
-        "each process that trains. It changes nothing but the speed.",
-    )
-    augment_on: Literal["worker", "device"] = Field(
-        "worker",
-        description="Where samples are augmented: one by one in the loader's processes, or as whole batches on the "
-        "device that trains. The views differ, but come from the same distribution. A step may say otherwise.",
-    )
-
-
-class AugmentSettings(BaseModel):
-    """``[[augment]]``, beside ``use`` and the augmentation's own parameters."""
-
-    model_config = _STRICT
-
-    views: Literal["all", "global", "local"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        "all",
-        description="The views it helps to make: all, the global ones (which a teacher sees too), the local ones, or "
-        "some by number.",
-    )
-    on: Literal["worker", "device"] | None = Field(
-        None, description="Where it works; absent: where `data.augment_on` says. The device comes after the workers."
-    )
-
-
-class LossSettings(BaseModel):
-    """``[loss]``, beside ``use`` and the loss's own parameters."""
-
-    model_config = _STRICT
-
-    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="Its weight in the sum of several losses.")
-
-
-class EvaluateSettings(BaseModel):
-    """``[[evaluate]]``, beside ``use`` and the evaluator's own parameters."""
-
-    model_config = _STRICT
-
-    data: dict[str, Any] | None = Field(
-        None,
-        description='Other data to measure on, as in `[data]`: `{ use = "…", … }`, of the modality of the encoder. '
-        "Absent: what the recipe trains on.",
-    )
-
-
 class TeacherTable(BaseModel):
     """``[teacher]``: what the student's projections are compared with."""
 
-    model_config = _STRICT
+    model_config = OF_A_TABLE
 
     stop_gradient: bool = Field(
         False, description="The student's own projections, before the predictor and without gradient (SimSiam)."
@@ -133,7 +77,7 @@ class TeacherTable(BaseModel):
 class QueueTable(BaseModel):
     """``[queue]``: the teacher's projections of earlier batches, or the student's where there is no teacher."""
 
-    model_config = _STRICT
+    model_config = OF_A_TABLE
 
     size: Annotated[int, Field(ge=1)] = Field(
         65_536, description="Rows kept; each batch adds one for each sample and teacher view."
@@ -143,7 +87,7 @@ class QueueTable(BaseModel):
 class TrainTable(BaseModel):
     """``[train]``."""
 
-    model_config = _STRICT
+    model_config = OF_A_TABLE
 
     epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="Passes over the training split. Or `steps`.")
     steps: Annotated[int, Field(ge=0)] | None = Field(
@@ -195,7 +139,7 @@ class TrainTable(BaseModel):
 class SweepTable(BaseModel):
     """``[sweep]``: every combination of ``grid`` with every entry of ``zip``."""
 
-    model_config = _STRICT
+    model_config = OF_A_TABLE
 
     grid: dict[str, list[Any]] = Field({}, description="Dotted key to the values it takes.")
     zip: list[dict[str, Any]] = Field(
@@ -206,7 +150,7 @@ class SweepTable(BaseModel):
 class CompareTable(BaseModel):
     """``[compare]``: what a comparison asks, and of which recipes."""
 
-    model_config = _STRICT
+    model_config = OF_A_TABLE
 
     question: str = Field("", description="What the comparison is to answer, in a sentence; it heads the report.")
     recipes: list[str] = Field(
@@ -225,6 +169,19 @@ class CompareTable(BaseModel):
         description="The variant that each other is tested against, such as `all` where one thing at a time is left "
         "out. Fewer tests find smaller differences. By default each is tested against each.",
     )
+
+
+KIND_OF_TABLE: Mapping[str, Kind] = {
+    "data": "dataset",
+    "modality": "modality",
+    "augment": "augmentation",
+    "encoder": "encoder",
+    "projector": "projector",
+    "predictor": "predictor",
+    "loss": "loss",
+    "evaluate": "evaluator",
+}
+"""The kind of component in each top-level table, or in its elements, or in its tables by modality."""
 
 
 def key_types(model: type[BaseModel]) -> dict[str, str]:

@@ -8,22 +8,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from coview.plugins.own_settings import AugmentSettings, DataSettings, EvaluateSettings, LossSettings
 from coview.plugins.registry import Registry
+from coview.recipe.abilities import modalities_of
 from coview.recipe.check_batch_steps import check_order, works_on_device
 from coview.recipe.check_component import ComponentChecker, as_json
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
+from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.read import Key
 from coview.recipe.recipe import AugmentTable, ComponentTable, EvaluateTable, LossTable, Recipe
 from coview.recipe.sweep import expand
 from coview.recipe.tables import (
-    AugmentSettings,
     CompareTable,
-    DataSettings,
-    EvaluateSettings,
-    LossSettings,
     QueueTable,
     SweepTable,
     TeacherTable,
@@ -211,8 +209,8 @@ class _Validation:
     def _modalities(self, factory: Any) -> tuple[str, ...]:
         if factory is None:
             return ()
-        modalities = getattr(factory, "modalities", None)
-        if not isinstance(modalities, tuple) or not modalities:
+        modalities = modalities_of(factory)
+        if not modalities:
             use = self.table["data"]["use"]
             self.mistakes.add(("data", "use"), f'"{use}" does not say which modalities its samples have')
             return ()
@@ -271,7 +269,7 @@ class _Validation:
 
     def _pipeline(self, name: str | None, steps: Any, path: Key) -> list[tuple[AugmentTable, dict[str, Any]]]:
         if isinstance(steps, dict):
-            self.mistakes.add(path, f"has to be an array of tables: [[{'.'.join(map(str, path))}]]")
+            self.mistakes.add(path, f"has to be an array of tables: [[{dotted(path)}]]")
             return []
         found = []
         for index, step in enumerate(steps):
@@ -356,7 +354,7 @@ class _Validation:
     def _other_data(self, table: Any, at: Key, needed: tuple[str, ...]) -> Checked | None:
         """Data that only an evaluator looks at: it has to have what the evaluated encoders take."""
         checked = self._component("dataset", table, at)
-        modalities = getattr(self.components.factory("dataset", table.get("use")), "modalities", None) or needed
+        modalities = modalities_of(self.components.factory("dataset", table.get("use"))) or needed
         if checked is not None and not set(needed) <= set(modalities):
             has = " and ".join(modalities)
             takes = "the encoder takes" if len(needed) == 1 else "the evaluator compares"

@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coview.data.augmentation import is_replayable
 from coview.data.batch import leaves, map_tensors, select_samples
 from coview.data.batch_rng import BatchRng
 from coview.data.same import distinct, same
 from coview.model.batch_augment import has_state
+from coview.recipe.abilities import works_on_batches
 from coview.testing.augmentation_checks import DRAWS
 from coview.testing.conformance import Problems
 from coview.testing.global_generators import outcomes_by_global_seed
@@ -45,7 +47,7 @@ class BatchAugmentationUnderTest:
     def fresh(self) -> Any:
         """A new instance."""
         made = self.factory(**copy.deepcopy(dict(self.parameters)))
-        return made if getattr(made, "batch", False) else made.batched()
+        return made if works_on_batches(made) else made.batched()
 
     def outcome(self, augmentation: Any, **key: Any) -> Any:
         """What becomes of the batch."""
@@ -146,7 +148,7 @@ def keeps_its_state_in_buffers(tested: BatchAugmentationUnderTest) -> Problems:
 def is_as_replayable_as_it_says(tested: BatchAugmentationUnderTest) -> Problems:
     """One with ``replayable = True`` has no state, always draws as much, and asks for no value of a tensor."""
     augmentation = tested.fresh()
-    if not getattr(augmentation, "replayable", False):
+    if not is_replayable(augmentation):
         return
     if has_state(augmentation):
         yield "it is replayable, and has state, which a recording does not know"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from coview.data.contracts import Modality
+from coview.data.modality import Modality
 from coview.testing.conformance import run_checks
 from coview.testing.encoder_checks import ENCODER_CHECKS, EncoderUnderTest
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from coview.data.batch import map_tensors
-from coview.data.contracts import Modality
+from coview.data.modality import Modality
 from coview.data.same import same
 from coview.errors import few
+from coview.model.encoder import Encoding, FitsToData
 from coview.model.encoder_hooks import collator
-from coview.model.encoding import Encoding
 from coview.testing.conformance import Problems
 
 TOLERANCE = 1e-4
@@ -42,7 +42,7 @@ class EncoderUnderTest:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             encoder = self.factory(**copy.deepcopy(dict(self.parameters)))
-        if hasattr(encoder, "fit"):
+        if isinstance(encoder, FitsToData):
             encoder.fit(iter(self.values))
         return encoder
 
@@ -59,7 +59,7 @@ def encodes_into_its_width(tested: EncoderUnderTest) -> Problems:
     if not isinstance(encoding, Encoding):
         yield f"it returns {type(encoding).__name__}, not coview.Encoding"
         return
-    expected = (len(tested.values), getattr(encoder, "width", None))
+    expected = (len(tested.values), _width(encoder))
     if tuple(encoding.pooled_ND.shape) != expected:
         yield f"pooled_ND is of shape {tuple(encoding.pooled_ND.shape)}, and N and width are {expected}"
     if not encoding.pooled_ND.isfinite().all():
@@ -125,7 +125,7 @@ def can_be_tried_out(tested: EncoderUnderTest) -> Problems:
     """It is built and called on the meta device: ``coview recipe check --build`` does so."""
     with torch.device("meta"):
         encoder = tested.factory(**copy.deepcopy(dict(tested.parameters)))
-        if hasattr(encoder, "fit"):
+        if isinstance(encoder, FitsToData):
             encoder.fit(iter(tested.values))
     batch = collator(tested.modality, encoder).collate(tested.values)
 
@@ -143,7 +143,7 @@ def is_a_module_with_a_width(tested: EncoderUnderTest) -> Problems:
     encoder = tested.fresh()
     if not isinstance(encoder, nn.Module):
         yield f"it is a {type(encoder).__name__}, not an nn.Module"
-    width = getattr(encoder, "width", None)
+    width = _width(encoder)
     if not isinstance(width, int) or width < 1:
         yield f"its width has to be a positive integer, and is {width!r}"
 
@@ -161,3 +161,13 @@ ENCODER_CHECKS: Mapping[str, Callable[[EncoderUnderTest], Problems]] = {
     )
 }
 """Name to check."""
+
+
+def _width(encoder: Any) -> Any:
+    """What it says its width is; None where it does not say."""
+    return encoder.width if isinstance(encoder, _HasWidth) else None
+
+
+@runtime_checkable
+class _HasWidth(Protocol):
+    width: Any

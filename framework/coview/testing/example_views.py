@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import torch
 
-from coview.model.needs import Needs
 from coview.model.views import Views
+from coview.recipe.needs import Needs
 
 QUEUE_ROWS = 7
 WIDTH = 8

@@ -13,8 +13,8 @@ import annotated_types as at
 import torch
 from torch import nn
 
-from coview.model.needs import Needs
 from coview.plugins.parameters import Parameters
+from coview.recipe.needs import Needs, needs_of
 from coview.testing.example_views import WIDTH
 
 NEAR_AN_OPEN_BOUND = 0.01
@@ -46,8 +46,7 @@ class LossUnderTest:
     @cached_property
     def needs(self) -> Needs:
         """What an instance declares."""
-        needs: Needs = getattr(self.fresh(), "needs", Needs())
-        return needs
+        return needs_of(self.fresh()) or Needs()
 
     def choices(self) -> Iterator[LossUnderTest]:
         """As it is, and with each value of each parameter that is a choice."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from coview.data.contracts import Modality
+    from coview.data.modality import Modality
     from coview.evaluate.features import FeatureSplit
 
 _TRAIN = frozenset({"loss", "lr", "samples_per_s", "epoch", "time"})

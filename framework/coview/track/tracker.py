@@ -13,7 +13,7 @@ from coview.track.metrics_file import MetricsFile
 from coview.track.tensorboard import TensorBoard
 
 if TYPE_CHECKING:
-    from coview.data.contracts import Modality
+    from coview.data.modality import Modality
     from coview.evaluate.features import FeatureSplit
     from coview.track.run_folder import RunFolder
 

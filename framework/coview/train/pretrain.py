@@ -19,7 +19,7 @@ from accelerate import Accelerator
 
 from coview.data.batch import Batch, Skipped
 from coview.data.building import build_collators, build_view_maker
-from coview.data.contracts import Dataset
+from coview.data.dataset import Dataset
 from coview.data.loader import view_loader, worker_count
 from coview.data.order import Order, RankBatches
 from coview.data.skipped import SkippedSamples

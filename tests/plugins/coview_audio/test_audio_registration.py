@@ -12,8 +12,8 @@ import coview_audio
 from coview.plugins.parameters import Parameters
 
 
-def registered() -> coview.Registry:
-    registry = coview.Registry(plugin="audio")
+def registered() -> coview.Registrar:
+    registry = coview.Registrar(plugin="audio")
     coview_audio.coview_register(registry)
     return registry
 
@@ -35,7 +35,7 @@ def test_declaring_imports_nothing_heavy():
     heavy = "('torch', 'numpy', 'scipy', 'soundfile', 'librosa', 'audiomentations', 'torchaudio', 'transformers')"
     code = (
         "import sys, coview, coview_audio\n"
-        "coview_audio.coview_register(coview.Registry(plugin='audio'))\n"
+        "coview_audio.coview_register(coview.Registrar(plugin='audio'))\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

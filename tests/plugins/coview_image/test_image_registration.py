@@ -12,8 +12,8 @@ import coview_image
 from coview.plugins.parameters import Parameters
 
 
-def registered() -> coview.Registry:
-    registry = coview.Registry(plugin="image")
+def registered() -> coview.Registrar:
+    registry = coview.Registrar(plugin="image")
     coview_image.coview_register(registry)
     return registry
 
@@ -39,7 +39,7 @@ def test_declaring_imports_nothing_heavy():
     heavy = "('torch', 'numpy', 'cv2', 'PIL', 'albumentations', 'timm', 'transformers', 'sklearn')"
     code = (
         "import sys, coview, coview_image\n"
-        "coview_image.coview_register(coview.Registry(plugin='image'))\n"
+        "coview_image.coview_register(coview.Registrar(plugin='image'))\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     assert run_python(code).strip() == "[]"

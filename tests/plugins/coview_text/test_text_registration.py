@@ -12,8 +12,8 @@ import coview_text
 from coview.plugins.parameters import Parameters
 
 
-def registered() -> coview.Registry:
-    registry = coview.Registry(plugin="text")
+def registered() -> coview.Registrar:
+    registry = coview.Registrar(plugin="text")
     coview_text.coview_register(registry)
     return registry
 
@@ -37,7 +37,7 @@ def test_declaring_imports_nothing_heavy():
     heavy = "('torch', 'numpy', 'nltk', 'nlpaug', 'tokenizers', 'transformers', 'sklearn')"
     code = (
         "import sys, coview, coview_text\n"
-        "coview_text.coview_register(coview.Registry(plugin='text'))\n"
+        "coview_text.coview_register(coview.Registrar(plugin='text'))\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout

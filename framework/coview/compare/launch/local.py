@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from coview.compare.launch.job import Done, Job, run_job
+from coview.data.cores import available_cores
 from coview.errors import Interrupted
 
 
@@ -38,7 +39,7 @@ class LocalLauncher:
         waiting = list(jobs)
         running: dict[Any, tuple[Any, Connection, Job, int]] = {}  # by the sentinel of its process
         slots = list(range(self.processes))
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = available_cores()
         threads = max(1, cores // self.processes)
         try:
             while waiting or running:

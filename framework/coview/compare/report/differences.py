@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coview.compare.rows import Table
+from coview.compare.table import Table
 from coview.recipe.snapshot import flatten, hashed_part
 from coview.recipe.sweep import as_level
 

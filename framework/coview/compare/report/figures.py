@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from coview.compare.rows import Row, Table
 from coview.compare.statistics.analysis import ModalityAnalysis
 from coview.compare.statistics.ranks import Ranks, groups
+from coview.compare.table import Row, Table
 from coview.evaluate.result import Result
 from coview.experiment.report.forest import Forest, draw_forests
-from coview.experiment.report.svg import INK, MUTED, VARIANTS, as_svg, new_axes, page_style
+from coview.pages.svg import INK, MUTED, VARIANTS, as_svg, new_axes, page_style
 from coview.track.metrics_file import read_metrics
 from coview.track.result_rows import ResultRow
 

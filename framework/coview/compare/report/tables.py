@@ -6,11 +6,11 @@ import math
 import re
 from collections.abc import Sequence
 
-from coview.compare.rows import Table
 from coview.compare.statistics.analysis import Analysis, ModalityAnalysis
 from coview.compare.statistics.ranks import Ranks
 from coview.compare.statistics.summary import Summary
 from coview.compare.statistics.verdict import said_p
+from coview.compare.table import Table
 from coview.recipe.comparison import Comparison
 
 CONTROLS = {"untrained": "untrained control", "raw": "raw control"}

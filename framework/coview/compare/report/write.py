@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coview.compare.cells import FoundCell
+from coview.compare.collect import collect, write_cells
 from coview.compare.libraries import require
 from coview.compare.report.page import page_values
 from coview.compare.report.tables import as_latex, as_markdown
-from coview.compare.rows import Table
 from coview.compare.statistics.analysis import Analysis, analyse
-from coview.compare.table import collect, write_cells
+from coview.compare.table import Table
 from coview.data.atomic import write_atomically
-from coview.experiment.report.page import page_template
+from coview.pages.template import page_template
 from coview.recipe.comparison import Comparison
 
 

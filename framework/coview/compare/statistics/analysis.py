@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coview.compare.rows import Table
 from coview.compare.statistics.agreement import Agreement, agreements
-from coview.compare.statistics.pairs import Detectable, Pair, compare_pairs, smallest_detectable
+from coview.compare.statistics.paired_tests import Detectable, Pair, compare_pairs, smallest_detectable
 from coview.compare.statistics.ranks import Ranks, compare_ranks
 from coview.compare.statistics.scores import Scores, scores_of
 from coview.compare.statistics.summary import Summary, summarise
 from coview.compare.statistics.verdict import cautions, verdict
+from coview.compare.table import Table
 
 
 @dataclass(frozen=True)

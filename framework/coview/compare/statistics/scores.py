@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from coview.compare.rows import Row, Table
+from coview.compare.table import Row, Table
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from coview.compare.statistics.pairs import Pair
+from coview.compare.statistics.paired_tests import Pair
 from coview.compare.statistics.scores import Scores
 from coview.compare.statistics.summary import Summary
 

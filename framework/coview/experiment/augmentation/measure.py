@@ -1,153 +1,101 @@
-"""How far augmentations move a sample, on one scale for all steps and all modalities.
-
-A crop of 20 % and 10 dB of noise have no unit in common. What they do to a representation has: how far a view is from
-its original, as a share of how far another sample is.
-"""
+"""Measuring the augmentations of a recipe, or of a run with its trained encoder as the reference."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize
-
-from coview.data.augmented_rows import AugmentedRows
-from coview.data.contracts import Dataset
-from coview.data.rng import Rng
-from coview.data.same import same
-from coview.errors import CoviewError, SampleError
+from coview.data.building import build_modalities, build_split
+from coview.data.dataset import Dataset
+from coview.data.loader import worker_count
+from coview.data.values import readable_values
+from coview.evaluate.embedding import embed_raw, embed_split
 from coview.evaluate.features import FeatureSplit
-from coview.evaluate.knn import vote
-from coview.experiment.augmentation.steps import Pipeline
+from coview.experiment.augmentation.steps import Unseen, augmented, steps_of
+from coview.experiment.augmentation.strength import Embed, Strength, choose_rows, measure
+from coview.experiment.run import load_run
+from coview.model.topology import build_topology
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+from coview.train.device import choose_device
 
-Embed = Callable[[Any], FeatureSplit]
-"""From a data set to its representations under the reference encoder."""
-
-K = 10
-TEMPERATURE = 0.07
+Reference = Literal["encoder", "raw"]
 
 
 @dataclass(frozen=True)
-class Strength:
-    """What a pipeline does to samples under a reference encoder.
+class Measured:
+    """The strengths of a modality's augmentations, and under what they were measured.
 
     Attributes:
-        name, parameters: The pipeline.
-        samples: How many were measured.
-        cosine: Mean cosine of a view and its original.
-        distance: (1 - cosine) as a share of the mean over pairs of different originals: 0 is no change, 1 as far as
-            another sample.
-        between_views: The same of two views of one sample.
-        rank: Mean share of other originals that are nearer to a view than its own is: 0 is none, 0.5 chance.
-        unchanged: Share of views that equal their original, bit for bit.
-        class_kept: Share of views whose ten nearest other originals vote for their class, relative to that of the
-            originals themselves; absent without classes, or where the neighbours of no original tell its class.
+        modality: The modality.
+        reference: The encoder.
+        strengths: Of each step and of all together; none where no step changes samples.
+        unseen: The steps that change none, and so are in no strength.
     """
 
-    name: str
-    parameters: str
-    samples: int
-    cosine: float
-    distance: float
-    between_views: float
-    rank: float
-    unchanged: float
-    class_kept: float | None
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json``."""
-        return asdict(self)
+    modality: str
+    reference: str
+    strengths: list[Strength]
+    unseen: list[Unseen]
 
 
-def choose_rows(dataset: Dataset, samples: int, seed: int) -> list[int]:
-    """At most so many readable rows, drawn by the seed.
-
-    Raises:
-        CoviewError: If fewer than three can be read: distances need other samples.
-    """
-    rows: list[int] = []
-    for row in map(int, Rng(seed).numpy.permutation(len(dataset))):
-        if len(rows) == samples:
-            break
-        try:
-            dataset[row]
-        except SampleError:
-            continue
-        rows.append(row)
-    if len(rows) < 3:
-        raise CoviewError(f"measuring needs at least 3 samples, and {len(rows)} can be read")
-    return rows
-
-
-def measure(
-    dataset: Dataset, modality: str, rows: list[int], pipelines: list[Pipeline], embed: Embed, *, seed: int
-) -> list[Strength]:
-    """Measures each pipeline on the same samples.
+def measure_augmentations(
+    source: Recipe | Path,
+    registry: Registry,
+    *,
+    samples: int = 512,
+    reference: Reference = "encoder",
+) -> list[Measured]:
+    """Measures every modality that a recipe augments, on samples of the training split.
 
     Args:
-        dataset: Where the samples are from.
-        modality: Which of their values.
-        rows: Which samples, readable ones.
-        pipelines: What to measure.
-        embed: The reference encoder.
-        seed: Of the views.
+        source: A recipe, whose encoder is taken as training would start from it; or a run's folder, whose trained
+            encoder is.
+        registry: Where components come from.
+        samples: How many are drawn, by the recipe's seed.
+        reference: Under which encoder: the recipe's or run's, or the modality's raw features.
+
+    Raises:
+        CoviewError: If nothing is augmented, or the data is not there.
     """
-    originals = embed(AugmentedRows(dataset, modality, rows, ()))
-    x_ND = normalize(originals.x_ND)
-    away = 1 - _between_others(x_ND)
-    return [_strength(dataset, modality, rows, pipeline, embed, seed, originals, x_ND, away) for pipeline in pipelines]
+    run = load_run(source, registry=registry) if isinstance(source, Path) else None
+    recipe = run.recipe if run is not None else source
+    assert isinstance(recipe, Recipe)
+    dataset = build_split(recipe, "train", registry)
+    found = []
+    rows = choose_rows(dataset, samples, recipe.seed)
+    for name in augmented(recipe):
+        steps = steps_of(recipe, registry, name)
+        if reference == "raw":
+            embed, described = _raw(recipe, registry, dataset, name), f"the raw features of {name}"
+        else:
+            topology = run.topology if run is not None else build_topology(recipe, registry, dataset)
+            encoder = topology.evaluated_encoder(name)
+            how = f"as {run.path} trained it" if run is not None else "before training"
+            embed, described = _encoder(recipe, registry, encoder, name), f"{recipe.encoder[name].use} {how}"
+        strengths = []
+        if steps.pipelines:
+            strengths = measure(dataset, name, rows, steps.pipelines, embed, seed=recipe.seed)
+        found.append(Measured(name, described, strengths, steps.unseen))
+    return found
 
 
-def _strength(
-    dataset: Dataset,
-    modality: str,
-    rows: list[int],
-    pipeline: Pipeline,
-    embed: Embed,
-    seed: int,
-    originals: FeatureSplit,
-    x_ND: Tensor,
-    away: float,
-) -> Strength:
-    views = [AugmentedRows(dataset, modality, rows, pipeline.steps, seed=seed, view=view) for view in (0, 1)]
-    a_ND, b_ND = (normalize(embed(view).x_ND) for view in views)
-    similarity_NN = a_ND @ x_ND.T
-    own_N = similarity_NN.diagonal()
-    cosine = float(own_N.mean())
-    between = float((a_ND * b_ND).sum(1).mean())
-    nearer_NN = (similarity_NN > own_N[:, None]).float().fill_diagonal_(0)
-    unchanged = sum(same(views[0][i][modality], dataset[row][modality]) for i, row in enumerate(rows)) / len(rows)
-    return Strength(
-        pipeline.name,
-        pipeline.parameters,
-        len(rows),
-        cosine,
-        (1 - cosine) / max(away, 1e-12),
-        (1 - between) / max(away, 1e-12),
-        float(nearer_NN.sum(1).mean()) / (len(rows) - 1),
-        unchanged,
-        _class_kept(similarity_NN, x_ND @ x_ND.T, originals.labels_N),
-    )
+def _encoder(recipe: Recipe, registry: Registry, encoder: Any, name: str) -> Embed:
+    modality, device = build_modalities(recipe, registry)[name], choose_device(recipe)
+    encoder = encoder.to(device)
+
+    def embed(dataset: Any) -> FeatureSplit:
+        workers = worker_count(recipe.settings.workers)
+        return embed_split(encoder, dataset, "train", name, modality, device=device, workers=workers).features
+
+    return embed
 
 
-def _between_others(x_ND: Tensor) -> float:
-    """Mean cosine over pairs of different samples."""
-    n = len(x_ND)
-    return float((x_ND.sum(0).square().sum() - x_ND.square().sum()) / (n * (n - 1)))
+def _raw(recipe: Recipe, registry: Registry, dataset: Dataset, name: str) -> Embed:
+    features_of = build_modalities(recipe, registry)[name].fit_raw(readable_values(dataset, name))
 
+    def embed(views: Any) -> FeatureSplit:
+        return embed_raw(views, "train", name, features_of, workers=0).features
 
-def _class_kept(views_NN: Tensor, originals_NN: Tensor, labels_N: Tensor | None) -> float | None:
-    if labels_N is None:
-        return None
-    known = _accuracy(originals_NN, labels_N)
-    return _accuracy(views_NN, labels_N) / known if known else None
-
-
-def _accuracy(similarity_NN: Tensor, labels_N: Tensor) -> float:
-    """Of the vote of each row's nearest originals, its own left out."""
-    others_NN = similarity_NN.clone().fill_diagonal_(-torch.inf)
-    top = others_NN.topk(min(K, len(labels_N) - 1))
-    return float((vote(top.values, labels_N[top.indices], TEMPERATURE) == labels_N).float().mean())
+    return embed

@@ -8,10 +8,11 @@ from typing import Any
 from coview.data.atomic import write_atomically
 from coview.data.augmented_rows import AugmentedRows
 from coview.data.building import build_modalities, build_split
-from coview.data.contracts import Dataset, Modality
-from coview.experiment.augmentation.measure import choose_rows
+from coview.data.dataset import Dataset
+from coview.data.modality import Modality
 from coview.experiment.augmentation.steps import Pipeline, augmented, steps_of
-from coview.experiment.report.page import page_template
+from coview.experiment.augmentation.strength import choose_rows
+from coview.pages.template import page_template
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coview.data.augmentation import Augmentation, works_in_encoder
 from coview.data.building import build_view_maker
-from coview.data.contracts import Augmentation
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -80,22 +80,18 @@ def steps_of(recipe: Recipe, registry: Registry, modality: str) -> Steps:
     for position, step in enumerate(recipe.augment[modality]):
         if position not in built:
             why = "works on the encoder's batches"
-        elif _in_encoder(built[position]):
+        elif works_in_encoder(built[position]):
             why = "works inside the encoder"
         else:
             continue
         unseen.append(Unseen(step.use, _parameters(recipe, modality, position), why))
     first = maker.pipelines[recipe.view_modalities.index(modality)]
-    whole = [(position, step) for position, step in first if not _in_encoder(step)]
+    whole = [(position, step) for position, step in first if not works_in_encoder(step)]
     alone = [
         Pipeline(recipe.augment[modality][position].use, _parameters(recipe, modality, position), [(position, step)])
         for position, step in whole
     ]
     return Steps([*alone, Pipeline("all steps", "", whole)] if whole else [], unseen)
-
-
-def _in_encoder(augmentation: object) -> bool:
-    return bool(getattr(augmentation, "in_encoder", False))
 
 
 def _parameters(recipe: Recipe, modality: str, position: int) -> str:

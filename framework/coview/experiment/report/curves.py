@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from coview.experiment.report.svg import MUTED, SERIES, as_svg, new_axes, page_style
+from coview.pages.svg import MUTED, SERIES, as_svg, new_axes, page_style
 
 _POINTS = 300  # a curve of more is averaged down to as many: more cannot be seen, and would make the page large
 

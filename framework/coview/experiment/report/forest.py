@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coview.experiment.report.svg import INK, RULE, SERIES, as_svg, new_axes, page_style
+from coview.pages.svg import INK, RULE, SERIES, as_svg, new_axes, page_style
 from coview.track.result_rows import FEATURES, ResultRow, interval
 
 _MARKERS = {"pretrained": "o", "untrained": "D", "raw": "s"}  # told apart without colour too

@@ -15,7 +15,7 @@ from coview.evaluate.result import Result
 from coview.experiment.report.contents import Contents, leak_warnings, read_contents
 from coview.experiment.report.curves import draw_curves
 from coview.experiment.report.forest import draw_forests
-from coview.experiment.report.page import page_template
+from coview.pages.template import page_template
 from coview.track.collapse import CollapseWatch
 from coview.track.progress import duration
 from coview.track.result_rows import FEATURES, ResultRow, result_rows

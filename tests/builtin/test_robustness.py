@@ -9,8 +9,8 @@ from encoder_subjects import Encoder, Vectors, subject
 from torch import nn
 
 import coview
+from coview.builtin.evaluators.robustness import Robustness
 from coview.evaluate.encoder_subject import AugmentStep
-from coview.evaluate.robustness import Robustness
 
 
 def clouds(n, seed):

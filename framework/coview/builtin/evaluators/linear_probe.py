@@ -9,13 +9,13 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from coview.builtin.evaluators.logistic import LogisticRegression, Weights
+from coview.builtin.evaluators.standardise import Standardise
 from coview.data.rng import Rng
 from coview.evaluate.features import Features
 from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
-from coview.evaluate.logistic import LogisticRegression, Weights
 from coview.evaluate.result import Result
-from coview.evaluate.standardise import Standardise
 
 STRENGTHS = tuple(10.0**-power for power in range(5))
 """The penalties that are tried, from the strongest to the weakest; each starts where the one before ended."""

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coview import CoviewError, Features, FeatureSplit, Rng
+from coview.builtin.evaluators.knn import KNN
 from coview.evaluate import neighbours
-from coview.evaluate.knn import KNN, vote
-from coview.evaluate.neighbours import nearest
+from coview.evaluate.neighbours import nearest, vote
 
 
 def rows(count: int, width: int, seed: int = 0) -> torch.Tensor:

@@ -3,97 +3,99 @@
 from __future__ import annotations
 
 from coview.plugins.hookspecs import hookimpl
-from coview.plugins.registry import Registry
+from coview.plugins.registrar import Registrar
 
 
 @hookimpl
-def coview_register(registry: Registry) -> None:
+def coview_register(registry: Registrar) -> None:
     """Registers projectors, predictors and evaluators."""
     registry.projector(
         "mlp",
-        "coview.model.projector:MLP",
+        "coview.builtin.projectors:MLP",
         summary="linear, batch norm, ReLU, …, linear",
         source="arXiv:2002.05709, section 2.1",
     )
-    registry.projector("identity", "coview.model.projector:Identity", summary="no projector: the loss sees the encoder")
+    registry.projector(
+        "identity", "coview.builtin.projectors:Identity", summary="no projector: the loss sees the encoder"
+    )
     registry.predictor(
         "mlp",
-        "coview.model.projector:MLP",
+        "coview.builtin.projectors:MLP",
         summary="linear, batch norm, ReLU, …, linear",
         source="arXiv:2006.07733, section 3.3",
     )
     registry.evaluator(
         "knn",
-        "coview.evaluate.knn:KNN",
+        "coview.builtin.evaluators.knn:KNN",
         summary="weighted nearest neighbours by cosine",
         source="arXiv:1805.01978, section 3.4",
     )
     registry.evaluator(
         "linear_probe",
-        "coview.evaluate.linear_probe:LinearProbe",
+        "coview.builtin.evaluators.linear_probe:LinearProbe",
         summary="logistic regression on frozen features, regularisation chosen on validation data",
         source="arXiv:1610.01644",
     )
     registry.evaluator(
         "mlp_probe",
-        "coview.evaluate.mlp_probe:MLPProbe",
+        "coview.builtin.evaluators.mlp_probe:MLPProbe",
         summary="a perceptron on frozen features, chosen and stopped on validation data",
         source="arXiv:2203.03022, section 3",
     )
     registry.evaluator(
         "few_shot",
-        "coview.evaluate.few_shot:FewShot",
+        "coview.builtin.evaluators.few_shot:FewShot",
         summary="nearest class mean in N-way K-shot episodes",
         source="arXiv:1703.05175, section 2",
     )
     registry.evaluator(
         "retrieval",
-        "coview.evaluate.retrieval:Retrieval",
+        "coview.builtin.evaluators.retrieval:Retrieval",
         summary="whether the nearest are of the same class, or the same sample in another modality: recall@k, mAP, MRR",
         source="arXiv:1511.06452",
     )
     registry.evaluator(
         "zero_shot",
-        "coview.evaluate.zero_shot:ZeroShot",
+        "coview.builtin.evaluators.zero_shot:ZeroShot",
         summary="classifying by the names of the classes, in a model of two modalities",
         source="arXiv:2103.00020, section 3.1",
     )
     registry.evaluator(
         "clustering",
-        "coview.evaluate.clustering:Clustering",
+        "coview.builtin.evaluators.clustering:Clustering",
         summary="k-means against the classes: NMI, ARI, accuracy by assignment",
     )
     registry.evaluator(
         "similarity",
-        "coview.evaluate.similarity:Similarity",
+        "coview.builtin.evaluators.similarity:Similarity",
         summary="correlation of cosines with people's judgements of pairs",
         source="arXiv:2104.08821, section 6.1",
     )
     registry.evaluator(
         "regression",
-        "coview.evaluate.regression:Regression",
+        "coview.builtin.evaluators.regression:Regression",
         summary="ridge regression of scores on frozen features: R² and Spearman's correlation",
     )
     registry.evaluator(
         "finetune",
-        "coview.train.finetune:Finetune",
+        "coview.builtin.evaluators.finetune:Finetune",
         summary="the whole encoder trained on with labels, stopped early on validation data",
         source="arXiv:2002.05709, appendix B.5",
     )
     registry.evaluator(
         "robustness",
-        "coview.evaluate.robustness:Robustness",
+        "coview.builtin.evaluators.robustness:Robustness",
         summary="accuracy of a linear probe on test samples that are augmented ever more strongly",
         source="arXiv:1903.12261",
     )
     registry.evaluator(
         "cost",
-        "coview.evaluate.cost:Cost",
+        "coview.builtin.evaluators.cost:Cost",
         summary="parameters, operations, peak memory and speed of the encoder",
     )
     registry.evaluator(
         "geometry",
-        "coview.evaluate.geometry:Geometry",
+        "coview.builtin.evaluators.geometry:Geometry",
         summary="how representations fill their space: effective rank, uniformity, spread, isotropy, mean cosine",
         source="arXiv:2210.02885",
     )

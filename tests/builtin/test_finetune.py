@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import coview
+from coview.builtin.evaluators.finetune import Finetune
 from coview.evaluate.encoder_subject import AugmentStep
-from coview.train.finetune import Finetune
 
 
 def crossed(n, seed):

@@ -9,13 +9,13 @@ import torch
 from annotated_types import Ge, Gt, Lt, MinLen
 from torch import Tensor
 
+from coview.builtin.evaluators.perceptron import Fitted, Init, Settings, Stopping, train
+from coview.builtin.evaluators.standardise import Standardise
 from coview.data.rng import Rng
 from coview.evaluate.features import Features
 from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
-from coview.evaluate.perceptron import Fitted, Init, Settings, Stopping, train
 from coview.evaluate.result import Result
-from coview.evaluate.standardise import Standardise
 
 BUDGET_LAYERS = 1
 BUDGET_LR = 1e-3

@@ -5,9 +5,9 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression as Peer
 
 from coview import Features, FeatureSplit, Rng
-from coview.evaluate.knn import KNN
-from coview.evaluate.linear_probe import LinearProbe
-from coview.evaluate.logistic import LogisticRegression
+from coview.builtin.evaluators.knn import KNN
+from coview.builtin.evaluators.linear_probe import LinearProbe
+from coview.builtin.evaluators.logistic import LogisticRegression
 from coview.evaluate.neighbours import nearest
 
 

@@ -13,10 +13,10 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, average_precision_score, normalized_mutual_info_score
 
 import coview
-from coview.evaluate.clustering import Clustering, matched_accuracy
+from coview.builtin.evaluators.clustering import Clustering, matched_accuracy
+from coview.builtin.evaluators.retrieval import Retrieval
+from coview.builtin.evaluators.similarity import Similarity
 from coview.evaluate.embedding import embed_raw
-from coview.evaluate.retrieval import Retrieval
-from coview.evaluate.similarity import Similarity
 
 
 def features(n=60, classes=4, noise=1.0, **more):

@@ -6,13 +6,12 @@ from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Gt
-from torch import Tensor
 
 from coview.data.rng import Rng
 from coview.evaluate.features import Features
 from coview.evaluate.label_budget import LabelBudgets, as_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
-from coview.evaluate.neighbours import nearest
+from coview.evaluate.neighbours import nearest, vote
 from coview.evaluate.result import Result
 
 
@@ -73,17 +72,3 @@ class KNN:
             }
             results.append(accuracy_result(hits, rng.numpy, protocol))
         return results
-
-
-def vote(cosines_Qk: Tensor, labels_Qk: Tensor, temperature: float) -> Tensor:
-    """The class with the most weight among each query's neighbours, the lowest index of equals.
-
-    Args:
-        cosines_Qk: From the most to the least similar.
-        labels_Qk: The neighbours' classes.
-        temperature: Divides the cosines.
-    """
-    # a factor common to all of a query's neighbours changes no vote, and keeps exp from overflowing
-    weights_Qk = ((cosines_Qk - cosines_Qk[:, :1]) / temperature).exp()
-    votes_QC = weights_Qk.new_zeros(len(labels_Qk), int(labels_Qk.max()) + 1)
-    return votes_QC.scatter_add_(1, labels_Qk, weights_Qk).argmax(1)

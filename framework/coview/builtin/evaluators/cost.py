@@ -13,9 +13,9 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from coview.builtin.evaluators.cpu_memory import peak_bytes_on_cpu
 from coview.data.batch import map_tensors
 from coview.data.rng import Rng
-from coview.evaluate.cpu_memory import peak_bytes_on_cpu
 from coview.evaluate.encoder_subject import EncoderSubject
 from coview.evaluate.result import Result
 

@@ -9,14 +9,14 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from coview.builtin.evaluators.ridge import Ridge
+from coview.builtin.evaluators.standardise import Standardise
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate import intervals
 from coview.evaluate.features import Features
 from coview.evaluate.labelled import finite_features
 from coview.evaluate.result import Result
-from coview.evaluate.ridge import Ridge
-from coview.evaluate.standardise import Standardise
 
 ALPHAS = tuple(10.0**power for power in range(3, -5, -1))
 """The penalties that are tried, from the strongest to the weakest."""

@@ -1,21 +1,36 @@
-"""The contracts of encoders and projectors, which plugins implement."""
+"""The contracts of encoders and projectors, which plugins implement, and what an encoder returns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from coview.model.encoding import Encoding
+
+@dataclass(frozen=True)
+class Encoding:
+    """A batch, encoded.  N sample · D width · T token.
+
+    Attributes:
+        pooled_ND: One vector for each sample; what evaluators and the projector see.
+        tokens_NTD: The vectors before pooling, where the encoder has them.
+        mask_NT: True where a token is real, False where it is padding; absent where there is none.
+    """
+
+    pooled_ND: Tensor
+    tokens_NTD: Tensor | None = None
+    mask_NT: Tensor | None = None
 
 
 class Encoder(Protocol):
     """An ``nn.Module`` from a modality's batch to an :class:`Encoding`. Padding must not change what it returns.
 
-    One that has ``collate(values)`` makes its batches itself, in place of the modality: a tokenizer, say. It is called
-    in loader processes. One that has ``fit(values)`` is a :class:`FitsToData`.
+    One that has ``collate(values)`` is a :class:`coview.data.modality.Collates`: it makes its batches itself, in place
+    of the modality (a tokenizer, say), and is called in loader processes. One that has ``fit(values)`` is a
+    :class:`FitsToData`.
 
     Attributes:
         width: D of ``pooled_ND``.

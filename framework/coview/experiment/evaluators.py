@@ -14,7 +14,7 @@ from coview.data.atomic import replacing, write_atomically
 from coview.data.rng import Rng
 from coview.data.sample import id_as_int64
 from coview.errors import CoviewError
-from coview.evaluate.contracts import (
+from coview.evaluate.evaluator import (
     AnyEvaluator,
     CrossModalEvaluator,
     EncoderEvaluator,
@@ -24,9 +24,9 @@ from coview.evaluate.contracts import (
 from coview.evaluate.label_budget import check_budgets
 from coview.evaluate.result import Result
 from coview.experiment import validation
-from coview.experiment.checking_leaks import check_leaks
 from coview.experiment.controls import FeatureKind, kinds_of, untrained_in_words
 from coview.experiment.feature_store import FeatureStore
+from coview.experiment.leaks import check_leaks
 from coview.experiment.projections import Projections
 from coview.experiment.report.contents import read_document
 from coview.experiment.splits import DataSource, Splits

@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.neighbors import NearestCentroid
 
 from coview import CoviewError, Features, FeatureSplit, Rng
-from coview.evaluate.few_shot import FewShot
+from coview.builtin.evaluators.few_shot import FewShot
 
 
 def features(x: torch.Tensor, labels: torch.Tensor) -> Features:

@@ -10,7 +10,7 @@ from encoder_subjects import Encoder, Vectors, subject
 from torch import nn
 
 import coview
-from coview.evaluate.cost import Cost
+from coview.builtin.evaluators.cost import Cost
 
 
 @pytest.fixture

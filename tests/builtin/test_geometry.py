@@ -10,8 +10,8 @@ import torch
 from scipy.linalg import eigh, sqrtm
 
 import coview
+from coview.builtin.evaluators.geometry import Geometry, measures
 from coview.evaluate.diagnostics import diagnose, isotropy, lidar
-from coview.evaluate.geometry import Geometry, measures
 from coview.evaluate.intervals import jackknife_interval
 
 

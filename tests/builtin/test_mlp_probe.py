@@ -11,8 +11,8 @@ import torch
 from sklearn.neural_network import MLPClassifier
 
 from coview import Features, FeatureSplit, Rng
-from coview.evaluate.mlp_probe import MLPProbe
-from coview.evaluate.perceptron import Settings, Stopping, perceptron, train
+from coview.builtin.evaluators.mlp_probe import MLPProbe
+from coview.builtin.evaluators.perceptron import Settings, Stopping, perceptron, train
 
 HOW = Settings(layers=1, lr=3e-3, init="xavier_uniform", hidden=32, dropout=0.0, batch_size=64, epochs=40)
 

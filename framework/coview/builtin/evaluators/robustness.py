@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from annotated_types import Ge, MinLen
 
-from coview.data.contracts import Augmentation
+from coview.builtin.evaluators.linear_probe import BUDGET_STRENGTH
+from coview.builtin.evaluators.logistic import LogisticRegression
+from coview.builtin.evaluators.standardise import Standardise
+from coview.data.augmentation import Augmentation
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
-from coview.evaluate.linear_probe import BUDGET_STRENGTH
-from coview.evaluate.logistic import LogisticRegression
 from coview.evaluate.result import Result
-from coview.evaluate.standardise import Standardise
 
 
 class Robustness:

@@ -15,8 +15,8 @@ from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
 
 import coview
-from coview.evaluate.regression import ALPHAS, Regression, r_squared
-from coview.evaluate.ridge import Ridge
+from coview.builtin.evaluators.regression import ALPHAS, Regression, r_squared
+from coview.builtin.evaluators.ridge import Ridge
 
 
 def features(train: int = 120, validation: int = 40, test: int = 80, width: int = 30) -> coview.Features:

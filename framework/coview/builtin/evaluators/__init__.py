@@ -1,0 +1,1 @@
+"""The evaluators that know no modality, and what they compute with."""

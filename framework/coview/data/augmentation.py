@@ -1,0 +1,84 @@
+"""The contracts of augmentations, which plugins implement: of single values, and of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from coview.data.batch_rng import BatchRng
+from coview.data.rng import Rng
+
+
+@runtime_checkable
+class Augmentation(Protocol):
+    """Makes a new value of the same modality. All its randomness comes from ``rng``.
+
+    What else one can be: :class:`WorksInEncoder`, :class:`PreparedAhead`. One that also has a form for whole batches has
+    a method ``batched() -> BatchAugmentation``, which gives it: it is used where a recipe says ``on = "device"``.
+    """
+
+    def __call__(self, value: Any, rng: Rng, /) -> Any:
+        """The new value; ``value`` is left as it was."""
+        ...
+
+
+@runtime_checkable
+class PreparedAhead(Protocol):
+    """An augmentation that reads what was made ahead of training, by ``coview data augment RECIPE``."""
+
+    def prepare(self, values: Iterable[Any], /) -> Iterator[int]:
+        """Makes and keeps what is not there yet, and yields after each part for how many values it is done.
+
+        Whatever was yielded is kept: a second call goes on.
+        """
+        ...
+
+
+@runtime_checkable
+class WorksInEncoder(Protocol):
+    """An augmentation that leaves values as they are, since its views differ by what the encoder does in training.
+
+    Its class has ``in_encoder = True``: ``coview augment`` then names it, where there is nothing to show.
+    """
+
+    in_encoder: bool
+
+
+@runtime_checkable
+class BatchAugmentation(Protocol):
+    """Augments a whole batch on the device that trains, after it has been collated.
+
+    Its class has ``batch = True``. A step with state is a ``torch.nn.Module`` that keeps it in its buffers: they are
+    in every checkpoint, and several ranks give such a step the whole batch, so that the state is the same on all.
+
+    One without state may be :class:`Replayable`.
+    """
+
+    batch: ClassVar[bool]
+
+    def __call__(self, batch: Any, rng: BatchRng, /) -> Any:
+        """The new batch, of as many rows; ``batch`` is left as it was. Rows that are views of a sample lie apart."""
+        ...
+
+
+@runtime_checkable
+class Replayable(Protocol):
+    """A batch augmentation without state whose class has ``replayable = True``.
+
+    Of batches of one shape it does the same with each and draws as many numbers; it asks for no value of a tensor
+    (``if``, ``int``, ``nonzero``, indexing by a mask) and brings none to the device (``torch.tensor``), but for what
+    its first call keeps for good. Where all steps are so, a GPU records them once and replays them, which takes a small
+    part of the time.
+    """
+
+    replayable: bool
+
+
+def is_replayable(augmentation: object) -> bool:
+    """Whether a batch augmentation says that a GPU may record and replay it."""
+    return isinstance(augmentation, Replayable) and augmentation.replayable
+
+
+def works_in_encoder(augmentation: object) -> bool:
+    """Whether an augmentation leaves values as they are, and works in the encoder."""
+    return isinstance(augmentation, WorksInEncoder) and augmentation.in_encoder

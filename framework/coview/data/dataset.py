@@ -1,0 +1,61 @@
+"""The contract of data sets, which plugins implement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol, runtime_checkable
+
+from coview.data.judged_pairs import Pairs
+from coview.data.sample import Sample
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A map-style data set.
+
+    The registered target is called as ``target(split="train", **parameters)`` where ``split`` is one of its
+    ``splits``; the remaining keyword parameters are the recipe's ``[data]`` table. ``dataset[i]`` raises
+    :class:`coview.SampleError` for a sample that cannot be read: the loader skips, names and counts it.
+
+    One that knows more of its samples ahead of them says so by an attribute: see :class:`KnowsLabels`,
+    :class:`KnowsGroups` and :class:`HasJudgedPairs`. A class attribute ``labelled = False`` says that no split ever has
+    class labels: a loss that needs them is then refused when the recipe is checked.
+    """
+
+    splits: ClassVar[tuple[str, ...]]
+    modalities: tuple[str, ...]
+    classes: tuple[str, ...] | None
+    citation: str
+    licence: str
+    version: str
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+
+@runtime_checkable
+class KnowsLabels(Protocol):
+    """A data set that knows the class index of every row ahead of its samples: -1 where it has none.
+
+    A recipe that asks for more labels than a class has is then refused before training.
+    """
+
+    labels: Sequence[int] | None
+
+
+@runtime_checkable
+class KnowsGroups(Protocol):
+    """A data set that knows the group of every row ahead of its samples.
+
+    So the labels of a validation split that is carved out of ``train`` are not counted among those to learn from.
+    """
+
+    groups: Sequence[int | str] | None
+
+
+@runtime_checkable
+class HasJudgedPairs(Protocol):
+    """A data set with judged pairs of its split's rows."""
+
+    pairs: Pairs | None

@@ -1,0 +1,80 @@
+"""The contract of modalities, which plugins implement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@runtime_checkable
+class Collates(Protocol):
+    """Makes a batch of values: a modality, or an encoder that needs batches of its own."""
+
+    def collate(self, values: Sequence[Any], /) -> Any:
+        """As :meth:`Modality.collate`."""
+        ...
+
+
+@runtime_checkable
+class Modality(Protocol):
+    """What a value of one kind is, and how values become a batch and are shown to a person.
+
+    What else one can be: :class:`FinishesOnDevice`, :class:`HasLengths`.
+    """
+
+    def collate(self, values: Sequence[Any], /) -> Any:
+        """A batch: a tensor, or a mapping of tensors, whose first dimension is ``len(values)``.
+
+        Raises :class:`coview.CoviewError` if the values cannot form one batch (pictures of different sizes).
+        """
+        ...
+
+    def describe(self, value: Any, /) -> str:
+        """The value in a few words, such as ``28×28 RGB, uint8``."""
+        ...
+
+    def fit_raw(self, values: Iterable[Any], /) -> Callable[[Sequence[Any]], np.ndarray]:
+        """The raw-feature control (pixels, TF-IDF, mean log-mel), fitted on training values where it needs to be.
+
+        Returns a function from values to float32 features ``(N, F)``.
+        """
+        ...
+
+    def preview(self, writer: Any, tag: str, rows: Sequence[Sequence[Any]], step: int, /) -> None:
+        """Shows the views in TensorBoard: a row for each sample, in it a value for each view.
+
+        ``writer`` is a ``torch.utils.tensorboard.SummaryWriter``.
+        """
+        ...
+
+    def to_html(self, value: Any, /) -> str:
+        """The value as self-contained HTML markup: a picture, a text, a playable sound."""
+        ...
+
+
+@runtime_checkable
+class FinishesOnDevice(Protocol):
+    """A modality whose batches are normalised, and which can leave that to the device.
+
+    A run then finishes batches on the device, after the steps that augment them there.
+    """
+
+    def collate_raw(self, values: Sequence[Any], /) -> Any:
+        """A batch that is not normalised."""
+        ...
+
+    def finish(self, batch: Any, /) -> Any:
+        """Of a raw batch what ``collate`` would have made."""
+        ...
+
+
+@runtime_checkable
+class HasLengths(Protocol):
+    """A modality whose shorter values are padded: values of like length are then embedded together."""
+
+    def length(self, value: Any, /) -> float:
+        """How long a value is, on any scale."""
+        ...

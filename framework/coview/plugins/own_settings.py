@@ -1,0 +1,89 @@
+"""coview's own keys in a component's table, beside ``use`` and the component's parameters.
+
+The one place where they stand. From here come the check of a recipe, the keys that stay when a recipe changes ``use``,
+the names that a component cannot give a parameter of its own, the JSON Schema and the recipe reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coview.plugins.component import Kind
+
+OF_A_TABLE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+"""How strictly a table of coview's own is checked."""
+
+
+class DataSettings(BaseModel):
+    """``[data]``, beside ``use`` and the data set's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    views: Annotated[int, Field(ge=1, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
+        2, description="Views of each sample, in all its modalities or in each by name."
+    )
+    local_views: Annotated[int, Field(ge=0, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
+        0, description="Further views that only the student sees, usually of small crops (multi-crop)."
+    )
+    workers: Annotated[int, Field(ge=0, le=512)] | Literal["auto"] = Field(
+        "auto",
+        description='Loader processes; 0 loads in the main one. "auto" is the number of CPU cores, at most 8 for '
+        "each process that trains. It changes nothing but the speed.",
+    )
+    augment_on: Literal["worker", "device"] = Field(
+        "worker",
+        description="Where samples are augmented: one by one in the loader's processes, or as whole batches on the "
+        "device that trains. The views differ, but come from the same distribution. A step may say otherwise.",
+    )
+
+
+class AugmentSettings(BaseModel):
+    """``[[augment]]``, beside ``use`` and the augmentation's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    views: Literal["all", "global", "local"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        "all",
+        description="The views it helps to make: all, the global ones (which a teacher sees too), the local ones, or "
+        "some by number.",
+    )
+    on: Literal["worker", "device"] | None = Field(
+        None, description="Where it works; absent: where `data.augment_on` says. The device comes after the workers."
+    )
+
+
+class LossSettings(BaseModel):
+    """``[loss]``, beside ``use`` and the loss's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="Its weight in the sum of several losses.")
+
+
+class EvaluateSettings(BaseModel):
+    """``[[evaluate]]``, beside ``use`` and the evaluator's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    data: dict[str, Any] | None = Field(
+        None,
+        description='Other data to measure on, as in `[data]`: `{ use = "…", … }`, of the modality of the encoder. '
+        "Absent: what the recipe trains on.",
+    )
+
+
+OWN_SETTINGS: Mapping[Kind, type[BaseModel]] = {
+    "dataset": DataSettings,
+    "augmentation": AugmentSettings,
+    "loss": LossSettings,
+    "evaluator": EvaluateSettings,
+}
+"""By kind of component; the tables of other kinds have ``use`` and the component's parameters only."""
+
+
+def own_keys(kind: Kind) -> tuple[str, ...]:
+    """The keys of a component's table that are coview's own, besides ``use``."""
+    return tuple(OWN_SETTINGS[kind].model_fields) if kind in OWN_SETTINGS else ()

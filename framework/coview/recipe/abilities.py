@@ -1,0 +1,82 @@
+"""What a component may say of itself ahead of a run, as far as the check of a recipe asks for it.
+
+The contracts themselves are in ``data/``, ``model/`` and ``evaluate/``, which import from here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class SaysModalities(Protocol):
+    """What builds a data set and says which modalities its samples have, as every one has to."""
+
+    modalities: tuple[str, ...]
+
+
+@runtime_checkable
+class SaysSplits(Protocol):
+    """What builds a data set and says which splits there are; else there is ``train`` only."""
+
+    splits: tuple[str, ...]
+
+
+@runtime_checkable
+class SaysWhetherLabelled(Protocol):
+    """What builds a data set and says, by ``labelled = False``, that no split ever has class labels.
+
+    A loss that needs labels is then refused when the recipe is checked.
+    """
+
+    labelled: bool
+
+
+@runtime_checkable
+class WorksOnBatches(Protocol):
+    """An augmentation that says whether it takes batches, by ``batch = True``."""
+
+    batch: bool
+
+
+@runtime_checkable
+class HasBatchForm(Protocol):
+    """An augmentation of single values that has a form for batches too, used where a recipe has it on the device."""
+
+    def batched(self) -> Any:
+        """A :class:`coview.BatchAugmentation` of the same distribution of views.
+
+        Raises:
+            ValueError: If there is none with these parameters.
+        """
+        ...
+
+
+@runtime_checkable
+class ComparesModalities(Protocol):
+    """An evaluator that compares what several modalities are projected to.
+
+    Attributes:
+        modalities: Those that it compares. A recipe without an encoder of each is refused. None at all, where its
+            parameters make it an evaluator of one modality.
+        of_data: Those of them that it needs samples of.
+    """
+
+    modalities: tuple[str, ...]
+    of_data: tuple[str, ...]
+
+
+def modalities_of(factory: Any) -> tuple[str, ...]:
+    """The modalities that a data set says its samples have; none where it does not say."""
+    named = factory.modalities if isinstance(factory, SaysModalities) else ()
+    return named if isinstance(named, tuple) else ()
+
+
+def splits_of(factory: Any) -> tuple[str, ...]:
+    """The splits that a data set has."""
+    return tuple(factory.splits) if isinstance(factory, SaysSplits) else ("train",)
+
+
+def works_on_batches(augmentation: Any) -> bool:
+    """Whether an augmentation takes batches, and not single values."""
+    return isinstance(augmentation, WorksOnBatches) and augmentation.batch

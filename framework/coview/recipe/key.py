@@ -1,0 +1,37 @@
+"""A path into a recipe: how it is held, how people write it, how it is read from what they write."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+Key = tuple[str | int, ...]
+"""Table keys, and indices into arrays: ``("evaluate", 0, "k")``."""
+
+
+def dotted(path: Key) -> str:
+    """The path as people write it: ``evaluate.0.k``."""
+    return ".".join(map(str, path))
+
+
+def dotted_key(key: str) -> list[str]:
+    """The parts of a dotted key, as TOML reads it.
+
+    Raises:
+        ValueError: If it is not a dotted key.
+    """
+    try:
+        table: Any = tomllib.loads(f"{key.strip()} = 0")
+    except tomllib.TOMLDecodeError:
+        raise _not_dotted(key) from None
+    path: list[str] = []
+    while isinstance(table, dict):
+        if len(table) != 1:
+            raise _not_dotted(key)
+        name, table = next(iter(table.items()))
+        path.append(name)
+    return path
+
+
+def _not_dotted(key: str) -> ValueError:
+    return ValueError(f"{key.strip()!r} is not a dotted key, such as loss.temperature")

@@ -1,0 +1,81 @@
+"""What a loss needs of a recipe, so that a recipe that does not give it fails before training starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+from coview.errors import CoviewError
+
+Use = Literal["unused", "optional", "required"]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Declared by a loss as ``needs = coview.Needs(…)``.
+
+    Attributes:
+        views: The fewest views of each sample.
+        most_views: The most views of each sample; absent where any number makes sense.
+        labels: Whether it needs class labels.
+        teacher: Whether it needs a target branch, by EMA or by stop-gradient.
+        predictor: Whether it collapses without a predictor.
+        queue: Whether earlier projections are of no use to it, can be used, or have to be there.
+        local_views: Whether it takes student views that have no teacher view (multi-crop).
+        smallest_batch: The fewest samples in a batch; 2 where other samples are the negatives.
+    """
+
+    views: int = 2
+    most_views: int | None = None
+    labels: bool = False
+    teacher: bool = False
+    predictor: bool = False
+    queue: Use = "unused"
+    local_views: bool = False
+    smallest_batch: int = 2
+
+    def __post_init__(self) -> None:
+        """Checks itself, so that a mistake shows where it is written.
+
+        Raises:
+            TypeError, ValueError: If a value is of another type than its annotation's, or out of range.
+        """
+        for name in ("views", "smallest_batch"):
+            _check_count(name, getattr(self, name))
+        if self.most_views is not None:
+            _check_count("most_views", self.most_views)
+            if self.most_views < self.views:
+                raise ValueError(f"needs: most_views is {self.most_views}, fewer than views, which is {self.views}")
+        for name in ("labels", "teacher", "predictor", "local_views"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"needs: {name} has to be true or false, got {getattr(self, name)!r}")
+        if self.queue not in get_args(Use):
+            raise ValueError(f"needs: queue has to be one of {', '.join(get_args(Use))}, got {self.queue!r}")
+
+
+def _check_count(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"needs: {name} has to be a whole number of at least 1, got {value!r}")
+
+
+@runtime_checkable
+class DeclaresNeeds(Protocol):
+    """A loss that says what it needs; one that does not may use anything."""
+
+    needs: Needs
+
+
+def needs_of(loss: Any) -> Needs | None:
+    """What a loss says that it needs; None where it does not say.
+
+    Raises:
+        CoviewError: If its ``needs`` is no :class:`Needs`.
+    """
+    if not isinstance(loss, DeclaresNeeds):
+        return None
+    if not isinstance(loss.needs, Needs):
+        raise CoviewError(
+            f"the loss {type(loss).__name__}: needs has to be a coview.Needs, got {loss.needs!r}",
+            hint="this is for the author of the plugin",
+        )
+    return loss.needs
