@@ -38,7 +38,7 @@ def main() -> None:
             except coview.CoviewError as error:  # the rest is worth having
                 print(path.stem, seed, "failed:", error, flush=True)
                 continue
-            print(path.stem, seed, *(f"{r.features} {r.value:.3f}" for r in runs[-1].results), flush=True)
+            print(path.stem, seed, *(f"{r.kind} {r.value:.3f}" for r in runs[-1].results), flush=True)
         if runs:
             rows.append(row(path.stem, runs))
     print(table := "\n".join([*HEADER, *rows]))
@@ -55,10 +55,10 @@ HEADER = (
 def row(name: str, runs: list[coview.Run]) -> str:
     """Mean ± standard deviation over seeds of the accuracies, and of the last diagnostics."""
     accuracy = {
-        kind: over_seeds([r.value for run in runs for r in run.results if r.features == kind], 3)
+        kind: over_seeds([r.value for run in runs for r in run.results if r.kind == kind], 3)
         for kind in ("pretrained", "untrained")
     }
-    raw = next(result.value for result in runs[0].results if result.features == "raw")  # has no seed
+    raw = next(result.value for result in runs[0].results if result.kind == "raw")  # has no seed
     last = [json.loads(run.folder.metrics.read_text().splitlines()[-1]) for run in runs]
     diagnostics = [over_seeds([float(line[key]) for line in last], digits) for key, digits in COLUMNS.items()]
     cells = [name, str(len(runs)), accuracy["pretrained"], accuracy["untrained"], f"{raw:.3f}", *diagnostics]

@@ -1,6 +1,7 @@
-"""How the framework is put together: imports point one way, and it knows no plugin of its own distribution by name."""
+"""Imports point one way, in no circles and at the top of a file; the framework knows no plugin of its own distribution."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,26 @@ FRAMEWORK = Path(coview.__file__).resolve().parent
 PLUGINS = sorted(path.name for path in (FRAMEWORK.parents[1] / "plugins").iterdir() if (path / "__init__.py").exists())
 
 LAYERS = (
-    "cli", "compare", "experiment", "testing", "train", "track", "evaluate", "model", "data", "recipe", "plugins", "errors"
+    "cli", "api", "compare", "experiment", "builtin", "testing", "train", "track", "evaluate", "model", "data", "recipe",
+    "plugins", "pages", "errors",
 )  # fmt: skip
 """Each may import from those after it."""
 
-EXEMPT = {"__init__.py", "__main__.py", "builtin.py"}
+EXEMPT = {"__init__.py", "__main__.py"}
 
 FOR_TYPE_CHECKERS = {("plugins/lifecycle.py", "coview.evaluate.result")}
 """A hook is told of results: their type is the one name that the plugin system takes from above, and never imports."""
 
+LATE = ("cli",)
+"""Layers whose functions import what they need: no command pays for what another one imports."""
+
 
 def modules():
     return [path.relative_to(FRAMEWORK).as_posix() for path in sorted(FRAMEWORK.rglob("*.py"))]
+
+
+def tree_of(module):
+    return ast.parse((FRAMEWORK / module).read_text())
 
 
 def imported(tree):
@@ -47,7 +56,7 @@ def for_type_checkers(tree):
 
 @pytest.mark.parametrize("module", [name for name in modules() if name not in EXEMPT])
 def test_imports_point_one_way(module):
-    tree = ast.parse((FRAMEWORK / module).read_text())
+    tree = tree_of(module)
     own = module.split("/")[0].removesuffix(".py")
     assert own in LAYERS, f"{own} has no place in the order of layers"
     only_types = for_type_checkers(tree)
@@ -57,7 +66,64 @@ def test_imports_point_one_way(module):
             continue
         if (module, name) in FOR_TYPE_CHECKERS and node in only_types:
             continue
-        assert LAYERS.index(rest.split(".")[0]) >= LAYERS.index(own), f"{module}:{node.lineno} imports {name}"
+        layer = rest.split(".")[0]
+        assert LAYERS.index(layer) >= LAYERS.index(own), f"{module}:{node.lineno} imports {name}"
+        assert layer != "builtin" or own == "builtin", f"{module}:{node.lineno} imports {name}, a plugin's"
+
+
+def imports_of(module, known):
+    """The modules of the framework that one imports, for whatever reason and wherever in it."""
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "coview":
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield known.get(inner) or known.get(node.module)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    names = {
+        "coview." + module.removesuffix(".py").removesuffix("/__init__").replace("/", "."): module
+        for module in modules()
+        if module not in EXEMPT
+    }
+    graph = {module: {m for m in imports_of(module, names) if m and m != module} for module in names.values()}
+    assert sum(map(len, graph.values())) > 500
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.split("/")[0] not in LATE])
+def test_an_import_inside_of_a_function_says_why(module):
+    """By a comment behind it: what the import costs, or which extra brings it."""
+    lines = (FRAMEWORK / module).read_text().splitlines()
+    inside = {
+        node
+        for function in ast.walk(tree_of(module))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    silent = [node.lineno for node in inside if "  # " not in lines[node.end_lineno - 1]]
+    assert silent == [], f"{module}: lines {sorted(silent)}"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_no_ability_is_asked_for_by_name(module):
+    """Optional abilities are Protocols or fields: ``hasattr``, and ``getattr`` with a default, hide a contract."""
+    calls = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
+    asked = [
+        node.lineno
+        for node in calls
+        if isinstance(node.func, ast.Name)
+        and (node.func.id == "hasattr" or (node.func.id == "getattr" and len(node.args) == 3 and not _dunder(node)))
+    ]
+    assert asked == [], f"{module}: lines {asked}"
+
+
+def _dunder(node):
+    return isinstance(node.args[1], ast.Constant) and str(node.args[1].value).startswith("__")
 
 
 @pytest.mark.parametrize("module", modules())

@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from coview.api import embed as embed
+    from coview.api import evaluate_encoder as evaluate_encoder
+    from coview.api import evaluate_run as evaluate_run
+    from coview.api import export as export
+    from coview.api import load_recipe as load_recipe
+    from coview.api import load_run as load_run
+    from coview.api import run as run
     from coview.data.augmentation import Augmentation as Augmentation
     from coview.data.augmentation import BatchAugmentation as BatchAugmentation
     from coview.data.batch_rng import BatchRng as BatchRng
@@ -44,13 +51,7 @@ if TYPE_CHECKING:
     from coview.evaluate.features import Features as Features
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
-    from coview.experiment.embed import embed as embed
-    from coview.experiment.evaluate_encoder import evaluate_encoder as evaluate_encoder
-    from coview.experiment.evaluators import evaluate_run as evaluate_run
-    from coview.experiment.export import export as export
     from coview.experiment.run import Run as Run
-    from coview.experiment.run import load_run as load_run
-    from coview.experiment.run import run as run
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
     from coview.model.views import Views as Views
@@ -65,7 +66,6 @@ if TYPE_CHECKING:
     from coview.plugins.nearest import did_you_mean as did_you_mean
     from coview.plugins.registrar import Registrar as Registrar
     from coview.plugins.registry import Registry as Registry
-    from coview.recipe.load import load_recipe as load_recipe
     from coview.recipe.needs import Needs as Needs
     from coview.recipe.recipe import Recipe as Recipe
 
@@ -107,23 +107,23 @@ _HOME = {
     "data_folder": "coview.data.cache",
     "debian_files": "coview.data.download",
     "did_you_mean": "coview.plugins.nearest",
-    "embed": "coview.experiment.embed",
-    "evaluate_encoder": "coview.experiment.evaluate_encoder",
-    "evaluate_run": "coview.experiment.evaluators",
-    "export": "coview.experiment.export",
+    "embed": "coview.api",
+    "evaluate_encoder": "coview.api",
+    "evaluate_run": "coview.api",
+    "export": "coview.api",
     "few": "coview.errors",
     "folder_or_hub_id": "coview.plugins.model_source",
     "hookimpl": "coview.plugins.hookspecs",
     "hub_or_cache": "coview.plugins.hub",
     "load_plugins": "coview.plugins.discovery",
-    "load_recipe": "coview.recipe.load",
-    "load_run": "coview.experiment.run",
+    "load_recipe": "coview.api",
+    "load_run": "coview.api",
     "model_source": "coview.plugins.model_source",
     "no_progress_bar": "coview.plugins.hub",
     "pypi_file": "coview.data.download",
     "read_table": "coview.data.table_file",
     "resource_folder": "coview.data.resources",
-    "run": "coview.experiment.run",
+    "run": "coview.api",
     "seeded_split": "coview.data.split",
     "split_listing": "coview.data.class_folders",
 }

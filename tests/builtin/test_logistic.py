@@ -4,8 +4,8 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression as Peer
 
-from coview.builtin.evaluators.logistic import LogisticRegression, Weights
 from coview.builtin.evaluators import logistic
+from coview.builtin.evaluators.logistic import LogisticRegression, Weights
 
 
 def problem(samples: int, width: int, classes: int = 4, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

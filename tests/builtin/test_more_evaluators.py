@@ -111,7 +111,7 @@ def test_in_a_run(call, write_recipe, small_recipe, tmp_path):
     assert {row["metric"] for row in rows if row["evaluator"] == "retrieval"} == {
         "recall@1", "recall@5", "recall@10", "map", "mrr",
     }  # fmt: skip
-    assert {row["features"] for row in rows if row["evaluator"] == "clustering"} == {"pretrained", "untrained", "raw"}
+    assert {row["kind"] for row in rows if row["evaluator"] == "clustering"} == {"pretrained", "untrained", "raw"}
 
 
 class Judged:

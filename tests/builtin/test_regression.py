@@ -141,7 +141,7 @@ def rows_of(call, write_recipe, tmp_path: Path, data: str) -> dict[tuple[str, st
     assert done.status == 0, done.err
     (run,) = (tmp_path / "runs" / "scores").iterdir()
     rows = json.loads((run / "results.json").read_text())["results"]
-    return {(row["metric"], row["features"]): row["value"] for row in rows}
+    return {(row["metric"], row["kind"]): row["value"] for row in rows}
 
 
 def test_in_a_run_of_texts_with_scores(call, write_recipe, tmp_path: Path) -> None:

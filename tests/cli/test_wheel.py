@@ -103,7 +103,7 @@ def test_a_shipped_recipe_runs_by_its_name(run_coview, tmp_path):
     said = run_coview("run", "quickstart.toml", *options)
     assert "knn accuracy all labels" in said
     (run,) = (tmp_path / "runs" / "quickstart").iterdir()
-    assert {row["features"] for row in json.loads((run / "results.json").read_text())["results"]} == {
+    assert {row["kind"] for row in json.loads((run / "results.json").read_text())["results"]} == {
         "pretrained", "untrained", "raw",
     }  # fmt: skip
     assert (run / "report.html").is_file()

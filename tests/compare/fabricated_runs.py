@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from coview.api import load_recipe
 from coview.compare.cells import FoundCell
 from coview.evaluate.result import Result
 from coview.recipe.comparison import Comparison, ComparisonCell
-from coview.recipe.load import load_recipe
 from coview.recipe.recipe import Recipe
 from coview.track.run_folder import RunFolder
 
@@ -51,11 +51,11 @@ def comparison(
     return Comparison("losses <b>", "Which loss & why?", metric, cells, Path("recipes/compare/losses.toml"))
 
 
-def result(features: str, value: float, *, n: int = 100, items: np.ndarray | None = None, **protocol: Any) -> Result:
+def result(kind: str, value: float, *, n: int = 100, items: np.ndarray | None = None, **protocol: Any) -> Result:
     return Result(
         metric="accuracy", value=value, ci_low=value - 0.02, ci_high=value + 0.02, n=n, split="test",
         protocol={"k": 20, "labels_per_class": "all", **protocol}, per_item=items, evaluator="knn", dataset="digits",
-        features=features,
+        kind=kind,
     )  # fmt: skip
 
 
@@ -66,8 +66,8 @@ def write_run(path: Path, results: list[Result], *, seconds: float = 60.0, loss:
     folder.results.write_text(json.dumps({"results": rows}))
     for r in results:
         if r.per_item is not None:
-            folder.per_item(r.protocol_hash, r.features).parent.mkdir(exist_ok=True)
-            np.save(folder.per_item(r.protocol_hash, r.features), r.per_item)
+            folder.per_item(r.protocol_hash, r.kind).parent.mkdir(exist_ok=True)
+            np.save(folder.per_item(r.protocol_hash, r.kind), r.per_item)
     logged = [
         {"step": step, "epoch": 1, "time": seconds * step / 100, "loss": loss / math.sqrt(step), "spread": 0.8,
          "effective_rank": 2 + step / 10}
@@ -105,8 +105,8 @@ def found(
             value = float(per_item.mean())
         results = [result("pretrained", value, n=items or 100, items=per_item)]
         results += [
-            result(features, control, n=items or 100)
-            for features, control in (("untrained", untrained), ("raw", raw))
+            result(kind, control, n=items or 100)
+            for kind, control in (("untrained", untrained), ("raw", raw))
             if control is not None
         ]
         cells.append(FoundCell(cell, base, write_run(base / f"stamp-{cell.recipe.hash[:6]}", results)))

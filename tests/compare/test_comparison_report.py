@@ -84,7 +84,7 @@ def read(written):
 def test_the_page_says_what_the_runs_say(written):
     text = read(written).text
     for words in (
-        "losses <b>", "Which loss & why?", "25 of 27 done", "By knn/accuracy@all; higher is better.",
+        "losses <b>", "Which loss & why?", "25 of 27 done", "By knn/accuracy; higher is better.",
         "nt_xent is best: 0.800, 0.100 above warm (paired over 3 seeds",
         "triplet is below the untrained control",
         "With fewer than 3 seeds, triplet stood outside the verdict.",
@@ -150,7 +150,7 @@ def test_the_markdown_table(written):
 
 def test_the_latex_table(written):
     text = written.latex.read_text(encoding="utf-8")
-    assert "Which loss \\& why? knn/accuracy@all: mean over seeds and 95 \\% interval." in text
+    assert "Which loss \\& why? knn/accuracy: mean over seeds and 95 \\% interval." in text
     rows = [line for line in text.splitlines() if line.endswith("\\\\")]
     assert {line.count("&") for line in rows} == {3}
     assert rows[1].startswith("nt\\_xent & 0.800 [")
@@ -285,6 +285,6 @@ def test_a_number_that_is_better_the_lower_it_is_ranks_so(registry, tmp_path):
     assert "warm is best: 0.700, 0.100 below nt_xent" in text
     assert "nt_xent is above the untrained control" in text
     page = " ".join(written.report.read_text().split())
-    assert "By knn/accuracy@all; lower is better." in page
+    assert "By knn/accuracy; lower is better." in page
     assert '<td class="better" style="--s:70%">-0.050</td>' in page
     assert '<td class="worse" style="--s:70%">+0.050</td>' in page

@@ -7,10 +7,10 @@ import json
 import pytest
 from fabricated_runs import result, write_run
 
+from coview.api import load_recipe
 from coview.compare.collect import collect
 from coview.compare.existing_runs import compare_runs
 from coview.errors import CoviewError
-from coview.recipe.load import load_recipe
 from coview.recipe.snapshot import to_toml
 
 

@@ -2,11 +2,11 @@
 
 import torch
 
+from coview.api import load_recipe
 from coview.data.building import build_dataset, build_modalities, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.model.topology import build_topology
-from coview.recipe.load import load_recipe
 
 MULTI_CROP = """\
 schema = 1

@@ -97,9 +97,9 @@ class CaptionedDigits:
 
 @pytest.fixture(scope="module")
 def registry():
-    registry = coview.load_plugins()
-    registry.dataset("captioned_digits", f"{__name__}:CaptionedDigits", summary="digits with captions")
-    return registry
+    test = coview.Registrar("test")
+    test.dataset("captioned_digits", f"{__name__}:CaptionedDigits", summary="digits with captions")
+    return coview.load_plugins().plus(test)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def projections(run, kind, modality):
 
 def test_the_numbers_are_of_the_projections(run):
     across = [row for row in run.results if row.evaluator == "retrieval" and "projections_of" in row.protocol]
-    rows = {(row.evaluator, row.metric, row.features): row.value for row in across}
+    rows = {(row.evaluator, row.metric, row.kind): row.value for row in across}
     for kind in ("pretrained", "untrained"):
         text, image = projections(run, kind, "text"), projections(run, kind, "image")
         assert text.x_ND.shape == image.x_ND.shape == (40, 8)
@@ -151,7 +151,7 @@ def test_zero_shot_is_the_nearest_name(run):
             z_PD, _ = tower([tower.encoder.collate([f"a picture of a {name}", name])])
         means.append((z_PD / z_PD.norm(dim=1, keepdim=True)).mean(0))
     predicted = cosine_similarity(image.x_ND, torch.stack(means)).argmax(1)
-    (found,) = (row for row in run.results if row.evaluator == "zero_shot" and row.features == "pretrained")
+    (found,) = (row for row in run.results if row.evaluator == "zero_shot" and row.kind == "pretrained")
     assert found.value == pytest.approx((predicted == image.labels_N.numpy()).mean())
     assert found.n == 40
 
@@ -159,14 +159,14 @@ def test_zero_shot_is_the_nearest_name(run):
 def test_results_say_what_was_compared_and_have_the_untrained_model_beside(run):
     rows = json.loads((run.path / "results.json").read_text())["results"]
     across = [row for row in rows if "projections_of" in row["protocol"]]
-    assert {(row["evaluator"], row["features"]) for row in across} == {
+    assert {(row["evaluator"], row["kind"]) for row in across} == {
         (evaluator, kind) for evaluator in ("retrieval", "zero_shot") for kind in ("pretrained", "untrained")
     }
     assert {tuple(row["protocol"]["projections_of"]) for row in across} == {("image", "text")}
     found = next(row["protocol"] for row in across if row["evaluator"] == "retrieval")
     assert (found["query"], found["gallery"], found["similarity"]) == ("text", "image", "cosine")
     within = [row for row in rows if row not in across]
-    assert {row["features"] for row in within} == {"pretrained", "untrained", "raw"}
+    assert {row["kind"] for row in within} == {"pretrained", "untrained", "raw"}
     assert {row["protocol"]["modality"] for row in within} == {"image"}
     assert "zero_shot" in (run.path / "report.html").read_text()
 

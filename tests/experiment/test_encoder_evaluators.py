@@ -31,14 +31,14 @@ def test_they_stand_in_the_results_beside_their_controls(write_recipe, small_rec
     rows = json.loads((run.path / "results.json").read_text())["results"]
     features = {}
     for row in rows:
-        features.setdefault((row["evaluator"], row["metric"]), []).append(row["features"])
+        features.setdefault((row["evaluator"], row["metric"]), []).append(row["kind"])
     assert features["finetune", "accuracy"] == ["pretrained", "untrained"]
     assert features["robustness", "accuracy"] == [kind for kind in ("pretrained", "untrained", "raw") for _ in range(3)]
     assert features["cost", "parameters"] == ["pretrained", "untrained"]
     first = json.loads((run.path / "metrics.jsonl").read_text().splitlines()[0])
     (seconds,) = (row for row in rows if row["metric"] == "seconds_to_loss")
-    assert (seconds["features"], seconds["value"]) == ("pretrained", first["time"])
-    blurred = [row for row in rows if row["evaluator"] == "robustness" and row["features"] == "raw"]
+    assert (seconds["kind"], seconds["value"]) == ("pretrained", first["time"])
+    blurred = [row for row in rows if row["evaluator"] == "robustness" and row["kind"] == "raw"]
     assert [row["protocol"].get("parameters") for row in blurred] == [
         None,
         {"sigma": [0.5, 0.5]},

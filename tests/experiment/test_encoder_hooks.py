@@ -144,7 +144,7 @@ def read(write_recipe, words):
 def test_a_run_fits_once_collates_by_the_encoder_and_keeps_what_was_fitted(read, words, tmp_path, workers):
     run = coview.run(read(workers=workers), tmp_path, registry=words, quiet=True)
     assert Bag.fitted == 2, "the model, and the untrained control"
-    found = {row.features: row.value for row in run.results if row.metric == "accuracy"}
+    found = {row.kind: row.value for row in run.results if row.metric == "accuracy"}
     assert found["pretrained"] == found["untrained"] == 1.0, "equal words have equal vectors"
     loaded = coview.load_run(run.path, registry=words)
     assert Bag.fitted == 2

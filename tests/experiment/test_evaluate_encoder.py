@@ -61,7 +61,7 @@ def accuracy_by_scikit_learn(encode, registry):
 
 
 def value(run, features):
-    (result,) = [r for r in run.results if r.features == features and r.metric == "accuracy"]
+    (result,) = [r for r in run.results if r.kind == features and r.metric == "accuracy"]
     return result.value
 
 
@@ -70,7 +70,7 @@ def test_the_numbers_are_those_of_transformers_and_scikit_learn(vit_run, vit_fol
     expected, features = accuracy_by_scikit_learn(lambda x: model(pixel_values=x).last_hidden_state.mean(1), registry)
     assert value(vit_run, "pretrained") == pytest.approx(expected, abs=1 / 360)
     assert torch.allclose(coview.embed(vit_run), features, atol=1e-4)
-    assert {result.features for result in vit_run.results} == {"pretrained", "untrained", "raw"}
+    assert {result.kind for result in vit_run.results} == {"pretrained", "untrained", "raw"}
     assert vit_run.path.parent.name == "hf-vit-digits"
 
 
@@ -105,7 +105,7 @@ def test_the_untrained_control_is_the_architecture_at_random_weights(vit_run, vi
         quiet=True,
     )
     assert value(at_random, "pretrained") == value(vit_run, "untrained") != value(vit_run, "pretrained")
-    assert {result.features for result in at_random.results} == {"pretrained", "raw"}, "its control would be itself"
+    assert {result.kind for result in at_random.results} == {"pretrained", "raw"}, "its control would be itself"
 
 
 def test_weights_from_a_file_are_taken_in_place_of_a_download(registry, tmp_path, call):
@@ -119,7 +119,7 @@ def test_weights_from_a_file_are_taken_in_place_of_a_download(registry, tmp_path
         "--set", f'evaluate=[{{use="knn", k={K}, temperature={TEMPERATURE}}}]',
     )  # fmt: skip
     assert done.status == 0, done.err
-    found = {row["features"]: row["value"] for row in json.loads(done.out) if row["metric"] == "accuracy"}
+    found = {row["kind"]: row["value"] for row in json.loads(done.out) if row["metric"] == "accuracy"}
     modality = registry.build("modality", "image", size=16)
 
     def encode(x_NCHW):

@@ -33,7 +33,7 @@ def test_it_is_measured_beside_the_runs_own(write_recipe, small_recipe, squares,
     for row in document["results"]:
         by_data.setdefault(row["dataset"], []).append(row)
     assert set(by_data) == {"digits", "image_folder"}
-    assert [row["features"] for row in by_data["image_folder"]] == ["pretrained", "untrained", "raw"]
+    assert [row["kind"] for row in by_data["image_folder"]] == ["pretrained", "untrained", "raw"]
     assert {row["n"] for row in by_data["image_folder"]} == {8}  # a fifth of 40
     raw = by_data["image_folder"][2]
     assert raw["value"] == 1.0  # by their pixels nothing is easier

@@ -47,7 +47,7 @@ def test_from_a_recipe_to_features(tmp_path, monkeypatch):
     assert isinstance(run, coview.Run)
     assert run.path.parent == Path("runs/quickstart")
     assert all(isinstance(result, coview.Result) for result in run.results)
-    assert {result.features for result in run.results} == {"pretrained", "untrained", "raw"}
+    assert {result.kind for result in run.results} == {"pretrained", "untrained", "raw"}
     assert run.encoder.width == 64
 
     dataset = run.registry.build("dataset", "digits", supplied={"split": "test"})

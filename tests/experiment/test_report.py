@@ -26,10 +26,10 @@ from coview.track.run_folder import RunFolder
 RECIPE = 'schema = 1\nname = "tiny <b>run</b>"\n\n[loss]\nuse = "nt_xent"\n'
 
 
-def one(features: str, value: float) -> dict[str, Any]:
+def one(kind: str, value: float) -> dict[str, Any]:
     return {
         "evaluator": "knn", "dataset": "digits", "split": "test", "metric": "accuracy", "value": value,
-        "ci_low": value - 0.01, "ci_high": value + 0.01, "n": 360, "features": features,
+        "ci_low": value - 0.01, "ci_high": value + 0.01, "n": 360, "kind": kind,
         "protocol": {"k": 20, "labels_per_class": "all", "chosen": {"C": value}}, "protocol_hash": "0" * 12,
     }  # fmt: skip
 
@@ -249,11 +249,12 @@ def test_warns_of_what_the_numbers_do_not_say(tmp_path: Path) -> None:
     assert "no control beside them" in text
 
 
-def test_a_number_that_is_none_is_shown_as_such(tmp_path: Path) -> None:
+def test_a_number_that_is_none_is_said_with_its_file(tmp_path: Path) -> None:
     folder = full_run(tmp_path)
     broken = {**one("pretrained", 0.5), "value": None, "ci_low": None, "ci_high": None}
     folder.results.write_text(json.dumps({"results": [broken, one("raw", 0.4)]}))
-    assert "nan [nan, nan]" in read(folder).text
+    with pytest.raises(CoviewError, match=f"{folder.results}: a result is not complete"):
+        write_report(folder)
 
 
 def test_long_runs_stay_small(tmp_path: Path) -> None:
@@ -319,11 +320,11 @@ def test_against_controls(untrained: tuple[float, float] | None, raw: tuple[floa
         for name, ends in intervals.items()
         if ends is not None
     }
-    assert against_controls(ResultRow("knn", "accuracy", "digits", "test", "", by_features=found)) == words
+    assert against_controls(ResultRow("knn", "accuracy", "digits", "test", "", by_kind=found)) == words
 
 
 def test_a_long_name_leaves_the_figure_room(recwarn):
-    result = Result("accuracy", 0.5, 0.4, 0.6, 10, "test", features="pretrained")
+    result = Result("accuracy", 0.5, 0.4, 0.6, 10, "test", kind="pretrained")
     row = ResultRow(
         "knn", "accuracy", "folder", "test", "all labels", "root=/a/long/way/to/it" * 9, {"pretrained": result}
     )

@@ -127,7 +127,7 @@ def test_the_numbers_are_those_of_the_method_computed_by_hand(small_run):
             "untrained": (untrained(train).pooled_ND, untrained(test).pooled_ND),
             "raw": tuple((x.permute(0, 2, 3, 1) * std + mean).flatten(1) for x in (train, test)),
         }
-    found = {result.features: result for result in small_run.results}
+    found = {result.kind: result for result in small_run.results}
     assert set(found) == set(features)
     for name, (train_ND, test_ND) in features.items():
         (kept,) = small_run.folder.features.glob(f"{name}*/test.safetensors")

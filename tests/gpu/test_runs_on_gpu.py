@@ -251,10 +251,10 @@ def test_evaluations_are_those_of_the_cpu(run, call):
     there = json.loads(found.folder.results.read_text())["results"]
     assert len(here) == len(there) > 8
     for one, other in zip(here, there, strict=True):
-        assert (one["evaluator"], one["metric"], one["features"]) == (
+        assert (one["evaluator"], one["metric"], one["kind"]) == (
             other["evaluator"],
             other["metric"],
-            other["features"],
+            other["kind"],
         )
         assert one["value"] == pytest.approx(other["value"], abs=0.03), one
 

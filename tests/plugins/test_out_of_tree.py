@@ -69,7 +69,7 @@ def coview_epoch_end(context):
 
 @coview.hookimpl
 def coview_evaluated(context):
-    note(["evaluated", [[result.features, result.metric, result.n] for result in context.results]], context.path)
+    note(["evaluated", [[result.kind, result.metric, result.n] for result in context.results]], context.path)
 
 
 @coview.hookimpl
@@ -461,7 +461,7 @@ def test_a_stranger_can_do_all_that_coviews_own_plugins_can(start_coview, run_co
     (run,) = (tmp_path / "runs" / "of-a-stranger").iterdir()
     results = json.loads((run / "results.json").read_text())
     assert results["dataset"] == {"name": "pairs", "version": "1", "licence": "CC0", "citation": "none"}
-    found = {row["features"]: row for row in results["results"]}
+    found = {row["kind"]: row for row in results["results"]}
     assert set(found) == {"pretrained", "untrained", "raw"}
     assert found["raw"]["value"] > 0.9
     assert found["pretrained"]["value"] > 0.9

@@ -69,8 +69,8 @@ def test_the_small_recipe_is_valid(schema, small_recipe):
     ids=str,
 )
 def test_it_refuses_what_the_checker_refuses(schema, registry, small_recipe, write_recipe, sets):
+    from coview.api import load_recipe
     from coview.errors import RecipeError
-    from coview.recipe.load import load_recipe
 
     with pytest.raises(RecipeError):
         load_recipe(write_recipe(), sets=sets, registry=registry)

@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 
 import coview
+from coview.api import load_recipe
 from coview.errors import RecipeError
-from coview.recipe.load import load_recipe
 
 TEACHER = "[teacher]\nmomentum = 0.99\n"
 QUEUE = "[queue]\nsize = 64\n"

@@ -1,9 +1,10 @@
 import pytest
 
 import coview
+from coview.api import load_recipe
 from coview.errors import RecipeError
 from coview.recipe.comparison import is_comparison_of_several, load_comparison
-from coview.recipe.load import load_cells, load_recipe
+from coview.recipe.load import load_cells
 from coview.recipe.shipped import recipe_files
 from coview.recipe.snapshot import to_toml
 

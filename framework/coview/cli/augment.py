@@ -37,7 +37,7 @@ def preview(
     from coview.recipe.load import load_recipe
 
     registry = load_plugins(disable=disabled)
-    valid = load_recipe(recipe, sets=sets, registry=registry)
+    valid = load_recipe(recipe, registry, sets=sets)
     click.echo(write_preview(valid, registry, out or Path(f"{valid.name}-augment.html"), samples=samples, views=views))
 
 
@@ -78,7 +78,7 @@ def measure(
             raise CoviewError("--set changes a recipe, and a run is measured as it was: give its recipe.toml instead")
         valid = Path(source)
     else:
-        valid = load_recipe(source, sets=sets, registry=registry)  # type: ignore[assignment]
+        valid = load_recipe(source, registry, sets=sets)  # type: ignore[assignment]
     found = measure_augmentations(valid, registry, samples=samples, reference=reference)  # type: ignore[arg-type]
     if as_json:
         print_json(

@@ -95,7 +95,7 @@ def augment(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...]) -> No
     from coview.track.console import make_console
 
     registry = load_plugins(disable=disabled)
-    valid = load_recipe(recipe, sets=sets, registry=registry)
+    valid = load_recipe(recipe, registry, sets=sets)
     prepared = prepare_augmentations(valid, registry, make_console(stderr=True))
     click.echo(f"ready: {', '.join(prepared)}" if prepared else "no augmentation of this recipe is made ahead")
 

@@ -16,8 +16,9 @@ def doctor(disabled: tuple[str, ...], as_json: bool) -> None:
     Versions, devices, plugins and extras, and where data is kept.
     """
     from coview.experiment.diagnosis import diagnose_machine
+    from coview.plugins.discovery import load_plugins
 
-    report = diagnose_machine(disabled)
+    report = diagnose_machine(load_plugins(disable=disabled))
     if as_json:
         print_json(report)
         return

@@ -77,7 +77,7 @@ def show_recipe(
     tables: Any = layers.table
     if resolved or cell:
         registry = load_plugins(disable=disabled)
-        valid = load_recipe(path, sets=sets, registry=registry)
+        valid = load_recipe(path, registry, sets=sets)
         if cell:
             cells = load_cells(valid, registry)
             if cell > len(cells):
@@ -126,7 +126,7 @@ def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[
                 axes = " × ".join(f"{len(levels)} {axis}" for axis, levels in comparison.axes.items())
                 click.echo(f"{path}: ok ({len(comparison.cells)} cells: {axes})")
                 continue
-            valid = load_recipe(path, sets=sets, registry=registry)
+            valid = load_recipe(path, registry, sets=sets)
             cells = load_cells(valid, registry)
             if cells and valid.compare.baseline is not None:
                 load_comparison(path, sets=sets, registry=registry)
@@ -158,7 +158,7 @@ def diff_recipes(disabled: tuple[str, ...], one: str, other: str) -> None:
     from coview.recipe.snapshot import difference
 
     registry = load_plugins(disable=disabled)
-    before, after = (load_recipe(path, registry=registry) for path in (one, other))
+    before, after = (load_recipe(path, registry) for path in (one, other))
     for line in difference(before.tables, after.tables):
         click.echo(line)
 

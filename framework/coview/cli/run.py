@@ -31,7 +31,7 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
     registry = load_plugins(disable=disabled)
     if is_comparison_of_several(recipe):
         raise CoviewError(f"{recipe} compares several recipes, and this runs one", hint=f"coview compare {recipe}")
-    valid = load_recipe(recipe, sets=sets, registry=registry)
+    valid = load_recipe(recipe, registry, sets=sets)
     if dry_run:
         from coview.experiment.trial import try_out
 
@@ -39,7 +39,7 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
         return
     from coview.experiment.run import run as start
 
-    done = start(valid, out, resume=resume, registry=registry)
+    done = start(valid, out, registry=registry, resume=resume)
     if done.leads:
         _print_run(done)
 
@@ -65,14 +65,14 @@ def evaluate(
 
     Another protocol than the run's own is given by --set, such as --set evaluate.0.k=5.
     """
-    from coview.experiment.evaluate_encoder import evaluate_encoder
-    from coview.experiment.evaluators import evaluate_run
+    from coview.experiment.evaluate import evaluate_encoder, evaluate_run
+    from coview.experiment.run import load_run
     from coview.plugins.discovery import load_plugins
 
     if path is not None and encoder is None and data is None:
-        done = evaluate_run(path, sets=sets)
+        done = evaluate_run(load_run(path, load_plugins(disable=disabled)), sets=sets)
     elif path is None and encoder is not None and data is not None:
-        done = evaluate_encoder(encoder, data, sets=sets, out=out, registry=load_plugins(disable=disabled))
+        done = evaluate_encoder(encoder, data, load_plugins(disable=disabled), sets=sets, out=out)
     else:
         raise CoviewError(
             "give either a run, or both --encoder and --data",
@@ -100,14 +100,18 @@ def evaluate(
     metavar="KEY=VALUE",
     help="Other data, such as data.root=my-pictures, or train.device=cpu.",
 )
-def embed(path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
+@click.pass_obj
+def embed(disabled: tuple[str, ...], path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
     """Write the representations of a split, (N, D).
 
     Of the run's data, or of other data that is given by --set.
     """
     from coview.experiment.embed import embed_to_file
+    from coview.experiment.run import load_run
+    from coview.plugins.discovery import load_plugins
 
-    rows, width = embed_to_file(path, split, out, sets=sets)
+    run = load_run(path, load_plugins(disable=disabled))
+    rows, width = embed_to_file(run, split, out, sets=sets)
     click.echo(f"{out}: {rows:,} × {width}")
 
 
@@ -120,11 +124,14 @@ def embed(path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
     help="A folder that transformers' AutoModel, or timm, loads; or SentenceTransformer, for texts.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder; RUN/export/… by default.")
-def export(path: Path, to: str, out: Path | None) -> None:
+@click.pass_obj
+def export(disabled: tuple[str, ...], path: Path, to: str, out: Path | None) -> None:
     """Write the encoder in a form that other libraries load."""
     from coview.experiment.export import export as write
+    from coview.experiment.run import load_run
+    from coview.plugins.discovery import load_plugins
 
-    folder, code = write(path, to=to, out=out)
+    folder, code = write(load_run(path, load_plugins(disable=disabled)), to=to, out=out)
     click.echo(f"{folder}\n\n{code}")
 
 

@@ -109,6 +109,6 @@ def _is_run_of(folder: RunFolder, cell: ComparisonCell, registry: Registry) -> b
         return False
     try:
         recorded = json.loads(folder.results.read_text(encoding="utf-8"))["recipe_hash"]
-        return bool(recorded == cell.recipe.hash == load_recipe(folder.recipe, registry=registry).hash)
+        return bool(recorded == cell.recipe.hash == load_recipe(folder.recipe, registry).hash)
     except (OSError, ValueError, KeyError, CoviewError):
         return False

@@ -15,26 +15,15 @@ import numpy as np
 from coview.compare.cells import FoundCell, seconds_of
 from coview.compare.comparable import check_comparable
 from coview.compare.libraries import require
-from coview.compare.metric import available, names, ranking_metric
+from coview.compare.metric import available, ranking_metric
 from coview.compare.table import Row, Table
 from coview.errors import CoviewError
-from coview.evaluate.result import Result
-from coview.experiment.report.contents import leak_warnings, read_leaks, read_results
+from coview.evaluate.diagnostic_names import DIAGNOSTICS
+from coview.evaluate.result import FEATURE_KINDS, Result
 from coview.recipe.comparison import RECIPE, SEED, Comparison
 from coview.track.metrics_file import read_metrics
-from coview.track.result_rows import FEATURES
+from coview.track.results_file import RunResults
 from coview.track.run_folder import RunFolder
-
-DIAGNOSTICS = (
-    "spread",
-    "effective_rank",
-    "lidar",
-    "alignment",
-    "uniformity",
-    "positive_similarity",
-    "negative_similarity",
-    "false_negative_rate",
-)
 
 
 def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:
@@ -48,9 +37,9 @@ def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:
         CoviewError: If no run has the number that ranks, or runs of one modality measured it differently, or
             repetitions differ in more than the seed.
     """
-    read = [read_results(found.run) if found.run else [] for found in cells]
+    read = [RunResults.read(found.run.results).results if found.run else () for found in cells]
     metric = ranking_metric(comparison, read)
-    matching = [[result for result in results if names(metric, result)] for results in read]
+    matching = [[result for result in results if result.name == metric] for results in read]
     if not any(matching) and any(read):
         raise CoviewError(
             f"no run has the number {metric} that is to rank",
@@ -69,10 +58,10 @@ def _one_protocol(cells: Sequence[FoundCell], matching: Sequence[list[Result]]) 
         votes.setdefault(_modality(found), Counter()).update({result.protocol_hash: 1 for result in results})
     chosen = []
     for found, results in zip(cells, matching, strict=True):
-        by_features: dict[str, Result] = {}
+        by_kind: dict[str, Result] = {}
         for result in sorted(results, key=lambda result: -votes[_modality(found)][result.protocol_hash]):
-            by_features.setdefault(result.features, result)
-        chosen.append(by_features)
+            by_kind.setdefault(result.kind, result)
+        chosen.append(by_kind)
     return chosen
 
 
@@ -87,8 +76,6 @@ def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
         status, reason = ("failed", found.reason) if found.reason else ("missing", "it has not been run")
     elif "pretrained" not in results:
         status, reason = "failed", f"its run has no {metric}"
-    elif not math.isfinite(results["pretrained"].value):
-        status, reason = "failed", f"its {metric} is {results['pretrained'].value}: not a number"
     logged = read_metrics(found.run.metrics) if found.run else []
     return Row(
         modality=_modality(found),
@@ -108,8 +95,7 @@ def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
 
 
 def _leaks(run: RunFolder, result: Result) -> list[str]:
-    measured_on = result.dataset, result.protocol.get("dataset_version")
-    return leak_warnings([leak for leak in read_leaks(run) if (leak["data"], leak["version"]) == measured_on])
+    return RunResults.read(run.results).leak_warnings(result.dataset, result.protocol.get("dataset_version"))
 
 
 def _last(logged: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -139,11 +125,11 @@ def _record(row: Row, metric: str) -> dict[str, Any]:
     record: dict[str, Any] = {"modality": row.modality, "variant": row.variant, "seed": row.seed}
     record |= {f"axis.{axis}": level for axis, level in row.levels.items()}
     record |= {"status": row.status, "reason": row.reason, "metric": metric}
-    for features in FEATURES:
-        result = row.results.get(features)
-        record[features] = row.value(features)
-        record[f"{features}_ci_low"] = result.ci_low if result else math.nan
-        record[f"{features}_ci_high"] = result.ci_high if result else math.nan
+    for kind in FEATURE_KINDS:
+        result = row.results.get(kind)
+        record[kind] = row.value(kind)
+        record[f"{kind}_ci_low"] = result.ci_low if result else math.nan
+        record[f"{kind}_ci_high"] = result.ci_high if result else math.nan
     result = row.results.get("pretrained")
     record["n"] = np.nan if result is None else float(result.n)
     record["protocol_hash"] = result.protocol_hash if result else ""

@@ -7,10 +7,9 @@ from typing import Any
 
 from coview.compare.table import Row, Table
 from coview.errors import CoviewError
-from coview.evaluate.result import Result
+from coview.evaluate.result import FEATURE_KINDS, Result
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference, hashed_part
-from coview.track.result_rows import FEATURES
 
 
 def check_comparable(table: Table) -> None:
@@ -27,10 +26,10 @@ def check_comparable(table: Table) -> None:
 
 def _check_protocols(rows: Sequence[Row]) -> None:
     """Refuses numbers of one modality that are of different protocols or test sets."""
-    for features in FEATURES:
-        having = [row for row in rows if features in row.results and row.status == "done"]
+    for kind in FEATURE_KINDS:
+        having = [row for row in rows if kind in row.results and row.status == "done"]
         for row in having[1:]:
-            one, other = having[0].results[features], row.results[features]
+            one, other = having[0].results[kind], row.results[kind]
             differs = []
             if one.n != other.n:
                 differs.append(f"test items: {one.n} and {other.n}")
@@ -38,7 +37,7 @@ def _check_protocols(rows: Sequence[Row]) -> None:
                 differs += _protocol_difference(one, other)
             if differs:
                 raise CoviewError(
-                    f"the {features} numbers of {_called(having[0])} and {_called(row)} may not be compared, they were "
+                    f"the {kind} numbers of {_called(having[0])} and {_called(row)} may not be compared, they were "
                     f"measured differently: {'; '.join(differs)}",
                     hint="Evaluate the runs again under one protocol: coview evaluate RUN --set …",
                 )

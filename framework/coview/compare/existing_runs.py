@@ -36,7 +36,7 @@ def compare_runs(
         CoviewError: If there are fewer than two runs, one is not finished, or two that ``by`` takes for repetitions
             differ elsewhere, with the difference.
     """
-    runs = list({run.path.resolve(): run for run in (load_run(path, registry=registry) for path in paths)}.values())
+    runs = list({run.path.resolve(): run for run in (load_run(path, registry) for path in paths)}.values())
     if len(runs) < 2:
         raise CoviewError("a comparison needs at least two runs")
     for run in runs:

@@ -9,33 +9,27 @@ from coview.recipe.comparison import Comparison
 
 
 def ranking_metric(comparison: Comparison, read: Sequence[Sequence[Result]]) -> str:
-    """The metric in full, with its labels where the comparison leaves them out."""
-    asked = comparison.metric
-    if asked is None:
-        evaluators = [table.use.split("/")[-1] for table in comparison.cells[0].recipe.evaluate[:1]]
-        first = next((result for results in read for result in results if result.evaluator in evaluators), None)
-        first = first or next((result for results in read for result in results), None)
-        return name_of(first) if first else "/".join([*evaluators, "the first metric"])
-    if "@" not in asked:
-        for results in read:
-            for result in results:
-                if names(asked, result):
-                    return name_of(result)
-    return asked
+    """The name of the number, as :attr:`coview.Result.name` has it.
+
+    What is asked without labels is the number of all labels; where no run has that, the first with fewer.
+    """
+    if comparison.metric is None:
+        return _first(comparison, read)
+    asked = comparison.metric.removesuffix("@all")
+    names = available(read)
+    if asked in names or "@" in asked:
+        return asked
+    return next((name for name in names if name.partition("@")[0] == asked), asked)
 
 
-def name_of(result: Result) -> str:
-    """``EVALUATOR/METRIC``, with ``@LABELS`` where it was given so many labels a class."""
-    labels = result.protocol.get("labels_per_class")
-    return f"{result.evaluator}/{result.metric}" + ("" if labels is None else f"@{labels}")
-
-
-def names(metric: str, result: Result) -> bool:
-    """Whether the metric, in full or without labels, is this number."""
-    name = name_of(result)
-    return metric == name or ("@" not in metric and metric == name.partition("@")[0])
+def _first(comparison: Comparison, read: Sequence[Sequence[Result]]) -> str:
+    """The first number of the first evaluator."""
+    evaluators = [table.use.split("/")[-1] for table in comparison.cells[0].recipe.evaluate[:1]]
+    first = next((result for results in read for result in results if result.evaluator in evaluators), None)
+    first = first or next((result for results in read for result in results), None)
+    return first.name if first else "/".join([*evaluators, "the first metric"])
 
 
 def available(read: Sequence[Sequence[Result]]) -> list[str]:
     """Every number that a run has."""
-    return list(dict.fromkeys(name_of(result) for results in read for result in results))
+    return list(dict.fromkeys(result.name for results in read for result in results))

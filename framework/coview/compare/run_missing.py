@@ -38,7 +38,7 @@ def run_missing(
     # the first repetition of everything comes first: a comparison that is stopped early has something whole
     missing = sorted((found for found in cells if found.run is None), key=lambda found: found.cell.recipe.seed)
     say(f"{comparison.name}: {len(cells)} cells, {len(cells) - len(missing)} there, {len(missing)} to run")
-    jobs = {_prepared(found): found for found in missing}
+    jobs = {_prepared(found, registry): found for found in missing}
     if not jobs:
         return cells
     for ended, done in enumerate(launcher.launch(list(jobs)), 1):
@@ -47,7 +47,7 @@ def run_missing(
     return find_cells(comparison, out, registry)
 
 
-def _prepared(found: FoundCell) -> Job:
+def _prepared(found: FoundCell, registry: Registry) -> Job:
     """The job of a missing cell, its recipe written down."""
     recipe = found.out / "recipe.cell.toml"
     try:
@@ -55,7 +55,7 @@ def _prepared(found: FoundCell) -> Job:
         write_atomically(recipe, to_toml(found.cell.recipe.tables))
     except OSError as error:
         raise CoviewError(f"{found.out} cannot be written: {error.strerror or error}") from error
-    return Job(found.cell.name, recipe, found.out, found.log)
+    return Job(found.cell.name, recipe, found.out, found.log, registry.disabled)
 
 
 def _note(found: FoundCell, done: Done) -> None:

@@ -13,8 +13,8 @@ from coview.data.rng import Rng
 class Augmentation(Protocol):
     """Makes a new value of the same modality. All its randomness comes from ``rng``.
 
-    What else one can be: :class:`WorksInEncoder`, :class:`PreparedAhead`. One that also has a form for whole batches has
-    a method ``batched() -> BatchAugmentation``, which gives it: it is used where a recipe says ``on = "device"``.
+    What else one can be: :class:`WorksInEncoder`, :class:`PreparedAhead`. One that has a form for whole batches as well
+    gives it by a method ``batched() -> BatchAugmentation``: it is used where a recipe says ``on = "device"``.
     """
 
     def __call__(self, value: Any, rng: Rng, /) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from coview.data.augmented_rows import AugmentedRows
 from coview.data.dataset import Dataset
 from coview.data.modality import Collates, Modality
 from coview.evaluate.features import Features, FeatureSplit
+from coview.evaluate.result import FeatureKind
 from coview.model.encoder_hooks import collator
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class EncoderSubject:
         metrics: What was logged while it was trained, as in ``metrics.jsonl``; nothing of the controls.
     """
 
-    kind: Literal["pretrained", "untrained", "raw"]
+    kind: FeatureKind
     modality_name: str
     modality: Modality
     features: Features

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
+
+from coview.data.augmentation import Augmentation
 from coview.data.rng import Rng
 from coview.evaluate.features import Features
 from coview.evaluate.result import Result
@@ -19,7 +24,8 @@ class Evaluator(Protocol):
 
     Attributes:
         splits: The splits it needs; ``validation`` is carved out of ``train`` where the data has none.
-        labels: The kind of label it needs: ``"class"``, ``"score"``, ``"pairs"`` or none.
+        labels: The kind of label it needs: ``"class"``, ``"score"``, ``"pairs"`` or none. Where the data has no
+            such labels, the evaluator is left out. One that needs more of the data is a :class:`ChecksData`.
     """
 
     splits: tuple[str, ...]
@@ -69,6 +75,43 @@ class CrossModalEvaluator(Protocol):
 
     def evaluate_cross_modal(self, subject: CrossModalSubject, rng: Rng, /) -> list[Result]:
         """The numbers; ``rng`` stands at the same place for both kinds of features."""
+        ...
+
+
+@dataclass(frozen=True)
+class KnownData:
+    """What is known of an evaluator's data ahead of training.
+
+    Attributes:
+        classes: The class names, where the data has classes.
+        samples: How many samples each split has that the evaluator declared and the data has of its own.
+        labels: Split to ``(N,)`` class indices of its labelled samples, where the data knows them ahead of its samples.
+            Those of a validation split that is carved out of ``train`` are left out of ``train``.
+        pairs: How many judged pairs each split has, where it has any.
+        modality: The modality that is evaluated.
+        augmented: Whether the recipe augments it.
+        build_augmentation: An augmentation by its name and parameters.
+    """
+
+    classes: tuple[str, ...] | None
+    samples: Mapping[str, int]
+    labels: Mapping[str, np.ndarray]
+    pairs: Mapping[str, int]
+    modality: str
+    augmented: bool
+    build_augmentation: Callable[[str, Mapping[str, Any]], Augmentation]
+
+
+@runtime_checkable
+class ChecksData(Protocol):
+    """An evaluator that knows ahead of training what it cannot measure on."""
+
+    def check(self, data: KnownData, /) -> None:
+        """Refuses data that it cannot measure on by its parameters: the run then ends before it trains.
+
+        Raises:
+            CoviewError: With what is lacking, and what could be asked for.
+        """
         ...
 
 

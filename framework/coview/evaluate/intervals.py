@@ -20,6 +20,11 @@ JACKKNIFE_GROUPS = 10
 JACKKNIFE_METHOD = f"95 % t interval by a jackknife of {JACKKNIFE_GROUPS} groups of samples"
 
 
+def covering(value: float, ends: tuple[float, float]) -> tuple[float, float]:
+    """An interval, extended to the number that it is of where resampling has left that outside."""
+    return min(value, ends[0]), max(value, ends[1])
+
+
 def accuracy_interval(hits_SN: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
     """The 2.5th and 97.5th percentile of the bootstrapped mean.  S draw of labels · N test item.
 

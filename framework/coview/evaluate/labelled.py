@@ -61,10 +61,11 @@ def accuracy_result(hits_SN: Sequence[Tensor], generator: np.random.Generator, p
         protocol: All that defines the number but the interval.
     """
     hits = torch.stack(list(hits_SN)).cpu().numpy()
-    low, high = intervals.accuracy_interval(hits, generator)
+    value = float(hits.mean())
+    low, high = intervals.covering(value, intervals.accuracy_interval(hits, generator))
     return Result(
         metric="accuracy",
-        value=float(hits.mean()),
+        value=value,
         ci_low=low,
         ci_high=high,
         n=hits.shape[1],

@@ -7,10 +7,19 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+_ROUNDING = 1e-6
+
+FeatureKind = Literal["pretrained", "untrained", "raw"]
+"""Whose features a number is of: the pretrained encoder's, the same untrained, or the data's own."""
+
+FEATURE_KINDS: tuple[FeatureKind, ...] = get_args(FeatureKind)
+"""What is measured first, and then its controls."""
 
 
 @dataclass(frozen=True)
@@ -20,19 +29,19 @@ class Result:
     Attributes:
         metric: Such as ``accuracy``.
         value: The number.
-        ci_low, ci_high: Its 95 % interval; what would reach beyond the bounds ends there.
+        ci_low, ci_high: Its 95 % interval, which ends at the bounds; both are NaN where there is none.
         n: How many test items it rests on.
         split: The split it was measured on.
         protocol: Everything that defines the number: every parameter, the labels used, the draws, how the
             hyper-parameters are chosen, the interval's method. JSON values only. What was chosen by it goes
-            under ``chosen``: it is an outcome, and may differ between features that one protocol compares.
+            under ``chosen``: it is an outcome, and may differ between kinds of features that one protocol compares.
         per_item: The number of each test item, of which ``value`` is the mean, where it is one: whether the item was
             classified rightly, averaged over draws. Kept beside ``results.json``, so that a comparison can resample
             items. In the order of the split.
         better: Whether a higher number or a lower one is better: by it a comparison ranks.
         bounds: The smallest and the largest value that the number can have; None where it has no bound.
-        evaluator, dataset, features: Filled in by coview: which evaluator, on which data, with ``pretrained``,
-            ``untrained`` or ``raw`` features.
+        evaluator, dataset, kind: Filled in by coview: which evaluator, on which data, and whose features, one of
+            ``FEATURE_KINDS``.
     """
 
     metric: str
@@ -44,14 +53,47 @@ class Result:
     protocol: Mapping[str, Any] = field(default_factory=dict)
     evaluator: str = ""
     dataset: str = ""
-    features: str = ""
+    kind: FeatureKind = "pretrained"
     per_item: np.ndarray | None = field(default=None, repr=False, compare=False)
     better: Literal["higher", "lower"] = "higher"
     bounds: tuple[float | None, float | None] = (None, None)
 
     def __post_init__(self) -> None:
+        """Checks itself, so that a number that means nothing shows where it is made.
+
+        Raises:
+            ValueError: If the value is not finite, is beyond its bounds or outside its interval, there is no test item,
+                ``per_item`` is of another length than ``n``, or the protocol does not consist of JSON values.
+        """
+        if problem := self._problem():
+            raise ValueError(f"the result {self.metric!r}: {problem}")
         object.__setattr__(self, "ci_low", within(self.ci_low, self.bounds))
         object.__setattr__(self, "ci_high", within(self.ci_high, self.bounds))
+
+    def _problem(self) -> str:
+        if not isinstance(self.n, int) or self.n < 1:
+            return f"n has to be a whole number of at least 1, got {self.n!r}"
+        if not math.isfinite(self.value):
+            return f"the value has to be finite, got {self.value}"
+        slack = _ROUNDING * max(1.0, abs(self.value))
+        if abs(within(self.value, self.bounds) - self.value) > slack:
+            return f"{self.value} is beyond its bounds {self.bounds}"
+        has_interval = not (math.isnan(self.ci_low) and math.isnan(self.ci_high))
+        if has_interval and not self.ci_low - slack <= self.value <= self.ci_high + slack:
+            return f"{self.value} is outside its own interval [{self.ci_low}, {self.ci_high}]"
+        if self.per_item is not None and self.per_item.shape != (self.n,):
+            return f"per_item has the shape {self.per_item.shape}, and n is {self.n}"
+        try:
+            json.dumps(dict(self.protocol), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            return f"the protocol has to consist of JSON values: {error}"
+        return ""
+
+    @property
+    def name(self) -> str:
+        """``EVALUATOR/METRIC``, with ``@LABELS`` where it was given so many labels a class and not all of them."""
+        labels = self.protocol.get("labels_per_class", "all")
+        return f"{self.evaluator}/{self.metric}" + ("" if labels == "all" else f"@{labels}")
 
     @property
     def protocol_hash(self) -> str:
@@ -63,7 +105,8 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """A row of ``results.json``."""
         row = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "per_item"}
-        return {**row, "protocol": dict(self.protocol), "protocol_hash": self.protocol_hash}
+        ends = {name: None if math.isnan(row[name]) else row[name] for name in ("ci_low", "ci_high")}
+        return {**row, **ends, "protocol": dict(self.protocol), "protocol_hash": self.protocol_hash}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Result:
@@ -73,10 +116,12 @@ class Result:
             KeyError, TypeError, ValueError: If it is not complete.
         """
         later = {"better": row.get("better", "higher"), "bounds": tuple(row.get("bounds", (None, None)))}
+        later["kind"] = row["kind"] if "kind" in row else row["features"]
         known = {item.name: row[item.name] for item in fields(cls) if item.name not in {"per_item", *later}}
-        known |= later  # which earlier runs have not
-        for number in ("value", "ci_low", "ci_high"):
-            known[number] = math.nan if known[number] is None else float(known[number])
+        known |= later  # which runs of earlier versions do not have, or call otherwise
+        known["value"] = float(known["value"])
+        for end in ("ci_low", "ci_high"):
+            known[end] = math.nan if known[end] is None else float(known[end])
         return cls(**known)
 
 

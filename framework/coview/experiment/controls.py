@@ -7,19 +7,17 @@ is false; one with a ``checkpoint`` besides takes them from there.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
+from coview.evaluate.result import FEATURE_KINDS, FeatureKind
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
-
-FeatureKind = Literal["pretrained", "untrained", "raw"]
-
-_KINDS: tuple[FeatureKind, ...] = ("pretrained", "untrained", "raw")
 
 
 def kinds_of(recipe: Recipe, registry: Registry) -> tuple[FeatureKind, ...]:
     """The encoder's features and those of the controls that there are."""
-    return tuple(kind for kind in _KINDS if kind != "untrained" or untrained_recipe(recipe, registry) is not None)
+    return tuple(
+        kind for kind in FEATURE_KINDS if kind != "untrained" or untrained_recipe(recipe, registry) is not None
+    )
 
 
 def untrained_recipe(recipe: Recipe, registry: Registry) -> Recipe | None:

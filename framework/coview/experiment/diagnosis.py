@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
+import torch
 from packaging.requirements import Requirement
 
 from coview import __version__
@@ -15,16 +15,17 @@ from coview.data.cache import data_folder
 from coview.data.cores import available_cores
 from coview.errors import CoviewError
 from coview.experiment.environment import device_name, library_versions
-from coview.plugins.discovery import load_plugins
+from coview.plugins.registry import Registry
+from coview.train.device import cpu_has_bf16
 
 
-def diagnose_machine(disabled: Iterable[str] = ()) -> dict[str, dict[str, str]]:
+def diagnose_machine(registry: Registry) -> dict[str, dict[str, str]]:
     """By topic: names and what to know about them."""
     return {
         "versions": {"coview": __version__, "python": platform.python_version(), **library_versions()},
         "devices": _devices(),
         "extras": _extras(),
-        "plugins": _plugins(disabled),
+        "plugins": _plugins(registry),
         "data": _data(),
     }
 
@@ -40,10 +41,6 @@ def _data() -> dict[str, str]:
 
 
 def _devices() -> dict[str, str]:
-    import torch
-
-    from coview.train.device import cpu_has_bf16
-
     cores = available_cores()
     bf16 = "computes in bf16" if cpu_has_bf16() else "does not compute in bf16: precision auto is fp32"
     devices = {"cpu": f"{device_name(torch.device('cpu'))}, {cores} cores, {bf16}"}
@@ -84,9 +81,8 @@ def _installed(name: str) -> bool:
     return True
 
 
-def _plugins(disabled: Iterable[str]) -> dict[str, str]:
+def _plugins(registry: Registry) -> dict[str, str]:
     """Each plugin, with the components whose target cannot be imported."""
-    registry = load_plugins(disable=disabled)
     rows = {}
     for plugin in registry.plugins:
         text = f"{plugin.status}, {plugin.distribution} {plugin.version}"

@@ -16,35 +16,22 @@ from coview.data.loader import worker_count
 from coview.errors import CoviewError
 from coview.evaluate.embedding import embed_split
 from coview.evaluate.features import FeatureSplit
-from coview.experiment.run import Run, load_run
+from coview.experiment.run import Run
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import ComponentTable, Recipe
 from coview.train.device import choose_device
 
 
-def embed(run: Run | Path | str, dataset: Dataset | str | None = None, *, split: str = "test") -> Tensor:
-    """The representations of some data by a run's encoder, in evaluation mode and fp32.
-
-    Args:
-        run: The run, or its folder.
-        dataset: A data set, or the name of one that needs no parameters; the run's own by default.
-        split: Which split of it.
-
-    Returns:
-        ``(N, D)``, on the CPU, in the order of the data.
-
-    Raises:
-        CoviewError: If the run has no checkpoint or the data is not there.
-    """
-    found = run if isinstance(run, Run) else load_run(run)
+def embed(run: Run, dataset: Dataset | str | None = None, *, split: str = "test") -> Tensor:
+    """As :func:`coview.embed`."""
     if dataset is None:
-        dataset = build_split(found.recipe, split, found.registry)
+        dataset = build_split(run.recipe, split, run.registry)
     elif isinstance(dataset, str):
-        dataset = build_dataset(ComponentTable(dataset), split, found.registry)
-    return _features(found, found.recipe, dataset, split).x_ND
+        dataset = build_dataset(ComponentTable(dataset), split, run.registry)
+    return _features(run, run.recipe, dataset, split).x_ND
 
 
-def embed_to_file(path: Path | str, split: str, out: Path, *, sets: Iterable[str] = ()) -> tuple[int, int]:
+def embed_to_file(run: Run, split: str, out: Path, *, sets: Iterable[str] = ()) -> tuple[int, int]:
     """Writes representations to ``.npy``, or with ids and labels to ``.safetensors``.
 
     Returns:
@@ -56,12 +43,11 @@ def embed_to_file(path: Path | str, split: str, out: Path, *, sets: Iterable[str
     """
     if out.suffix not in (".npy", ".safetensors"):
         raise CoviewError(f"{out}: the file has to end in .npy or .safetensors")
-    found = load_run(path)
     for text in sets:
         if not text.startswith(("data.", "modality.", "train.device=")):
             raise CoviewError(f"--set {text}: embedding can change data, modality and train.device only")
-    recipe = load_recipe(found.folder.recipe, sets=sets, registry=found.registry)
-    split_features = _features(found, recipe, build_split(recipe, split, found.registry), split)
+    recipe = load_recipe(run.folder.recipe, run.registry, sets=sets)
+    split_features = _features(run, recipe, build_split(recipe, split, run.registry), split)
     try:
         with replacing(out) as beside:
             if out.suffix == ".npy":

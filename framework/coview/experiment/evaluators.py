@@ -1,40 +1,40 @@
-"""Every evaluator on the pretrained encoder and on its controls, and ``results.json``."""
+"""The evaluators of a recipe: planned before training, run on the pretrained encoder and on its controls."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from coview.data.atomic import replacing, write_atomically
+from coview.data.atomic import replacing
+from coview.data.augmentation import Augmentation
+from coview.data.dataset import Dataset, HasJudgedPairs, KnowsGroups, KnowsLabels
 from coview.data.rng import Rng
 from coview.data.sample import id_as_int64
+from coview.data.values import readable_samples
 from coview.errors import CoviewError
 from coview.evaluate.evaluator import (
     AnyEvaluator,
+    ChecksData,
     CrossModalEvaluator,
     EncoderEvaluator,
     Evaluator,
+    KnownData,
     compared_modalities,
 )
-from coview.evaluate.label_budget import check_budgets
-from coview.evaluate.result import Result
+from coview.evaluate.result import FeatureKind, Result
 from coview.experiment import validation
-from coview.experiment.controls import FeatureKind, kinds_of, untrained_in_words
+from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.leaks import check_leaks
 from coview.experiment.projections import Projections
-from coview.experiment.report.contents import read_document
 from coview.experiment.splits import DataSource, Splits
+from coview.plugins.component import in_one_line
 from coview.plugins.lifecycle import Evaluated
 from coview.recipe.recipe import ComponentTable
-
-if TYPE_CHECKING:
-    from coview.experiment.run import Run
+from coview.track.results_file import RunResults
 
 
 @dataclass(frozen=True)
@@ -55,61 +55,93 @@ class Planned:
 
 
 def plan_evaluators(splits: Splits) -> list[Planned]:
-    """Builds the evaluators and says which cannot run, before any training.
+    """Builds the evaluators, says which cannot run, and lets each refuse the data, before any training.
 
     Raises:
-        CoviewError: If the data has one class only, and an evaluator has to tell classes apart.
+        CoviewError: If an evaluator cannot measure on this data by the parameters that it was given.
     """
     planned, recipe = [], splits.recipe
     for index, table in enumerate(recipe.evaluate):
         evaluator: AnyEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
-        source, reason = splits.source_of(index), ""
-        dataset = splits.reference(source)
-        if evaluator.labels == "class":
-            if dataset.classes is None:
-                reason = "the data has no class labels"
-            elif len(dataset.classes) < 2:
-                raise CoviewError(
-                    f"{recipe.where('evaluate', index)}: {table.use} has to tell classes apart, "
-                    f"and the data has one only ({dataset.classes[0]})"
-                )
-        lacking = [split for split in evaluator.splits if split != "validation" and not splits.has(source, split)]
-        if lacking:
+        source = splits.source_of(index)
+        plan = Planned(table, evaluator, source, _why_not(splits, source, evaluator))
+        try:
+            if not plan.skipped:
+                _check(splits, plan)
+        except CoviewError as error:
             raise CoviewError(
-                f"{recipe.where('evaluate', index)}: {table.use} needs the split {' and '.join(lacking)}, which "
-                f'"{source.table.use}" has not'
-            )
-        if evaluator.labels == "pairs" and not all(
-            getattr(splits(source, split), "pairs", None) is not None for split in evaluator.splits
-        ):
-            reason = "the data has no judged pairs"
-        plan = Planned(table, evaluator, source, reason)
-        _check_budgets(splits, plan, recipe.where("evaluate", index))
+                f"{recipe.where('evaluate', index)}: {table.use}: {error.message}", hint=error.hint
+            ) from error
         planned.append(plan)
     return planned
 
 
-def _check_budgets(splits: Splits, plan: Planned, where: str) -> None:
-    """Refuses more labels than a class has, where the data knows its labels ahead of its samples.
+def _why_not(splits: Splits, source: DataSource, evaluator: AnyEvaluator) -> str:
+    """What the data has not that the evaluator is about; empty if it can run."""
+    if evaluator.labels == "class" and splits.reference(source).classes is None:
+        return "the data has no class labels"
+    own = [split for split in evaluator.splits if splits.has(source, split)]
+    if evaluator.labels == "pairs" and not all(_has_pairs(splits(source, split)) for split in own):
+        return "the data has no judged pairs"
+    if evaluator.labels == "score" and not all(_has_scores(splits(source, split)) for split in own):
+        return "the data has no scores"
+    return ""
 
-    Those that will validate do not count: which they are is known where the data knows its groups as well.
+
+def _has_pairs(dataset: Dataset) -> bool:
+    return isinstance(dataset, HasJudgedPairs) and dataset.pairs is not None
+
+
+def _has_scores(dataset: Dataset) -> bool:
+    first = next(readable_samples(dataset), None)
+    return first is not None and first.score is not None
+
+
+def _check(splits: Splits, plan: Planned) -> None:
+    """What every evaluator needs, and what this one says itself."""
+    evaluator, source = plan.evaluator, plan.source
+    classes = splits.reference(source).classes
+    if evaluator.labels == "class" and classes is not None and len(classes) < 2:
+        raise CoviewError(f"it has to tell classes apart, and the data has one only ({classes[0]})")
+    lacking = [split for split in evaluator.splits if split != "validation" and not splits.has(source, split)]
+    if lacking:
+        raise CoviewError(f'it needs the split {" and ".join(lacking)}, which "{source.table.use}" has not')
+    if isinstance(evaluator, ChecksData):
+        evaluator.check(_known(splits, plan))
+
+
+def _known(splits: Splits, plan: Planned) -> KnownData:
+    """What is known of the data ahead of its samples.
+
+    The labels of a validation split that is carved out of ``train`` are known where the data knows its groups too.
     """
-    budgets = getattr(plan.evaluator, "budgets", ())
-    if plan.skipped or not budgets or "train" not in plan.evaluator.splits:
-        return
-    dataset = splits(plan.source, "train")
-    labels = getattr(dataset, "labels", None)
-    if labels is None:
-        return
-    labels_N = np.asarray(labels)
-    carved = "validation" in plan.evaluator.splits and not splits.has(plan.source, "validation")
-    try:
-        if carved and hasattr(dataset, "groups") and (labels_N >= 0).all():
+    evaluator, source = plan.evaluator, plan.source
+    own = {split: splits(source, split) for split in evaluator.splits if splits.has(source, split)}
+    labels = {}
+    for split, dataset in own.items():
+        if not isinstance(dataset, KnowsLabels) or dataset.labels is None:
+            continue
+        labels_N = np.asarray(dataset.labels)
+        carved = split == "train" and "validation" in evaluator.splits and "validation" not in own
+        if carved and isinstance(dataset, KnowsGroups) and (labels_N >= 0).all():
             groups = None if dataset.groups is None else [id_as_int64(group) for group in dataset.groups]
             labels_N = labels_N[validation.carve_validation(len(labels_N), labels_N, groups)[0]]
-        check_budgets(labels_N[labels_N >= 0], budgets, dataset.classes)
-    except CoviewError as error:
-        raise CoviewError(f"{where}: {plan.table.use}: {error.message}", hint=error.hint) from error
+        labels[split] = labels_N[labels_N >= 0]
+    modality = splits.recipe.modalities[0]
+
+    def build_augmentation(use: str, parameters: Mapping[str, Any]) -> Augmentation:
+        made: Augmentation = splits.registry.build("augmentation", use, modality=modality, **parameters)
+        return made
+
+    return KnownData(
+        classes=splits.reference(source).classes,
+        samples={split: len(dataset) for split, dataset in own.items()},
+        labels=labels,
+        pairs={s: len(d.pairs) for s, d in own.items() if isinstance(d, HasJudgedPairs) and d.pairs is not None},
+        modality=modality,
+        augmented=bool(splits.recipe.augment.get(modality)),
+        build_augmentation=build_augmentation,
+    )
 
 
 def build_evaluated(splits: Splits, planned: Iterable[Planned]) -> None:
@@ -120,30 +152,68 @@ def build_evaluated(splits: Splits, planned: Iterable[Planned]) -> None:
                 splits(plan.source, split)
 
 
-def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result]:
-    """The results of all evaluators on all kinds of features, controls included."""
-    recipe, manager = store.recipe, store.registry.manager
+@dataclass(frozen=True)
+class Evaluation:
+    """What the evaluators found.
+
+    Attributes:
+        results: Every number, controls included.
+        left_out: Evaluators that gave no number, each with the reason.
+        bug: What an evaluator raised that is nobody's mistake; it is to be raised once all numbers are written.
+    """
+
+    results: Sequence[Result]
+    left_out: Sequence[tuple[str, str]]
+    bug: Exception | None = None
+
+
+def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> Evaluation:
+    """Lets every evaluator measure all kinds of features. One that fails costs no other its numbers.
+
+    Raises:
+        CoviewError: If there were evaluators to run, and each of them has failed.
+    """
     results: list[Result] = []
+    left_out: list[tuple[str, str]] = []
+    failed: list[CoviewError] = []
+    bug: Exception | None = None
     for plan in planned:
         if plan.skipped:
+            left_out.append((plan.table.use, plan.skipped))
             continue
-        of_data = store.on(plan.source)
-        for kind in kinds_of(recipe, store.registry):
-            # the same draws for every kind of features, so that a control is a paired one
-            rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
-            found = [
-                replace(
-                    result,
-                    evaluator=plan.table.use,
-                    dataset=plan.source.table.use,
-                    features=kind,
-                    protocol={**result.protocol, **_data_protocol(of_data, plan.evaluator)},
-                )
-                for result in _measure(of_data, plan.evaluator, kind, rng)
-            ]
-            results += found
-            if manager is not None:
-                manager.hook.coview_evaluated(context=Evaluated(store.folder.path, found))
+        try:
+            results += _of_all_kinds(store, plan)
+        except CoviewError as error:
+            failed.append(error)
+            left_out.append((plan.table.use, error.message))
+            store.say(f"warning: {plan.table.use} is left out: {error}")
+        except Exception as error:  # a bug of one evaluator's: the others' numbers are written before it is raised
+            bug = bug or error
+            left_out.append((plan.table.use, in_one_line(error)))
+    if failed and not results and bug is None:
+        raise failed[0]
+    return Evaluation(results, left_out, bug)
+
+
+def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[Result]:
+    """The results of one evaluator, controls included."""
+    recipe, of_data = store.recipe, store.on(plan.source)
+    results: list[Result] = []
+    for kind in kinds_of(recipe, store.registry):
+        # the same draws for every kind of features, so that a control is a paired one
+        rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
+        found = [
+            replace(
+                result,
+                evaluator=plan.table.use,
+                dataset=plan.source.table.use,
+                kind=kind,
+                protocol={**result.protocol, **_data_protocol(of_data, plan.evaluator)},
+            )
+            for result in _measure(of_data, plan.evaluator, kind, rng)
+        ]
+        results += found
+        store.registry.manager.hook.coview_evaluated(context=Evaluated(store.folder.path, found))
     return results
 
 
@@ -156,23 +226,30 @@ def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rn
     return evaluator(store.features(kind, evaluator.splits), rng)
 
 
-def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequence[Result]) -> None:
-    """Writes ``results.json``; results of an earlier evaluation under another protocol stay."""
-    path = store.folder.results
-    new = {_identity(row) for row in (result.as_json() for result in results)}
-    before = read_document(store.folder)
-    kept = [row for row in before.get("results", []) if _identity(row) not in new]
-    leaks = [*before.get("leaks", []), *check_leaks(store, _trained_and_tested(planned))]
-    document = {
-        "run": store.recipe.name,
-        "recipe_hash": store.recipe.hash,
-        "checkpoint": f"step-{store.step}" if store.recipe.trains else "as it is loaded",
-        "encoder": f"{store.modality} encoder of the {store.evaluated}, before the projector, evaluation mode, fp32",
-        "untrained": untrained_in_words(store.recipe, store.registry),
-        "dataset": _described(store),
-        "other_datasets": [_described(other) for other in store.others],
-        "results": [*kept, *(result.as_json() for result in results)],
-        "skipped_samples": [
+def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evaluation) -> None:
+    """Writes ``results.json``; results of an earlier evaluation under another protocol stay.
+
+    Raises:
+        Exception: The bug that an evaluator had, once everything is written.
+    """
+    earlier = RunResults.read(store.folder.results)
+    for result in found.results:
+        if result.per_item is not None:
+            items = store.folder.per_item(result.protocol_hash, result.kind)
+            items.parent.mkdir(exist_ok=True)
+            with replacing(items) as beside:
+                np.save(beside, result.per_item)
+    leaks = check_leaks(store, _trained_and_tested(planned))
+    new = RunResults(
+        run=store.recipe.name,
+        recipe_hash=store.recipe.hash,
+        checkpoint=f"step-{store.step}" if store.recipe.trains else "as it is loaded",
+        encoder=f"{store.modality} encoder of the {store.evaluated}, before the projector, evaluation mode, fp32",
+        untrained=untrained_in_words(store.recipe, store.registry),
+        dataset=_described(store),
+        other_datasets=[_described(other) for other in store.others],
+        results=found.results,
+        skipped_samples=[
             {
                 "split": f"{of.data.table.use} {split}" if of.data.key else split,
                 "sample": sample.what,
@@ -182,16 +259,12 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], results: Sequ
             for split, skipped in of.skipped.items()
             for sample in skipped
         ],
-        "leaks": list({(found["data"], found["version"]): found for found in leaks}.values()),
-        "skipped_evaluators": [{"evaluator": p.table.use, "reason": p.skipped} for p in planned if p.skipped],
-    }
-    for result in results:
-        if result.per_item is not None:
-            items = store.folder.per_item(result.protocol_hash, result.features)
-            items.parent.mkdir(exist_ok=True)
-            with replacing(items) as beside:
-                np.save(beside, result.per_item)
-    write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        leaks=leaks,
+        skipped_evaluators=[{"evaluator": use, "reason": reason} for use, reason in found.left_out],
+    )
+    new.after(earlier).write(store.folder.results)
+    if found.bug is not None:
+        raise found.bug
 
 
 def _described(store: FeatureStore) -> dict[str, str]:
@@ -210,41 +283,6 @@ def _trained_and_tested(planned: Iterable[Planned]) -> list[DataSource]:
     return [plan.source for plan in planned if not plan.skipped and {"train", "test"} <= set(plan.evaluator.splits)]
 
 
-def evaluate_run(
-    run: Run | Path | str,
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    sets: Iterable[str] = (),
-    quiet: bool = False,
-) -> Run:
-    """Evaluates a finished run again, under the protocol of its recipe or another.
-
-    Args:
-        run: The run, or its folder.
-        overrides: Over the recipe's ``evaluate`` tables, and its ``train.device``.
-        sets: The same as texts ``KEY=VALUE``.
-        quiet: Whether to show no progress.
-
-    Raises:
-        CoviewError: If an override is of anything but these, or the run has no checkpoint.
-    """
-    from coview.experiment.run import load_run
-    from coview.recipe.load import load_recipe
-    from coview.recipe.snapshot import difference
-
-    path = run if isinstance(run, Path | str) else run.path
-    found = load_run(path)
-    recipe = load_recipe(found.path / "recipe.toml", overrides=overrides, sets=sets)
-    may_change = ("evaluate", "train.device")
-    changed = [line for line in difference(found.recipe.tables, recipe.tables) if not line.startswith(may_change)]
-    if changed:
-        listed = "\n    ".join(changed)
-        raise CoviewError(
-            f"an evaluation can change [[evaluate]] and train.device only, and this changes:\n    {listed}"
-        )
-    return found.evaluated_as(recipe, quiet=quiet)
-
-
 def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, Any]:
     protocol: dict[str, Any] = {"dataset_version": store.reference.version}
     if compared := compared_modalities(evaluator):
@@ -260,7 +298,3 @@ def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, An
             else f"{validation.FRACTION:.0%} of train, stratified, no group on both sides, seed {validation.SEED}"
         )
     return protocol
-
-
-def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return row["evaluator"], row["metric"], row["dataset"], row["split"], row["features"], row["protocol_hash"]

@@ -6,15 +6,13 @@ import shutil
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from coview.data.building import build_modalities
 from coview.errors import CoviewError
-from coview.experiment.run import Run, load_run
+from coview.experiment.run import Run
 from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers
 from coview.plugins.registry import Registry
-
-Form = Literal["hf", "sentence-transformers"]
 
 _FORMS: Mapping[str, tuple[type, str]] = {
     "hf": (ExportsToHub, "export_hf"),
@@ -23,35 +21,20 @@ _FORMS: Mapping[str, tuple[type, str]] = {
 """What an encoder has to be for each, and the method that writes it."""
 
 
-def export(run: Run | Path | str, *, to: Form | str = "hf", out: Path | str | None = None) -> tuple[Path, str]:
-    """Writes the encoder of the latest checkpoint as a folder, and how its inputs are prepared where that can be said.
-
-    Args:
-        run: The run, or its folder.
-        to: ``hf``: what transformers' ``AutoModel.from_pretrained``, or timm, loads. ``sentence-transformers``: what
-            ``SentenceTransformer`` loads, for encoders of texts; its ``encode`` gives the run's representations.
-        out: The folder; ``export/hf`` or ``export/sentence-transformers`` in the run's by default. It must not hold
-            anything else.
-
-    Returns:
-        The folder, and the Python lines that load it.
-
-    Raises:
-        CoviewError: If the encoder cannot be exported, or the folder is in use.
-    """
+def export(run: Run, *, to: str, out: Path | str | None = None) -> tuple[Path, str]:
+    """As :func:`coview.export`."""
     if to not in _FORMS:
         raise CoviewError(f'there is no export to "{to}"; there is: {", ".join(_FORMS)}')
     contract, method = _FORMS[to]
-    found = run if isinstance(run, Run) else load_run(run)
-    name = found.recipe.modalities[0]
-    encoder, modality = found.encoder, build_modalities(found.recipe, found.registry)[name]
+    name = run.recipe.modalities[0]
+    encoder, modality = run.encoder, build_modalities(run.recipe, run.registry)[name]
     if not isinstance(encoder, contract):
-        use = found.recipe.encoder[name].use
-        able = ", ".join(_encoders_with(contract, found.registry)) or "no encoder that is installed"
+        use = run.recipe.encoder[name].use
+        able = ", ".join(_encoders_with(contract, run.registry)) or "no encoder that is installed"
         raise CoviewError(
             f'the encoder "{use}" cannot be exported to {to}: it has no {method}', hint=f"what can be: {able}"
         )
-    folder = Path(out) if out is not None else found.path / "export" / to
+    folder = Path(out) if out is not None else run.path / "export" / to
     if out is not None and folder.exists() and any(folder.iterdir()):
         raise CoviewError(f"{folder} is not empty", hint="choose another folder with --out")
     beside = folder.with_name(f".{folder.name}.tmp")

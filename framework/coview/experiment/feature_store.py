@@ -24,7 +24,8 @@ from coview.data.values import readable_values
 from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, read_embedded, write_embedded
 from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
-from coview.experiment.controls import FeatureKind, untrained_recipe
+from coview.evaluate.result import FeatureKind
+from coview.experiment.controls import untrained_recipe
 from coview.experiment.splits import DataSource, Splits
 from coview.experiment.validation import carve_validation
 from coview.model.topology import Topology, build_topology
@@ -64,6 +65,10 @@ class FeatureStore:
     _others: dict[str, FeatureStore] = field(default_factory=dict)
     _untrained: Topology | None = None
     _raw: Callable[[Sequence[Any]], np.ndarray] | None = None
+
+    def say(self, text: str) -> None:
+        """A line where progress is shown."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @property
     def modality(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from coview.errors import CoviewError
+from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference, hashed_part, to_toml
@@ -46,7 +47,7 @@ def new_folder(out: Path, recipe: Recipe) -> RunFolder:
         ) from error
 
 
-def find_unfinished(out: Path, recipe: Recipe) -> RunFolder | None:
+def find_unfinished(out: Path, recipe: Recipe, registry: Registry) -> RunFolder | None:
     """The latest run of this name, to go on with; None where there is none.
 
     Raises:
@@ -59,7 +60,7 @@ def find_unfinished(out: Path, recipe: Recipe) -> RunFolder | None:
     if not runs:
         return None
     folder = RunFolder(runs[-1])
-    before = load_recipe(folder.recipe)
+    before = load_recipe(folder.recipe, registry)
     lines = difference(hashed_part(before.tables), hashed_part(recipe.tables))
     listed = "\n    ".join(lines)
     raise CoviewError(

@@ -18,7 +18,7 @@ def check_leaks(store: FeatureStore, sources: Iterable[DataSource]) -> list[dict
         train, test = of_data.dataset("train"), of_data.dataset("test")
         leaks = find_leaks(of_data.raw("train"), of_data.raw("test"))
         if leaks:
-            store.console.print(f"warning: {source.table.use}: {leaks}", highlight=False, markup=False, soft_wrap=True)
+            store.say(f"warning: {source.table.use}: {leaks}")
         found.append(
             {
                 "data": source.table.use,

@@ -13,18 +13,16 @@ from torch import nn
 
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
-from coview.experiment.evaluators import evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
-from coview.experiment.folders import existing_folder, locked
-from coview.experiment.report.contents import read_results
-from coview.experiment.session import Session, write_report_or_say_why
+from coview.experiment.folders import existing_folder
+from coview.experiment.session import Session
 from coview.experiment.splits import Splits
 from coview.model.topology import Topology, build_topology
-from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import Recipe
 from coview.track.console import make_console
+from coview.track.results_file import RunResults
 from coview.track.run_folder import RunFolder
 from coview.train.checkpoint import Checkpoint, whole_checkpoints
 from coview.train.device import choose_device
@@ -54,7 +52,7 @@ class Run:
     @property
     def results(self) -> list[Result]:
         """Its results, controls included."""
-        return read_results(self.folder)
+        return list(RunResults.read(self.folder.results).results)
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
@@ -95,66 +93,34 @@ class Run:
         step = self.checkpoint.step if self.recipe.trains else 0
         return FeatureStore(self.recipe, self.registry, self.folder, self.topology, step, device, console, splits)
 
-    def evaluated_as(self, recipe: Recipe, *, quiet: bool = False) -> Run:
-        """Evaluates by the protocol of a recipe that differs in ``evaluate`` only, and writes the report again."""
-        console = _console(quiet)
-        splits = Splits(recipe, self.registry)
-        store = self.store(splits, console=console)
-        planned = plan_evaluators(splits)
-        with locked(self.folder):
-            write_results(store, planned, evaluate_all(store, planned))
-            write_report_or_say_why(self.folder, console)
-        return self
 
-
-def load_run(path: Path | str, *, registry: Registry | None = None) -> Run:
-    """A run that is on disk.
-
-    Args:
-        path: Its folder, or a folder of runs, of which the latest is taken.
-        registry: Where its components come from; all installed plugins by default.
-
-    Raises:
-        CoviewError: If there is no run, or its recipe is not valid any more.
-    """
-    registry = registry or load_plugins()
+def load_run(path: Path | str, registry: Registry) -> Run:
+    """As :func:`coview.load_run`."""
     folder = existing_folder(path)
-    return Run(folder.path, load_recipe(folder.recipe, registry=registry), registry)
+    return Run(folder.path, load_recipe(folder.recipe, registry), registry)
 
 
 def run(
     recipe: Recipe,
-    out: Path | str = "runs",
+    out: Path | str,
     *,
+    registry: Registry,
     resume: bool = False,
-    registry: Registry | None = None,
     quiet: bool = False,
 ) -> Run:
-    """Pretrains, evaluates beside the controls, and reports.
-
-    Args:
-        recipe: From :func:`coview.load_recipe`.
-        out: Where runs go: ``out/NAME/STAMP-HASH``.
-        resume: Whether to go on with the latest run of this recipe, where there is one.
-        registry: Where components come from; all installed plugins by default.
-        quiet: Whether to show no progress.
-
-    Raises:
-        CoviewError: If something is the user's to mend. A run that has taken no step leaves no folder.
-        Interrupted: If it was asked to stop; a checkpoint is written.
-    """
-    registry = registry or load_plugins()
+    """As :func:`coview.run`."""
     if recipe.sweep.grid or recipe.sweep.zip:
         raise CoviewError(
             f"{recipe.where('sweep')}: a recipe with a sweep is several runs, and this runs one",
             hint="coview compare RECIPE runs them all; "
             "coview recipe show RECIPE --cell N --resolved > one.toml writes out the N-th",
         )
-    folder = Session(recipe, Path(out), resume, registry, _console(quiet)).run()
+    folder = Session(recipe, Path(out), resume, registry, run_console(quiet)).run()
     return Run(folder.path, recipe, registry, leads=PartialState().is_main_process)
 
 
-def _console(quiet: bool) -> Console:
+def run_console(quiet: bool) -> Console:
+    """Where a run shows its progress: standard error, or nowhere."""
     if quiet:
         return Console(quiet=True)
     return make_console(stderr=True)

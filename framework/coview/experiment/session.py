@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,7 @@ class Session:
     def run(self) -> RunFolder:
         """Builds everything that can fail first, and only then makes a folder."""
         recipe, registry = self.recipe, self.registry
-        resumed = find_unfinished(self.out, recipe) if self.resume else None
+        resumed = find_unfinished(self.out, recipe, registry) if self.resume else None
         if resumed is not None and is_finished(resumed):
             self._say(f"{resumed.path} is finished: nothing is left to do")
             return resumed
@@ -197,12 +197,12 @@ class Session:
             splits,
         )
         store.skipped["train"] = tuple(training.skipped.samples.values())
-        results = evaluate_all(store, planned)
-        write_results(store, planned, results)
+        found = evaluate_all(store, planned)
+        write_results(store, planned, found)
         if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):
             split = store.features("pretrained", ("test",))["test"]
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
-        tracker.hparams(_scalars(self.recipe), _headline(results))
+        tracker.hparams(_scalars(self.recipe), _headline(found.results))
 
     def _explain(self, error: RuntimeError) -> None:
         """Says why the first step failed, where trying the recipe out does: an encoder whose pictures are too small.
@@ -270,8 +270,7 @@ class Session:
         return {"unchanged_views": share}
 
     def _call(self, hook: str, context: Any) -> None:
-        if self.registry.manager is not None:
-            getattr(self.registry.manager.hook, hook)(context=context)
+        getattr(self.registry.manager.hook, hook)(context=context)
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -303,12 +302,10 @@ def _scalars(recipe: Recipe) -> dict[str, bool | int | float | str]:
     return {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in flat.items()}
 
 
-def _headline(results: list[Result]) -> dict[str, float]:
+def _headline(results: Sequence[Result]) -> dict[str, float]:
     """One number for each evaluator and label budget, for the HPARAMS tab."""
     numbers: dict[str, float] = {}
     for result in results:
-        if result.features == "pretrained":
-            budget = result.protocol.get("labels_per_class", "all")
-            name = f"{result.evaluator}/{result.metric}" + ("" if budget == "all" else f"@{budget}")
-            numbers.setdefault(name, result.value)
+        if result.kind == "pretrained":
+            numbers.setdefault(result.name, result.value)
     return numbers

@@ -55,7 +55,7 @@ _STYLE = {
 @contextmanager
 def page_style() -> Iterator[None]:
     """Matplotlib's defaults and the page's style, whatever the reader's matplotlibrc says."""
-    import matplotlib.style
+    import matplotlib.style  # of the extra "report"
 
     with matplotlib.style.context(["default", _STYLE]):
         yield
@@ -63,7 +63,7 @@ def page_style() -> Iterator[None]:
 
 def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of that many inches, with no window system behind it."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # of the extra "report"
 
     figure = Figure(figsize=(width, height))
     return figure, figure.subplots()

@@ -22,10 +22,10 @@ def page_template(path: Path, *, figures: bool = True) -> Template:
         CoviewError: If jinja2 is missing, or matplotlib where there are figures.
     """
     try:
-        import jinja2
+        import jinja2  # of the extra "report"
 
         if figures:
-            import matplotlib  # noqa: F401
+            import matplotlib  # noqa: F401 - whether it is there
     except ImportError as error:
         raise CoviewError(
             f"the report needs {error.name}, which is not installed", hint="pip install 'coview[report]'"

@@ -104,7 +104,7 @@ class Parameters:
         doc = docstring_parser.parse(_docstring(factory))
         docs = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
         about = "\n\n".join(part for part in (doc.short_description, doc.long_description) if part)
-        own = factory.parameters_model if isinstance(factory, BringsModel) else None
+        own = _own_model(factory)
         fields: dict[str, Any] = {}
         listed: list[Parameter] = []
         supplied: list[str] = []
@@ -286,6 +286,10 @@ def _short(value: Any) -> str:
 def _name(factory: Callable[..., Any]) -> str:
     inner = factory.func if isinstance(factory, partial) else factory
     return getattr(inner, "__name__", type(inner).__name__)
+
+
+def _own_model(factory: object) -> type[BaseModel] | None:
+    return factory.parameters_model if isinstance(factory, BringsModel) else None
 
 
 def _docstring(factory: Callable[..., Any]) -> str:

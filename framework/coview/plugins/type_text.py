@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types as at
+from pydantic.fields import FieldInfo
 
 _PLAIN = {
     float: "float",
@@ -57,4 +58,5 @@ def _constraint(constraint: Any) -> str:
     if isinstance(constraint, at.MultipleOf):
         return f"a multiple of {constraint.multiple_of}"
     # pydantic's Field(…) carries its constraints as metadata
-    return " and ".join(filter(None, (_constraint(part) for part in getattr(constraint, "metadata", ()))))
+    inner = constraint.metadata if isinstance(constraint, FieldInfo) else ()
+    return " and ".join(filter(None, map(_constraint, inner)))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from coview.errors import Mistake, RecipeError
-from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
 from coview.recipe.extend import read_with_parents
 from coview.recipe.key import dotted
@@ -68,24 +67,24 @@ def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_recipe(
     path: Path | str,
+    registry: Registry,
     *,
     overrides: Mapping[str, Any] | None = None,
     sets: Iterable[str] = (),
-    registry: Registry | None = None,
 ) -> Recipe:
     """Reads, extends, overrides and checks a recipe.
 
     Args:
         path: A file, or the name of a recipe that comes with coview, such as ``quickstart``.
+        registry: What the recipe sees.
         overrides: Values over the recipe's: ``{"loss.temperature": 0.2}``, or nested mappings.
         sets: The same as texts ``KEY=VALUE``, as ``--set`` takes them.
-        registry: What the recipe sees; all installed plugins by default.
 
     Raises:
         RecipeError: With every mistake, each with its file and line.
     """
     layers = read_layers(path, sets=sets, overrides=overrides)
-    return validate(layers, registry or load_plugins(), Path(path))
+    return validate(layers, registry, Path(path))
 
 
 def load_cells(recipe: Recipe, registry: Registry) -> list[tuple[Cell, Recipe]]:

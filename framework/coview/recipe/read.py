@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tree_sitter_toml
+from tree_sitter import Language, Parser
+
 from coview.errors import Mistake, RecipeError
 from coview.recipe.key import Key, dotted
 from coview.recipe.limits import find_unusable
@@ -74,9 +77,6 @@ def read_document(path: Path) -> Document:
 
 def key_lines(text: str) -> dict[Key, int]:
     """The line of every key and array element of a valid TOML text."""
-    import tree_sitter_toml
-    from tree_sitter import Language, Parser
-
     tree = Parser(Language(tree_sitter_toml.language())).parse(text.encode())
     lines: dict[Key, int] = {}
     counts: dict[Key, int] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from coview.evaluate.result import Result
-from coview.track.result_rows import FEATURES, ResultRow, interval, result_rows
+from coview.evaluate.result import FEATURE_KINDS, Result
+from coview.track.result_rows import ResultRow, interval, result_rows
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,13 +34,13 @@ def print_results(results: Sequence[Result], console: Console) -> None:
     separator = "\n" if console.is_terminal else " "
     cells = [
         [_title(row, several_data, separator)]
-        + [interval(row.by_features[name]) if name in row.by_features else "–" for name in FEATURES]
+        + [interval(row.by_kind[name]) if name in row.by_kind else "–" for name in FEATURE_KINDS]
         for row in rows
     ]
     if console.is_terminal:
         console.print(_table(cells))
     else:
-        lines = [["evaluator", *FEATURES], *cells]
+        lines = [["evaluator", *FEATURE_KINDS], *cells]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -54,8 +54,8 @@ def _table(rows: Sequence[Sequence[str]]) -> Table:
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("evaluator", min_width=12, overflow="fold")
-    for features in FEATURES:
-        table.add_column(features, no_wrap=True, style="bold" if features == "pretrained" else "")
+    for kind in FEATURE_KINDS:
+        table.add_column(kind, no_wrap=True, style="bold" if kind == "pretrained" else "")
     for row in rows:
         table.add_row(*row)
     return table

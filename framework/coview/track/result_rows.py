@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from coview.evaluate.result import Result
-
-FEATURES = ("pretrained", "untrained", "raw")
+from coview.evaluate.result import FeatureKind, Result
 
 
 @dataclass
@@ -22,7 +20,7 @@ class ResultRow:
         labels: ``10 labels a class``, or ``10% of the labels``, where the evaluator was given fewer than all; otherwise
             empty.
         detail: The parameters in which this row differs from another of the same name, such as ``k=20``.
-        by_features: ``pretrained``, ``untrained`` and ``raw``, as far as they were measured.
+        by_kind: The result of each kind of features that was measured.
     """
 
     evaluator: str
@@ -31,7 +29,7 @@ class ResultRow:
     split: str
     labels: str
     detail: str = ""
-    by_features: dict[str, Result] = field(default_factory=dict)
+    by_kind: dict[FeatureKind, Result] = field(default_factory=dict)
 
     @property
     def budget(self) -> str:
@@ -43,20 +41,20 @@ def result_rows(results: Sequence[Result]) -> list[ResultRow]:
     """Groups results into rows, in the order in which they first appear.
 
     Results stand in one row if they agree in evaluator, metric, data, split and labels; a second one for the
-    same features (the evaluator was asked for twice) goes to another row of that name. What a protocol has
-    *chosen*, such as a regularisation strength, may differ between the features; its other parameters tell
+    same kind of features (the evaluator was asked for twice) goes to another row of that name. What a protocol has
+    *chosen*, such as a regularisation strength, may differ between the kinds; its other parameters tell
     the rows apart.
     """
     rows: list[ResultRow] = []
     for result in results:
         named = [row for row in rows if _name(row) == _name(result)]
-        alike = [row for row in named if result.features not in row.by_features]
-        same = [row for row in alike if _asked(next(iter(row.by_features.values()))) == _asked(result)]
+        alike = [row for row in named if result.kind not in row.by_kind]
+        same = [row for row in alike if _asked(next(iter(row.by_kind.values()))) == _asked(result)]
         row = next(iter(same or alike), None)
         if row is None:
             row = ResultRow(*_name(result))
             rows.append(row)
-        row.by_features[result.features] = result
+        row.by_kind[result.kind] = result
     names = Counter(_name(row) for row in rows)
     for row in rows:
         if names[_name(row)] > 1:
@@ -98,8 +96,8 @@ def _asked(result: Result) -> dict[str, Any]:
 
 
 def _difference(row: ResultRow, others: Sequence[ResultRow]) -> str:
-    asked = _asked(next(iter(row.by_features.values())))
-    every = [_asked(next(iter(other.by_features.values()))) for other in others]
+    asked = _asked(next(iter(row.by_kind.values())))
+    every = [_asked(next(iter(other.by_kind.values()))) for other in others]
     differs = [key for key in asked if any(other.get(key) != asked[key] for other in every)]
     return ", ".join(f"{key}={_plain(asked[key])}" for key in differs)
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coview.evaluate.diagnostic_names import DIAGNOSTICS
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from coview.data.modality import Modality
     from coview.evaluate.features import FeatureSplit
-
-_TRAIN = frozenset({"loss", "lr", "samples_per_s", "epoch", "time"})
 
 
 class TensorBoard:
@@ -36,7 +36,7 @@ class TensorBoard:
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Adds a point to each curve: ``train/loss``, ``diagnostics/spread``; a name with a slash stays."""
         for key, value in values.items():
-            tag = key if "/" in key else f"{'train' if key in _TRAIN else 'diagnostics'}/{key}"
+            tag = key if "/" in key else f"{'diagnostics' if key in DIAGNOSTICS else 'train'}/{key}"
             self._writer.add_scalar(tag, value, step)
         # A kill loses what is still in the queue, and a resume does not write the steps before it again.
         self._writer.flush()

@@ -122,5 +122,5 @@ def test_a_run_finds_pictures_by_texts(captions, registry, tmp_path):
     }  # fmt: skip
     recipe = coview.load_recipe(RECIPES / "clip-cpu.toml", registry=registry, overrides=overrides)
     run = coview.run(recipe, tmp_path / "runs", registry=registry, quiet=True)
-    found = {(row.protocol["query"], row.metric, row.features) for row in run.results}
+    found = {(row.protocol["query"], row.metric, row.kind) for row in run.results}
     assert {("text", "recall@1", "pretrained"), ("image", "recall@1", "untrained")} <= found

@@ -57,7 +57,7 @@ def test_classes_by_subfolder(run, classes):
     done, folder = run()
     assert done.status == 0, done.err
     results = results_of(folder)
-    found = {row["features"]: row for row in results["results"]}
+    found = {row["kind"]: row for row in results["results"]}
     assert set(found) == {"pretrained", "untrained", "raw"}
     assert {row["n"] for row in found.values()} == {36}, "a fifth of 180, a seeded split"
     assert found["raw"]["value"] == 1.0, "the leading colour tells the classes apart"

@@ -115,4 +115,4 @@ def test_dinos_multi_crop_runs_in_workers_and_on_the_device(write_recipe, small_
     head, rest = small_recipe.split("[data]")
     text = head + MULTI_CROP.format(on=on) + rest.split("[encoder]")[1].replace('use = "nt_xent"', 'use = "dino"')
     run = coview.run(coview.load_recipe(write_recipe(text)), tmp_path, quiet=True)
-    assert [result for result in run.results if result.features == "pretrained"]
+    assert [result for result in run.results if result.kind == "pretrained"]

@@ -80,7 +80,7 @@ def test_a_batch_of_a_stand_in_goes_through(stand_in, registry, write_recipe):
 def test_the_judgements_are_of_the_test_split(stand_in, write_recipe, tmp_path):
     recipe = coview.load_recipe(write_recipe(stand_in), overrides={"train.batch_size": 8, "train.device": "cpu"})
     run = coview.run(recipe, tmp_path / "runs", quiet=True)
-    found = {(r.metric, r.features): r for r in run.results}
+    found = {(r.metric, r.kind): r for r in run.results}
     pairs = datasets.load_from_disk(tmp_path / "stsb")["test"]
     encoder = run.encoder.eval()
     with torch.no_grad():

@@ -86,7 +86,7 @@ def test_a_run_from_texts_to_an_exported_encoder(write_recipe, two_topics, regis
         )
         found.append(coview.embed(run))
     assert torch.equal(*found), "the number of loader processes does not matter"
-    features = {result.features: result for result in run.results if result.metric == "accuracy"}
+    features = {result.kind: result for result in run.results if result.metric == "accuracy"}
     assert set(features) == {"pretrained", "untrained", "raw"}
     assert features["raw"].value > 0.9
     loaded = coview.load_run(run.path, registry=registry)

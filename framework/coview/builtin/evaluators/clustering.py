@@ -34,8 +34,8 @@ class Clustering:
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """NMI, ARI and accuracy, with intervals over starts."""
-        from sklearn.cluster import KMeans
-        from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+        from sklearn.cluster import KMeans  # scikit-learn costs start-up time
+        from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score  # the same
 
         x_ND, labels_N = labelled_split(features, "test")
         check_classes(labels_N)

@@ -17,6 +17,7 @@ from coview.builtin.evaluators.cpu_memory import peak_bytes_on_cpu
 from coview.data.batch import map_tensors
 from coview.data.rng import Rng
 from coview.evaluate.encoder_subject import EncoderSubject
+from coview.evaluate.intervals import covering
 from coview.evaluate.result import Result
 
 
@@ -140,7 +141,7 @@ def _median_interval(values: np.ndarray, generator: np.random.Generator) -> tupl
     if np.ptp(values) == 0:  # a coarse clock: scipy would warn
         return float(values[0]), float(values[0])
     found = stats.bootstrap((values,), np.median, method="percentile", rng=generator).confidence_interval
-    return float(found.low), float(found.high)
+    return covering(float(np.median(values)), (float(found.low), float(found.high)))
 
 
 def _device_name(device: torch.device) -> str:

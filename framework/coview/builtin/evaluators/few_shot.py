@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
+from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
 from coview.evaluate.labelled import labelled_split
 from coview.evaluate.result import Result
@@ -56,6 +57,15 @@ class FewShot:
         self.episodes = episodes
         self.similarity = similarity
 
+    def check(self, data: KnownData, /) -> None:
+        """Refuses more ways than the data has classes, or classes that are too small."""
+        if data.classes is not None and len(data.classes) < self.ways:
+            raise CoviewError(
+                f"an episode takes {self.ways} classes, and the data has {len(data.classes)}", hint="ask for fewer ways"
+            )
+        if "test" in data.labels:
+            self._large_classes(data.labels["test"])
+
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The mean accuracy over episodes, for each number of shots; all have the same classes and queries.
 
@@ -85,20 +95,29 @@ class FewShot:
             results.append(Result("accuracy", mean, mean - half, mean + half, n, "test", given, bounds=(0.0, 1.0)))
         return results
 
+    @property
+    def _needed(self) -> int:
+        """Samples that an episode takes of each of its classes."""
+        return max(self.shots) + self.queries
+
+    def _large_classes(self, labels_N: np.ndarray) -> np.ndarray:
+        """The classes that have as many samples as an episode takes."""
+        present, counts = np.unique(labels_N, return_counts=True)
+        large = present[counts >= self._needed]
+        if len(large) < self.ways:
+            raise CoviewError(
+                f"an episode takes {self.ways} classes with {self._needed} samples each ({max(self.shots)} shots and "
+                f"{self.queries} queries), and {len(large)} of the {len(present)} classes of the test split have them",
+                hint="ask for fewer ways, shots or queries",
+            )
+        return large
+
     def _draw(self, labels_N: np.ndarray, generator: np.random.Generator) -> tuple[Tensor, int]:
         """For each episode and class its samples, the queries last; and how many samples may be drawn.
 
         Depends on the labels and the generator alone, so that every kind of features sees the same episodes.
         """
-        needed = max(self.shots) + self.queries
-        present, counts = np.unique(labels_N, return_counts=True)
-        large = present[counts >= needed]
-        if len(large) < self.ways:
-            raise CoviewError(
-                f"an episode takes {self.ways} classes with {needed} samples each ({max(self.shots)} shots and "
-                f"{self.queries} queries), and {len(large)} of the {len(present)} classes of the test split have them",
-                hint="ask for fewer ways, shots or queries",
-            )
+        needed, large = self._needed, self._large_classes(labels_N)
         of_class = {label: np.flatnonzero(labels_N == label) for label in large}
         rows_EWK = [
             [generator.choice(of_class[label], needed, replace=False) for label in drawn]

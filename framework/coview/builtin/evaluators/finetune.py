@@ -18,7 +18,8 @@ from coview.data.rng import Rng
 from coview.data.views import ViewMaker
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
-from coview.evaluate.label_budget import LabelBudgets, as_budgets, draw_labels
+from coview.evaluate.evaluator import KnownData
+from coview.evaluate.label_budget import LabelBudgets, as_budgets, check_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
 from coview.recipe.tables import TrainTable
@@ -67,6 +68,11 @@ class Finetune:
         self.budgets = as_budgets(labels_per_class)
         self.draws, self.epochs, self.batch_size, self.patience = draws, epochs, batch_size, patience
         self.lr, self.weight_decay, self.augment = lr, weight_decay, augment
+
+    def check(self, data: KnownData, /) -> None:
+        """Refuses a budget of more labels than a class has."""
+        if "train" in data.labels:
+            check_budgets(data.labels["train"], self.budgets, data.classes)
 
     def evaluate_encoder(self, subject: EncoderSubject, rng: Rng, /) -> list[Result]:
         """The accuracy on the test split, for each budget of labels; none of the raw features."""

@@ -11,12 +11,17 @@ from annotated_types import Ge
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate import diagnostics, intervals
+from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
 from coview.evaluate.labelled import finite_features
 from coview.evaluate.result import Result
 
 _LOWER = ("uniformity", "mean_cosine")
 """Of these the lower is the better: representations that use more of the space."""
+
+
+FEWEST = 20
+"""Samples that it is measured on, at least."""
 
 
 class Geometry:
@@ -40,6 +45,11 @@ class Geometry:
     def __init__(self, *, samples: Annotated[int, Ge(20)] = 2048) -> None:
         self.samples = samples
 
+    def check(self, data: KnownData, /) -> None:
+        """Refuses a test split of fewer than 20 samples."""
+        if data.samples["test"] < FEWEST:
+            raise CoviewError(f"the test split has {data.samples['test']} samples, it is measured on at least {FEWEST}")
+
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The five numbers, with intervals over samples.
 
@@ -47,8 +57,8 @@ class Geometry:
             CoviewError: If there are fewer than 20 samples.
         """
         x_ND = finite_features(features, "test")
-        if len(x_ND) < 20:
-            raise CoviewError(f"the test split has {len(x_ND)} samples, geometry is measured on at least 20")
+        if len(x_ND) < FEWEST:
+            raise CoviewError(f"the test split has {len(x_ND)} samples, geometry is measured on at least {FEWEST}")
         drawn = np.sort(rng.numpy.permutation(len(x_ND))[: self.samples])
         x_ND = x_ND[torch.from_numpy(drawn).to(x_ND.device)]
 

@@ -8,8 +8,9 @@ import torch
 from annotated_types import Ge, Gt
 
 from coview.data.rng import Rng
+from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.label_budget import LabelBudgets, as_budgets, draw_labels
+from coview.evaluate.label_budget import LabelBudgets, as_budgets, check_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.neighbours import nearest, vote
 from coview.evaluate.result import Result
@@ -45,6 +46,11 @@ class KNN:
         self.temperature = temperature
         self.budgets = as_budgets(labels_per_class)
         self.draws = draws
+
+    def check(self, data: KnownData, /) -> None:
+        """Refuses a budget of more labels than a class has."""
+        if "train" in data.labels:
+            check_budgets(data.labels["train"], self.budgets, data.classes)
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The accuracy on the test split, for each budget of labels."""

@@ -12,8 +12,9 @@ from torch import Tensor
 from coview.builtin.evaluators.logistic import LogisticRegression, Weights
 from coview.builtin.evaluators.standardise import Standardise
 from coview.data.rng import Rng
+from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, draw_labels
+from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, check_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
 
@@ -49,6 +50,11 @@ class LinearProbe:
     ) -> None:
         self.budgets = as_budgets(labels_per_class)
         self.draws = draws
+
+    def check(self, data: KnownData, /) -> None:
+        """Refuses a budget of more labels than a class has."""
+        if "train" in data.labels:
+            check_budgets(data.labels["train"], self.budgets, data.classes)
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The accuracy on the test split, for each budget of labels."""

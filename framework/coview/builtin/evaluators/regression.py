@@ -14,6 +14,7 @@ from coview.builtin.evaluators.standardise import Standardise
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate import intervals
+from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
 from coview.evaluate.labelled import finite_features
 from coview.evaluate.result import Result
@@ -33,6 +34,11 @@ class Regression:
 
     splits = ("train", "validation", "test")
     labels: Literal["score"] = "score"
+
+    def check(self, data: KnownData, /) -> None:
+        """Refuses fewer than three test samples."""
+        if data.samples["test"] < 3:
+            raise CoviewError(f"the test split has {data.samples['test']} samples, it is tested on at least 3")
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """R² and Spearman's correlation on the test split, with intervals over its items.
@@ -65,7 +71,8 @@ class Regression:
         results = []
         for name, statistic, lowest in (("r2", r_squared, None), ("spearman", _spearman, -1.0)):
             value = statistic(truth_N, predicted_N)
-            low, high = intervals.paired_interval(truth_N, predicted_N, statistic, rng.numpy)
+            ends = intervals.paired_interval(truth_N, predicted_N, statistic, rng.numpy)
+            low, high = intervals.covering(value, ends)
             results.append(Result(name, value, low, high, len(truth_N), "test", protocol, bounds=(lowest, 1.0)))
         return results
 

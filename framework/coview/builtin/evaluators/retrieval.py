@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate.cross_modal_subject import CrossModalSubject
+from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
 from coview.evaluate.labelled import check_classes, finite_features, labelled_split
 from coview.evaluate.result import Result
@@ -59,6 +60,12 @@ class Retrieval:
         self.modalities: tuple[str, ...] = () if query is None or gallery is None else (query, gallery)
         self.of_data = self.modalities
         self.labels: Literal["class"] | None = None if self.modalities else "class"
+
+    def check(self, data: KnownData, /) -> None:
+        """Refuses data of which no test sample has another of its class."""
+        labels_N = data.labels.get("test")
+        if not self.modalities and labels_N is not None and (np.bincount(labels_N) < 2).all():
+            raise CoviewError("no sample of the test split has another of its class to be found")
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """Recall at each k, mAP and MRR within one modality, with intervals over queries.

@@ -16,6 +16,7 @@ from coview.data.augmentation import Augmentation
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
+from coview.evaluate.evaluator import KnownData
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
 
@@ -49,6 +50,15 @@ class Robustness:
         if list(times) != sorted(set(times)):
             raise ValueError(f"times have to rise, got {list(times)}")
         self.augmentation, self.levels, self.times = augmentation, levels, times
+
+    def check(self, data: KnownData, /) -> None:
+        """Refuses a recipe without augmentations, or levels that the augmentation does not take."""
+        if self.augmentation is None:
+            if not data.augmented:
+                raise CoviewError(f"the recipe augments no {data.modality}", hint="give augmentation and levels")
+            return
+        for level in self.levels:
+            data.build_augmentation(self.augmentation, level)
 
     def evaluate_encoder(self, subject: EncoderSubject, rng: Rng, /) -> list[Result]:
         """The accuracy on test samples as they are, and at each strength of each augmentation."""

@@ -11,8 +11,12 @@ from torch.nn.functional import normalize
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate import intervals
+from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
 from coview.evaluate.result import Result
+
+FEWEST = 3
+"""Pairs that a correlation is taken of, at least."""
 
 
 class Similarity:
@@ -25,6 +29,13 @@ class Similarity:
     splits = ("test",)
     labels: Literal["pairs"] = "pairs"
 
+    def check(self, data: KnownData, /) -> None:
+        """Refuses fewer than three pairs."""
+        if data.pairs.get("test", 0) < FEWEST:
+            raise CoviewError(
+                f"the test split has {data.pairs.get('test', 0)} judged pairs, at least {FEWEST} are needed"
+            )
+
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """Both correlations, with intervals over pairs.
 
@@ -32,7 +43,7 @@ class Similarity:
             CoviewError: If there are fewer than three pairs, or all cosines or all judgements are equal.
         """
         split = features["test"]
-        if split.pairs_P2 is None or split.pair_scores_P is None or len(split.pairs_P2) < 3:
+        if split.pairs_P2 is None or split.pair_scores_P is None or len(split.pairs_P2) < FEWEST:
             raise CoviewError("the test split has fewer than three judged pairs")
         x_ND = normalize(split.x_ND.double())
         first, second = split.pairs_P2.to(x_ND.device).T
@@ -49,8 +60,8 @@ class Similarity:
         }
         results = []
         for name, correlation in (("spearman", _spearman), ("pearson", _pearson)):
-            low, high = intervals.paired_interval(cosine_P, score_P, correlation, rng.numpy)
             value = correlation(cosine_P, score_P)
+            low, high = intervals.covering(value, intervals.paired_interval(cosine_P, score_P, correlation, rng.numpy))
             results.append(Result(name, value, low, high, len(score_P), "test", protocol, bounds=(-1.0, 1.0)))
         return results
 

@@ -26,12 +26,14 @@ class Job:
         recipe: A resolved recipe.
         out: The folder of its runs.
         log: Where what it prints goes.
+        disabled: Plugins that are left out, as :func:`coview.load_plugins` takes them.
     """
 
     name: str
     recipe: Path
     out: Path
     log: Path
+    disabled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def _run(job: Job) -> tuple[Status, str]:
     from coview.recipe.load import load_recipe
 
     try:
-        registry = load_plugins()
-        run(load_recipe(job.recipe, registry=registry), job.out, resume=True, registry=registry)
+        registry = load_plugins(disable=job.disabled)
+        run(load_recipe(job.recipe, registry), job.out, registry=registry, resume=True)
     except (Interrupted, KeyboardInterrupt) as stop:
         return "interrupted", str(stop) or "interrupted"
     except CoviewError as error:

@@ -12,7 +12,7 @@ import numpy as np
 from coview.compare.statistics.analysis import ModalityAnalysis
 from coview.compare.statistics.ranks import Ranks, groups
 from coview.compare.table import Row, Table
-from coview.evaluate.result import Result
+from coview.evaluate.result import FeatureKind, Result
 from coview.experiment.report.forest import Forest, draw_forests
 from coview.pages.svg import INK, MUTED, VARIANTS, as_svg, new_axes, page_style
 from coview.track.metrics_file import read_metrics
@@ -45,12 +45,12 @@ def ranking_figures(modalities: Sequence[ModalityAnalysis], metric: str) -> list
             if not summary.seeds:
                 continue
             ends = (summary.low, summary.high) if math.isfinite(summary.low) else (summary.mean, summary.mean)
-            found = {"pretrained": Result(metric, summary.mean, *ends, summary.seeds, "")}
-            for name in ("untrained", "raw"):
-                value = getattr(summary, name)
+            found: dict[FeatureKind, Result] = {"pretrained": Result(metric, summary.mean, *ends, summary.seeds, "")}
+            controls: dict[FeatureKind, float] = {"untrained": summary.untrained, "raw": summary.raw}
+            for kind, value in controls.items():
                 if math.isfinite(value):
-                    found[name] = Result(metric, value, value, value, summary.seeds, "")
-            rows.append(ResultRow(summary.variant, metric, each.scores.modality, "", "", by_features=found))
+                    found[kind] = Result(metric, value, value, value, summary.seeds, "")
+            rows.append(ResultRow(summary.variant, metric, each.scores.modality, "", "", by_kind=found))
     return draw_forests(rows)
 
 
@@ -116,7 +116,7 @@ def _curves(table: Table) -> Iterator[Figure]:
 def _curve_figure(
     name: str, title: str, means: Mapping[str, tuple[np.ndarray, np.ndarray]], variants: Sequence[str]
 ) -> str:
-    from matplotlib.ticker import EngFormatter, MaxNLocator
+    from matplotlib.ticker import EngFormatter, MaxNLocator  # of the extra "report"
 
     figure, axes = new_axes(3.6, 1.9)
     for variant, (steps, values) in means.items():

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from coview.compare.collect import DIAGNOSTICS, relative_to
+from coview.compare.collect import relative_to
 from coview.compare.report import figures
 from coview.compare.report.differences import differences
 from coview.compare.report.tables import how_to_read, number, with_interval
@@ -17,6 +17,7 @@ from coview.compare.statistics.analysis import Analysis
 from coview.compare.statistics.ranks import Ranks
 from coview.compare.statistics.verdict import said_p
 from coview.compare.table import Row, Table
+from coview.evaluate.diagnostic_names import DIAGNOSTICS
 from coview.pages.svg import VARIANTS
 from coview.recipe.comparison import Comparison
 from coview.track.progress import duration

@@ -59,7 +59,7 @@ def measure_augmentations(
     Raises:
         CoviewError: If nothing is augmented, or the data is not there.
     """
-    run = load_run(source, registry=registry) if isinstance(source, Path) else None
+    run = load_run(source, registry) if isinstance(source, Path) else None
     recipe = run.recipe if run is not None else source
     assert isinstance(recipe, Recipe)
     dataset = build_split(recipe, "train", registry)

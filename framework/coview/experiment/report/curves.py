@@ -9,20 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from coview.evaluate.diagnostic_names import DIAGNOSTICS
 from coview.pages.svg import MUTED, SERIES, as_svg, new_axes, page_style
 
 _POINTS = 300  # a curve of more is averaged down to as many: more cannot be seen, and would make the page large
 
-_DIAGNOSTICS = {
-    "spread": "How far samples lie apart. Near 0 the representation has collapsed.",
-    "effective_rank": "How many dimensions are in use.",
-    "alignment": "Distance between two views of one sample.",
-    "uniformity": "How evenly samples cover the sphere; lower is more even.",
-    "positive_similarity": "Cosine between two views of one sample.",
-    "negative_similarity": "Cosine between different samples.",
-    "lidar": "How many dimensions tell samples apart more than views.",
-    "false_negative_rate": "Share of the batch's pairs of samples that are of one class.",
-}
 _TRAINING = {
     "loss": "What training makes small.",
     "lr": "Learning rate.",
@@ -52,10 +43,10 @@ class Curve:
 def draw_curves(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[Curve], list[Curve]]:
     """The curves of training, and those of the diagnostics."""
     logged = dict.fromkeys(key for row in metrics for key in row if key not in _AXES)
-    others = [key for key in logged if key not in _TRAINING and key not in _DIAGNOSTICS]
+    others = [key for key in logged if key not in _TRAINING and key not in DIAGNOSTICS]
     training = ["loss", *others, "lr", "samples_per_s"]
     with page_style():
-        return _draw(metrics, training), _draw(metrics, list(_DIAGNOSTICS))
+        return _draw(metrics, training), _draw(metrics, list(DIAGNOSTICS))
 
 
 def _draw(metrics: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Curve]:
@@ -65,7 +56,7 @@ def _draw(metrics: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Cur
         if not points:
             continue
         steps, values = np.array(points, dtype=float).T
-        about = {**_TRAINING, **_DIAGNOSTICS}.get(key, "")
+        about = {**_TRAINING, **DIAGNOSTICS}.get(key, "")
         curves.append(Curve(key, about, float(values[-1]), _figure(key, steps, values)))
     return curves
 
@@ -75,7 +66,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _figure(key: str, steps: np.ndarray, values: np.ndarray) -> str:
-    from matplotlib.ticker import EngFormatter, MaxNLocator
+    from matplotlib.ticker import EngFormatter, MaxNLocator  # of the extra "report"
 
     figure, axes = new_axes(3.6, 1.9)
     colour = SERIES["pretrained"]

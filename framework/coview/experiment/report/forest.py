@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coview.evaluate.result import FEATURE_KINDS
 from coview.pages.svg import INK, RULE, SERIES, as_svg, new_axes, page_style
-from coview.track.result_rows import FEATURES, ResultRow, interval
+from coview.track.result_rows import ResultRow, interval
 
 _MARKERS = {"pretrained": "o", "untrained": "D", "raw": "s"}  # told apart without colour too
 _LONGEST = 58
@@ -49,14 +50,14 @@ def _figure(name: str, rows: Sequence[ResultRow]) -> str:
         beside = axes.get_yaxis_transform()
         shown = title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
         axes.text(0, height - 0.32, shown, transform=beside, va="center", color=INK, fontsize=9)
-        for features in FEATURES:
-            result = row.by_features.get(features)
+        for kind in FEATURE_KINDS:
+            result = row.by_kind.get(kind)
             if result is None:
                 continue
-            colour, y = SERIES[features], height + _OFFSETS[features]
+            colour, y = SERIES[kind], height + _OFFSETS[kind]
             axes.plot([result.ci_low, result.ci_high], [y, y], color=colour, linewidth=1.6)
-            axes.plot([result.value], [y], color=colour, marker=_MARKERS[features], markersize=4.5, linestyle="")
-            said.append(f"{title} {features} {interval(result)}")
+            axes.plot([result.value], [y], color=colour, marker=_MARKERS[kind], markersize=4.5, linestyle="")
+            said.append(f"{title} {kind} {interval(result)}")
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)

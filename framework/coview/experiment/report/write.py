@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from coview.data.atomic import write_atomically
-from coview.evaluate.result import Result
-from coview.experiment.report.contents import Contents, leak_warnings, read_contents
+from coview.evaluate.result import FEATURE_KINDS, FeatureKind, Result
+from coview.experiment.report.contents import Contents, read_contents
 from coview.experiment.report.curves import draw_curves
 from coview.experiment.report.forest import draw_forests
 from coview.pages.template import page_template
 from coview.track.collapse import CollapseWatch
 from coview.track.progress import duration
-from coview.track.result_rows import FEATURES, ResultRow, result_rows
+from coview.track.result_rows import ResultRow, result_rows
 from coview.track.run_folder import RunFolder
 
 _LISTED = 50  # skipped samples named on the page; the rest are counted
@@ -41,30 +41,30 @@ def write_report(folder: RunFolder) -> Path:
 
 def _page(contents: Contents) -> dict[str, Any]:
     """What the template shows."""
-    rows = result_rows(contents.results)
+    rows = result_rows(contents.measured.results)
     training, diagnostics = draw_curves(contents.metrics)
     return {
         "name": contents.name,
-        "recipe_hash": contents.recipe_hash,
+        "recipe_hash": contents.measured.recipe_hash,
         "recipe": contents.recipe,
         "facts": _facts(contents),
         "notes": _notes(contents, rows),
-        "features": FEATURES,
+        "kinds": FEATURE_KINDS,
         "rows": rows,
         "highlights": [(row, against_controls(row)) for row in _highlights(rows)],
         "forests": draw_forests(rows),
         "protocols": [(row, *_protocol(row)) for row in rows],
-        "evaluated": ", ".join(part for part in (contents.encoder, contents.checkpoint) if part),
-        "untrained": contents.untrained,
+        "evaluated": ", ".join(part for part in (contents.measured.encoder, contents.measured.checkpoint) if part),
+        "untrained": contents.measured.untrained or "the same encoder before training",
         "trains": contents.trains,
         "training": training,
         "diagnostics": diagnostics,
         "views": contents.views,
-        "dataset": contents.dataset,
-        "skipped_samples": contents.skipped_samples[:_LISTED],
-        "skipped_count": len(contents.skipped_samples),
-        "skipped_evaluators": contents.skipped_evaluators,
-        "leaks": contents.leaks,
+        "dataset": contents.measured.dataset,
+        "skipped_samples": contents.measured.skipped_samples[:_LISTED],
+        "skipped_count": len(contents.measured.skipped_samples),
+        "skipped_evaluators": contents.measured.skipped_evaluators,
+        "leaks": contents.measured.leaks,
         "environment": _environment(contents.environment),
         "libraries": contents.environment.get("libraries") or {},
         "plugins": contents.environment.get("plugins") or {},
@@ -75,13 +75,13 @@ def _page(contents: Contents) -> dict[str, Any]:
 
 def against_controls(row: ResultRow) -> str:
     """How the interval of what was pretrained lies to those of its controls, in words."""
-    pretrained = row.by_features.get("pretrained")
+    pretrained = row.by_kind.get("pretrained")
     if pretrained is None:
         return ""
-    controls = [name for name in ("untrained", "raw") if name in row.by_features]
+    controls = [name for name in ("untrained", "raw") if name in row.by_kind]
     if not controls:
         return "no control was measured"
-    words = {name: _against(pretrained, row.by_features[name]) for name in controls}
+    words = {name: _against(pretrained, row.by_kind[name]) for name in controls}
     if len(controls) == 2 and len(set(words.values())) == 1:
         return f"{words[controls[0]]} both controls"
     return ", ".join(f"{words[name]} {name}" for name in controls)
@@ -102,21 +102,20 @@ def _highlights(rows: Sequence[ResultRow]) -> list[ResultRow]:
     return list(best.values())
 
 
-def _protocol(row: ResultRow) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """What the features of a row have in common in their protocol, and what each has of its own."""
+def _protocol(row: ResultRow) -> tuple[dict[str, str], dict[FeatureKind, dict[str, str]]]:
+    """What the kinds of features of a row have in common in their protocol, and what each has of its own."""
     protocols = {
-        features: {key: _text(value) for key, value in result.protocol.items()}
-        for features, result in row.by_features.items()
+        kind: {key: _text(value) for key, value in result.protocol.items()} for kind, result in row.by_kind.items()
     }
     first = next(iter(protocols.values()))
     shared = {
         key: value for key, value in first.items() if all(protocol.get(key) == value for protocol in protocols.values())
     }
     own = {
-        features: {key: value for key, value in protocol.items() if key not in shared}
-        for features, protocol in protocols.items()
+        kind: {key: value for key, value in protocol.items() if key not in shared}
+        for kind, protocol in protocols.items()
     }
-    return shared, {features: protocol for features, protocol in own.items() if protocol}
+    return shared, {kind: protocol for kind, protocol in own.items() if protocol}
 
 
 def _text(value: Any) -> str:
@@ -137,7 +136,7 @@ def _facts(contents: Contents) -> dict[str, str]:
     if contents.metrics:
         last = contents.metrics[-1]
         facts["steps"] = f"{last['step']:,}" + (f" (epoch {last['epoch'] + 1})" if "epoch" in last else "")
-    facts["data"] = " ".join(str(contents.dataset.get(key) or "") for key in ("name", "version")).strip()
+    facts["data"] = " ".join(str(contents.measured.dataset.get(key) or "") for key in ("name", "version")).strip()
     ranks = environment.get("ranks") or 1
     device = [environment.get("device"), f"{ranks} ranks" if ranks > 1 else "", environment.get("precision")]
     facts["device"] = ", ".join(str(part) for part in device if part)
@@ -165,8 +164,8 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
             f"The loss was not a finite number in {len(broken)} of {len(contents.metrics)} logged steps, "
             f"first at step {broken[0]}."
         )
-    notes += leak_warnings(contents.leaks)
-    if any("pretrained" in row.by_features and len(row.by_features) == 1 for row in rows):
+    notes += contents.measured.leak_warnings()
+    if any("pretrained" in row.by_kind and len(row.by_kind) == 1 for row in rows):
         notes.append("Some numbers have no control beside them; on their own they say little.")
     if (contents.environment.get("git") or {}).get("dirty"):
         notes.append("The working tree had uncommitted changes: the git revision does not tell all of the code.")

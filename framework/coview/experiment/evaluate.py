@@ -1,4 +1,4 @@
-"""An encoder that somebody else trained, measured as a run's is."""
+"""Measuring without training: a run again, or an encoder that somebody else trained."""
 
 from __future__ import annotations
 
@@ -9,48 +9,58 @@ from pathlib import Path
 from typing import Any
 
 from coview.errors import CoviewError
-from coview.experiment.run import Run, run
-from coview.plugins.discovery import load_plugins
+from coview.experiment.evaluators import evaluate_all, plan_evaluators, write_results
+from coview.experiment.folders import locked
+from coview.experiment.run import Run, run, run_console
+from coview.experiment.session import write_report_or_say_why
+from coview.experiment.splits import Splits
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
-from coview.recipe.load import layers_of
+from coview.recipe.load import layers_of, load_recipe
 from coview.recipe.recipe import Recipe
+from coview.recipe.snapshot import difference
 from coview.recipe.validate import validate
 
 _LONGEST_NAME = 100
 
 
-def evaluate_encoder(
-    encoder: str,
-    data: str,
+def evaluate_run(
+    run: Run,
     *,
     overrides: Mapping[str, Any] | None = None,
     sets: Iterable[str] = (),
-    out: Path | str = "runs",
-    registry: Registry | None = None,
     quiet: bool = False,
 ) -> Run:
-    """Measures an encoder as it is loaded, beside its controls, and writes what a run of no steps writes.
+    """As :func:`coview.evaluate_run`."""
+    recipe = load_recipe(run.folder.recipe, run.registry, overrides=overrides, sets=sets)
+    may_change = ("evaluate", "train.device")
+    changed = [line for line in difference(run.recipe.tables, recipe.tables) if not line.startswith(may_change)]
+    if changed:
+        listed = "\n    ".join(changed)
+        raise CoviewError(
+            f"an evaluation can change [[evaluate]] and train.device only, and this changes:\n    {listed}"
+        )
+    console = run_console(quiet)
+    splits = Splits(recipe, run.registry)
+    store = run.store(splits, console=console)
+    planned = plan_evaluators(splits)
+    with locked(run.folder):
+        write_results(store, planned, evaluate_all(store, planned))
+        write_report_or_say_why(run.folder, console)
+    return run
 
-    Its trained weights are taken (``pretrained = true``) where it has that parameter; the untrained control is then
-    the same architecture at random weights. The evaluators are ``knn`` and ``linear_probe`` unless the overrides name
-    others.
 
-    Args:
-        encoder: As ``use`` in ``[encoder]`` has it, such as ``timm:resnet18``.
-        data: As ``use`` in ``[data]`` has it, such as ``digits``.
-        overrides: Further values of the recipe: ``{"encoder.pooling": "cls", "modality.size": 224}``, or nested
-            mappings.
-        sets: The same as texts ``KEY=VALUE``.
-        out: Where runs go: ``out/NAME/STAMP-HASH``.
-        registry: Where components come from; all installed plugins by default.
-        quiet: Whether to show no progress.
-
-    Raises:
-        RecipeError: If there is no such encoder or data, or they do not fit each other, or an override is wrong.
-        CoviewError: If the weights or the data cannot be had, or no evaluator can measure on the data.
-    """
-    registry = registry or load_plugins()
+def evaluate_encoder(
+    encoder: str,
+    data: str,
+    registry: Registry,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    sets: Iterable[str] = (),
+    out: Path | str,
+    quiet: bool = False,
+) -> Run:
+    """As :func:`coview.evaluate_encoder`."""
     recipe = encoder_recipe(encoder, data, registry, overrides=overrides, sets=sets)
     return run(recipe, out, registry=registry, quiet=quiet)
 

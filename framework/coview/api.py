@@ -1,0 +1,199 @@
+"""The public functions that need components: each takes all installed plugins unless it is given a registry.
+
+Below them the registry is a required argument, so that what a caller has left out stays left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coview.plugins.discovery import load_plugins
+from coview.plugins.registry import Registry
+from coview.recipe import load
+from coview.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from coview.data.dataset import Dataset
+    from coview.experiment.run import Run
+
+
+def load_recipe(
+    path: Path | str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    sets: Iterable[str] = (),
+    registry: Registry | None = None,
+) -> Recipe:
+    """Reads, extends, overrides and checks a recipe.
+
+    Args:
+        path: A file, or the name of a recipe that comes with coview, such as ``quickstart``.
+        overrides: Values over the recipe's: ``{"loss.temperature": 0.2}``, or nested mappings.
+        sets: The same as texts ``KEY=VALUE``, as ``--set`` takes them.
+        registry: What the recipe sees; all installed plugins by default.
+
+    Raises:
+        RecipeError: With every mistake, each with its file and line.
+    """
+    return load.load_recipe(path, registry or load_plugins(), overrides=overrides, sets=sets)
+
+
+def load_run(path: Path | str, *, registry: Registry | None = None) -> Run:
+    """A run that is on disk.
+
+    Args:
+        path: Its folder, or a folder of runs, of which the latest is taken.
+        registry: Where its components come from; all installed plugins by default.
+
+    Raises:
+        CoviewError: If there is no run, or its recipe is not valid any more.
+    """
+    from coview.experiment import run as runs  # torch costs start-up time
+
+    return runs.load_run(path, registry or load_plugins())
+
+
+def run(
+    recipe: Recipe,
+    out: Path | str = "runs",
+    *,
+    resume: bool = False,
+    registry: Registry | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Pretrains, evaluates beside the controls, and reports.
+
+    Args:
+        recipe: From :func:`coview.load_recipe`.
+        out: Where runs go: ``out/NAME/STAMP-HASH``.
+        resume: Whether to go on with the latest run of this recipe, where there is one.
+        registry: Where components come from; all installed plugins by default.
+        quiet: Whether to show no progress.
+
+    Raises:
+        CoviewError: If something is the user's to mend. A run that has taken no step leaves no folder.
+        Interrupted: If it was asked to stop; a checkpoint is written.
+    """
+    from coview.experiment import run as runs  # torch costs start-up time
+
+    return runs.run(recipe, out, registry=registry or load_plugins(), resume=resume, quiet=quiet)
+
+
+def evaluate_run(
+    run: Run | Path | str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    sets: Iterable[str] = (),
+    registry: Registry | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Evaluates a finished run again, under the protocol of its recipe or another.
+
+    Args:
+        run: The run, or its folder.
+        overrides: Over the recipe's ``evaluate`` tables, and its ``train.device``.
+        sets: The same as texts ``KEY=VALUE``.
+        registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
+        quiet: Whether to show no progress.
+
+    Raises:
+        CoviewError: If an override is of anything but these, or the run has no checkpoint.
+    """
+    from coview.experiment import evaluate  # torch costs start-up time
+
+    return evaluate.evaluate_run(_run(run, registry), overrides=overrides, sets=sets, quiet=quiet)
+
+
+def evaluate_encoder(
+    encoder: str,
+    data: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    sets: Iterable[str] = (),
+    out: Path | str = "runs",
+    registry: Registry | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Measures an encoder as it is loaded, beside its controls, and writes what a run of no steps writes.
+
+    Its trained weights are taken (``pretrained = true``) where it has that parameter; the untrained control is then
+    the same architecture at random weights. The evaluators are ``knn`` and ``linear_probe`` unless the overrides name
+    others.
+
+    Args:
+        encoder: As ``use`` in ``[encoder]`` has it, such as ``timm:resnet18``.
+        data: As ``use`` in ``[data]`` has it, such as ``digits``.
+        overrides: Further values of the recipe: ``{"encoder.pooling": "cls", "modality.size": 224}``, or nested
+            mappings.
+        sets: The same as texts ``KEY=VALUE``.
+        out: Where runs go: ``out/NAME/STAMP-HASH``.
+        registry: Where components come from; all installed plugins by default.
+        quiet: Whether to show no progress.
+
+    Raises:
+        RecipeError: If there is no such encoder or data, or they do not fit each other, or an override is wrong.
+        CoviewError: If the weights or the data cannot be loaded, or no evaluator can measure on the data.
+    """
+    from coview.experiment import evaluate  # torch costs start-up time
+
+    return evaluate.evaluate_encoder(
+        encoder, data, registry or load_plugins(), overrides=overrides, sets=sets, out=out, quiet=quiet
+    )
+
+
+def embed(
+    run: Run | Path | str,
+    dataset: Dataset | str | None = None,
+    *,
+    split: str = "test",
+    registry: Registry | None = None,
+) -> Tensor:
+    """The representations of some data by a run's encoder, in evaluation mode and fp32.
+
+    Args:
+        run: The run, or its folder.
+        dataset: A data set, or the name of one that needs no parameters; the run's own by default.
+        split: Which split of it.
+        registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
+
+    Returns:
+        ``(N, D)``, on the CPU, in the order of the data.
+
+    Raises:
+        CoviewError: If the run has no checkpoint or the data is not there.
+    """
+    from coview.experiment import embed as embedding  # torch costs start-up time
+
+    return embedding.embed(_run(run, registry), dataset, split=split)
+
+
+def export(
+    run: Run | Path | str, *, to: str = "hf", out: Path | str | None = None, registry: Registry | None = None
+) -> tuple[Path, str]:
+    """Writes the encoder of the latest checkpoint as a folder, and how its inputs are prepared where that can be said.
+
+    Args:
+        run: The run, or its folder.
+        to: ``hf``: what transformers' ``AutoModel.from_pretrained``, or timm, loads. ``sentence-transformers``: what
+            ``SentenceTransformer`` loads, for encoders of texts; its ``encode`` gives the run's representations.
+        out: The folder; ``export/hf`` or ``export/sentence-transformers`` in the run's by default. It must not hold
+            anything else.
+        registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
+
+    Returns:
+        The folder, and the Python lines that load it.
+
+    Raises:
+        CoviewError: If the encoder cannot be exported, or the folder is in use.
+    """
+    from coview.experiment import export as exporting  # torch costs start-up time
+
+    return exporting.export(_run(run, registry), to=to, out=out)
+
+
+def _run(run: Run | Path | str, registry: Registry | None) -> Run:
+    return load_run(run, registry=registry) if isinstance(run, Path | str) else run
