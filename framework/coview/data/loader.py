@@ -19,6 +19,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from coview.data.batch import Batch, Skipped
 from coview.data.contracts import Collates, Dataset
+from coview.data.loader_processes import batches_of
 from coview.data.order import RankBatches
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
@@ -175,7 +176,7 @@ def _batches(
         multiprocessing_context="fork" if fork else None,
         worker_init_fn=WorkerStart(),
     )
-    for item in loader:
+    for item in batches_of(loader):
         if isinstance(item, CoviewError):
             raise item
         yield received(item) if isinstance(item, Sent) else item

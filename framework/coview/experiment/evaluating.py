@@ -30,6 +30,7 @@ from coview.experiment.feature_store import FeatureStore
 from coview.experiment.projections import Projections
 from coview.experiment.report.contents import read_document
 from coview.experiment.splits import DataSource, Splits
+from coview.plugins.hook_calls import HookCalls
 from coview.plugins.lifecycle import Evaluated
 from coview.recipe.recipe import ComponentTable
 
@@ -120,9 +121,9 @@ def build_evaluated(splits: Splits, planned: Iterable[Planned]) -> None:
                 splits(plan.source, split)
 
 
-def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result]:
+def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCalls) -> list[Result]:
     """The results of all evaluators on all kinds of features, controls included."""
-    recipe, manager = store.recipe, store.registry.manager
+    recipe = store.recipe
     results: list[Result] = []
     for plan in planned:
         if plan.skipped:
@@ -142,8 +143,7 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> list[Result
                 for result in _measure(of_data, plan.evaluator, kind, rng)
             ]
             results += found
-            if manager is not None:
-                manager.hook.coview_evaluated(context=Evaluated(store.folder.path, found))
+            hooks("coview_evaluated", Evaluated(store.folder.path, found))
     return results
 
 

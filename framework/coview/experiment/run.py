@@ -21,6 +21,7 @@ from coview.experiment.session import Session, write_report_or_say_why
 from coview.experiment.splits import Splits
 from coview.model.topology import Topology, build_topology
 from coview.plugins.discovery import load_plugins
+from coview.plugins.hook_calls import HookCalls
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import Recipe
@@ -101,8 +102,12 @@ class Run:
         splits = Splits(recipe, self.registry)
         store = self.store(splits, console=console)
         planned = plan_evaluators(splits)
-        with locked(self.folder):
-            write_results(store, planned, evaluate_all(store, planned))
+
+        def say(text: str) -> None:
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+        with locked(self.folder, say):
+            write_results(store, planned, evaluate_all(store, planned, HookCalls(self.registry, say)))
             write_report_or_say_why(self.folder, console)
         return self
 

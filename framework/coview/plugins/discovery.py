@@ -21,7 +21,7 @@ import pluggy
 
 from coview.errors import CoviewError
 from coview.plugins.component import in_one_line
-from coview.plugins.hookspecs import API, PROJECT, Hooks
+from coview.plugins.hookspecs import API, PROJECT, Hooks, new_manager
 from coview.plugins.nearest import did_you_mean
 from coview.plugins.registry import Registry
 
@@ -78,7 +78,6 @@ def load_plugins(*, disable: Iterable[str] = ()) -> Registry:
     disabled = given | {name.strip() for name in os.environ.get("COVIEW_DISABLE_PLUGINS", "").split(",")} - {""}
     own_only = os.environ.get("COVIEW_PLUGIN_AUTOLOAD", "1") == "0"
     registry = Registry()
-    manager = new_manager()
     statuses: list[PluginStatus] = []
     for point in points:
         distribution = _distribution(point)
@@ -97,9 +96,8 @@ def load_plugins(*, disable: Iterable[str] = ()) -> Registry:
             reason = f"the entry point's name {point.name!r} has to be letters, digits, '_', '-' and '.'"
             statuses.append(_status(point, "broken", reason))
         else:
-            statuses.append(_load(point, registry, manager))
+            statuses.append(_load(point, registry))
     registry.plugins = tuple(statuses)
-    registry.manager = manager
     return registry
 
 
@@ -112,13 +110,6 @@ def _refuse_unknown(disable: set[str], points: Iterable[EntryPoint]) -> None:
         )
 
 
-def new_manager() -> pluggy.PluginManager:
-    """A pluggy manager with coview's hook specifications and no plugins."""
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(Hooks)
-    return manager
-
-
 def _entry_points() -> list[EntryPoint]:
     """Sorted by distribution (coview's own first) and name; a package found twice on the path counts once."""
     unique = {(_distribution(p), p.name, p.value): p for p in entry_points(group=PROJECT)}
@@ -129,7 +120,7 @@ def _distribution(point: EntryPoint) -> str:
     return (point.dist.name or "") if point.dist else ""
 
 
-def _load(point: EntryPoint, registry: Registry, manager: pluggy.PluginManager) -> PluginStatus:
+def _load(point: EntryPoint, registry: Registry) -> PluginStatus:
     before = set(sys.modules)
     try:
         # standard output is for what coview prints: a plugin that prints would spoil --json
@@ -141,7 +132,7 @@ def _load(point: EntryPoint, registry: Registry, manager: pluggy.PluginManager) 
                 return _status(point, "incompatible", reason)
             staging = Registry(plugin=point.name)
             _register(module, point.name, staging)
-        manager.register(module, name=point.name)
+        registry.manager.register(module, name=point.name)
     except (Exception, SystemExit) as error:
         return _status(point, "broken", in_one_line(error), trace=traceback.format_exc())
     registry.components.extend(staging.components)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coview.errors import CoviewError
 from coview.plugins.component import KINDS, Component, Kind
+from coview.plugins.hookspecs import new_manager
 from coview.plugins.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -74,12 +75,13 @@ class Registry:
         plugin: The name under which a staging registry registers.
         components: All of them, in order of registration.
         plugins: The status of every plugin that was found.
+        manager: pluggy's, which knows the hooks of all plugins that are usable.
     """
 
     plugin: str = ""
     components: list[Component] = field(default_factory=list)
     plugins: Sequence[PluginStatus] = ()
-    manager: pluggy.PluginManager | None = field(default=None, repr=False)
+    manager: pluggy.PluginManager = field(default_factory=new_manager, repr=False)
 
     # ---- registering -------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ class TensorBoard:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         self._folder = folder
+        self._hook = _FailuresAreRaised()
         self._writer = SummaryWriter(
             str(folder), purge_step=None if resume_step is None else resume_step + 1, flush_secs=10
         )
@@ -109,7 +111,30 @@ class TensorBoard:
 
     def close(self) -> None:
         """Writes what is left and closes the event file."""
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            self._hook.take_away()
+
+
+class _FailuresAreRaised:
+    """Keeps TensorBoard's writing thread from printing a traceback when it fails.
+
+    The next call of the writer raises the same error where it can be dealt with.
+    """
+
+    def __init__(self) -> None:
+        self._before = threading.excepthook
+        self._own = self._unless_of_tensorboard
+        threading.excepthook = self._own
+
+    def _unless_of_tensorboard(self, failed: threading.ExceptHookArgs) -> None:
+        if not type(failed.thread).__module__.startswith("tensorboard."):
+            self._before(failed)
+
+    def take_away(self) -> None:
+        if threading.excepthook is self._own:
+            threading.excepthook = self._before
 
 
 def _one_line(name: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from coview.data.file_lock import file_lock
 from coview.errors import CoviewError, Interrupted
 
 Status = Literal["done", "failed", "interrupted"]
@@ -60,10 +61,14 @@ class Launcher(Protocol):
 
 
 def run_job(job: Job) -> Done:
-    """Makes the run in this process, or goes on with it; what it prints goes to the log. Raises nothing."""
+    """Makes the run in this process, or goes on with it; what it prints goes to the log. Raises nothing.
+
+    Where another process is making it, as when a comparison was started twice, this waits, and takes what that one has
+    made: it is then done, or there is a checkpoint to go on from.
+    """
     started = time.monotonic()
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    with _printing_to(job.log):
+    with _printing_to(job.log), file_lock(job.out / ".lock", wait=True, say=print):
         status, reason = _run(job)
         if reason:
             print(reason, flush=True)
