@@ -41,7 +41,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def name_beside(path: Path) -> Path:
-    """Where this process makes what is to be ``path``: a name that says whose it is, so that it can be told abandoned."""
+    """Where this process makes what is to be ``path``: a name that says whose it is."""
     return path.with_name(f".{path.stem}.{_host()}.{os.getpid()}.tmp{path.suffix}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,6 @@ from torch.utils.data import Dataset as TorchDataset
 from coview.data.batch import Batch, Skipped
 from coview.data.contracts import Collates, Dataset
 from coview.data.loader_processes import batches_of
-from coview.data.order import RankBatches
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 from coview.data.shared_batches import Receiver, Sender, Sent, received
@@ -43,7 +42,7 @@ def view_loader(
     dataset: Dataset,
     maker: ViewMaker,
     collators: Mapping[str, Collates],
-    batches: RankBatches,
+    batches: Iterable[list[tuple[int, int]]],
     *,
     workers: int,
     pin_memory: bool = False,

@@ -1,7 +1,7 @@
 """Checkpoints: written beside, synced and renamed, so that a kill at any moment leaves the ones before it whole.
 
 ``checkpoints/step-N/`` holds ``weights.safetensors`` (model and loss, parameters and buffers), ``state.pt`` (optimiser
-and loop; loads with ``weights_only=True``) and ``manifest.json`` (sizes and SHA-256 of both, and of what it says itself).
+and loop; loads with ``weights_only=True``) and ``manifest.json`` (size and SHA-256 of both, and its own).
 ``last`` and ``best`` are links to one of them.
 """
 

@@ -34,6 +34,7 @@ from coview.model.topology import Topology
 from coview.plugins.registry import Registry
 from coview.recipe.duration import Duration
 from coview.recipe.recipe import Recipe
+from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
 from coview.train.device import Precision
 from coview.train.gradient import Gradient, GradientOfBatch
@@ -107,6 +108,7 @@ class Pretraining:
             if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
                 synchronise_batch_norm(topology.teacher)
         self.optimizer = build_optimizer(recipe.train, (topology.student, topology.loss))
+        check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
         self._warmup = Duration.parse(recipe.train.warmup).in_steps(self.length.steps_per_epoch)
         self._due = CheckpointDue(Duration.parse(recipe.train.checkpoint_every), self.length.steps_per_epoch)
         self.step = 0

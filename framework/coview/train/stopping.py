@@ -1,4 +1,4 @@
-"""Stopping when asked to: Ctrl-C, SIGTERM and a closed terminal end the run after the step under way, with a checkpoint."""
+"""Stopping when asked to: Ctrl-C, SIGTERM or a closed terminal end a run after the step under way, with a checkpoint."""
 
 from __future__ import annotations
 
