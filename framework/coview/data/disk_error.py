@@ -1,6 +1,7 @@
 """Telling that a disk refuses to be written, whatever a library makes of it.
 
-``torch.save`` raises ``RuntimeError`` and safetensors ``SafetensorError`` where Python would raise ``OSError``.
+``torch.save`` raises ``RuntimeError``, safetensors ``SafetensorError`` and NumPy an ``OSError`` without a number, where
+Python would raise an ``OSError`` with one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 """Full, over quota, larger than a file may be, read-only, broken."""
 
 _IN_WORDS = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
+_LESS_WRITTEN = re.compile(r"\d+ requested and \d+ written")
 
 
 def disk_error(error: BaseException) -> OSError | None:
@@ -26,12 +28,13 @@ def disk_error(error: BaseException) -> OSError | None:
             continue
         seen.append(one)
         pending += [one.__cause__, one.__context__]
-        if isinstance(one, OSError):
-            if one.errno is not None:
-                return one
-        elif found := _IN_WORDS.search(str(one)):
+        if isinstance(one, OSError) and one.errno is not None:
+            return one
+        if found := _IN_WORDS.search(str(one)):
             number = int(found[1] or found[2])
             return OSError(number, os.strerror(number))
+        if _LESS_WRITTEN.search(str(one)):
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return None
 
 

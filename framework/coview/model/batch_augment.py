@@ -168,10 +168,7 @@ def _check_made(step: BatchStep, given: Any, made: Any, *, keeps_kind: bool) -> 
         if made.ndim == 0 or len(made) != len(given):
             said = f"makes a tensor of shape {tuple(made.shape)} of {len(given)} rows; it has to keep its rows"
     elif keeps_kind and _kind(given) != _kind(made):
-        said = (
-            f"makes {_kind(made)} of {_kind(given)}; it has to keep the kind of batch, as the modality finishes it "
-            "afterwards, and other views have no such step"
-        )
+        said = f"makes {_kind(made)} of {_kind(given)}; what takes the batch afterwards needs the kind that it was"
     if said:
         name = type(step.augmentation).__name__
         raise CoviewError(f"augmentation {step.position + 1} of {step.modality}, {name}, on the device: {said}")

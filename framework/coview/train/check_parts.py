@@ -35,9 +35,8 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
         ranks: Processes that train.
 
     Raises:
-        CoviewError: If the recipe has ``train.grad_cache`` or ``teacher.shuffle_groups``, and a batch has a part that is
-            not one row for each view of each sample; or there are more groups than samples, or not as many for each
-            rank.
+        CoviewError: If the recipe has ``train.grad_cache`` or ``teacher.shuffle_groups``, and a part of a batch is not
+            one row for each view of each sample; or there are more groups than samples, or not as many for each rank.
     """
     if not recipe.trains:
         return
@@ -62,8 +61,7 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
                 if said := next(_not_rows(value, views.count(name), len(batch)), None):
                     raise CoviewError(
                         f"{asked[0]}: takes batches apart by samples, and those of {name} have {said}",
-                        hint="leave it out, or have the modality or encoder collate tensors whose first dimension counts "
-                        "values",
+                        hint="leave it out, or collate tensors whose first dimension counts the values",
                     )
 
 

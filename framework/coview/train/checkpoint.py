@@ -27,6 +27,9 @@ from coview.data.disk_error import disk_error
 from coview.data.json_object import read_json_object
 from coview.errors import CoviewError
 
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
+"""What reading a manifest may raise, whatever it says."""
+
 _WEIGHTS, _STATE, _MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
 
 
@@ -123,7 +126,7 @@ def whole_checkpoints(folder: Path, damaged: list[str] | None = None) -> Iterato
         path = folder / f"step-{step}"
         try:
             yield _verified(path)
-        except (OSError, ValueError) as error:
+        except _DAMAGED as error:
             if damaged is not None:
                 damaged.append(f"{path}: {error}")
 
@@ -140,7 +143,7 @@ def _write(folder: Path, step: int, loss: float, modules: nn.Module, state: Mapp
         torch.save({**state, "step": step}, file)
     files = {name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)}
              for name in (_WEIGHTS, _STATE)}  # fmt: skip
-    manifest = {"step": step, "loss": loss if math.isfinite(loss) else None, "files": files}
+    manifest: dict[str, Any] = {"step": step, "loss": loss if math.isfinite(loss) else None, "files": files}
     manifest["sha256"] = _digest(manifest)
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n")
     for name in (_WEIGHTS, _STATE, _MANIFEST, "."):
@@ -167,7 +170,7 @@ def _verified(path: Path) -> Checkpoint:
 def _listed(folder: Path) -> Iterator[Checkpoint]:
     """All checkpoints with a whole manifest; their other files are not looked at."""
     for path in folder.glob("step-*"):
-        with suppress(OSError, ValueError):
+        with suppress(*_DAMAGED):
             yield _described(path, _manifest(path))
 
 

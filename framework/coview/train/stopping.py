@@ -1,4 +1,4 @@
-"""Stopping when asked to: Ctrl-C, SIGTERM or a closed terminal end a run after the step under way, with a checkpoint."""
+"""Stopping when asked to: Ctrl-C, SIGTERM or a closed terminal end a run after its step, with a checkpoint."""
 
 from __future__ import annotations
 
