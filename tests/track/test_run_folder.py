@@ -42,7 +42,7 @@ def test_later_ones_are_greater_the_tenth_of_a_second_too():
     names = [
         "20261101-093000-abc123", "20261101-093000-abc123-2", "20261101-093000-abc123-10", "20261101-093001-000000",
     ]  # fmt: skip
-    assert sorted(names[::-1], key=RunName.parse) == names
+    assert sorted([names[2], names[0], names[3], names[1]], key=RunName.parse) == names
 
 
 def test_of_which_recipe_it_is():
