@@ -19,7 +19,7 @@ import coview
 from coview.data.batch import Batch
 from coview.model.topology import build_topology
 from coview.train.gradient import GradientOfBatch
-from coview.train.pretrain import make_accelerator
+from coview.train.accelerator import make_accelerator
 
 
 def step_of(batch_size: int, rows: int | None, device: torch.device) -> tuple[GradientOfBatch, Batch]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from coview.compare.launch.job import Job
 from coview.compare.launch.local import LocalLauncher, _outcome
 from coview.compare.launch.slurm import SlurmLauncher
 from coview.compare.run_missing import run_missing
+from coview.data.file_lock import file_lock
 from coview.recipe.comparison import load_comparison
 
 SWEEP = '\n[sweep.grid]\n"loss.temperature" = [0.1, 0.5]\n'
@@ -89,6 +91,89 @@ def test_an_interrupted_comparison_goes_on(write_recipe, small_recipe, registry,
     checkpoints = list(metrics.rglob("checkpoints/step-*"))
     assert len(checkpoints) == 1
     assert not list(metrics.rglob("failed.txt"))
+
+
+def _alive(process):
+    """Whether it is there, and not only waiting to be asked how it ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _descendants(process):
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found, front = set(), {process}
+    while front:
+        front = {child for child, parent in parents.items() if parent in front} - found
+        found |= front
+    return found
+
+
+def _wait_until(condition, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at Linux's processes")
+def test_runs_of_a_comparison_that_is_killed_write_a_checkpoint_and_end(write_recipe, small_recipe, tmp_path):
+    long = small_recipe.replace("steps = 6", "steps = 40000").replace(
+        "checkpoint_every = 3", "checkpoint_every = 40000"
+    )
+    long = long.replace("workers = 0", "workers = 1")
+    command = [sys.executable, "-m", "coview", "compare", str(write_recipe(long + SWEEP)), "--processes", "2"]
+    process = subprocess.Popen([*command, "--out", str(tmp_path / "runs")], stdout=subprocess.DEVNULL)
+    try:
+        runs = tmp_path / "runs" / "small" / "runs"
+        assert _wait_until(lambda: sum(file.stat().st_size > 0 for file in runs.rglob("metrics.jsonl")) == 2)
+        started = _descendants(process.pid)
+        assert len(started) >= 4, "two runs, each with a loader process"
+    finally:
+        process.kill()
+        process.wait()
+    assert _wait_until(lambda: not any(map(_alive, started)), 60)
+    assert len(list(runs.rglob("checkpoints/step-*"))) == 2
+    for lock in runs.rglob(".lock"):
+        with file_lock(lock, wait=False, say=pytest.fail):
+            pass
+
+
+@pytest.mark.slow
+def test_a_comparison_that_is_started_twice_trains_each_cell_once(write_recipe, small_recipe, tmp_path):
+    path = write_recipe(small_recipe.replace("steps = 6", "steps = 60") + SWEEP)
+    command = [
+        sys.executable,
+        "-m",
+        "coview",
+        "compare",
+        str(path),
+        "--processes",
+        "2",
+        "--out",
+        str(tmp_path / "runs"),
+    ]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        assert out.count(": done in ") == 2, out
+    assert len(list((tmp_path / "runs" / "small" / "runs").rglob("recipe.toml"))) == 2
+
+
+def test_a_copy_of_a_finished_run_is_not_taken_for_the_cell(write_recipe, own_run, registry, tmp_path):
+    comparison = load_comparison(write_recipe(own_run.folder.recipe.read_text() + SWEEP), registry=registry)
+    (found,) = [cell for cell in find_cells(comparison, tmp_path / "runs", registry) if cell.run]
+    assert found.run.path == own_run.path
+    own_run.path.rename(own_run.path.with_name(f"{own_run.path.name} (copy)"))
+    assert not [cell for cell in find_cells(comparison, tmp_path / "runs", registry) if cell.run]
 
 
 @pytest.mark.slow

@@ -183,3 +183,34 @@ def test_a_full_disk_is_one_message_and_resumes(recipe, unfinished, untouched, g
     done = go_on(out)
     assert done.status == 0, done.err
     assert_same_end(untouched, only_run(out))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at Linux's processes")
+def test_a_loader_process_that_is_killed_leaves_a_checkpoint_of_where_it_was(recipe, tmp_path, untouched, go_on):
+    out = tmp_path / "short"
+    process = start(recipe, out, "--set", "train.checkpoint_every=1000")
+    metrics = out / "run"
+    until = time.monotonic() + 120
+    while not any(file.stat().st_size for file in metrics.glob("*/metrics.jsonl")) and time.monotonic() < until:
+        time.sleep(0.002)
+    parent = "PPid:\t" + str(process.pid) + "\n"
+    workers = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/status") if parent in _read(path)]
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2, errors
+    assert "Traceback" not in errors
+    assert f"(pid {workers[0]}) was killed by SIGKILL; a checkpoint of step {last_step(out)} is written" in errors
+    assert "memory is short" in errors
+    assert "--resume" in errors
+    assert 0 < last_step(out) < STEPS
+    done = go_on(out)
+    assert done.status == 0, done.err
+    assert_same_end(untouched, only_run(out))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

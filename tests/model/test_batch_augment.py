@@ -103,6 +103,39 @@ def test_views_that_end_in_different_shapes_are_a_message():
         augment(BatchStep("a", 0, (1,), Shorten()))(batch())
 
 
+class IntoMapping(AddNoise):
+    """Makes a mapping of a tensor."""
+
+    def __call__(self, batch, rng):
+        return {"pixels": batch}
+
+
+@pytest.mark.parametrize(
+    ("views", "finish"),
+    [((0, 1, 2), {"a": lambda x: x.to(torch.float32)}), ((1,), None)],
+    ids=["what a modality finishes", "some of the views"],
+)
+def test_a_step_that_makes_another_kind_of_batch_is_a_message_where_the_first_is_needed(views, finish):
+    with pytest.raises(
+        coview.CoviewError, match=r"augmentation 1 of a, IntoMapping, .* makes a mapping \(dict\) of a tensor"
+    ):
+        augment(BatchStep("a", 0, views, IntoMapping()), finish=finish)(batch())
+
+
+def test_an_encoder_may_take_what_a_step_makes():
+    found = augment(BatchStep("a", 0, (0, 1, 2), IntoMapping()))(batch())
+    assert found.inputs["a"]["pixels"].equal(batch().inputs["a"])
+
+
+def test_a_step_that_loses_rows_is_a_message():
+    class Half(AddNoise):
+        def __call__(self, batch, rng):
+            return batch[::2]
+
+    with pytest.raises(coview.CoviewError, match=r"Half, .* shape \(6, 3\) of 12 rows"):
+        augment(BatchStep("a", 0, (0, 1, 2), Half()))(batch())
+
+
 def test_state_is_in_the_state_dict():
     made = augment(BatchStep("a", 2, (0, 1), MixIn()), BatchStep("a", 3, (0, 1), AddNoise()))
     made(batch())

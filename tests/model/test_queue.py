@@ -1,9 +1,11 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import coview
 from coview import Views
-from coview.model.queue import Queue
+from coview.model.queue import Queue, build_queue
 
 
 def put(queue, first, samples, views=1):
@@ -52,3 +54,16 @@ def test_it_is_carried_in_the_state():
     put(queue, 3, 2)
     put(again, 3, 2)
     assert torch.equal(queue.content()[1], again.content()[1])
+
+
+@pytest.mark.parametrize("size", [2**40, 2**63 - 1])
+def test_one_that_no_machine_can_hold_is_a_message(small_recipe, write_recipe, size):
+    path = write_recipe(small_recipe + f"\n[queue]\nsize = {size}\n")
+    with pytest.raises(coview.CoviewError, match=rf"recipe.toml:\d+: queue.size: {size:,} rows of 8 numbers take"):
+        build_queue(coview.load_recipe(path), 8)
+
+
+def test_that_of_a_recipe(small_recipe, write_recipe):
+    queue = build_queue(coview.load_recipe(write_recipe(small_recipe + "\n[queue]\nsize = 6\n")), 3)
+    assert queue.rows_QD.shape == (6, 3)
+    assert build_queue(coview.load_recipe(write_recipe()), 3) is None

@@ -4,6 +4,7 @@ import coview
 from coview.api import load_recipe
 from coview.errors import RecipeError
 from coview.recipe.comparison import is_comparison_of_several, load_comparison
+from coview.recipe.duration import Duration
 from coview.recipe.load import load_cells
 from coview.recipe.shipped import recipe_files
 from coview.recipe.snapshot import to_toml
@@ -87,6 +88,32 @@ k = 20.5
 )
 def test_what_is_wrong_is_said(write_recipe, registry, sets, says):
     assert any(says in line for line in mistakes_of(write_recipe(), registry, sets=sets))
+
+
+@pytest.mark.parametrize("amount", ["9" * 400, "9" * 13, "1." + "9" * 400])
+@pytest.mark.parametrize("key", ["train.warmup", "train.checkpoint_every"])
+@pytest.mark.parametrize("unit", ["steps", "epochs", "h"])
+def test_lengths_that_no_run_has_are_refused(write_recipe, registry, key, amount, unit):
+    (mistake,) = mistakes_of(write_recipe(), registry, overrides={key: f"{amount} {unit}"})
+    assert f"{key}: is not of the right form" in mistake
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["warmup", "checkpoint_every", "steps", "accumulate", "lr", "weight_decay", "clip_norm", "trust_coefficient"],
+)
+def test_numbers_that_no_training_has_are_refused(write_recipe, registry, key):
+    whole = key in ("warmup", "checkpoint_every", "steps", "accumulate")
+    (mistake,) = mistakes_of(write_recipe(), registry, overrides={f"train.{key}": 2**63 - 1 if whole else 1e308})
+    assert f"train.{key}: has to be" in mistake
+
+
+@pytest.mark.parametrize("unit", ["steps", "epochs"])
+def test_the_longest_lengths_can_be_counted_in_steps(write_recipe, registry, unit):
+    recipe = load_recipe(write_recipe(), registry=registry, overrides={"train.warmup": f"{'9' * 12} {unit}"})
+    per_epoch = 10**6
+    expected = (10**12 - 1) * (per_epoch if unit == "epochs" else 1)
+    assert Duration.parse(recipe.train.warmup).in_steps(per_epoch) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_mistake_in_an_override_is_located_there(write_recipe, registry):

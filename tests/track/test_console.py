@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +107,56 @@ def test_text_is_printed_as_it_is() -> None:
 )
 def test_numbers_are_said_as_people_read_them(numbers, said):
     assert interval(Result("m", *numbers, 10, "test")) == said
+
+
+TALKS = """
+import resource, signal, sys
+from coview.track.console import make_console
+from coview.track.progress import Progress, track_items
+console = make_console(stderr=True)
+console.print("first")
+sys.stdin.readline()  # the reader has gone, the disk is full
+{before}
+for number in range(3):
+    console.print("more " + "words " * 4000)
+with Progress(2, 1, 1, console=console) as progress:
+    progress.step(1, {{"loss": 1.0}})
+    progress.step(2, {{"loss": 1.0}})
+list(track_items(range(3), 3, "embedding", console=console))
+{after}
+console.print("last")
+print("went on")
+"""
+
+
+def test_a_reader_that_goes_away_ends_no_work() -> None:
+    code = TALKS.format(before="", after="")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    assert process.stderr.readline() == "first\n"
+    process.stderr.close()
+    process.stdin.write("\n")
+    process.stdin.close()
+    assert process.stdout.read() == "went on\n"
+    assert process.wait() == 0
+
+
+def test_a_log_on_a_full_disk_ends_no_work_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (%s, resource.RLIM_INFINITY))"
+    code = TALKS.format(
+        before="signal.signal(signal.SIGXFSZ, signal.SIG_IGN); " + limit % 10,
+        after=limit % "resource.RLIM_INFINITY",
+    )
+    with (tmp_path / "log").open("w") as log:
+        done = subprocess.run([sys.executable, "-c", code], input="\n", stdout=subprocess.PIPE, stderr=log, text=True)
+    assert (done.returncode, done.stdout) == (0, "went on\n")
+    assert (tmp_path / "log").read_text().endswith("last\n")
+
+
+def test_what_is_asked_for_is_not_dropped() -> None:
+    """Standard output is what a command is for: ``coview … | head`` ends it, which the command line deals with."""
+    assert type(make_console()) is Console

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +14,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from coview.errors import CoviewError
 from coview.evaluate.features import FeatureSplit
 from coview.track.metrics_file import read_metrics
 from coview.track.run_folder import RunFolder
@@ -80,3 +85,105 @@ def test_hparams_and_embedding_carry_the_step(folder: RunFolder) -> None:
     assert [point.step for point in events.Scalars("knn/accuracy")] == [30]
     names = folder.tensorboard / "00030" / "test" / "metadata.tsv"
     assert names.read_text().split() == ["cat", "dog", "cat"]
+
+
+# ---- nothing that only tells ends what trains --------------------------------------------------------------------------
+
+
+def test_a_tensorboard_that_goes_away_is_said_once_and_the_metrics_go_on(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+    before = threading.excepthook
+    with Tracker(folder, say=said.append) as tracker:
+        tracker.scalars(1, 0, {"loss": 3.0})
+        shutil.rmtree(folder.tensorboard)
+        for step in (2, 3, 4):
+            tracker.scalars(step, 0, {"loss": 3.0})
+        tracker.views(Words(), [["a", "b"]], ["one"], 4)
+        tracker.hparams({"lr": 0.1}, {"knn/accuracy": 0.5})
+    assert [row["step"] for row in read_metrics(folder.metrics)] == [1, 2, 3, 4]
+    assert json.loads(folder.views.read_text())[0]["caption"] == "one"
+    assert len(said) == 1
+    assert said[0].startswith("warning: TensorBoard cannot be written (FileNotFoundError")
+    assert "Traceback" not in capsys.readouterr().err, "of TensorBoard's own thread"
+    assert threading.excepthook is before
+
+
+def test_a_tensorboard_that_cannot_be_opened(folder: RunFolder) -> None:
+    said: list[str] = []
+    folder.tensorboard.write_text("a file in its place")
+    with Tracker(folder, say=said.append) as tracker:
+        tracker.scalars(1, 0, {"loss": 3.0})
+    assert len(said) == 1
+    assert len(read_metrics(folder.metrics)) == 1
+
+
+def test_another_threads_failure_is_shown_as_ever(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda failed: shown.append(str(failed.exc_value)))
+    with Tracker(folder):
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+    assert shown == ["division by zero"]
+
+
+FULL = """
+import json, resource, signal, sys
+from pathlib import Path
+from coview.track.run_folder import RunFolder
+from coview.track.tracker import Tracker
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with Tracker(RunFolder(Path(sys.argv[1])), say=print) as tracker:
+    tracker.scalars(1, 0, {"loss": 1.0})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
+    for step in (2, 3):
+        tracker.scalars(step, 0, {"loss": 1.0})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    tracker.scalars(4, 0, {"loss": 1.0})
+"""
+
+
+def test_metrics_of_a_disk_that_was_full_for_a_while_are_all_there_in_the_end(folder: RunFolder) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, str(folder.path)], capture_output=True, text=True, check=True)
+    assert done.stdout.count("metrics.jsonl cannot be written (OSError: [Errno 27] File too large)") == 1, done.stdout
+    assert [row["step"] for row in read_metrics(folder.metrics)] == [1, 2, 3, 4]
+
+
+def test_a_modality_that_cannot_show_its_values_ends_nothing(folder: RunFolder) -> None:
+    class Shy(Words):
+        def to_html(self, value: str) -> str:
+            raise NotImplementedError("nobody sees me")
+
+    said: list[str] = []
+    with Tracker(folder, say=said.append) as tracker:
+        tracker.views(Shy(), [["a"]], ["one"], 0)
+    assert said == [
+        "warning: views.json cannot be written (NotImplementedError: nobody sees me): the run goes on without"
+    ]
+
+
+@pytest.mark.parametrize("harm", ["not json", "null", "[1]", '{"step": "1"}', "[" * 100_000, "\xff"])
+def test_a_damaged_line_of_the_metrics_is_left_out_of_a_resumed_run(folder: RunFolder, harm: str) -> None:
+    with Tracker(folder) as tracker:
+        for step in (1, 2, 3):
+            tracker.scalars(step, 0, {"loss": 1.0})
+    lines = folder.metrics.read_bytes().splitlines()
+    lines[1] = harm.encode("latin-1")
+    folder.metrics.write_bytes(b"\n".join(lines) + b"\n")
+    with pytest.raises(CoviewError, match=r"metrics.jsonl:2"):
+        read_metrics(folder.metrics)
+    said: list[str] = []
+    with Tracker(folder, resume_step=3, say=said.append):
+        pass
+    assert [row["step"] for row in read_metrics(folder.metrics)] == [1, 3]
+    assert len(said) == 1
+    assert "metrics.jsonl:2" in said[0]
+
+
+def test_a_last_time_that_is_no_number_counts_from_nothing(folder: RunFolder) -> None:
+    folder.metrics.write_text('{"step": 1, "time": "soon"}\n')
+    with Tracker(folder, resume_step=1) as tracker:
+        tracker.scalars(2, 0, {"loss": 1.0})
+    assert read_metrics(folder.metrics)[-1]["time"] < 10

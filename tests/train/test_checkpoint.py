@@ -113,3 +113,101 @@ def test_an_unwritable_folder_is_a_message(tmp_path):
 def test_the_manifest_is_json_without_nan(tmp_path):
     save(tmp_path, 1, float("nan"))
     assert json.loads((tmp_path / "step-1" / "manifest.json").read_text())["loss"] is None
+
+
+@pytest.mark.parametrize("part", range(12))
+def test_no_bit_of_the_manifest_can_change_unnoticed(tmp_path, part):
+    save(tmp_path, 1)
+    save(tmp_path, 12, loss=0.5)
+    path = tmp_path / "step-12" / "manifest.json"
+    data = path.read_bytes()
+    for at in range(part, len(data), 12):
+        for bit in (1, 2, 4, 64):
+            changed = bytes([data[at] ^ bit])
+            if changed.isspace() and data[at : at + 1].isspace():  # JSON's white space says nothing
+                continue
+            path.write_bytes(data[:at] + changed + data[at + 1 :])
+            assert [found.step for found in whole_checkpoints(tmp_path)] == [1], (at, bit, changed)
+    path.write_bytes(data)
+    assert [found.step for found in whole_checkpoints(tmp_path)] == [12, 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "7", '"step"', "{}", '{"step": 1e999, "loss": 1, "files": {}}', '{"step": null, "sha256": null}']
+    + ['{"files": ' + "[" * depth + "]" * depth + "}" for depth in (100, 900, 3000, 200_000)]
+    + ['{"step": ' + "9" * 5000 + "}", "\x00\xff"],
+    ids=lambda text: text[:24],
+)
+def test_a_manifest_of_anything_is_passed_over_and_does_not_count(tmp_path, text):
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    (tmp_path / "step-2" / "manifest.json").write_text(text)
+    damaged: list[str] = []
+    assert next(whole_checkpoints(tmp_path, damaged)).step == 1
+    assert "step-2: manifest.json" in damaged[0]
+    save(tmp_path, 3)
+    assert [found.step for found in whole_checkpoints(tmp_path)] == [3, 1]
+
+
+def test_a_manifest_under_another_steps_name_is_passed_over(tmp_path):
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    (tmp_path / "step-2").rename(tmp_path / "step-4")
+    assert [found.step for found in whole_checkpoints(tmp_path)] == [1]
+
+
+def test_a_damaged_later_one_takes_no_place_from_what_is_written_after_a_resume(tmp_path):
+    for step in (1, 5, 9):
+        save(tmp_path, step, keep=3)
+    (tmp_path / "step-9" / "state.pt").write_bytes(b"")
+    (tmp_path / "step-5" / "state.pt").write_bytes(b"")
+    save(tmp_path, 2, loss=0.5, keep=1)
+    assert next(whole_checkpoints(tmp_path)).step == 2
+    assert (os.readlink(tmp_path / "last"), os.readlink(tmp_path / "best")) == ("step-2", "step-2")
+
+
+def test_what_a_kill_has_left_is_removed_with_the_next_one(tmp_path):
+    save(tmp_path, 1)
+    for name in (".tmp-2", ".tmp-7", ".tmp-old-step-0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights.safetensors").write_bytes(b"half")
+    (tmp_path / ".tmp-last").symlink_to("step-1")
+    save(tmp_path, 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "last", "step-1", "step-3"]
+
+
+FULL_IN_STATE = """
+import resource, signal, sys, torch
+from pathlib import Path
+sys.path.insert(0, {here!r})
+from test_checkpoint import modules
+from coview.train.checkpoint import save_checkpoint
+folder = Path(sys.argv[1])
+save_checkpoint(folder, 1, 1.0, modules(), {{}}, keep=2)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    save_checkpoint(folder, 2, 1.0, modules(), {{"optimizer": torch.zeros(20_000)}}, keep=2)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_disk_that_fills_while_the_state_is_written_is_the_same_message(tmp_path):
+    """``torch.save`` makes a RuntimeError of it."""
+    code = FULL_IN_STATE.format(here=os.path.dirname(__file__))
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("CoviewError the checkpoint of step 2 could not be written"), (
+        done.stdout + done.stderr
+    )
+    assert "File too large; the last good checkpoint is step 1" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "last", "step-1"]
+
+
+def test_a_bug_while_writing_stays_one_and_leaves_nothing(tmp_path):
+    save(tmp_path, 1)
+    with pytest.raises(AttributeError, match="local"):  # a function of a function cannot be pickled
+        save_checkpoint(tmp_path, 2, 1.0, modules(), {"f": lambda: 0}, keep=2)
+    assert [found.step for found in whole_checkpoints(tmp_path)] == [1]
+    assert not list(tmp_path.glob(".tmp-*"))

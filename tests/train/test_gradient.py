@@ -17,9 +17,9 @@ from coview.model.topology import Topology
 from coview.model.tower import Tower, Towers
 from coview.recipe.tables import TeacherTable
 from coview.testing.loss_under_test import LossUnderTest
+from coview.train.accelerator import make_accelerator
 from coview.train.device import Precision
 from coview.train.gradient import GradientOfBatch, _mix
-from coview.train.pretrain import make_accelerator
 
 N, D = 11, 6
 

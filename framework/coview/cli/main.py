@@ -6,7 +6,6 @@ Command modules import nothing heavy at their top, so that ``coview --help`` is 
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import signal
@@ -26,9 +25,8 @@ from coview.cli.doctor import doctor
 from coview.cli.plugins import plugins
 from coview.cli.recipe import recipe
 from coview.cli.run import embed, evaluate, export, run
+from coview.data.disk_error import disk_error, is_refusal
 from coview.errors import CoviewError, Interrupted
-
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -82,17 +80,18 @@ def _run(arguments: list[str], debug: bool) -> int:
         click.echo(f"{stop}; go on with --resume", err=True)
         return 130
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what is done is kept, go on with --resume", err=True)
+        click.echo("interrupted; what has been written is kept, go on with --resume", err=True)
         return 130
     except BrokenPipeError:
         # coview … | head: that is no mistake, and Python must not report it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if error.errno not in _DISK:
+    except Exception as error:
+        refused = disk_error(error)
+        if refused is None or not is_refusal(refused):
             raise
         return _fail(
-            f"{error.filename or 'a file of the run'} cannot be written: {error.strerror}\n"
+            f"{refused.filename or 'a file of the run'} cannot be written: {refused.strerror}\n"
             "  make room, then go on with --resume",
             debug,
         )

@@ -5,22 +5,20 @@ Runs are found by the hash of their recipe, wherever they lie below the folder o
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coview.data.json_object import read_json_object
 from coview.errors import CoviewError
-from coview.experiment.folders import is_finished
+from coview.experiment.folders import is_finished, runs_below
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import SEED, Comparison, ComparisonCell
 from coview.recipe.load import load_recipe
 from coview.track.metrics_file import read_metrics
 from coview.track.run_folder import RunFolder
-
-_RUN = re.compile(r".*-([0-9a-f]{6})(-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,8 @@ def find_cells(comparison: Comparison, out: Path, registry: Registry) -> list[Fo
         registry: What recipes see.
     """
     by_hash: dict[str, list[RunFolder]] = {}
-    for folder in _runs(out):
-        match = _RUN.fullmatch(folder.path.name)
-        if match:
-            by_hash.setdefault(match[1], []).append(folder)
+    for folder in runs_below(out):
+        by_hash.setdefault(folder.name.hash, []).append(folder)
     found = []
     for cell in comparison.cells:
         base = out / comparison.name / "runs" / Path(*map(slug, _with_axes(cell)))
@@ -70,14 +66,15 @@ def find_cells(comparison: Comparison, out: Path, registry: Registry) -> list[Fo
         run = next((folder for folder in reversed(candidates) if _is_run_of(folder, cell, registry)), None)
         here = FoundCell(cell, base, run)
         if run is None and here.failure.is_file():
-            here = FoundCell(cell, base, None, here.failure.read_text(encoding="utf-8").strip())
+            here = FoundCell(cell, base, None, here.failure.read_text(encoding="utf-8", errors="replace").strip())
         found.append(here)
     return found
 
 
 def seconds_of(metrics: Sequence[Mapping[str, Any]]) -> float | None:
     """How long a run has trained, by what it logged."""
-    return float(metrics[-1]["time"]) if metrics and metrics[-1].get("time") else None
+    seconds = metrics[-1].get("time") if metrics else None
+    return float(seconds) if isinstance(seconds, int | float) and seconds else None
 
 
 def expected_seconds(cells: Sequence[FoundCell]) -> dict[str, float]:
@@ -99,16 +96,11 @@ def _with_axes(cell: ComparisonCell) -> Iterator[str]:
         yield f"seed-{level}" if axis == SEED else level
 
 
-def _runs(out: Path) -> Iterator[RunFolder]:
-    if out.is_dir():
-        yield from (RunFolder(path.parent) for path in sorted(out.rglob("recipe.toml")))
-
-
 def _is_run_of(folder: RunFolder, cell: ComparisonCell, registry: Registry) -> bool:
     if not is_finished(folder):
         return False
     try:
-        recorded = json.loads(folder.results.read_text(encoding="utf-8"))["recipe_hash"]
+        recorded = read_json_object(folder.results).get("recipe_hash")
         return bool(recorded == cell.recipe.hash == load_recipe(folder.recipe, registry).hash)
-    except (OSError, ValueError, KeyError, CoviewError):
+    except (OSError, ValueError, CoviewError):
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import Counter
@@ -17,6 +16,7 @@ from coview.compare.comparable import check_comparable
 from coview.compare.libraries import require
 from coview.compare.metric import available, ranking_metric
 from coview.compare.table import Row, Table
+from coview.data.json_object import parse_json_object
 from coview.errors import CoviewError
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
 from coview.evaluate.result import FEATURE_KINDS, Result
@@ -109,10 +109,10 @@ def _parameters(run: RunFolder) -> int | None:
     """How many numbers the last checkpoint's weights hold, from their header alone."""
     try:
         with (run.checkpoints / "last" / "weights.safetensors").open("rb") as file:
-            header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    except OSError:
+            header = parse_json_object(file.read(int.from_bytes(file.read(8), "little")))
+        return int(sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # lost or damaged
         return None
-    return int(sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"))
 
 
 def as_frame(table: Table) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ from torch.utils.data import Dataset as TorchDataset
 from coview.data.batch import Batch, Skipped
 from coview.data.cores import available_cores
 from coview.data.dataset import Dataset
+from coview.data.loader_processes import batches_of
 from coview.data.modality import Collates
-from coview.data.order import RankBatches
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 from coview.data.shared_batches import Receiver, Sender, Sent, received
@@ -43,7 +43,7 @@ def view_loader(
     dataset: Dataset,
     maker: ViewMaker,
     collators: Mapping[str, Collates],
-    batches: RankBatches,
+    batches: Iterable[list[tuple[int, int]]],
     *,
     workers: int,
     pin_memory: bool = False,
@@ -176,7 +176,7 @@ def _batches(
         multiprocessing_context="fork" if fork else None,
         worker_init_fn=WorkerStart(),
     )
-    for item in loader:
+    for item in batches_of(loader):
         if isinstance(item, CoviewError):
             raise item
         yield received(item) if isinstance(item, Sent) else item

@@ -99,7 +99,7 @@ class Rng:
     def torch(self) -> torch.Generator:
         """A CPU ``torch.Generator``, seeded from the stream when first asked for."""
         if self._torch is None:
-            import torch
+            import torch  # most augmentations never ask for it
 
             self._torch = torch.Generator().manual_seed(self.seed32())
         return self._torch

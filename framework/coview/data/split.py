@@ -41,7 +41,7 @@ def seeded_split(
         ShuffleSplit,
         StratifiedGroupKFold,
         StratifiedShuffleSplit,
-    )
+    )  # scikit-learn costs start-up time
 
     if not 0 < fraction < 1:
         raise ValueError(f"fraction has to be between 0 and 1, got {fraction}")

@@ -116,9 +116,9 @@ def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
             if json.loads(metadata.get("of", "null")) != expected:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError):
+        skipped = tuple(Skipped(*row) for row in json.loads(metadata.get("skipped", "[]")))
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError):
         return None
-    skipped = tuple(Skipped(*row) for row in json.loads(metadata.get("skipped", "[]")))
     content_N = tensors.pop("content_N", None)
     return Embedded(FeatureSplit(**tensors), skipped, content_N)
 

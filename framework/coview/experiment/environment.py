@@ -14,6 +14,7 @@ from typing import Any
 
 from coview import __version__
 from coview.data.atomic import write_atomically
+from coview.data.json_object import read_json_object
 from coview.plugins.registry import Registry
 
 _LIBRARIES = ("torch", "torchvision", "torchaudio", "numpy", "scipy", "scikit-learn", "accelerate", "safetensors",
@@ -26,8 +27,9 @@ def describe_environment(registry: Registry, *, device: Any, precision: str, ran
         "coview": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "started": _now(),
-        "finished": None,
+        "started": now(),
+        "ended": None,  # when its numbers were there
+        "finished": None,  # when everything was
         "device": device_name(device),
         "precision": precision,
         "ranks": ranks,
@@ -43,11 +45,12 @@ def write_environment(path: Path, environment: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(environment, indent=1, ensure_ascii=False) + "\n")
 
 
-def mark_finished(path: Path) -> None:
-    """Notes when the run ended."""
-    environment = json.loads(path.read_text())
-    environment["finished"] = _now()
-    write_environment(path, environment)
+def read_environment(path: Path) -> dict[str, Any] | None:
+    """What ``environment.json`` says; None if it is lost or damaged."""
+    try:
+        return read_json_object(path)
+    except (OSError, ValueError):
+        return None
 
 
 def library_versions() -> dict[str, str]:
@@ -63,7 +66,7 @@ def library_versions() -> dict[str, str]:
 
 def device_name(device: Any) -> str:
     """The device in words: the card's name, or the CPU's and its threads."""
-    import torch
+    import torch  # torch costs start-up time
 
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} (cuda)"
@@ -74,7 +77,8 @@ def device_name(device: Any) -> str:
     return str(device.type)
 
 
-def _now() -> str:
+def now() -> str:
+    """The time, to the second, with its zone."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -14,6 +14,7 @@ from coview.experiment.folders import locked
 from coview.experiment.run import Run, run, run_console
 from coview.experiment.session import write_report_or_say_why
 from coview.experiment.splits import Splits
+from coview.plugins.hook_calls import HookCalls
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
 from coview.recipe.load import layers_of, load_recipe
@@ -44,8 +45,8 @@ def evaluate_run(
     splits = Splits(recipe, run.registry)
     store = run.store(splits, console=console)
     planned = plan_evaluators(splits)
-    with locked(run.folder):
-        write_results(store, planned, evaluate_all(store, planned))
+    with locked(run.folder, store.say):
+        write_results(store, planned, evaluate_all(store, planned, HookCalls(run.registry, store.say)))
         write_report_or_say_why(run.folder, console)
     return run
 

@@ -32,6 +32,7 @@ from coview.experiment.leaks import check_leaks
 from coview.experiment.projections import Projections
 from coview.experiment.splits import DataSource, Splits
 from coview.plugins.component import in_one_line
+from coview.plugins.hook_calls import HookCalls
 from coview.plugins.lifecycle import Evaluated
 from coview.recipe.recipe import ComponentTable
 from coview.track.results_file import RunResults
@@ -167,7 +168,7 @@ class Evaluation:
     bug: Exception | None = None
 
 
-def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> Evaluation:
+def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCalls) -> Evaluation:
     """Lets every evaluator measure all kinds of features. One that fails costs no other its numbers.
 
     Raises:
@@ -182,7 +183,7 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> Evaluation:
             left_out.append((plan.table.use, plan.skipped))
             continue
         try:
-            results += _of_all_kinds(store, plan)
+            results += _of_all_kinds(store, plan, hooks)
         except CoviewError as error:
             failed.append(error)
             left_out.append((plan.table.use, error.message))
@@ -195,7 +196,7 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned]) -> Evaluation:
     return Evaluation(results, left_out, bug)
 
 
-def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[Result]:
+def _of_all_kinds(store: FeatureStore, plan: Planned, hooks: HookCalls) -> list[Result]:
     """The results of one evaluator, controls included."""
     recipe, of_data = store.recipe, store.on(plan.source)
     results: list[Result] = []
@@ -213,7 +214,7 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[Result]:
             for result in _measure(of_data, plan.evaluator, kind, rng)
         ]
         results += found
-        store.registry.manager.hook.coview_evaluated(context=Evaluated(store.folder.path, found))
+        hooks("coview_evaluated", Evaluated(store.folder.path, found))
     return results
 
 

@@ -2,64 +2,100 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from coview.data.atomic import ABANDONED, remove_abandoned, write_atomically
+from coview.data.file_lock import LockHeldError, file_lock
+from coview.data.json_object import read_json_object
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference, hashed_part, to_toml
-from coview.track.run_folder import RunFolder
+from coview.track.run_folder import RunFolder, RunName
+from coview.train.checkpoint import remove_half_written
 
 
 def new_folder(out: Path, recipe: Recipe) -> RunFolder:
-    """Makes ``out/NAME/STAMP-HASH6`` with the resolved recipe in it.
+    """Makes ``out/NAME/STAMP-HASH6`` with the resolved recipe in it: a folder without a recipe is no run.
 
     Raises:
         CoviewError: If it cannot be written.
     """
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    name = f"{stamp}-{recipe.hash[:6]}"
+    parent = out / recipe.name
     try:
-        parent = out / recipe.name
         parent.mkdir(parents=True, exist_ok=True)
-        for number in range(1, 1000):
-            path = parent / (name if number == 1 else f"{name}-{number}")
-            try:
-                path.mkdir()
-            except FileExistsError:
-                continue
-            folder = RunFolder(path)
-            folder.recipe.write_text(to_toml(recipe.tables), encoding="utf-8")
-            return folder
-        raise CoviewError(f"{parent}: there are too many runs of this second")
+        remove_abandoned(parent, f"*/.recipe{ABANDONED}")
+        folder = _free_folder(parent, recipe)
+        try:
+            write_atomically(folder.recipe, to_toml(recipe.tables))
+        except BaseException:
+            remove_folder(folder)
+            raise
     except OSError as error:
         raise CoviewError(
             f"runs cannot be written to {out}: {error.strerror or error}",
             hint="choose another folder with --out",
         ) from error
+    return folder
+
+
+def _free_folder(parent: Path, recipe: Recipe) -> RunFolder:
+    for number in range(1, 1000):
+        folder = RunFolder(parent / str(RunName.now(recipe.hash, number)))
+        try:
+            folder.path.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise CoviewError(f"{parent}: there are too many runs of this second")
+
+
+def remove_folder(folder: RunFolder) -> None:
+    """Removes a run that has come to nothing, and the folder of its name if no other run is in it."""
+    shutil.rmtree(folder.path, ignore_errors=True)
+    with suppress(OSError):
+        folder.path.parent.rmdir()
+
+
+def mend_recipe(folder: RunFolder, recipe: Recipe, registry: Registry) -> None:
+    """Writes the recipe of a run that is resumed again, where its file is lost or damaged."""
+    with suppress(CoviewError):
+        if load_recipe(folder.recipe, registry).hash == recipe.hash:
+            return
+    write_atomically(folder.recipe, to_toml(recipe.tables))
+
+
+def set_aside_if_damaged(path: Path, say: Callable[[str], None]) -> None:
+    """Renames a JSON file of a run that cannot be read, so that it is written anew."""
+    try:
+        read_json_object(path)
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        kept = path.with_name(f"{path.stem}.damaged{path.suffix}")
+        path.replace(kept)
+        say(f"warning: {path} is damaged, and written anew: {error}; what there was is in {kept.name}")
 
 
 def find_unfinished(out: Path, recipe: Recipe, registry: Registry) -> RunFolder | None:
-    """The latest run of this name, to go on with; None where there is none.
+    """The latest run of this name, to go on with; None where there is none. A copy that somebody has made beside it,
+    under a name that is not a run's, does not count.
 
     Raises:
         CoviewError: If it is of another recipe; the message shows the difference.
     """
-    runs = sorted(path for path in (out / recipe.name).glob("*-??????*") if (path / "recipe.toml").is_file())
-    same = [path for path in runs if path.name.split("-")[2][:6] == recipe.hash[:6]]
+    runs = _in_order(path.parent for path in (out / recipe.name).glob("*/recipe.toml"))
+    same = [folder for folder in runs if folder.name.is_of(recipe.hash)]
     if same:
-        return RunFolder(same[-1])
+        return same[-1]
     if not runs:
         return None
-    folder = RunFolder(runs[-1])
+    folder = runs[-1]
     before = load_recipe(folder.recipe, registry)
     lines = difference(hashed_part(before.tables), hashed_part(recipe.tables))
     listed = "\n    ".join(lines)
@@ -69,30 +105,45 @@ def find_unfinished(out: Path, recipe: Recipe, registry: Registry) -> RunFolder 
     )
 
 
+def runs_below(out: Path) -> list[RunFolder]:
+    """Every run below a folder, in the order in which they were started."""
+    return _in_order(path.parent for path in out.rglob("recipe.toml"))
+
+
+def _in_order(paths: Iterable[Path]) -> list[RunFolder]:
+    """The folders that are named as coview names runs, the latest last."""
+    named = [RunFolder(path) for path in paths if RunName.parse(path.name) is not None]
+    return sorted(named, key=lambda folder: (folder.name, folder.path))
+
+
 def is_finished(folder: RunFolder) -> bool:
-    """Whether the run went to its end."""
+    """Whether the run went to its end: it says so, and its numbers are there. What only shows them, the report, is made
+    again without it."""
     try:
-        return json.loads(folder.environment.read_text())["finished"] is not None
-    except (OSError, ValueError, KeyError):
+        read_json_object(folder.results)
+        return read_json_object(folder.environment).get("finished") is not None
+    except (OSError, ValueError):
         return False
 
 
 @contextmanager
-def locked(folder: RunFolder) -> Iterator[None]:
-    """Holds the run for this process.
+def locked(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
+    """Holds the run for this process, and clears what a killed one has left half-written.
+
+    Args:
+        folder: The run's.
+        say: Gets a sentence where the file system has no locks.
 
     Raises:
         CoviewError: If another process holds it.
     """
-    lock = FileLock(folder.lock)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        with file_lock(folder.lock, wait=False, say=say):
+            remove_abandoned(folder.path, f"**/.*{ABANDONED}")
+            remove_half_written(folder.checkpoints)
+            yield
+    except LockHeldError:
         raise CoviewError(f"another process is writing {folder.path}", hint="wait for it to end, or stop it") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def existing_folder(path: Path | str) -> RunFolder:
@@ -104,13 +155,12 @@ def existing_folder(path: Path | str) -> RunFolder:
     given = Path(path)
     if (given / "recipe.toml").is_file():
         return RunFolder(given)
-    inside = sorted(
-        (found.parent for pattern in ("*/recipe.toml", "*/*/recipe.toml") for found in given.glob(pattern)),
-        key=lambda folder: folder.name,
-    )
+    inside = [found.parent for pattern in ("*/recipe.toml", "*/*/recipe.toml") for found in given.glob(pattern)]
+    if named := _in_order(inside):
+        return named[-1]
     if not inside:
         there = "there is no run in it" if given.is_dir() else "it is a file, not the folder of a run"
         if not os.path.lexists(given):
             there = "there is no such folder"
         raise CoviewError(f"{given}: {there}", hint="a run is a folder such as runs/NAME/STAMP-HASH")
-    return RunFolder(inside[-1])
+    return RunFolder(max(inside))

@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
-import itertools
-import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
 from rich.console import Console
 
-from coview.data.building import build_modalities, build_view_maker
+from coview.data.building import build_view_maker
 from coview.data.dataset import Dataset
-from coview.data.rng import Rng
-from coview.data.same import same
-from coview.data.values import readable_samples
 from coview.data.views import ViewMaker
-from coview.errors import CoviewError, Interrupted, SampleError
-from coview.evaluate.result import Result
+from coview.errors import CoviewError, Interrupted
 from coview.experiment.controls import kinds_of, untrained_in_words
-from coview.experiment.environment import describe_environment, mark_finished, write_environment
+from coview.experiment.environment import describe_environment, now, read_environment, write_environment
 from coview.experiment.evaluators import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
-from coview.experiment.folders import find_unfinished, is_finished, locked, new_folder
+from coview.experiment.folders import (
+    find_unfinished,
+    is_finished,
+    locked,
+    mend_recipe,
+    new_folder,
+    remove_folder,
+    set_aside_if_damaged,
+)
+from coview.experiment.hparams import given_numbers, reached_numbers
+from coview.experiment.previews import show_views
+from coview.experiment.report import write_report
 from coview.experiment.splits import Splits
+from coview.experiment.trial import try_out
+from coview.experiment.unchanged_views import unchanged_share
 from coview.model.loss_terms import check_labels
 from coview.model.topology import build_topology
+from coview.plugins.hook_calls import HookCalls
 from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, StepEnd
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
-from coview.recipe.snapshot import flatten
 from coview.track.collapse import CollapseWatch
 from coview.track.progress import Progress
 from coview.track.run_folder import RunFolder
+from coview.track.telling import Telling
 from coview.track.tracker import Tracker
+from coview.train.accelerator import make_accelerator
 from coview.train.checkpoint import whole_checkpoints
 from coview.train.device import Precision, choose_device, choose_precision
-from coview.train.pretrain import Observer, Pretraining, make_accelerator
+from coview.train.pretrain import Observer, Pretraining
 from coview.train.stopping import StopRequest
 
-_PREVIEWED = 8
-_COMPARED = 128
 _MANY_UNCHANGED = 0.5
 
 
@@ -71,7 +79,7 @@ class Session:
         recipe, registry = self.recipe, self.registry
         resumed = find_unfinished(self.out, recipe, registry) if self.resume else None
         if resumed is not None and is_finished(resumed):
-            self._say(f"{resumed.path} is finished: nothing is left to do")
+            self._complete(resumed)
             return resumed
         device = choose_device(recipe)
         precision = choose_precision(recipe, device)
@@ -91,7 +99,7 @@ class Session:
             with StopRequest() as stop:
                 training.run(folder.checkpoints, stop, Observer())
             return folder
-        with locked(folder):
+        with locked(folder, self._say):
             try:
                 try:
                     self._lead(folder, training, splits, planned, precision, go_on=resumed is not None)
@@ -101,11 +109,18 @@ class Session:
                     raise
             except CoviewError:
                 if resumed is None and training.step == 0:
-                    shutil.rmtree(folder.path, ignore_errors=True)
-                    with suppress(OSError):  # other runs of the name are in it
-                        folder.path.parent.rmdir()
+                    remove_folder(folder)
                 raise
         return folder
+
+    def _complete(self, folder: RunFolder) -> None:
+        """Makes what a finished run lacks: the report."""
+        if folder.report.exists() or not PartialState().is_main_process:
+            self._say(f"{folder.path} is finished: nothing is left to do")
+            return
+        self._say(f"{folder.path} is finished, and its report is missing: it is made again")
+        with locked(folder, self._say):
+            write_report_or_say_why(folder, self.console)
 
     def _lead(
         self,
@@ -118,11 +133,15 @@ class Session:
         go_on: bool,
     ) -> None:
         """What the main process does: train, evaluate, report, and tell about it."""
+        if go_on:
+            mend_recipe(folder, self.recipe, self.registry)
         step = self._go_back(training, folder) if go_on else 0
         device, ranks = training.accelerator.device, training.accelerator.num_processes
-        if step == 0:
+        environment = None if step == 0 else read_environment(folder.environment)
+        if environment is None:
             environment = describe_environment(self.registry, device=device, precision=precision, ranks=ranks)
             write_environment(folder.environment, environment)
+        if step == 0:
             self._say(f"{self.recipe.name} on {environment['device']} in {precision}: {folder.path}")
         for warning in self.recipe.warnings:
             self._say(f"warning: {warning}")
@@ -133,50 +152,56 @@ class Session:
                 self._say(f"{plan.table.use} is left out: {plan.skipped}")
         status: Literal["done", "interrupted", "failed"] = "failed"
         try:
-            with Tracker(folder, resume_step=step if go_on else None) as tracker:
+            with Tracker(folder, resume_step=step if go_on else None, say=self._say) as tracker:
                 self._pretrain(folder, training, splits(splits.own, "train"), tracker)
                 self._evaluate(folder, training, splits, planned, tracker)
-            mark_finished(folder.environment)
+            # the last that is written says that all the rest has been: a run that was killed before makes it again
+            environment = read_environment(folder.environment) or environment
+            environment["ended"] = now()
+            write_environment(folder.environment, environment)
             write_report_or_say_why(folder, self.console)
+            environment["finished"] = now()
+            write_environment(folder.environment, environment)
             status = "done"
         except (Interrupted, KeyboardInterrupt):
             status = "interrupted"
             raise
         finally:
-            self._call("coview_run_end", RunEnd(folder.path, status))
+            self._hooks("coview_run_end", RunEnd(folder.path, status))
 
     def _pretrain(self, folder: RunFolder, training: Pretraining, dataset: Dataset, tracker: Tracker) -> None:
         length, batch_size = training.length, self.recipe.train.batch_size * self.recipe.train.accumulate
-        self._call("coview_run_start", RunStart(folder.path, self.recipe.tables, length.total_steps, training.step))
-        if training.step >= length.total_steps:
-            return
-        maker = build_view_maker(self.recipe, self.registry, preview=True)
-        self._preview(dataset, maker, tracker, training.step)
-        watch = CollapseWatch()
-        of_the_views = self._unchanged(dataset, maker) if training.step == 0 else {}
-        with (
-            StopRequest() as stop,
-            Progress(length.total_steps, length.steps_per_epoch, batch_size, training.step, self.console) as progress,
-        ):
+        start, telling = training.step, Telling(self._say)
+        with StopRequest() as stop, self._hooks.stopping_by(stop.ask):
+            self._hooks("coview_run_start", RunStart(folder.path, self.recipe.tables, length.total_steps, start))
+            if start >= length.total_steps:
+                return
+            maker = build_view_maker(self.recipe, self.registry, preview=True)
+            telling("a preview", lambda: show_views(self.recipe, self.registry, dataset, maker, tracker, start))
+            watch = CollapseWatch()
+            of_the_views: dict[str, float] = {}
+            if start == 0:
+                telling("unchanged_views", lambda: of_the_views.update(self._unchanged(dataset, maker)))
+            with Progress(length.total_steps, length.steps_per_epoch, batch_size, start, self.console) as progress:
 
-            def on_step(step: int, epoch: int, metrics: Mapping[str, float]) -> None:
-                progress.step(step, metrics)
-                if metrics:
-                    tracker.scalars(step, epoch, {**metrics, **of_the_views})
-                    of_the_views.clear()
-                    if warning := watch.update(step, metrics):
-                        self._say(f"warning: {warning}")
-                self._call("coview_step_end", StepEnd(step, epoch, metrics))
+                def on_step(step: int, epoch: int, metrics: Mapping[str, float]) -> None:
+                    telling("the progress", lambda: progress.step(step, metrics))
+                    if metrics:
+                        tracker.scalars(step, epoch, {**metrics, **of_the_views})
+                        of_the_views.clear()
+                        if warning := watch.update(step, metrics):
+                            self._say(f"warning: {warning}")
+                    self._hooks("coview_step_end", StepEnd(step, epoch, metrics))
 
-            training.run(
-                folder.checkpoints,
-                stop,
-                Observer(
-                    step=on_step,
-                    epoch=lambda step, epoch: self._call("coview_epoch_end", EpochEnd(step, epoch)),
-                    skipped=lambda what, reason: self._say(f"skipped {what}: {reason}"),
-                ),
-            )
+                training.run(
+                    folder.checkpoints,
+                    stop,
+                    Observer(
+                        step=on_step,
+                        epoch=lambda step, epoch: self._hooks("coview_epoch_end", EpochEnd(step, epoch)),
+                        skipped=lambda what, reason: self._say(f"skipped {what}: {reason}"),
+                    ),
+                )
 
     def _evaluate(
         self,
@@ -197,12 +222,13 @@ class Session:
             splits,
         )
         store.skipped["train"] = tuple(training.skipped.samples.values())
-        found = evaluate_all(store, planned)
+        set_aside_if_damaged(folder.results, self._say)
+        found = evaluate_all(store, planned, self._hooks)
         write_results(store, planned, found)
         if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):
             split = store.features("pretrained", ("test",))["test"]
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
-        tracker.hparams(_scalars(self.recipe), _headline(found.results))
+        tracker.hparams(given_numbers(self.recipe), reached_numbers(found.results))
 
     def _explain(self, error: RuntimeError) -> None:
         """Says why the first step failed, where trying the recipe out does: an encoder whose pictures are too small.
@@ -210,8 +236,6 @@ class Session:
         Raises:
             CoviewError: If trying out finds a mistake of the recipe's. Else it was a bug, and stays one.
         """
-        from coview.experiment.trial import try_out
-
         try:
             try_out(self.recipe, self.registry)
         except CoviewError as mistake:
@@ -237,53 +261,28 @@ class Session:
             broadcast_object_list(made)
         return RunFolder(Path(made[0]))
 
-    def _preview(self, dataset: Dataset, maker: ViewMaker, tracker: Tracker, step: int) -> None:
-        """Shows the views of the first samples, as the first epoch sees them."""
-        rng = Rng()
-        name, modality = next(iter(build_modalities(self.recipe, self.registry).items()))
-        rows, captions = [], []
-        for index in range(min(_PREVIEWED, len(dataset))):
-            try:
-                sample = dataset[index]
-            except SampleError:
-                continue
-            views = zip(self.recipe.view_modalities, maker(sample, 0, rng), strict=True)
-            rows.append([sample[name], *(view for of, view in views if of == name)])
-            known = dataset.classes is not None and sample.label is not None
-            label = dataset.classes[sample.label] if known else ""  # type: ignore[index]
-            captions.append(" ".join(filter(None, (label, f"({sample.id})"))))
-        tracker.views(modality, rows, captions, step)
-
     def _unchanged(self, dataset: Dataset, maker: ViewMaker) -> dict[str, float]:
-        """The share of the first samples' views that equal their originals; nothing where nothing is augmented."""
-        if not any(self.recipe.augment.values()):
-            return {}
-        rng = Rng()
-        equal = [
-            same(value, sample[of])
-            for sample in itertools.islice(readable_samples(dataset), _COMPARED)
-            for of, value in zip(self.recipe.view_modalities, maker(sample, 0, rng), strict=True)
-        ]
-        share = sum(equal) / max(1, len(equal))
-        if share > _MANY_UNCHANGED:
+        share = unchanged_share(self.recipe, dataset, maker)
+        if share is not None and share > _MANY_UNCHANGED:
             self._say(f"warning: {share:.0%} of the views equal their original: the augmentations do little")
-        return {"unchanged_views": share}
+        return {} if share is None else {"unchanged_views": share}
 
-    def _call(self, hook: str, context: Any) -> None:
-        getattr(self.registry.manager.hook, hook)(context=context)
+    @cached_property
+    def _hooks(self) -> HookCalls:
+        return HookCalls(self.registry, self._say)
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def write_report_or_say_why(folder: RunFolder, console: Console) -> None:
-    """The report needs libraries that a run does not: without them the run is as good, and says what is missing."""
-    from coview.experiment.report import write_report
-
+    """The report only shows what the run has found: without it the run is as good, and says what is missing."""
     try:
         write_report(folder)
-    except CoviewError as error:
-        console.print(f"no report: {error}", highlight=False, markup=False, soft_wrap=True)
+    except Exception as error:
+        expected = isinstance(error, CoviewError | OSError)
+        why = str(error) if expected else traceback.format_exc()
+        console.print(f"no report: {why}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _check_purpose(recipe: Recipe, planned: list[Planned]) -> None:
@@ -295,17 +294,3 @@ def _check_purpose(recipe: Recipe, planned: list[Planned]) -> None:
         f'nothing is trained, and nothing can be measured on "{recipe.data.use}": {reasons}',
         hint="choose evaluators that suit the data, such as --set 'evaluate=[{use=\"similarity\"}]'",
     )
-
-
-def _scalars(recipe: Recipe) -> dict[str, bool | int | float | str]:
-    flat = flatten({key: value for key, value in recipe.tables.items() if key not in ("schema", "evaluate", "sweep")})
-    return {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in flat.items()}
-
-
-def _headline(results: Sequence[Result]) -> dict[str, float]:
-    """One number for each evaluator and label budget, for the HPARAMS tab."""
-    numbers: dict[str, float] = {}
-    for result in results:
-        if result.kind == "pretrained":
-            numbers.setdefault(result.name, result.value)
-    return numbers

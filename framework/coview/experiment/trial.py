@@ -20,6 +20,7 @@ from coview.model.topology import build_topology
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_parts import check_parts
 from coview.train.length import Length
 
 _SAMPLES = 4
@@ -38,6 +39,7 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
         topology = build_topology(recipe, registry, dataset)
     loss = build_loss(recipe, registry, topology.student.width)
     length = Length.of(recipe, len(dataset), loss.smallest_batch)
+    check_parts(recipe, registry, dataset, topology.student, ranks=1)
     size = min(_SAMPLES, len(dataset))
     batches = view_loader(
         dataset,

@@ -108,13 +108,15 @@ class BatchAugment(nn.Module):
         if not made:
             return [part]
         if len(made) == len(views):
-            return [(views, self._called(step, views, value, draws))]
+            done = self._called(step, views, value, draws)
+            _check_made(step, value, done, keeps_kind=step.modality in self._finish)
+            return [(views, done)]
         others = tuple(view for view in views if view not in made)
         samples = len(draws.ids)
-        return [
-            (made, self._called(step, made, _of_views(value, views, made, samples), draws)),
-            (others, _of_views(value, views, others, samples)),
-        ]
+        given = _of_views(value, views, made, samples)
+        done = self._called(step, made, given, draws)
+        _check_made(step, given, done, keeps_kind=True)
+        return [(made, done), (others, _of_views(value, views, others, samples))]
 
     def _called(self, step: BatchStep, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
         if several_ranks() and has_state(step.augmentation):
@@ -157,6 +159,25 @@ def build_batch_augment(recipe: Recipe, registry: Registry, encoders: Mapping[st
 def has_state(augmentation: BatchAugmentation) -> bool:
     """Whether it keeps something from batch to batch, in its buffers."""
     return isinstance(augmentation, nn.Module) and next(augmentation.buffers(), None) is not None
+
+
+def _check_made(step: BatchStep, given: Any, made: Any, *, keeps_kind: bool) -> None:
+    """Raises :class:`CoviewError` if what comes after a step cannot go on from what it has made."""
+    said = ""
+    if isinstance(given, Tensor) and isinstance(made, Tensor):
+        if made.ndim == 0 or len(made) != len(given):
+            said = f"makes a tensor of shape {tuple(made.shape)} of {len(given)} rows; it has to keep its rows"
+    elif keeps_kind and _kind(given) != _kind(made):
+        said = f"makes {_kind(made)} of {_kind(given)}; what takes the batch afterwards needs the kind that it was"
+    if said:
+        name = type(step.augmentation).__name__
+        raise CoviewError(f"augmentation {step.position + 1} of {step.modality}, {name}, on the device: {said}")
+
+
+def _kind(batch: Any) -> str:
+    if isinstance(batch, Tensor):
+        return "a tensor"
+    return f"a mapping ({type(batch).__name__})" if isinstance(batch, Mapping) else f"a {type(batch).__name__}"
 
 
 def _of_views(value: Any, views: tuple[int, ...], wanted: tuple[int, ...], samples: int) -> Any:

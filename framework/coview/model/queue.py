@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from coview.errors import CoviewError
 from coview.model.views import Views
+from coview.recipe.recipe import Recipe
 
 
 class Queue(nn.Module):
@@ -59,3 +62,33 @@ class Queue(nn.Module):
     def _load_from_state_dict(self, *arguments: Any) -> None:
         super()._load_from_state_dict(*arguments)
         self._at = None
+
+
+def build_queue(recipe: Recipe, width: int) -> Queue | None:
+    """The queue of a recipe; None where it has none.
+
+    Raises:
+        CoviewError: If there is no memory for so many rows.
+    """
+    if recipe.queue is None:
+        return None
+    size = recipe.queue.size
+    needed = size * (width * 4 + 8)  # fp32, and an id
+    try:
+        if needed > _memory():
+            raise MemoryError
+        return Queue(size, width)
+    except (MemoryError, RuntimeError) as error:  # the latter is what PyTorch raises
+        raise CoviewError(
+            f"{recipe.where('queue', 'size')}: {size:,} rows of {width:,} numbers take {needed / 2**30:,.1f} GiB, and "
+            "there is not so much memory",
+            hint="MoCo's queue has 65,536 rows",
+        ) from error
+
+
+def _memory() -> float:
+    """Bytes that the machine has; where the system does not say, no limit."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")

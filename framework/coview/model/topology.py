@@ -13,7 +13,7 @@ from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
 from coview.model.loss_terms import LossTerms, build_loss
 from coview.model.projecting import Projecting
-from coview.model.queue import Queue
+from coview.model.queue import Queue, build_queue
 from coview.model.teacher import Teacher
 from coview.model.tower import Projected, Tower, Towers, build_towers
 from coview.model.views import Views
@@ -111,7 +111,7 @@ def build_topology(recipe: Recipe, registry: Registry, fit_to: Dataset | None = 
         student,
         build_loss(recipe, registry, student.width),
         Teacher(student, recipe.teacher, recipe.seed) if averages and recipe.teacher is not None else None,
-        None if recipe.queue is None else Queue(recipe.queue.size, student.width),
+        build_queue(recipe, student.width),
         stop_gradient=recipe.teacher is not None and recipe.teacher.stop_gradient,
         augment=build_batch_augment(recipe, registry, {name: student.encoder(name) for name in recipe.modalities}),
     )

@@ -20,8 +20,7 @@ from pluggy import PluginManager
 
 from coview.errors import CoviewError
 from coview.plugins.component import Component, in_one_line
-from coview.plugins.hookspecs import API, PROJECT, Hooks
-from coview.plugins.manager import new_manager
+from coview.plugins.hookspecs import API, PROJECT, Hooks, new_manager
 from coview.plugins.nearest import did_you_mean
 from coview.plugins.registrar import Registrar
 from coview.plugins.registry import Registry

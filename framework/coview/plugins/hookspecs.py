@@ -49,3 +49,10 @@ class Hooks:
     @hookspec
     def coview_run_end(self, context: RunEnd) -> None:
         """Called when the run has ended, whichever way."""
+
+
+def new_manager() -> pluggy.PluginManager:
+    """A pluggy manager with coview's hook specifications and no plugins."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    return manager

@@ -60,7 +60,7 @@ class LossSettings(BaseModel):
 
     model_config = OF_A_TABLE
 
-    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="Its weight in the sum of several losses.")
+    weight: Annotated[float, Field(gt=0, le=1e9)] = Field(1.0, description="Its weight in the sum of several losses.")
 
 
 class EvaluateSettings(BaseModel):

@@ -10,7 +10,7 @@ from pluggy import PluginManager
 
 from coview.errors import CoviewError
 from coview.plugins.component import Component, Kind, in_one_line
-from coview.plugins.manager import new_manager
+from coview.plugins.hookspecs import new_manager
 from coview.plugins.nearest import did_you_mean
 from coview.plugins.registrar import Registrar
 from coview.plugins.status import PluginStatus

@@ -9,12 +9,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_TRAINING = r"(\d+) ?steps?|(\d+(?:\.\d+)?) ?epochs?"
+_TRAINING = r"(\d{1,12}) ?steps?|(\d{1,12}(?:\.\d{1,12})?) ?epochs?"
 
-TrainingLength = Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=f"^(?:{_TRAINING})$")]
+MOST_STEPS = 10**12
+"""More than any machine takes, and few enough for every product of lengths to be a number that machines have."""
+
+TrainingLength = Annotated[int, Field(ge=0, le=MOST_STEPS)] | Annotated[str, Field(pattern=f"^(?:{_TRAINING})$")]
 """Steps, or a string of steps or epochs."""
 
-Interval = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=rf"^(?:{_TRAINING}|(\d+(?:\.\d+)?) ?[smh])$")]
+Interval = (
+    Annotated[int, Field(ge=1, le=MOST_STEPS)]
+    | Annotated[str, Field(pattern=rf"^(?:{_TRAINING}|(\d{{1,12}}(?:\.\d{{1,12}})?) ?[smh])$")]
+)
 """Steps, or a string of steps, epochs or time."""
 
 

@@ -14,7 +14,10 @@ from pydantic import BaseModel, Field
 from coview.plugins.component import Kind
 from coview.plugins.own_settings import OF_A_TABLE
 from coview.plugins.type_text import type_text
-from coview.recipe.duration import Interval, TrainingLength
+from coview.recipe.duration import MOST_STEPS, Interval, TrainingLength
+
+_LARGEST = 1e9
+"""Of what gradients are multiplied by: far from any use, and from where fp32 ends."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
@@ -89,14 +92,16 @@ class TrainTable(BaseModel):
 
     model_config = OF_A_TABLE
 
-    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="Passes over the training split. Or `steps`.")
-    steps: Annotated[int, Field(ge=0)] | None = Field(
+    epochs: Annotated[int, Field(ge=1, le=10**9)] | None = Field(
+        None, description="Passes over the training split. Or `steps`."
+    )
+    steps: Annotated[int, Field(ge=0, le=MOST_STEPS)] | None = Field(
         None,
         description="Optimiser steps. Or `epochs`. 0 trains nothing: the encoder is evaluated as it is loaded, and "
         "neither a loss nor `batch_size` and `lr` are needed.",
     )
     batch_size: Annotated[int, Field(ge=1)] = Field(description="Samples in a batch, over all ranks.")
-    accumulate: Annotated[int, Field(ge=1)] = Field(
+    accumulate: Annotated[int, Field(ge=1, le=10**6)] = Field(
         1,
         description="Batches for each optimiser step; each has its own negatives, their set does not grow.",
     )
@@ -109,16 +114,20 @@ class TrainTable(BaseModel):
         "sgd",
         description="No decay and no adaptation on parameters of fewer than two dimensions. LARS needs timm.",
     )
-    lr: Annotated[float, Field(gt=0)] = Field(description="Peak learning rate.")
+    lr: Annotated[float, Field(gt=0, le=_LARGEST)] = Field(description="Peak learning rate.")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd and lars.")
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.9, 0.999), description="Of adamw."
     )
-    trust_coefficient: Annotated[float, Field(gt=0)] = Field(0.001, description="Of lars.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="Decoupled for adamw, L2 for sgd and lars.")
+    trust_coefficient: Annotated[float, Field(gt=0, le=_LARGEST)] = Field(0.001, description="Of lars.")
+    weight_decay: Annotated[float, Field(ge=0, le=_LARGEST)] = Field(
+        1e-4, description="Decoupled for adamw, L2 for sgd and lars."
+    )
     schedule: Literal["cosine", "constant"] = Field("cosine", description="After the warm-up; cosine ends at 0.")
     warmup: TrainingLength = Field(0, description='Linear warm-up: steps, or "10 epochs".')
-    clip_norm: Annotated[float, Field(gt=0)] | None = Field(None, description="Largest gradient norm; absent: none.")
+    clip_norm: Annotated[float, Field(gt=0, le=1e30)] | None = Field(
+        None, description="Largest gradient norm; absent: none."
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
         description='Of the forward pass; the loss is always computed in fp32. "auto" is bf16 where the device '

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from coview.evaluate.result import FEATURE_KINDS, Result
 from coview.track.result_rows import ResultRow, interval, result_rows
@@ -14,10 +17,26 @@ if TYPE_CHECKING:
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A rich console that prints text as it is: no markup, no guessed highlighting."""
-    from rich.console import Console
+    """A rich console that prints text as it is: no markup, no guessed highlighting.
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    What goes to standard error only tells about the work: where it cannot be written, such as to a pipe whose reader
+    is gone, a terminal that was closed or a log on a full disk, the work goes on.
+    """
+    from rich.console import Console  # rich costs start-up time
+
+    class Telling(Console):
+        def __exit__(self, *details: Any) -> None:
+            try:
+                super().__exit__(*details)
+            except OSError:
+                del self._buffer[:]
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True  # nobody reads any more
+            with suppress(OSError, ValueError):  # what is left in the stream would be written at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+    return (Telling if stderr else Console)(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
 def print_results(results: Sequence[Result], console: Console) -> None:
@@ -50,7 +69,7 @@ def print_results(results: Sequence[Result], console: Console) -> None:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Table:
-    from rich.table import Table
+    from rich.table import Table  # rich costs start-up time
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("evaluator", min_width=12, overflow="fold")

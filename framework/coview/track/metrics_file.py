@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from coview.data.atomic import write_atomically
+from coview.data.json_object import parse_json_object
 from coview.errors import CoviewError
 
 
@@ -27,17 +28,27 @@ class MetricsFile:
         path: The file.
         resume_step: The step of the checkpoint that the run goes on from: lines of later steps are dropped.
             ``None`` for a new run, which starts an empty file.
+        say: Gets a sentence for each line that is damaged, and so is left out.
     """
 
-    def __init__(self, path: Path, *, resume_step: int | None = None) -> None:
-        earlier = [] if resume_step is None else read_metrics(path)
+    def __init__(
+        self, path: Path, *, resume_step: int | None = None, say: Callable[[str], None] = lambda text: None
+    ) -> None:
+        damaged: list[str] = []
+        earlier = [] if resume_step is None else _read(path, damaged)
+        for line in damaged:
+            say(f"warning: a damaged line of the metrics is left out: {line}")
         kept = [row for row in earlier if row["step"] <= (resume_step or 0)]
         self.last: Mapping[str, Any] = kept[-1] if kept else {}
         write_atomically(path, "".join(map(_line, kept)))
         self._file = path.open("a", encoding="utf-8", newline="\n")
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Appends one line. A number that JSON has no word for (NaN, infinity) becomes ``null``."""
+        """Appends one line. A number that JSON has no word for (NaN, infinity) becomes ``null``.
+
+        Raises:
+            OSError: If the disk refuses. The line is kept, and written with the next one.
+        """
         self._file.write(_line(record))
         self._file.flush()
 
@@ -60,23 +71,30 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Raises:
         CoviewError: If a line before the last is not a JSON object with a step.
     """
+    damaged: list[str] = []
+    rows = _read(path, damaged)
+    if damaged:
+        raise CoviewError(
+            damaged[0], hint="The file was changed by something other than coview; mend or delete that line."
+        )
+    return rows
+
+
+def _read(path: Path, damaged: list[str]) -> list[dict[str, Any]]:
+    """The lines that are what coview writes; ``damaged`` gets a sentence for each before the last that is not."""
     if not path.exists():
         return []
     rows: list[dict[str, Any]] = []
     lines = path.read_bytes().splitlines()
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
-            valid = isinstance(row, dict) and isinstance(row.get("step"), int)
+            row = parse_json_object(line)
         except ValueError:
-            valid = False
-        if valid:
+            row = {}
+        if type(row.get("step")) is int:
             rows.append(row)
         elif number < len(lines):
-            raise CoviewError(
-                f'{path}:{number}: expected a JSON object with a whole-number "step", got {line[:60]!r}',
-                hint="The file was changed by something other than coview; mend or delete that line.",
-            )
+            damaged.append(f'{path}:{number}: expected a JSON object with a whole-number "step", got {line[:60]!r}')
     return rows
 
 

@@ -220,8 +220,8 @@ class _Bar:
     """
 
     def __init__(self, console: Console, clock: Clock, total: int, done: int) -> None:
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as RichProgress
+        from rich.progress import BarColumn, TextColumn  # rich costs start-up time
+        from rich.progress import Progress as RichProgress  # the same
 
         self._clock = clock
         self._drawn = -math.inf

@@ -2,8 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+_NAME = re.compile(r"(?P<stamp>\d{8}-\d{6})-(?P<hash>[0-9a-f]{6})(?:-(?P<number>[1-9]\d{0,3}))?")
+
+
+@dataclass(frozen=True, order=True)
+class RunName:
+    """The name of a run's folder: ``STAMP-HASH6``, or ``STAMP-HASH6-N`` for the N-th run of a second. Later ones are
+    greater.
+
+    Attributes:
+        stamp: When it was started: ``20261101-093000``.
+        hash: The first six digits of its recipe's hash.
+        number: Counted from 1.
+    """
+
+    stamp: str
+    hash: str
+    number: int = 1
+
+    @classmethod
+    def now(cls, recipe_hash: str, number: int = 1) -> RunName:
+        """Of a run that starts now."""
+        return cls(datetime.now().strftime("%Y%m%d-%H%M%S"), recipe_hash[:6], number)
+
+    @classmethod
+    def parse(cls, name: str) -> RunName | None:
+        """What a folder's name says; None if it is not as coview names runs, such as that of a copy."""
+        found = _NAME.fullmatch(name)
+        return None if found is None else cls(found["stamp"], found["hash"], int(found["number"] or 1))
+
+    def is_of(self, recipe_hash: str) -> bool:
+        """Whether it is a run of the recipe with this hash, as far as six digits can tell."""
+        return recipe_hash.startswith(self.hash)
+
+    def __str__(self) -> str:
+        return f"{self.stamp}-{self.hash}" + (f"-{self.number}" if self.number > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -15,6 +53,17 @@ class RunFolder:
     """
 
     path: Path
+
+    @property
+    def name(self) -> RunName:
+        """What the folder's name says.
+
+        Raises:
+            ValueError: If somebody else has named it; :meth:`RunName.parse` says so beforehand.
+        """
+        if (name := RunName.parse(self.path.name)) is None:
+            raise ValueError(f"{self.path} is not named as a run is")
+        return name
 
     @property
     def recipe(self) -> Path:

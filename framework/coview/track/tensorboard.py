@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +27,10 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path, *, resume_step: int | None = None) -> None:
-        from torch.utils.tensorboard.writer import SummaryWriter
+        from torch.utils.tensorboard.writer import SummaryWriter  # torch costs start-up time
 
         self._folder = folder
+        self._hook = _FailuresAreRaised()
         self._writer = SummaryWriter(
             str(folder), purge_step=None if resume_step is None else resume_step + 1, flush_secs=10
         )
@@ -66,7 +68,7 @@ class TensorBoard:
             limit: The most points to add, evenly spaced over the split: a data set may be sorted by class.
             thumbnails_N3HW: A small picture of each sample of the split, in [0, 1], where there is one.
         """
-        import torch
+        import torch  # torch costs start-up time
 
         count = min(limit, len(split))
         if count == 0:
@@ -96,7 +98,7 @@ class TensorBoard:
 
         ``SummaryWriter.add_hparams`` would write a run of its own beside this one, with no curves in it.
         """
-        from torch.utils.tensorboard.summary import hparams
+        from torch.utils.tensorboard.summary import hparams  # torch costs start-up time
 
         # The summary takes a bool for a number.
         shown = {key: str(value).lower() if isinstance(value, bool) else value for key, value in parameters.items()}
@@ -109,7 +111,30 @@ class TensorBoard:
 
     def close(self) -> None:
         """Writes what is left and closes the event file."""
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            self._hook.take_away()
+
+
+class _FailuresAreRaised:
+    """Keeps TensorBoard's writing thread from printing a traceback when it fails.
+
+    The next call of the writer raises the same error where it can be dealt with.
+    """
+
+    def __init__(self) -> None:
+        self._before = threading.excepthook
+        self._own = self._unless_of_tensorboard
+        threading.excepthook = self._own
+
+    def _unless_of_tensorboard(self, failed: threading.ExceptHookArgs) -> None:
+        if not type(failed.thread).__module__.startswith("tensorboard."):
+            self._before(failed)
+
+    def take_away(self) -> None:
+        if threading.excepthook is self._own:
+            threading.excepthook = self._before
 
 
 def _one_line(name: str) -> str:
@@ -118,8 +143,8 @@ def _one_line(name: str) -> str:
 
 def _embeddings(folder: Path) -> Any:
     """The projector's list of embeddings, as it is on disk."""
-    from google.protobuf import text_format  # type: ignore[import-untyped]
-    from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+    from google.protobuf import text_format  # type: ignore[import-untyped] # costs start-up time
+    from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig  # the same
 
     path = folder / "projector_config.pbtxt"
     config = ProjectorConfig()
@@ -130,7 +155,7 @@ def _embeddings(folder: Path) -> Any:
 
 def _keep_embeddings(folder: Path, earlier: Any) -> None:
     """Puts back the embeddings that a writer forgets: it knows only those that it has added itself."""
-    from google.protobuf import text_format
+    from google.protobuf import text_format  # costs start-up time
 
     config = _embeddings(folder)
     known = {embedding.tensor_path for embedding in config.embeddings}

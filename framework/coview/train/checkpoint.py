@@ -1,28 +1,34 @@
 """Checkpoints: written beside, synced and renamed, so that a kill at any moment leaves the ones before it whole.
 
 ``checkpoints/step-N/`` holds ``weights.safetensors`` (model and loss, parameters and buffers), ``state.pt`` (optimiser
-and loop; loads with ``weights_only=True``) and ``manifest.json`` (sizes and SHA-256 of both). ``last`` and ``best``
-are links to one of them.
+and loop; loads with ``weights_only=True``) and ``manifest.json`` (size and SHA-256 of both, and its own).
+``last`` and ``best`` are links to one of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
+from coview.data.disk_error import disk_error
+from coview.data.json_object import read_json_object
 from coview.errors import CoviewError
+
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
+"""What reading a manifest may raise, whatever it says."""
 
 _WEIGHTS, _STATE, _MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
 
@@ -71,29 +77,41 @@ def save_checkpoint(
     final = folder / f"step-{step}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(beside, ignore_errors=True)
+        remove_half_written(folder)
         beside.mkdir()
         _write(beside, step, loss, modules, state)
-        shutil.rmtree(final, ignore_errors=True)
+        _remove(final)
         beside.rename(final)
         _sync(folder)
-    except (OSError, SafetensorError) as error:
+        checkpoint = Checkpoint(final, step, loss)
+        _point(folder / "last", final)
+        # one of a later step is a damaged one that this run has passed over
+        known = sorted((c for c in _listed(folder) if c.step <= step), key=lambda c: c.step)
+        best = min((c for c in known if c.loss == c.loss), key=lambda c: (c.loss, c.step), default=checkpoint)
+        _point(folder / "best", best.path)
+        for old in known[:-keep]:
+            if old.path != best.path:
+                _remove(old.path)
+    except Exception as error:
         shutil.rmtree(beside, ignore_errors=True)
-        if isinstance(error, SafetensorError) and "os error" not in str(error):
+        refused = disk_error(error)
+        if refused is None:
             raise
-        reason = getattr(error, "strerror", None) or str(error)
         raise CoviewError(
-            f"the checkpoint of step {step} could not be written to {folder}: {reason}; {last_good(folder)}",
+            f"the checkpoint of step {step} could not be written to {folder}: {refused.strerror or refused}; "
+            f"{last_good(folder)}",
             hint="make room, then go on with --resume",
         ) from error
-    checkpoint = Checkpoint(final, step, loss)
-    _point(folder / "last", final)
-    best = min((c for c in _listed(folder) if c.loss == c.loss), key=lambda c: (c.loss, c.step), default=checkpoint)
-    _point(folder / "best", best.path)
-    for old in sorted(_listed(folder), key=lambda c: c.step)[:-keep]:
-        if old.path != best.path:
-            shutil.rmtree(old.path, ignore_errors=True)
     return checkpoint
+
+
+def remove_half_written(folder: Path) -> None:
+    """Removes what a process that was killed has begun, or begun to remove. Only who writes the run may ask for it."""
+    for path in folder.glob(".tmp-*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def whole_checkpoints(folder: Path, damaged: list[str] | None = None) -> Iterator[Checkpoint]:
@@ -108,7 +126,7 @@ def whole_checkpoints(folder: Path, damaged: list[str] | None = None) -> Iterato
         path = folder / f"step-{step}"
         try:
             yield _verified(path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except _DAMAGED as error:
             if damaged is not None:
                 damaged.append(f"{path}: {error}")
 
@@ -122,36 +140,60 @@ def last_good(folder: Path) -> str:
 def _write(folder: Path, step: int, loss: float, modules: nn.Module, state: Mapping[str, Any]) -> None:
     save_model(modules, str(folder / _WEIGHTS))
     with (folder / _STATE).open("wb") as file:
-        torch.save(dict(state), file)
+        torch.save({**state, "step": step}, file)
     files = {name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)}
              for name in (_WEIGHTS, _STATE)}  # fmt: skip
-    manifest = {"step": step, "loss": loss if loss == loss else None, "files": files}
-    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    manifest: dict[str, Any] = {"step": step, "loss": loss if math.isfinite(loss) else None, "files": files}
+    manifest["sha256"] = _digest(manifest)
+    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n")
     for name in (_WEIGHTS, _STATE, _MANIFEST, "."):
         _sync(folder / name)
 
 
 def _verified(path: Path) -> Checkpoint:
-    manifest = json.loads((path / _MANIFEST).read_text())
-    for name, expected in manifest["files"].items():
+    """The checkpoint in a folder, every byte of it looked at.
+
+    Raises:
+        OSError, ValueError: If it is not what :func:`save_checkpoint` has written.
+    """
+    manifest = _manifest(path)
+    for name in (_WEIGHTS, _STATE):
+        expected = manifest["files"][name]
         size = (path / name).stat().st_size
         if size != expected["bytes"]:
             raise ValueError(f"{name} has {size:,} bytes of {expected['bytes']:,}")
         if _sha256(path / name) != expected["sha256"]:
             raise ValueError(f"{name} has been changed or is damaged")
-    loss = manifest["loss"]
-    return Checkpoint(path, int(manifest["step"]), float("nan") if loss is None else float(loss))
+    return _described(path, manifest)
 
 
 def _listed(folder: Path) -> Iterator[Checkpoint]:
-    """All checkpoints with a readable manifest; their other files are not looked at."""
+    """All checkpoints with a whole manifest; their other files are not looked at."""
     for path in folder.glob("step-*"):
-        try:
-            manifest = json.loads((path / _MANIFEST).read_text())
-            loss = manifest["loss"]
-            yield Checkpoint(path, int(manifest["step"]), float("nan") if loss is None else float(loss))
-        except (OSError, ValueError, KeyError):
-            continue
+        with suppress(*_DAMAGED):
+            yield _described(path, _manifest(path))
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """What the manifest in a folder says, which its own digest vouches for: whoever has that right wrote the rest."""
+    try:
+        manifest = read_json_object(path / _MANIFEST)
+    except ValueError as error:
+        raise ValueError(f"{_MANIFEST} is damaged: {error}") from error
+    if manifest.pop("sha256", None) != _digest(manifest):
+        raise ValueError(f"{_MANIFEST} has been changed or is damaged")
+    if path.name != f"step-{manifest['step']}":
+        raise ValueError(f"{_MANIFEST} is of step {manifest['step']}")
+    return manifest
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _described(path: Path, manifest: Mapping[str, Any]) -> Checkpoint:
+    loss = manifest["loss"]
+    return Checkpoint(path, manifest["step"], math.nan if loss is None else loss)
 
 
 def _sha256(path: Path) -> str:
@@ -174,3 +216,12 @@ def _point(link: Path, target: Path) -> None:
     if link.is_dir() and not link.is_symlink():  # a copy of the run that followed its links
         shutil.rmtree(link)
     beside.replace(link)
+
+
+def _remove(path: Path) -> None:
+    """Takes a checkpoint away at once, so that a kill leaves no half of it under its name."""
+    if path.exists():
+        beside = path.with_name(f".tmp-old-{path.name}")
+        shutil.rmtree(beside, ignore_errors=True)
+        path.rename(beside)
+        shutil.rmtree(beside, ignore_errors=True)

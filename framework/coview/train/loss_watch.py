@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -50,8 +51,8 @@ class LossWatch:
             )
 
     def mean(self) -> float:
-        """The mean since the last call."""
-        mean = float(self._sum) / max(1, self._count)
+        """The mean since the last call; not a number if there was no loss."""
+        mean = float(self._sum) / self._count if self._count else math.nan
         self._sum.zero_()
         self._count = 0
         return mean

@@ -42,7 +42,7 @@ def build_optimizer(train: TrainTable, modules: Iterable[nn.Module]) -> torch.op
     if train.optimizer == "sgd":  # not fused: in fp16 a first step that overflows leaves its momentum uninitialised
         return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum)
     try:
-        from timm.optim.lars import Lars
+        from timm.optim.lars import Lars  # of the extra "image"
     except ModuleNotFoundError:
         raise CoviewError(
             "train.optimizer: lars comes from timm, which is not installed", hint="pip install timm"

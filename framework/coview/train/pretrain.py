@@ -21,6 +21,7 @@ from coview.data.batch import Batch, Skipped
 from coview.data.building import build_collators, build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.loader import view_loader, worker_count
+from coview.data.loader_processes import LoaderEndedError
 from coview.data.order import Order, RankBatches
 from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError, Interrupted
@@ -33,8 +34,8 @@ from coview.model.topology import Topology
 from coview.plugins.registry import Registry
 from coview.recipe.duration import Duration
 from coview.recipe.recipe import Recipe
+from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
-from coview.train.device import Precision
 from coview.train.gradient import Gradient, GradientOfBatch
 from coview.train.layout import trains_channels_last
 from coview.train.length import CheckpointDue, Length
@@ -57,15 +58,6 @@ class Observer:
     step: Callable[[int, int, Mapping[str, float]], None] = lambda step, epoch, metrics: None
     epoch: Callable[[int, int], None] = lambda step, epoch: None
     skipped: Callable[[str, str], None] = lambda what, reason: None
-
-
-def make_accelerator(device: torch.device, precision: Precision) -> Accelerator:
-    """Accelerate's handle on device, precision and ranks, independent of any made earlier in this process."""
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state(reset_partial_state=True)
-    mixed = "no" if precision == "fp32" else precision
-    return Accelerator(mixed_precision=mixed, cpu=device.type == "cpu")
 
 
 class Pretraining:
@@ -106,9 +98,11 @@ class Pretraining:
             if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
                 synchronise_batch_norm(topology.teacher)
         self.optimizer = build_optimizer(recipe.train, (topology.student, topology.loss))
+        check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
         self._warmup = Duration.parse(recipe.train.warmup).in_steps(self.length.steps_per_epoch)
         self._due = CheckpointDue(Duration.parse(recipe.train.checkpoint_every), self.length.steps_per_epoch)
         self.step = 0
+        self._saved_at = 0
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Goes back to where a checkpoint was written."""
@@ -118,7 +112,9 @@ class Pretraining:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.skipped.add(Skipped(*row) for row in state["skipped"])
-        self.step = checkpoint.step
+        if state["step"] != checkpoint.step:
+            raise CoviewError(f"{checkpoint.path} holds the state of step {state['step']:,}")
+        self.step = self._saved_at = checkpoint.step
 
     def run(self, checkpoints: Path, stop: StopRequest, observer: Observer) -> None:
         """Trains from the current step to the end.
@@ -189,7 +185,7 @@ class Pretraining:
         optimizer.zero_grad(set_to_none=True)
         found: Gradient | None = None
         for part in range(train.accumulate):
-            batch = next(batches)
+            batch = self._next(batches, part)
             if not len(batch):  # every sample of it was unreadable
                 continue
             last = part == train.accumulate - 1
@@ -204,6 +200,18 @@ class Pretraining:
         if self.topology.teacher is not None:
             self.topology.teacher.follow(self.topology.student, progress)
         return found
+
+    def _next(self, batches: Iterator[Batch], part: int) -> Batch:
+        try:
+            return next(batches)
+        except LoaderEndedError as error:
+            if part or several_ranks() or self.step == 0:  # the step is half done, or others are in it
+                raise
+            if self._saved_at != self.step:
+                self._save()
+            raise LoaderEndedError(
+                f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint
+            ) from error
 
     def _batches(self) -> Generator[Batch, None, None]:
         """This rank's batches from the current step on, on the device."""
@@ -239,17 +247,17 @@ class Pretraining:
     def _has_to_stop(self, stop: StopRequest) -> bool:
         """Whether to stop now. Several ranks have to agree on the step, which they do at every step that logs."""
         if not several_ranks():
-            return stop.signal is not None
+            return stop.by is not None
         if self.step % self.recipe.train.log_every:
             return False
-        asked = torch.tensor(float(stop.signal is not None), device=self.accelerator.device)
+        asked = torch.tensor(float(stop.by is not None), device=self.accelerator.device)
         dist.all_reduce(asked, dist.ReduceOp.MAX)
         return bool(asked)
 
     def _interrupt(self, stop: StopRequest) -> None:
         self._save()
         raise Interrupted(
-            f"stopped by {stop.signal or 'another process'} after step {self.step:,}; a checkpoint is written"
+            f"stopped by {stop.by or 'another process'} after step {self.step:,}; a checkpoint is written"
         )
 
     def _save(self) -> None:
@@ -264,4 +272,5 @@ class Pretraining:
             save_checkpoint(
                 self._checkpoints, self.step, self._watch.mean(), self.topology, state, keep=self.recipe.train.keep
             )
+        self._saved_at = self.step
         self.accelerator.wait_for_everyone()

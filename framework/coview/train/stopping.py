@@ -1,4 +1,4 @@
-"""Stopping when asked to: Ctrl-C and SIGTERM end the run after the step under way, with a checkpoint."""
+"""Stopping when asked to: Ctrl-C, SIGTERM or a closed terminal end a run after its step, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -7,21 +7,34 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+_SIGNALS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
+
 
 class StopRequest:
-    """While entered, catches SIGINT and SIGTERM. A second SIGINT interrupts at once.
+    """While entered, catches SIGINT, SIGTERM and, unless it is ignored as under nohup, SIGHUP. A second SIGINT
+    interrupts at once.
 
     Attributes:
-        signal: The name of the signal that came, if one did.
+        by: What asked, such as the name of the signal that came; None as long as nothing did.
     """
 
     def __init__(self) -> None:
-        self.signal: str | None = None
+        self.by: str | None = None
         self._before: dict[signal.Signals, Any] = {}
+
+    def ask(self, by: str) -> None:
+        """Asks the run to stop.
+
+        Args:
+            by: Who asks, for the message.
+        """
+        self.by = self.by or by
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # elsewhere Python cannot catch signals
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _SIGNALS:
+                if number.name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
                 self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -32,6 +45,6 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None and number == signal.SIGINT:
+        if self.by is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signal = signal.Signals(number).name
+        self.ask(signal.Signals(number).name)

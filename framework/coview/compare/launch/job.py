@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from coview.data.file_lock import file_lock
 from coview.errors import CoviewError, Interrupted
+from coview.plugins.discovery import load_plugins
+from coview.recipe.load import load_recipe
 
 Status = Literal["done", "failed", "interrupted"]
 
@@ -62,10 +65,14 @@ class Launcher(Protocol):
 
 
 def run_job(job: Job) -> Done:
-    """Makes the run in this process, or goes on with it; what it prints goes to the log. Raises nothing."""
+    """Makes the run in this process, or goes on with it; what it prints goes to the log. Raises nothing.
+
+    Where another process is making it, as when a comparison was started twice, this waits, and takes what that one has
+    made: it is then done, or there is a checkpoint to go on from.
+    """
     started = time.monotonic()
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    with _printing_to(job.log):
+    with _printing_to(job.log), file_lock(job.out / ".lock", wait=True, say=print):
         status, reason = _run(job)
         if reason:
             print(reason, flush=True)
@@ -73,9 +80,7 @@ def run_job(job: Job) -> Done:
 
 
 def _run(job: Job) -> tuple[Status, str]:
-    from coview.experiment.run import run
-    from coview.plugins.discovery import load_plugins
-    from coview.recipe.load import load_recipe
+    from coview.experiment.run import run  # torch costs start-up time
 
     try:
         registry = load_plugins(disable=job.disabled)

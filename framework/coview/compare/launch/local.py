@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from coview.compare.launch.job import Done, Job, run_job
+from coview.compare.launch.parent import end_with_parent
 from coview.data.cores import available_cores
 from coview.errors import Interrupted
 
@@ -66,19 +68,21 @@ def cuda_devices() -> tuple[str, ...]:
     """The cards that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them, without touching any."""
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return tuple(filter(None, visible.split(",")))
-    from torch.cuda import device_count
+    from torch.cuda import device_count  # torch costs start-up time
 
     return tuple(map(str, range(device_count())))
 
 
 def _work(job: Job, answer: Connection, device: str | None, threads: int) -> None:
+    end_with_parent()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
-    import torch
+    import torch  # after the device is chosen
 
     torch.set_num_threads(threads)
     done = run_job(job)
-    answer.send((done.status, done.reason, done.seconds))
+    with suppress(OSError):  # nobody is there any more to be told
+        answer.send((done.status, done.reason, done.seconds))
 
 
 def _outcome(process: Any, answer: Connection, job: Job) -> Done:

@@ -29,7 +29,7 @@ class RayLauncher:
             CoviewError: If Ray is not installed, or there is no cluster.
         """
         try:
-            import ray
+            import ray  # of the extra "ray"
         except ImportError as error:
             needed = "the Ray launcher needs ray, which is not installed"
             raise CoviewError(needed, hint="pip install 'coview[ray]'") from error

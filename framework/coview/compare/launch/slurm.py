@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,10 +34,8 @@ class SlurmLauncher:
         Raises:
             CoviewError: If submitit is not installed, there is no Slurm, or it takes none of the settings.
         """
-        import time
-
         try:
-            import submitit
+            import submitit  # of the extra "slurm"
         except ImportError as error:
             raise CoviewError(
                 "Slurm is spoken to by submitit, which is not installed", "pip install submitit"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from coview.compare.statistics.ranks import Ranks
 from coview.compare.statistics.verdict import said_p
 from coview.compare.table import Row, Table
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
+from coview.experiment.environment import read_environment
 from coview.pages.svg import VARIANTS
 from coview.recipe.comparison import Comparison
 from coview.track.progress import duration
@@ -107,11 +107,7 @@ def _link(row: Row, folder: Path) -> str:
 
 def _environment(row: Row) -> dict[str, Any]:
     assert row.run is not None
-    try:
-        found = json.loads(row.run.environment.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_environment(row.run.environment) or {}
 
 
 def _versions(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:

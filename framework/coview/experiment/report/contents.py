@@ -49,14 +49,17 @@ def read_contents(folder: RunFolder) -> Contents:
             f"{folder.path}: no recipe.toml in it, so this is not the folder of a run",
             hint="A run's folder is runs/NAME/STAMP-HASH/.",
         )
-    recipe = folder.recipe.read_text(encoding="utf-8")
+    recipe = folder.recipe.read_text(encoding="utf-8", errors="replace")
     tables = _tables(recipe)
     train = tables.get("train")
     measured = RunResults.read(folder.results)
+    environment = _read_json(folder.environment, {})
+    if environment:  # while the report is written, the run is not yet marked as finished
+        environment["finished"] = environment.get("finished") or environment.get("ended")
     return Contents(
         name=measured.run or str(tables.get("name") or folder.path.name),
         recipe=recipe,
-        environment=_read_json(folder.environment, {}),
+        environment=environment,
         metrics=read_metrics(folder.metrics),
         measured=measured,
         trains=not isinstance(train, dict) or train.get("steps") != 0,
@@ -65,16 +68,12 @@ def read_contents(folder: RunFolder) -> Contents:
 
 
 def _read_json(path: Path, missing: Any) -> Any:
-    if not path.exists():
-        return missing
+    """What a file that only tells says; ``missing`` if there is none, or if it is damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CoviewError(f"{path}: not JSON: {error}") from error
-    if type(content) is not type(missing):
-        kind = "an object" if isinstance(missing, dict) else "a list"
-        raise CoviewError(f"{path}: expected {kind}, got {str(content)[:60]}")
-    return content
+    except (OSError, ValueError, RecursionError):
+        return missing
+    return content if type(content) is type(missing) else missing
 
 
 def _tables(recipe: str) -> dict[str, Any]:

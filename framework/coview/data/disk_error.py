@@ -1,0 +1,43 @@
+"""Telling that a disk refuses to be written, whatever a library makes of it.
+
+``torch.save`` raises ``RuntimeError``, safetensors ``SafetensorError`` and NumPy an ``OSError`` without a number, where
+Python would raise an ``OSError`` with one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""Full, over quota, larger than a file may be, read-only, broken."""
+
+_IN_WORDS = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
+_LESS_WRITTEN = re.compile(r"\d+ requested and \d+ written")
+
+
+def disk_error(error: BaseException) -> OSError | None:
+    """The error of the system's behind an error, if a file could not be written: itself, one that it comes from, or
+    the one that its text names; else None."""
+    seen: list[BaseException] = []
+    pending: list[BaseException | None] = [error]
+    while pending:
+        one = pending.pop()
+        if one is None or one in seen:
+            continue
+        seen.append(one)
+        pending += [one.__cause__, one.__context__]
+        if isinstance(one, OSError) and one.errno is not None:
+            return one
+        if found := _IN_WORDS.search(str(one)):
+            number = int(found[1] or found[2])
+            return OSError(number, os.strerror(number))
+        if _LESS_WRITTEN.search(str(one)):
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return None
+
+
+def is_refusal(error: OSError) -> bool:
+    """Whether it says that the disk takes no more, and so is the user's to mend."""
+    return error.errno in _REFUSALS

@@ -1,0 +1,57 @@
+"""A lock that processes hold one after the other, by a file that all of them see."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+
+
+class LockHeldError(Exception):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def file_lock(path: Path, *, wait: bool, say: Callable[[str], None]) -> Iterator[None]:
+    """Holds the lock while entered; the system releases that of a process that is killed.
+
+    On a file system that has no locks (NFS without its lock daemon, some that are mounted over FUSE) it holds nothing,
+    and says so: two processes can then do the same work at once, which is for their user to avoid.
+
+    Args:
+        path: The file. It stays, as another process may wait for it.
+        wait: Whether to wait for another process that holds it.
+        say: Gets the sentence that there are no locks.
+
+    Raises:
+        LockHeldError: If another process holds it, and ``wait`` is false.
+        OSError: If the file cannot be made.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise LockHeldError(f"another process holds {path}") from None
+    except NotImplementedError:  # what older releases of filelock make of ENOSYS
+        say(_without_locks(path))
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        say(_without_locks(path))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            lock.release()
+
+
+def _without_locks(path: Path) -> str:
+    return (
+        f"warning: the file system of {path.parent} has no locks: it goes on without. Nothing keeps a second process "
+        "from writing there at the same time, so start none"
+    )

@@ -1,0 +1,71 @@
+"""The processes of a loader, and what becomes of a run when the system ends one of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from coview.errors import CoviewError
+
+_HINTS = {
+    "SIGKILL": "that is how Linux ends a process when memory is short, and dmesg would say so: fewer loader processes "
+    "need less (--set data.workers=1, which changes no result)",
+    "SIGBUS": "that is how a process ends when shared memory is full: look at df /dev/shm, or take fewer loader "
+    "processes (--set data.workers=1, which changes no result)",
+}
+_ELSE = "a library that reads or augments the data may have crashed: --set data.workers=0 loads without processes"
+
+
+class LoaderEndedError(CoviewError):
+    """A loader process has ended before the loader did."""
+
+
+def batches_of(loader: DataLoader[Any]) -> Iterator[Any]:
+    """What a loader gives.
+
+    Raises:
+        LoaderEndedError: When the loader waits for a process that has ended.
+    """
+    before = set(multiprocessing.active_children())
+    with _signal_handler_kept():
+        batches = iter(loader)
+    processes = sorted(set(multiprocessing.active_children()) - before, key=lambda process: process.pid or 0)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except Exception as error:
+            if found := [process for process in processes if process.exitcode not in (None, 0)]:
+                raise _explained(found[0], processes) from error
+            raise
+        yield batch
+
+
+@contextmanager
+def _signal_handler_kept() -> Iterator[None]:
+    """Has the handler for the end of a child be what it was.
+
+    PyTorch sets one that raises wherever the main thread is, in the middle of an optimiser step too, after which there
+    is nothing whole to write a checkpoint of. Without it the loader finds out when it waits for the process.
+    """
+    ours = os.name == "posix" and threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGCHLD) if ours else None
+    yield
+    if before is not None:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def _explained(process: Any, processes: list[Any]) -> LoaderEndedError:
+    which = f"loader process {processes.index(process) + 1} of {len(processes)} (pid {process.pid})"
+    if process.exitcode > 0:
+        return LoaderEndedError(f"{which} ended with status {process.exitcode}", hint=f"{_ELSE}; go on with --resume")
+    name = signal.Signals(-process.exitcode).name
+    return LoaderEndedError(f"{which} was killed by {name}", hint=f"{_HINTS.get(name, _ELSE)}; go on with --resume")

@@ -1,0 +1,20 @@
+"""accelerate as coview uses it: the one place that knows of its insides."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from coview.train.device import Precision
+
+
+def make_accelerator(device: torch.device, precision: Precision) -> Accelerator:
+    """Accelerate's handle on device, precision and ranks, independent of any made earlier in this process.
+
+    accelerate keeps one state for each process, and refuses a second handle of another precision. It has no public way
+    to start anew; its own tests reset the state as it is done here.
+    """
+    AcceleratorState._reset_state(reset_partial_state=True)
+    mixed = "no" if precision == "fp32" else precision
+    return Accelerator(mixed_precision=mixed, cpu=device.type == "cpu")

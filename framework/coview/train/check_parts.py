@@ -1,0 +1,97 @@
+"""Before training: whether batches can be taken apart by samples, as the gradient cache and shuffled batch norm do."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from coview.data.batch import Batch, leaves
+from coview.data.building import build_collators, build_view_maker
+from coview.data.dataset import Dataset
+from coview.data.loader import view_loader
+from coview.errors import CoviewError
+from coview.model.encoder_hooks import collators
+from coview.model.tower import Towers
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+
+_TRIED = (3, 4)
+"""Sizes of the batches that are tried: what counts something else fits one of them by chance, and not both."""
+
+_CONSTANT = (str, bytes, int, float, bool, type(None))
+
+
+def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers, ranks: int) -> None:
+    """Refuses what takes batches apart where they cannot be.
+
+    Args:
+        recipe: The recipe.
+        registry: Where its components come from.
+        dataset: The training split, of which a few samples are read.
+        student: Whose encoders may collate themselves.
+        ranks: Processes that train.
+
+    Raises:
+        CoviewError: If the recipe has ``train.grad_cache`` or ``teacher.shuffle_groups``, and a part of a batch is not
+            one row for each view of each sample; or there are more groups than samples, or not as many for each rank.
+    """
+    if not recipe.trains:
+        return
+    groups = 1 if recipe.teacher is None else recipe.teacher.shuffle_groups
+    if groups > 1:
+        where = recipe.where("teacher", "shuffle_groups")
+        if groups > recipe.train.batch_size:
+            raise CoviewError(f"{where}: {groups:,} groups of a batch of {recipe.train.batch_size:,} samples")
+        if groups % ranks:
+            raise CoviewError(f"{where}: {groups} groups cannot be shared by {ranks} ranks")
+    asked = [recipe.where("teacher", "shuffle_groups")] * (groups > 1)
+    if recipe.train.grad_cache is not None:
+        asked.append(recipe.where("train", "grad_cache"))
+    if not asked:
+        return
+    for batch in _small_batches(recipe, registry, dataset, student):
+        for inputs, views in (
+            (batch.inputs, recipe.view_modalities[: recipe.global_views]),
+            (batch.local_inputs, recipe.view_modalities[recipe.global_views :]),
+        ):
+            for name, value in inputs.items():
+                if said := next(_not_rows(value, views.count(name), len(batch)), None):
+                    raise CoviewError(
+                        f"{asked[0]}: takes batches apart by samples, and those of {name} have {said}",
+                        hint="leave it out, or collate tensors whose first dimension counts the values",
+                    )
+
+
+def _small_batches(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers) -> Iterator[Batch]:
+    rows = itertools.count()
+    keys = [[(0, next(rows) % len(dataset)) for _ in range(size)] for size in _TRIED]
+    loader: Iterable[Batch] = view_loader(
+        dataset,
+        build_view_maker(recipe, registry),
+        collators(build_collators(recipe, registry), student),
+        keys,
+        workers=0,
+    )
+    return (batch for batch in loader if len(batch))
+
+
+def _not_rows(value: Any, views: int, samples: int) -> Iterator[str]:
+    """What in a batch is not one row for each view of each sample."""
+    rows = views * samples
+    for name, leaf in _named_leaves(value):
+        if isinstance(leaf, Tensor):
+            if leaf.ndim == 0 or len(leaf) != rows:
+                yield f"a tensor {name}of shape {tuple(leaf.shape)} for {views} views of {samples} samples"
+        elif not isinstance(leaf, _CONSTANT):
+            yield f"a {type(leaf).__name__} {name}where only tensors can be"
+
+
+def _named_leaves(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from ((f'"{key}" ', leaf) for leaf in leaves(item))
+    else:
+        yield from (("", leaf) for leaf in leaves(value))

@@ -1,0 +1,93 @@
+"""A loader process that the system ends is a message at the next batch, and never an exception in between."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import coview
+from coview.data.loader import sample_loader
+from coview.data.loader_processes import LoaderEndedError
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+class Numbers:
+    splits, modalities, classes = (), ("number",), None
+    citation = licence = version = ""
+
+    def __init__(self, end=None):
+        self.end = end
+
+    def __len__(self):
+        return 400
+
+    def __getitem__(self, index):
+        if index == 40 and self.end is not None:
+            self.end()
+        return coview.Sample({"number": np.full(3, index)}, id=index)
+
+
+class Collate:
+    def collate(self, values):
+        return torch.from_numpy(np.stack(values))
+
+
+def batches(end=None, workers=2):
+    return sample_loader(Numbers(end), "number", Collate(), batch_size=4, workers=workers)
+
+
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "hint"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "was killed by SIGKILL", "memory is short"),
+        slow(lambda: os.kill(os.getpid(), signal.SIGBUS), "was killed by SIGBUS", "/dev/shm"),
+        slow(lambda: os.kill(os.getpid(), signal.SIGSEGV), "was killed by SIGSEGV", "--set data.workers=0"),
+        slow(lambda: os._exit(3), "ended with status 3", "--set data.workers=0"),
+    ],
+    ids=["memory", "shared memory", "a crash", "an exit"],
+)
+def test_it_is_named_with_what_may_help(end, said, hint):
+    before = signal.getsignal(signal.SIGCHLD)
+    loader = batches(end)
+    found = []
+    with pytest.raises(LoaderEndedError) as raised:
+        found.extend(batch.ids.tolist() for batch in loader)
+    assert found == [list(range(first, first + 4)) for first in range(0, 4 * len(found), 4)]
+    assert said in raised.value.message
+    assert " of 2 (pid " in raised.value.message
+    assert hint in raised.value.hint
+    assert "--resume" in raised.value.hint
+    assert signal.getsignal(signal.SIGCHLD) is before
+
+
+def test_until_the_next_batch_nothing_is_raised():
+    """PyTorch's own handler raises in the middle of whatever the main thread does."""
+    others = set(multiprocessing.active_children())
+    loader = batches(workers=1)
+    next(loader)
+    (process,) = set(multiprocessing.active_children()) - others
+    os.kill(process.pid, signal.SIGKILL)
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        torch.ones(10).sum()
+    with pytest.raises(LoaderEndedError):
+        list(loader)
+
+
+def test_what_a_worker_raises_stays_what_it_is():
+    def fail():
+        raise ZeroDivisionError("of the data set")
+
+    with pytest.raises(ZeroDivisionError, match="of the data set"):
+        list(batches(fail))

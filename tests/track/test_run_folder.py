@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coview.track.run_folder import RunFolder, RunName
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("20261101-093000-abc123", ("20261101-093000", "abc123", 1)),
+        ("20261101-093000-abc123-2", ("20261101-093000", "abc123", 2)),
+        ("20261101-093000-000000-999", ("20261101-093000", "000000", 999)),
+        ("20261101-093000-abc123 (copy)", None),
+        ("20261101-093000-abc123-copy", None),
+        ("20261101-093000-abc123-0", None),
+        ("20261101-093000-ABC123", None),
+        ("20261101-093000-abc12", None),
+        ("20261101-093000-abc123\n", None),
+        ("x-copy", None),
+        ("backup-of-abc123", None),
+        (".20261101-093000-abc123", None),
+        ("", None),
+    ],
+)
+def test_names(name, parts):
+    found = RunName.parse(name)
+    assert (found and (found.stamp, found.hash, found.number)) == parts
+    if found:
+        assert str(found) == name
+
+
+@given(st.text())
+def test_no_name_is_too_strange(name):
+    found = RunName.parse(name)
+    assert found is None or str(found) == name
+
+
+def test_later_ones_are_greater_the_tenth_of_a_second_too():
+    names = [
+        "20261101-093000-abc123", "20261101-093000-abc123-2", "20261101-093000-abc123-10", "20261101-093001-000000",
+    ]  # fmt: skip
+    assert sorted([names[2], names[0], names[3], names[1]], key=RunName.parse) == names
+
+
+def test_of_which_recipe_it_is():
+    name = RunName.now("abc123" + "0" * 58, 3)
+    assert name.is_of("abc123" + "f" * 58)
+    assert not name.is_of("abc124" + "0" * 58)
+    assert RunFolder(Path("runs/small") / str(name)).name == name
+    with pytest.raises(ValueError, match="not named as a run"):
+        _ = RunFolder(Path("runs/copy")).name
