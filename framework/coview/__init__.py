@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from coview.data.atomic import replacing as replacing
     from coview.data.batch_rng import BatchRng as BatchRng
     from coview.data.cache import data_folder as data_folder
     from coview.data.class_folders import FileKind as FileKind
@@ -120,6 +121,7 @@ _HOME = {
     "no_progress_bar": "coview.plugins.hub",
     "pypi_file": "coview.data.download",
     "read_table": "coview.data.table_file",
+    "replacing": "coview.data.atomic",
     "resource_folder": "coview.data.resources",
     "run": "coview.experiment.run",
     "seeded_split": "coview.data.split",

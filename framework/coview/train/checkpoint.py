@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
+from coview.data.atomic import put_folder
 from coview.errors import CoviewError
 
 _WEIGHTS, _STATE, _MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
@@ -74,8 +75,7 @@ def save_checkpoint(
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
         _write(beside, step, loss, modules, state)
-        shutil.rmtree(final, ignore_errors=True)
-        beside.rename(final)
+        put_folder(beside, final)
         _sync(folder)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(beside, ignore_errors=True)
@@ -172,5 +172,6 @@ def _point(link: Path, target: Path) -> None:
     beside.unlink(missing_ok=True)
     beside.symlink_to(target.name)
     if link.is_dir() and not link.is_symlink():  # a copy of the run that followed its links
-        shutil.rmtree(link)
-    beside.replace(link)
+        put_folder(beside, link)
+    else:
+        beside.replace(link)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,11 +60,5 @@ def _place(file: Path | io.BytesIO, rate: int) -> Path | None:
 
 def _keep(kept: Path, samples_T: np.ndarray) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=kept.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, samples_T)
-        Path(beside).replace(kept)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    with coview.replacing(kept, durable=False) as beside, beside.open("wb") as file:
+        np.save(file, samples_T)

@@ -96,21 +96,21 @@ def _kept() -> Path:
     if path.is_file():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"), tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with FileLock(folder / ".lock"):
         if not path.is_file():
-            _make(words, Path(scratch)).replace(path)
+            with coview.replacing(path) as beside:
+                _make(words, beside)
     return path
 
 
-def _make(words: list[Word], scratch: Path) -> Path:
-    spoken, rate, engine = speak(words, scratch)
+def _make(words: list[Word], path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="coview-") as scratch:
+        spoken, rate, engine = speak(words, Path(scratch))
     sounds = [resampled(Sound.of(_trimmed(samples), rate), _KEPT_RATE).samples_T for samples in spoken]
     samples = (np.concatenate(sounds).clip(-1, 1) * 32767).round().astype(np.int16)
     ends = np.cumsum([len(sound) for sound in sounds])
     digest = hashlib.blake2b(samples.tobytes(), digest_size=6).hexdigest()
-    path = scratch / "kept.npz"
     np.savez(path, samples=samples, ends=ends, version=engine, digest=digest)
-    return path
 
 
 def _trimmed(samples: np.ndarray) -> np.ndarray:

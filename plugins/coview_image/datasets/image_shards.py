@@ -136,9 +136,8 @@ def _index_of(tar: Path) -> dict[str, np.ndarray]:
     index = _read_index(tar)
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        beside = cache.with_name(f".{os.getpid()}-{cache.name}")
-        np.savez(beside, **index)  # type: ignore[arg-type]
-        beside.replace(cache)
+        with coview.replacing(cache, durable=False) as beside:
+            np.savez(beside, **index)  # type: ignore[arg-type]
     except OSError:  # a cache that cannot be written costs time only
         pass
     return index
