@@ -252,7 +252,8 @@ class Session:
             known = dataset.classes is not None and sample.label is not None
             label = dataset.classes[sample.label] if known else ""  # type: ignore[index]
             captions.append(" ".join(filter(None, (label, f"({sample.id})"))))
-        tracker.views(modality, rows, captions, step)
+        if rows:
+            tracker.views(modality, rows, captions, step)
 
     def _unchanged(self, dataset: Dataset, maker: ViewMaker) -> dict[str, float]:
         """The share of the first samples' views that equal their originals; nothing where nothing is augmented."""

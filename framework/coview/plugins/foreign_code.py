@@ -1,7 +1,7 @@
 """Code that a model's folder asks for by name: no file of it may have any run that nobody has agreed to.
 
-transformers and sentence-transformers import classes that a folder's JSON files name. Which of them they ask about first
-has changed from release to release, so coview looks for itself.
+transformers and sentence-transformers import classes that a folder's JSON files name. Which of them they ask about
+first has changed from release to release, so coview looks for itself.
 """
 
 from __future__ import annotations

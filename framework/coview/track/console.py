@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from coview.errors import printable
 from coview.evaluate.result import Result
 from coview.track.result_rows import FEATURES, ResultRow, interval, result_rows
 
@@ -14,10 +15,16 @@ if TYPE_CHECKING:
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A rich console that prints text as it is: no markup, no guessed highlighting."""
+    """A rich console that prints text as it is: no markup, no guessed highlighting; and names that hold
+    control characters by their codes."""
     from rich.console import Console
+    from rich.text import Text
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    class PlainConsole(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
+
+    return PlainConsole(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
 def print_results(results: Sequence[Result], console: Console) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coview.errors import printable
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -113,7 +115,7 @@ class TensorBoard:
 
 
 def _one_line(name: str) -> str:
-    return " ".join(name.split()) or "(empty)"  # the projector reads a tab as a column, a line as a point
+    return printable(" ".join(name.split())) or "(empty)"  # the projector reads a tab as a column, a line as a point
 
 
 def _embeddings(folder: Path) -> Any:

@@ -32,12 +32,14 @@ def read_at(file: Path | io.BytesIO, rate: int, *, name: str = "") -> Sound:
     """
     kept = _place(file, rate)
     if kept is not None and kept.is_file():
-        with suppress(OSError, ValueError, EOFError):  # one that is damaged is made again
-            return Sound(np.load(kept).astype(np.float32), rate)
+        with suppress(OSError, ValueError, EOFError, MemoryError):  # one that is damaged is made again
+            samples = np.load(kept)
+            if isinstance(samples, np.ndarray) and samples.ndim == 1 and samples.dtype == np.float16 and samples.size:
+                return Sound(samples.astype(np.float32), rate)
     sound = decode(file, name=name)
     if sound.rate == rate:
         return sound
-    samples_T = resampled(sound, rate).samples_T.astype(np.float16)
+    samples_T = resampled(sound, rate, name or str(file)).samples_T.astype(np.float16)
     if kept is not None:
         with suppress(OSError):
             _keep(kept, samples_T)
