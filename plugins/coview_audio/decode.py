@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,7 +29,9 @@ def decode(file: Path | BinaryIO, rate: int | None = None, *, name: str = "") ->
     """
     name = name or str(file)
     try:
-        with soundfile.SoundFile(file) as opened:
+        # soundfile cannot encode a name that is no UTF-8
+        given = os.fsencode(file) if isinstance(file, Path) and os.name == "posix" else file
+        with soundfile.SoundFile(given) as opened:
             expected, own_rate = opened.frames, int(opened.samplerate)
             if expected < 2**62:  # more says that the file does not say
                 check_size(expected * opened.channels, name)

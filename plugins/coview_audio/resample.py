@@ -8,7 +8,6 @@ import soxr
 import coview
 from coview_audio.sound import Sound
 
-
 LARGEST = 2**28
 """Samples of a sound, over all its channels: a gigabyte, or four hours at 16 kHz."""
 
