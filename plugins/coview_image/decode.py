@@ -15,7 +15,7 @@ import coview
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
-"""What a file may hold, whatever its name. Not all that Pillow knows: of EPS it would have Ghostscript run the program."""
+"""What a file may hold, whatever its name. Not all that Pillow knows: EPS is a program that it has Ghostscript run."""
 
 
 def decode(file: Path | str | BinaryIO, reduced_size: int | None = None, *, name: str = "") -> np.ndarray:
@@ -25,7 +25,7 @@ def decode(file: Path | str | BinaryIO, reduced_size: int | None = None, *, name
     frame.
 
     Args:
-        file: A file that Pillow can read, by its path or opened: JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF or JPEG 2000.
+        file: By its path or opened, as JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF or JPEG 2000.
         reduced_size: For JPEG, decode at the smallest of the scales 1, 1/2, 1/4 and 1/8 that leaves both
             sides at least so long.
         name: Of the file in messages; by default its path.

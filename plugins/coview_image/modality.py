@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 import coview
-from coview_image.constants import LUMA, constant
+from coview_image.constants import LARGEST_SIDE, LUMA, constant
 from coview_image.opencv import cv2
 
 _RAW_SIDE = 32
@@ -22,8 +22,6 @@ _SHOWN_SIDE = 96
 _MARGIN = 2
 _LONGEST_STRIP = 32
 """Times its shorter side."""
-_LARGEST = 8192
-"""The largest side that pictures may be brought to, in pixels: a batch of such is beyond any memory already."""
 
 
 class ImageModality:
@@ -47,7 +45,7 @@ class ImageModality:
     def __init__(
         self,
         *,
-        size: Annotated[int, Gt(0), Le(_LARGEST)] | None = None,
+        size: Annotated[int, Gt(0), Le(LARGEST_SIDE)] | None = None,
         channels: Literal[1, 3] = 3,
         mean: tuple[Annotated[float, Ge(0)], ...] = (0.485, 0.456, 0.406),
         std: tuple[Annotated[float, Gt(0)], ...] = (0.229, 0.224, 0.225),
@@ -198,7 +196,7 @@ def _per_channel(name: str, values: tuple[float, ...], channels: int) -> tuple[f
 
 
 def _middle(picture: np.ndarray) -> np.ndarray:
-    """Of a strip the middle part, in which lies all that is kept of it: enlarged as a whole it could fill the memory."""
+    """Of a strip the middle part, in which lies all that is kept of it: enlarged whole it could fill the memory."""
     height, width = picture.shape[:2]
     longest = _LONGEST_STRIP * min(height, width)
     if max(height, width) <= longest:

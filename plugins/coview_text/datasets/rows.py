@@ -62,11 +62,8 @@ class TextRows:
         scored = any(row.score is not None for row in rows)
         self._scores = np.array([np.nan if row.score is None else row.score for row in rows]) if scored else None
         grouped = any(row.group is not None for row in rows)
-        self._groups = (
-            np.array([(row.group or "").encode("utf-8", "surrogatepass") for row in rows], dtype=np.bytes_)
-            if grouped
-            else None
-        )
+        groups = [(row.group or "").encode("utf-8", "surrogatepass") for row in rows]
+        self._groups = np.array(groups, dtype=np.bytes_) if grouped else None
         self._faults = {index: row.fault for index, row in enumerate(rows) if row.fault}
 
     @property
