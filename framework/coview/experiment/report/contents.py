@@ -7,12 +7,22 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
+from coview.experiment.report.safe_html import safe_html
 from coview.track.metrics_file import read_metrics
 from coview.track.run_folder import RunFolder
+
+_ROWS: Mapping[str, Mapping[str, type | UnionType]] = {
+    "results": {},
+    "skipped_samples": {"sample": str, "reason": str},
+    "skipped_evaluators": {"evaluator": str, "reason": str},
+    "leaks": {"data": str, "said": str, "exact": int, "near": int, "groups": int | None},
+}
+"""Parts of ``results.json`` that are lists, and what the page shows of each entry."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ def read_contents(folder: RunFolder) -> Contents:
         name=str(found.get("run") or tables.get("name") or folder.path.name),
         recipe=recipe,
         recipe_hash=str(found.get("recipe_hash") or ""),
-        environment=_read_json(folder.environment, {}),
+        environment=_read_environment(folder.environment),
         metrics=read_metrics(folder.metrics),
         results=read_results(folder),
         encoder=str(found.get("encoder") or ""),
@@ -81,8 +91,8 @@ def read_contents(folder: RunFolder) -> Contents:
         dataset=found.get("dataset") or {},
         skipped_samples=found.get("skipped_samples", []),
         skipped_evaluators=found.get("skipped_evaluators", []),
-        leaks=found.get("leaks", []),
-        views=_read_json(folder.views, []),
+        leaks=[{"near_is": "", "examples": [], **leak} for leak in found.get("leaks", [])],
+        views=_read_views(folder.views),
     )
 
 
@@ -93,6 +103,10 @@ def read_document(folder: RunFolder) -> dict[str, Any]:
         CoviewError: If it is not what coview writes.
     """
     document: dict[str, Any] = _read_json(folder.results, {})
+    if not isinstance(document.get("dataset") or {}, Mapping):
+        raise CoviewError(f'{folder.results}: "dataset" has to be an object')
+    for part, keys in _ROWS.items():
+        _check_rows(document.get(part, []), keys, f'{folder.results}: "{part}"')
     return document
 
 
@@ -124,12 +138,38 @@ def read_leaks(folder: RunFolder) -> list[dict[str, Any]]:
     return leaks
 
 
+def _read_environment(path: Path) -> dict[str, Any]:
+    environment: dict[str, Any] = _read_json(path, {})
+    for part in ("git", "libraries", "plugins"):
+        if not isinstance(environment.get(part) or {}, Mapping):
+            raise CoviewError(f'{path}: "{part}" has to be an object')
+    return environment
+
+
+def _read_views(path: Path) -> list[dict[str, Any]]:
+    """What is shown of a few samples. The file may have come with a run of somebody else's: see ``safe_html``."""
+    rows: list[dict[str, Any]] = _read_json(path, [])
+    _check_rows(rows, {"caption": str, "views": list}, str(path))
+    return [{"caption": row["caption"], "views": [safe_html(str(view)) for view in row["views"]]} for row in rows]
+
+
+def _check_rows(rows: Any, keys: Mapping[str, type | UnionType], what: str) -> None:
+    if not isinstance(rows, list):
+        raise CoviewError(f"{what} has to be a list")
+    for number, row in enumerate(rows):
+        lacks = [
+            key for key, kind in keys.items() if not isinstance(row, Mapping) or not isinstance(row.get(key), kind)
+        ]
+        if lacks:
+            raise CoviewError(f"{what}: entry {number} has no {' and no '.join(lacks)}: {str(row)[:100]}")
+
+
 def _read_json(path: Path, missing: Any) -> Any:
     if not path.exists():
         return missing
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CoviewError(f"{path}: not JSON: {error}") from error
     if type(content) is not type(missing):
         kind = "an object" if isinstance(missing, dict) else "a list"
@@ -139,7 +179,13 @@ def _read_json(path: Path, missing: Any) -> Any:
 
 def _result(row: Mapping[str, Any], path: Path) -> Result:
     try:
-        return Result.from_json(row)
+        result = Result.from_json(row)
+        texts = (result.metric, result.split, result.evaluator, result.dataset, result.features)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(result.n, int):
+            raise TypeError("a name is no text, or n is no number")
+        if not isinstance(result.protocol, Mapping):
+            raise TypeError("protocol is no object")
+        return result
     except (KeyError, TypeError, ValueError) as error:
         raise CoviewError(f"{path}: a result is not complete ({error}): {str(row)[:100]}") from error
 
