@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coview.api import load_recipe as load_recipe
     from coview.api import load_run as load_run
     from coview.api import run as run
+    from coview.data.atomic import replacing as replacing
     from coview.data.augmentation import Augmentation as Augmentation
     from coview.data.augmentation import BatchAugmentation as BatchAugmentation
     from coview.data.batch_rng import BatchRng as BatchRng
@@ -122,6 +123,7 @@ _HOME = {
     "no_progress_bar": "coview.plugins.hub",
     "pypi_file": "coview.data.download",
     "read_table": "coview.data.table_file",
+    "replacing": "coview.data.atomic",
     "resource_folder": "coview.data.resources",
     "run": "coview.api",
     "seeded_split": "coview.data.split",

@@ -5,6 +5,7 @@ Anything else that is raised is a bug of coview's or of a plugin's, and shows it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,15 @@ class SampleError(CoviewError):
 
     def __reduce__(self) -> tuple[type[SampleError], tuple[str, str]]:
         return SampleError, (self.what, self.reason)
+
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but for tab and new line, those that turn the direction of writing, bytes that are no UTF-8."""
+
+
+def printable(text: str) -> str:
+    """A text that may hold names from anywhere, for a terminal: what would command it is shown by its code."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def few(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,7 +10,7 @@ import numpy as np
 import soundfile
 
 import coview
-from coview_audio.resample import resampled
+from coview_audio.resample import check_size, resampled
 from coview_audio.sound import Sound
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
@@ -24,21 +25,25 @@ def decode(file: Path | BinaryIO, rate: int | None = None, *, name: str = "") ->
         name: Of the file in messages; by default its path.
 
     Raises:
-        SampleError: If the file is missing, truncated, empty, or no sound.
+        SampleError: If the file is missing, truncated, empty, too large, or no sound.
     """
     name = name or str(file)
     try:
-        with soundfile.SoundFile(file) as opened:
+        # soundfile cannot encode a name that is no UTF-8
+        given = os.fsencode(file) if isinstance(file, Path) and os.name == "posix" else file
+        with soundfile.SoundFile(given) as opened:
             expected, own_rate = opened.frames, int(opened.samplerate)
+            if expected < 2**62:  # more says that the file does not say
+                check_size(expected * opened.channels, name)
             samples: np.ndarray = opened.read(dtype="float32", always_2d=True)
-    except MemoryError:
+    except (MemoryError, coview.SampleError):
         raise
     except Exception as error:  # decoders of damaged bytes raise what they like
         raise coview.SampleError(name, _reason(file, error)) from error
     if 0 <= expected < 2**62 and len(samples) < expected:
         raise coview.SampleError(name, f"is truncated: {len(samples)} of {expected} samples can be read")
     sound = Sound.of(samples, own_rate, what=name)
-    return sound if rate is None else resampled(sound, rate)
+    return sound if rate is None else resampled(sound, rate, name)
 
 
 def _reason(file: Path | BinaryIO, error: Exception) -> str:

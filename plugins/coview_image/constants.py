@@ -10,6 +10,9 @@ from torch import Tensor
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601, which OpenCV, Pillow and Albumentations use as well."""
 
+LARGEST_SIDE = 8192
+"""Pixels that a recipe may have pictures brought to: a batch of larger ones is beyond any memory already."""
+
 
 @cache
 def constant(values: tuple[float, ...], device: torch.device) -> Tensor:

@@ -10,16 +10,18 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 import coview
-from coview_image.constants import LUMA, constant
+from coview_image.constants import LARGEST_SIDE, LUMA, constant
 from coview_image.opencv import cv2
 
 _RAW_SIDE = 32
 _SHOWN_SIDE = 96
 _MARGIN = 2
+_LONGEST_STRIP = 32
+"""Times its shorter side."""
 
 
 class ImageModality:
@@ -43,7 +45,7 @@ class ImageModality:
     def __init__(
         self,
         *,
-        size: Annotated[int, Gt(0)] | None = None,
+        size: Annotated[int, Gt(0), Le(LARGEST_SIDE)] | None = None,
         channels: Literal[1, 3] = 3,
         mean: tuple[Annotated[float, Ge(0)], ...] = (0.485, 0.456, 0.406),
         std: tuple[Annotated[float, Gt(0)], ...] = (0.229, 0.224, 0.225),
@@ -164,6 +166,7 @@ class ImageModality:
     def _fitted(self, picture: np.ndarray) -> np.ndarray:
         if self.size is None or picture.shape[:2] == (self.size, self.size):
             return picture
+        picture = _middle(picture)
         height, width = picture.shape[:2]
         ratio = self.size / min(height, width)
         height, width = max(self.size, round(height * ratio)), max(self.size, round(width * ratio))
@@ -190,6 +193,16 @@ def _per_channel(name: str, values: tuple[float, ...], channels: int) -> tuple[f
     if len(values) == 3 and channels == 1:
         return (sum(weight * value for weight, value in zip(LUMA, values, strict=True)),)
     raise ValueError(f"{name} has to have one number or one for each of the {channels} channels, got {len(values)}")
+
+
+def _middle(picture: np.ndarray) -> np.ndarray:
+    """Of a strip the middle part, in which lies all that is kept of it: enlarged whole it could fill the memory."""
+    height, width = picture.shape[:2]
+    longest = _LONGEST_STRIP * min(height, width)
+    if max(height, width) <= longest:
+        return picture
+    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+    return picture[top : top + longest, left : left + longest]
 
 
 def _as_channels(pictures: np.ndarray, channels: int) -> np.ndarray:

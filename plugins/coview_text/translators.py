@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 
 import coview
-from coview_text.encoders.loading import found
+from coview_text.encoders.loading import found, with_vocabulary
 
 
 class Translator(Protocol):
@@ -59,8 +59,9 @@ class ModelTranslator:
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         with found("hf", self.name) as source:
-            model: Any = AutoModelForSeq2SeqLM.from_pretrained(source, dtype=torch.float32)
-            return AutoTokenizer.from_pretrained(source), model.eval().to(device)
+            model: Any = AutoModelForSeq2SeqLM.from_pretrained(source, dtype=torch.float32, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        return with_vocabulary(tokenizer, self.name), model.eval().to(device)
 
 
 class ApertiumTranslator:

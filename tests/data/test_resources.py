@@ -100,6 +100,19 @@ def test_an_old_one_outlives_a_failed_replacement(cache, register):
     assert (resource_folder("words") / "list.txt").read_text() == "old"
 
 
+def test_what_a_killed_fetch_has_left_is_put_right_by_the_next(cache, register):
+    """As it is after a kill between the two renames, and after one while the old folder was removed."""
+    registry = register(lambda folder: (folder / "list.txt").write_text("new"))
+    for kind in ("old", "part", "gone"):
+        (cache / f".words.{kind}").mkdir(parents=True)
+        (cache / f".words.{kind}" / "list.txt").write_text(kind)
+    fetch_resource("words", registry)
+    assert (resource_folder("words") / "list.txt").read_text() == "old", "it was whole"
+    (cache / ".words.gone").mkdir()
+    fetch_resource("words", registry)
+    assert sorted(path.name for path in cache.iterdir() if path.suffix != ".lock") == ["words"]
+
+
 def test_unknown_names_and_unwritable_caches_are_messages(tmp_path, monkeypatch, register):
     registry = register(lambda folder: None)
     with pytest.raises(coview.CoviewError, match='did you mean "words"'):

@@ -155,6 +155,18 @@ def test_text_is_escaped_and_views_are_markup(tmp_path: Path) -> None:
     assert page.tags.count("q") == 1
 
 
+def test_views_of_somebody_elses_run_lead_nowhere(tmp_path: Path) -> None:
+    """A refresh is followed whatever the content security policy says."""
+    folder = full_run(tmp_path)
+    markup = "<meta http-equiv=refresh content='0;url=//evil'><a href='//evil'>text</a><img src='//evil'></div></main>"
+    folder.views.write_text(json.dumps([{"caption": "<meta http-equiv=refresh>", "views": [markup]}]))
+    page = read(folder)
+    html = folder.report.read_text(encoding="utf-8")
+    assert "evil" not in html
+    assert html.count("http-equiv") == 2, "the page's own, and the caption as text"
+    assert "text" in page.text
+
+
 def test_figures_are_well_formed_and_ids_are_unique(tmp_path: Path) -> None:
     folder = full_run(tmp_path)
     page = read(folder)
@@ -212,6 +224,18 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
         ("results", '{"results": [{"metric": "accuracy"}]}', "a result is not complete"),
         ("views", "{}", "expected a list"),
         ("environment", "[]", "expected an object"),
+        ("environment", '{"git": [1]}', '"git" has to be an object'),
+        ("environment", '{"libraries": "torch"}', '"libraries" has to be an object'),
+        ("views", "[1]", "entry 0 has no caption and no views"),
+        ("views", '[{"caption": "x", "views": {}}]', "entry 0 has no views"),
+        ("views", "[" * 100_000, "not JSON"),
+        ("results", '{"results": {}}', '"results" has to be a list'),
+        ("results", '{"dataset": [1]}', '"dataset" has to be an object'),
+        ("results", '{"skipped_samples": [{"sample": "a"}]}', "entry 0 has no reason"),
+        ("results", '{"leaks": [{"said": "a"}]}', "entry 0 has no data and no exact"),
+        ("results", json.dumps({"results": [{**one("raw", 0.1), "metric": 3}]}), "a result is not complete"),
+        ("results", json.dumps({"results": [{**one("raw", 0.1), "n": "many"}]}), "a result is not complete"),
+        ("results", json.dumps({"results": [{**one("raw", 0.1), "protocol": [1]}]}), "a result is not complete"),
     ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -261,6 +285,14 @@ def test_long_runs_stay_small(tmp_path: Path) -> None:
     folder = full_run(tmp_path, steps=50_000)
     folder.views.unlink()
     assert write_report(folder).stat().st_size < 300_000
+
+
+def test_dollars_in_a_name_are_no_formula(recwarn):
+    result = Result("accuracy", 0.5, 0.4, 0.6, 10, "test", features="pretrained")
+    name = r"x$\foo{bar}$ and $x^2$"
+    (forest,) = draw_forests([ResultRow(name, "accuracy", "folder", "test", "", "", {"pretrained": result})])
+    assert f">{name}</text>" in forest.svg
+    assert not recwarn.list
 
 
 def curve_points(svg: str) -> np.ndarray:

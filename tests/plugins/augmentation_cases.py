@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
+
+import coview
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,17 @@ class Case:
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     except_for: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tried_elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+
+@cache
+def registry() -> coview.Registry:
+    """Every installed plugin."""
+    return coview.load_plugins()
+
+
+def build(use: str, *, modality: str, **parameters: Any) -> Any:
+    """An augmentation by its name: what another interpreter can build it by."""
+    return registry().build("augmentation", use, modality=modality, **parameters)
 
 
 def pictures() -> Sequence[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from augmentation_cases import CASES
+from augmentation_cases import CASES, build
 
 import coview
 from coview.testing import check_augmentation, check_batch_augmentation
@@ -19,7 +19,7 @@ def test_its_views_are_a_function_of_the_key(component, registry):
     if getattr(factory, "batch", False):
         pytest.skip("it works on batches, on the device: below")
     check_augmentation(
-        partial(registry.build, "augmentation", use, modality=component.modality),
+        partial(build, use, modality=component.modality),
         case.values(),
         parameters=case.parameters.get(component.name),
         except_for=case.except_for.get(component.name),

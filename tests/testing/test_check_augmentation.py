@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from coview.testing import AUGMENTATION_CHECKS, ConformanceError, check_augmentation
+from coview.testing.other_interpreter import Failed, call_elsewhere
 
 VALUES = [np.arange(12, dtype=np.float32) * (row + 1) for row in range(6)]
 
@@ -78,6 +80,24 @@ class Still(Right):
         return value * 2
 
 
+class HashOfAText(Right):
+    """What it does differs from process to process, and in none by itself."""
+
+    def __call__(self, value, rng):
+        return super().__call__(value, rng) + hash("brightness") % 1000
+
+
+class OrderOfASet(Right):
+    """Likewise, by what its constructor makes of a set; and a copy of it keeps that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = list({"wave", "ship", "sail", "storm", "fish", "harbour", "tide", "pan", "bread", "oven", "salt"})
+
+    def __call__(self, value, rng):
+        return super().__call__(value, rng) + len(self.words[0]) * 100 + self.words.index("wave")
+
+
 class CannotBePickled(Right):
     def __init__(self) -> None:
         super().__init__()
@@ -103,6 +123,12 @@ def test_what_is_right_passes():
         (GlobalNumPy, "uses_no_other_randomness", "the view depends on a global generator's seed"),
         (GlobalTorch, "uses_no_other_randomness", "the global generator of PyTorch"),
         (SeedsTheGlobalOne, "uses_no_other_randomness", "draws from, or seeds, the global generator of NumPy"),
+        (
+            HashOfAText,
+            "is_the_same_in_another_interpreter",
+            "another PYTHONHASHSEED, value 0 of 6 comes out differently",
+        ),
+        (OrderOfASet, "is_the_same_in_another_interpreter", "a run that is resumed would see other views"),
         (InPlace, "leaves_its_value_alone", "it writes into value 0"),
         (Still, "draws_anew_for_each_key", "24 values of epoch give one and the same view"),
     ],
@@ -112,6 +138,33 @@ def test_what_is_wrong_is_found_and_said(wrong, check, says):
         check_augmentation(wrong, VALUES, only=[check])
     assert says in str(caught.value)
     assert str(caught.value).startswith(f"{wrong.__name__} does not keep")
+
+
+@pytest.mark.parametrize("wrong", [HashOfAText, OrderOfASet])
+def test_nothing_but_another_interpreter_finds_a_hash(wrong):
+    check_augmentation(wrong, VALUES, except_for={"is_the_same_in_another_interpreter": "it is here to fail"})
+
+
+def test_what_no_factory_can_be_pickled_of_travels_itself():
+    made = Right()
+    check_augmentation(lambda: made, VALUES, only=["is_the_same_in_another_interpreter"])
+    wrong = HashOfAText()
+    with pytest.raises(ConformanceError, match="PYTHONHASHSEED"):
+        check_augmentation(lambda: wrong, VALUES, only=["is_the_same_in_another_interpreter"])
+
+
+def test_what_another_interpreter_says_of_itself(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OF_A_TEST", "1")
+    assert call_elsewhere(os.getcwd) == str(tmp_path)
+    assert call_elsewhere(os.getenv, "OF_A_TEST") == "1"
+    first = call_elsewhere(os.getpid)
+    assert first == call_elsewhere(os.getpid) != os.getpid()
+    assert call_elsewhere(hash, "a text") != hash("a text")
+    assert call_elsewhere(print, "no answer") is None
+    assert call_elsewhere(int, "x").reason.startswith("ValueError: invalid literal")
+    assert call_elsewhere(os._exit, 1) == Failed("the interpreter ended", "")
+    assert call_elsewhere(os.getpid) not in (first, os.getpid())
 
 
 def test_one_value_is_too_few():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coview.cli.output import print_columns
+from coview.cli.output import print_columns, say
 from coview.cli.recipe import set_option
 from coview.errors import CoviewError
 
@@ -82,7 +82,7 @@ def compare(
         _report(comparison, find_cells(comparison, out, registry), out / comparison.name)
         return
     made = _launcher(launcher, processes, settings, out)
-    _report(comparison, run_missing(comparison, out, registry, made, say=click.echo), out / comparison.name)
+    _report(comparison, run_missing(comparison, out, registry, made, say=say), out / comparison.name)
 
 
 def _compare_runs(
@@ -101,7 +101,7 @@ def _report(comparison: Comparison, cells: list[FoundCell], folder: Path) -> Non
         raise CoviewError(f"no cell has a finished run; {len(cells)} failed or are missing")
     written = write_comparison_report(comparison, cells, folder)
     click.echo()
-    click.echo(written.text)
+    say(written.text)
     click.echo(f"\nreport      {written.report}\ntables      {written.markdown}\ncells       {written.csv}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coview.cli.output import print_columns, print_json
+from coview.cli.output import print_columns, print_json, say
 from coview.cli.recipe import set_option
 
 if TYPE_CHECKING:
@@ -117,13 +117,13 @@ def show(disabled: tuple[str, ...], name: str, sets: tuple[str, ...], as_json: b
     if as_json:
         print_json(page)
         return
-    click.echo(f"{page['name']}: {', '.join(page['modalities'])}, {page['licence']}, version {page['version']}")
+    say(f"{page['name']}: {', '.join(page['modalities'])}, {page['licence']}, version {page['version']}")
     for split in page["splits"]:
-        click.echo(f"  {split['split']:<11}{split['samples']:>9,} samples  {split['first']}")
+        say(f"  {split['split']:<11}{split['samples']:>9,} samples  {split['first']}")
     if page["classes"]:
         shown = ", ".join(page["classes"][:12]) + (", …" if len(page["classes"]) > 12 else "")
-        click.echo(f"  {len(page['classes'])} classes: {shown}")
-    click.echo(f"  {page['citation']}")
+        say(f"  {len(page['classes'])} classes: {shown}")
+    say(f"  {page['citation']}")
 
 
 def _page(name: str, parameters: dict[str, Any], registry: Registry) -> dict[str, Any]:

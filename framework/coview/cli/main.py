@@ -26,7 +26,7 @@ from coview.cli.plugins import plugins
 from coview.cli.recipe import recipe
 from coview.cli.run import embed, evaluate, export, run
 from coview.data.disk_error import disk_error, is_refusal
-from coview.errors import CoviewError, Interrupted
+from coview.errors import CoviewError, Interrupted, printable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _as_a_line(message: object, category: object, filename: str, lineno: int, line: str | None = None) -> str:
-    return f"warning: {message}\n"
+    return printable(f"warning: {message}") + "\n"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -101,5 +101,5 @@ def _run(arguments: list[str], debug: bool) -> int:
 def _fail(message: str, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(f"error: {message}", err=True)
+    click.echo(printable(f"error: {message}"), err=True)
     return 2

@@ -158,5 +158,5 @@ def write_cells(table: Table, folder: Path) -> tuple[Path, Path]:
 
 
 def relative_to(path: Path, folder: Path) -> str:
-    """The path as a link in a page of the folder."""
+    """The path as seen from the folder."""
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

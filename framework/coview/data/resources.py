@@ -6,11 +6,11 @@ becomes the resource's when all of it has succeeded, so a resource is there as a
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from filelock import FileLock
 
+from coview.data.atomic import is_unsettled, replacing_folder, settle_folder
 from coview.data.cache import data_folder
 from coview.errors import CoviewError
 from coview.plugins.component import Component
@@ -54,26 +54,21 @@ def fetch_resource(name: str, registry: Registry, *, again: bool = False) -> Pat
         CoviewError: If there is none of that name, it cannot be fetched, or the cache cannot be written.
     """
     resource = registry.resolve("resource", name).component
-    if not again and (found := found_resource(resource)) is not None:
+    folder = data_folder(resource.name)
+    # what lies beside it may be another process's at work: under the lock it is nobody's
+    if not again and not is_unsettled(folder) and (found := found_resource(resource)) is not None:
         return found
     fetch = resource.load()
-    folder = data_folder(resource.name)
-    beside = folder.with_name(f".{folder.name}.part")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if folder.is_dir() and not again:
-                return folder
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir()
-            try:
+            settle_folder(folder)
+            if not again and (found := found_resource(resource)) is not None:
+                return found
+            with replacing_folder(folder) as beside:
                 fetch(beside)
                 if not any(beside.iterdir()):
                     raise CoviewError(f"{name}: nothing was fetched", hint="this is for the plugin's author")
-                shutil.rmtree(folder, ignore_errors=True)
-                beside.rename(folder)
-            finally:
-                shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise CoviewError(f"{name} cannot be fetched into {folder}: {error.strerror or error}") from error
     return folder

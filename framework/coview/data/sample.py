@@ -33,6 +33,7 @@ class Sample:
 
 def id_as_int64(sample_id: int | str) -> int:
     """The id as a non-negative int64: an integer as it is, a string by a hash that is the same everywhere."""
-    if isinstance(sample_id, str):
-        return int.from_bytes(hashlib.blake2b(sample_id.encode(), digest_size=8).digest(), "little") >> 1
+    if isinstance(sample_id, str):  # which may be a file's name, and that no UTF-8
+        name = sample_id.encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little") >> 1
     return int(sample_id)

@@ -119,6 +119,10 @@ class Result:
         later["kind"] = row["kind"] if "kind" in row else row["features"]
         known = {item.name: row[item.name] for item in fields(cls) if item.name not in {"per_item", *later}}
         known |= later  # which runs of earlier versions do not have, or call otherwise
+        if not all(isinstance(known[name], str) for name in ("metric", "split", "evaluator", "dataset")):
+            raise TypeError("a name is no text")
+        if known["kind"] not in FEATURE_KINDS:
+            raise ValueError(f"kind {known['kind']!r}")
         known["value"] = float(known["value"])
         for end in ("ci_low", "ci_high"):
             known[end] = math.nan if known[end] is None else float(known[end])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from coview.data.atomic import replacing_folder
 from coview.data.building import build_modalities
 from coview.errors import CoviewError
 from coview.experiment.run import Run
@@ -37,16 +37,10 @@ def export(run: Run, *, to: str, out: Path | str | None = None) -> tuple[Path, s
     folder = Path(out) if out is not None else run.path / "export" / to
     if out is not None and folder.exists() and any(folder.iterdir()):
         raise CoviewError(f"{folder} is not empty", hint="choose another folder with --out")
-    beside = folder.with_name(f".{folder.name}.tmp")
     try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        codes = [getattr(part, method)(beside) for part in (modality, encoder) if isinstance(part, contract)]
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
+        with replacing_folder(folder) as beside:
+            codes = [getattr(part, method)(beside) for part in (modality, encoder) if isinstance(part, contract)]
     except OSError as error:
-        shutil.rmtree(beside, ignore_errors=True)
         raise CoviewError(f"{folder} cannot be written: {error.strerror or error}") from error
     return folder, "\n".join(codes).replace(str(beside), str(folder))
 

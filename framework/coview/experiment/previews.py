@@ -37,4 +37,5 @@ def show_views(
         rows.append([sample[name], *(view for of, view in views if of == name)])
         label = "" if dataset.classes is None or sample.label is None else dataset.classes[sample.label]
         captions.append(" ".join(filter(None, (label, f"({sample.id})"))))
-    tracker.views(modality, rows, captions, step)
+    if rows:
+        tracker.views(modality, rows, captions, step)

@@ -17,6 +17,7 @@ from coview.model.queue import Queue, build_queue
 from coview.model.teacher import Teacher
 from coview.model.tower import Projected, Tower, Towers, build_towers
 from coview.model.views import Views
+from coview.model.within_memory import WithinMemory, bytes_of, check_memory
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
@@ -101,12 +102,19 @@ def build_topology(recipe: Recipe, registry: Registry, fit_to: Dataset | None = 
             bring what they had found.
 
     Raises:
-        CoviewError: If a part cannot be built, or parts do not fit each other.
+        CoviewError: If a part cannot be built, parts do not fit each other, or the whole does not fit into memory.
     """
+    with WithinMemory():
+        return _build(recipe, registry, fit_to)
+
+
+def _build(recipe: Recipe, registry: Registry, fit_to: Dataset | None) -> Topology:
     student = build_towers(recipe, registry)
     if fit_to is not None:  # before the teacher is copied
         fit_encoders(student, fit_to)
     averages = recipe.teacher is not None and not recipe.teacher.stop_gradient
+    if averages:
+        check_memory(bytes_of(student), "the teacher")
     return Topology(
         student,
         build_loss(recipe, registry, student.width),

@@ -27,6 +27,7 @@ _VARIABLES = {
 
 _STYLE = {
     "svg.hashsalt": "coview",  # otherwise random ids
+    "text.parse_math": False,  # a name with two dollars is a name
     "svg.fonttype": "none",  # text stays text: small, selectable, in the page's font
     "font.size": 8.5,
     "text.color": MUTED,

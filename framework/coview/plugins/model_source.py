@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coview.errors import CoviewError
+from coview.plugins.foreign_code import foreign_code, read_json
 from coview.plugins.hub import hub_or_cache, no_progress_bar
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_OWN_CODE = "it comes with its own Python code: set trust_remote_code = true if you trust its source"
 
 
 def folder_or_hub_id(family: str, name: str, expected: str) -> str:
@@ -61,7 +63,9 @@ class ModelSource:
         as_folder = f'use = "{self.family}:/path/to/folder"'
         try:
             yield self.name
-        except (OSError, ValueError) as error:
+        except Exception as error:
+            if not _is_about_the_model(error):
+                raise
             if self.unreachable and isinstance(error, OSError):  # a ValueError is about what was found
                 raise CoviewError(
                     f'"{self.family}:{self.name}" is neither a folder here nor in the cache, and {self.unreachable}',
@@ -69,8 +73,9 @@ class ModelSource:
                 ) from error
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if "trust_remote_code" in str(error):
-                hint = "it comes with its own Python code: set trust_remote_code = true if you trust its source"
+                hint = _OWN_CODE
             elif Path(self.name).is_dir():
+                reason = _damage(Path(self.name)) or reason
                 hint = f"the folder has to hold {self.contents}"
             else:
                 hint = f"check the name, or give the path of a local folder, {as_folder}"
@@ -78,17 +83,54 @@ class ModelSource:
 
 
 @contextmanager
-def model_source(family: str, name: str, *, contents: str) -> Iterator[ModelSource]:
+def model_source(family: str, name: str, *, contents: str, trust_remote_code: bool = False) -> Iterator[ModelSource]:
     """Within it, a folder is loaded without bars, and the hub is asked once whether it can be reached.
 
     Args:
         family: Of components, as recipes write it before the colon: "hf".
         name: A local folder or a hub id, as ``folder_or_hub_id`` gives it.
         contents: What a folder has to hold, such as "what save_pretrained writes: config.json and model.safetensors".
+        trust_remote_code: Whether a folder may name code that is no library's own.
+
+    Raises:
+        CoviewError: If it names some and may not.
     """
     if Path(name).is_dir():
+        source = ModelSource(family, name, contents, "")
+        if not trust_remote_code:
+            with source.loading():
+                named = foreign_code(Path(name))
+            if named is not None:
+                raise CoviewError(f'"{family}:{name}" cannot be loaded: {named}', hint=_OWN_CODE)
         with no_progress_bar():
-            yield ModelSource(family, name, contents, "")
+            yield source
     else:
         with hub_or_cache() as unreachable:
             yield ModelSource(family, name, contents, unreachable)
+
+
+def _is_about_the_model(error: Exception) -> bool:
+    """Whether it is what the libraries raise for a model that is not there, is damaged, or is another than it says."""
+    from huggingface_hub.errors import StrictDataclassError  # neither is needed to find plugins
+    from safetensors import SafetensorError
+
+    # a TypeError: a class of sentence-transformers whose configuration lacks an argument
+    return isinstance(error, OSError | ValueError | RuntimeError | TypeError | SafetensorError | StrictDataclassError)
+
+
+def _damage(folder: Path) -> str | None:
+    """The first file of a folder that is no whole JSON or safetensors, and why."""
+    from safetensors import SafetensorError, safe_open  # not needed to find plugins
+
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            read_json(path)
+        except (OSError, ValueError) as error:
+            return str(error)
+    for path in sorted(folder.rglob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (OSError, SafetensorError) as error:
+            return f"{path.name} is damaged: {error}"
+    return None

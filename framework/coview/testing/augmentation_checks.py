@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from coview.data.loader import view_loader
@@ -16,6 +16,7 @@ from coview.data.sample import Sample
 from coview.data.views import ViewMaker
 from coview.testing.conformance import Problems
 from coview.testing.global_generators import outcomes_by_global_seed
+from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
 
 DRAWS = 24
 """Keys among which a random augmentation has to draw more than one thing."""
@@ -107,6 +108,32 @@ def is_the_same_in_loader_processes(tested: AugmentationUnderTest) -> Problems:
         yield "the views with 2 loader processes differ from those with none"
 
 
+def is_the_same_in_another_interpreter(tested: AugmentationUnderTest) -> Problems:
+    """In an interpreter of another PYTHONHASHSEED the views are the same: a resumed run is in another one.
+
+    It is built there by its factory where that can be pickled, and else travels itself. What is defined in
+    ``__main__``, or cannot be pickled at all, is not there, and is passed over.
+    """
+    augmentation = tested.fresh()
+    if type(augmentation).__module__ == "__main__":
+        return
+    built_there = is_pickled([tested])
+    if not built_there and not is_pickled([augmentation, *tested.values]):
+        return
+    travels = tested if built_there else replace(tested, factory=_Itself(augmentation), parameters={})
+    expected, found = tested.outcomes(augmentation), call_elsewhere(_outcomes, travels)
+    if isinstance(found, Failed):
+        yield f"in another interpreter it fails ({found.reason}), as it would in a loader process started by spawn"
+        return
+    changed = [row for row, pair in enumerate(zip(expected, found, strict=True)) if not same(*pair)]
+    if changed:
+        yield (
+            f"in an interpreter of another PYTHONHASHSEED, value {changed[0]} of {len(expected)} comes out differently "
+            "at the same key, so that a run that is resumed would see other views: look for the order of a set, or "
+            "hash() of a text"
+        )
+
+
 AUGMENTATION_CHECKS: Mapping[str, Callable[[AugmentationUnderTest], Problems]] = {
     check.__name__: check
     for check in (
@@ -115,9 +142,24 @@ AUGMENTATION_CHECKS: Mapping[str, Callable[[AugmentationUnderTest], Problems]] =
         uses_no_other_randomness,
         leaves_its_value_alone,
         is_the_same_in_loader_processes,
+        is_the_same_in_another_interpreter,
     )
 }
 """Name to check."""
+
+
+@dataclass(frozen=True)
+class _Itself:
+    """A factory of the one that there is."""
+
+    augmentation: Any
+
+    def __call__(self) -> Any:
+        return self.augmentation
+
+
+def _outcomes(tested: AugmentationUnderTest) -> list[Any]:
+    return tested.outcomes(tested.fresh())
 
 
 class _Values:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from coview.errors import printable
 from coview.evaluate.result import FEATURE_KINDS, Result
 from coview.track.result_rows import ResultRow, interval, result_rows
 
@@ -17,14 +18,19 @@ if TYPE_CHECKING:
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A rich console that prints text as it is: no markup, no guessed highlighting.
+    """A rich console that prints text as it is: no markup, no guessed highlighting; control characters by their codes.
 
     What goes to standard error only tells about the work: where it cannot be written, such as to a pipe whose reader
     is gone, a terminal that was closed or a log on a full disk, the work goes on.
     """
     from rich.console import Console  # rich costs start-up time
+    from rich.text import Text  # the same
 
-    class Telling(Console):
+    class Plain(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
+
+    class Telling(Plain):
         def __exit__(self, *details: Any) -> None:
             try:
                 super().__exit__(*details)
@@ -36,7 +42,7 @@ def make_console(*, stderr: bool = False) -> Console:
             with suppress(OSError, ValueError):  # what is left in the stream would be written at exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
-    return (Telling if stderr else Console)(stderr=stderr, markup=False, highlight=False, emoji=False)
+    return (Telling if stderr else Plain)(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
 def print_results(results: Sequence[Result], console: Console) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from coview.data.atomic import write_atomically
@@ -57,6 +58,15 @@ class RunResults:
             rows = value if isinstance(value, list) else []
             if not isinstance(value, _TYPES[name]) or not all(isinstance(row, dict) for row in rows):
                 raise CoviewError(f"{path}: {name} is not what coview writes: {str(value)[:60]}", hint=_AGAIN)
+        for name, keys in _SHOWN.items():
+            for row in known.get(name, ()):
+                lacks = [key for key, kind in keys.items() if not isinstance(row.get(key), kind)]
+                if lacks:
+                    raise CoviewError(
+                        f"{path}: {name}: a row has no {' and no '.join(lacks)}: {str(row)[:100]}", hint=_AGAIN
+                    )
+        if "leaks" in known:
+            known["leaks"] = [{"near_is": "", "examples": [], **leak} for leak in known["leaks"]]
         if "results" in known:
             known["results"] = tuple(_result(row, path) for row in known["results"])
         return cls(**known)
@@ -86,6 +96,13 @@ class RunResults:
 
 
 _AGAIN = "coview evaluate RUN measures again and writes it anew, once the file is out of the way"
+
+_SHOWN: Mapping[str, Mapping[str, type | UnionType]] = {
+    "skipped_samples": {"sample": str, "reason": str},
+    "skipped_evaluators": {"evaluator": str, "reason": str},
+    "leaks": {"data": str, "said": str, "exact": int | None, "near": int, "groups": int | None},
+}
+"""What a page shows of the rows that are no results."""
 
 _TYPES: Mapping[str, type] = {
     item.name: {"str": str, "Mapping[str, Any]": dict}.get(str(item.type), list) for item in fields(RunResults)

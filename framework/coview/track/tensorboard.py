@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coview.errors import printable
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class _FailuresAreRaised:
 
 
 def _one_line(name: str) -> str:
-    return " ".join(name.split()) or "(empty)"  # the projector reads a tab as a column, a line as a point
+    return printable(" ".join(name.split())) or "(empty)"  # the projector reads a tab as a column, a line as a point
 
 
 def _embeddings(folder: Path) -> Any:

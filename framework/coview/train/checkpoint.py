@@ -214,7 +214,7 @@ def _point(link: Path, target: Path) -> None:
     beside.unlink(missing_ok=True)
     beside.symlink_to(target.name)
     if link.is_dir() and not link.is_symlink():  # a copy of the run that followed its links
-        shutil.rmtree(link)
+        _remove(link)
     beside.replace(link)
 
 

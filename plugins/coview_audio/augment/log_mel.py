@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 import coview
 from coview_audio.augment.mel_batch import MelBatch
@@ -23,7 +23,12 @@ class LogMelStep:
 
     batch: ClassVar[bool] = True
 
-    def __init__(self, *, mel_bins: Annotated[int, Ge(8)] = 64, sample_rate: Annotated[int, Ge(1000)] = 16000) -> None:
+    def __init__(
+        self,
+        *,
+        mel_bins: Annotated[int, Ge(8), Le(1024)] = 64,
+        sample_rate: Annotated[int, Ge(1000), Le(192000)] = 16000,
+    ) -> None:
         self._settings = LogMelSettings(sample_rate=sample_rate, mel_bins=mel_bins)
         self._front_end: LogMel | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Gt, Le
 
 import coview
 from coview_audio.sound import Sound
@@ -19,7 +19,7 @@ class RandomExcerpt:
         pad: Whether a shorter sound is filled up with silence; else it stays as it is.
     """
 
-    def __init__(self, *, seconds: Annotated[float, Gt(0)] = 0.96, pad: bool = True) -> None:
+    def __init__(self, *, seconds: Annotated[float, Gt(0), Le(3600)] = 0.96, pad: bool = True) -> None:
         self.seconds = seconds
         self.pad = pad
 

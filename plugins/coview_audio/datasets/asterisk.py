@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 import coview
 from coview_audio.datasets.recordings import Recording, Recordings
@@ -41,7 +41,7 @@ class Asterisk(Recordings):
         *,
         split: str = "train",
         label: Literal["speaker", "prompt"] = "speaker",
-        sample_rate: Annotated[int, Ge(1000)] = 16000,
+        sample_rate: Annotated[int, Ge(1000), Le(192000)] = 16000,
         smallest_class: Annotated[int, Ge(2)] = 5,
         root: Path | None = None,
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 import coview
 from coview_audio.datasets.resample_cache import read_at
@@ -55,7 +55,7 @@ class AudioFolder:
         *,
         split: str = "train",
         root: Path,
-        sample_rate: Annotated[int, Ge(1000)] = 16000,
+        sample_rate: Annotated[int, Ge(1000), Le(192000)] = 16000,
         labels: Path | None = None,
         path_column: str = "path",
         label_column: str = "label",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 import coview
 from coview_audio.datasets.resample_cache import read_at
@@ -45,7 +45,7 @@ class HubSounds(coview.HubDataset):
         config: str | None = None,
         revision: str | None = None,
         folder: str | None = None,
-        sample_rate: Annotated[int, Ge(1000)] = 16000,
+        sample_rate: Annotated[int, Ge(1000), Le(192000)] = 16000,
         audio: str | None = None,
         label: str | None = None,
         group: str | None = None,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,12 +32,14 @@ def read_at(file: Path | io.BytesIO, rate: int, *, name: str = "") -> Sound:
     """
     kept = _place(file, rate)
     if kept is not None and kept.is_file():
-        with suppress(OSError, ValueError, EOFError):  # one that is damaged is made again
-            return Sound(np.load(kept).astype(np.float32), rate)
+        with suppress(OSError, ValueError, EOFError, MemoryError):  # one that is damaged is made again
+            samples = np.load(kept)
+            if isinstance(samples, np.ndarray) and samples.ndim == 1 and samples.dtype == np.float16 and samples.size:
+                return Sound(samples.astype(np.float32), rate)
     sound = decode(file, name=name)
     if sound.rate == rate:
         return sound
-    samples_T = resampled(sound, rate).samples_T.astype(np.float16)
+    samples_T = resampled(sound, rate, name or str(file)).samples_T.astype(np.float16)
     if kept is not None:
         with suppress(OSError):
             _keep(kept, samples_T)
@@ -62,11 +62,5 @@ def _place(file: Path | io.BytesIO, rate: int) -> Path | None:
 
 def _keep(kept: Path, samples_T: np.ndarray) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=kept.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, samples_T)
-        Path(beside).replace(kept)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    with coview.replacing(kept, durable=False) as beside, beside.open("wb") as file:
+        np.save(file, samples_T)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import zipfile
+import zlib
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -27,6 +29,7 @@ _TRAIN_VOICES = (
 )  # fmt: skip
 _TEST_VOICES = ("m3", "m5", "f2", "f5", "Alicia", "Denis", "benjamin", "shelby")
 _KEPT_RATE = 16000
+_PARTS = ("samples", "ends", "version", "digest")
 
 
 class SpokenDigits:
@@ -54,9 +57,8 @@ class SpokenDigits:
         kept = _kept()
         voices = _TRAIN_VOICES if split == "train" else _TEST_VOICES
         self._sample_rate = sample_rate
-        with np.load(kept) as spoken:
-            self._samples, self._ends = spoken["samples"], spoken["ends"]
-            self.version = f"eSpeak NG {spoken['version']}, {spoken['digest']}"
+        self._samples, self._ends = kept["samples"], kept["ends"]
+        self.version = f"eSpeak NG {kept['version']}, {kept['digest']}"
         self._words = _words()
         self._rows = [row for row, word in enumerate(self._words) if _variant(word) in voices]
         self.labels = np.array([_DIGITS.index(self._words[row].text) for row in self._rows])
@@ -87,30 +89,45 @@ def _words() -> list[Word]:
     return [Word(digit, f"{accent}+{voice}", speed, pitch) for voice, accent, digit, (speed, pitch) in every]
 
 
-def _kept() -> Path:
-    """The file with all recordings; made where it is not there, by one process while others wait."""
+def _kept() -> dict[str, np.ndarray]:
+    """All recordings from their file; made where it is not there, by one process while others wait."""
     words = _words()
     of = hashlib.blake2b(repr((words, _KEPT_RATE, version("espeakng-loader"))).encode(), digest_size=6).hexdigest()
     folder = coview.data_folder("spoken_digits")
     path = folder / f"{of}.npz"
-    if path.is_file():
-        return path
+    if (kept := _read(path)) is not None:
+        return kept
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"), tempfile.TemporaryDirectory(dir=folder) as scratch:
-        if not path.is_file():
-            _make(words, Path(scratch)).replace(path)
-    return path
+    with FileLock(folder / ".lock"):
+        if (kept := _read(path)) is None:
+            with coview.replacing(path) as beside:
+                _make(words, beside)
+            kept = _read(path)
+    assert kept is not None, "it has just been made"
+    return kept
 
 
-def _make(words: list[Word], scratch: Path) -> Path:
-    spoken, rate, engine = speak(words, scratch)
+def _read(path: Path) -> dict[str, np.ndarray] | None:
+    """What the file holds; None if it is not there, or damaged."""
+    try:
+        with np.load(path) as spoken:
+            kept = {part: spoken[part] for part in _PARTS}
+    except (OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error):
+        return None
+    return kept if str(kept["digest"]) == _digest(kept["samples"]) else None
+
+
+def _digest(samples: np.ndarray) -> str:
+    return hashlib.blake2b(samples.tobytes(), digest_size=6).hexdigest()
+
+
+def _make(words: list[Word], path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="coview-") as scratch:
+        spoken, rate, engine = speak(words, Path(scratch))
     sounds = [resampled(Sound.of(_trimmed(samples), rate), _KEPT_RATE).samples_T for samples in spoken]
     samples = (np.concatenate(sounds).clip(-1, 1) * 32767).round().astype(np.int16)
     ends = np.cumsum([len(sound) for sound in sounds])
-    digest = hashlib.blake2b(samples.tobytes(), digest_size=6).hexdigest()
-    path = scratch / "kept.npz"
-    np.savez(path, samples=samples, ends=ends, version=engine, digest=digest)
-    return path
+    np.savez(path, samples=samples, ends=ends, version=engine, digest=_digest(samples))
 
 
 def _trimmed(samples: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Lt, MultipleOf
+from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from torch import Tensor
 
 import coview
@@ -34,7 +34,7 @@ class AudioCNN(AudioCNNNetwork):
         *,
         width: Annotated[int, Ge(1)] = 2048,
         channels: Annotated[int, Ge(1)] = 64,
-        mel_bins: Annotated[int, Ge(8), MultipleOf(8)] = 64,
+        mel_bins: Annotated[int, Ge(8), Le(1024), MultipleOf(8)] = 64,
         sample_rate: Annotated[int, Ge(1000)] = 16000,
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.3,
         mean: float = MEAN,

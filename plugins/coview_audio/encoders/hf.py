@@ -43,7 +43,7 @@ class HuggingFaceAudioEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pooling = pooling
-        with coview.model_source("hf", name, contents=_CONTENTS) as source:
+        with coview.model_source("hf", name, contents=_CONTENTS, trust_remote_code=trust_remote_code) as source:
             self.model, self._frontend = _load(source, pretrained, trust_remote_code)
         if pooling == "cls" and not self._frontend.has_class_token:
             raise ValueError(f'{name}: pooling = "cls": the model has no class token; "mean" may do')

@@ -157,7 +157,8 @@ class ASTFrontend(_Extracting):
 def _extractor(name: str, otherwise: Any) -> Any:
     """The folder's or the hub's own preparation, or the usual one where it has none."""
     try:
-        return AutoFeatureExtractor.from_pretrained(name)  # type: ignore[no-untyped-call]
+        # unless told, it would ask in the terminal whether to run code
+        return AutoFeatureExtractor.from_pretrained(name, trust_remote_code=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError):
         return otherwise
 

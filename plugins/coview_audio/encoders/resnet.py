@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 import coview
@@ -36,7 +36,7 @@ class AudioResNet(AudioResNetNetwork):
         *,
         stem: Literal["imagenet", "small"] = "imagenet",
         channels: Annotated[int, Ge(1)] = 64,
-        mel_bins: Annotated[int, Ge(8)] = 64,
+        mel_bins: Annotated[int, Ge(8), Le(1024)] = 64,
         sample_rate: Annotated[int, Ge(1000)] = 16000,
         mean: float = MEAN,
         std: Annotated[float, Gt(0)] = STD,

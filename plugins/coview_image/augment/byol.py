@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from coview_image.augment.pipeline import Pipeline, crop_and_distort
+from coview_image.constants import LARGEST_SIDE
 
 _BLUR = {"first": 1.0, "second": 0.1}
 _SOLARIZE = {"first": 0.0, "second": 0.2}
@@ -28,7 +29,7 @@ class BYOL(Pipeline):
         self,
         *,
         view: Literal["first", "second"],
-        size: Annotated[int, Gt(0)],
+        size: Annotated[int, Gt(0), Le(LARGEST_SIDE)],
         scale: tuple[Annotated[float, Gt(0), Le(1)], Annotated[float, Gt(0), Le(1)]] = (0.08, 1.0),
         strength: Annotated[float, Ge(0)] = 1.0,
     ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from coview_image.augment.pipeline import Pipeline, crop_and_distort
+from coview_image.constants import LARGEST_SIDE
 
 _BLUR = {"first": 1.0, "second": 0.1, "local": 0.5}
 _SOLARIZE = {"first": 0.0, "second": 0.2, "local": 0.0}
@@ -31,7 +32,7 @@ class DINO(Pipeline):
         self,
         *,
         view: Literal["first", "second", "local"],
-        size: Annotated[int, Gt(0)] | None = None,
+        size: Annotated[int, Gt(0), Le(LARGEST_SIDE)] | None = None,
         scale: tuple[Annotated[float, Gt(0), Le(1)], Annotated[float, Gt(0), Le(1)]] | None = None,
         strength: Annotated[float, Ge(0)] = 1.0,
     ) -> None:

@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le
 
 from coview_image.augment.batched.gaussian_blur import GaussianBlurOfBatch
 from coview_image.augment.step import AlbumentationsStep
+from coview_image.constants import LARGEST_SIDE
 
 
 class GaussianBlur(AlbumentationsStep):
@@ -25,7 +26,7 @@ class GaussianBlur(AlbumentationsStep):
         self,
         *,
         sigma: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (0.1, 2.0),
-        kernel_size: Annotated[int, Ge(3)] | None = None,
+        kernel_size: Annotated[int, Ge(3), Le(LARGEST_SIDE)] | None = None,
         p: Annotated[float, Ge(0), Le(1)] = 0.5,
     ) -> None:
         if sigma[0] > sigma[1]:

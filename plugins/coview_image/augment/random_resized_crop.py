@@ -9,6 +9,7 @@ from annotated_types import Gt, Le
 
 from coview_image.augment.batched.random_resized_crop import RandomResizedCropOfBatch
 from coview_image.augment.step import AlbumentationsStep
+from coview_image.constants import LARGEST_SIDE
 from coview_image.opencv import cv2
 
 _INTERPOLATION = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
@@ -30,7 +31,7 @@ class RandomResizedCrop(AlbumentationsStep):
     def __init__(
         self,
         *,
-        size: Annotated[int, Gt(0)],
+        size: Annotated[int, Gt(0), Le(LARGEST_SIDE)],
         scale: tuple[Annotated[float, Gt(0), Le(1)], Annotated[float, Gt(0), Le(1)]] = (0.08, 1.0),
         ratio: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (3 / 4, 4 / 3),
         interpolation: Literal["nearest", "linear", "cubic"] = "linear",

@@ -7,6 +7,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 
 from coview_image.augment.pipeline import Pipeline, crop_and_distort
+from coview_image.constants import LARGEST_SIDE
 
 
 class SimCLR(Pipeline):
@@ -22,7 +23,7 @@ class SimCLR(Pipeline):
     def __init__(
         self,
         *,
-        size: Annotated[int, Gt(0)],
+        size: Annotated[int, Gt(0), Le(LARGEST_SIDE)],
         scale: tuple[Annotated[float, Gt(0), Le(1)], Annotated[float, Gt(0), Le(1)]] = (0.08, 1.0),
         strength: Annotated[float, Ge(0)] = 1.0,
         blur: Annotated[float, Ge(0), Le(1)] = 0.5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ class CaptionedPictures:
         self._rows = train if split == "train" else test
         chosen = [rows[row] for row in self._rows]
         # blocks of bytes: a list of strings would be copied into every forked process as it is touched
-        self._paths = np.array([row.path.encode() for row in chosen], dtype=np.bytes_)
+        self._paths = np.array([os.fsencode(row.path) for row in chosen], dtype=np.bytes_)
         self._groups = np.array([row.group.encode() for row in chosen], dtype=np.bytes_)
         encoded = [row.caption.encode() for row in chosen]
         self._text, self._ends = np.frombuffer(b"".join(encoded), dtype=np.uint8), np.cumsum([0, *map(len, encoded)])
@@ -81,7 +82,8 @@ class CaptionedPictures:
             classes, labels = np.unique(names, return_inverse=True)
             self.classes, self.labels = tuple(classes.tolist()), labels[self._rows]
         written = "\n".join([row.path for row in rows] + [row.caption for row in rows])
-        self.version = f"{len(rows)} captions {hashlib.blake2b(written.encode(), digest_size=6).hexdigest()}"
+        digest = hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=6)
+        self.version = f"{len(rows)} captions {digest.hexdigest()}"
 
     @property
     def groups(self) -> list[str]:
@@ -93,7 +95,7 @@ class CaptionedPictures:
 
     def __getitem__(self, index: int, /) -> coview.Sample:
         index = range(len(self))[index]
-        path = self._paths[index].decode()
+        path = os.fsdecode(self._paths[index])
         text = self._text[self._ends[index] : self._ends[index + 1]].tobytes().decode()
         return coview.Sample(
             {"image": decode(self.root / path, self.decode_size), "text": text},

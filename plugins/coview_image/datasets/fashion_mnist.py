@@ -17,6 +17,9 @@ import coview
 _BY_HAND = "get the four .gz files of https://github.com/zalandoresearch/fashion-mnist, and say where they are as root"
 _PREFIX = {"train": "train", "test": "t10k"}
 
+_LARGEST = 2**27
+"""Bytes inside one file; the largest official one has 47,040,016."""
+
 # Of what is inside the .gz files: Debian's and the authors' differ only in the gzip header (name and time).
 _SHA256 = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -101,9 +104,12 @@ def _require(folder: Path, names: list[str]) -> None:
 def _read_idx(path: Path, *, dimensions: int, official: bool) -> np.ndarray:
     """The array of an IDX file: bytes 0, 0, 8 (for bytes), number of dimensions; the shape; the data."""
     try:
-        content = gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            content = file.read(_LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise _corrupt(path, f"cannot be decompressed ({error})") from error
+    if len(content) > _LARGEST:
+        raise _corrupt(path, f"unpacks to more than {_LARGEST:,} bytes")
     if official and hashlib.sha256(content).hexdigest() != _SHA256[path.stem]:
         raise _corrupt(path, "is not the official file (its SHA-256 differs)")
     header = 4 + 4 * dimensions

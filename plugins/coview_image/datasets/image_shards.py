@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -18,7 +21,14 @@ import coview
 from coview_image.decode import SUFFIXES, decode
 
 _LABEL_SUFFIXES = (".cls", ".cls.txt")
-_INDEX = 1  # its format
+_INDEX = 2  # its format
+_PARTS = ("name", "offset", "size", "label")
+_CLASSES = 1_000_000
+"""More than any data set has: a number beyond is a mistake, and as many names would fill the memory."""
+_LARGEST = 2**30
+"""Bytes of one picture."""
+_SPARSE = -1
+"""In place of the size of what lies in the tar in pieces, which reading by place does not put together."""
 
 
 class ImageShards:
@@ -91,8 +101,13 @@ class ImageShards:
         row = int(self._rows[index])
         tar = self._tars[self._tar[row]]
         name = f"{tar.name}/{os.fsdecode(self._name[row])}"
+        size = int(self._size[row])
+        if size == _SPARSE:
+            raise coview.SampleError(name, "is stored as a sparse file, which cannot be read by place")
+        if size > _LARGEST:
+            raise coview.SampleError(name, f"has {size:,} bytes, more than {_LARGEST:,}")
         try:
-            content = os.pread(self._descriptor(int(self._tar[row])), int(self._size[row]), int(self._offset[row]))
+            content = os.pread(self._descriptor(int(self._tar[row])), size, int(self._offset[row]))
         except OSError as error:
             raise coview.SampleError(name, f"cannot be read ({error.strerror or error})") from error
         return coview.Sample(
@@ -129,19 +144,28 @@ def _index_of(tar: Path) -> dict[str, np.ndarray]:
     """Where each picture of a tar file lies, from the cache unless the file has changed."""
     status = tar.stat()
     key = f"{_INDEX} {tar.resolve()} {status.st_size} {status.st_mtime_ns}"
-    cache = coview.data_folder("image_shards") / f"{hashlib.blake2b(key.encode(), digest_size=12).hexdigest()}.npz"
-    if cache.is_file():
-        with np.load(cache) as stored:
-            return dict(stored)
+    cache = coview.data_folder("image_shards") / f"{hashlib.blake2b(os.fsencode(key), digest_size=12).hexdigest()}.npz"
+    if (kept := _kept(cache)) is not None:
+        return kept
     index = _read_index(tar)
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        beside = cache.with_name(f".{os.getpid()}-{cache.name}")
-        np.savez(beside, **index)  # type: ignore[arg-type]
-        beside.replace(cache)
+        with coview.replacing(cache, durable=False) as beside:
+            np.savez(beside, **index)  # type: ignore[arg-type]
     except OSError:  # a cache that cannot be written costs time only
         pass
     return index
+
+
+def _kept(cache: Path) -> dict[str, np.ndarray] | None:
+    """The index of an earlier time; None if there is none, or it is damaged."""
+    try:
+        with np.load(cache) as stored:
+            index = {part: stored[part] for part in _PARTS}
+    except (OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error):
+        return None
+    whole = all(part.shape == index["name"].shape == (len(index["name"]),) for part in index.values())
+    return index if whole else None
 
 
 def _read_index(tar: Path) -> dict[str, np.ndarray]:
@@ -152,14 +176,13 @@ def _read_index(tar: Path) -> dict[str, np.ndarray]:
                 key, dot, suffix = member.name.rpartition("/")[2].partition(".")
                 key, suffix = f"{member.name.rpartition('/')[0]}/{key}", (dot + suffix).lower()
                 if suffix in _LABEL_SUFFIXES:
-                    file = archive.extractfile(member)
-                    labels[key] = int(file.read()) if file else -1
+                    labels[key] = _label(archive, member)
                 elif suffix.endswith(SUFFIXES):
                     names.append(os.fsencode(member.name))
                     offsets.append(member.offset_data)
-                    sizes.append(member.size)
+                    sizes.append(_SPARSE if member.issparse() else member.size)
                     keys.append(key)
-    except (tarfile.TarError, OSError, ValueError) as error:
+    except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:  # a header may say anything
         raise coview.CoviewError(
             f"{tar} cannot be read as a tar file of pictures: {error}", hint="a compressed one has to be unpacked"
         ) from error
@@ -169,6 +192,15 @@ def _read_index(tar: Path) -> dict[str, np.ndarray]:
         "size": np.array(sizes, dtype=np.int64),
         "label": np.array([labels.get(key, -1) for key in keys], dtype=np.int64),
     }
+
+
+def _label(archive: tarfile.TarFile, member: tarfile.TarInfo) -> int:
+    """The number of a class; -1 for none."""
+    file = archive.extractfile(member)
+    text = file.read(64).decode("ascii", "replace").strip() if file else "-1"
+    if not re.fullmatch(r"-1|[0-9]+", text) or int(text) >= _CLASSES:
+        raise ValueError(f"{member.name} has to hold the number of a class, 0 to {_CLASSES - 1:,}, got {text[:40]!r}")
+    return int(text)
 
 
 def _files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

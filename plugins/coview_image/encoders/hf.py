@@ -43,7 +43,7 @@ class HuggingFaceImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pooling = pooling
-        with coview.model_source("hf", name, contents=_CONTENTS) as source:
+        with coview.model_source("hf", name, contents=_CONTENTS, trust_remote_code=trust_remote_code) as source:
             self.model = _load(source, pretrained, pooling, trust_remote_code)
         self.width = self._probe(name)
         self.model.train()

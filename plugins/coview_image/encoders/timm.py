@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 
 import timm
 import torch
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 import coview
 from coview import hub_or_cache
+from coview_image.constants import LARGEST_SIDE
 from coview_image.encoders.folders import save_timm_folder
 
 
@@ -39,7 +40,7 @@ class TimmEncoder(nn.Module):
         pretrained: bool = False,
         checkpoint: Path | None = None,
         channels: Literal[1, 3] = 3,
-        image_size: Annotated[int, Gt(0)] | None = None,
+        image_size: Annotated[int, Gt(0), Le(LARGEST_SIDE)] | None = None,
         drop_path: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()

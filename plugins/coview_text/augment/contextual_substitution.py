@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import coview
-from coview_text.encoders.loading import found
+from coview_text.encoders.loading import found, with_vocabulary
 from coview_text.words import join, split, without_punctuation
 
 
@@ -67,8 +67,10 @@ class ContextualSubstitution:
     def _loaded(self) -> tuple[Any, Any, torch.Tensor]:
         """Tokenizer, model, and which tokens are whole words: loaded when the first text comes."""
         with found("hf", self.name) as source:
-            tokenizer: Any = AutoTokenizer.from_pretrained(source)
-            model: Any = AutoModelForMaskedLM.from_pretrained(source, dtype=torch.float32).eval()
+            tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            loaded: Any = AutoModelForMaskedLM.from_pretrained(source, dtype=torch.float32, trust_remote_code=False)
+        model = loaded.eval()
+        with_vocabulary(tokenizer, self.name)
         if tokenizer.mask_token_id is None:
             raise coview.CoviewError(f"{self.name} has no mask token, so it is no masked language model")
         whole_words = _whole_words(tokenizer, model.config.vocab_size)

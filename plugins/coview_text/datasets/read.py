@@ -14,7 +14,10 @@ def read_text(path: Path, encoding: str, what: str) -> str:
         CoviewError: If it is not there, or not in that encoding, with the line.
     """
     try:
-        data = path.expanduser().read_bytes()
+        if (given := path.expanduser()).exists() and not given.is_file():
+            fault = "it is a folder" if given.is_dir() else "it is no file"
+            raise coview.CoviewError(f"{what}: {path}: {fault}")
+        data = given.read_bytes()
     except OSError as error:
         raise coview.CoviewError(f"{what}: {path}: {(error.strerror or str(error)).lower()}") from error
     try:

@@ -55,26 +55,27 @@ class TextRows:
         texts = [row.text.encode("utf-8", "replace") for row in rows]
         self._bytes = np.frombuffer(b"".join(texts), dtype=np.uint8)
         self._ends = np.cumsum([0, *map(len, texts)])
-        self._ids = np.array([row.id.encode() for row in rows], dtype=np.bytes_)
+        self._ids = np.array([row.id.encode("utf-8", "surrogatepass") for row in rows], dtype=np.bytes_)
         places = {name: place for place, name in enumerate(classes or ())}
         labels = [places[row.label] if row.label in places and not row.fault else -1 for row in rows]
         self.labels = np.array(labels) if classes else None
         scored = any(row.score is not None for row in rows)
         self._scores = np.array([np.nan if row.score is None else row.score for row in rows]) if scored else None
         grouped = any(row.group is not None for row in rows)
-        self._groups = np.array([(row.group or "").encode() for row in rows], dtype=np.bytes_) if grouped else None
+        groups = [(row.group or "").encode("utf-8", "surrogatepass") for row in rows]
+        self._groups = np.array(groups, dtype=np.bytes_) if grouped else None
         self._faults = {index: row.fault for index, row in enumerate(rows) if row.fault}
 
     @property
     def groups(self) -> list[str] | None:
         """Of every row, where there are groups."""
-        return None if self._groups is None else [group.decode() for group in self._groups]
+        return None if self._groups is None else [group.decode("utf-8", "surrogatepass") for group in self._groups]
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
-        identity = self._ids[index].decode()
+        identity = self._ids[index].decode("utf-8", "surrogatepass")
         index = range(len(self))[index]
         if index in self._faults:
             raise coview.SampleError(identity, self._faults[index])
@@ -84,7 +85,7 @@ class TextRows:
             id=identity,
             label=None if self.labels is None else int(self.labels[index]),
             score=None if self._scores is None else float(self._scores[index]),
-            group=None if self._groups is None else self._groups[index].decode(),
+            group=None if self._groups is None else self._groups[index].decode("utf-8", "surrogatepass"),
         )
 
 

@@ -143,7 +143,7 @@ def _json_records(content: str) -> Iterator[tuple[int, dict[str, Any], str]]:
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield number, {}, f"no JSON: {error}"
             continue
         if isinstance(record, dict):
@@ -155,6 +155,6 @@ def _json_records(content: str) -> Iterator[tuple[int, dict[str, Any], str]]:
 def _number(value: Any) -> float | None:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None

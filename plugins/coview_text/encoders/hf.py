@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 
 import coview
-from coview_text.encoders.loading import found
+from coview_text.encoders.loading import found, with_vocabulary
 from coview_text.encoders.pooling import IN_WORDS, Pooling, pool
 from coview_text.encoders.sentence_folder import write_sentence_folder
 from coview_text.encoders.tokenizing import Tokenize
@@ -49,9 +49,10 @@ class HuggingFaceTextEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pooling: Pooling = pooling
-        with found("hf", name) as source:
+        with found("hf", name, trust_remote_code=trust_remote_code) as source:
             self.model = _load(source, pretrained, dropout, trust_remote_code)
-            tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+            loaded: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+        tokenizer = with_vocabulary(loaded, f"hf:{name}")
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         # RoBERTa has two positions more than it takes tokens, and only its tokenizer says so

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 import coview
-from coview_text.encoders.loading import found
+from coview_text.encoders.loading import found, with_vocabulary
 from coview_text.encoders.sentence_folder import loading_lines
 from coview_text.encoders.tokenizing import Tokenize
 
@@ -32,13 +32,17 @@ class SentenceTransformerEncoder(nn.Module):
         super().__init__()
         on_meta = torch.empty(0).device.type == "meta"
         # a meta-device model is only to be looked at, and weights cannot be loaded onto it
-        with torch.device("cpu"), found("sentence-transformers", name) as source:
+        with (
+            torch.device("cpu"),
+            found("sentence-transformers", name, trust_remote_code=trust_remote_code) as source,
+        ):
             self.model = SentenceTransformer(
                 source, device="cpu", trust_remote_code=trust_remote_code, model_kwargs={"dtype": torch.float32}
             )
         tokenizer = self.model.tokenizer
         if not callable(tokenizer) or getattr(tokenizer, "pad_token_id", None) is None:
             raise ValueError(f"{name} is no model of texts with a tokenizer of transformers'")
+        with_vocabulary(tokenizer, f"sentence-transformers:{name}")
         self.collate = Tokenize(tokenizer, max_length or self.model.max_seq_length or tokenizer.model_max_length)
         self.width = int(self.model.get_embedding_dimension() or 0)
         for weight_name, weight in self.model.named_parameters():

@@ -156,3 +156,21 @@ def test_unclear_classes_are_refused(root, tmp_path):
     write(tmp_path / "own" / "test" / "bird" / "b.wav")
     with pytest.raises(coview.CoviewError, match="the classes bird"):
         AudioFolder(root=tmp_path / "own", split="test")
+
+
+@pytest.mark.parametrize("damage", ["half", "nothing", "other kind", "table", "archive"])
+def test_a_kept_sound_that_is_damaged_is_made_again(root, cache, damage):
+    expected = AudioFolder(root=root)[0]["audio"]
+    (kept,) = cache.rglob("*.npy")
+    whole = kept.read_bytes()
+    if damage == "half":
+        kept.write_bytes(whole[: len(whole) // 2])
+    elif damage == "nothing":
+        kept.write_bytes(b"")
+    elif damage == "archive":
+        with kept.open("wb") as file:
+            np.savez(file, a=np.zeros(3))
+    else:
+        np.save(kept, np.zeros(3) if damage == "other kind" else np.zeros((3, 3), dtype=np.float16))
+    assert AudioFolder(root=root)[0]["audio"] == expected
+    assert kept.read_bytes() == whole

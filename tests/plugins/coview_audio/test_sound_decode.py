@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 import soundfile
 
 import coview
+from coview_audio import resample
 from coview_audio.decode import decode
 from coview_audio.resample import resampled
 from coview_audio.sound import Sound
@@ -123,4 +126,32 @@ def test_a_truncated_flac_is_refused(tmp_path):
     soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 50000), 16000)
     path.write_bytes(path.read_bytes()[:40000])
     with pytest.raises(coview.SampleError):
+        decode(path)
+
+
+def wav(rate, samples):
+    """A WAV file of silence that says any rate."""
+    data = bytes(2 * samples)
+    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return (
+        b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + form + b"data" + struct.pack("<I", len(data)) + data
+    )
+
+
+def test_a_rate_that_would_make_a_sound_too_large_is_refused(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(1, 150_000))
+    assert len(decode(path)) == 150_000
+    with pytest.raises(coview.SampleError, match=r"a\.wav of 1 Hz at 16000 Hz: has 2,400,000,000 samples, more than"):
+        decode(path, 16000)
+    with pytest.raises(coview.SampleError, match=r"of 1 Hz at 16000 Hz"):
+        resampled(decode(path), 16000)
+
+
+def test_a_file_with_too_many_samples_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros((2000, 2)), 16000)
+    monkeypatch.setattr(resample, "LARGEST", 3999)
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *given, **options: pytest.fail("it was read"))
+    with pytest.raises(coview.SampleError, match=r"a\.wav: has 4,000 samples, more than 3,999"):
         decode(path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from coview_audio.datasets import spoken_digits
 from coview_audio.datasets.espeak import Word, speak
 from coview_audio.datasets.spoken_digits import SpokenDigits
 
@@ -52,6 +54,29 @@ def test_is_made_once_and_the_same_in_a_fresh_process(cache, tmp_path):
         text=True,
     )
     assert done.stdout.strip() == here.version
+
+
+def test_a_damaged_file_is_made_again(cache, tmp_path, monkeypatch):
+    (whole,) = (cache / "spoken_digits").glob("*.npz")
+    kept = tmp_path / "spoken_digits" / whole.name
+    kept.parent.mkdir()
+    with np.load(whole) as spoken:  # as it would be with one sample changed
+        changed = {**spoken, "samples": spoken["samples"] ^ (np.arange(spoken["samples"].size) == 9)}
+    np.savez(kept, **changed)
+    monkeypatch.setenv("COVIEW_DATA", str(tmp_path))
+    made = []
+
+    def make(words, path):
+        made.append(path)
+        shutil.copyfile(whole, path)
+
+    monkeypatch.setattr(spoken_digits, "_make", make)
+    for damage in (None, slice(None, 900), slice(0)):
+        if damage is not None:
+            kept.write_bytes(whole.read_bytes()[damage])
+        assert SpokenDigits()[0]["audio"] == SpokenDigits()[0]["audio"]
+    assert len(made) == 3
+    assert kept.read_bytes() == whole.read_bytes()
 
 
 def test_other_rates(cache):

@@ -126,3 +126,24 @@ def test_bytes_flipped_anywhere_never_give_another_error(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(coview.SampleError, match="no such file"):
         decode(tmp_path / "gone.png")
+
+
+def test_the_format_is_one_of_pictures_whatever_the_name_says(tmp_path):
+    """EPS is a program, which Pillow would have Ghostscript run."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path, "EPS")
+    with pytest.raises(coview.SampleError, match="cannot be read as a picture"):
+        decode(path)
+    Image.new("RGB", (8, 8), "red").save(path, "TIFF")
+    assert decode(path).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize("pixels", [64, 40])
+def test_a_picture_of_too_many_pixels_is_skipped(tmp_path, monkeypatch, pixels):
+    """Between Pillow's limit and twice that it only warns."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pixels - 10)
+    Image.new("RGB", (pixels // 8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(coview.SampleError, match=rf"a\.png: has more than {pixels - 10} pixels"):
+        decode(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pixels)
+    assert decode(tmp_path / "a.png").shape == (8, pixels // 8, 3)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import coview
+from coview_image.datasets import fashion_mnist
 from coview_image.datasets.fashion_mnist import FashionMNIST
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -109,3 +110,12 @@ def test_the_real_data(monkeypatch, tmp_path):
         assert len(data) == n
         assert np.bincount([data[i].label for i in range(0, n, 10)], minlength=10).min() > 0.08 * n / 10
     assert data.classes[data[0].label] == "Ankle boot"
+
+
+def test_a_file_that_unpacks_to_too_much_is_a_message(tiny, monkeypatch):
+    folder, _ = tiny
+    bomb = folder / "train-images-idx3-ubyte.gz"
+    bomb.write_bytes(gzip.compress(bytes(2**16)))
+    monkeypatch.setattr(fashion_mnist, "_LARGEST", 2**15)
+    with pytest.raises(coview.CoviewError, match=r"unpacks to more than 32,768 bytes"):
+        fashion_mnist.FashionMNIST(root=folder)

@@ -175,3 +175,12 @@ def test_exported_preprocessing_does_the_same(tmp_path, size):
     assert torch.allclose(theirs, modality.collate([value]), atol=1e-5)
     if size is not None:
         assert processor(Image.new("RGB", (40, 30)), return_tensors="pt").pixel_values.shape == (1, 3, 16, 16)
+
+
+@pytest.mark.parametrize("shape", [(2, 40_000), (40_000, 2)])
+def test_a_strip_is_not_enlarged_as_a_whole(shape):
+    """That would be 2.2 thousand million pixels; of which the middle alone is kept."""
+    strip = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    batch = ImageModality(size=224).collate([strip])
+    short = strip[:, 19_900:20_100] if shape[0] == 2 else strip[19_900:20_100]
+    assert torch.allclose(batch, ImageModality(size=224).collate([short]))

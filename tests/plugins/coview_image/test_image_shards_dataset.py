@@ -132,3 +132,70 @@ def test_what_is_not_there_is_said(tmp_path, folder):
     write(tmp_path / "empty.tar", {"readme.txt": b"hello"})
     with pytest.raises(coview.CoviewError, match="no pictures in 1 tar files"):
         ImageShards(train=str(tmp_path / "empty.tar"))
+
+
+def add_sparse(path, size):
+    """A member of GNU's old sparse kind, which says that it has so many bytes, of which 512 are stored."""
+    entry = tarfile.TarInfo("z.png")
+    entry.type, entry.size = tarfile.GNUTYPE_SPARSE, 512
+    header = bytearray(entry.tobuf(tarfile.GNU_FORMAT))
+    header[386:398], header[398:410] = b"%011o\0" % 0, b"%011o\0" % 512
+    header[483:495] = bytes([128]) + size.to_bytes(11, "big")
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    before = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(before + b"\0" * (-len(before) % 512) + header + b"A" * 512 + b"\0" * 1024)
+
+
+def test_a_sparse_member_is_skipped_however_large_it_says_it_is(tmp_path):
+    write(tmp_path / "a.tar", {f"{row}.png": png(row) for row in range(9)})
+    add_sparse(tmp_path / "a.tar", 2**40)
+    data = ImageShards(split="train", train=str(tmp_path), test=str(tmp_path))
+    assert len(data) == 10
+    assert (data[8]["image"] == picture(8)).all()
+    with pytest.raises(coview.SampleError, match=r"a\.tar/z\.png: is stored as a sparse file"):
+        data[9]
+
+
+def test_a_member_that_is_too_large_is_skipped(tmp_path, monkeypatch):
+    write(tmp_path / "a.tar", {f"{row}.png": png(row) for row in range(9)})
+    monkeypatch.setattr(image_shards, "_LARGEST", len(png(3)) - 1)
+    with pytest.raises(coview.SampleError, match=r"a\.tar/3\.png: has \d+ bytes, more than"):
+        ImageShards(split="train", train=str(tmp_path), test=str(tmp_path))[3]
+
+
+@pytest.mark.parametrize("label", ["1180591620717411303424", "1000000000000", "1000000", "-2", "0x1", "", "1.5", "²"])
+def test_a_label_that_is_no_number_of_a_class_is_named(tmp_path, label):
+    files = {f"{row}.png": png(row) for row in range(9)} | {f"{row}.cls": b"1" for row in range(9)}
+    write(tmp_path / "a.tar", files | {"4.cls": label.encode()})
+    with pytest.raises(coview.CoviewError, match=r"a\.tar cannot be read .*4\.cls has to hold the number of a class"):
+        ImageShards(split="train", train=str(tmp_path))
+
+
+def test_a_header_that_says_it_is_a_terabyte_is_a_message(tmp_path):
+    write(tmp_path / "a.tar", {f"{row}.png": png(row) for row in range(9)})
+    entry = tarfile.TarInfo("pax")
+    entry.type, entry.size = tarfile.XHDTYPE, 2**40
+    before = (tmp_path / "a.tar").read_bytes().rstrip(b"\0")
+    header = entry.tobuf(tarfile.GNU_FORMAT)
+    (tmp_path / "a.tar").write_bytes(before + b"\0" * (-len(before) % 512) + header + b"\0" * 1024)
+    with pytest.raises(coview.CoviewError, match=r"a\.tar cannot be read as a tar file"):
+        ImageShards(split="train", train=str(tmp_path))
+
+
+@pytest.mark.parametrize("damage", ["half", "nothing", "junk", "another", "ragged"])
+def test_an_index_that_is_damaged_is_made_again(folder, cache, damage):
+    expected = ImageShards(split="train", train=str(folder))
+    for path in cache.glob("*.npz"):
+        whole = path.read_bytes()
+        path.write_bytes(
+            {"half": whole[: len(whole) // 2], "nothing": b"", "junk": b"PK\3\4" + b"x" * 90}.get(damage, b"")
+        )
+        if damage == "another":
+            np.savez(path, name=np.array([b"a.png"]))
+        if damage == "ragged":
+            np.savez(path, name=np.array([b"a.png"]), offset=np.zeros(2), size=np.zeros(1), label=np.zeros(1))
+    found = ImageShards(split="train", train=str(folder))
+    assert found.version == expected.version
+    assert (found[3]["image"] == expected[3]["image"]).all()
+    assert all(np.load(path)["name"].size == 10 for path in cache.glob("*.npz")), "and kept"

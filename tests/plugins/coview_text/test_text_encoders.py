@@ -227,6 +227,38 @@ def test_what_is_neither_a_folder_nor_a_hub_id(tmp_path):
             hf_text_encoder(name)
 
 
+DAMAGE = {
+    "half of the weights": ("model.safetensors", slice(None, 900), r"model\.safetensors is damaged"),
+    "no byte of the weights": ("model.safetensors", slice(0), r"model\.safetensors is damaged"),
+    "half of the configuration": ("config.json", slice(None, 200), r"config\.json is damaged"),
+    "half of the tokenizer": ("tokenizer.json", slice(None, 200), r"tokenizer\.json is damaged"),
+    "half of the tokenizer's configuration": (
+        "tokenizer_config.json",
+        slice(None, 50),
+        r"tokenizer_config\.json is dam",
+    ),
+    "no weights": ("model.safetensors", None, "no file named model.safetensors"),
+    "no tokenizer": ("tokenizer*", None, "has no tokenizer: its vocabulary is missing"),
+    "no pooling": ("1_Pooling/config.json", None, "cannot be loaded: Pooling"),
+}
+
+
+@pytest.mark.parametrize("use", ["hf", "sentence-transformers"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_damaged_in_a_folder_is_named(models_folder, registry, tmp_path, use, damage):
+    hf_text_encoder(str(models_folder / "bert"))().export_sentence_transformers(tmp_path)
+    name, kept, says = DAMAGE[damage]
+    if name.startswith("1_") and use == "hf":
+        pytest.skip("transformers does not look at it")
+    if kept is None:
+        for path in tmp_path.glob(name):
+            path.unlink()
+    else:
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[kept])
+    with pytest.raises(coview.CoviewError, match=says):
+        registry.build("encoder", f"{use}:{tmp_path}", modality="text")
+
+
 def test_a_model_that_was_not_fetched_names_the_command(monkeypatch, tmp_path):
     monkeypatch.setenv("COVIEW_DATA", str(tmp_path))
     with pytest.raises(coview.CoviewError) as caught:

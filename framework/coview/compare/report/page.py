@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from coview.compare.collect import relative_to
 from coview.compare.report import figures
@@ -102,7 +103,8 @@ def _mean(values: Sequence[float]) -> float:
 
 def _link(row: Row, folder: Path) -> str:
     assert row.run is not None
-    return relative_to(row.run.report if row.run.report.exists() else row.run.path, folder)
+    path = relative_to(row.run.report if row.run.report.exists() else row.run.path, folder)
+    return quote(path, errors="surrogateescape")  # a name may have a "#", or be no UTF-8
 
 
 def _environment(row: Row) -> dict[str, Any]:

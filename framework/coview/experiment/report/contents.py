@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coview.errors import CoviewError
+from coview.experiment.report.safe_html import safe_html
 from coview.track.metrics_file import read_metrics
 from coview.track.results_file import RunResults
 from coview.track.run_folder import RunFolder
@@ -53,18 +54,34 @@ def read_contents(folder: RunFolder) -> Contents:
     tables = _tables(recipe)
     train = tables.get("train")
     measured = RunResults.read(folder.results)
-    environment = _read_json(folder.environment, {})
-    if environment:  # while the report is written, the run is not yet marked as finished
-        environment["finished"] = environment.get("finished") or environment.get("ended")
     return Contents(
         name=measured.run or str(tables.get("name") or folder.path.name),
         recipe=recipe,
-        environment=environment,
+        environment=_read_environment(folder.environment),
         metrics=read_metrics(folder.metrics),
         measured=measured,
         trains=not isinstance(train, dict) or train.get("steps") != 0,
-        views=_read_json(folder.views, []),
+        views=_read_views(folder.views),
     )
+
+
+def _read_environment(path: Path) -> dict[str, Any]:
+    environment: dict[str, Any] = _read_json(path, {})
+    for part in ("git", "libraries", "plugins"):
+        if not isinstance(environment.get(part) or {}, Mapping):
+            environment.pop(part)
+    if environment:  # while the report is written, the run is not yet marked as finished
+        environment["finished"] = environment.get("finished") or environment.get("ended")
+    return environment
+
+
+def _read_views(path: Path) -> list[dict[str, Any]]:
+    """What is shown of a few samples. The file may have come with a run of somebody else's: see ``safe_html``."""
+    return [
+        {"caption": str(row.get("caption", "")), "views": [safe_html(str(view)) for view in row["views"]]}
+        for row in _read_json(path, [])
+        if isinstance(row, dict) and isinstance(row.get("views"), list)
+    ]
 
 
 def _read_json(path: Path, missing: Any) -> Any:
