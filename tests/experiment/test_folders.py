@@ -92,7 +92,10 @@ def test_a_damaged_file_of_results_is_kept_beside_the_new_one(resume, unfinished
 def test_what_a_kill_has_left_half_written_is_removed_at_the_next_resume(resume, unfinished, small_run):
     host = re.sub(r"[^A-Za-z0-9_-]", "_", platform.node())
     (unfinished.folder.checkpoints / ".tmp-6").mkdir()
-    for name in (f".results.{host}.999999999.tmp.json", f"features/.test.{host}.999999999.tmp.safetensors"):
+    for name in (
+        f".results.{host}.999999999-0123abcd.tmp.json",
+        f"features/.test.{host}.999999999-0123abcd.tmp.safetensors",
+    ):
         (unfinished.path / name).write_text("half")
     assert resume().status == 0
     assert_whole(unfinished.path, small_run.path)
@@ -119,7 +122,7 @@ def test_the_tenth_run_of_a_second_is_later_than_the_second(own_run, registry):
     for number in (2, 10, 9):
         path = own_run.path.with_name(f"{own_run.path.name}-{number}")
         shutil.copytree(own_run.path, path, symlinks=True)
-    found = find_unfinished(own_run.path.parents[1], recipe)
+    found = find_unfinished(own_run.path.parents[1], recipe, registry)
     assert found.path.name == f"{own_run.path.name}-10"
 
 
@@ -145,7 +148,7 @@ def test_a_run_that_ends_while_its_report_is_written_is_not_finished(resume, unf
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("coview.experiment.report.write_report", end)
+        patch.setattr("coview.experiment.session.write_report", end)
         assert resume().status == 130
     environment = json.loads(unfinished.folder.environment.read_text())
     assert environment["ended"]
@@ -159,7 +162,7 @@ def test_a_report_that_cannot_be_made_costs_no_run(resume, unfinished, monkeypat
     def fail(folder):
         raise ZeroDivisionError("in a figure")
 
-    monkeypatch.setattr("coview.experiment.report.write_report", fail)
+    monkeypatch.setattr("coview.experiment.session.write_report", fail)
     done = resume()
     assert done.status == 0
     assert "no report: Traceback" in done.err

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import numpy as np
 import pytest
 
@@ -27,8 +30,13 @@ PICTURE = "data:image/png;base64,iVBORw0KGgo="
 )
 def test_what_modalities_write_stays_as_it_is(markup):
     found = safe_html(markup)
-    assert found.replace('=""', "").replace("&#x27;", "'") == markup.replace('=""', "").replace("&#x27;", "'")
+    assert _alike(found) == _alike(markup)
     assert safe_html(found) == found
+
+
+def _alike(markup):
+    """Without what two ways of writing the same markup differ in."""
+    return re.sub(r" ?([:;]) ?", r"\1", html.unescape(markup.replace('=""', "").replace("&nbsp;", " ")))
 
 
 @pytest.mark.parametrize(
@@ -54,14 +62,14 @@ def test_what_modalities_write_stays_as_it_is(markup):
         ("<audio controls autoplay src=//evil></audio>", '<audio controls=""></audio>'),
         (
             "<span style='position: fixed; color: red; background: url(//evil)'>x</span>",
-            '<span style="color: red">x</span>',
+            "<span>x</span>",
         ),
-        ("<span style='color: \\75rl(//evil)'>x</span>", '<span style="">x</span>'),
+        ("<span style='color: \\75rl(//evil)'>x</span>", "<span>x</span>"),
         ("</div></main><b>x", "<b>x</b>"),
         ("<div><b>x</div>y", "<div><b>x</b></div>y"),
         ("<!-- --><![CDATA[<b>]]><?x?><!doctype html>x", "x"),
-        ("a < b &lt;script&gt; \" '", "a &lt; b &lt;script&gt; &quot; &#x27;"),
-        ("<b title='\"><script>1</script>'>x</b>", '<b title="&quot;&gt;&lt;script&gt;1&lt;/script&gt;">x</b>'),
+        ("a < b &lt;script&gt; \" '", "a &lt; b &lt;script&gt; \" '"),
+        ("<b title='\"><script>1</script>'>x</b>", '<b title="&quot;><script>1</script>">x</b>'),
     ],
 )
 def test_everything_else_is_left_out(markup, left):

@@ -43,12 +43,12 @@ def recipe_of(write_recipe):
     """A recipe whose modality collates in some way."""
 
     def recipe_of(collating, more=""):
-        registry = coview.load_plugins()
-        registry.plugin = "mine"
-        registry.modality("graph", f"ragged:{collating}", summary="graphs")
-        registry.dataset("molecules", "ragged:Molecules", summary="graphs")
-        registry.augmentation("jitter", "ragged:Jitter", modality="graph", summary="noise")
-        registry.encoder("mean", "ragged:Mean", modality="graph", summary="the mean")
+        mine = coview.Registrar("mine")
+        mine.modality("graph", f"ragged:{collating}", summary="graphs")
+        mine.dataset("molecules", "ragged:Molecules", summary="graphs")
+        mine.augmentation("jitter", "ragged:Jitter", modality="graph", summary="noise")
+        mine.encoder("mean", "ragged:Mean", modality="graph", summary="the mean")
+        registry = coview.load_plugins().plus(mine)
         path = write_recipe(RECIPE.format(more=more))
         return coview.load_recipe(path, registry=registry), registry
 

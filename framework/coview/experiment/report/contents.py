@@ -28,6 +28,7 @@ class Contents:
         measured: What ``results.json`` says.
         trains: Whether its recipe takes a step.
         views: A caption and the HTML of each view, for a few samples.
+        damaged: Files that only tell, and cannot be read: their part of the page is empty.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Contents:
     measured: RunResults
     trains: bool
     views: Sequence[Mapping[str, Any]]
+    damaged: Sequence[Path] = ()
 
 
 def read_contents(folder: RunFolder) -> Contents:
@@ -54,43 +56,53 @@ def read_contents(folder: RunFolder) -> Contents:
     tables = _tables(recipe)
     train = tables.get("train")
     measured = RunResults.read(folder.results)
+    damaged: list[Path] = []
     return Contents(
         name=measured.run or str(tables.get("name") or folder.path.name),
         recipe=recipe,
-        environment=_read_environment(folder.environment),
+        environment=_read_environment(folder.environment, damaged),
         metrics=read_metrics(folder.metrics),
         measured=measured,
         trains=not isinstance(train, dict) or train.get("steps") != 0,
-        views=_read_views(folder.views),
+        views=_read_views(folder.views, damaged),
+        damaged=damaged,
     )
 
 
-def _read_environment(path: Path) -> dict[str, Any]:
-    environment: dict[str, Any] = _read_json(path, {})
-    for part in ("git", "libraries", "plugins"):
-        if not isinstance(environment.get(part) or {}, Mapping):
-            environment.pop(part)
+def _read_environment(path: Path, damaged: list[Path]) -> dict[str, Any]:
+    environment: dict[str, Any] = _read_json(path, {}, damaged)
+    if any(not isinstance(environment.get(part) or {}, Mapping) for part in ("git", "libraries", "plugins")):
+        damaged.append(path)
+        return {}
     if environment:  # while the report is written, the run is not yet marked as finished
         environment["finished"] = environment.get("finished") or environment.get("ended")
     return environment
 
 
-def _read_views(path: Path) -> list[dict[str, Any]]:
+def _read_views(path: Path, damaged: list[Path]) -> list[dict[str, Any]]:
     """What is shown of a few samples. The file may have come with a run of somebody else's: see ``safe_html``."""
+    rows = _read_json(path, [], damaged)
+    if not all(isinstance(row, dict) and isinstance(row.get("views"), list) for row in rows):
+        damaged.append(path)
+        return []
     return [
         {"caption": str(row.get("caption", "")), "views": [safe_html(str(view)) for view in row["views"]]}
-        for row in _read_json(path, [])
-        if isinstance(row, dict) and isinstance(row.get("views"), list)
+        for row in rows
     ]
 
 
-def _read_json(path: Path, missing: Any) -> Any:
-    """What a file that only tells says; ``missing`` if there is none, or if it is damaged."""
+def _read_json(path: Path, missing: Any, damaged: list[Path]) -> Any:
+    """What a file that only tells says; ``missing`` if there is none, or if it is damaged, which is noted."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    except FileNotFoundError:
         return missing
-    return content if type(content) is type(missing) else missing
+    except (OSError, ValueError, RecursionError):
+        content = None
+    if type(content) is type(missing):
+        return content
+    damaged.append(path)
+    return missing
 
 
 def _tables(recipe: str) -> dict[str, Any]:

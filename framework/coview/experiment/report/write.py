@@ -153,6 +153,7 @@ def _moment(text: Any) -> datetime | None:
 def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
     """What a reader has to know before believing the numbers."""
     notes = []
+    notes += [f"{path.name} cannot be read: what it would tell is missing here." for path in contents.damaged]
     if contents.environment and not contents.environment.get("finished"):
         notes.append("This run has not finished: its numbers, if it has any, are of an earlier moment.")
     watch = CollapseWatch()
