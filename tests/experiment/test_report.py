@@ -224,8 +224,8 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
         ("results", '{"results": [{"metric": "accuracy"}]}', "a result is not complete"),
         ("results", '{"results": {}}', "results is not what coview writes"),
         ("results", '{"dataset": [1]}', "dataset is not what coview writes"),
-        ("results", '{"skipped_samples": [{"sample": "a"}]}', "a row lacks reason"),
-        ("results", '{"leaks": [{"said": "a"}]}', "a row lacks data, exact"),
+        ("results", '{"skipped_samples": [{"sample": "a"}]}', "a row has no reason"),
+        ("results", '{"leaks": [{"said": "a"}]}', "a row has no data and no near"),
         ("results", json.dumps({"results": [{**one("raw", 0.1), "metric": 3}]}), "a result is not complete"),
         ("results", json.dumps({"results": [{**one("raw", 0.1), "n": "many"}]}), "a result is not complete"),
         ("results", json.dumps({"results": [{**one("raw", 0.1), "protocol": [1]}]}), "a result is not complete"),
@@ -300,7 +300,7 @@ def test_long_runs_stay_small(tmp_path: Path) -> None:
 
 
 def test_dollars_in_a_name_are_no_formula(recwarn):
-    result = Result("accuracy", 0.5, 0.4, 0.6, 10, "test", features="pretrained")
+    result = Result("accuracy", 0.5, 0.4, 0.6, 10, "test", kind="pretrained")
     name = r"x$\foo{bar}$ and $x^2$"
     (forest,) = draw_forests([ResultRow(name, "accuracy", "folder", "test", "", "", {"pretrained": result})])
     assert f">{name}</text>" in forest.svg

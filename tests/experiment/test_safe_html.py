@@ -66,10 +66,10 @@ def _alike(markup):
         ),
         ("<span style='color: \\75rl(//evil)'>x</span>", "<span>x</span>"),
         ("</div></main><b>x", "<b>x</b>"),
-        ("<div><b>x</div>y", "<div><b>x</b></div>y"),
-        ("<!-- --><![CDATA[<b>]]><?x?><!doctype html>x", "x"),
+        ("<div><b>x</div>y", "<div><b>x</b></div><b>y</b>"),
+        ("<!-- --><![CDATA[<b>]]><?x?><!doctype html>x", "]]&gt;x"),
         ("a < b &lt;script&gt; \" '", "a &lt; b &lt;script&gt; \" '"),
-        ("<b title='\"><script>1</script>'>x</b>", '<b title="&quot;><script>1</script>">x</b>'),
+        ("<b title='\"><script>1</script>'>x</b>", '<b title="&quot;&gt;&lt;script&gt;1&lt;/script&gt;">x</b>'),
     ],
 )
 def test_everything_else_is_left_out(markup, left):

@@ -85,10 +85,9 @@ def _read_views(path: Path, damaged: list[Path]) -> list[dict[str, Any]]:
     if not all(isinstance(row, dict) and isinstance(row.get("views"), list) for row in rows):
         damaged.append(path)
         return []
-    return [
-        {"caption": str(row.get("caption", "")), "views": [safe_html(str(view)) for view in row["views"]]}
-        for row in rows
-    ]
+    captions = [str(row.get("caption", "")) for row in rows]
+    shown = [[safe_html(str(view)) for view in row["views"]] for row in rows]
+    return [{"caption": caption, "views": views} for caption, views in zip(captions, shown, strict=True)]
 
 
 def _read_json(path: Path, missing: Any, damaged: list[Path]) -> Any:
