@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,14 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def schema() -> str:
+    """The JSON Schema of coview's own components, which the shipped recipes name for editors."""
+    registry = coview.load_plugins()
+    own = {status.name for status in registry.plugins if status.distribution == "coview"}
+    ours = tuple(component for component in registry.components if component.plugin in own)
+    return json.dumps(recipe_schema(replace(registry, components=ours)), separators=(",", ":")) + "\n"
 
 
 def pages() -> dict[str, str]:
@@ -242,3 +251,4 @@ def _written_here(registry: coview.Registry, component: Component) -> bool:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "reference")
+    (HERE.parent / "recipes" / "recipe.schema.json").write_text(schema(), encoding="utf-8")

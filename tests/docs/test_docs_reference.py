@@ -11,18 +11,30 @@ from coview.recipe.tables import TopTable, TrainTable
 
 def generated(monkeypatch, folder):
     monkeypatch.syspath_prepend(str(DOCS))
-    importlib.import_module("generate").main(folder)
+    generate = importlib.import_module("generate")
+    generate.main(folder)
     for name in ("generate", "generate_api"):
         sys.modules.pop(name)
-    return {path.name: path.read_text() for path in folder.iterdir()}
+    return {path.name: path.read_text() for path in folder.iterdir()}, generate.schema()
 
 
 def test_the_reference_is_what_the_code_says(monkeypatch, tmp_path):
     committed = {path.name: path.read_text() for path in (DOCS / "reference").iterdir()}
-    new = generated(monkeypatch, tmp_path / "reference")
+    new, schema = generated(monkeypatch, tmp_path / "reference")
     assert set(new) == set(committed)
     stale = [name for name in new if new[name] != committed[name]]
+    if (DOCS.parent / "recipes" / "recipe.schema.json").read_text() != schema:
+        stale.append("recipes/recipe.schema.json")
     assert not stale, f"{stale}: run `make docs` and commit what it writes"
+
+
+def test_the_schema_that_recipes_name_is_there():
+    recipes = DOCS.parent / "recipes"
+    naming = [path for path in recipes.rglob("*.toml") if path.read_text().startswith("#:schema ")]
+    assert len(naming) >= 25
+    for path in naming:
+        named = path.read_text().splitlines()[0].removeprefix("#:schema ")
+        assert (path.parent / named).resolve() == (recipes / "recipe.schema.json").resolve(), path
 
 
 def test_it_has_every_component_and_parameter_of_coviews_own(registry):

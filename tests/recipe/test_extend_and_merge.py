@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from coview.errors import RecipeError
@@ -162,3 +165,48 @@ def test_a_recipe_that_extends_itself_is_a_circle(write_recipe):
 def test_a_parent_that_is_none_is_a_message_with_the_line(write_recipe, parent):
     with pytest.raises(RecipeError, match=r"recipe.toml:2: extends"):
         read_layers(write_recipe(f"schema = 1\nextends = {parent}\n"))
+
+
+def test_a_parent_may_be_a_shipped_recipe_by_its_name(write_recipe, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("base/simclr", "base/simclr.toml", "recipes/base/simclr.toml"):
+        layers = read_layers(write_recipe(f'extends = "{name}"\nname = "mine"\n', "elsewhere/mine.toml"))
+        assert layers.table["loss"]["use"] == "nt_xent"
+        assert layers.table["name"] == "mine"
+
+
+def test_a_file_beside_comes_before_a_shipped_recipe_of_its_name(write_recipe):
+    write_recipe('name = "own"\n', "base/simclr.toml")
+    assert read_layers(write_recipe('extends = "base/simclr.toml"\n')).table == {"name": "own"}
+
+
+def test_what_the_current_folder_holds_is_nobodys_parent(write_recipe, monkeypatch, tmp_path):
+    write_recipe('name = "here"\n', "quickstart.toml")
+    child = write_recipe('extends = "quickstart.toml"\n', "below/child.toml")
+    monkeypatch.chdir(tmp_path)
+    assert read_layers(child).table["name"] == "quickstart"
+
+
+def test_a_chain_that_is_too_long_is_a_message_and_one_of_use_is_none(write_recipe):
+    for number in range(70):
+        write_recipe(f'extends = "c{number + 1}.toml"\n', f"c{number}.toml")
+    last = write_recipe("schema = 1\n", "c70.toml")
+    assert read_layers(last.with_name("c8.toml")).table == {"schema": 1}
+    with pytest.raises(
+        RecipeError, match=r"c63.toml:1: extends: is the parent number 64 in a row, and 63 are the most"
+    ):
+        read_layers(last.with_name("c0.toml"))
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "large"])
+def test_what_is_no_plain_file_of_some_size_is_not_read(write_recipe, tmp_path, kind):
+    if kind == "device":
+        path = Path("/dev/zero")
+    else:
+        path = tmp_path / "parent.toml"
+        os.mkfifo(path) if kind == "pipe" else path.write_bytes(b"#" * 5_000_000)
+    child = write_recipe(f'extends = "{path}"\n')
+    says = "has 5,000,000 bytes" if kind == "large" else "is a device or a pipe, not a recipe"
+    for start in (child, path):
+        with pytest.raises(RecipeError, match=says):
+            read_layers(start)

@@ -18,6 +18,7 @@ from coview.recipe.mistakes import Mistakes
 from coview.recipe.override import parse_set
 from coview.recipe.read import Document
 from coview.recipe.recipe import Recipe
+from coview.recipe.shipped import find_recipe
 from coview.recipe.tables import CompareTable
 from coview.recipe.validate import validate
 
@@ -183,7 +184,7 @@ def _recipes(
         line = named_by.lines.get(("compare", "recipes", index), 1)
         layers = Layers()
         try:
-            for document in read_with_parents(named_by.path.parent / given):
+            for document in read_with_parents(find_recipe(given, named_by.path.parent)):
                 layers.add_document(document)
         except RecipeError as error:
             where, path = f"{named_by.path}:{line}", f"compare.recipes.{index}"
@@ -196,7 +197,7 @@ def _recipes(
         layers.add_override(rest, "--set")
         layers.table["compare"] = {"variant": compare.variant}
         try:
-            recipes.append(validate(layers, registry, named_by.path.parent / given))
+            recipes.append(validate(layers, registry, find_recipe(given, named_by.path.parent)))
         except RecipeError as error:
             mistakes += error.mistakes
     if mistakes:

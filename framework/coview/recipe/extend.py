@@ -11,31 +11,40 @@ from coview.plugins.nearest import did_you_mean
 from coview.recipe.read import Document, read_document
 from coview.recipe.shipped import find_recipe, shipped_names
 
+DEEPEST = 64
+"""Recipes in a row of which each extends the next; nobody writes more, and more could only exhaust the stack."""
+
 
 def read_with_parents(path: Path | str) -> list[Document]:
     """Reads a recipe and everything it extends; the furthest parent comes first.
+
+    A parent is a path relative to the file that names it, else the name of a recipe that comes with coview.
 
     Of several parents a later one is merged over an earlier one. What two of them extend counts once, where it comes
     first.
 
     Raises:
         RecipeError: If a file cannot be read, ``extends`` is no path or paths, or the files extend each other in a
-            circle.
+            circle or too deeply.
     """
     documents: dict[str, Document] = {}
-    _read(find_recipe(path), "", [], documents)
+    _read(find_recipe(path), "", {}, documents)
     return list(documents.values())
 
 
-def _read(current: Path, named_by: str, children: list[Path], documents: dict[str, Document]) -> None:
+def _read(current: Path, named_by: str, children: dict[str, Path], documents: dict[str, Document]) -> None:
+    """Reads a file and its parents. ``children`` are those that led here, by their real paths."""
     real = _real(current)
-    chain = [_real(child) for child in children]
-    if real in chain:
-        circle = " → ".join(map(str, [*children[chain.index(real) :], current]))
+    if real in children:
+        paths = list(children.values())
+        circle = " → ".join(map(str, [*paths[list(children).index(real) :], current]))
         message = f"the recipes extend each other in a circle: {circle}"
         raise RecipeError([Mistake(named_by, "extends", message)])
     if real in documents:
         return
+    if len(children) == DEEPEST:
+        message = f"is the parent number {DEEPEST} in a row, and {DEEPEST - 1} are the most"
+        raise RecipeError([Mistake(named_by, "extends", message)])
     try:
         document = read_document(current)
     except RecipeError as error:
@@ -43,7 +52,7 @@ def _read(current: Path, named_by: str, children: list[Path], documents: dict[st
             raise _with_suggestion(error, current) from None
         raise RecipeError([Mistake(named_by, "extends", str(mistake)) for mistake in error.mistakes]) from None
     for parent, line in _parents(document):
-        _read(current.parent / parent, f"{document.path}:{line}", [*children, current], documents)
+        _read(find_recipe(parent, current.parent), f"{document.path}:{line}", {**children, real: current}, documents)
     documents[real] = document
 
 
@@ -59,7 +68,7 @@ def _parents(document: Document) -> list[tuple[str, int]]:
         parents = [(given, line)]
     for parent, at in parents:
         if not isinstance(parent, str) or not parent or "\0" in parent:
-            message = f"has to be the path of a recipe, or an array of paths, got {parent!r}"
+            message = f"has to be the path or name of a recipe, or an array of them, got {parent!r}"
             raise RecipeError([Mistake(f"{document.path}:{at}", "extends", message)])
     return parents
 

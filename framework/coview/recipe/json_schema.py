@@ -74,7 +74,8 @@ def recipe_schema(registry: Registry) -> Schema:
     properties |= {
         "extends": {
             "anyOf": [path, {"type": "array", "items": path}],
-            "description": "A recipe to start from, relative to this one; or several, each merged over those before.",
+            "description": "A recipe to start from: a path relative to this one, or the name of one that comes with "
+            "coview, such as base/simclr; or several, each merged over those before.",
         },
         "data": data,
         "modality": by_modality(modality) if modalities else {"type": "object"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from tree_sitter import Language, Parser
 from coview.errors import Mistake, RecipeError
 from coview.recipe.key import Key, dotted
 from coview.recipe.limits import find_unusable
+
+LARGEST = 4_000_000
+"""Bytes of a recipe; the longest that ships has 4,000."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def read_document(path: Path) -> Document:
         RecipeError: If it is not there, is no file, is not UTF-8, or is no TOML.
     """
     try:
-        data = path.read_bytes()
+        data = _bytes_of(path)
     except FileNotFoundError:
         raise _error(str(path), "no such file") from None
     except IsADirectoryError:
@@ -73,6 +77,19 @@ def read_document(path: Path) -> Document:
             [Mistake(where, dotted(key), reason) for (where, key), (_, reason) in zip(places, unusable, strict=True)]
         )
     return Document(path, table, lines, _about(text))
+
+
+def _bytes_of(path: Path) -> bytes:
+    """The contents of a plain file: a device has no end, and a pipe may never have a beginning."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError
+    if not stat.S_ISREG(found.st_mode):
+        raise _error(str(path), "is a device or a pipe, not a recipe")
+    if found.st_size > LARGEST:
+        raise _error(str(path), f"has {found.st_size:,} bytes, and a recipe has at most {LARGEST:,}")
+    with path.open("rb") as file:
+        return file.read(LARGEST)
 
 
 def key_lines(text: str) -> dict[Key, int]:

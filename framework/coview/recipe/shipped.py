@@ -15,13 +15,19 @@ def shipped_folder() -> Path | None:
     return None
 
 
-def find_recipe(path: Path | str) -> Path:
-    """The file that ``path`` means: itself, or the shipped recipe of that name (``quickstart``, ``image/simclr``)."""
+def find_recipe(path: Path | str, beside: Path | None = None) -> Path:
+    """The file that ``path`` means: itself, or the shipped recipe of that name (``quickstart``, ``base/simclr``).
+
+    Args:
+        path: As it was written.
+        beside: The folder of the file that it was written in; absent: the current one.
+    """
     given = Path(path)
+    there = given if beside is None else beside / given
     folder = shipped_folder()
     try:
-        if given.is_file() or folder is None or given.is_absolute():
-            return given
+        if there.exists() or folder is None or given.is_absolute():
+            return there
         for name in (
             given,
             given.with_name(given.name + ".toml"),
@@ -30,8 +36,8 @@ def find_recipe(path: Path | str) -> Path:
             if given.name and (folder / name).is_file():
                 return folder / name
     except (OSError, ValueError):  # a name that no file can have: reading it says so
-        return given
-    return given
+        return there
+    return there
 
 
 def recipe_files(folder: Path) -> Iterator[Path]:

@@ -164,7 +164,8 @@ class CompareTable(BaseModel):
     question: str = Field("", description="What the comparison is to answer, in a sentence; it heads the report.")
     recipes: list[str] = Field(
         [],
-        description="The recipes that are swept over, one for each modality, relative to this file; the other tables "
+        description="The recipes that are swept over, one for each modality: paths relative to this file, or names of "
+        "recipes that come with coview; the other tables "
         "of this file are merged over each. Absent: this file is the recipe.",
     )
     variant: str = Field("variant", description="What the entries of `sweep.zip` are, such as `loss`.")
