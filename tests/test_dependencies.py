@@ -17,7 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def floors():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    listed = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    listed = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
     found = (re.match(r"([A-Za-z0-9._-]+)(\[[^]]*\])?\s*(>=|==)\s*([0-9.]+)", line) for line in listed)
     return {match[1]: match[4] for match in found if match}
 
@@ -29,7 +32,10 @@ def test_the_lowest_constraints_are_the_floors():
 
 def test_no_dependency_is_without_a_floor():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    listed = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    listed = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
     assert [line for line in listed if not line.startswith("coview[") and not re.search(r">=|==", line)] == []
 
 
@@ -73,7 +79,9 @@ def test_the_oldest_sentence_transformers_runs_no_code_of_a_folder_unasked(oldes
 def test_the_oldest_filelock_follows_no_link(oldest, tmp_path, kind):
     (tmp_path / "precious").write_text("content")
     (tmp_path / ".lock").symlink_to(tmp_path / "precious")
-    script = "import sys, filelock as f; print(f.__version__); getattr(f, sys.argv[1])(sys.argv[2], timeout=1).acquire()"
+    script = (
+        "import sys, filelock as f; print(f.__version__); getattr(f, sys.argv[1])(sys.argv[2], timeout=1).acquire()"
+    )
     done = oldest("filelock", script, kind, tmp_path / ".lock")
     assert done.stdout.strip() == floors()["filelock"]
     assert done.returncode != 0

@@ -115,11 +115,11 @@ def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
             if json.loads(metadata.get("of", "null")) != expected:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError):
+        skipped = tuple(Skipped(*row) for row in json.loads(metadata.get("skipped", "[]")))
+        content_N = tensors.pop("content_N", None)
+        return Embedded(FeatureSplit(**tensors), skipped, content_N)
+    except (OSError, SafetensorError, ValueError, TypeError):
         return None
-    skipped = tuple(Skipped(*row) for row in json.loads(metadata.get("skipped", "[]")))
-    content_N = tensors.pop("content_N", None)
-    return Embedded(FeatureSplit(**tensors), skipped, content_N)
 
 
 def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
