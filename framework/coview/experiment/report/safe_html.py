@@ -11,40 +11,9 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from html.parser import HTMLParser
 
-_TAGS = frozenset(
-    [
-        "audio",
-        "b",
-        "br",
-        "code",
-        "del",
-        "div",
-        "em",
-        "i",
-        "img",
-        "ins",
-        "kbd",
-        "li",
-        "mark",
-        "ol",
-        "p",
-        "pre",
-        "q",
-        "s",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "th",
-        "thead",
-        "tr",
-        "u",
-        "ul",
-    ]
+_TAGS = re.compile(
+    "audio|b|br|code|del|div|em|i|img|ins|kbd|li|mark|ol|p|pre|q|s|small|span|strong|sub|sup"
+    "|table|tbody|td|th|thead|tr|u|ul"
 )
 _VOID = frozenset({"br", "img"})
 _SILENT = frozenset(
@@ -112,7 +81,7 @@ class _Kept(HTMLParser):
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         if tag in _SILENT:
             self._silent.append(tag)
-        elif tag in _TAGS and not self._silent:
+        elif _TAGS.fullmatch(tag) and not self._silent:
             self.parts.append(f"<{' '.join([tag, *_attributes(attrs)])}>")
             if tag not in _VOID:
                 self.open.append(tag)
