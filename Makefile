@@ -3,8 +3,9 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LOWEST := .venv-lowest
 
-.PHONY: quickstart compare test test-slow test-gpu lint format docs clean
+.PHONY: quickstart compare test test-slow test-lowest test-gpu lint format docs clean
 
 quickstart: $(INSTALLED)
 	$(BIN)/coview run recipes/quickstart.toml
@@ -19,6 +20,11 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+
+# With the oldest versions that pyproject.toml admits, in an environment of their own: before a floor is changed, and
+# before a release. Python 3.11: the oldest releases have no wheels for later ones.
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest -m "not slow and not gpu" $(PYTEST_ARGS)
 
 test-gpu: $(INSTALLED)
 	$(BIN)/pytest -m gpu $(PYTEST_ARGS)
@@ -36,6 +42,12 @@ docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict
 
+$(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --upgrade pip uv
+	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct -c constraints-lowest.txt -e '.[all,test]'
+	touch $@
+
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
@@ -43,4 +55,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis site
+	rm -rf $(VENV) $(LOWEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis site

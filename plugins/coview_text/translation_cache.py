@@ -26,16 +26,32 @@ class TranslationCache:
         return {**self.__dict__, "_reader": None}
 
     def get(self, text: str) -> str | None:
-        """The translation, if it has been made."""
+        """The translation, if it has been made and kept whole."""
         connection = self._connection()
         if connection is None:
             return None
-        row = connection.execute("SELECT text FROM translations WHERE key = ?", (self._key(text),)).fetchone()
+        try:
+            row = connection.execute("SELECT text FROM translations WHERE key = ?", (self._key(text),)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
+                raise
+            self._reader = None  # damaged, or empty: what is added next makes it anew
+            return None
         return None if row is None else str(row[0])
 
     def add(self, translations: Mapping[str, str]) -> None:
-        """Keeps translations, all of them or none, at once."""
+        """Keeps translations, all of them or none, at once. A database that is damaged is made anew."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._write(translations)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            self._reader = None
+            self._path.unlink()
+            self._write(translations)
+
+    def _write(self, translations: Mapping[str, str]) -> None:
         connection = sqlite3.connect(self._path, timeout=60)
         try:
             with connection:

@@ -51,7 +51,11 @@ class Modality(Protocol):
         ...
 
     def to_html(self, value: Any, /) -> str:
-        """The value as self-contained HTML markup: a picture, a text, a playable sound."""
+        """The value as self-contained HTML markup: a picture, a text, a playable sound.
+
+        The report keeps elements of text, tables, ``img`` and ``audio`` with ``data:`` addresses, and plain styles; of
+        everything else only the text.
+        """
         ...
 
 

@@ -117,10 +117,10 @@ def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         skipped = tuple(Skipped(*row) for row in json.loads(metadata.get("skipped", "[]")))
+        content_N = tensors.pop("content_N", None)
+        return Embedded(FeatureSplit(**tensors), skipped, content_N)
     except (OSError, SafetensorError, ValueError, TypeError, RecursionError):
         return None
-    content_N = tensors.pop("content_N", None)
-    return Embedded(FeatureSplit(**tensors), skipped, content_N)
 
 
 def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:

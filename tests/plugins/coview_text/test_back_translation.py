@@ -230,3 +230,17 @@ def test_without_apertium_it_is_said(monkeypatch):
     with pytest.raises(coview.CoviewError, match="not installed") as caught:
         ApertiumTranslator("eng-spa")(["text"])
     assert caught.value.hint == "apt-get install apertium-eng-spa"
+
+
+@pytest.mark.parametrize("damage", ["no database", "half", "nothing"])
+def test_a_damaged_cache_is_made_anew(tmp_path, damage):
+    path = tmp_path / "t.sqlite"
+    cache = TranslationCache(path, "a")
+    cache.add({f"text {number}": "translation " * 99 for number in range(99)})
+    assert cache.get("text 3") is not None
+    content = {"no database": b"junk " * 999, "half": path.read_bytes()[: path.stat().st_size // 2], "nothing": b""}
+    path.write_bytes(content[damage])
+    for found in (cache, TranslationCache(path, "a")):
+        assert found.get("text 98") in (None, "translation " * 99)
+    cache.add({"text 3": "again"})
+    assert cache.get("text 3") == "again" == TranslationCache(path, "a").get("text 3")

@@ -1,0 +1,52 @@
+"""Features that were kept are read as they were, or embedded again where the file is damaged or of something else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from coview.data.batch import Skipped
+from coview.evaluate.embedding import Embedded, read_embedded, write_embedded
+from coview.evaluate.features import FeatureSplit
+
+OF = {"rows": 4, "recipe": "abc"}
+
+
+@pytest.fixture
+def kept(tmp_path):
+    split = FeatureSplit(x_ND=torch.eye(3), ids_N=torch.arange(3), labels_N=torch.tensor([0, 1, 0]))
+    path = tmp_path / "train.safetensors"
+    write_embedded(path, Embedded(split, (Skipped(3, "caf\udce9.png", "is empty"),), None), OF)
+    return path
+
+
+def test_what_was_kept_comes_back(kept):
+    found = read_embedded(kept, OF)
+    assert torch.equal(found.features.x_ND, torch.eye(3))
+    assert found.features.labels_N.tolist() == [0, 1, 0]
+    assert found.skipped == (Skipped(3, "caf\udce9.png", "is empty"),)
+    assert read_embedded(kept, {**OF, "rows": 5}) is None
+
+
+@pytest.mark.parametrize("size", [0, 7, 60, -4])
+def test_a_part_of_it_is_nothing(kept, size):
+    kept.write_bytes(kept.read_bytes()[:size])
+    assert read_embedded(kept, OF) is None
+
+
+@pytest.mark.parametrize(
+    ("tensors", "skipped"),
+    [
+        ({"ids_N": torch.arange(3)}, "[]"),
+        ({"x_ND": torch.eye(3), "unknown": torch.eye(3)}, "[]"),
+        ({"x_ND": torch.eye(3), "ids_N": torch.arange(3)}, "[[1]]"),
+        ({"x_ND": torch.eye(3), "ids_N": torch.arange(3)}, "3"),
+        ({"x_ND": torch.eye(3), "ids_N": torch.arange(3)}, "{"),
+    ],
+)
+def test_what_has_other_parts_is_nothing(kept, tensors, skipped):
+    save_file(tensors, kept, metadata={"of": json.dumps(OF), "skipped": skipped})
+    assert read_embedded(kept, OF) is None
