@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -21,6 +22,8 @@ _HINTS = {
     "processes (--set data.workers=1, which changes no result)",
 }
 _ELSE = "a library that reads or augments the data may have crashed: --set data.workers=0 loads without processes"
+
+_SECONDS = 2.0
 
 
 class LoaderFailedError(CoviewError):
@@ -43,6 +46,8 @@ def batches_of(loader: DataLoader[Any]) -> Iterator[Any]:
         except StopIteration:
             return
         except Exception as error:
+            if isinstance(error, OSError | EOFError):  # what was being received breaks off before the process has ended
+                wait([process.sentinel for process in processes], _SECONDS)
             if found := [process for process in processes if process.exitcode not in (None, 0)]:
                 raise _explained(found[0], processes) from error
             raise
