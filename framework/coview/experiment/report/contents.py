@@ -67,7 +67,7 @@ def read_contents(folder: RunFolder) -> Contents:
     tables = _tables(recipe)
     train = tables.get("train")
     found = read_document(folder)
-    environment = _read_json(folder.environment, {}, or_missing=True)
+    environment = _read_json(folder.environment, {})
     if environment:  # while the report is written, the run is not yet marked as finished
         environment["finished"] = environment.get("finished") or environment.get("ended")
     return Contents(
@@ -85,7 +85,7 @@ def read_contents(folder: RunFolder) -> Contents:
         skipped_samples=found.get("skipped_samples", []),
         skipped_evaluators=found.get("skipped_evaluators", []),
         leaks=found.get("leaks", []),
-        views=_read_json(folder.views, [], or_missing=True),
+        views=_read_json(folder.views, []),
     )
 
 
@@ -127,19 +127,14 @@ def read_leaks(folder: RunFolder) -> list[dict[str, Any]]:
     return leaks
 
 
-def _read_json(path: Path, missing: Any, *, or_missing: bool = False) -> Any:
-    """What a file says, or ``missing`` if there is none; if that is said, also if it is damaged."""
+def _read_json(path: Path, missing: Any) -> Any:
     if not path.exists():
         return missing
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        if or_missing:
-            return missing
         raise CoviewError(f"{path}: not JSON: {error}") from error
     if type(content) is not type(missing):
-        if or_missing:
-            return missing
         kind = "an object" if isinstance(missing, dict) else "a list"
         raise CoviewError(f"{path}: expected {kind}, got {str(content)[:60]}")
     return content
