@@ -135,8 +135,10 @@ def locked(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
         say: Gets a sentence where the file system has no locks.
 
     Raises:
-        CoviewError: If another process holds it.
+        CoviewError: If another process holds it, or the folder cannot be written.
     """
+    if not os.access(folder.path, os.W_OK):
+        raise CoviewError(f"{folder.path} cannot be written", hint="copy the run to where you may write")
     try:
         with file_lock(folder.lock, wait=False, say=say):
             remove_abandoned(folder.path, f"**/.*{ABANDONED}")
