@@ -13,7 +13,7 @@ import torch
 
 import coview
 from coview.data.loader import sample_loader
-from coview.data.loader_processes import LoaderEndedError
+from coview.data.loader_processes import LoaderFailedError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -61,7 +61,7 @@ def test_it_is_named_with_what_may_help(end, said, hint):
     before = signal.getsignal(signal.SIGCHLD)
     loader = batches(end)
     found = []
-    with pytest.raises(LoaderEndedError) as raised:
+    with pytest.raises(LoaderFailedError) as raised:
         found.extend(batch.ids.tolist() for batch in loader)
     assert found == [list(range(first, first + 4)) for first in range(0, 4 * len(found), 4)]
     assert said in raised.value.message
@@ -81,7 +81,7 @@ def test_until_the_next_batch_nothing_is_raised():
     until = time.monotonic() + 0.5
     while time.monotonic() < until:
         torch.ones(10).sum()
-    with pytest.raises(LoaderEndedError):
+    with pytest.raises(LoaderFailedError):
         list(loader)
 
 

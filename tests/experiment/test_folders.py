@@ -58,7 +58,7 @@ def assert_whole(folder, expected):
         result.value for result in coview.load_run(expected).results
     ]
     assert found.report.stat().st_size > 1000
-    json.loads(found.views.read_text())
+    assert len(json.loads(found.views.read_text())) == 8
     assert not [path for path in folder.rglob(".*") if path.name != ".lock"]
 
 
@@ -85,8 +85,19 @@ def test_a_run_whose_files_are_lost_or_damaged_goes_on_all_the_same(resume, unfi
 def test_a_damaged_file_of_results_is_kept_beside_the_new_one(resume, unfinished):
     unfinished.folder.results.write_text("{")
     done = resume()
-    assert "results.json is damaged, and written anew" in done.err
+    assert "results.json is damaged, and now called results.damaged.json" in done.err
     assert (unfinished.path / "results.damaged.json").read_text() == "{"
+
+
+def test_views_that_are_damaged_after_the_last_step_are_done_without(resume, own_run):
+    environment = json.loads(own_run.folder.environment.read_text())
+    own_run.folder.environment.write_text(json.dumps({**environment, "finished": None}))
+    own_run.folder.views.write_text("[{")
+    own_run.folder.report.unlink()
+    done = resume()
+    assert done.status == 0, done.err
+    assert "views.json is damaged, and now called views.damaged.json" in done.err
+    assert own_run.folder.report.stat().st_size > 1000
 
 
 def test_what_a_kill_has_left_half_written_is_removed_at_the_next_resume(resume, unfinished, small_run):

@@ -172,13 +172,16 @@ def test_a_finished_run_has_nothing_left_and_a_changed_recipe_is_shown_as_a_diff
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
-def test_a_full_disk_is_one_message_and_resumes(recipe, unfinished, untouched, go_on):
+@pytest.mark.parametrize(
+    ("kilobytes", "said"), [(200, "make room"), (8, "of shared memory for a batch")], ids=["disk", "shared memory"]
+)
+def test_a_full_disk_is_one_message_and_resumes(recipe, unfinished, untouched, go_on, kilobytes, said):
     out = unfinished.parent.parent
-    limit = f"ulimit -f 8; trap '' XFSZ; exec {' '.join(command(recipe, out, '--resume'))}"
+    limit = f"ulimit -f {kilobytes}; trap '' XFSZ; exec {' '.join(command(recipe, out, '--resume'))}"
     full = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, check=False, timeout=300)
     assert full.returncode == 2, full.stderr
     assert "Traceback" not in full.stderr
-    assert "make room" in full.stderr
+    assert said in full.stderr
     assert last_step(out) == STEPS - 2, "no half-written checkpoint"
     done = go_on(out)
     assert done.status == 0, done.err

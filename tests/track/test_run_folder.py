@@ -49,6 +49,6 @@ def test_of_which_recipe_it_is():
     name = RunName.now("abc123" + "0" * 58, 3)
     assert name.is_of("abc123" + "f" * 58)
     assert not name.is_of("abc124" + "0" * 58)
-    assert RunFolder(Path("runs/small") / str(name)).name == name
+    assert RunFolder(Path("runs/small") / str(name)).run_name() == name
     with pytest.raises(ValueError, match="not named as a run"):
-        _ = RunFolder(Path("runs/copy")).name
+        RunFolder(Path("runs/copy")).run_name()

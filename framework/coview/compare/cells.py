@@ -58,7 +58,7 @@ def find_cells(comparison: Comparison, out: Path, registry: Registry) -> list[Fo
     """
     by_hash: dict[str, list[RunFolder]] = {}
     for folder in runs_below(out):
-        by_hash.setdefault(folder.name.hash, []).append(folder)
+        by_hash.setdefault(folder.run_name().hash, []).append(folder)
     found = []
     for cell in comparison.cells:
         base = out / comparison.name / "runs" / Path(*map(slug, _with_axes(cell)))

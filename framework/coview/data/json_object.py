@@ -23,12 +23,22 @@ def parse_json_object(text: bytes | str) -> dict[str, Any]:
     Raises:
         ValueError: If it says none.
     """
+    content: dict[str, Any] = parse_json(text, dict)
+    return content
+
+
+def parse_json(text: bytes | str, kind: type) -> Any:
+    """What a JSON text says, if it is of one kind: ``dict`` or ``list``.
+
+    Raises:
+        ValueError: If it is not.
+    """
     try:
         content = json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"it is not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"it holds no JSON object, but {str(content)[:40]}")
+    if not isinstance(content, kind):
+        raise ValueError(f"it holds no JSON {'object' if kind is dict else 'array'}, but {str(content)[:40]}")
     return content

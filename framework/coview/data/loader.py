@@ -189,4 +189,7 @@ class _Send:
 
     def __call__(self, items: Any) -> Any:
         batch = self.collate(items)
-        return self.sender.send(batch) if isinstance(batch, Batch) else batch
+        try:
+            return self.sender.send(batch) if isinstance(batch, Batch) else batch
+        except CoviewError as error:  # as itself, and not as PyTorch's text of a traceback
+            return error

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -22,16 +23,18 @@ _HINTS = {
 }
 _ELSE = "a library that reads or augments the data may have crashed: --set data.workers=0 loads without processes"
 
+_SECONDS = 2.0
 
-class LoaderEndedError(CoviewError):
-    """A loader process has ended before the loader did."""
+
+class LoaderFailedError(CoviewError):
+    """The system has ended a loader process, or has no memory for what it sends. Nothing is wrong with the data."""
 
 
 def batches_of(loader: DataLoader[Any]) -> Iterator[Any]:
     """What a loader gives.
 
     Raises:
-        LoaderEndedError: When the loader waits for a process that has ended.
+        LoaderFailedError: When the loader waits for a process that has ended.
     """
     before = set(multiprocessing.active_children())
     with _signal_handler_kept():
@@ -43,6 +46,8 @@ def batches_of(loader: DataLoader[Any]) -> Iterator[Any]:
         except StopIteration:
             return
         except Exception as error:
+            if isinstance(error, OSError | EOFError):  # what was being received breaks off before the process has ended
+                wait([process.sentinel for process in processes], _SECONDS)
             if found := [process for process in processes if process.exitcode not in (None, 0)]:
                 raise _explained(found[0], processes) from error
             raise
@@ -63,9 +68,9 @@ def _signal_handler_kept() -> Iterator[None]:
         signal.signal(signal.SIGCHLD, before)
 
 
-def _explained(process: Any, processes: list[Any]) -> LoaderEndedError:
+def _explained(process: Any, processes: list[Any]) -> LoaderFailedError:
     which = f"loader process {processes.index(process) + 1} of {len(processes)} (pid {process.pid})"
     if process.exitcode > 0:
-        return LoaderEndedError(f"{which} ended with status {process.exitcode}", hint=f"{_ELSE}; go on with --resume")
+        return LoaderFailedError(f"{which} ended with status {process.exitcode}", hint=f"{_ELSE}; go on with --resume")
     name = signal.Signals(-process.exitcode).name
-    return LoaderEndedError(f"{which} was killed by {name}", hint=f"{_HINTS.get(name, _ELSE)}; go on with --resume")
+    return LoaderFailedError(f"{which} was killed by {name}", hint=f"{_HINTS.get(name, _ELSE)}; go on with --resume")

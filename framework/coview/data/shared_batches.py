@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from coview.data.batch import Batch
+from coview.data.loader_processes import LoaderFailedError
 
 _ALIGNED = 64
 _IN_USE, _FREE = 1, 0
@@ -68,7 +69,11 @@ class Sender:
     _parts: list[Tensor] = field(default_factory=list)
 
     def send(self, batch: Batch) -> Sent:
-        """The batch with its tensors in shared memory, to be pickled."""
+        """The batch with its tensors in shared memory, to be pickled.
+
+        Raises:
+            LoaderFailedError: If there is no room in it.
+        """
         tensors: list[Tensor] = []
 
         def take(tensor: Tensor) -> Tensor:
@@ -150,5 +155,12 @@ def _side_by_side(tensors: list[Tensor]) -> list[Layout]:
 
 
 def _shared(size: int) -> Tensor:
-    part: Tensor = torch.empty(size, dtype=torch.uint8).share_memory_()
+    try:
+        part: Tensor = torch.empty(size, dtype=torch.uint8).share_memory_()
+    except (RuntimeError, OSError) as error:  # the former is what PyTorch makes of the latter
+        raise LoaderFailedError(
+            f"a loader process cannot have {size / 2**20:,.1f} MiB of shared memory for a batch: {error}",
+            hint="look at df /dev/shm (docker run --shm-size makes it larger), or take fewer loader processes: "
+            "--set data.workers=0 needs none of it, and changes no result; go on with --resume",
+        ) from error
     return part

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from coview.data.atomic import ABANDONED, remove_abandoned, write_atomically
 from coview.data.file_lock import LockHeldError, file_lock
-from coview.data.json_object import read_json_object
+from coview.data.json_object import parse_json, read_json_object
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
@@ -70,16 +70,17 @@ def mend_recipe(folder: RunFolder, recipe: Recipe, registry: Registry) -> None:
     write_atomically(folder.recipe, to_toml(recipe.tables))
 
 
-def set_aside_if_damaged(path: Path, say: Callable[[str], None]) -> None:
-    """Renames a JSON file of a run that cannot be read, so that it is written anew."""
-    try:
-        read_json_object(path)
-    except FileNotFoundError:
-        return
-    except ValueError as error:
-        kept = path.with_name(f"{path.stem}.damaged{path.suffix}")
-        path.replace(kept)
-        say(f"warning: {path} is damaged, and written anew: {error}; what there was is in {kept.name}")
+def set_aside_damaged(folder: RunFolder, say: Callable[[str], None]) -> None:
+    """Renames JSON files of a run that cannot be read, so that they are written anew, or done without."""
+    for path, kind in ((folder.results, dict), (folder.views, list)):
+        try:
+            parse_json(path.read_bytes(), kind)
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            kept = path.with_name(f"{path.stem}.damaged{path.suffix}")
+            path.replace(kept)
+            say(f"warning: {path} is damaged, and now called {kept.name}: {error}")
 
 
 def find_unfinished(out: Path, recipe: Recipe, registry: Registry) -> RunFolder | None:
@@ -90,7 +91,7 @@ def find_unfinished(out: Path, recipe: Recipe, registry: Registry) -> RunFolder 
         CoviewError: If it is of another recipe; the message shows the difference.
     """
     runs = _in_order(path.parent for path in (out / recipe.name).glob("*/recipe.toml"))
-    same = [folder for folder in runs if folder.name.is_of(recipe.hash)]
+    same = [folder for folder in runs if folder.run_name().is_of(recipe.hash)]
     if same:
         return same[-1]
     if not runs:
@@ -113,7 +114,7 @@ def runs_below(out: Path) -> list[RunFolder]:
 def _in_order(paths: Iterable[Path]) -> list[RunFolder]:
     """The folders that are named as coview names runs, the latest last."""
     named = [RunFolder(path) for path in paths if RunName.parse(path.name) is not None]
-    return sorted(named, key=lambda folder: (folder.name, folder.path))
+    return sorted(named, key=lambda folder: (folder.run_name(), folder.path))
 
 
 def is_finished(folder: RunFolder) -> bool:
@@ -135,8 +136,10 @@ def locked(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
         say: Gets a sentence where the file system has no locks.
 
     Raises:
-        CoviewError: If another process holds it.
+        CoviewError: If another process holds it, or the folder cannot be written.
     """
+    if not os.access(folder.path, os.W_OK):
+        raise CoviewError(f"{folder.path} cannot be written", hint="copy the run to where you may write")
     try:
         with file_lock(folder.lock, wait=False, say=say):
             remove_abandoned(folder.path, f"**/.*{ABANDONED}")

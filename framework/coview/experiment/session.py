@@ -28,7 +28,7 @@ from coview.experiment.folders import (
     mend_recipe,
     new_folder,
     remove_folder,
-    set_aside_if_damaged,
+    set_aside_damaged,
 )
 from coview.experiment.hparams import given_numbers, reached_numbers
 from coview.experiment.previews import show_views
@@ -135,6 +135,7 @@ class Session:
         """What the main process does: train, evaluate, report, and tell about it."""
         if go_on:
             mend_recipe(folder, self.recipe, self.registry)
+            set_aside_damaged(folder, self._say)
         step = self._go_back(training, folder) if go_on else 0
         device, ranks = training.accelerator.device, training.accelerator.num_processes
         environment = None if step == 0 else read_environment(folder.environment)
@@ -222,7 +223,6 @@ class Session:
             splits,
         )
         store.skipped["train"] = tuple(training.skipped.samples.values())
-        set_aside_if_damaged(folder.results, self._say)
         found = evaluate_all(store, planned, self._hooks)
         write_results(store, planned, found)
         if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):

@@ -55,17 +55,6 @@ class RunFolder:
     path: Path
 
     @property
-    def name(self) -> RunName:
-        """What the folder's name says.
-
-        Raises:
-            ValueError: If somebody else has named it; :meth:`RunName.parse` says so beforehand.
-        """
-        if (name := RunName.parse(self.path.name)) is None:
-            raise ValueError(f"{self.path} is not named as a run is")
-        return name
-
-    @property
     def recipe(self) -> Path:
         """The resolved recipe: every default written out; running it again gives the same hash."""
         return self.path / "recipe.toml"
@@ -118,3 +107,13 @@ class RunFolder:
     def lock(self) -> Path:
         """Held by the process that writes this run."""
         return self.path / ".lock"
+
+    def run_name(self) -> RunName:
+        """What the folder's name says.
+
+        Raises:
+            ValueError: If somebody else has named it; :meth:`RunName.parse` says so beforehand.
+        """
+        if (name := RunName.parse(self.path.name)) is None:
+            raise ValueError(f"{self.path} is not named as a run is")
+        return name

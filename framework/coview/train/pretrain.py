@@ -21,7 +21,7 @@ from coview.data.batch import Batch, Skipped
 from coview.data.building import build_collators, build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.loader import view_loader, worker_count
-from coview.data.loader_processes import LoaderEndedError
+from coview.data.loader_processes import LoaderFailedError
 from coview.data.order import Order, RankBatches
 from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError, Interrupted
@@ -204,12 +204,12 @@ class Pretraining:
     def _next(self, batches: Iterator[Batch], part: int) -> Batch:
         try:
             return next(batches)
-        except LoaderEndedError as error:
+        except LoaderFailedError as error:
             if part or several_ranks() or self.step == 0:  # the step is half done, or others are in it
                 raise
             if self._saved_at != self.step:
                 self._save()
-            raise LoaderEndedError(
+            raise LoaderFailedError(
                 f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint
             ) from error
 
