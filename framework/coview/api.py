@@ -75,7 +75,7 @@ def run(
         quiet: Whether to show no progress.
 
     Raises:
-        CoviewError: If something is the user's to mend. A run that has taken no step leaves no folder.
+        CoviewError: If the user has something to correct. A run that has taken no step leaves no folder.
         Interrupted: If it was asked to stop; a checkpoint is written.
     """
     from coview.experiment import run as runs  # torch costs start-up time

@@ -1,4 +1,4 @@
-"""The errors that are the user's to mend: shown as a message with exit status 2, never as a traceback.
+"""Errors that the user can correct: shown as a message with exit status 2, never as a traceback.
 
 Anything else that is raised is a bug of coview's or of a plugin's, and shows its traceback.
 """

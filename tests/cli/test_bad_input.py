@@ -75,7 +75,7 @@ def test_a_file_that_is_no_recipe(refused, write_recipe, text, says):
         (["evaluate.0.labels_per_class=[]"], "--set: evaluate.0.labels_per_class: has to be int"),
         (["augment.7.size=3"], "there is no element 7: it has 1"),
         (["train.device=tpu"], "train.device: has to be 'auto', 'cpu', 'cuda' or 'mps', got \"tpu\""),
-        (["sweep.grid.seed=[1,2]"], "a recipe with a sweep is several runs"),
+        (["sweep.grid.seed=[1,2]"], "a recipe with a sweep describes several runs"),
     ],
 )
 def test_a_recipe_with_a_mistake(refused, write_recipe, sets, says):
@@ -234,7 +234,7 @@ def test_a_resume_with_a_changed_recipe_shows_the_difference(refused, own_run, w
     sets = ["--set", "loss.temperature=0.3", "--set", "train.lr=0.1"]
     message = refused("run", write_recipe(), "--out", "runs", "--resume", *sets)
     first, *lines = message.splitlines()
-    assert first.startswith(f"error: runs/small/{own_run.path.name} is a run of another recipe, and cannot be resumed")
+    assert first.startswith(f"error: runs/small/{own_run.path.name} is a run of another recipe and cannot be resumed")
     assert lines == [
         "    loss.temperature: 0.5 → 0.3",
         "    train.lr: 0.05 → 0.1",
@@ -255,7 +255,7 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_is_taken(start, own_
     step = own_run.path / "checkpoints" / "step-6"
     size = (own_run.path / "checkpoints" / "step-3" / "weights.safetensors").stat().st_size
     assert done.err == (
-        f"warning: a damaged checkpoint is passed over: {step}: weights.safetensors has 1,000 bytes of {size:,}\n"
+        f"warning: a damaged checkpoint is skipped: {step}: weights.safetensors has 1,000 bytes of {size:,}\n"
     )
     shutil.rmtree(step)
     assert call("embed", own_run.path, "--out", "y.npy").status == 0

@@ -223,7 +223,7 @@ def test_what_cannot_be_compared(call, write_recipe, tmp_path):
     done = call("compare", write_recipe(), write_recipe(name="other.toml"))
     assert "give one recipe, or the folders of runs" in done.err
     done = call("compare", write_recipe(), "--by", "seed")
-    assert "--by tells runs apart" in done.err
+    assert "--by groups runs that are there" in done.err
     (tmp_path / "empty").mkdir()
     assert "there is no run in it" in call("compare", tmp_path / "empty").err
 

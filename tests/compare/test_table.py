@@ -99,7 +99,7 @@ def test_repetitions_that_differ_in_more_than_the_seed_are_refused(registry, tmp
     cells[1] = replace(cells[1], recipe=replace(cells[1].recipe, tables=cells[3].recipe.tables))
     compared = replace(compared, cells=cells)
     values = {("image", variant): [0.8, 0.7] for variant in ("nt_xent", "warm")}
-    with pytest.raises(CoviewError, match=r"no repetitions of each other.*loss.temperature: 0\.2 → 0\.9"):
+    with pytest.raises(CoviewError, match=r"not repetitions of each other: .*loss.temperature: 0\.2 → 0\.9"):
         collect(compared, found(compared, tmp_path, values))
 
 

@@ -135,7 +135,7 @@ def test_an_encoder_that_has_no_export_says_so_and_which_have(call, own_run, mon
     assert done.err == (
         'error: the encoder "resnet18" cannot be exported to sentence-transformers: '
         "it has no export_sentence_transformers\n"
-        "  what can be: hf:NAME, sentence-transformers:NAME, text_transformer\n"
+        "  encoders that can be: hf:NAME, sentence-transformers:NAME, text_transformer\n"
     )
 
     class Mute(torch.nn.Module):

@@ -129,7 +129,7 @@ def test_what_is_wrong_is_said(write_recipe, small_recipe, registry, change, say
 def test_two_recipes_of_one_name(write_recipe, small_recipe, registry):
     write_recipe(small_recipe, "one.toml")
     write_recipe(small_recipe, "two.toml")
-    with pytest.raises(coview.CoviewError, match="one modality and one name"):
+    with pytest.raises(coview.CoviewError, match="the same modality and the same name"):
         load_comparison(write_recipe(OF_SEVERAL, "both.toml"), registry=registry)
 
 

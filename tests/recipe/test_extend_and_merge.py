@@ -193,7 +193,7 @@ def test_a_chain_that_is_too_long_is_a_message_and_one_of_use_is_none(write_reci
     last = write_recipe("schema = 1\n", "c70.toml")
     assert read_layers(last.with_name("c8.toml")).table == {"schema": 1}
     with pytest.raises(
-        RecipeError, match=r"c63.toml:1: extends: is the parent number 64 in a row, and 63 are the most"
+        RecipeError, match=r"c63.toml:1: extends: is the parent number 64 in a row, and at most 63 are allowed"
     ):
         read_layers(last.with_name("c0.toml"))
 

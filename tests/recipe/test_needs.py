@@ -62,7 +62,7 @@ def test_several_losses_are_checked_one_by_one(mistakes):
 @pytest.mark.parametrize(
     ("losses", "says"),
     [
-        ("loss = []\n", "loss: there has to be a loss"),
+        ("loss = []\n", "loss: at least one loss is needed"),
         ('[[loss]]\nuse = "nt_xent"\nweight = 0\n', "loss.0.weight: has to be greater than 0, got 0"),
         ('[[loss]]\nuse = "nt_xent"\nwieght = 2\n', 'loss.0.wieght: unknown key, did you mean "weight"?'),
         ("[[loss]]\ntemperature = 2\n", "loss.0.use: is missing; it names the loss"),

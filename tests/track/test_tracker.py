@@ -160,7 +160,7 @@ def test_a_modality_that_cannot_show_its_values_ends_nothing(folder: RunFolder) 
     with Tracker(folder, say=said.append) as tracker:
         tracker.views(Shy(), [["a"]], ["one"], 0)
     assert said == [
-        "warning: views.json cannot be written (NotImplementedError: nobody sees me): the run goes on without"
+        "warning: views.json cannot be written (NotImplementedError: nobody sees me): the run goes on without it"
     ]
 
 

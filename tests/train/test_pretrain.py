@@ -155,7 +155,7 @@ def test_bf16_learns_what_fp32_learns_roughly(train):
 def test_fp16_is_refused_on_a_cpu(train, without_evaluators):
     done, folder = train("train.precision=fp16")
     assert (done.status, done.out) == (2, "")
-    assert done.err == "error: --set: train.precision: fp16 is not for the CPU; take bf16 or fp32\n"
+    assert done.err == "error: --set: train.precision: fp16 is not supported on the CPU; take bf16 or fp32\n"
     assert folder is None
 
 

@@ -69,7 +69,7 @@ def compare(
     if len(sources) > 1:
         raise CoviewError("give one recipe, or the folders of runs", hint="a [compare] table names several recipes")
     if by:
-        raise CoviewError("--by tells runs apart, and this is a recipe: its [sweep] does")
+        raise CoviewError("--by groups runs that are there; what a recipe compares is in its [sweep]")
     from coview.compare.cells import find_cells
     from coview.compare.run_missing import run_missing
     from coview.recipe.comparison import load_comparison

@@ -30,7 +30,9 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
 
     registry = load_plugins(disable=disabled)
     if is_comparison_of_several(recipe):
-        raise CoviewError(f"{recipe} compares several recipes, and this runs one", hint=f"coview compare {recipe}")
+        raise CoviewError(
+            f"{recipe} compares several recipes, and coview run runs a single one", hint=f"coview compare {recipe}"
+        )
     valid = load_recipe(recipe, registry, sets=sets)
     if dry_run:
         from coview.experiment.trial import try_out

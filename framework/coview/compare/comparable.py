@@ -37,7 +37,7 @@ def _check_protocols(rows: Sequence[Row]) -> None:
                 differs += _protocol_difference(one, other)
             if differs:
                 raise CoviewError(
-                    f"the {kind} numbers of {_called(having[0])} and {_called(row)} may not be compared, they were "
+                    f"the {kind} numbers of {_called(having[0])} and {_called(row)} cannot be compared: they were "
                     f"measured differently: {'; '.join(differs)}",
                     hint="Evaluate the runs again under one protocol: coview evaluate RUN --set …",
                 )
@@ -57,7 +57,7 @@ def _check_repetitions(rows: Sequence[Row]) -> None:
         lines = difference_but_seed(rows[0].recipe, row.recipe)
         if lines:
             raise CoviewError(
-                f"{_called(rows[0])} and {_called(row)} are no repetitions of each other, they differ in more than "
+                f"{_called(rows[0])} and {_called(row)} are not repetitions of each other: they differ in more than "
                 f"the seed: {'; '.join(lines)}",
                 hint="Name what differs: a label of its own for each entry of sweep.zip, or a key in sweep.grid.",
             )

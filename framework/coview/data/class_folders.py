@@ -146,7 +146,7 @@ def _listing(folder: Path, kind: FileKind) -> FileListing:
         )
     if len(subfolders) == 1:
         raise CoviewError(
-            f"{what} has exactly one class, {subfolders[0]!r}: nothing can be told from it",
+            f"{what} has exactly one class, {subfolders[0]!r}: a classifier needs at least two",
             hint=f"for {kind.files} without classes give root = {str(folder / subfolders[0])!r}; {kind.expected}",
         )
     return FileListing(

@@ -55,4 +55,4 @@ def _parts(value: Any) -> Iterator[bytes]:
         for item in value:
             yield from _parts(item)
     else:
-        raise TypeError(f"no content of a {type(value).__name__} is known")
+        raise TypeError(f"values of the type {type(value).__name__} cannot be compared by their content")

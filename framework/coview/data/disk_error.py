@@ -39,5 +39,5 @@ def disk_error(error: BaseException) -> OSError | None:
 
 
 def is_refusal(error: OSError) -> bool:
-    """Whether it says that the disk takes no more, and so is the user's to mend."""
+    """Whether it says that the disk is full or cannot be written, which the user can correct."""
     return error.errno in _REFUSALS

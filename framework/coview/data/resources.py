@@ -68,7 +68,7 @@ def fetch_resource(name: str, registry: Registry, *, again: bool = False) -> Pat
             with replacing_folder(folder) as beside:
                 fetch(beside)
                 if not any(beside.iterdir()):
-                    raise CoviewError(f"{name}: nothing was fetched", hint="this is for the plugin's author")
+                    raise CoviewError(f"{name}: nothing was fetched", hint="tell the author of the plugin")
     except OSError as error:
         raise CoviewError(f"{name} cannot be fetched into {folder}: {error.strerror or error}") from error
     return folder

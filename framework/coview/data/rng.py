@@ -41,7 +41,7 @@ class _PhiloxRandom(random.Random):
 
     def seed(self, a: Any = None, version: int = 2) -> None:
         if self._raw is not None:
-            raise TypeError("an Rng is seeded by (seed, epoch, sample, view); an augmentation must not reseed it")
+            raise TypeError("an Rng is seeded by (seed, epoch, sample, view), and an augmentation must not reseed it")
 
     def getstate(self) -> Any:
         raise NotImplementedError("an Rng's state is its key; call Rng.seek instead")

@@ -38,6 +38,6 @@ class SkippedSamples:
             raise CoviewError(
                 f"{len(self.samples)} of the {self._size:,} {self._split} samples cannot be read, "
                 f"more than {LIMIT:.0%}:\n    " + "\n    ".join(named) + (f"\n    and {more} more" if more else ""),
-                hint="mend or remove them",
+                hint="repair or remove them",
             )
         return list(new.values())

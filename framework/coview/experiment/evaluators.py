@@ -103,10 +103,10 @@ def _check(splits: Splits, plan: Planned) -> None:
     evaluator, source = plan.evaluator, plan.source
     classes = splits.reference(source).classes
     if evaluator.labels == "class" and classes is not None and len(classes) < 2:
-        raise CoviewError(f"it has to tell classes apart, and the data has one only ({classes[0]})")
+        raise CoviewError(f"it needs at least two classes, and the data has one ({classes[0]})")
     lacking = [split for split in evaluator.splits if split != "validation" and not splits.has(source, split)]
     if lacking:
-        raise CoviewError(f'it needs the split {" and ".join(lacking)}, which "{source.table.use}" has not')
+        raise CoviewError(f'it needs the split {" and ".join(lacking)}, which "{source.table.use}" does not have')
     if isinstance(evaluator, ChecksData):
         evaluator.check(_known(splits, plan))
 

@@ -32,7 +32,7 @@ def export(run: Run, *, to: str, out: Path | str | None = None) -> tuple[Path, s
         use = run.recipe.encoder[name].use
         able = ", ".join(_encoders_with(contract, run.registry)) or "no encoder that is installed"
         raise CoviewError(
-            f'the encoder "{use}" cannot be exported to {to}: it has no {method}', hint=f"what can be: {able}"
+            f'the encoder "{use}" cannot be exported to {to}: it has no {method}', hint=f"encoders that can be: {able}"
         )
     folder = Path(out) if out is not None else run.path / "export" / to
     if out is not None and folder.exists() and any(folder.iterdir()):

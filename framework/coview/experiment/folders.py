@@ -52,7 +52,7 @@ def _free_folder(parent: Path, recipe: Recipe) -> RunFolder:
         except FileExistsError:
             continue
         return folder
-    raise CoviewError(f"{parent}: there are too many runs of this second")
+    raise CoviewError(f"{parent}: too many runs were started in this second")
 
 
 def remove_folder(folder: RunFolder) -> None:
@@ -101,7 +101,8 @@ def find_unfinished(out: Path, recipe: Recipe, registry: Registry) -> RunFolder 
     lines = difference(hashed_part(before.tables), hashed_part(recipe.tables))
     listed = "\n    ".join(lines)
     raise CoviewError(
-        f"{folder.path} is a run of another recipe, and cannot be resumed by this one; what has changed:\n    {listed}",
+        f"{folder.path} is a run of another recipe and cannot be resumed with this one; what has changed:\n"
+        f"    {listed}",
         hint="undo the change to go on with that run, or leave out --resume to start a new one",
     )
 

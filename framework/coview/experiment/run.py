@@ -64,7 +64,7 @@ class Run:
         damaged: list[str] = []
         checkpoint = next(whole_checkpoints(self.folder.checkpoints, damaged), None)
         for line in damaged:
-            warnings.warn(f"a damaged checkpoint is passed over: {line}", stacklevel=2)
+            warnings.warn(f"a damaged checkpoint is skipped: {line}", stacklevel=2)
         if checkpoint is None:
             raise CoviewError(f"{self.path} has no checkpoint", hint="train it with coview run … --resume")
         return checkpoint
@@ -111,7 +111,7 @@ def run(
     """As :func:`coview.run`."""
     if recipe.sweep.grid or recipe.sweep.zip:
         raise CoviewError(
-            f"{recipe.where('sweep')}: a recipe with a sweep is several runs, and this runs one",
+            f"{recipe.where('sweep')}: a recipe with a sweep describes several runs, and coview run runs a single one",
             hint="coview compare RECIPE runs them all; "
             "coview recipe show RECIPE --cell N --resolved > one.toml writes out the N-th",
         )

@@ -251,7 +251,7 @@ class Session:
         damaged: list[str] = []
         checkpoint = next(whole_checkpoints(folder.checkpoints, damaged), None)
         for line in damaged:
-            self._say(f"warning: a damaged checkpoint is passed over: {line}")
+            self._say(f"warning: a damaged checkpoint is skipped: {line}")
         if checkpoint is None:
             self._say(f"{folder.path} has no whole checkpoint: it starts again from the beginning")
             return 0

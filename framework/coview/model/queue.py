@@ -80,8 +80,8 @@ def build_queue(recipe: Recipe, width: int) -> Queue | None:
         return Queue(size, width)
     except (MemoryError, RuntimeError) as error:  # the latter is what PyTorch raises
         raise CoviewError(
-            f"{recipe.where('queue', 'size')}: {size:,} rows of {width:,} numbers take {needed / 2**30:,.1f} GiB, and "
-            "there is not so much memory",
+            f"{recipe.where('queue', 'size')}: {size:,} rows of {width:,} numbers take {needed / 2**30:,.1f} GiB, "
+            "which is more than the memory of this machine",
             hint="MoCo's queue has 65,536 rows",
         ) from error
 

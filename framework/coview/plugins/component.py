@@ -95,7 +95,7 @@ class Component:
     def _broken(self, error: BaseException) -> CoviewError:
         return CoviewError(
             f"{self.kind} {self.qualified} cannot be imported: {in_one_line(error)}",
-            hint=f"this is for the author of the plugin {self.plugin!r}; --debug shows where it happens",
+            hint=f"tell the author of the plugin {self.plugin!r}; --debug shows where it happens",
         )
 
 

@@ -211,4 +211,4 @@ def _by_modality(recipes: Sequence[Recipe], path: Path) -> dict[str, Recipe]:
         named = {name(recipe): recipe for recipe in recipes}
         if len(named) == len(recipes):
             return named
-    raise CoviewError(f"{path}: two of the recipes have one modality and one name: give them different names")
+    raise CoviewError(f"{path}: two of the recipes have the same modality and the same name: give them different names")

@@ -43,7 +43,7 @@ def _read(current: Path, named_by: str, children: dict[str, Path], documents: di
     if real in documents:
         return
     if len(children) == DEEPEST:
-        message = f"is the parent number {DEEPEST} in a row, and {DEEPEST - 1} are the most"
+        message = f"is the parent number {DEEPEST} in a row, and at most {DEEPEST - 1} are allowed"
         raise RecipeError([Mistake(named_by, "extends", message)])
     try:
         document = read_document(current)

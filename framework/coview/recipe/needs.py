@@ -76,6 +76,6 @@ def needs_of(loss: Any) -> Needs | None:
     if not isinstance(loss.needs, Needs):
         raise CoviewError(
             f"the loss {type(loss).__name__}: needs has to be a coview.Needs, got {loss.needs!r}",
-            hint="this is for the author of the plugin",
+            hint="tell the author of the plugin",
         )
     return loss.needs

@@ -64,7 +64,7 @@ def expand(sweep: SweepTable, variant: str = "variant") -> list[Cell]:
         return []
     cells = math.prod(map(len, sweep.grid.values())) * max(1, len(sweep.zip))
     if cells > MOST_CELLS:
-        raise ValueError(f"it has {cells:,} cells, and {MOST_CELLS:,} are the most")
+        raise ValueError(f"it has {cells:,} cells, and at most {MOST_CELLS:,} are allowed")
     combinations = [dict(zip(sweep.grid, values, strict=True)) for values in product(*sweep.grid.values())]
     labels = _labels(sweep.zip)
     expanded = [

@@ -59,7 +59,7 @@ class _Validation:
         modalities = self._modalities(factory)
         views = self._views("views", settings, modalities)
         if settings is not None and modalities and not views:
-            self.mistakes.add(("data", "views"), "there has to be a view")
+            self.mistakes.add(("data", "views"), "at least one view is needed")
         global_views = len(views)
         views += self._views("local_views", settings, modalities)
         used = tuple(dict.fromkeys(views)) or modalities
@@ -320,7 +320,7 @@ class _Validation:
             return []
         found = []
         if tables == []:
-            self.mistakes.add(("loss",), "there has to be a loss")
+            self.mistakes.add(("loss",), "at least one loss is needed")
         for index, table in enumerate([tables] if isinstance(tables, dict) else tables):
             path: Key = ("loss",) if isinstance(tables, dict) else ("loss", index)
             settings, rest = self._settings(LossSettings, table, path)

@@ -75,7 +75,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     rows = _read(path, damaged)
     if damaged:
         raise CoviewError(
-            damaged[0], hint="The file was changed by something other than coview; mend or delete that line."
+            damaged[0], hint="The file was changed by something other than coview; repair or delete that line."
         )
     return rows
 

@@ -29,6 +29,6 @@ class Telling:
             if what not in self._failed:
                 self._failed.add(what)
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                self._say(f"warning: {what} cannot be written ({reason}): the run goes on without")
+                self._say(f"warning: {what} cannot be written ({reason}): the run goes on without it")
             return False
         return True

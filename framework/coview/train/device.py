@@ -46,10 +46,10 @@ def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
         return _best_precision(device)
     if wanted == "fp16" and device.type == "cpu":
         raise CoviewError(
-            f"{recipe.where('train', 'precision')}: fp16 is not for the CPU; take bf16 or fp32", hint=None
+            f"{recipe.where('train', 'precision')}: fp16 is not supported on the CPU; take bf16 or fp32", hint=None
         )
     if wanted == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise CoviewError(f"{recipe.where('train', 'precision')}: this GPU does not compute in bf16; take fp16 or fp32")
+        raise CoviewError(f"{recipe.where('train', 'precision')}: this GPU does not support bf16; take fp16 or fp32")
     return wanted
 
 

@@ -9,7 +9,7 @@ _SAFE_CHANNELS = 8
 
 
 def trains_channels_last(model: nn.Module, device: torch.device, *, asked: bool) -> bool:
-    """Whether the channels-last layout that a recipe asks for can be had.
+    """Whether a model is trained in the channels-last layout that its recipe asks for.
 
     On CPUs without AVX-512, oneDNN (seen with torch 2.14.1) writes beyond its buffers in the backward pass of a 1×1
     convolution with a stride and fewer than 8 input channels a group, in this layout only; the process dies of it, or

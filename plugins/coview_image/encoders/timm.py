@@ -112,7 +112,7 @@ def _create(name: str, pretrained: bool, args: dict[str, Any]) -> Any:
         if not pretrained:
             raise
         raise coview.CoviewError(
-            f"the weights of timm's {name} cannot be had: {unreachable or _first_line(error)}",
+            f"the weights of timm's {name} could not be downloaded: {unreachable or _first_line(error)}",
             hint="connect to the network, or leave out pretrained, or give checkpoint = a local file",
         ) from error
 

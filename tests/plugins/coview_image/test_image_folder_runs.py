@@ -122,7 +122,7 @@ def test_more_than_one_per_cent_broken_stops_the_run(run, classes, workers):
     assert (done.status, done.out) == (2, "")
     assert re.search(r"error: \d of the 144 train samples cannot be read, more than 1%:\n", done.err)
     assert re.search(r"    pictures/fox/0\d\d\.\w+: cannot be read as a picture", done.err)
-    assert done.err.endswith("  mend or remove them\n")
+    assert done.err.endswith("  repair or remove them\n")
     assert "Traceback" not in done.err
     assert folder is None, "a run that has taken no step leaves no folder"
 

@@ -48,7 +48,9 @@ class Geometry:
     def check(self, data: KnownData, /) -> None:
         """Refuses a test split of fewer than 20 samples."""
         if data.samples["test"] < FEWEST:
-            raise CoviewError(f"the test split has {data.samples['test']} samples, it is measured on at least {FEWEST}")
+            raise CoviewError(
+                f"the test split has {data.samples['test']} samples, and geometry needs at least {FEWEST}"
+            )
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The five numbers, with intervals over samples.
@@ -58,7 +60,7 @@ class Geometry:
         """
         x_ND = finite_features(features, "test")
         if len(x_ND) < FEWEST:
-            raise CoviewError(f"the test split has {len(x_ND)} samples, geometry is measured on at least {FEWEST}")
+            raise CoviewError(f"the test split has {len(x_ND)} samples, and geometry needs at least {FEWEST}")
         drawn = np.sort(rng.numpy.permutation(len(x_ND))[: self.samples])
         x_ND = x_ND[torch.from_numpy(drawn).to(x_ND.device)]
 

@@ -38,7 +38,7 @@ class Regression:
     def check(self, data: KnownData, /) -> None:
         """Refuses fewer than three test samples."""
         if data.samples["test"] < 3:
-            raise CoviewError(f"the test split has {data.samples['test']} samples, it is tested on at least 3")
+            raise CoviewError(f"the test split has {data.samples['test']} samples, and a regression needs at least 3")
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """R² and Spearman's correlation on the test split, with intervals over its items.
@@ -52,7 +52,7 @@ class Regression:
         if len(truth_N) < 3 or np.ptp(truth_N) == 0:
             raise CoviewError(
                 f"the test split has {len(truth_N)} scores, {len(np.unique(truth_N))} of them different: "
-                "a regression is tested on at least 3 that are not all equal"
+                "a regression needs at least 3 that are not all equal"
             )
         alpha = _best_on_validation(train, validation)
         x_ND, y_N = torch.cat([train[0], validation[0]]), torch.cat([train[1], validation[1]])

@@ -38,7 +38,7 @@ class SlurmLauncher:
             import submitit  # of the extra "slurm"
         except ImportError as error:
             raise CoviewError(
-                "Slurm is spoken to by submitit, which is not installed", "pip install submitit"
+                "jobs are submitted to Slurm by submitit, which is not installed", "pip install submitit"
             ) from error
         try:
             executor = submitit.AutoExecutor(folder=self.folder, cluster=self.cluster)

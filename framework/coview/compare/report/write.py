@@ -50,7 +50,7 @@ def write_comparison_report(comparison: Comparison, cells: Sequence[FoundCell], 
         folder: Where ``report.html`` and the tables go.
 
     Raises:
-        CoviewError: If the numbers may not be compared, a run's file is broken, or a library is missing.
+        CoviewError: If the numbers cannot be compared, a run's file is broken, or a library is missing.
     """
     require("matplotlib")
     require("jinja2")
