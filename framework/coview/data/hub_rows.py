@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from coview.data.hub_library import explaining, library, local, on_the_hub, undecoded
+from coview.data.hub_library import (
+    class_names,
+    explaining,
+    fingerprint,
+    is_class,
+    kind_of,
+    local,
+    on_the_hub,
+    undecoded,
+)
 from coview.data.split import seeded_split
 from coview.errors import CoviewError
 from coview.plugins.nearest import did_you_mean
@@ -80,9 +89,9 @@ class HubRows:
         self._part = held_out if split == "test" and held_out else train_split
         table = undecoded(parts[self._part])
         features = table.features or {}
-        self._kinds = {name: _kind(feature) for name, feature in features.items()}
+        self._kinds = {name: kind_of(feature) for name, feature in features.items()}
         self.citation, self.licence = str(table.info.citation or ""), str(table.info.license or "")
-        fingerprint = parts[self._part]._fingerprint if first is None else "streamed"
+        digest = fingerprint(parts[self._part]) if first is None else "streamed"
         self._rows: Any = table if first is None else self._streamed(table, first)
         # a file that is streamed need not say beforehand which columns it has
         self.columns: tuple[str, ...] = tuple(table.column_names or (self._rows[0] if len(self._rows) else ()))
@@ -96,7 +105,7 @@ class HubRows:
                 len(self._rows), fraction=test_fraction, seed=split_seed, labels=labels, groups=self._groups()
             )
             self._index = train if split == "train" else test
-        self.version = f"{len(self._index)} rows {str(fingerprint)[:12]}"
+        self.version = f"{len(self._index)} rows {digest[:12]}"
 
     def __len__(self) -> int:
         return len(self._index)
@@ -162,9 +171,9 @@ class HubRows:
             return io.BytesIO(value["bytes"])
         path = value.get("path")
         if path and "://" in path:  # what is streamed and no table
-            import fsspec
+            import fsspec  # of the library of data sets, and so of the same extra
 
-            with explaining(library(), self._path), fsspec.open(path, "rb") as file:
+            with explaining(self._path), fsspec.open(path, "rb") as file:
                 return io.BytesIO(file.read())
         return Path(path) if path else None
 
@@ -189,13 +198,13 @@ class HubRows:
         return [f"no group {i}" if value is None else f"= {value}" for i, value in enumerate(self.column(self.group))]
 
     def _streamed(self, table: Any, first: int) -> list[Any]:
-        with explaining(library(), self._path):
+        with explaining(self._path):
             return list(itertools.islice(undecoded(table), first))
 
     def _label_column(self, label: str | None, features: Mapping[str, Any]) -> str | None:
         if label is not None:
             return self.check(label) if label else None
-        of_classes = [name for name, feature in features.items() if hasattr(feature, "int2str")]
+        of_classes = [name for name, feature in features.items() if is_class(feature)]
         if len(of_classes) > 1:
             raise CoviewError(
                 f'"{self._path}" has several columns of classes, {", ".join(of_classes)}',
@@ -208,9 +217,8 @@ class HubRows:
     ) -> tuple[tuple[str, ...] | None, Callable[[Any], int]]:
         if self.label is None:
             return None, int
-        names = getattr(features.get(self.label), "names", None)
-        if names:
-            return tuple(names), int
+        if names := class_names(features.get(self.label)):
+            return names, int
         name = self.label
         rows: Iterable[Any] = train[name] if first is None else (row[name] for row in self._streamed(train, first))
         values = sorted({value for value in rows if value is not None and value != -1})
@@ -224,11 +232,6 @@ class HubRows:
             return places[value]
 
         return tuple(map(str, values)), place
-
-
-def _kind(feature: Any) -> str:
-    kind = type(feature).__name__
-    return str(feature.dtype) if kind == "Value" else kind
 
 
 def _one_of(name: str, names: Iterable[str]) -> str:
