@@ -96,7 +96,10 @@ def test_without_network_a_name_fails_within_seconds_and_says_what_to_do(monkeyp
     assert "network" in caught.value.hint
     with pytest.raises(coview.CoviewError) as caught:
         timm_encoder("test_convnext")(pretrained=True)
-    assert caught.value.message == f"the weights of timm's test_convnext cannot be had: {closed} cannot be reached"
+    assert (
+        caught.value.message
+        == f"the weights of timm's test_convnext could not be downloaded: {closed} cannot be reached"
+    )
     assert "a local file" in caught.value.hint
     assert time.monotonic() - started < 10
 

@@ -6,9 +6,10 @@ import io
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Gt, Lt
 
 from coview.data.hub_library import (
     class_names,
@@ -20,7 +21,7 @@ from coview.data.hub_library import (
     on_the_hub,
     undecoded,
 )
-from coview.data.split import seeded_split
+from coview.data.split import check_split, seeded_split
 from coview.errors import CoviewError
 from coview.plugins.nearest import did_you_mean
 
@@ -45,17 +46,18 @@ class HubRows:
         path: A hub id, a folder written by ``save_to_disk``, or a folder of parquet, CSV, JSON or media files.
         split: "train" or "test".
         config: Of data sets that have several.
-        revision: Branch, tag or commit of the hub's repository; absent: its newest.
+        revision: Branch, tag or commit of the hub's repository; absent: its newest. Give one for results that can be
+            repeated.
         folder: In the repository, if it holds several data sets in folders.
         train_split: The data set's name of the training split.
         test_split: Likewise; absent: the first that there is of test, validation, valid and dev, or a share of the
             training split.
-        label: The column that holds the class; absent: the only one whose type is a class label, or "label". "" for
-            none.
-        group: The column of what must not be on both sides of a split that is made here; absent: none.
-        first: Read only so many rows of the split, which are streamed: the rest is not downloaded. Absent: all.
-        test_fraction: Share of the training split that is held out where there is no other.
-        split_seed: Of that split.
+        label: The column of the class; absent: the only one of that type, or "label". "" for none.
+        group: The column of what must not be on both sides of a split that is made here, such as a speaker, a
+            recording or an author. Absent: none.
+        first: Stream only so many rows of each split, and leave the rest on the hub; absent: all.
+        test_fraction: Share that is held out where there is no split to test on.
+        split_seed: Seed of that split, on purpose not the run's.
 
     Raises:
         CoviewError: If the data is not there, the hub cannot be reached, or a column or split is not there.
@@ -65,7 +67,7 @@ class HubRows:
         self,
         path: str,
         *,
-        split: str,
+        split: str = "train",
         config: str | None = None,
         revision: str | None = None,
         folder: str | None = None,
@@ -73,10 +75,11 @@ class HubRows:
         test_split: str | None = None,
         label: str | None = None,
         group: str | None = None,
-        first: int | None = None,
-        test_fraction: float = 0.2,
+        first: Annotated[int, Gt(0)] | None = None,
+        test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
+        check_split(split, ("train", "test"))
         self._path = path
         is_local = Path(path).expanduser().is_dir()
         load = local(path, config, folder) if is_local else on_the_hub(path, config, revision, folder)

@@ -63,8 +63,7 @@ class AudioFolder:
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        coview.check_split(split, self.splits)
         self.root, self.sample_rate = _KIND.root(root), sample_rate
         if labels is None:
             listing = coview.split_listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)

@@ -90,8 +90,6 @@ def hf_audio_encoder(name: str) -> Callable[..., HuggingFaceAudioEncoder]:
 
 
 def _load(source: coview.ModelSource, pretrained: bool, trust_remote_code: bool) -> tuple[Any, Frontend]:
-    # A meta-device model is only to be looked at; transformers refuses to load weights onto that device
-    on_meta = torch.empty(0).device.type == "meta"
     with source.loading() as name:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     config.apply_spec_augment = False
@@ -100,7 +98,7 @@ def _load(source: coview.ModelSource, pretrained: bool, trust_remote_code: bool)
     frontend = frontend_of(source.name, config, model_class)
     options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
     with source.loading() as name:
-        if not pretrained or on_meta:
+        if not pretrained or coview.on_meta_device():
             model = AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
         else:
             model = AutoModel.from_pretrained(name, config=config, **options)

@@ -68,16 +68,12 @@ def torchaudio_encoder(name: str) -> Callable[..., TorchaudioEncoder]:
     Raises:
         LookupError: If there is none of that name, with the nearest names.
     """
-    usable = usable_bundles()
-    if name not in usable:
-        raise LookupError(f'torchaudio has no such encoder "{name}"{coview.did_you_mean(name, usable)}')
-    return partial(TorchaudioEncoder, usable[name])
+    return partial(TorchaudioEncoder, coview.library_member("torchaudio", name, usable_bundles(), what="encoder"))
 
 
 def _load(bundle: Any, pretrained: bool) -> Any:
-    on_meta = torch.empty(0).device.type == "meta"
     model = untrained(bundle)
-    if pretrained and not on_meta:
+    if pretrained and not coview.on_meta_device():
         try:
             model.load_state_dict(weights(bundle))
         except OSError as error:

@@ -109,8 +109,6 @@ def hf_image_encoder(name: str) -> Callable[..., HuggingFaceImageEncoder]:
 
 
 def _load(source: coview.ModelSource, pretrained: bool, pooling: str, trust_remote_code: bool) -> Any:
-    # A meta-device model is only to be looked at; transformers refuses to load weights onto that device
-    on_meta = torch.empty(0).device.type == "meta"
     options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
     with source.loading() as name:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
@@ -125,6 +123,6 @@ def _load(source: coview.ModelSource, pretrained: bool, pooling: str, trust_remo
         if pooling != "pooler" and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
             options["add_pooling_layer"] = False
     with source.loading() as name:
-        if not pretrained or on_meta:
+        if not pretrained or coview.on_meta_device():
             return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
         return AutoModel.from_pretrained(name, config=config, **options)

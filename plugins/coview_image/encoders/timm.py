@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import timm
-import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
@@ -50,11 +49,10 @@ class TimmEncoder(nn.Module):
         if image_size is not None:
             self.model_args["img_size"] = image_size
         training_args = {"drop_path_rate": drop_path} if drop_path > 0 else {}
-        # What is built on the meta device is only to be looked at: its weights need no download
-        on_meta = torch.empty(0).device.type == "meta"
-        self.model: Any = _create(name, pretrained and not on_meta, {**self.model_args, **training_args})
+        is_empty = coview.on_meta_device()
+        self.model: Any = _create(name, pretrained and not is_empty, {**self.model_args, **training_args})
         if checkpoint is not None:
-            _load(self.model, name, checkpoint.expanduser(), is_empty=on_meta)
+            _load(self.model, name, checkpoint.expanduser(), is_empty=is_empty)
         self.width = int(getattr(self.model, "head_hidden_size", None) or self.model.num_features)
 
     def forward(self, x_NCHW: Tensor) -> coview.Encoding:
@@ -112,7 +110,7 @@ def _create(name: str, pretrained: bool, args: dict[str, Any]) -> Any:
         if not pretrained:
             raise
         raise coview.CoviewError(
-            f"the weights of timm's {name} cannot be had: {unreachable or _first_line(error)}",
+            f"the weights of timm's {name} could not be downloaded: {unreachable or _first_line(error)}",
             hint="connect to the network, or leave out pretrained, or give checkpoint = a local file",
         ) from error
 

@@ -9,7 +9,7 @@ from annotated_types import Gt, Lt
 
 import coview
 from coview_text.datasets.read import read_text
-from coview_text.datasets.rows import Row, TextRows, checked_split, class_names, own_split, version_of
+from coview_text.datasets.rows import Row, TextRows, class_names, own_split, version_of
 
 _EXPECTED = (
     "expected are .txt files in one subfolder for each class (root/sport/1.txt, root/weather/2.txt), or all directly "
@@ -43,7 +43,7 @@ class TextFolder(TextRows):
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        checked_split(split)
+        coview.check_split(split, self.splits)
         root = root.expanduser()
         if not root.is_dir():
             fault = "it is a file, not a folder" if root.exists() else "there is no such folder"

@@ -89,13 +89,6 @@ class TextRows:
         )
 
 
-def checked_split(split: str, splits: Sequence[str] = TextRows.splits) -> str:
-    """The split, if there is one of that name."""
-    if split not in splits:
-        raise ValueError(f"split has to be one of {', '.join(splits)}, got {split!r}")
-    return split
-
-
 def class_names(rows: Iterable[Row]) -> tuple[str, ...] | None:
     """The names of the classes, sorted: as numbers where all are; None where no row has one."""
     names = {row.label for row in rows if row.label is not None and not row.fault}

@@ -114,8 +114,6 @@ def hf_text_encoder(name: str) -> Callable[..., HuggingFaceTextEncoder]:
 
 
 def _load(source: str, pretrained: bool, dropout: float | None, trust_remote_code: bool) -> Any:
-    # a meta-device model is only to be looked at; transformers refuses to load weights onto that device
-    on_meta = torch.empty(0).device.type == "meta"
     options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
     config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
     if config.is_encoder_decoder:
@@ -133,6 +131,6 @@ def _load(source: str, pretrained: bool, dropout: float | None, trust_remote_cod
         # a pooler that is not used would be random weights that get no gradient
         if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
             options["add_pooling_layer"] = False
-    if not pretrained or on_meta:
+    if not pretrained or coview.on_meta_device():
         return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
     return AutoModel.from_pretrained(source, config=config, **options)

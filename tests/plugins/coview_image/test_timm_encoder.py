@@ -130,7 +130,7 @@ def test_a_download_that_fails_is_the_users_to_mend(monkeypatch):
 
     monkeypatch.setattr("coview.plugins.hub._answers", lambda url: True)
     monkeypatch.setattr(timm, "create_model", fail)
-    with pytest.raises(coview.CoviewError, match="cannot be had: no route to host") as caught:
+    with pytest.raises(coview.CoviewError, match="could not be downloaded: no route to host") as caught:
         timm_encoder("resnet18")(pretrained=True)
     assert "checkpoint" in caught.value.hint
 
