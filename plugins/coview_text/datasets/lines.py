@@ -8,8 +8,7 @@ from typing import Annotated
 from annotated_types import Gt, Lt
 
 import coview
-from coview_text.datasets.read import read_text
-from coview_text.datasets.rows import Row, TextRows, own_split, version_of
+from coview_text.datasets.rows import Row, TextRows, own_split, read_text, version_of
 
 
 class TextLines(TextRows):

@@ -14,8 +14,7 @@ from typing import Annotated, Any
 from annotated_types import Gt, Lt
 
 import coview
-from coview_text.datasets.read import read_text
-from coview_text.datasets.rows import Row, TextRows, class_names, own_split, version_of
+from coview_text.datasets.rows import Row, TextRows, class_names, own_split, read_text, version_of
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
