@@ -18,8 +18,7 @@ from torch import Tensor
 
 import coview
 from coview_audio.encoders.log_mel import LogMel, LogMelSettings
-from coview_audio.resample import resampled
-from coview_audio.sound import Sound
+from coview_audio.sound import Sound, resampled
 
 _SHOWN_COLUMNS = 160
 _COLOURS = np.array(

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import cv2
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 import coview
-from coview_image.constants import LARGEST_SIDE, LUMA, constant
-from coview_image.opencv import cv2
+from coview_image.pixels import LARGEST_SIDE, LUMA, constant
 
 _RAW_SIDE = 32
 _SHOWN_SIDE = 96

@@ -11,7 +11,7 @@ import torchaudio.transforms
 from torch import Tensor
 
 import coview
-from coview_audio.augment.mel_batch import MelBatch, log_mel_of, with_log_mel
+from coview_audio.augment.log_mel import MelBatch, log_mel_of, with_log_mel
 from coview_audio.sound import Sound
 
 _OF_WAVEFORMS = ("Deemphasis", "Fade", "PitchShift", "Preemphasis", "SpeedPerturbation", "Vol")

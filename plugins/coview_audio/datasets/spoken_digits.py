@@ -16,8 +16,7 @@ from filelock import FileLock
 
 import coview
 from coview_audio.datasets.espeak import Word, speak
-from coview_audio.resample import resampled
-from coview_audio.sound import Sound
+from coview_audio.sound import Sound, resampled
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _ACCENTS = ("en-us", "en-gb-scotland", "en-gb-x-rp")

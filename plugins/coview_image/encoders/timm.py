@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 import coview
 from coview import hub_or_cache
-from coview_image.constants import LARGEST_SIDE
 from coview_image.encoders.folders import save_timm_folder
+from coview_image.pixels import LARGEST_SIDE
 
 
 class TimmEncoder(nn.Module):

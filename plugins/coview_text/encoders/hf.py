@@ -15,9 +15,8 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 
 import coview
 from coview_text.encoders.loading import found, with_vocabulary
-from coview_text.encoders.pooling import IN_WORDS, Pooling, pool
 from coview_text.encoders.sentence_folder import write_sentence_folder
-from coview_text.encoders.tokenizing import Tokenize
+from coview_text.encoders.tokens import IN_WORDS, Pooling, Tokenize, pool
 
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embd_pdrop",
              "attn_pdrop", "resid_pdrop")  # fmt: skip

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import coview
 from coview_text.encoders.loading import found, with_vocabulary
 from coview_text.encoders.sentence_folder import loading_lines
-from coview_text.encoders.tokenizing import Tokenize
+from coview_text.encoders.tokens import Tokenize
 
 
 class SentenceTransformerEncoder(nn.Module):
