@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
     from coview.model.meta_device import on_meta_device as on_meta_device
+    from coview.model.transformer import load_transformer as load_transformer
     from coview.model.views import Views as Views
     from coview.plugins.discovery import load_plugins as load_plugins
     from coview.plugins.hookspecs import API as API
@@ -127,6 +128,7 @@ _HOME = {
     "load_plugins": "coview.plugins.discovery",
     "load_recipe": "coview.api",
     "load_run": "coview.api",
+    "load_transformer": "coview.model.transformer",
     "model_source": "coview.plugins.model_source",
     "no_progress_bar": "coview.plugins.hub",
     "on_meta_device": "coview.model.meta_device",

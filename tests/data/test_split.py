@@ -34,3 +34,9 @@ def test_classes_keep_their_shares():
 def test_one_group_cannot_be_split():
     with pytest.raises(CoviewError, match="1 group"):
         seeded_split(10, fraction=0.2, seed=0, groups=["a"] * 10)
+
+
+def test_a_split_that_the_data_do_not_have_is_refused():
+    coview.check_split("test", ("train", "test"))
+    with pytest.raises(ValueError, match="split has to be one of train, test, got 'valid'"):
+        coview.check_split("valid", ("train", "test"))

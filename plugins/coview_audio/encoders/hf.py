@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoModel
+from transformers import MODEL_MAPPING, AutoConfig
 
 import coview
 from coview_audio.encoders.hf_inputs import Frontend, frontend_of
@@ -96,10 +95,6 @@ def _load(source: coview.ModelSource, pretrained: bool, trust_remote_code: bool)
     config.layerdrop = config.encoder_layerdrop = 0.0
     model_class: Any = MODEL_MAPPING.get(type(config), None)  # none for code that comes with the model
     frontend = frontend_of(source.name, config, model_class)
-    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
     with source.loading() as name:
-        if not pretrained or coview.on_meta_device():
-            model = AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
-        else:
-            model = AutoModel.from_pretrained(name, config=config, **options)
+        model = coview.load_transformer(name, config, pretrained=pretrained, trust_remote_code=trust_remote_code)
     return frontend.part_of(model), frontend
