@@ -22,17 +22,25 @@ if TYPE_CHECKING:
     from coview.data.atomic import replacing as replacing
     from coview.data.augmentation import Augmentation as Augmentation
     from coview.data.augmentation import BatchAugmentation as BatchAugmentation
+    from coview.data.augmentation import PreparedAhead as PreparedAhead
+    from coview.data.augmentation import Replayable as Replayable
+    from coview.data.augmentation import WorksInEncoder as WorksInEncoder
     from coview.data.batch_rng import BatchRng as BatchRng
     from coview.data.cache import data_folder as data_folder
     from coview.data.class_folders import FileKind as FileKind
     from coview.data.class_folders import FileListing as FileListing
     from coview.data.class_folders import split_listing as split_listing
     from coview.data.dataset import Dataset as Dataset
+    from coview.data.dataset import HasJudgedPairs as HasJudgedPairs
+    from coview.data.dataset import KnowsGroups as KnowsGroups
+    from coview.data.dataset import KnowsLabels as KnowsLabels
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
     from coview.data.hub_dataset import HubDataset as HubDataset
     from coview.data.hub_rows import HubRows as HubRows
     from coview.data.judged_pairs import Pairs as Pairs
+    from coview.data.modality import FinishesOnDevice as FinishesOnDevice
+    from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
     from coview.data.picture_grid import picture_grid as picture_grid
     from coview.data.resources import resource_folder as resource_folder
@@ -48,15 +56,18 @@ if TYPE_CHECKING:
     from coview.evaluate.cka import cka as cka
     from coview.evaluate.cross_modal_subject import CrossModalSubject as CrossModalSubject
     from coview.evaluate.encoder_subject import EncoderSubject as EncoderSubject
+    from coview.evaluate.evaluator import ChecksData as ChecksData
     from coview.evaluate.evaluator import CrossModalEvaluator as CrossModalEvaluator
     from coview.evaluate.evaluator import EncoderEvaluator as EncoderEvaluator
     from coview.evaluate.evaluator import Evaluator as Evaluator
+    from coview.evaluate.evaluator import KnownData as KnownData
     from coview.evaluate.features import Features as Features
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.run import Run as Run
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
+    from coview.model.encoder import FitsToData as FitsToData
     from coview.model.meta_device import on_meta_device as on_meta_device
     from coview.model.transformer import load_transformer as load_transformer
     from coview.model.views import Views as Views
@@ -73,6 +84,8 @@ if TYPE_CHECKING:
     from coview.plugins.nearest import did_you_mean as did_you_mean
     from coview.plugins.registrar import Registrar as Registrar
     from coview.plugins.registry import Registry as Registry
+    from coview.recipe.abilities import HasBatchForm as HasBatchForm
+    from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
     from coview.recipe.needs import Needs as Needs
     from coview.recipe.recipe import Recipe as Recipe
 
@@ -81,10 +94,12 @@ _HOME = {
     "Augmentation": "coview.data.augmentation",
     "BatchAugmentation": "coview.data.augmentation",
     "BatchRng": "coview.data.batch_rng",
+    "ChecksData": "coview.evaluate.evaluator",
     "CoviewError": "coview.errors",
     "CrossModalEvaluator": "coview.evaluate.evaluator",
     "CrossModalSubject": "coview.evaluate.cross_modal_subject",
     "Dataset": "coview.data.dataset",
+    "DeclaresNeeds": "coview.recipe.needs",
     "Encoder": "coview.model.encoder",
     "EncoderEvaluator": "coview.evaluate.evaluator",
     "EncoderSubject": "coview.evaluate.encoder_subject",
@@ -94,22 +109,33 @@ _HOME = {
     "Features": "coview.evaluate.features",
     "FileKind": "coview.data.class_folders",
     "FileListing": "coview.data.class_folders",
+    "FinishesOnDevice": "coview.data.modality",
+    "FitsToData": "coview.model.encoder",
+    "HasBatchForm": "coview.recipe.abilities",
+    "HasJudgedPairs": "coview.data.dataset",
+    "HasLengths": "coview.data.modality",
     "HubDataset": "coview.data.hub_dataset",
     "HubRows": "coview.data.hub_rows",
+    "KnownData": "coview.evaluate.evaluator",
+    "KnowsGroups": "coview.data.dataset",
+    "KnowsLabels": "coview.data.dataset",
     "Modality": "coview.data.modality",
     "ModelSource": "coview.plugins.model_source",
     "Needs": "coview.recipe.needs",
     "Pairs": "coview.data.judged_pairs",
+    "PreparedAhead": "coview.data.augmentation",
     "Recipe": "coview.recipe.recipe",
     "RecipeError": "coview.errors",
     "Registrar": "coview.plugins.registrar",
     "Registry": "coview.plugins.registry",
+    "Replayable": "coview.data.augmentation",
     "Result": "coview.evaluate.result",
     "Rng": "coview.data.rng",
     "Run": "coview.experiment.run",
     "Sample": "coview.data.sample",
     "SampleError": "coview.errors",
     "Views": "coview.model.views",
+    "WorksInEncoder": "coview.data.augmentation",
     "check_split": "coview.data.split",
     "cka": "coview.evaluate.cka",
     "data_folder": "coview.data.cache",

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -10,8 +11,8 @@ from docs_pages import DOCS, PAGES, REPOSITORY
 
 import coview
 from coview.cli.main import cli
-from coview.plugins.discovery import PluginStatus
 from coview.plugins.hookspecs import Hooks
+from coview.plugins.status import State
 from coview.recipe.tables import TopTable
 from coview.track.run_folder import RunFolder
 
@@ -83,7 +84,7 @@ def test_every_file_of_a_run_is_explained():
 
 
 def test_every_status_of_a_plugin_is_explained():
-    states = re.findall(r'"(\w+)"', str(PluginStatus.__annotations__["status"]) + _source("State = Literal"))
+    states = get_args(State)
     assert len(states) == 4
     assert all(f"| `{state}` |" in GUIDE["plugins.md"] for state in states)
 
@@ -93,11 +94,6 @@ def test_every_environment_variable_is_on_the_page():
     variables = {name for text in sources for name in re.findall(r'environ[^\n]*"(COVIEW_\w+|HF_HOME)"', text)}
     assert "COVIEW_DATA" in variables
     assert all(f"`{name}`" in GUIDE["command-line.md"] for name in variables)
-
-
-def _source(start):
-    text = (Path(coview.__file__).parent / "plugins" / "discovery.py").read_text()
-    return next(line for line in text.splitlines() if line.startswith(start))
 
 
 @pytest.mark.parametrize("page", [*PAGES, *(DOCS / "reference").glob("*.md")], ids=lambda path: path.name)

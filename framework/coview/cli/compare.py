@@ -79,7 +79,11 @@ def compare(
         _list_cells(comparison, out, registry)
         return
     if no_run:
-        _report(comparison, find_cells(comparison, out, registry), out / comparison.name)
+        cells = find_cells(comparison, out, registry)
+        for found in cells:
+            if found.outdated:
+                click.echo(f"{found.cell.name} is left out: {found.outdated}")
+        _report(comparison, cells, out / comparison.name)
         return
     made = _launcher(launcher, processes, settings, out)
     _report(comparison, run_missing(comparison, out, registry, made, say=say), out / comparison.name)
@@ -119,6 +123,7 @@ def _list_cells(comparison: Comparison, out: Path, registry: Registry) -> None:
             total += seconds or 0
             unknown += seconds is None
             state = "to run" if seconds is None else f"to run, about {duration(seconds)} of training"
+            state += f"; {found.outdated}" if found.outdated else ""
             state += f"; failed last time: {found.reason}" if found.reason else ""
         rows.append((found.cell.name, found.cell.recipe.hash[:6], state))
     print_columns(rows)

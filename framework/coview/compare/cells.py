@@ -1,18 +1,20 @@
 """The cells of a comparison and what is there of each: a finished run, an unfinished one, or nothing.
 
-Runs are found by the hash of their recipe, wherever they lie below the folder of runs: nothing is trained twice.
+Runs are found by the hash of their recipe and by the code of its components, wherever they lie below the folder of
+runs: nothing is trained twice.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from coview.data.json_object import read_json_object
 from coview.errors import CoviewError
+from coview.experiment.code import changed_code
 from coview.experiment.folders import is_finished, runs_below
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import SEED, Comparison, ComparisonCell
@@ -28,14 +30,16 @@ class FoundCell:
     Attributes:
         cell: The cell.
         out: The folder that a run of it goes into: ``out/NAME/STAMP-HASH6``.
-        run: A finished run of its recipe, or None.
+        run: A finished run of its recipe and of the code as it is now, or None.
         reason: Why it has none although it was tried; empty otherwise.
+        outdated: Why a finished run of its recipe does not count: what of its code has changed; empty otherwise.
     """
 
     cell: ComparisonCell
     out: Path
     run: RunFolder | None
     reason: str = ""
+    outdated: str = ""
 
     @property
     def failure(self) -> Path:
@@ -63,10 +67,17 @@ def find_cells(comparison: Comparison, out: Path, registry: Registry) -> list[Fo
     for cell in comparison.cells:
         base = out / comparison.name / "runs" / Path(*map(slug, _with_axes(cell)))
         candidates = by_hash.get(cell.recipe.hash[:6], [])
-        run = next((folder for folder in reversed(candidates) if _is_run_of(folder, cell, registry)), None)
-        here = FoundCell(cell, base, run)
+        run, outdated = None, ""
+        for folder in (folder for folder in reversed(candidates) if _is_run_of(folder, cell, registry)):
+            changed = changed_code(folder, cell.recipe, registry)
+            if not changed:
+                run, outdated = folder, ""
+                break
+            outdated = outdated or f"{folder.path} is of other code: {'; '.join(changed)}"
+        here = FoundCell(cell, base, run, outdated=outdated)
         if run is None and here.failure.is_file():
-            here = FoundCell(cell, base, None, here.failure.read_text(encoding="utf-8", errors="replace").strip())
+            reason = here.failure.read_text(encoding="utf-8", errors="replace").strip()
+            here = replace(here, reason=reason)
         found.append(here)
     return found
 

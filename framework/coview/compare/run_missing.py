@@ -38,6 +38,9 @@ def run_missing(
     # the first repetition of everything comes first: a comparison that is stopped early has something whole
     missing = sorted((found for found in cells if found.run is None), key=lambda found: found.cell.recipe.seed)
     say(f"{comparison.name}: {len(cells)} cells, {len(cells) - len(missing)} there, {len(missing)} to run")
+    for found in missing:
+        if found.outdated:
+            say(f"  {found.cell.name} is run again: {found.outdated}")
     jobs = {_prepared(found, registry): found for found in missing}
     if not jobs:
         return cells

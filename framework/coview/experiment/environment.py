@@ -21,8 +21,10 @@ _LIBRARIES = ("torch", "torchvision", "torchaudio", "numpy", "scipy", "scikit-le
               "albumentations", "opencv-python-headless", "pillow", "timm", "transformers", "tensorboard")  # fmt: skip
 
 
-def describe_environment(registry: Registry, *, device: Any, precision: str, ranks: int) -> dict[str, Any]:
-    """Versions, git revision and dirty flag, device, ranks and command line."""
+def describe_environment(
+    registry: Registry, code: Mapping[str, str], *, device: Any, precision: str, ranks: int
+) -> dict[str, Any]:
+    """Versions, git revision and dirty flag, device, ranks, command line, and the code of every component."""
     return {
         "coview": __version__,
         "python": platform.python_version(),
@@ -36,6 +38,7 @@ def describe_environment(registry: Registry, *, device: Any, precision: str, ran
         "command": sys.argv,
         "git": _git(),
         "libraries": library_versions(),
+        "code": dict(code),
         "plugins": {p.name: f"{p.distribution} {p.version}" for p in registry.plugins if p.status == "ok"},
     }
 

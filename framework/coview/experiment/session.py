@@ -17,6 +17,7 @@ from coview.data.building import build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.views import ViewMaker
 from coview.errors import CoviewError, Interrupted
+from coview.experiment.code import changed_code, code_of
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.environment import describe_environment, now, read_environment, write_environment
 from coview.experiment.evaluators import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
@@ -78,6 +79,9 @@ class Session:
         """Builds everything that can fail first, and only then makes a folder."""
         recipe, registry = self.recipe, self.registry
         resumed = find_unfinished(self.out, recipe, registry) if self.resume else None
+        if resumed is not None:
+            for change in changed_code(resumed, recipe, registry):
+                self._say(f"warning: {resumed.path} was started with other code: {change}")
         if resumed is not None and is_finished(resumed):
             self._complete(resumed)
             return resumed
@@ -140,7 +144,8 @@ class Session:
         device, ranks = training.accelerator.device, training.accelerator.num_processes
         environment = None if step == 0 else read_environment(folder.environment)
         if environment is None:
-            environment = describe_environment(self.registry, device=device, precision=precision, ranks=ranks)
+            code = code_of(self.recipe, self.registry)
+            environment = describe_environment(self.registry, code, device=device, precision=precision, ranks=ranks)
             write_environment(folder.environment, environment)
         if step == 0:
             self._say(f"{self.recipe.name} on {environment['device']} in {precision}: {folder.path}")

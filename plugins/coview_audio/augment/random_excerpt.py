@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 
 import coview
+from coview_audio.augment.ranges import happens
 from coview_audio.sound import Sound
 
 
@@ -17,14 +18,23 @@ class RandomExcerpt:
     Args:
         seconds: Length of the excerpt. COLA (arXiv:2010.10915) takes 0.96, BYOL-A (arXiv:2103.06695) 0.95.
         pad: Whether a shorter sound is filled up with silence; else it stays as it is.
+        p: Probability of being applied. Below 1 views have several lengths, which ``mixup`` does not take.
     """
 
-    def __init__(self, *, seconds: Annotated[float, Gt(0), Le(3600)] = 0.96, pad: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: Annotated[float, Gt(0), Le(3600)] = 0.96,
+        pad: bool = True,
+        p: Annotated[float, Ge(0), Le(1)] = 1.0,
+    ) -> None:
         self.seconds = seconds
-        self.pad = pad
+        self.pad, self.p = pad, p
 
     def __call__(self, value: Sound, rng: coview.Rng, /) -> Sound:
         """The excerpt."""
+        if not happens(self.p, rng):
+            return value
         length = max(1, round(self.seconds * value.rate))
         spare = len(value) - length
         if spare >= 0:

@@ -94,7 +94,8 @@ def test_what_is_beyond_full_scale_is_not_clipped(name):
 @pytest.mark.parametrize(
     "augmentation",
     [AddNoise(p=0.3), BandPass(p=0.3), DynamicRangeCompression(p=0.3), Gain(p=0.3), PitchShift(p=0.3), Polarity(p=0.3),
-     Reverb(p=0.3), Shift(p=0.3), SpeedPerturbation(rate=(0.5, 0.8), p=0.3), TimeStretch(p=0.3)],
+     RandomExcerpt(seconds=0.01, p=0.3), Reverb(p=0.3), Shift(p=0.3), SpeedPerturbation(rate=(0.5, 0.8), p=0.3),
+     TimeStretch(p=0.3)],
     ids=lambda a: type(a).__name__,
 )  # fmt: skip
 def test_happens_as_often_as_p_says(augmentation):

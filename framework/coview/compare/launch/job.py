@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from coview.data.file_lock import file_lock
 from coview.errors import CoviewError, Interrupted
+from coview.experiment.code import may_go_on
 from coview.plugins.discovery import load_plugins
 from coview.recipe.load import load_recipe
 
@@ -84,7 +85,8 @@ def _run(job: Job) -> tuple[Status, str]:
 
     try:
         registry = load_plugins(disable=job.disabled)
-        run(load_recipe(job.recipe, registry), job.out, registry=registry, resume=True)
+        recipe = load_recipe(job.recipe, registry)
+        run(recipe, job.out, registry=registry, resume=may_go_on(job.out, recipe, registry))
     except (Interrupted, KeyboardInterrupt) as stop:
         return "interrupted", str(stop) or "interrupted"
     except CoviewError as error:

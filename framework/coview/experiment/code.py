@@ -1,0 +1,71 @@
+"""Which code a recipe runs: the recipe's hash does not see that an encoder of a plugin was rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from coview.experiment.environment import read_environment
+from coview.experiment.folders import find_unfinished
+from coview.plugins.component import Kind
+from coview.plugins.registry import Registry
+from coview.plugins.source_hash import source_hash
+from coview.recipe.recipe import Recipe
+from coview.track.run_folder import RunFolder
+
+
+def code_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
+    """For each component of a recipe its distribution, version and source hash, as ``environment.json`` keeps it."""
+    plugins = {status.name: status for status in registry.plugins}
+    found = {}
+    for kind, use, modality in _uses(recipe):
+        component = registry.resolve(kind, use, modality=modality).component
+        status = plugins.get(component.plugin)
+        within = status.module if status is not None else component.target.partition(":")[0]
+        package = f"{status.distribution} {status.version} " if status is not None else ""
+        found[f"{kind} {component.qualified}"] = f"{package}{source_hash(component.target, within)}"
+    return dict(sorted(found.items()))
+
+
+def changed_code(folder: RunFolder, recipe: Recipe, registry: Registry) -> list[str]:
+    """The components of a run that have changed since it was started, in words.
+
+    Nothing where the run does not say which code it ran, as those of earlier versions do not.
+    """
+    recorded = (read_environment(folder.environment) or {}).get("code")
+    if not isinstance(recorded, dict) or not recorded:
+        return []
+    now = code_of(recipe, registry)
+    return [f"{name}: {_moved(recorded, now, name)}" for name in now if recorded.get(name) != now[name]]
+
+
+def may_go_on(out: Path, recipe: Recipe, registry: Registry) -> bool:
+    """Whether the latest run of a recipe below ``out/NAME`` is of the code as it is now."""
+    latest = find_unfinished(out, recipe, registry)
+    return latest is None or not changed_code(latest, recipe, registry)
+
+
+def _moved(before: Mapping[str, Any], after: Mapping[str, str], name: str) -> str:
+    old, new = str(before.get(name, "another component")), after[name]
+    versions = old.rpartition(" ")[0], new.rpartition(" ")[0]
+    return f"{versions[0]} → {versions[1]}" if versions[0] != versions[1] else f"its source has changed ({new})"
+
+
+def _uses(recipe: Recipe) -> Iterator[tuple[Kind, str, str | None]]:
+    """Kind, name and modality of every component that a recipe uses."""
+    yield "dataset", recipe.data.use, None
+    for name in recipe.modalities:
+        yield "modality", name, None
+        yield "encoder", recipe.encoder[name].use, name
+        yield "projector", recipe.projector[name].use, None
+        if name in recipe.predictor:
+            yield "predictor", recipe.predictor[name].use, None
+        for step in recipe.augment.get(name, ()):
+            yield "augmentation", step.use, name
+    for term in recipe.loss:
+        yield "loss", term.use, None
+    for table in recipe.evaluate:
+        yield "evaluator", table.use, None
+        if table.data is not None:
+            yield "dataset", table.data.use, None

@@ -1,0 +1,74 @@
+"""A run knows which code it ran: what has changed since is said, and its numbers are not taken for those of today."""
+
+import json
+
+import pytest
+
+import coview
+from coview.compare.cells import find_cells
+from coview.experiment.code import changed_code, code_of, may_go_on
+from coview.recipe.comparison import Comparison, ComparisonCell
+
+
+@pytest.fixture
+def encoder(own_run):
+    """What the run's encoder is called in its environment."""
+    (name,) = (name for name in code_of(own_run.recipe, own_run.registry) if name.startswith("encoder "))
+    return name
+
+
+def rewrite(run, **code):
+    """As if the run had been started before a component was rewritten."""
+    environment = json.loads(run.folder.environment.read_text())
+    environment["code"] |= code
+    run.folder.environment.write_text(json.dumps(environment))
+
+
+def test_a_run_keeps_the_code_of_each_of_its_components(own_run):
+    recorded = json.loads(own_run.folder.environment.read_text())["code"]
+    assert recorded == code_of(own_run.recipe, own_run.registry)
+    assert {name.split()[0] for name in recorded} >= {
+        "dataset",
+        "modality",
+        "encoder",
+        "projector",
+        "loss",
+        "evaluator",
+    }
+    assert all(value.startswith(f"coview {coview.__version__} ") for value in recorded.values())
+    assert changed_code(own_run.folder, own_run.recipe, own_run.registry) == []
+
+
+def test_an_encoder_that_was_rewritten_is_named_and_its_run_is_no_cell(own_run, registry, tmp_path, encoder):
+    cells = [ComparisonCell({"seed": "0"}, own_run.recipe)]
+    compared = Comparison("mine", "", None, cells, tmp_path / "mine.toml")
+    out = own_run.path.parents[1]
+    assert find_cells(compared, out, registry)[0].run == own_run.folder
+    now = code_of(own_run.recipe, registry)[encoder]
+    rewrite(own_run, **{encoder: now[:-12] + "0" * 12})
+    assert changed_code(own_run.folder, own_run.recipe, registry) == [f"{encoder}: its source has changed ({now})"]
+    assert not may_go_on(out, own_run.recipe, registry)
+    (found,) = find_cells(compared, out, registry)
+    assert found.run is None
+    assert found.outdated == f"{own_run.path} is of other code: {encoder}: its source has changed ({now})"
+
+
+def test_another_version_of_a_plugin_is_named(own_run, registry, encoder):
+    rewrite(own_run, **{encoder: "coview 0.0.9 0123456789ab"})
+    (changed,) = changed_code(own_run.folder, own_run.recipe, registry)
+    assert changed == f"{encoder}: coview 0.0.9 → coview {coview.__version__}"
+
+
+def test_a_run_of_an_earlier_version_counts(own_run, registry):
+    environment = json.loads(own_run.folder.environment.read_text())
+    del environment["code"]
+    own_run.folder.environment.write_text(json.dumps(environment))
+    assert changed_code(own_run.folder, own_run.recipe, registry) == []
+
+
+def test_going_on_with_it_says_so(own_run, registry, capsys, encoder):
+    rewrite(own_run, **{encoder: f"coview {coview.__version__} 0123456789ab"})
+    coview.run(own_run.recipe, own_run.path.parents[1], resume=True, registry=registry)
+    assert f"was started with other code: {encoder}: its source has changed" in " ".join(
+        capsys.readouterr().err.split()
+    )
