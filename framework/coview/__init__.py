@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from coview.data.modality import FinishesOnDevice as FinishesOnDevice
     from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
+    from coview.data.picture_grid import picture_grid as picture_grid
     from coview.data.resources import resource_folder as resource_folder
     from coview.data.rng import Rng as Rng
     from coview.data.sample import Sample as Sample
+    from coview.data.split import check_split as check_split
     from coview.data.split import seeded_split as seeded_split
     from coview.data.table_file import read_table as read_table
     from coview.errors import CoviewError as CoviewError
@@ -66,12 +68,16 @@ if TYPE_CHECKING:
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
     from coview.model.encoder import FitsToData as FitsToData
+    from coview.model.meta_device import on_meta_device as on_meta_device
+    from coview.model.transformer import load_transformer as load_transformer
     from coview.model.views import Views as Views
     from coview.plugins.discovery import load_plugins as load_plugins
     from coview.plugins.hookspecs import API as API
     from coview.plugins.hookspecs import hookimpl as hookimpl
     from coview.plugins.hub import hub_or_cache as hub_or_cache
     from coview.plugins.hub import no_progress_bar as no_progress_bar
+    from coview.plugins.library_factory import library_factory as library_factory
+    from coview.plugins.library_factory import library_member as library_member
     from coview.plugins.model_source import ModelSource as ModelSource
     from coview.plugins.model_source import folder_or_hub_id as folder_or_hub_id
     from coview.plugins.model_source import model_source as model_source
@@ -130,6 +136,7 @@ _HOME = {
     "SampleError": "coview.errors",
     "Views": "coview.model.views",
     "WorksInEncoder": "coview.data.augmentation",
+    "check_split": "coview.data.split",
     "cka": "coview.evaluate.cka",
     "data_folder": "coview.data.cache",
     "debian_files": "coview.data.download",
@@ -142,11 +149,16 @@ _HOME = {
     "folder_or_hub_id": "coview.plugins.model_source",
     "hookimpl": "coview.plugins.hookspecs",
     "hub_or_cache": "coview.plugins.hub",
+    "library_factory": "coview.plugins.library_factory",
+    "library_member": "coview.plugins.library_factory",
     "load_plugins": "coview.plugins.discovery",
     "load_recipe": "coview.api",
     "load_run": "coview.api",
+    "load_transformer": "coview.model.transformer",
     "model_source": "coview.plugins.model_source",
     "no_progress_bar": "coview.plugins.hub",
+    "on_meta_device": "coview.model.meta_device",
+    "picture_grid": "coview.data.picture_grid",
     "pypi_file": "coview.data.download",
     "read_table": "coview.data.table_file",
     "replacing": "coview.data.atomic",

@@ -10,8 +10,7 @@ import numpy as np
 import soundfile
 
 import coview
-from coview_audio.resample import check_size, resampled
-from coview_audio.sound import Sound
+from coview_audio.sound import Sound, check_size, resampled
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 

@@ -18,11 +18,9 @@ from torch import Tensor
 
 import coview
 from coview_audio.encoders.log_mel import LogMel, LogMelSettings
-from coview_audio.resample import resampled
-from coview_audio.sound import Sound
+from coview_audio.sound import Sound, resampled
 
 _SHOWN_COLUMNS = 160
-_MARGIN = 2
 _COLOURS = np.array(
     [(0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99),
      (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164)]
@@ -99,14 +97,7 @@ class AudioModality:
     def preview(self, writer: Any, tag: str, rows: Sequence[Sequence[Sound]], step: int, /) -> None:
         """One picture of spectrograms, a row for each sample, a cell for each view; and every view to listen to."""
         pictures = [[self._spectrogram(view) for view in row] for row in rows]
-        height = max(picture.shape[0] for row in pictures for picture in row) + _MARGIN
-        width = max(picture.shape[1] for row in pictures for picture in row) + _MARGIN
-        grid = np.full((height * len(rows) + _MARGIN, width * max(map(len, rows)) + _MARGIN, 3), 255, dtype=np.uint8)
-        for i, row in enumerate(pictures):
-            for j, picture in enumerate(row):
-                top, left = i * height + _MARGIN, j * width + _MARGIN
-                grid[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-        writer.add_image(tag, grid, step, dataformats="HWC")
+        writer.add_image(tag, coview.picture_grid(pictures), step, dataformats="HWC")
         for i, views in enumerate(rows):
             for j, view in enumerate(views):
                 samples = torch.from_numpy(view.samples_T.clip(-1, 1))

@@ -8,18 +8,17 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import cv2
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 import coview
-from coview_image.constants import LARGEST_SIDE, LUMA, constant
-from coview_image.opencv import cv2
+from coview_image.pixels import LARGEST_SIDE, LUMA, constant
 
 _RAW_SIDE = 32
 _SHOWN_SIDE = 96
-_MARGIN = 2
 _LONGEST_STRIP = 32
 """Times its shorter side."""
 
@@ -113,14 +112,7 @@ class ImageModality:
     def preview(self, writer: Any, tag: str, rows: Sequence[Sequence[np.ndarray]], step: int, /) -> None:
         """One picture: a row for each sample, a cell for each view, small ones enlarged without smoothing."""
         pictures = [[_enlarged(_as_uint8(_as_channels(view, 3))) for view in row] for row in rows]
-        height = max(picture.shape[0] for row in pictures for picture in row) + _MARGIN
-        width = max(picture.shape[1] for row in pictures for picture in row) + _MARGIN
-        grid = np.full((height * len(rows) + _MARGIN, width * max(map(len, rows)) + _MARGIN, 3), 255, dtype=np.uint8)
-        for i, row in enumerate(pictures):
-            for j, picture in enumerate(row):
-                top, left = i * height + _MARGIN, j * width + _MARGIN
-                grid[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-        writer.add_image(tag, grid, step, dataformats="HWC")
+        writer.add_image(tag, coview.picture_grid(pictures), step, dataformats="HWC")
 
     def to_html(self, value: np.ndarray, /) -> str:
         """An ``<img>`` that carries the picture as PNG, small ones enlarged without smoothing."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
-from coview_losses.pairs import has_other_id, refuse_one_teacher_view, view_pairs
+from coview_losses.positives_and_negatives import has_other_id, refuse_one_teacher_view, view_pairs
 
 Weight = Annotated[float, Ge(0), Le(1000)]
 

@@ -19,7 +19,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 import coview
-from coview_losses.pairs import Similarities, log_sum_exp
+from coview_losses.positives_and_negatives import Similarities, log_sum_exp
 
 
 def circle(cosines: Similarities, margin: float, gamma: float) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import Temperature, unit_rows
-from coview_losses.pairs import Similarities
+from coview_losses.positives_and_negatives import Similarities
 
 
 def dcl(logits: Similarities, weight_VAG: Tensor | float = 1.0) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import coview
 from coview_losses.cosine import Temperature
 from coview_losses.dcl import dcl, von_mises_fisher_weights
-from coview_losses.pairs import Similarities
+from coview_losses.positives_and_negatives import Similarities
 
 
 class DCLW(nn.Module):

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import Temperature
-from coview_losses.pairs import Similarities
+from coview_losses.positives_and_negatives import Similarities
 
 ClassPrior = Annotated[float, Ge(0), Le(0.9)]
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import in_full_precision, no_autocast
-from coview_losses.pairs import cross_entropy_of_pairs, refuse_one_teacher_view
+from coview_losses.positives_and_negatives import cross_entropy_of_pairs, refuse_one_teacher_view
 
 Temperature = Annotated[float, Ge(0.01), Le(1)]
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 import coview
 from coview_losses.cosine import Temperature
 from coview_losses.debiased import ClassPrior, debiased
-from coview_losses.pairs import Similarities
+from coview_losses.positives_and_negatives import Similarities
 
 
 class HardNegative(nn.Module):

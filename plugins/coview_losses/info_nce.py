@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import Temperature, no_autocast, unit_rows
-from coview_losses.pairs import cross_entropy_between_views, refuse_one_teacher_view
+from coview_losses.positives_and_negatives import cross_entropy_between_views, refuse_one_teacher_view
 
 
 def info_nce(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
-from coview_losses.pairs import has_other_id
+from coview_losses.positives_and_negatives import has_other_id
 
 EPS = 1e-4
 """Bounds the gradient of rows that are equal: 1e-8 in DINOv2's code, which fp16 gradients do not survive."""

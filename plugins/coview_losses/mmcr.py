@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
-from coview_losses.pairs import refuse_one_teacher_view
+from coview_losses.positives_and_negatives import refuse_one_teacher_view
 
 
 def manifold_capacity(rows_MND: Tensor, lambda_: float) -> Tensor:

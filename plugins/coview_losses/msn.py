@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
-from coview_losses.pairs import cross_entropy_of_pairs, refuse_one_teacher_view
+from coview_losses.positives_and_negatives import cross_entropy_of_pairs, refuse_one_teacher_view
 from coview_losses.swav import sinkhorn
 
 

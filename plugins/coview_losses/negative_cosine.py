@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
-from coview_losses.pairs import refuse_one_teacher_view, view_pairs
+from coview_losses.positives_and_negatives import refuse_one_teacher_view, view_pairs
 
 
 class NegativeCosine(nn.Module):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import Temperature, no_autocast, unit_rows
-from coview_losses.pairs import cross_entropy_between_views, queue_ids_of
+from coview_losses.positives_and_negatives import cross_entropy_between_views, queue_ids_of
 
 
 def nearest_in_queue(rows_GAD: Tensor, ids_A: Tensor, queue_QD: Tensor, queue_ids_Q: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import Temperature, in_full_precision, no_autocast, unit_rows
-from coview_losses.pairs import are_the_same_rows, ids_of_no_sample
+from coview_losses.positives_and_negatives import are_the_same_rows, ids_of_no_sample
 from coview_losses.symmetric_nt_xent import is_bounded, symmetric_nt_xent
 from coview_losses.tiled_log_sum_exp import tiled_log_sum_exp
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
-from coview_losses.pairs import between_views, has_other_id, queue_ids_of, refuse_one_teacher_view
+from coview_losses.positives_and_negatives import between_views, has_other_id, queue_ids_of, refuse_one_teacher_view
 
 
 def siglip(views: coview.Views, scale: Tensor, bias: Tensor) -> Tensor:

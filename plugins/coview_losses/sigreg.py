@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import in_full_precision, no_autocast
-from coview_losses.pairs import refuse_one_teacher_view
+from coview_losses.positives_and_negatives import refuse_one_teacher_view
 
 LAST_KNOT = 3.0
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import in_full_precision, no_autocast
-from coview_losses.pairs import between_views, has_other_id, refuse_one_teacher_view
+from coview_losses.positives_and_negatives import between_views, has_other_id, refuse_one_teacher_view
 
 
 def no_longer_than(z: Tensor, length: float) -> Tensor:

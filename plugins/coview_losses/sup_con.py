@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import Temperature
-from coview_losses.pairs import Similarities, log_sum_exp
+from coview_losses.positives_and_negatives import Similarities, log_sum_exp
 
 
 def sup_con(logits: Similarities, labels_N: Tensor) -> Tensor:

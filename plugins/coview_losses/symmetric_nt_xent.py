@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from coview_losses.cosine import SMALLEST_NORM, in_full_precision, no_autocast
-from coview_losses.only_once import differentiable_once
+from coview_losses.tiled_log_sum_exp import differentiable_once
 
 TILE_ROWS = {"cpu": 512}
 """By device: a tile of 1 MiB in fp32 stays in the cache of a core."""

@@ -18,7 +18,6 @@ from torch import Tensor
 from torch.autograd import Function
 
 from coview_losses.cosine import no_autocast
-from coview_losses.only_once import differentiable_once
 
 BAND_ELEMENTS = 2**22
 """16 MiB in fp32."""
@@ -113,3 +112,24 @@ def _bands(ids_A: Tensor, ids_K: Tensor, size: int) -> Iterator[_Band]:
     last = torch.searchsorted(ids_K, ids_A[[bound - 1 for bound in bounds[1:]]], right=True).tolist()
     for rows, *columns in zip(pairwise(bounds), first, last, strict=True):
         yield _Band(slice(*rows), slice(*columns))
+
+
+def differentiable_once(gradient: Tensor, *computed_from: Tensor) -> Tensor:
+    """The gradient as it is; whoever differentiates it by what it was computed from gets an error, not zeros."""
+    if not torch.is_grad_enabled():  # nobody means to
+        return gradient
+    refusing: Tensor = _Refusing.apply(gradient, *computed_from)
+    return refusing
+
+
+class _Refusing(Function):
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, *computed_from: Tensor) -> Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        raise RuntimeError(
+            "a loss that is computed in tiles has no second derivative, as its tiles are not kept; "
+            "in a small batch (nt_xent: below 128 rows) it is computed at once, and has one"
+        )

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 import coview
 from coview_losses.cosine import in_full_precision, no_autocast, unit_rows
 from coview_losses.hardest_negatives import nearest_beyond, nearest_negative
-from coview_losses.pairs import has_other_id, refuse_one_teacher_view
+from coview_losses.positives_and_negatives import has_other_id, refuse_one_teacher_view
 
 Distance = Literal["euclidean", "cosine"]
 Mining = Literal["views", "all", "semi_hard", "hard"]

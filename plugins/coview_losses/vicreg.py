@@ -21,7 +21,7 @@ from torch import Tensor, nn
 import coview
 from coview_losses.batch_statistics import covariance_energy
 from coview_losses.cosine import in_full_precision, no_autocast
-from coview_losses.pairs import refuse_one_teacher_view, unordered_view_pairs
+from coview_losses.positives_and_negatives import refuse_one_teacher_view, unordered_view_pairs
 
 EPS = 1e-4
 """Within the root, as in the authors' code."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import in_full_precision, no_autocast, unit_rows
-from coview_losses.pairs import refuse_one_teacher_view, unordered_view_pairs
+from coview_losses.positives_and_negatives import refuse_one_teacher_view, unordered_view_pairs
 
 
 def whitened(z_ND: Tensor, eps: float) -> Tensor:

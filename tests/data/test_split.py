@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coview import CoviewError, seeded_split
+from coview import CoviewError, check_split, seeded_split
 
 
 @given(st.integers(2, 300), st.sampled_from([0.1, 0.2, 0.5]), st.integers(0, 2**40), st.booleans())
@@ -34,3 +34,9 @@ def test_classes_keep_their_shares():
 def test_one_group_cannot_be_split():
     with pytest.raises(CoviewError, match="1 group"):
         seeded_split(10, fraction=0.2, seed=0, groups=["a"] * 10)
+
+
+def test_a_split_that_the_data_do_not_have_is_refused():
+    check_split("test", ("train", "test"))
+    with pytest.raises(ValueError, match="split has to be one of train, test, got 'valid'"):
+        check_split("valid", ("train", "test"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,7 +97,15 @@ class FileListing:
         )
 
 
-def split_listing(root: Path, kind: FileKind, split: str, *, fraction: float, seed: int) -> FileListing:
+def split_listing(
+    root: Path,
+    kind: FileKind,
+    split: str,
+    *,
+    fraction: float,
+    seed: int,
+    group_of: Callable[[Path], str] | None = None,
+) -> FileListing:
     """The files of a split, by its own subfolder (``train``; ``test`` or ``val``), or by a seeded split of all.
 
     Args:
@@ -106,13 +114,19 @@ def split_listing(root: Path, kind: FileKind, split: str, *, fraction: float, se
         split: "train" or "test".
         fraction: Share of the files held out, where the folder has no splits of its own.
         seed: Of that split.
+        group_of: Says of a file what must not be on both sides of that split, such as its content. Absent: any file
+            may be on either.
 
     Raises:
         CoviewError: If there are no files, or it is not clear what the classes are.
     """
     held_out = next((name for name in _TEST_NAMES if (root / name).is_dir()), None)
     if held_out is None or not (root / "train").is_dir():
-        return _listing(root, kind).split(split, fraction=fraction, seed=seed)
+        listing = _listing(root, kind)
+        groups = None if group_of is None else [group_of(root / path) for path in listing.paths]
+        if groups is not None and len(set(groups)) < len(groups):
+            listing = replace(listing, groups=groups)
+        return listing.split(split, fraction=fraction, seed=seed)
     name, listing = "train", _listing(root / "train", kind)
     if split == "test":
         name, listing = held_out, _in_classes(_listing(root / held_out, kind), listing.classes, root / held_out)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+import inspect
+import typing
+from typing import Any, ClassVar, Self
+
+import docstring_parser
 
 from coview.data.hub_rows import HubRows
 
@@ -10,25 +14,66 @@ from coview.data.hub_rows import HubRows
 class HubDataset:
     """The base of a plugin's data set: it gives the rows, and makes a sample of each in ``__getitem__``.
 
+    A plugin's class has keyword parameters of its own, such as the column of its values, and ``**rows``, which it
+    passes on. A recipe gives those of :class:`HubRows` too: ``of`` adds them, and their documentation.
+
     Attributes:
         path: A hub id or a folder, what stands after the colon in a recipe.
         rows: Of the split.
         classes, citation, licence, version: As the rows have them.
+
+    Args:
+        rows: Parameters of :class:`HubRows`.
     """
 
     path: ClassVar[str] = ""
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
 
-    def __init__(self, rows: HubRows) -> None:
-        self.rows = rows
-        self.classes = rows.classes
-        self.citation, self.version = rows.citation, rows.version
-        self.licence = rows.licence or "see the hub"
+    def __init__(self, **rows: Any) -> None:
+        self.rows = HubRows(self.path, **rows)
+        self.classes = self.rows.classes
+        self.citation, self.version = self.rows.citation, self.rows.version
+        self.licence = self.rows.licence or "see the hub"
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @classmethod
     def of(cls, path: str) -> type[Self]:
-        """The class for one data set: the factory of a family has its signature."""
-        return type(cls.__name__, (cls,), {"path": path, "__doc__": cls.__doc__, "__module__": cls.__module__})
+        """The class for one data set: the factory of a family.
+
+        Its signature and docstring have the class's own parameters, then those of :class:`HubRows`.
+
+        Args:
+            path: A hub id or a folder.
+        """
+        own = _parameters(cls)
+        shared = {name: parameter for name, parameter in _parameters(HubRows).items() if name not in ("path", *own)}
+        content = {
+            "path": path,
+            "__doc__": _documented(cls, shared),
+            "__module__": cls.__module__,
+            "__signature__": inspect.Signature([*own.values(), *shared.values()]),
+        }
+        return type(cls.__name__, (cls,), content)
+
+
+def _parameters(of: type[Any]) -> dict[str, inspect.Parameter]:
+    """The keyword parameters of a class with their types, evaluated."""
+    hints = typing.get_type_hints(of.__init__, include_extras=True)
+    return {
+        name: parameter.replace(annotation=hints.get(name, parameter.annotation), kind=parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(of).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+
+
+def _documented(cls: type[Any], shared: typing.Collection[str]) -> str:
+    """The docstring of a class, with those lines of :class:`HubRows` that are about its parameters."""
+    doc = inspect.getdoc(cls) or ""
+    lines = [
+        f"    {param.arg_name}: {' '.join((param.description or '').split())}"
+        for param in docstring_parser.parse(inspect.getdoc(HubRows) or "").params
+        if param.arg_name in shared
+    ]
+    return "\n".join([doc if "\nArgs:\n" in doc else f"{doc}\n\nArgs:", *lines])

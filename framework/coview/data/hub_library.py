@@ -1,4 +1,7 @@
-"""The Hugging Face library of data sets, as coview loads with it: without bars, and with messages for people."""
+"""The Hugging Face library of data sets, as coview loads with it: without bars, and with messages for people.
+
+All that coview knows of the library's insides is here, and ``tests/data/test_hub_library.py`` notices when they change.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,19 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from coview.errors import CoviewError
 from coview.plugins.hub import hub_or_cache
 
 _EXTRA = "pip install 'coview[hub]'"
+
+
+@runtime_checkable
+class _Decoded(Protocol):
+    """The type of a column of files, such as pictures, which the library decodes unless ``decode`` is false."""
+
+    decode: bool
 
 
 def local(path: str, config: str | None, folder: str | None) -> Callable[[bool], Any]:
@@ -20,7 +30,7 @@ def local(path: str, config: str | None, folder: str | None) -> Callable[[bool],
 
     def load(stream: bool) -> Any:
         datasets = library()
-        with explaining(datasets, path):
+        with explaining(path):
             if (root / "dataset_dict.json").is_file() or (root / "state.json").is_file():
                 found = datasets.load_from_disk(str(root))
                 parts = found if isinstance(found, Mapping) else {"train": found}
@@ -38,7 +48,7 @@ def on_the_hub(path: str, config: str | None, revision: str | None, folder: str 
         with (
             hub_or_cache() as unreachable,
             _offline(datasets, bool(unreachable)),
-            explaining(datasets, path, unreachable),
+            explaining(path, unreachable),
         ):
             return datasets.load_dataset(path, config, revision=revision, data_dir=folder, streaming=stream)
 
@@ -48,7 +58,7 @@ def on_the_hub(path: str, config: str | None, revision: str | None, folder: str 
 def library() -> Any:
     """The package, without its bars."""
     try:
-        import datasets
+        import datasets  # of an extra, and it costs start-up time
     except ModuleNotFoundError as error:
         raise CoviewError("data sets of the Hugging Face hub need the package 'datasets'", hint=_EXTRA) from error
     datasets.disable_progress_bars()
@@ -67,8 +77,9 @@ def _offline(datasets: Any, offline: bool) -> Iterator[None]:
 
 
 @contextmanager
-def explaining(datasets: Any, path: str, unreachable: str = "") -> Iterator[None]:
+def explaining(path: str, unreachable: str = "") -> Iterator[None]:
     """Turns what the library raises for data that is not there, or not readable, into a message."""
+    datasets = library()
     try:
         with _sounds_as_files(datasets):
             yield
@@ -106,6 +117,26 @@ def _sounds_as_files(datasets: Any) -> Iterator[None]:
 def undecoded(table: Any) -> Any:
     """The same with its pictures and sounds as files: who needs them decodes them, and says which cannot be."""
     for name, feature in (table.features or {}).items():
-        if getattr(feature, "decode", None) is True:
-            table = table.cast_column(name, dataclasses.replace(feature, decode=False))
+        if isinstance(feature, _Decoded) and feature.decode is True:
+            table = table.cast_column(name, dataclasses.replace(feature, decode=False))  # type: ignore[type-var]
     return table
+
+
+def fingerprint(table: Any) -> str:
+    """The library's digest of the rows of a split that is not streamed: of what they hold, and how they were made."""
+    return str(table._fingerprint)
+
+
+def kind_of(feature: Any) -> str:
+    """The type of a column as the library names it: "Image", "Audio", "ClassLabel", "string", "int64", …."""
+    return str(feature.dtype) if isinstance(feature, library().Value) else type(feature).__name__
+
+
+def is_class(feature: Any) -> bool:
+    """Whether a column's type is a class."""
+    return isinstance(feature, library().ClassLabel)
+
+
+def class_names(feature: Any) -> tuple[str, ...]:
+    """The names of the classes, where a column's type has any."""
+    return tuple(feature.names or ()) if is_class(feature) else ()

@@ -6,12 +6,22 @@ import io
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Gt, Lt
 
-from coview.data.hub_library import explaining, library, local, on_the_hub, undecoded
-from coview.data.split import seeded_split
+from coview.data.hub_library import (
+    class_names,
+    explaining,
+    fingerprint,
+    is_class,
+    kind_of,
+    local,
+    on_the_hub,
+    undecoded,
+)
+from coview.data.split import check_split, seeded_split
 from coview.errors import CoviewError
 from coview.plugins.nearest import did_you_mean
 
@@ -36,17 +46,18 @@ class HubRows:
         path: A hub id, a folder written by ``save_to_disk``, or a folder of parquet, CSV, JSON or media files.
         split: "train" or "test".
         config: Of data sets that have several.
-        revision: Branch, tag or commit of the hub's repository; absent: its newest.
+        revision: Branch, tag or commit of the hub's repository; absent: its newest. Give one for results that can be
+            repeated.
         folder: In the repository, if it holds several data sets in folders.
         train_split: The data set's name of the training split.
         test_split: Likewise; absent: the first that there is of test, validation, valid and dev, or a share of the
             training split.
-        label: The column that holds the class; absent: the only one whose type is a class label, or "label". "" for
-            none.
-        group: The column of what must not be on both sides of a split that is made here; absent: none.
-        first: Read only so many rows of the split, which are streamed: the rest is not downloaded. Absent: all.
-        test_fraction: Share of the training split that is held out where there is no other.
-        split_seed: Of that split.
+        label: The column of the class; absent: the only one of that type, or "label". "" for none.
+        group: The column of what must not be on both sides of a split that is made here, such as a speaker, a
+            recording or an author. Absent: none.
+        first: Stream only so many rows of each split, and leave the rest on the hub; absent: all.
+        test_fraction: Share that is held out where there is no split to test on.
+        split_seed: Seed of that split, on purpose not the run's.
 
     Raises:
         CoviewError: If the data is not there, the hub cannot be reached, or a column or split is not there.
@@ -56,7 +67,7 @@ class HubRows:
         self,
         path: str,
         *,
-        split: str,
+        split: str = "train",
         config: str | None = None,
         revision: str | None = None,
         folder: str | None = None,
@@ -64,10 +75,11 @@ class HubRows:
         test_split: str | None = None,
         label: str | None = None,
         group: str | None = None,
-        first: int | None = None,
-        test_fraction: float = 0.2,
+        first: Annotated[int, Gt(0)] | None = None,
+        test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
+        check_split(split, ("train", "test"))
         self._path = path
         is_local = Path(path).expanduser().is_dir()
         load = local(path, config, folder) if is_local else on_the_hub(path, config, revision, folder)
@@ -80,9 +92,9 @@ class HubRows:
         self._part = held_out if split == "test" and held_out else train_split
         table = undecoded(parts[self._part])
         features = table.features or {}
-        self._kinds = {name: _kind(feature) for name, feature in features.items()}
+        self._kinds = {name: kind_of(feature) for name, feature in features.items()}
         self.citation, self.licence = str(table.info.citation or ""), str(table.info.license or "")
-        fingerprint = parts[self._part]._fingerprint if first is None else "streamed"
+        digest = fingerprint(parts[self._part]) if first is None else "streamed"
         self._rows: Any = table if first is None else self._streamed(table, first)
         # a file that is streamed need not say beforehand which columns it has
         self.columns: tuple[str, ...] = tuple(table.column_names or (self._rows[0] if len(self._rows) else ()))
@@ -96,7 +108,7 @@ class HubRows:
                 len(self._rows), fraction=test_fraction, seed=split_seed, labels=labels, groups=self._groups()
             )
             self._index = train if split == "train" else test
-        self.version = f"{len(self._index)} rows {str(fingerprint)[:12]}"
+        self.version = f"{len(self._index)} rows {digest[:12]}"
 
     def __len__(self) -> int:
         return len(self._index)
@@ -162,9 +174,9 @@ class HubRows:
             return io.BytesIO(value["bytes"])
         path = value.get("path")
         if path and "://" in path:  # what is streamed and no table
-            import fsspec
+            import fsspec  # of the library of data sets, and so of the same extra
 
-            with explaining(library(), self._path), fsspec.open(path, "rb") as file:
+            with explaining(self._path), fsspec.open(path, "rb") as file:
                 return io.BytesIO(file.read())
         return Path(path) if path else None
 
@@ -189,13 +201,13 @@ class HubRows:
         return [f"no group {i}" if value is None else f"= {value}" for i, value in enumerate(self.column(self.group))]
 
     def _streamed(self, table: Any, first: int) -> list[Any]:
-        with explaining(library(), self._path):
+        with explaining(self._path):
             return list(itertools.islice(undecoded(table), first))
 
     def _label_column(self, label: str | None, features: Mapping[str, Any]) -> str | None:
         if label is not None:
             return self.check(label) if label else None
-        of_classes = [name for name, feature in features.items() if hasattr(feature, "int2str")]
+        of_classes = [name for name, feature in features.items() if is_class(feature)]
         if len(of_classes) > 1:
             raise CoviewError(
                 f'"{self._path}" has several columns of classes, {", ".join(of_classes)}',
@@ -208,9 +220,8 @@ class HubRows:
     ) -> tuple[tuple[str, ...] | None, Callable[[Any], int]]:
         if self.label is None:
             return None, int
-        names = getattr(features.get(self.label), "names", None)
-        if names:
-            return tuple(names), int
+        if names := class_names(features.get(self.label)):
+            return names, int
         name = self.label
         rows: Iterable[Any] = train[name] if first is None else (row[name] for row in self._streamed(train, first))
         values = sorted({value for value in rows if value is not None and value != -1})
@@ -224,11 +235,6 @@ class HubRows:
             return places[value]
 
         return tuple(map(str, values)), place
-
-
-def _kind(feature: Any) -> str:
-    kind = type(feature).__name__
-    return str(feature.dtype) if kind == "Value" else kind
 
 
 def _one_of(name: str, names: Iterable[str]) -> str:

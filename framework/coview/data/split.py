@@ -10,6 +10,20 @@ import numpy as np
 from coview.errors import CoviewError
 
 
+def check_split(split: str, splits: Sequence[str]) -> None:
+    """Refuses a split that a data set does not have.
+
+    Args:
+        split: What a data set is asked for.
+        splits: Which it has.
+
+    Raises:
+        ValueError: If it does not have it.
+    """
+    if split not in splits:
+        raise ValueError(f"split has to be one of {', '.join(splits)}, got {split!r}")
+
+
 def seeded_split(
     n: int,
     *,

@@ -54,7 +54,11 @@ def _keep_freed_memory() -> None:
     glibc gives it back to the kernel when a batch's samples are freed, and then asks for it again page by page.
     Elsewhere nothing is changed.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None:
-        mallopt(_TRIM_THRESHOLD, 2**30)
-        mallopt(_MMAP_THRESHOLD, 2**25)
+    if os.name != "posix":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # the C library is another one than glibc
+        return
+    mallopt(_TRIM_THRESHOLD, 2**30)
+    mallopt(_MMAP_THRESHOLD, 2**25)

@@ -16,7 +16,7 @@ def hub_or_cache() -> Iterator[str]:
 
     The libraries themselves try six times for each file, which takes half a minute and more.
     """
-    from huggingface_hub import constants
+    from huggingface_hub import constants  # not needed to find plugins
 
     before = constants.HF_HUB_OFFLINE
     reason = "HF_HUB_OFFLINE is set" if before else ""
@@ -31,7 +31,7 @@ def hub_or_cache() -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     """Whether anything answers, whatever it says. By the libraries' own client, which knows of proxies."""
-    from huggingface_hub import get_session
+    from huggingface_hub import get_session  # not needed to find plugins
 
     answered = threading.Event()
 
@@ -52,7 +52,7 @@ def _answers(url: str) -> bool:
 @contextmanager
 def no_progress_bar() -> Iterator[None]:
     """Within it, transformers shows no bars: on a local disk they say nothing."""
-    from transformers.utils import logging
+    from transformers.utils import logging  # transformers costs start-up time
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -111,8 +111,8 @@ def model_source(family: str, name: str, *, contents: str, trust_remote_code: bo
 
 def _is_about_the_model(error: Exception) -> bool:
     """Whether it is what the libraries raise for a model that is not there, is damaged, or is another than it says."""
-    from huggingface_hub.errors import StrictDataclassError  # neither is needed to find plugins
-    from safetensors import SafetensorError
+    from huggingface_hub.errors import StrictDataclassError  # not needed to find plugins
+    from safetensors import SafetensorError  # likewise
 
     # a TypeError: a class of sentence-transformers whose configuration lacks an argument
     return isinstance(error, OSError | ValueError | RuntimeError | TypeError | SafetensorError | StrictDataclassError)

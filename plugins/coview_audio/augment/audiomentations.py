@@ -9,13 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Annotated, Any
 
 import audiomentations
+from annotated_types import Ge, Le
 from audiomentations.core.transforms_interface import BaseWaveformTransform
 
 import coview
-from coview_audio.augment.library_factory import factory_of
 from coview_audio.augment.library_randomness import drawing_from
 from coview_audio.sound import Sound
 
@@ -56,13 +56,15 @@ def audiomentations_transform(name: str) -> Callable[..., AudiomentationsStep]:
     Raises:
         LookupError: If there is none of that name, with the nearest names; or a recipe cannot use it.
     """
-    usable = usable_transforms()
-    if name in _UNUSABLE:
-        raise LookupError(f'"audiomentations:{name}" cannot be used: {_UNUSABLE[name]}')
-    if name not in usable:
-        raise LookupError(f'audiomentations has no transform "{name}" of a sound{coview.did_you_mean(name, usable)}')
-    transform = usable[name]
-    return factory_of(transform, AudiomentationsStep, missing=partial(_missing, transform))
+    transform = coview.library_member(
+        "audiomentations", name, usable_transforms(), what="transform of a sound", unusable=_UNUSABLE
+    )
+    return coview.library_factory(
+        transform,
+        AudiomentationsStep,
+        annotations={"p": Annotated[float, Ge(0), Le(1)]},
+        missing=partial(_missing, transform),
+    )
 
 
 @cache

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numpy.random import MT19937
-from numpy.random.mtrand import get_bit_generator, set_bit_generator
 
 import coview
 
@@ -50,14 +50,15 @@ def drawing_from(rng: coview.Rng, package: str) -> Iterator[None]:
         package: Imported, with all its modules.
     """
     _stand_in(package)
-    numpy_bits = get_bit_generator()
+    numpy_random: Any = np.random  # its types lack both functions
+    numpy_bits = numpy_random.get_bit_generator()
     _DRAWS.source = rng.python
-    _BITS._legacy_seeding(rng.seed32())
-    set_bit_generator(_BITS)
+    numpy_random.set_bit_generator(_BITS)
     try:
+        np.random.seed(rng.seed32())
         yield
     finally:
-        set_bit_generator(numpy_bits)
+        numpy_random.set_bit_generator(numpy_bits)
         _DRAWS.source = random
 
 

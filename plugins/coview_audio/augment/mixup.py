@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 import coview
-from coview_audio.augment.mel_batch import MelBatch, log_mel_of, with_log_mel
+from coview_audio.augment.log_mel import MelBatch, log_mel_of, with_log_mel
 
 
 class Mixup(nn.Module):

@@ -8,7 +8,7 @@ from annotated_types import Ge, Le
 
 import coview
 from coview_audio.augment.ranges import check_range, happens
-from coview_audio.augment.stretch import stretched
+from coview_audio.augment.time_stretch import stretched
 from coview_audio.sound import Sound
 
 _Semitones = Annotated[float, Ge(-24), Le(24)]

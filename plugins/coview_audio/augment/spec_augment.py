@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 
 import coview
-from coview_audio.augment.mel_batch import MelBatch, log_mel_of, mean_of_real, with_log_mel
+from coview_audio.augment.log_mel import MelBatch, log_mel_of, mean_of_real, with_log_mel
 
 
 class SpecAugment:

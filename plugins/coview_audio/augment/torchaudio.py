@@ -11,8 +11,7 @@ import torchaudio.transforms
 from torch import Tensor
 
 import coview
-from coview_audio.augment.library_factory import factory_of
-from coview_audio.augment.mel_batch import MelBatch, log_mel_of, with_log_mel
+from coview_audio.augment.log_mel import MelBatch, log_mel_of, with_log_mel
 from coview_audio.sound import Sound
 
 _OF_WAVEFORMS = ("Deemphasis", "Fade", "PitchShift", "Preemphasis", "SpeedPerturbation", "Vol")
@@ -72,13 +71,11 @@ def torchaudio_transform(name: str) -> Callable[..., Any]:
     Raises:
         LookupError: If there is none of that name that makes a sound of a sound, with the nearest names.
     """
-    usable = usable_transforms()
-    if name not in usable:
-        raise LookupError(
-            f'torchaudio has no transform "{name}" of a sound or of log-mel{coview.did_you_mean(name, usable)} '
-            f"(there are {', '.join(usable)})"
-        )
-    return factory_of(usable[name], TorchaudioMelStep if name in _OF_LOG_MEL else TorchaudioStep)
+    what, usable = "transform of a sound or of log-mel", usable_transforms()
+    transform = coview.library_member("torchaudio", name, usable, what=what)
+    if name in _OF_LOG_MEL:
+        return coview.library_factory(transform, TorchaudioMelStep, batch=True)
+    return coview.library_factory(transform, TorchaudioStep)
 
 
 @cache

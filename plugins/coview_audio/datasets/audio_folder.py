@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 import coview
 from coview_audio.datasets.resample_cache import read_at
-from coview_audio.datasets.sound_table import list_table
 from coview_audio.decode import SUFFIXES
 
 _KIND = coview.FileKind(
@@ -63,13 +63,12 @@ class AudioFolder:
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        coview.check_split(split, self.splits)
         self.root, self.sample_rate = _KIND.root(root), sample_rate
         if labels is None:
             listing = coview.split_listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
         else:
-            listing = list_table(
+            listing = _list_table(
                 labels.expanduser(), path_column=path_column, label_column=label_column, group_column=group_column
             ).split(split, fraction=test_fraction, seed=split_seed)
         self.classes, self.labels, self.version = listing.classes, listing.labels, listing.version
@@ -88,3 +87,20 @@ class AudioFolder:
             label=None if listing.labels is None else int(listing.labels[index]),
             group=None if listing.groups is None else listing.groups[index],
         )
+
+
+def _list_table(table: Path, *, path_column: str, label_column: str, group_column: str | None) -> coview.FileListing:
+    """The files that a CSV or TSV table names, whether they are there or not: that shows when they are read.
+
+    Raises:
+        CoviewError: If the table cannot be read, lacks a column, or has no rows.
+    """
+    rows = coview.read_table(table, [name for name in (path_column, label_column, group_column) if name])
+    rows.sort(key=lambda row: row[path_column])
+    names = [row[label_column] for row in rows]
+    classes = tuple(sorted(set(names)))
+    place = {name: index for index, name in enumerate(classes)}
+    groups = None if group_column is None else [row[group_column] for row in rows]
+    return coview.FileListing(
+        [row[path_column] for row in rows], classes, np.array([place[name] for name in names]), groups
+    )

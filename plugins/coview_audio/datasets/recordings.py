@@ -61,8 +61,7 @@ class Recordings:
         test_fraction: float,
         split_seed: int,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        coview.check_split(split, self.splits)
         self.root, self.sample_rate = root, sample_rate
         counts = Counter(recording.label for recording in recordings)
         kept = [recording for recording in recordings if counts[recording.label] >= smallest_class]

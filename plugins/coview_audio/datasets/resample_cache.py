@@ -11,8 +11,7 @@ import numpy as np
 
 import coview
 from coview_audio.decode import decode
-from coview_audio.resample import resampled
-from coview_audio.sound import Sound
+from coview_audio.sound import Sound, resampled
 
 
 def read_at(file: Path | io.BytesIO, rate: int, *, name: str = "") -> Sound:

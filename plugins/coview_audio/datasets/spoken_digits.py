@@ -16,8 +16,7 @@ from filelock import FileLock
 
 import coview
 from coview_audio.datasets.espeak import Word, speak
-from coview_audio.resample import resampled
-from coview_audio.sound import Sound
+from coview_audio.sound import Sound, resampled
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _ACCENTS = ("en-us", "en-gb-scotland", "en-gb-x-rp")
@@ -52,8 +51,7 @@ class SpokenDigits:
     licence = "GPL-3.0 for the synthesiser; no claim on what it says"
 
     def __init__(self, *, split: str = "train", sample_rate: int = 16000) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        coview.check_split(split, self.splits)
         kept = _kept()
         voices = _TRAIN_VOICES if split == "train" else _TEST_VOICES
         self._sample_rate = sample_rate

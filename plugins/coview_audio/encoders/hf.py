@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoModel
+from transformers import MODEL_MAPPING, AutoConfig
 
 import coview
 from coview_audio.encoders.hf_inputs import Frontend, frontend_of
@@ -90,18 +89,12 @@ def hf_audio_encoder(name: str) -> Callable[..., HuggingFaceAudioEncoder]:
 
 
 def _load(source: coview.ModelSource, pretrained: bool, trust_remote_code: bool) -> tuple[Any, Frontend]:
-    # A meta-device model is only to be looked at; transformers refuses to load weights onto that device
-    on_meta = torch.empty(0).device.type == "meta"
     with source.loading() as name:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     config.apply_spec_augment = False
     config.layerdrop = config.encoder_layerdrop = 0.0
     model_class: Any = MODEL_MAPPING.get(type(config), None)  # none for code that comes with the model
     frontend = frontend_of(source.name, config, model_class)
-    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
     with source.loading() as name:
-        if not pretrained or on_meta:
-            model = AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
-        else:
-            model = AutoModel.from_pretrained(name, config=config, **options)
+        model = coview.load_transformer(name, config, pretrained=pretrained, trust_remote_code=trust_remote_code)
     return frontend.part_of(model), frontend

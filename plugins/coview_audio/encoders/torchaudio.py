@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import cache, partial
+from functools import partial
 from typing import Any, Literal
-from urllib.error import URLError
 
 import torch
-import torchaudio
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, pad
 
@@ -17,6 +15,7 @@ import coview
 from coview_audio.encoders.equal_lengths import by_length
 from coview_audio.encoders.masked import masked_mean
 from coview_audio.encoders.mel_input import check_rate
+from coview_audio.encoders.torchaudio_bundle import normalises, untrained, usable_bundles, weights, width
 
 _SHORTEST = 400
 
@@ -35,11 +34,11 @@ class TorchaudioEncoder(nn.Module):
         super().__init__()
         self.pooling = pooling
         self._sample_rate = int(bundle.sample_rate)
-        self._normalises = bool(bundle._normalize_waveform)
+        self._normalises = normalises(bundle)
         self.model = _load(bundle, pretrained)
         # no layer is left out at random in training: it would get no gradient
         self.model.encoder.transformer.layer_drop = -1.0
-        self.width = int(bundle._params["encoder_embed_dim"])
+        self.width = width(bundle)
         self.model.train()
 
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
@@ -69,28 +68,15 @@ def torchaudio_encoder(name: str) -> Callable[..., TorchaudioEncoder]:
     Raises:
         LookupError: If there is none of that name, with the nearest names.
     """
-    usable = usable_bundles()
-    if name not in usable:
-        raise LookupError(f'torchaudio has no such encoder "{name}"{coview.did_you_mean(name, usable)}')
-    return partial(TorchaudioEncoder, usable[name])
-
-
-@cache
-def usable_bundles() -> dict[str, Any]:
-    """The names after the colon, and what they name: without those that were tuned to write down speech."""
-    pipelines = torchaudio.pipelines
-    bundles = {name: getattr(pipelines, name) for name in dir(pipelines) if name.isupper()}
-    return {name: bundle for name, bundle in bundles.items() if type(bundle) is pipelines.Wav2Vec2Bundle}
+    return partial(TorchaudioEncoder, coview.library_member("torchaudio", name, usable_bundles(), what="encoder"))
 
 
 def _load(bundle: Any, pretrained: bool) -> Any:
-    on_meta = torch.empty(0).device.type == "meta"
-    build = torchaudio.models.wavlm_model if bundle._model_type == "WavLM" else torchaudio.models.wav2vec2_model
-    model = build(**bundle._params)
-    if pretrained and not on_meta:
+    model = untrained(bundle)
+    if pretrained and not coview.on_meta_device():
         try:
-            model.load_state_dict(bundle._get_state_dict({"progress": False}))
-        except (URLError, OSError) as error:
+            model.load_state_dict(weights(bundle))
+        except OSError as error:
             raise coview.CoviewError(
                 f"its weights can neither be found in the cache nor downloaded: {error}",
                 hint="connect to the network, or set pretrained = false",

@@ -56,12 +56,17 @@ def albumentations_transform(name: str) -> Callable[..., AlbumentationsStep]:
     Raises:
         LookupError: If there is none of that name, with the nearest names; or it needs more than a picture.
     """
-    usable = usable_transforms()
-    if name in _UNUSABLE and hasattr(albumentations, name):
-        raise LookupError(f'"albumentations:{name}" cannot be used: {_UNUSABLE[name]}')
-    if name not in usable:
-        raise LookupError(f'Albumentations has no transform "{name}" for pictures{coview.did_you_mean(name, usable)}')
-    return _factory(usable[name])
+    transform = coview.library_member(
+        "albumentations", name, usable_transforms(), what="transform of pictures", unusable=_UNUSABLE
+    )
+    annotations = {key: _annotation(transform, key) for key in inspect.signature(transform).parameters}
+    return coview.library_factory(
+        transform,
+        AlbumentationsStep,
+        annotations=annotations,
+        doc=inspect.getdoc(transform),
+        model=_strict_model(transform, annotations),
+    )
 
 
 @cache
@@ -78,35 +83,11 @@ def usable_transforms() -> dict[str, type[BasicTransform]]:
     return found
 
 
-def _factory(transform: type[BasicTransform]) -> Callable[..., AlbumentationsStep]:
-    """A function with the transform's parameters as its signature, its docstring and its strict schema."""
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(transform).parameters.items()
-        # the few that the schema lacks are ignored by Albumentations, so they are refused here
-        if name in transform.InitSchema.model_fields
-    }
-
-    def build(**parameters: Any) -> AlbumentationsStep:
-        return AlbumentationsStep(transform(**parameters))
-
-    annotations = {name: _annotation(transform, name) for name in defaults}
-    build.__name__ = build.__qualname__ = transform.__name__
-    build.__doc__ = inspect.getdoc(transform)
-    build.__annotations__ = {**annotations, "return": AlbumentationsStep}
-    build.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotations[name])
-            for name, default in defaults.items()
-        ],
-        return_annotation=AlbumentationsStep,
-    )
-    build.parameters_model = _strict_model(transform, annotations, defaults)  # type: ignore[attr-defined]
-    return build
-
-
 def _annotation(transform: type[BasicTransform], name: str) -> Any:
-    field = transform.InitSchema.model_fields[name]
+    """The type in the schema; None for the few that the schema lacks, which Albumentations ignores."""
+    field = transform.InitSchema.model_fields.get(name)
+    if field is None:
+        return None
     annotation: Any = field.annotation
     for constraint in field.metadata:
         annotation = Annotated[annotation, constraint]
@@ -138,12 +119,11 @@ class _Strict(BaseModel):
                 raise ValidationError.from_exception_data(cls.__name__, [line]) from error
 
 
-def _strict_model(
-    transform: type[BasicTransform], annotations: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> type[BaseModel]:
+def _strict_model(transform: type[BasicTransform], annotations: Mapping[str, Any]) -> type[BaseModel]:
     fields: dict[str, Any] = {
-        name: (annotations[name], Field(... if default is inspect.Parameter.empty else default))
-        for name, default in defaults.items()
+        name: (annotations[name], Field(... if parameter.default is parameter.empty else parameter.default))
+        for name, parameter in inspect.signature(transform).parameters.items()
+        if annotations[name] is not None
     }
     # Albumentations' own switch between warning and raising, which its schema carries but its recipe must not
     fields["strict"] = (Annotated[bool, AfterValidator(_refuse)], Field(False, exclude=True))

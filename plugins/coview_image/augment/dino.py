@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from coview_image.augment.pipeline import Pipeline, crop_and_distort
-from coview_image.constants import LARGEST_SIDE
+from coview_image.pixels import LARGEST_SIDE
 
 _BLUR = {"first": 1.0, "second": 0.1, "local": 0.5}
 _SOLARIZE = {"first": 0.0, "second": 0.2, "local": 0.0}

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 
 from coview_image.augment.batched.gaussian_blur import GaussianBlurOfBatch
 from coview_image.augment.step import AlbumentationsStep
-from coview_image.constants import LARGEST_SIDE
+from coview_image.pixels import LARGEST_SIDE
 
 
 class GaussianBlur(AlbumentationsStep):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import albumentations
+import cv2
 from annotated_types import Gt, Le
 
 from coview_image.augment.batched.random_resized_crop import RandomResizedCropOfBatch
 from coview_image.augment.step import AlbumentationsStep
-from coview_image.constants import LARGEST_SIDE
-from coview_image.opencv import cv2
+from coview_image.pixels import LARGEST_SIDE
 
 _INTERPOLATION = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 

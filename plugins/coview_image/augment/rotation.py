@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import albumentations
+import cv2
 from annotated_types import Ge, Gt, Le
 
 from coview_image.augment.batched.rotation import RandomRotationOfBatch
 from coview_image.augment.step import AlbumentationsStep
-from coview_image.opencv import cv2
 
 
 class RandomRotation(AlbumentationsStep):

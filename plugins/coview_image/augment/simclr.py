@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 
 from coview_image.augment.pipeline import Pipeline, crop_and_distort
-from coview_image.constants import LARGEST_SIDE
+from coview_image.pixels import LARGEST_SIDE
 
 
 class SimCLR(Pipeline):

@@ -14,7 +14,7 @@ import albumentations
 import numpy as np
 
 import coview
-import coview_image.opencv  # noqa: F401  one OpenCV thread a process
+import coview_image.pixels  # noqa: F401  OpenCV on one thread
 
 
 class AlbumentationsStep:

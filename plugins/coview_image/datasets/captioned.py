@@ -57,8 +57,7 @@ class CaptionedPictures:
         split_seed: int,
         decode_size: int | None = None,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        coview.check_split(split, self.splits)
         self.root, self.decode_size = root, decode_size
         rows = sorted(rows, key=lambda row: (row.path, row.caption))
         names = [row.label for row in rows if row.label is not None]

@@ -43,8 +43,7 @@ class Digits:
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        coview.check_split(split, self.splits)
         data = load_digits()
         train, test = coview.seeded_split(len(data.target), fraction=test_fraction, seed=split_seed, labels=data.target)
         self._ids = np.asarray(train if split == "train" else test)

@@ -54,8 +54,7 @@ class FashionMNIST:
     version = "2017-08-31"
 
     def __init__(self, *, split: str = "train", root: Path | None = None) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        coview.check_split(split, self.splits)
         images, labels = f"{_PREFIX[split]}-images-idx3-ubyte", f"{_PREFIX[split]}-labels-idx1-ubyte"
         folder = coview.resource_folder("fashion_mnist") if root is None else root.expanduser()
         official = root is None

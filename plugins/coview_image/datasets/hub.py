@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from annotated_types import Gt, Lt
+from annotated_types import Gt
 
 import coview
 from coview_image.decode import decode
@@ -17,21 +17,8 @@ class HubImages(coview.HubDataset):
     class. A sample's id is the split and row.
 
     Args:
-        split: "train" or "test".
-        config: Of data sets that have several.
-        revision: Branch, tag or commit of the hub's repository; absent: its newest. Give one for results that can be
-            repeated.
-        folder: In the repository, if it holds several data sets in folders.
         image: The column of the pictures; absent: the only one of that type.
-        label: The column of the class; absent: the only one of that type, or "label". "" for none.
-        group: The column of what must not be on both sides of a split that is made here. Absent: none.
-        train_split: The data set's name of the training split.
-        test_split: Likewise; absent: the first that there is of test, validation, valid and dev, or a share of the
-            training split.
-        first: Stream only so many rows of each split, and leave the rest on the hub; absent: all.
         decode_size: Decode JPEG files at a reduced scale that leaves both sides at least so many pixels.
-        test_fraction: Share that is held out where there is no split to test on.
-        split_seed: Seed of that split, on purpose not the run's.
     """
 
     modalities: tuple[str, ...] = ("image",)
@@ -39,36 +26,11 @@ class HubImages(coview.HubDataset):
     def __init__(
         self,
         *,
-        split: str = "train",
-        config: str | None = None,
-        revision: str | None = None,
-        folder: str | None = None,
         image: str | None = None,
-        label: str | None = None,
-        group: str | None = None,
-        train_split: str = "train",
-        test_split: str | None = None,
-        first: Annotated[int, Gt(0)] | None = None,
         decode_size: Annotated[int, Gt(0)] | None = None,
-        test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
-        split_seed: int = 0,
+        **rows: Any,
     ) -> None:
-        super().__init__(
-            coview.HubRows(
-                self.path,
-                split=split,
-                config=config,
-                revision=revision,
-                folder=folder,
-                train_split=train_split,
-                test_split=test_split,
-                label=label,
-                group=group,
-                first=first,
-                test_fraction=test_fraction,
-                split_seed=split_seed,
-            )
-        )
+        super().__init__(**rows)
         self._image = self.rows.only("Image", "pictures", "image") if image is None else self.rows.check(image)
         self._decode_size = decode_size
 

@@ -54,8 +54,7 @@ class ImageFolder:
         split_seed: int = 0,
         decode_size: Annotated[int, Gt(0)] | None = None,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        coview.check_split(split, self.splits)
         self.root, self.decode_size = _KIND.root(root), decode_size
         listing = coview.split_listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
         # One array of bytes: a list of strings would be copied into every forked process as it is touched.

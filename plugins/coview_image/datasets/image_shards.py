@@ -64,8 +64,7 @@ class ImageShards:
         split_seed: int = 0,
         decode_size: Annotated[int, Gt(0)] | None = None,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split has to be one of {', '.join(self.splits)}, got {split!r}")
+        coview.check_split(split, self.splits)
         self._decode_size = decode_size
         self._tars = _tars(test if split == "test" and test is not None else train)
         indices = [_index_of(tar) for tar in self._tars]

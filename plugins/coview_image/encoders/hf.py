@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoModel
+from transformers import MODEL_MAPPING, AutoConfig
 
 import coview
 
@@ -109,22 +108,15 @@ def hf_image_encoder(name: str) -> Callable[..., HuggingFaceImageEncoder]:
 
 
 def _load(source: coview.ModelSource, pretrained: bool, pooling: str, trust_remote_code: bool) -> Any:
-    # A meta-device model is only to be looked at; transformers refuses to load weights onto that device
-    on_meta = torch.empty(0).device.type == "meta"
-    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
     with source.loading() as name:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     model_class: Any = MODEL_MAPPING.get(type(config), None)  # none for code that comes with the model
-    if model_class is not None:
-        if model_class.main_input_name != "pixel_values":
-            raise ValueError(
-                f"{source.name} ({model_class.__name__}) takes {model_class.main_input_name}, not pictures: "
-                "give a model for pictures alone"
-            )
-        # A pooler that is not used would be random weights that get no gradient
-        if pooling != "pooler" and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
-            options["add_pooling_layer"] = False
+    if model_class is not None and model_class.main_input_name != "pixel_values":
+        raise ValueError(
+            f"{source.name} ({model_class.__name__}) takes {model_class.main_input_name}, not pictures: "
+            "give a model for pictures alone"
+        )
     with source.loading() as name:
-        if not pretrained or on_meta:
-            return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
-        return AutoModel.from_pretrained(name, config=config, **options)
+        return coview.load_transformer(
+            name, config, pretrained=pretrained, pooler=pooling == "pooler", trust_remote_code=trust_remote_code
+        )

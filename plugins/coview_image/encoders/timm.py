@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import timm
-import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 import coview
 from coview import hub_or_cache
-from coview_image.constants import LARGEST_SIDE
 from coview_image.encoders.folders import save_timm_folder
+from coview_image.pixels import LARGEST_SIDE
 
 
 class TimmEncoder(nn.Module):
@@ -50,11 +49,10 @@ class TimmEncoder(nn.Module):
         if image_size is not None:
             self.model_args["img_size"] = image_size
         training_args = {"drop_path_rate": drop_path} if drop_path > 0 else {}
-        # What is built on the meta device is only to be looked at: its weights need no download
-        on_meta = torch.empty(0).device.type == "meta"
-        self.model: Any = _create(name, pretrained and not on_meta, {**self.model_args, **training_args})
+        is_empty = coview.on_meta_device()
+        self.model: Any = _create(name, pretrained and not is_empty, {**self.model_args, **training_args})
         if checkpoint is not None:
-            _load(self.model, name, checkpoint.expanduser(), is_empty=on_meta)
+            _load(self.model, name, checkpoint.expanduser(), is_empty=is_empty)
         self.width = int(getattr(self.model, "head_hidden_size", None) or self.model.num_features)
 
     def forward(self, x_NCHW: Tensor) -> coview.Encoding:

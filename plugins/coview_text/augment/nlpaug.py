@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -47,8 +47,10 @@ _TYPES: Mapping[str, tuple[Any, str]] = {
     "reserved_tokens": (tuple[tuple[str, ...], ...], "Groups of words that stand for one another."),
     "case_sensitive": (bool, "Whether those words have to agree in case."),
 }
-_NOT_A_RECIPES = {"self", "name", "tokenizer", "reverse_tokenizer", "verbose", "device", "dict_of_path", "model_path",
+_NOT_A_RECIPES = {"name", "tokenizer", "reverse_tokenizer", "verbose", "device", "dict_of_path", "model_path",
                   "dict_path", "generate_all_combinations"}  # fmt: skip
+_LIMITS = ("aug_max", "aug_word_max", "aug_char_max")
+"""nlpaug changes ten at the most, which a long text would notice: here there is no limit."""
 _ACTIONS: Mapping[str, tuple[str, ...]] = {
     "RandomWordAug": ("delete", "swap", "substitute", "crop"),
     "RandomCharAug": ("insert", "substitute", "swap", "delete"),
@@ -101,12 +103,19 @@ def nlpaug_augmenter(name: str) -> Callable[..., NlpaugStep]:
     Raises:
         LookupError: If there is none of that name, with the nearest names; or it cannot be used.
     """
-    if name in _UNUSABLE:
-        raise LookupError(f'"nlpaug:{name}" cannot be used: {_UNUSABLE[name]}')
-    usable = usable_augmenters()
-    if name not in usable:
-        raise LookupError(f'nlpaug has no augmenter "{name}" for texts{coview.did_you_mean(name, usable)}')
-    return _factory(name, usable[name])
+    augmenter = coview.library_member(
+        "nlpaug", name, usable_augmenters(), what="augmenter of texts", unusable=_UNUSABLE
+    )
+    parameters = inspect.signature(augmenter).parameters
+    annotations = {key: None if key in _NOT_A_RECIPES else _annotation(name, parameters[key]) for key in parameters}
+    return coview.library_factory(
+        augmenter,
+        NlpaugStep,
+        annotations=annotations,
+        defaults={key: None for key in parameters if key in _LIMITS},
+        construct=partial(_construct, augmenter),
+        doc=_docstring(augmenter, [key for key, annotation in annotations.items() if annotation is not None]),
+    )
 
 
 @cache
@@ -122,42 +131,13 @@ def usable_augmenters() -> dict[str, type]:
     }
 
 
-def _factory(name: str, augmenter: type) -> Callable[..., NlpaugStep]:
-    parameters = [p for p in inspect.signature(augmenter).parameters.values() if p.name not in _NOT_A_RECIPES]
-    defaults = {p.name: _default(p) for p in parameters if p.default is not inspect.Parameter.empty}
+def _construct(augmenter: type, **given: Any) -> Any:
+    """The augmenter, which takes lists, with a tokenizer that splits at spaces."""
+    values = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
+    if augmenter is word.RandomWordAug and values.get("target_words") and values.get("action") != "substitute":
+        raise ValueError('target_words are for action = "substitute"')
     splits = "tokenizer" in inspect.signature(augmenter).parameters
-
-    def build(**given: Any) -> NlpaugStep:
-        given = {
-            key: list(value) if isinstance(value, tuple) else value for key, value in {**defaults, **given}.items()
-        }
-        if name == "RandomWordAug" and given.get("target_words") and given.get("action") != "substitute":
-            raise ValueError('target_words are for action = "substitute"')
-        extra = {"tokenizer": str.split, "reverse_tokenizer": " ".join} if splits else {}
-        try:
-            return NlpaugStep(augmenter(**given, **extra))
-        except (TypeError, KeyError, OSError, AssertionError) as error:
-            raise ValueError(f"nlpaug refuses this: {error}") from error
-
-    annotations = {p.name: _annotation(name, p) for p in parameters}
-    build.__name__ = build.__qualname__ = name
-    build.__doc__ = _docstring(augmenter, [p.name for p in parameters])
-    build.__annotations__ = {**annotations, "return": NlpaugStep}
-    build.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(
-                p.name, inspect.Parameter.KEYWORD_ONLY, default=_default(p), annotation=annotations[p.name]
-            )
-            for p in parameters
-        ],
-        return_annotation=NlpaugStep,
-    )
-    return build
-
-
-def _default(parameter: inspect.Parameter) -> Any:
-    """nlpaug's, but for its limit of ten changes, which a long text would notice."""
-    return None if parameter.name in ("aug_max", "aug_word_max", "aug_char_max") else parameter.default
+    return augmenter(**values, **({"tokenizer": str.split, "reverse_tokenizer": " ".join} if splits else {}))
 
 
 def _annotation(name: str, parameter: inspect.Parameter) -> Any:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Gt, Lt
 
 import coview
 
@@ -23,23 +22,10 @@ class HubTexts(coview.HubDataset):
     where a column is named for it, is skipped, named and counted; a pair without a score is left out.
 
     Args:
-        split: "train" or "test".
-        config: Of data sets that have several.
-        revision: Branch, tag or commit of the hub's repository; absent: its newest. Give one for results that can be
-            repeated.
-        folder: In the repository, if it holds several data sets in folders.
         text: The column of the texts; absent: "text", or the only one of strings.
         pair: The column of a second text, which is compared with the first. Absent: none.
         label: The column of the class; absent: the only one of that type, or "label". "" for none; pairs have none.
         score: The column of numbers that people have given, to a text or to a pair. Absent: none.
-        group: The column of what must not be on both sides of a split that is made here, such as an author. Absent:
-            none.
-        train_split: The data set's name of the training split.
-        test_split: Likewise; absent: the first that there is of test, validation, valid and dev, or a share of the
-            training split.
-        first: Stream only so many rows of each split, and leave the rest on the hub; absent: all.
-        test_fraction: Share that is held out where there is no split to test on.
-        split_seed: Seed of that split, on purpose not the run's.
     """
 
     modalities: tuple[str, ...] = ("text",)
@@ -47,20 +33,11 @@ class HubTexts(coview.HubDataset):
     def __init__(
         self,
         *,
-        split: str = "train",
-        config: str | None = None,
-        revision: str | None = None,
-        folder: str | None = None,
         text: str | None = None,
         pair: str | None = None,
         label: str | None = None,
         score: str | None = None,
-        group: str | None = None,
-        train_split: str = "train",
-        test_split: str | None = None,
-        first: Annotated[int, Gt(0)] | None = None,
-        test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
-        split_seed: int = 0,
+        **rows: Any,
     ) -> None:
         if pair is not None and (text is None or score is None):
             raise ValueError("pair needs text, the column of the first text, and score, the column of the judgements")
@@ -68,22 +45,7 @@ class HubTexts(coview.HubDataset):
             raise ValueError("a pair has no label: its two texts are samples of their own")
         # a column of scores is often called "label", and is no class
         no_label = pair is not None or (label is None and score == "label")
-        super().__init__(
-            coview.HubRows(
-                self.path,
-                split=split,
-                config=config,
-                revision=revision,
-                folder=folder,
-                train_split=train_split,
-                test_split=test_split,
-                label="" if no_label else label,
-                group=group,
-                first=first,
-                test_fraction=test_fraction,
-                split_seed=split_seed,
-            )
-        )
+        super().__init__(label="" if no_label else label, **rows)
         self._text = self._only_text() if text is None else self.rows.check(text)
         self._score = None if score is None else self.rows.check(score)
         self.pairs: coview.Pairs | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import coview
-from coview_text.datasets.rows import Row, TextRows, checked_split
+from coview_text.datasets.rows import Row, TextRows
 from coview_text.resources.gensim import SOURCE
 
 
@@ -22,7 +22,7 @@ class Lee(TextRows):
     citation = "Lee, Pincombe and Welsh, An empirical evaluation of models of text document similarity, CogSci 2005"
 
     def __init__(self, *, split: str = "train") -> None:
-        checked_split(split)
+        coview.check_split(split, self.splits)
         folder = coview.resource_folder("lee")
         name = "lee_background.cor" if split == "train" else "lee.cor"
         texts = (folder / name).read_text(encoding="latin-1").split("\n")

@@ -8,8 +8,7 @@ from typing import Annotated
 from annotated_types import Gt, Lt
 
 import coview
-from coview_text.datasets.read import read_text
-from coview_text.datasets.rows import Row, TextRows, checked_split, own_split, version_of
+from coview_text.datasets.rows import Row, TextRows, own_split, read_text, version_of
 
 
 class TextLines(TextRows):
@@ -36,7 +35,7 @@ class TextLines(TextRows):
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.1,
         split_seed: int = 0,
     ) -> None:
-        checked_split(split)
+        coview.check_split(split, self.splits)
         if test_path is not None:
             rows = _rows(test_path if split == "test" else path, encoding)
         else:

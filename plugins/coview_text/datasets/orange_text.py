@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import MinLen
 
 import coview
-from coview_text.datasets.rows import Row, TextRows, checked_split, class_names
+from coview_text.datasets.rows import Row, TextRows, class_names
 from coview_text.resources.orange_text import SOURCE
 
 _HEADER_LINES = 3  # names, types and roles of the columns
@@ -20,7 +20,7 @@ class _OrangeText(TextRows):
     def __init__(
         self, *, split: str = "train", categories: Annotated[tuple[str, ...], MinLen(2)] | None = None
     ) -> None:
-        checked_split(split)
+        coview.check_split(split, self.splits)
         folder = coview.resource_folder(self.resource)
         train = _rows(folder / "train.tab", "train")
         rows = train if split == "train" else _rows(folder / "test.tab", "test")

@@ -1,4 +1,4 @@
-"""Texts in memory, with what is known about each; what the data sets here have in common."""
+"""Texts in memory, with what is known about each, and files of them; what the data sets here have in common."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -89,11 +90,30 @@ class TextRows:
         )
 
 
-def checked_split(split: str, splits: Sequence[str] = TextRows.splits) -> str:
-    """The split, if there is one of that name."""
-    if split not in splits:
-        raise ValueError(f"split has to be one of {', '.join(splits)}, got {split!r}")
-    return split
+def read_text(path: Path, encoding: str, what: str) -> str:
+    """The content of a file, universal newlines, without a byte order mark.
+
+    Raises:
+        CoviewError: If it is not there, or not in that encoding, with the line.
+    """
+    try:
+        if (given := path.expanduser()).exists() and not given.is_file():
+            fault = "it is a folder" if given.is_dir() else "it is no file"
+            raise coview.CoviewError(f"{what}: {path}: {fault}")
+        data = given.read_bytes()
+    except OSError as error:
+        raise coview.CoviewError(f"{what}: {path}: {(error.strerror or str(error)).lower()}") from error
+    try:
+        text = data.decode(encoding)
+    except LookupError as error:
+        raise ValueError(f'encoding: there is no encoding "{encoding}"') from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise coview.CoviewError(
+            f"{path}:{line}: this is not {encoding}: byte 0x{data[error.start]:02x}",
+            hint='give its encoding, such as encoding = "latin-1" or "cp1252"',
+        ) from error
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def class_names(rows: Iterable[Row]) -> tuple[str, ...] | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import scipy
 
-from coview_text.datasets.rows import Row, TextRows, checked_split, own_split
+import coview
+from coview_text.datasets.rows import Row, TextRows, own_split
 
 TOPICS = (
     "cluster", "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "spatial", "special",
@@ -36,7 +37,7 @@ class SciPyDocs(TextRows):
     citation = "Virtanen et al., SciPy 1.0: fundamental algorithms for scientific computing in Python, 2020"
 
     def __init__(self, *, split: str = "train") -> None:
-        checked_split(split)
+        coview.check_split(split, self.splits)
         rows = own_split(_rows(), split, fraction=0.2, seed=0, what="scipy_docs")
         super().__init__(rows, TOPICS)
 

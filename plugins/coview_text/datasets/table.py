@@ -14,8 +14,7 @@ from typing import Annotated, Any
 from annotated_types import Gt, Lt
 
 import coview
-from coview_text.datasets.read import read_text
-from coview_text.datasets.rows import Row, TextRows, checked_split, class_names, own_split, version_of
+from coview_text.datasets.rows import Row, TextRows, class_names, own_split, read_text, version_of
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
@@ -53,7 +52,7 @@ class TextTable(TextRows):
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        checked_split(split)
+        coview.check_split(split, self.splits)
         columns = _Columns(text, label, score, group)
         rows = columns.rows(path, encoding)
         classes = class_names(rows)

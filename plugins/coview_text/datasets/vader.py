@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import coview
-from coview_text.datasets.rows import Row, TextRows, checked_split, own_split
+from coview_text.datasets.rows import Row, TextRows, own_split
 
 
 class VaderSnippets(TextRows):
@@ -26,7 +26,7 @@ class VaderSnippets(TextRows):
     def __init__(
         self, *, split: str = "train", kind: Literal["tweets", "movies", "products", "news"] = "tweets"
     ) -> None:
-        checked_split(split)
+        coview.check_split(split, self.splits)
         text = (coview.resource_folder("vader_snippets") / f"{kind}.tsv").read_text(encoding="utf-8")
         rows = [_row(kind, *line.split("\t", 2)) for line in text.splitlines() if line.count("\t") >= 2]
         super().__init__(own_split(rows, split, fraction=0.2, seed=0, what=f"vader_snippets {kind}"))

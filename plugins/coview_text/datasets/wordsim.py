@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 import coview
-from coview_text.datasets.rows import Row, TextRows, checked_split
+from coview_text.datasets.rows import Row, TextRows
 from coview_text.resources.gensim import SOURCE
 
 
@@ -25,7 +25,7 @@ class WordSim353(TextRows):
     citation = "Finkelstein et al., Placing search in context: the concept revisited, TOIS 2002"
 
     def __init__(self, *, split: str = "test") -> None:
-        checked_split(split, self.splits)
+        coview.check_split(split, self.splits)
         lines = (coview.resource_folder("wordsim353") / "wordsim353.tsv").read_text(encoding="utf-8").splitlines()
         judged = [line.split("\t") for line in lines if line and not line.startswith("#")]
         rows: dict[str, int] = {}

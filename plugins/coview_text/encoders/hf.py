@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
+from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer
 
 import coview
 from coview_text.encoders.loading import found, with_vocabulary
-from coview_text.encoders.pooling import IN_WORDS, Pooling, pool
 from coview_text.encoders.sentence_folder import write_sentence_folder
-from coview_text.encoders.tokenizing import Tokenize
+from coview_text.encoders.tokens import IN_WORDS, Pooling, Tokenize, pool
 
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embd_pdrop",
              "attn_pdrop", "resid_pdrop")  # fmt: skip
@@ -114,9 +111,6 @@ def hf_text_encoder(name: str) -> Callable[..., HuggingFaceTextEncoder]:
 
 
 def _load(source: str, pretrained: bool, dropout: float | None, trust_remote_code: bool) -> Any:
-    # a meta-device model is only to be looked at; transformers refuses to load weights onto that device
-    on_meta = torch.empty(0).device.type == "meta"
-    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
     config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
     if config.is_encoder_decoder:
         raise ValueError(f"{config.model_type} is an encoder with a decoder: give an encoder, or a decoder alone")
@@ -127,12 +121,6 @@ def _load(source: str, pretrained: bool, dropout: float | None, trust_remote_cod
             if hasattr(config, key):
                 setattr(config, key, dropout)
     model_class: Any = MODEL_MAPPING.get(type(config), None)  # none for code that comes with the model
-    if model_class is not None:
-        if model_class.main_input_name != "input_ids":
-            raise ValueError(f"{config.model_type} takes {model_class.main_input_name}, not texts")
-        # a pooler that is not used would be random weights that get no gradient
-        if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
-            options["add_pooling_layer"] = False
-    if not pretrained or on_meta:
-        return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
-    return AutoModel.from_pretrained(source, config=config, **options)
+    if model_class is not None and model_class.main_input_name != "input_ids":
+        raise ValueError(f"{config.model_type} takes {model_class.main_input_name}, not texts")
+    return coview.load_transformer(source, config, pretrained=pretrained, trust_remote_code=trust_remote_code)

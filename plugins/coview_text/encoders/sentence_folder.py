@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import coview
-from coview_text.encoders.pooling import Pooling
-from coview_text.encoders.tokenizing import Tokenize
+from coview_text.encoders.tokens import Pooling, Tokenize
 
 _MODES: dict[Pooling, str] = {
     "mean": "pooling_mode_mean_tokens",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import coview
 from coview_text.encoders.loading import found, with_vocabulary
 from coview_text.encoders.sentence_folder import loading_lines
-from coview_text.encoders.tokenizing import Tokenize
+from coview_text.encoders.tokens import Tokenize
 
 
 class SentenceTransformerEncoder(nn.Module):
@@ -30,7 +30,6 @@ class SentenceTransformerEncoder(nn.Module):
         self, name: str, /, *, max_length: Annotated[int, Ge(3)] | None = None, trust_remote_code: bool = False
     ) -> None:
         super().__init__()
-        on_meta = torch.empty(0).device.type == "meta"
         # a meta-device model is only to be looked at, and weights cannot be loaded onto it
         with (
             torch.device("cpu"),
@@ -48,7 +47,7 @@ class SentenceTransformerEncoder(nn.Module):
         for weight_name, weight in self.model.named_parameters():
             if ".pooler." in weight_name:  # BERT's own, which no pooling of sentence-transformers looks at
                 weight.requires_grad_(False)
-        if on_meta:
+        if coview.on_meta_device():
             self.to("meta")
         self.model.train()
 

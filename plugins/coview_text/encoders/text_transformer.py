@@ -14,9 +14,8 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 import coview
 from coview_text.encoders.hf import encode, export
-from coview_text.encoders.pooling import Pooling
 from coview_text.encoders.sentence_folder import write_sentence_folder
-from coview_text.encoders.tokenizing import Tokenize
+from coview_text.encoders.tokens import Pooling, Tokenize
 
 _PAD, _CLS, _SEP = "[PAD]", "[CLS]", "[SEP]"
 _SPECIAL = (_PAD, _CLS, _SEP)

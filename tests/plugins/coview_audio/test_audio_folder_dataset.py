@@ -12,7 +12,7 @@ import soundfile
 import coview
 from coview_audio.datasets.audio_folder import AudioFolder
 from coview_audio.decode import decode
-from coview_audio.resample import resampled
+from coview_audio.sound import resampled
 
 
 def write(path: Path, seed: int = 0, rate: int = 8000) -> Path:

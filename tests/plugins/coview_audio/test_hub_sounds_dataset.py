@@ -9,8 +9,7 @@ import pytest
 import soundfile
 
 import coview
-from coview_audio.resample import resampled
-from coview_audio.sound import Sound
+from coview_audio.sound import Sound, resampled
 
 datasets = pytest.importorskip("datasets")
 

@@ -12,7 +12,8 @@ import coview
 from coview.plugins.parameters import Parameters
 from coview.testing import check_encoder
 from coview_audio.encoders.hf import hf_audio_encoder
-from coview_audio.encoders.torchaudio import TorchaudioEncoder, torchaudio_encoder, usable_bundles
+from coview_audio.encoders.torchaudio import TorchaudioEncoder, torchaudio_encoder
+from coview_audio.encoders.torchaudio_bundle import usable_bundles
 from coview_audio.modality import AudioModality
 from coview_audio.sound import Sound
 

@@ -9,10 +9,9 @@ import pytest
 import soundfile
 
 import coview
-from coview_audio import resample
+from coview_audio import sound
 from coview_audio.decode import decode
-from coview_audio.resample import resampled
-from coview_audio.sound import Sound
+from coview_audio.sound import Sound, resampled
 
 
 def tone(hertz: float = 440.0, rate: int = 16000, seconds: float = 0.5) -> np.ndarray:
@@ -151,7 +150,7 @@ def test_a_rate_that_would_make_a_sound_too_large_is_refused(tmp_path):
 def test_a_file_with_too_many_samples_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros((2000, 2)), 16000)
-    monkeypatch.setattr(resample, "LARGEST", 3999)
+    monkeypatch.setattr(sound, "LARGEST", 3999)
     monkeypatch.setattr(soundfile.SoundFile, "read", lambda *given, **options: pytest.fail("it was read"))
     with pytest.raises(coview.SampleError, match=r"a\.wav: has 4,000 samples, more than 3,999"):
         decode(path)

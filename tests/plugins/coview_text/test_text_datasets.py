@@ -219,20 +219,38 @@ def test_a_folder_with_splits_and_bad_files(tmp_path):
         "train/b/3.txt": " ",
         "train/b/4.txt": "x",
         "test/a/5.txt": "y",
+        "test/b/6.txt": "z",
     }
     (train, faults), (test, _) = both(TextFolder, root=write_folder(tmp_path, files))
-    assert (texts(train), texts(test)) == (["one", "x"], ["y"])
+    assert (texts(train), texts(test)) == (["one", "x"], ["y", "z"])
     assert [what for what, _ in faults] == ["train/a/2.txt", "train/b/3.txt"]
     assert "this is not utf-8" in faults[0][1]
+
+
+def test_a_text_that_is_there_twice_is_on_one_side(tmp_path):
+    files = {f"{kind}/{i}.txt": f"{kind} {i % 10}" for kind in ("sport", "news") for i in range(20)}
+    (train, _), (test, _) = both(TextFolder, root=write_folder(tmp_path, files), test_fraction=0.3)
+    assert len(train) + len(test) == 40
+    assert test
+    assert not {*texts(train)} & {*texts(test)}
+
+
+def test_endings_in_capitals_and_a_val_folder_are_found_as_of_pictures(tmp_path):
+    files = {f"{split}/{kind}/1.TXT": f"{split} {kind}" for split in ("train", "val") for kind in ("a", "b")}
+    (train, _), (test, _) = both(TextFolder, root=write_folder(tmp_path, files))
+    assert (texts(train), texts(test)) == (["train a", "train b"], ["val a", "val b"])
 
 
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({"a.md": "x"}, r"no files that end in \.txt"),
-        ({"a.txt": "x", "b/c.txt": "y"}, "beside subfolders"),
-        ({"train/a/1.txt": "x", "test/b/1.txt": "y"}, "other classes"),
-        ({"a/1.txt": "x", "a/2.txt": "y", "b/1.txt": "z"}, 'one text only.*"b"'),
+        ({"a.md": "x"}, r"no texts: it has 1 other files, such as a\.md"),
+        ({"a.txt": "x", "b/c.txt": "y"}, r"texts of its own \(a\.txt\) beside the subfolders b"),
+        (
+            {"train/a/1.txt": "x", "train/b/1.txt": "x", "test/a/1.txt": "y", "test/c/1.txt": "y"},
+            "the classes c are not among those of train/: a, b",
+        ),
+        ({"a/1.txt": "x", "b/1.md": "y"}, "no texts in b, while 1 class folders have some"),
     ],
 )
 def test_folders_that_cannot_be_used_are_refused(tmp_path, files, says):

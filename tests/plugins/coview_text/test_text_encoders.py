@@ -15,9 +15,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 import coview
 from coview.testing import check_encoder
 from coview_text.encoders.hf import hf_text_encoder
-from coview_text.encoders.pooling import pool
 from coview_text.encoders.sentence_transformers import sentence_transformer
 from coview_text.encoders.text_transformer import TextTransformer
+from coview_text.encoders.tokens import pool
 from coview_text.modality import TextModality
 
 TEXTS = ["the cat sat on the mat", "a dog", "", "cats and dogs and mats and more of them", "zebra 😀"]

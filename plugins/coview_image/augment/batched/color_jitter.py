@@ -13,7 +13,7 @@ from torch import Tensor
 
 import coview
 from coview_image.augment.batched.rows import as_float, change_rows
-from coview_image.constants import LUMA, constant
+from coview_image.pixels import LUMA, constant
 
 _BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = range(4)
 

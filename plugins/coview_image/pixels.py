@@ -1,11 +1,17 @@
-"""Numbers that pictures are computed with, on whatever device they are."""
+"""What all that works on pixels shares: OpenCV, and numbers on whatever device the pixels are.
+
+OpenCV is on one thread: loader processes are the parallelism, and threads in each would fight for cores.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 
+import cv2
 import torch
 from torch import Tensor
+
+cv2.setNumThreads(0)
 
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601, which OpenCV, Pillow and Albumentations use as well."""

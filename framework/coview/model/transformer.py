@@ -1,0 +1,37 @@
+"""A model of transformers as an encoder starts from it: with its weights, with random ones, or with none."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+
+from coview.model.meta_device import on_meta_device
+
+
+def load_transformer(
+    source: str, config: Any, *, pretrained: bool, pooler: bool = False, trust_remote_code: bool = False
+) -> Any:
+    """The model in float32.
+
+    On the meta device, onto which transformers refuses to load weights, it has none: it is only looked at.
+
+    Args:
+        source: A local folder or a hub id, as ``ModelSource.loading`` gives it.
+        config: The model's, as ``AutoConfig`` loads it.
+        pretrained: Start from its weights; false: from its architecture alone, with random weights.
+        pooler: Keep the model's own pooler, where it can do without: one that is not used would be random weights that
+            get no gradient.
+        trust_remote_code: Run the Python code that comes with the model.
+    """
+    from transformers import MODEL_MAPPING, AutoModel  # of the extras of those plugins that have such encoders
+
+    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
+    model_class: Any = MODEL_MAPPING.get(type(config), None)  # none for code that comes with the model
+    can_do_without = model_class and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters
+    if can_do_without and not pooler:
+        options["add_pooling_layer"] = False
+    if not pretrained or on_meta_device():
+        return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
+    return AutoModel.from_pretrained(source, config=config, **options)
