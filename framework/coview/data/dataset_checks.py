@@ -88,11 +88,12 @@ def says_what_it_is(tested: SplitUnderTest) -> Problems:
         yield f"modalities has to be a tuple of texts, at least one, got {dataset.modalities!r}"
     if dataset.classes is not None and not _is_texts(dataset.classes):
         yield f"classes has to be a tuple of texts, or None, got {_start(dataset.classes)}"
-    for name, value in (
+    texts: tuple[tuple[str, Any], ...] = (
         ("version", dataset.version),
         ("citation", dataset.citation),
         ("licence", dataset.licence),
-    ):
+    )
+    for name, value in texts:
         if not isinstance(value, str):
             yield f"{name} has to be a text, got {value!r}"
 

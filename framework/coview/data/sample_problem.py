@@ -48,7 +48,7 @@ def problem_of_group(sample: Sample) -> str:
 def problem_of_score(sample: Sample) -> str:
     """What is wrong with its score; empty if nothing is."""
     score: Any = sample.score
-    if score is None or (isinstance(score, Real) and not isinstance(score, bool) and math.isfinite(score)):
+    if score is None or (type(score) is not bool and isinstance(score, Real) and math.isfinite(score)):
         return ""
     return f"its score is {_short(score)}, and has to be a finite number, or None where it has none"
 
@@ -60,11 +60,12 @@ def problem_of_values(sample: Sample, modalities: Sequence[str]) -> str:
         sample: The sample.
         modalities: Those that it has to have.
     """
-    if not isinstance(sample.values, Mapping):
-        return f"its values are {_short(sample.values)}, and have to be a mapping from modality to value"
-    lacking = [name for name in modalities if name not in sample.values]
+    values: Any = sample.values
+    if not isinstance(values, Mapping):
+        return f"its values are {_short(values)}, and have to be a mapping from modality to value"
+    lacking = [name for name in modalities if name not in values]
     if lacking:
-        has = f"has {few(list(map(str, sample.values)))}" if sample.values else "has none"
+        has = f"has {few(list(map(str, values)))}" if values else "has none"
         return f"it has no value of {few(lacking)} ({has})"
     return ""
 

@@ -89,8 +89,9 @@ class Result:
                 return f"{name} has to be a number, got {getattr(self, name)!r}"
         if self.better not in ("higher", "lower"):
             return f'better has to be "higher" or "lower", got {self.better!r}'
-        if not (isinstance(self.bounds, tuple) and len(self.bounds) == 2):
-            return f"bounds has to be two numbers, or None in place of one, got {self.bounds!r}"
+        bounds: Any = self.bounds
+        if not (isinstance(bounds, tuple) and len(bounds) == 2):
+            return f"bounds has to be two numbers, or None in place of one, got {bounds!r}"
         return ""
 
     def _problem(self) -> str:

@@ -29,7 +29,7 @@ def width_of(part: Any, what: str) -> int:
     """
     if not isinstance(part, nn.Module):
         raise CoviewError(f"{what} has to be a torch.nn.Module, and is a {type(part).__name__}", hint=_HINT)
-    width = part.width if isinstance(part, _HasWidth) else None
+    width: Any = part.width if isinstance(part, _HasWidth) else None
     if not isinstance(width, int) or isinstance(width, bool) or width < 1:
         raise CoviewError(
             f"{what} {type(part).__name__}: its width has to be a whole number of at least 1, got {width!r}", hint=_HINT
