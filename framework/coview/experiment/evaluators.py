@@ -66,6 +66,9 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
         evaluator: AnyEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
         source = splits.source_of(index)
         plan = Planned(table, evaluator, source, _why_not(splits, source, evaluator))
+        for split in evaluator.splits:  # what is wrong with the data is no mistake of the evaluator's table
+            if not plan.skipped and splits.has(source, split):
+                splits(source, split)
         try:
             if not plan.skipped:
                 _check(splits, plan)
