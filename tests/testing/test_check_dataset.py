@@ -278,3 +278,7 @@ def test_few_rows_are_read_and_fewer_where_they_take_long():
     assert SplitUnderTest.read(Right(rows=1000)).rows == (0, 142, 285, 428, 570, 713, 856, 999)
     assert SplitUnderTest.read(Right(rows=3)).rows == (0, 1, 2)
     assert SplitUnderTest.read(Slow(rows=1000), seconds=0.08).rows == (0, 142)
+
+
+def test_the_digits_pass(registry):
+    check_dataset(registry.resolve("dataset", "digits").factory())
