@@ -117,6 +117,7 @@ def test_in_a_run(call, write_recipe, small_recipe, tmp_path):
 class Judged:
     """Ten numbers, of which the third cannot be read, and judged pairs of them."""
 
+    classes = None
     pairs = coview.Pairs([0, 2, 3, 9], [1, 5, 4, 0], [0.1, 0.2, 0.3, 0.4])
 
     def __len__(self):

@@ -189,7 +189,9 @@ def test_data_that_cannot_be_trained_on(refused, call, write_recipe, small_recip
     assert hint in second, "a hint says what to do"
     assert "\n" not in second
     assert refused("run", path, "--dry-run") == message
-    assert refused("recipe", "check", path, "--build").startswith(first)
+    checked = refused("recipe", "check", path, "--build")
+    assert checked.startswith(f"error: {path}:")
+    assert first.removeprefix("error: ") in checked
     if hint.startswith("--set"):
         assert call("run", path, "--dry-run", *hint.split()).status == 0, "what the hint says works"
 

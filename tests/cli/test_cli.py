@@ -212,6 +212,17 @@ def test_recipe_check_build(call, write_recipe):
     assert "projections 2 × 4 × 8" in done.out
 
 
+def test_recipe_check_names_the_recipe_of_each_error(call, write_recipe, small_recipe):
+    """Whether what is wrong has a line of a file, as a key has, or none, as what only building shows."""
+    first, second = write_recipe(), write_recipe(small_recipe.replace('name = "small"', 'name = "other"'), "other.toml")
+    key = write_recipe(small_recipe.replace("seed = 3", "seed = -3"), "key.toml")
+    done = call("recipe", "check", first, key, second, "--build", "--set", "encoder.channels=1")
+    assert done.status == 2
+    starts = [line.split(": ")[0] for line in done.err.removeprefix("error: ").splitlines()]
+    assert starts == [str(first), f"{key}:3", str(second)]
+    assert done.err.count("the encoder does not take the batch") == 2
+
+
 def test_recipe_diff(call, write_recipe, small_recipe):
     other = write_recipe(small_recipe.replace("k = 5", "k = 7") + '[[evaluate]]\nuse = "knn"\n', "other.toml")
     lines = call("recipe", "diff", write_recipe(), other).out.splitlines()

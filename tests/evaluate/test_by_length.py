@@ -49,6 +49,8 @@ class Lists:
 
 
 class Sum(torch.nn.Module):
+    width = 1
+
     def forward(self, batch):
         return coview.Encoding(batch.sum(1, keepdim=True))
 

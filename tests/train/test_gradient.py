@@ -100,7 +100,17 @@ def by_hand(parts, built, rows):
     if built.stop_gradient:
         teacher = z[:2].detach()
     queue = None if built.queue is None else built.queue.content()
-    views = Views(p, teacher, ("a",) * len(p), parts.ids, slice(0, N), labels=parts.labels, progress=0.25)
+    has_teacher = built.stop_gradient
+    views = Views(
+        p,
+        teacher,
+        ("a",) * len(p),
+        parts.ids,
+        slice(0, N),
+        has_teacher=has_teacher,
+        labels=parts.labels,
+        progress=0.25,
+    )
     if queue is not None:
         views = replace(views, queue=queue[0], queue_ids=queue[1])
     built.loss(views)["loss"].backward()

@@ -119,6 +119,7 @@ def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[
 
     registry = load_plugins(disable=disabled)
     errors: list[CoviewError] = []
+    told: list[str] = []
     for path in paths:
         try:
             if is_comparison_of_several(path):
@@ -140,8 +141,9 @@ def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[
                 click.echo(f"  warning: {warning}")
         except CoviewError as error:
             errors.append(error)
+            told.append(str(error) if error.message.startswith(f"{path}:") else f"{path}: {error}")
     if errors:
-        raise CoviewError("\n".join(str(error) for error in errors)) from errors[0]
+        raise CoviewError("\n".join(told)) from errors[0]
 
 
 @recipe.command("diff")

@@ -35,6 +35,7 @@ class Batch:
         labels: ``(N,)`` int64, where the data has them.
         scores: ``(N,)`` float64, where the data has them.
         groups: ``(N,)`` int64, equal where the samples' groups are, where the data has them.
+        rows: The index of each sample in the data set.
         skipped: Samples that could not be read, and are not in the batch.
         epoch: Counted from 0.
     """
@@ -45,6 +46,7 @@ class Batch:
     scores: Tensor | None
     groups: Tensor | None
     local_inputs: Mapping[str, Any] = field(default_factory=dict)
+    rows: tuple[int, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     epoch: int = 0
 

@@ -17,9 +17,11 @@ class Dataset(Protocol):
     ``splits``; the remaining keyword parameters are the recipe's ``[data]`` table. ``dataset[i]`` raises
     :class:`coview.SampleError` for a sample that cannot be read: the loader skips, names and counts it.
 
-    One that knows more of its samples ahead of them says so by an attribute: see :class:`KnowsLabels`,
-    :class:`KnowsGroups` and :class:`HasJudgedPairs`. A class attribute ``labelled = False`` says that no split ever has
-    class labels: a loss that needs them is then refused when the recipe is checked.
+    A run reads a few samples of each split ahead of training, and refuses one that does not keep its promises:
+    ``coview.testing.check_dataset`` tries them too. One that knows more of its samples ahead of them says so by an
+    attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds` and :class:`HasJudgedPairs`. A class
+    attribute ``labelled = False`` says that no split ever has class labels: a loss that needs them is then refused when
+    the recipe is checked.
     """
 
     splits: ClassVar[tuple[str, ...]]
@@ -52,6 +54,16 @@ class KnowsGroups(Protocol):
     """
 
     groups: Sequence[int | str] | None
+
+
+@runtime_checkable
+class KnowsIds(Protocol):
+    """A data set that knows the id of every row ahead of its samples.
+
+    Two rows of one id are then refused before training, and not when the second is read.
+    """
+
+    ids: Sequence[int | str] | None
 
 
 @runtime_checkable

@@ -23,12 +23,15 @@ from coview.data.loader_processes import batches_of
 from coview.data.modality import Collates
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
+from coview.data.sample_problem import problem_of
 from coview.data.shared_batches import Receiver, Sender, Sent, received
 from coview.data.views import ViewMaker
 from coview.data.worker_process import WorkerStart
 from coview.errors import CoviewError, SampleError
 
 _PREFETCH = 4
+
+_FOR_THE_AUTHOR = "this is for the author of the data set: coview.testing.check_dataset tries all of it"
 
 
 def worker_count(setting: int | str, ranks: int = 1) -> int:
@@ -87,6 +90,7 @@ class _Sized:
 
 @dataclass(frozen=True)
 class _Read:
+    row: int
     sample: Sample
     views: list[Any]
     epoch: int
@@ -98,6 +102,7 @@ class _Reader(TorchDataset[Any]):
     def __init__(self, dataset: Dataset, maker: ViewMaker) -> None:
         self._dataset = dataset
         self._maker = maker
+        self._modalities = tuple(dict.fromkeys(maker.modalities))
         self._rng: Rng | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -108,7 +113,9 @@ class _Reader(TorchDataset[Any]):
         self._rng = self._rng or Rng()
         try:
             sample = self._dataset[index]
-            return _Read(sample, self._maker(sample, epoch, self._rng), epoch)
+            if problem := problem_of(sample, self._modalities, self._dataset.classes):
+                return CoviewError(f"row {index} of {type(self._dataset).__name__}: {problem}", hint=_FOR_THE_AUTHOR)
+            return _Read(index, sample, self._maker(sample, epoch, self._rng), epoch)
         except SampleError as error:
             return Skipped(index, error.what, error.reason)
         except CoviewError as error:
@@ -141,6 +148,7 @@ class _Collate:
             labels=_column([sample.label for sample in samples], torch.int64),
             scores=_column([sample.score for sample in samples], torch.float64),
             groups=_column([None if s.group is None else id_as_int64(s.group) for s in samples], torch.int64),
+            rows=tuple(item.row for item in read),
             skipped=skipped,
             epoch=read[0].epoch if read else 0,
         )

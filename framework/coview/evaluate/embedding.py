@@ -25,8 +25,8 @@ from coview.data.skipped import SkippedSamples
 from coview.evaluate.by_length import ByLength, all_alike, in_order
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
-from coview.model.encoder import Encoder
 from coview.model.encoder_hooks import collator
+from coview.model.widths import encode as encode_batch
 
 _BATCH = 256
 
@@ -80,7 +80,7 @@ def embed_split(
     """
 
     def encode(batch: Any) -> Tensor:
-        return cast(Encoder, encoder)(batch).pooled_ND.float()
+        return encode_batch(encoder, batch).pooled_ND.float()
 
     def encode_parts(batch: Any) -> tuple[Tensor, None]:
         return in_order(encode, batch), None

@@ -7,7 +7,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from coview.errors import CoviewError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +23,10 @@ FeatureKind = Literal["pretrained", "untrained", "raw"]
 
 FEATURE_KINDS: tuple[FeatureKind, ...] = get_args(FeatureKind)
 """What is measured first, and then its controls."""
+
+
+class ResultError(CoviewError, ValueError):
+    """A result that means nothing: the mistake of the evaluator that made it, which has no number then."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,30 @@ class Result:
         """Checks itself, so that a number that means nothing shows where it is made.
 
         Raises:
-            ValueError: If the value is not finite, is beyond its bounds or outside its interval, there is no test item,
-                ``per_item`` is of another length than ``n``, or the protocol does not consist of JSON values.
+            ResultError: If the value is not finite, is beyond its bounds or outside its interval, there is no test
+                item, ``per_item`` is of another length than ``n``, the protocol does not consist of JSON values, or
+                one of them is of another type than its annotation's.
         """
-        if problem := self._problem():
-            raise ValueError(f"the result {self.metric!r}: {problem}")
+        if problem := self._wrong_type() or self._problem():
+            raise ResultError(f"the result {self.metric!r}: {problem}")
+        for name in ("value", "ci_low", "ci_high"):  # NumPy's numbers are no JSON
+            object.__setattr__(self, name, float(getattr(self, name)))
         object.__setattr__(self, "ci_low", within(self.ci_low, self.bounds))
         object.__setattr__(self, "ci_high", within(self.ci_high, self.bounds))
+
+    def _wrong_type(self) -> str:
+        for name in ("metric", "split", "evaluator", "dataset"):
+            if not isinstance(getattr(self, name), str):
+                return f"{name} has to be a text, got {getattr(self, name)!r}"
+        for name in ("value", "ci_low", "ci_high"):
+            if not isinstance(getattr(self, name), Real):
+                return f"{name} has to be a number, got {getattr(self, name)!r}"
+        if self.better not in ("higher", "lower"):
+            return f'better has to be "higher" or "lower", got {self.better!r}'
+        bounds: Any = self.bounds
+        if not (isinstance(bounds, tuple) and len(bounds) == 2):
+            return f"bounds has to be two numbers, or None in place of one, got {bounds!r}"
+        return ""
 
     def _problem(self) -> str:
         if not isinstance(self.n, int) or self.n < 1:

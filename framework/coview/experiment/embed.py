@@ -12,6 +12,7 @@ from torch import Tensor
 from coview.data.atomic import replacing
 from coview.data.building import build_dataset, build_modalities, build_split
 from coview.data.dataset import Dataset
+from coview.data.ids import check_ids
 from coview.data.loader import worker_count
 from coview.errors import CoviewError
 from coview.evaluate.embedding import embed_split
@@ -67,4 +68,6 @@ def _features(run: Run, recipe: Recipe, dataset: Dataset, split: str) -> Feature
     modality = build_modalities(recipe, run.registry)[name]
     encoder = run.encoder.to(device)
     workers = worker_count(recipe.settings.workers)
-    return embed_split(encoder, dataset, split, name, modality, device=device, workers=workers).features
+    embedded = embed_split(encoder, dataset, split, name, modality, device=device, workers=workers)
+    check_ids(embedded.rows, embedded.features.ids_N.numpy(), f"the {split} split")
+    return embedded.features

@@ -66,6 +66,9 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
         evaluator: AnyEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
         source = splits.source_of(index)
         plan = Planned(table, evaluator, source, _why_not(splits, source, evaluator))
+        for split in evaluator.splits:  # what is wrong with the data is no mistake of the evaluator's table
+            if not plan.skipped and splits.has(source, split):
+                splits(source, split)
         try:
             if not plan.skipped:
                 _check(splits, plan)
@@ -185,7 +188,7 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
         try:
             results += _of_all_kinds(store, plan, hooks)
         except CoviewError as error:
-            failed.append(error)
+            failed.append(CoviewError(f"{plan.table.use}: {error.message}", error.hint))
             left_out.append((plan.table.use, error.message))
             store.say(f"warning: {plan.table.use} is left out: {error}")
         except Exception as error:  # a bug of one evaluator's: the others' numbers are written before it is raised
@@ -211,11 +214,25 @@ def _of_all_kinds(store: FeatureStore, plan: Planned, hooks: HookCalls) -> list[
                 kind=kind,
                 protocol={**result.protocol, **_data_protocol(of_data, plan.evaluator)},
             )
-            for result in _measure(of_data, plan.evaluator, kind, rng)
+            for result in _results(_measure(of_data, plan.evaluator, kind, rng))
         ]
         results += found
         hooks("coview_evaluated", Evaluated(store.folder.path, found))
     return results
+
+
+def _results(found: Any) -> list[Result]:
+    """What an evaluator returned.
+
+    Raises:
+        CoviewError: If it is no list of results.
+    """
+    if not isinstance(found, list | tuple):
+        raise CoviewError(f"it has to return a list of coview.Result, and returns a {type(found).__name__}")
+    other = next((item for item in found if not isinstance(item, Result)), None)
+    if other is not None:
+        raise CoviewError(f"it has to return a list of coview.Result, and there is a {type(other).__name__} in it")
+    return list(found)
 
 
 def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rng: Rng) -> list[Result]:

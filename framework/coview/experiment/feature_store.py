@@ -19,6 +19,7 @@ from coview.data.augmented_rows import AugmentedRows
 from coview.data.batch import Batch, Skipped
 from coview.data.building import build_modalities, build_view_maker
 from coview.data.dataset import Dataset
+from coview.data.ids import check_ids
 from coview.data.loader import worker_count
 from coview.data.values import readable_values
 from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, read_embedded, write_embedded
@@ -211,6 +212,8 @@ class FeatureStore:
         embedded = read_embedded(path, of)
         if embedded is None:
             embedded = embed(dataset)
+            what = f'data "{self.data.table.use}": the {split} split'
+            check_ids(embedded.rows, embedded.features.ids_N.numpy(), what)
             write_embedded(path, embedded, of)
         self.skipped[split] = embedded.skipped
         return embedded

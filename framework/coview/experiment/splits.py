@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from coview.data.building import build_split, splits_of
 from coview.data.dataset import Dataset
+from coview.data.dataset_checks import check_split
 from coview.plugins.registry import Registry
 from coview.recipe.key import Key
 from coview.recipe.recipe import ComponentTable, Recipe
@@ -65,12 +66,15 @@ class Splits:
         return self(source, "train" if "train" in names else names[0])
 
     def __call__(self, source: DataSource, split: str) -> Dataset:
-        """A split.
+        """A split, of which a few rows are read to see that it keeps its promises.
 
         Raises:
-            CoviewError: If the data is not there, or is empty; with the line of the recipe that asks for it.
+            CoviewError: If the data is not there, is empty, or does not keep them; with the line of the recipe that
+                asks for it.
         """
         key = source.key, split
         if key not in self._built:
-            self._built[key] = build_split(self.recipe, split, self.registry, table=source.table, at=source.at)
+            dataset = build_split(self.recipe, split, self.registry, table=source.table, at=source.at)
+            check_split(dataset, f'{self.recipe.where(*source.at, "use")}: "{source.table.use}", the {split} split')
+            self._built[key] = dataset
         return self._built[key]

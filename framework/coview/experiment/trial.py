@@ -66,7 +66,8 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     G = recipe.global_views
     views = Views.of(
         torch.randn(V, size, D, generator=generator),
-        teacher=torch.randn(G, size, D, generator=generator) if recipe.teacher or V > G else None,
+        teacher=torch.randn(G, size, D, generator=generator) if recipe.teacher else None,
+        global_views=G,
         modalities=recipe.view_modalities,
         ids=batch.ids,
         labels=batch.labels,

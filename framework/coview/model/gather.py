@@ -60,6 +60,7 @@ def views_of_all_ranks(
     return Views(
         student=student_VND,
         teacher=student_VND[:global_views] if teacher_GND is None else teacher_GND,
+        has_teacher=teacher_GND is not None,
         modalities=modalities,
         ids=ids_N,
         anchors=anchors,

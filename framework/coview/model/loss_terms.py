@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -30,6 +30,38 @@ class Term:
     weight: float
     loss: Callable[[Views], Any]
 
+    def __call__(self, views: Views) -> dict[str, Tensor]:
+        """What the loss makes of the views, as far as it says that it needs them; at least ``loss``.
+
+        What it does not name it does not see: it would train on labels, or on a queue, of which the recipe and the
+        check of it know nothing.
+
+        Raises:
+            CoviewError: If it returns no scalar.
+        """
+        needs = needs_of(self.loss)
+        if needs is not None and not needs.labels:
+            views = replace(views, labels=None)
+        if needs is not None and needs.queue == "unused":
+            views = replace(views, queue=None, queue_ids=None)
+        return self._outputs(self.loss(views))
+
+    def _outputs(self, output: Any) -> dict[str, Tensor]:
+        outputs = dict(output) if isinstance(output, Mapping) else {"loss": output}
+        if "loss" not in outputs:
+            raise self._wrong(f'it returns a mapping without "loss", with {", ".join(map(str, outputs)) or "nothing"}')
+        for name, value in outputs.items():
+            if not isinstance(value, Tensor) or value.ndim != 0:
+                shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+                raise self._wrong(f'"{name}" has to be a scalar tensor, and is a {type(value).__name__}{shape}')
+        return outputs
+
+    def _wrong(self, what: str) -> CoviewError:
+        return CoviewError(
+            f"the loss {self.name}: {what}",
+            hint='this is for the author of the plugin: return a scalar tensor, or a mapping with one as "loss"',
+        )
+
 
 class LossTerms(nn.Module):
     """The weighted sum of a recipe's losses. Those that have parameters or buffers are its modules.
@@ -53,12 +85,12 @@ class LossTerms(nn.Module):
         """``loss``, and with several terms ``loss/NAME`` of each, unweighted; beside it what a loss reports itself."""
         if len(self.terms) == 1:
             (term,) = self.terms
-            outputs = _as_mapping(term.loss(views))
+            outputs = term(views)
             return {**outputs, "loss": term.weight * outputs["loss"]} if term.weight != 1 else outputs
         found: dict[str, Tensor] = {}
         weighted = []
         for term in self.terms:
-            outputs = _as_mapping(term.loss(views))
+            outputs = term(views)
             weighted.append(term.weight * outputs.pop("loss"))
             found[f"loss/{term.name}"] = weighted[-1].detach() / term.weight
             found |= {f"{term.name}/{key}": value for key, value in outputs.items()}
@@ -90,10 +122,3 @@ def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
         if needs is not None and needs.labels:
             where = recipe.where("loss", "use") if len(loss.terms) == 1 else recipe.where("loss", index, "use")
             raise CoviewError(f'{where}: {term.name} needs class labels, and the data "{recipe.data.use}" has none')
-
-
-def _as_mapping(output: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    outputs = dict(output) if isinstance(output, Mapping) else {"loss": output}
-    if "loss" not in outputs or outputs["loss"].ndim != 0:
-        raise TypeError('a loss has to return a scalar tensor, or a mapping with a scalar "loss"')
-    return outputs

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from torch import nn
 
 from coview.data.modality import Collates
-from coview.model.encoder import Encoder, Encoding, Projector
+from coview.model.encoder import Encoding
 from coview.model.tower import Tower
+from coview.model.widths import encode, project, width_of
 
 
 class Projecting(nn.Module):
@@ -21,11 +22,11 @@ class Projecting(nn.Module):
     def __init__(self, tower: Tower) -> None:
         super().__init__()
         self.encoder, self.projector = tower.encoder, tower.projector
-        self.width = cast(Projector, tower.projector).width
+        self.width = width_of(tower.projector, "the projector")
         if isinstance(tower.encoder, Collates):  # an encoder that makes its batches itself makes them here too
             self.collate = tower.encoder.collate
 
     def forward(self, batch: Any) -> Encoding:
         """The projections of a batch."""
-        pooled_ND = cast(Encoder, self.encoder)(batch).pooled_ND
-        return Encoding(pooled_ND=cast(Projector, self.projector)(pooled_ND))
+        pooled_ND = encode(self.encoder, batch).pooled_ND
+        return Encoding(pooled_ND=project(self.projector, pooled_ND, self.width, "projector"))

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from coview.errors import CoviewError
-from coview.model.encoder import Encoder, Projector
+from coview.model.encoder import Projector
+from coview.model.widths import encode, project, width_of
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
@@ -45,10 +46,14 @@ class Tower(nn.Module):
         """Projections and predictions ``(N, width)`` of all batches below each other.
 
         Batches of other sizes (local crops) are encoded apart, and projected with the rest.
+
+        Raises:
+            CoviewError: If a part makes something of another width than it says.
         """
-        pooled_ND = torch.cat([cast(Encoder, self.encoder)(batch).pooled_ND for batch in batches])
-        z_ND = cast(Projector, self.projector)(pooled_ND)
-        return z_ND, z_ND if self.predictor is None else cast(Projector, self.predictor)(z_ND)
+        pooled_ND = torch.cat([encode(self.encoder, batch).pooled_ND for batch in batches])
+        width = cast(Projector, self.projector).width
+        z_ND = project(self.projector, pooled_ND, width, "projector")
+        return z_ND, z_ND if self.predictor is None else project(self.predictor, z_ND, width, "predictor")
 
 
 class Towers(nn.Module):
@@ -118,13 +123,14 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
         projector = registry.build(
             "projector",
             projector_table.use,
-            supplied={"in_width": encoder.width},
+            supplied={"in_width": width_of(encoder, f"{recipe.where('encoder', 'use')}: the encoder")},
             **projector_table.parameters,
         )
+        width = width_of(projector, f"{recipe.where('projector', 'use')}: the projector")
         predictor = None
         if name in recipe.predictor:
             table = recipe.predictor[name]
-            supplied = {"in_width": projector.width, "width": projector.width}
+            supplied = {"in_width": width, "width": width}
             predictor = registry.build("predictor", table.use, supplied=supplied, **table.parameters)
         towers[name] = Tower(encoder, projector, predictor)
     widths = {name: cast(Projector, tower.projector).width for name, tower in towers.items()}

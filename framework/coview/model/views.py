@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -20,10 +20,14 @@ class Views:
         modalities: The modality of each of the V views.
         ids: ``(N,)`` int64 sample ids: equal ids in a batch are not negatives of each other.
         anchors: The rows of N that this process owns; all of them on one device.
+        has_teacher: Whether the target branch is another than the student's own views: a moving average, or the
+            student's without gradient.
         queue: ``z_QD``, earlier teacher projections, where there is a queue; none at the first step (Q = 0).
         queue_ids: ``(Q,)``, the sample ids of the queue's rows.
         labels: ``(N,)`` int64, where the data has them.
         progress: Share of the training that is done, in optimiser steps: from 0 to below 1.
+
+    A loss that declares its ``needs`` sees labels and a queue only where it names them.
     """
 
     student: Tensor
@@ -31,15 +35,11 @@ class Views:
     modalities: tuple[str, ...]
     ids: Tensor
     anchors: slice
+    has_teacher: bool = field(kw_only=True)
     queue: Tensor | None = None
     queue_ids: Tensor | None = None
     labels: Tensor | None = None
     progress: float = 0.0
-
-    @property
-    def has_teacher(self) -> bool:
-        """Whether the target branch is another than the student's own views."""
-        return self.teacher.data_ptr() != self.student.data_ptr()
 
     @classmethod
     def of(
@@ -47,6 +47,7 @@ class Views:
         z_VND: Tensor,
         *,
         teacher: Tensor | None = None,
+        global_views: int | None = None,
         modalities: tuple[str, ...] | None = None,
         ids: Tensor | None = None,
         labels: Tensor | None = None,
@@ -54,11 +55,13 @@ class Views:
         queue_ids: Tensor | None = None,
         progress: float = 0.0,
     ) -> Views:
-        """Views as one device without a teacher sees them, for trying a loss by hand.
+        """Views as one device sees them, for trying a loss by hand.
 
         Args:
             z_VND: Projections, of shape (views, samples, width).
-            teacher: Of shape (teacher views, samples, width); ``z_VND`` itself by default.
+            teacher: Of shape (teacher views, samples, width); by default there is none, and the student's own views
+                stand in for it.
+            global_views: How many views the target branch has where there is no teacher; all of them by default.
             modalities: Of each view; one unnamed modality by default.
             ids: Of each sample; all different by default.
             labels: Of each sample.
@@ -74,6 +77,10 @@ class Views:
         views, samples, width = z_VND.shape
         if teacher is not None and (teacher.ndim != 3 or teacher.shape[1:] != z_VND.shape[1:]):
             raise ValueError(f"teacher has to be (G, {samples}, {width}), got shape {tuple(teacher.shape)}")
+        if global_views is not None and not 1 <= global_views <= views:
+            raise ValueError(f"global_views has to be from 1 to {views}, got {global_views}")
+        if global_views is not None and teacher is not None and global_views != len(teacher):
+            raise ValueError(f"global_views has to be {len(teacher)}, as the teacher has it, got {global_views}")
         if modalities is not None and len(modalities) != views:
             raise ValueError(f"modalities has to name {views} views, got {len(modalities)}")
         for name, tensor in (("ids", ids), ("labels", labels)):
@@ -85,7 +92,12 @@ class Views:
             queue_ids = torch.full((len(queue),), -1, dtype=torch.int64, device=z_VND.device)
         return cls(
             student=z_VND,
-            teacher=z_VND if teacher is None else teacher,
+            teacher=teacher
+            if teacher is not None
+            else z_VND
+            if global_views in (None, views)
+            else z_VND[:global_views],
+            has_teacher=teacher is not None,
             modalities=modalities or ("",) * views,
             ids=torch.arange(samples, device=z_VND.device) if ids is None else ids,
             anchors=slice(0, samples),

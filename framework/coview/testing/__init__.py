@@ -8,29 +8,33 @@ def test_my_loss():
 
 from __future__ import annotations
 
-from coview.testing.augmentation_checks import AUGMENTATION_CHECKS as AUGMENTATION_CHECKS
-from coview.testing.batch_augmentation_checks import BATCH_AUGMENTATION_CHECKS as BATCH_AUGMENTATION_CHECKS
-from coview.testing.check_augmentation import check_augmentation as check_augmentation
-from coview.testing.check_batch_augmentation import check_batch_augmentation as check_batch_augmentation
-from coview.testing.check_encoder import check_encoder as check_encoder
-from coview.testing.check_loss import check_loss as check_loss
+from coview.testing.augmentation import AUGMENTATION_CHECKS as AUGMENTATION_CHECKS
+from coview.testing.augmentation import check_augmentation as check_augmentation
+from coview.testing.batch_augmentation import BATCH_AUGMENTATION_CHECKS as BATCH_AUGMENTATION_CHECKS
+from coview.testing.batch_augmentation import check_batch_augmentation as check_batch_augmentation
 from coview.testing.conformance import ConformanceError as ConformanceError
-from coview.testing.encoder_checks import ENCODER_CHECKS as ENCODER_CHECKS
+from coview.testing.dataset import DATASET_CHECKS as DATASET_CHECKS
+from coview.testing.dataset import check_dataset as check_dataset
+from coview.testing.encoder import ENCODER_CHECKS as ENCODER_CHECKS
+from coview.testing.encoder import check_encoder as check_encoder
 from coview.testing.example_views import example_cases as example_cases
 from coview.testing.example_views import example_views as example_views
-from coview.testing.loss_checks import LOSS_CHECKS as LOSS_CHECKS
+from coview.testing.loss import LOSS_CHECKS as LOSS_CHECKS
+from coview.testing.loss import check_loss as check_loss
 from coview.testing.outcome import Outcome as Outcome
 from coview.testing.outcome import outcome_of as outcome_of
 
 __all__ = [
     "AUGMENTATION_CHECKS",
     "BATCH_AUGMENTATION_CHECKS",
+    "DATASET_CHECKS",
     "ENCODER_CHECKS",
     "LOSS_CHECKS",
     "ConformanceError",
     "Outcome",
     "check_augmentation",
     "check_batch_augmentation",
+    "check_dataset",
     "check_encoder",
     "check_loss",
     "example_cases",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 Problems = Iterator[str]
 """What is wrong, in words; nothing if all is well."""
 
 Tested = TypeVar("Tested")
+
+Check: TypeAlias = Callable[[Tested], Problems]
+"""Yields what is wrong with what it tests."""
 
 
 class ConformanceError(AssertionError):
@@ -16,11 +19,13 @@ class ConformanceError(AssertionError):
 
 
 def run_checks(
-    checks: Mapping[str, Callable[[Tested], Problems]],
+    checks: Mapping[str, Check[Tested]],
     tested: Tested,
     factory: Callable[..., Any],
     only: Collection[str],
     except_for: Mapping[str, str] | None,
+    *,
+    after: Mapping[str, Collection[str]] | None = None,
 ) -> None:
     """Runs checks on what they test.
 
@@ -30,26 +35,38 @@ def run_checks(
         factory: What is being checked, for its name.
         only: Names of the checks to run.
         except_for: Checks that are meant to fail, each with the reason. One that passes is an error.
+        after: For a check those that have to be passed for it to mean anything: where one of them fails, it is not
+            run, and that is said.
 
     Raises:
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name.
     """
-    except_for = except_for or {}
+    except_for, after = except_for or {}, after or {}
     unknown = sorted({*only, *except_for} - set(checks))
     if unknown:
         raise ValueError(f"no such check: {', '.join(unknown)}; there are {', '.join(checks)}")
     name = getattr(factory, "__name__", type(factory).__name__)
     found: list[str] = []
-    for check in only:
+    failed: set[str] = set()
+    not_run: dict[str, str] = {}
+    for check in (name for name in checks if name in only):
+        if first := next((other for other in after.get(check, ()) if other in failed or other in not_run), None):
+            not_run[check] = not_run.get(first, first)
+            continue
         try:
             problems = list(checks[check](tested))
         except Exception as error:
             error.add_note(f"in the check {check} of {name}")
+            if found:
+                error.add_note("\n  ".join(["before it:", *found]))
             raise
         if check in except_for and not problems:
             found.append(f"{check}: passes, though it is excepted ({except_for[check]})")
-        elif check not in except_for:
+        elif check not in except_for and problems:
             found += [f"{check}: {problem}" for problem in problems]
+            failed.add(check)
     if found:
-        raise ConformanceError("\n  ".join([f"{name} does not keep {len(found)} promises:", *found]))
+        promises = "a promise" if len(found) == 1 else f"{len(found)} promises"
+        lines = [f"{check}: not checked, since {reason} fails" for check, reason in not_run.items()]
+        raise ConformanceError("\n  ".join([f"{name} does not keep {promises}:", *found, *lines]))

@@ -49,11 +49,11 @@ def example_views(
         return torch.randn(*shape, width, generator=generator, dtype=torch.float64).to(dtype)
 
     student_VND = rows(views + local_views, samples).requires_grad_()
-    target = rows(views, samples) if teacher else student_VND[:views]
     queue_rows = {"none": None, "empty": 0, "full": QUEUE_ROWS}[queue]
     return Views.of(
         student_VND,
-        teacher=target if teacher or local_views else None,
+        teacher=rows(views, samples) if teacher else None,
+        global_views=views,
         ids=torch.tensor(ids) if ids is not None else torch.arange(samples) * 3 + 5,
         labels=torch.arange(samples) % 3 if needs.labels else None,
         queue=None if queue_rows is None else rows(queue_rows),

@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from coview.data.batch import Batch, Skipped
 from coview.data.building import build_collators, build_view_maker
 from coview.data.dataset import Dataset
+from coview.data.ids import IdWatch
 from coview.data.loader import view_loader, worker_count
 from coview.data.loader_processes import LoaderFailedError
 from coview.data.order import Order, RankBatches
@@ -230,7 +231,9 @@ class Pretraining:
             workers=worker_count(self.recipe.settings.workers, ranks),
             pin_memory=self.accelerator.device.type == "cuda",
         )
+        ids = IdWatch(len(self._dataset), f'data "{self.recipe.data.use}": the train split')
         for batch in loader:
+            ids.note(batch.rows, batch.ids.tolist())
             for sample in self.skipped.add(batch.skipped):
                 self._observer.skipped(sample.what, sample.reason)
             yield self.topology.augmented(batch.to(self.accelerator.device))

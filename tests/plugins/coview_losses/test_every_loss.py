@@ -73,13 +73,12 @@ def gradients(tested: LossUnderTest, whole: coview.Views, own: slice = slice(Non
     model = nn.Sequential(nn.Linear(WIDTH, 6), nn.Tanh(), nn.Linear(6, WIDTH)).double()
     target = nn.Linear(WIDTH, WIDTH).double().requires_grad_(False)
     loss = tested.fresh()
-    has_teacher = not whole.teacher.requires_grad
     views = views_of_all_ranks(
         model(whole.student.detach()[:, own]),
         Batch({}, whole.ids[own], None if whole.labels is None else whole.labels[own], None, None),
         whole.modalities,
         global_views=len(whole.teacher),
-        teacher_GND=target(whole.teacher[:, own]) if has_teacher else None,
+        teacher_GND=target(whole.teacher[:, own]) if whole.has_teacher else None,
         queue=None if whole.queue is None or whole.queue_ids is None else (target(whole.queue), whole.queue_ids),
         progress=whole.progress,
     )

@@ -1,8 +1,8 @@
-"""What every loss promises, one check each. A check yields what is wrong, in words; nothing if all is well."""
+"""What every loss promises, one check each, and all of them at once. A check yields what is wrong, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from coview.model.views import Views
-from coview.testing.conformance import Problems
+from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.example_views import example_cases, example_views
 from coview.testing.loss_under_test import LossUnderTest
 from coview.testing.outcome import Outcome, outcome_of, scalar_of
@@ -61,12 +61,11 @@ def order_of_samples(tested: LossUnderTest) -> Problems:
     """Permuting the samples changes nothing but the order of the gradients."""
     order = torch.tensor([3, 0, 6, 2, 5, 1, 4])
     for case, views, build in _situations(tested, ids=ONE_PAIR):
-        student = views.student.detach()[:, order].requires_grad_()
-        teacher = student[: len(views.teacher)] if _has_no_teacher(views) else views.teacher[:, order]
-        if views.teacher is views.student:
-            teacher = student
         labels = None if views.labels is None else views.labels[order]
-        permuted = replace(views, student=student, teacher=teacher, ids=views.ids[order], labels=labels)
+        permuted = _with_student(views, views.student.detach()[:, order].requires_grad_())
+        if views.has_teacher:
+            permuted = replace(permuted, teacher=views.teacher[:, order])
+        permuted = replace(permuted, ids=views.ids[order], labels=labels)
         found = outcome_of(build(), permuted)
         back = {**found.gradients, "student": found.gradients["student"][:, order.argsort()]}
         where, difference = outcome_of(build(), views).difference(Outcome(found.value, back))
@@ -106,7 +105,7 @@ def samples_of_equal_id(tested: LossUnderTest) -> Problems:
         if queue_ids is not None and len(queue_ids):
             queue_ids = queue_ids.clone()
             queue_ids[0] = views.ids[0]
-        teacher = views.teacher if views.teacher.requires_grad else views.teacher.clone().requires_grad_()
+        teacher = views.teacher.clone().requires_grad_() if views.has_teacher else views.teacher
         queue = None if views.queue is None else views.queue.clone().requires_grad_()
         views = replace(views, teacher=teacher, queue=queue, queue_ids=queue_ids)
         first = outcome_of(build(), replace(views, anchors=slice(0, 1)))
@@ -132,11 +131,7 @@ def _no_negatives_at_all(build: Callable[[], Any], case: str, views: Views) -> P
     views = replace(views, ids=torch.full_like(views.ids, 4))
     moved = views.student.detach().clone()
     moved[:, 1:] = moved[:, 1:].flip(-1)
-    moved.requires_grad_()
-    teacher = views.teacher
-    if _has_no_teacher(views):
-        teacher = moved if views.teacher is views.student else moved[: len(views.teacher)]
-    changed = outcome_of(build(), replace(views, student=moved, teacher=teacher))
+    changed = outcome_of(build(), _with_student(views, moved.requires_grad_()))
     before = outcome_of(build(), views).gradients["student"][:, 0]
     difference = float((changed.gradients["student"][:, 0] - before).abs().max())
     if difference > TOLERANCE:
@@ -192,12 +187,8 @@ def low_precision(tested: LossUnderTest) -> Problems:
 def _as_after_training(views: Views) -> Views:
     """All views of a sample are equal, where exponentials of similarities are at their largest."""
     first = views.student.detach()[:1]
-    student = first.repeat(len(views.student), 1, 1).requires_grad_()
-    if not _has_no_teacher(views):
-        teacher = first.repeat(len(views.teacher), 1, 1)
-    else:
-        teacher = student if views.teacher is views.student else student[: len(views.teacher)]
-    return replace(views, student=student, teacher=teacher)
+    alike = _with_student(views, first.repeat(len(views.student), 1, 1).requires_grad_())
+    return replace(alike, teacher=first.repeat(len(views.teacher), 1, 1)) if views.has_teacher else alike
 
 
 def odd_batches(tested: LossUnderTest) -> Problems:
@@ -218,9 +209,7 @@ def _odd_views(tested: LossUnderTest, dtype: torch.dtype, options: Mapping[str, 
             for tensor in (views.student, views.teacher, views.queue):
                 if tensor is not None and tensor.numel() and tensor.is_leaf:
                     change(tensor)
-        if _has_no_teacher(views) and views.teacher is not views.student:
-            views = replace(views, teacher=views.student[: len(views.teacher)])
-        found[name] = views
+        found[name] = _with_student(views, views.student)
 
     found: dict[str, Views] = {}
     changed("a row of zeros", lambda z: z.select(-2, 0).zero_())
@@ -266,7 +255,7 @@ def parameters_learn(tested: LossUnderTest) -> Problems:
             yield f"the {name} gets no gradient: make it a buffer, or use it"
 
 
-LOSS_CHECKS: Mapping[str, Callable[[LossUnderTest], Problems]] = {
+LOSS_CHECKS: Mapping[str, Check[LossUnderTest]] = {
     check.__name__: check
     for check in (
         returns_a_scalar,
@@ -283,6 +272,12 @@ LOSS_CHECKS: Mapping[str, Callable[[LossUnderTest], Problems]] = {
 }
 """By name, in the order in which they run."""
 
+_AFTER = {
+    "leaves_its_input_alone": ("returns_a_scalar",),
+    **dict.fromkeys([*LOSS_CHECKS][2:], ("returns_a_scalar", "leaves_its_input_alone")),
+}
+"""What is no scalar of the rows' type cannot be compared, nor can what becomes of views that have been written into."""
+
 
 def _situations(tested: LossUnderTest, **options: Any) -> Iterator[tuple[str, Views, Callable[[], Any]]]:
     """For each choice of parameters and each case its name, views, and what builds a fresh loss, in fp64."""
@@ -296,8 +291,12 @@ def _tensors(views: Views) -> dict[str, Tensor]:
     return {name: tensor for name in names if (tensor := getattr(views, name)) is not None}
 
 
-def _has_no_teacher(views: Views) -> bool:
-    return views.teacher is views.student or (views.teacher.requires_grad and not views.teacher.is_leaf)
+def _with_student(views: Views, student: Tensor) -> Views:
+    """The same with other projections of the student, which are the target branch where there is no teacher."""
+    if views.has_teacher:
+        return replace(views, student=student)
+    whole = len(views.teacher) == len(student)
+    return replace(views, student=student, teacher=student if whole else student[: len(views.teacher)])
 
 
 def _agreement(views: Views, other: int) -> float:
@@ -315,3 +314,27 @@ def _not_finite(outcome: Outcome) -> str:
 
 def _short(value: Any) -> str:
     return f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+
+
+def check_loss(
+    factory: Callable[..., Any],
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    only: Collection[str] = tuple(LOSS_CHECKS),
+    except_for: Mapping[str, str] | None = None,
+) -> None:
+    """Checks that a loss keeps the promises of the contract, on small random projections on the CPU.
+
+    Args:
+        factory: The loss's class, or what else a recipe would build it by. Its signature says which parameters are
+            tried, and its ``needs`` which views it gets.
+        parameters: What every instance is built with; the defaults otherwise.
+        only: Names of the checks to run, of ``LOSS_CHECKS``.
+        except_for: Checks that this loss is meant to fail, each with the reason, such as
+            ``{"samples_of_equal_id": "its statistics are of the whole batch"}``. One that it passes is an error.
+
+    Raises:
+        ConformanceError: With all that is wrong.
+        ValueError: If there is no check of a name.
+    """
+    run_checks(LOSS_CHECKS, LossUnderTest(factory, parameters or {}), factory, only, except_for, after=_AFTER)

@@ -1,10 +1,10 @@
-"""What every augmentation of one sample promises, one check each. A check yields what is wrong, in words."""
+"""What every augmentation of one sample promises, one check each, and all at once. A check yields what is wrong."""
 
 from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from coview.data.rng import Rng
 from coview.data.same import distinct, same
 from coview.data.sample import Sample
 from coview.data.views import ViewMaker
-from coview.testing.conformance import Problems
+from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
 from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
 
@@ -134,18 +134,25 @@ def is_the_same_in_another_interpreter(tested: AugmentationUnderTest) -> Problem
         )
 
 
-AUGMENTATION_CHECKS: Mapping[str, Callable[[AugmentationUnderTest], Problems]] = {
+AUGMENTATION_CHECKS: Mapping[str, Check[AugmentationUnderTest]] = {
     check.__name__: check
     for check in (
+        uses_no_other_randomness,
         depends_on_its_key_alone,
         draws_anew_for_each_key,
-        uses_no_other_randomness,
         leaves_its_value_alone,
         is_the_same_in_loader_processes,
         is_the_same_in_another_interpreter,
     )
 }
 """Name to check."""
+
+_AFTER = {
+    "depends_on_its_key_alone": ("uses_no_other_randomness",),
+    "is_the_same_in_loader_processes": ("depends_on_its_key_alone",),
+    "is_the_same_in_another_interpreter": ("depends_on_its_key_alone",),
+}
+"""What differs at the same key in one process differs everywhere."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,8 @@ def _outcomes(tested: AugmentationUnderTest) -> list[Any]:
 
 class _Values:
     """The values as a data set."""
+
+    classes = None
 
     def __init__(self, values: Sequence[Any]) -> None:
         self._values = values
@@ -189,3 +198,31 @@ def _loaded(tested: AugmentationUnderTest, workers: int) -> Iterator[Any]:
     batches = RankBatches(order, 0, 2 * order.batches_per_epoch)
     for batch in view_loader(dataset, maker, {"value": _Listed()}, batches, workers=workers):
         yield batch.inputs["value"]
+
+
+def check_augmentation(
+    factory: Callable[..., Any],
+    values: Sequence[Any],
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    only: Collection[str] = tuple(AUGMENTATION_CHECKS),
+    except_for: Mapping[str, str] | None = None,
+) -> None:
+    """Checks that the views an augmentation makes are a function of (seed, epoch, sample, view, position) alone.
+
+    Args:
+        factory: The augmentation's class, or what else a recipe would build it by.
+        values: At least two values of its modality, on which it does something.
+        parameters: What every instance is built with; the defaults otherwise.
+        only: Names of the checks to run, of ``AUGMENTATION_CHECKS``.
+        except_for: Checks that this augmentation is meant to fail, each with the reason, such as
+            ``{"draws_anew_for_each_key": "it changes nothing"}``. One that it passes is an error.
+
+    Raises:
+        ConformanceError: With all that is wrong.
+        ValueError: If there is no check of a name, or there are too few values.
+    """
+    if len(values) < 2:
+        raise ValueError(f"give at least two values to try it on, got {len(values)}")
+    tested = AugmentationUnderTest(factory, parameters or {}, tuple(values))
+    run_checks(AUGMENTATION_CHECKS, tested, factory, only, except_for, after=_AFTER)

@@ -1,9 +1,9 @@
-"""What every augmentation of batches promises, one check each. A check yields what is wrong, in words."""
+"""What every augmentation of batches promises, one check each, and all at once. A check yields what is wrong."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from coview.data.batch_rng import BatchRng
 from coview.data.same import distinct, same
 from coview.model.batch_augment import has_state
 from coview.recipe.abilities import works_on_batches
-from coview.testing.augmentation_checks import DRAWS
-from coview.testing.conformance import Problems
+from coview.testing.augmentation import DRAWS
+from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
 
 TOLERANCE = 1e-5
@@ -165,19 +165,27 @@ def is_as_replayable_as_it_says(tested: BatchAugmentationUnderTest) -> Problems:
         yield f"it is replayable, and asks for the value of a tensor: {str(error).splitlines()[0]}"
 
 
-BATCH_AUGMENTATION_CHECKS: Mapping[str, Callable[[BatchAugmentationUnderTest], Problems]] = {
+BATCH_AUGMENTATION_CHECKS: Mapping[str, Check[BatchAugmentationUnderTest]] = {
     check.__name__: check
     for check in (
         keeps_its_rows,
+        uses_no_other_randomness,
         depends_on_its_keys_alone,
         draws_anew_for_each_key,
-        uses_no_other_randomness,
         leaves_its_batch_alone,
         keeps_its_state_in_buffers,
         is_as_replayable_as_it_says,
     )
 }
 """Name to check."""
+
+_AFTER = {
+    **dict.fromkeys([*BATCH_AUGMENTATION_CHECKS][1:], ("keeps_its_rows",)),
+    "depends_on_its_keys_alone": ("keeps_its_rows", "uses_no_other_randomness"),
+    "keeps_its_state_in_buffers": ("keeps_its_rows", "uses_no_other_randomness"),
+    "is_as_replayable_as_it_says": ("keeps_its_rows", "depends_on_its_keys_alone"),
+}
+"""What differs at the same keys by itself cannot be compared."""
 
 
 def _tensors(value: Any) -> list[Tensor]:
@@ -195,3 +203,34 @@ def _is_close(found: Any, wanted: Any) -> bool:
         and torch.allclose(one.double(), other.double(), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
         for one, other in pairs
     )
+
+
+def check_batch_augmentation(
+    factory: Callable[..., Any],
+    batch: Any,
+    *,
+    views: int = 2,
+    parameters: Mapping[str, Any] | None = None,
+    only: Collection[str] = tuple(BATCH_AUGMENTATION_CHECKS),
+    except_for: Mapping[str, str] | None = None,
+) -> None:
+    """Checks that what an augmentation makes of a batch is a function of each row's key alone.
+
+    Args:
+        factory: The augmentation's class, or what else a recipe would build it by; one of single samples that has
+            ``batched()`` is checked in that form.
+        batch: Collated values, ``views · samples`` rows, view by view, on which it does something.
+        views: How many of the rows are of one sample.
+        parameters: What every instance is built with; the defaults otherwise.
+        only: Names of the checks to run, of ``BATCH_AUGMENTATION_CHECKS``.
+        except_for: Checks that this augmentation is meant to fail, each with the reason, such as
+            ``{"draws_anew_for_each_key": "it changes nothing"}``. One that it passes is an error.
+
+    Raises:
+        ConformanceError: With all that is wrong.
+        ValueError: If there is no check of a name, or the batch has fewer than two samples.
+    """
+    tested = BatchAugmentationUnderTest(factory, parameters or {}, batch, views)
+    if tested.samples < 2:
+        raise ValueError(f"give a batch of at least two samples, got {tested.samples}")
+    run_checks(BATCH_AUGMENTATION_CHECKS, tested, factory, only, except_for, after=_AFTER)

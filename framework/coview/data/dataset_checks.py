@@ -1,0 +1,257 @@
+"""What every split of a data set promises, one check each. A check yields what is wrong, in words.
+
+A run tries them on a few rows of each split that it uses, before it trains; ``coview.testing.check_dataset`` on more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from coview.data.content import content_hash
+from coview.data.dataset import Dataset, KnowsGroups, KnowsIds, KnowsLabels
+from coview.data.ids import WHY, equal_ids, ids_as_int64
+from coview.data.sample import Sample
+from coview.data.sample_problem import (
+    problem_of_group,
+    problem_of_id,
+    problem_of_label,
+    problem_of_score,
+    problem_of_values,
+)
+from coview.errors import CoviewError, SampleError
+
+ROWS = 8
+"""How many rows of a split a run reads to check it."""
+
+SECONDS = 2.0
+"""When it stops reading more of them."""
+
+Problems = Iterator[str]
+
+
+@dataclass(frozen=True)
+class SplitUnderTest:
+    """A split, and some of its rows, read twice.
+
+    Attributes:
+        dataset: The split.
+        rows: Those that were read, without those that raise a :class:`coview.SampleError`.
+        first: What each gave.
+        second: What each gave later, the last row first.
+    """
+
+    dataset: Dataset
+    rows: Sequence[int]
+    first: Sequence[Any]
+    second: Sequence[Any]
+
+    @classmethod
+    def read(cls, dataset: Dataset, rows: int = ROWS, seconds: float = SECONDS) -> SplitUnderTest:
+        """Reads rows that lie evenly in the split; fewer where they take long, but one at least."""
+        found: dict[int, list[Any]] = {}
+        until = time.monotonic() + seconds / 2
+        for row in np.unique(np.linspace(0, len(dataset) - 1, min(rows, len(dataset))).astype(int)).tolist():
+            if found and time.monotonic() > until:
+                break
+            try:
+                found[row] = [dataset[row]]
+            except SampleError:  # which the loader skips, names and counts
+                continue
+        for row in reversed(list(found)):
+            try:
+                found[row].append(dataset[row])
+            except SampleError:
+                del found[row]
+        first, second = zip(*found.values(), strict=True) if found else ((), ())
+        return cls(dataset, tuple(found), first, second)
+
+    def samples(self) -> Iterator[tuple[int, Sample]]:
+        """The rows that are samples at all, as they were read first."""
+        return ((row, one) for row, one in zip(self.rows, self.first, strict=True) if isinstance(one, Sample))
+
+    def twice(self) -> Iterator[tuple[int, Sample, Sample]]:
+        """The same with what was read later."""
+        for row, one, other in zip(self.rows, self.first, self.second, strict=True):
+            if isinstance(one, Sample) and isinstance(other, Sample):
+                yield row, one, other
+
+
+def says_what_it_is(tested: SplitUnderTest) -> Problems:
+    """Its modalities and classes are tuples of texts; version, citation and licence are texts."""
+    dataset = tested.dataset
+    if not _is_texts(dataset.modalities) or not dataset.modalities:
+        yield f"modalities has to be a tuple of texts, at least one, got {dataset.modalities!r}"
+    if dataset.classes is not None and not _is_texts(dataset.classes):
+        yield f"classes has to be a tuple of texts, or None, got {_start(dataset.classes)}"
+    texts: tuple[tuple[str, Any], ...] = (
+        ("version", dataset.version),
+        ("citation", dataset.citation),
+        ("licence", dataset.licence),
+    )
+    for name, value in texts:
+        if not isinstance(value, str):
+            yield f"{name} has to be a text, got {value!r}"
+
+
+def yields_samples(tested: SplitUnderTest) -> Problems:
+    """Each row is a ``coview.Sample``, with a value of each of the data set's modalities."""
+    yield from _first(
+        f"row {row} is a {type(one).__name__}, and has to be a coview.Sample"
+        for row, one in zip(tested.rows, tested.first, strict=True)
+        if not isinstance(one, Sample)
+    )
+    modalities = tested.dataset.modalities
+    yield from _of_each(tested, lambda sample: problem_of_values(sample, modalities))
+
+
+def ids_are_texts_or_whole_numbers(tested: SplitUnderTest) -> Problems:
+    """An id is a text, or a whole number that is not negative."""
+    yield from _of_each(tested, problem_of_id)
+
+
+def ids_stay(tested: SplitUnderTest) -> Problems:
+    """A row has the same id whenever it is read: views are seeded by it."""
+    yield from _first(
+        f"row {row} has the id {one.id!r} when it is read first and {other.id!r} later, and has to have one: {WHY}"
+        for row, one, other in tested.twice()
+        if one.id != other.id
+    )
+
+
+def ids_differ(tested: SplitUnderTest) -> Problems:
+    """No two rows have one id; of a data set that knows its ids no two of all rows."""
+    rows = [row for row, sample in tested.samples() if not problem_of_id(sample)]
+    ids = [sample.id for _, sample in tested.samples() if not problem_of_id(sample)]
+    dataset = tested.dataset
+    if isinstance(dataset, KnowsIds) and dataset.ids is not None:
+        rows, ids = list(range(len(dataset.ids))), list(dataset.ids)
+    if ids and (places := equal_ids(ids_as_int64(ids))):
+        first, second = places
+        yield f"rows {rows[first]} and {rows[second]} have the same id, {ids[first]!r}; each has to have its own: {WHY}"
+
+
+def values_stay(tested: SplitUnderTest) -> Problems:
+    """A row has the same values whenever it is read: what changes them at random is an augmentation."""
+    yield from _first(
+        f"row {row} has another value of {name} each time it is read: what draws belongs into an augmentation, whose "
+        "draws a run repeats"
+        for row, one, other in tested.twice()
+        if isinstance(one.values, Mapping) and isinstance(other.values, Mapping)
+        for name in one.values
+        if _differ(one.values[name], other.values.get(name))
+    )
+
+
+def labels_are_class_indices(tested: SplitUnderTest) -> Problems:
+    """A label is a whole number below the number of classes, or None."""
+    yield from _of_each(tested, lambda sample: problem_of_label(sample, tested.dataset.classes))
+
+
+def groups_are_texts_or_whole_numbers(tested: SplitUnderTest) -> Problems:
+    """A group is a text, a whole number that is not negative, or None."""
+    yield from _of_each(tested, problem_of_group)
+
+
+def scores_are_finite_numbers(tested: SplitUnderTest) -> Problems:
+    """A score is a finite number, or None."""
+    yield from _of_each(tested, problem_of_score)
+
+
+def knows_what_its_samples_say(tested: SplitUnderTest) -> Problems:
+    """What it says of all rows ahead (labels, groups, ids) is what its samples have."""
+    dataset = tested.dataset
+    if isinstance(dataset, KnowsLabels) and dataset.labels is not None:
+        known = [None if label == -1 else label for label in np.asarray(dataset.labels).tolist()]
+        yield from _as_known(tested, "labels", known, lambda sample: sample.label)
+        classes = dataset.classes
+        wrong = [row for row, label in enumerate(known) if label is not None and not 0 <= label < len(classes or ())]
+        if classes is not None and wrong:
+            yield f"labels has {known[wrong[0]]!r} for row {wrong[0]}, and there are {len(classes)} classes"
+    if isinstance(dataset, KnowsGroups) and dataset.groups is not None:
+        yield from _as_known(tested, "groups", list(dataset.groups), lambda sample: sample.group)
+    if isinstance(dataset, KnowsIds) and dataset.ids is not None:
+        yield from _as_known(tested, "ids", list(dataset.ids), lambda sample: sample.id)
+
+
+DATASET_CHECKS: Mapping[str, Callable[[SplitUnderTest], Problems]] = {
+    check.__name__: check
+    for check in (
+        says_what_it_is,
+        yields_samples,
+        ids_are_texts_or_whole_numbers,
+        ids_stay,
+        ids_differ,
+        values_stay,
+        labels_are_class_indices,
+        groups_are_texts_or_whole_numbers,
+        scores_are_finite_numbers,
+        knows_what_its_samples_say,
+    )
+}
+"""Name to check."""
+
+
+def check_split(dataset: Dataset, what: str) -> None:
+    """Reads a few rows of a split, each twice, and refuses it if it does not keep its promises.
+
+    Args:
+        dataset: The split.
+        what: Where it is named, and which it is.
+
+    Raises:
+        CoviewError: With the first problem of each kind.
+    """
+    try:
+        tested = SplitUnderTest.read(dataset)
+    except CoviewError as error:
+        raise CoviewError(f"{what}: {error.message}", error.hint) from error
+    found = [problem for check in DATASET_CHECKS.values() if (problem := next(check(tested), ""))]
+    if found:
+        raise CoviewError(
+            f"{what}: " + "\n    ".join([*(["it breaks its promises:"] if len(found) > 1 else []), *found]),
+            hint="this is for the author of the data set: coview.testing.check_dataset tries all of it",
+        )
+
+
+def _first(problems: Problems) -> Problems:
+    """The first row's problem, and how many more rows have one."""
+    found = list(problems)
+    if found:
+        more = len(found) - 1
+        yield found[0] + (f" (and {more} more row{'s' * (more > 1)} likewise)" if more else "")
+
+
+def _of_each(tested: SplitUnderTest, problem_of: Callable[[Sample], str]) -> Problems:
+    found = ((row, problem_of(sample)) for row, sample in tested.samples())
+    yield from _first(f"row {row}: {problem}" for row, problem in found if problem)
+
+
+def _as_known(tested: SplitUnderTest, name: str, known: Sequence[Any], of_sample: Callable[[Sample], Any]) -> Problems:
+    if len(known) != len(tested.dataset):
+        yield f"{name} has {len(known):,} entries, and the split {len(tested.dataset):,} rows"
+        return
+    yield from _first(
+        f"{name} has {known[row]!r} for row {row}, and its sample has {of_sample(sample)!r}"
+        for row, sample in tested.samples()
+        if known[row] != of_sample(sample)
+    )
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two values are known to differ: what is of no kind that can be compared is not."""
+    hashes = content_hash(one), content_hash(other)
+    return None not in hashes and hashes[0] != hashes[1]
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+
+
+def _start(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:60] + "…"

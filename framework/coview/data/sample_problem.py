@@ -1,0 +1,98 @@
+"""What can be wrong with one sample, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from coview.data.sample import Sample
+from coview.errors import few
+
+
+def problem_of_id(sample: Sample) -> str:
+    """What is wrong with its id; empty if nothing is."""
+    if _is_whole(sample.id) and 0 <= sample.id < 2**63:  # type: ignore[operator]
+        return ""
+    if isinstance(sample.id, str):
+        return ""
+    return (
+        f"its id is {_short(sample.id)}, and has to be a text, or a whole number from 0 to below 2**63: views are "
+        "seeded by it"
+    )
+
+
+def problem_of_label(sample: Sample, classes: Sequence[str] | None) -> str:
+    """What is wrong with its label; empty if nothing is."""
+    label: Any = sample.label
+    if label is None:
+        return ""
+    if not _is_whole(label):
+        return f"its label is {_short(label)}, and has to be a whole number, the index of its class, or None"
+    if label < 0 or (classes is not None and label >= len(classes)):
+        there = "" if classes is None else f", as there are {len(classes)} classes"
+        least = "from 0 on" if classes is None else f"from 0 to {len(classes) - 1}"
+        return f"its label is {label}, and has to be {least}{there}; None where it has none"
+    return ""
+
+
+def problem_of_group(sample: Sample) -> str:
+    """What is wrong with its group; empty if nothing is."""
+    group: Any = sample.group
+    if group is None or isinstance(group, str) or (_is_whole(group) and 0 <= group < 2**63):
+        return ""
+    return f"its group is {_short(group)}, and has to be a text, a whole number from 0 to below 2**63, or None"
+
+
+def problem_of_score(sample: Sample) -> str:
+    """What is wrong with its score; empty if nothing is."""
+    score: Any = sample.score
+    if score is None or (type(score) is not bool and isinstance(score, Real) and math.isfinite(score)):
+        return ""
+    return f"its score is {_short(score)}, and has to be a finite number, or None where it has none"
+
+
+def problem_of_values(sample: Sample, modalities: Sequence[str]) -> str:
+    """What is wrong with its values; empty if nothing is.
+
+    Args:
+        sample: The sample.
+        modalities: Those that it has to have.
+    """
+    values: Any = sample.values
+    if not isinstance(values, Mapping):
+        return f"its values are {_short(values)}, and have to be a mapping from modality to value"
+    lacking = [name for name in modalities if name not in values]
+    if lacking:
+        has = f"has {few(list(map(str, values)))}" if values else "has none"
+        return f"it has no value of {few(lacking)} ({has})"
+    return ""
+
+
+def problem_of(sample: Any, modalities: Sequence[str], classes: Sequence[str] | None) -> str:
+    """The first thing that is wrong with what a data set yielded; empty if nothing is.
+
+    Args:
+        sample: What it yielded.
+        modalities: Those whose values are needed.
+        classes: The data set's.
+    """
+    if not isinstance(sample, Sample):
+        return f"it is {_short(sample)}, and has to be a coview.Sample"
+    return (
+        problem_of_id(sample)
+        or problem_of_values(sample, modalities)
+        or problem_of_label(sample, classes)
+        or problem_of_group(sample)
+        or problem_of_score(sample)
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return f"the {type(value).__name__} {shown}" if len(shown) <= 40 else f"a {type(value).__name__}"

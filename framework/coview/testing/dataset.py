@@ -1,0 +1,150 @@
+"""What every data set promises, and all checks of one at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from coview.data.content import content_hash
+from coview.data.dataset import Dataset
+from coview.data.dataset_checks import DATASET_CHECKS as CHECKS_OF_A_SPLIT
+from coview.data.dataset_checks import SplitUnderTest
+from coview.data.sample import Sample
+from coview.recipe.abilities import splits_of
+from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
+
+ROWS = 256
+"""How many rows of a split are read."""
+
+SECONDS = 60.0
+"""When it stops reading more of them."""
+
+
+@dataclass(frozen=True)
+class DatasetUnderTest:
+    """A data set, by what builds it.
+
+    Attributes:
+        factory, parameters: A split is ``factory(split=…, **parameters)``.
+        names: The splits.
+    """
+
+    factory: Callable[..., Any]
+    parameters: Mapping[str, Any]
+    names: tuple[str, ...]
+
+    def fresh(self, split: str) -> Dataset:
+        """A split, built anew."""
+        made: Dataset = self.factory(split=split, **copy.deepcopy(dict(self.parameters)))
+        return made
+
+    @cached_property
+    def splits(self) -> Mapping[str, SplitUnderTest]:
+        """Each split, with what was read of it."""
+        return {name: SplitUnderTest.read(self.fresh(name), ROWS, SECONDS) for name in self.names}
+
+
+def has_rows(tested: DatasetUnderTest) -> Problems:
+    """No split is empty, and some of the rows that are tried can be read."""
+    for name, split in tested.splits.items():
+        if not len(split.dataset):
+            yield f"{name}: it is empty"
+        elif not split.rows:
+            yield f"{name}: none of the rows that were tried can be read"
+
+
+def is_the_same_in_another_interpreter(tested: DatasetUnderTest) -> Problems:
+    """Built in an interpreter of another PYTHONHASHSEED it has the same rows: a run that goes on is in another one.
+
+    One that is defined in ``__main__``, or cannot be pickled, is built anew here.
+    """
+    elsewhere = tested.factory.__module__ != "__main__" and is_pickled([tested])
+    for name, split in tested.splits.items():
+        found = call_elsewhere(_told, tested, name, split.rows) if elsewhere else _told(tested, name, split.rows)
+        if isinstance(found, Failed):
+            yield f"{name}: built in another interpreter it fails ({found.reason})"
+            continue
+        for row, sample, other in zip(split.rows, split.first, found, strict=True):
+            if isinstance(sample, Sample) and other != _of(sample):
+                yield (
+                    f"{name}: row {row} is another sample where the data set is built anew, so that a run that goes on "
+                    "would see other data: look for the order of a set or of a folder's files, or hash() of a text"
+                )
+                break
+
+
+def _told(tested: DatasetUnderTest, split: str, rows: Collection[int]) -> list[Any]:
+    """What tells samples apart: their hashes travel, and not their values."""
+    dataset = tested.fresh(split)
+    return [_of(dataset[row]) for row in rows]
+
+
+def _of(sample: Any) -> Any:
+    if not isinstance(sample, Sample) or not isinstance(sample.values, Mapping):
+        return None
+    values = {name: content_hash(value) for name, value in sample.values.items()}
+    return values, sample.id, sample.label, sample.group, sample.score
+
+
+def _of_every_split(name: str) -> Check[DatasetUnderTest]:
+    def check(tested: DatasetUnderTest) -> Problems:
+        for split, read in tested.splits.items():
+            yield from (f"{split}: {problem}" for problem in CHECKS_OF_A_SPLIT[name](read))
+
+    check.__name__, check.__doc__ = name, CHECKS_OF_A_SPLIT[name].__doc__
+    return check
+
+
+DATASET_CHECKS: Mapping[str, Check[DatasetUnderTest]] = {
+    "has_rows": has_rows,
+    **{name: _of_every_split(name) for name in CHECKS_OF_A_SPLIT},
+    "is_the_same_in_another_interpreter": is_the_same_in_another_interpreter,
+}
+"""Name to check."""
+
+_AFTER: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys([name for name in DATASET_CHECKS if name != "has_rows"], ("has_rows",)),
+    "ids_differ": ("has_rows", "ids_stay"),
+    "knows_what_its_samples_say": ("has_rows", "ids_stay", "labels_are_class_indices"),
+    "is_the_same_in_another_interpreter": (
+        "has_rows",
+        "yields_samples",
+        "ids_stay",
+        "values_stay",
+        "scores_are_finite_numbers",
+    ),
+}
+
+
+def check_dataset(
+    factory: Callable[..., Any],
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    splits: Collection[str] | None = None,
+    only: Collection[str] = tuple(DATASET_CHECKS),
+    except_for: Mapping[str, str] | None = None,
+) -> None:
+    """Checks that the samples of a data set are what they say, and the same whenever and wherever they are read.
+
+    Up to 256 rows of each split, evenly spaced, are read, for a minute at most. A run tries the same on eight rows.
+
+    Args:
+        factory: The data set's class, or what else a recipe would build it by.
+        parameters: What every split is built with; the defaults otherwise.
+        splits: Which to check; all that it says it has by default.
+        only: Names of the checks to run, of ``DATASET_CHECKS``.
+        except_for: Checks that this data set is meant to fail, each with the reason. One that it passes is an error.
+
+    Raises:
+        ConformanceError: With all that is wrong.
+        ValueError: If there is no check of a name, or no split.
+    """
+    names = splits_of(factory) if splits is None else tuple(splits)
+    if not names:
+        raise ValueError("there is no split to check")
+    tested = DatasetUnderTest(factory, parameters or {}, names)
+    run_checks(DATASET_CHECKS, tested, factory, only, except_for, after=_AFTER)

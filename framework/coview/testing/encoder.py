@@ -1,0 +1,287 @@
+"""What every encoder promises, one check each, and all of them at once. A check yields what is wrong, in words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from coview.data.batch import map_tensors
+from coview.data.modality import Modality
+from coview.data.same import same
+from coview.errors import few
+from coview.model.encoder import Encoding, FitsToData
+from coview.model.encoder_hooks import collator
+from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
+
+TRIES = 3
+"""How often weights are moved, among which one that is used gets a gradient that is not zero."""
+
+TOLERANCE = 1e-4
+"""Relative to the largest number of an encoding: other batch sizes take other kernels, in fp32."""
+
+
+@dataclass(frozen=True)
+class EncoderUnderTest:
+    """An encoder, by what builds it, and values to try it on.
+
+    Attributes:
+        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        modality: What makes batches for it, unless it does so itself.
+        values: Values of its modality, of different lengths where the modality has lengths.
+    """
+
+    factory: Callable[..., Any]
+    parameters: Mapping[str, Any]
+    modality: Modality
+    values: Sequence[Any]
+
+    def built(self) -> Any:
+        """A new instance with the same weights each time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self.factory(**copy.deepcopy(dict(self.parameters)))
+
+    def fresh(self) -> Any:
+        """The same, fitted to the values where it fits itself."""
+        return self.fitted(self.built())
+
+    def fitted(self, encoder: Any) -> Any:
+        """The encoder, fitted where it fits itself: as a run does, to values that can be gone through once."""
+        if isinstance(encoder, FitsToData):
+            encoder.fit(copy.deepcopy(value) for value in self.values)
+        return encoder
+
+    def encode(self, encoder: Any, values: Sequence[Any]) -> Encoding:
+        """The encoding of some values, in whichever mode the encoder is."""
+        encoding: Encoding = encoder(collator(self.modality, encoder).collate(values))
+        return encoding
+
+
+def encodes_into_its_width(tested: EncoderUnderTest) -> Problems:
+    """A finite ``pooled_ND`` of (N, width); tokens (N, T, D) and a mask (N, T) of booleans where there are any."""
+    encoder = tested.fresh()
+    encoding: Any = tested.encode(encoder.eval(), tested.values)
+    if not isinstance(encoding, Encoding):
+        yield f"it returns {type(encoding).__name__}, not coview.Encoding"
+        return
+    expected = (len(tested.values), _width(encoder))
+    if tuple(encoding.pooled_ND.shape) != expected:
+        yield f"pooled_ND is of shape {tuple(encoding.pooled_ND.shape)}, and N and width are {expected}"
+    if not encoding.pooled_ND.isfinite().all():
+        yield "pooled_ND is not finite"
+    tokens, mask = encoding.tokens_NTD, encoding.mask_NT
+    if tokens is not None and (tokens.ndim != 3 or len(tokens) != len(tested.values)):
+        yield f"tokens_NTD is of shape {tuple(tokens.shape)}"
+    if mask is not None and (mask.dtype != torch.bool or tokens is None or mask.shape != tokens.shape[:2]):
+        yield f"mask_NT has to be of booleans, one for each token: it is {mask.dtype} of shape {tuple(mask.shape)}"
+
+
+def leaves_its_batch_alone(tested: EncoderUnderTest) -> Problems:
+    """It writes into nothing of the batch: the teacher, and a second pass of the gradient cache, get it too."""
+    for mode in (True, False):
+        encoder = tested.fresh().train(mode)
+        batch = collator(tested.modality, encoder).collate(tested.values)
+        before = map_tensors(torch.clone, batch)
+        with torch.no_grad():
+            encoder(batch)
+        if not same(batch, before):
+            yield f"in {'training' if mode else 'evaluation'} mode it writes into the batch that it is given"
+
+
+def padding_changes_nothing(tested: EncoderUnderTest) -> Problems:
+    """Evaluated, each value is encoded alone as it is among others, longer or shorter."""
+    encoder = tested.fresh().eval()
+    with torch.no_grad():
+        together = tested.encode(encoder, tested.values).pooled_ND
+        for row, value in enumerate(tested.values):
+            alone = tested.encode(encoder, [value]).pooled_ND[0]
+            difference = float((alone - together[row]).abs().max() / together.abs().max().clamp(min=1e-12))
+            if not difference <= TOLERANCE:
+                yield f"value {row} alone is encoded differently than among {len(together)}, by {difference:.2g}"
+
+
+def is_still_in_evaluation_mode(tested: EncoderUnderTest) -> Problems:
+    """After ``eval()`` it draws nothing and changes none of its buffers: twice gives the same."""
+    encoder = tested.fresh().eval()
+    before = {name: tensor.clone() for name, tensor in encoder.named_buffers()}
+    with torch.no_grad():
+        first, second = (tested.encode(encoder, tested.values).pooled_ND for _ in range(2))
+    if not torch.equal(first, second):
+        yield "in evaluation mode the same values are encoded differently twice"
+    for name, tensor in encoder.named_buffers():
+        if not same(tensor, before[name]):
+            yield f"in evaluation mode it changes its buffer {name}"
+
+
+def every_weight_learns(tested: EncoderUnderTest) -> Problems:
+    """Each parameter that wants a gradient gets one from ``pooled_ND``, and not zero wherever the weights are."""
+    encoder = tested.fresh().train()
+    generator = torch.Generator().manual_seed(0)
+    largest: dict[str, float] = {}
+    for _ in range(TRIES):
+        pooled = tested.encode(encoder, tested.values).pooled_ND
+        (pooled * torch.randn(pooled.shape, generator=generator)).sum().backward()
+        for name, weight in encoder.named_parameters():
+            if weight.requires_grad:
+                size = 0.0 if weight.grad is None else float(weight.grad.abs().max())
+                largest[name] = max(largest.get(name, 0.0), size)
+        encoder.zero_grad(set_to_none=True)
+        with torch.no_grad():  # a gate that begins at zero hides what is behind it
+            for weight in encoder.parameters():
+                weight.add_(0.05 * torch.randn(weight.shape, generator=generator).to(weight.dtype))
+    without = [name for name, size in largest.items() if size == 0]
+    if without:
+        yield f"no gradient reaches {few(without)}: freeze or leave out what is not used"
+
+
+def fits_the_same_twice(tested: EncoderUnderTest) -> Problems:
+    """``fit`` to the same values finds the same: again, by a new instance, and in another process."""
+    first = tested.built()
+    if not isinstance(first, FitsToData):
+        return
+    expected = _found(tested, tested.fitted(first))
+    others = {"when it is fitted again": _found(tested, tested.fitted(first))}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        others["by a new instance, at another seed of the global generator"] = _found(tested, tested.fresh())
+    if tested.factory.__module__ != "__main__" and is_pickled([tested]):
+        found = call_elsewhere(_fitted_anew, tested)
+        if isinstance(found, Failed):
+            yield f"in another interpreter it fails ({found.reason}), as it would in one that goes on with a run"
+        else:
+            others["in an interpreter of another PYTHONHASHSEED"] = found
+    for how, found in others.items():
+        if not same(expected, found):
+            yield f"{how}, fit finds something else in the same values: a run could not be repeated"
+
+
+def _fitted_anew(tested: EncoderUnderTest) -> Any:
+    return _found(tested, tested.fresh())
+
+
+def _found(tested: EncoderUnderTest, encoder: Any) -> Any:
+    """What a fitted encoder has become: its state, and what it makes of the values."""
+    with torch.no_grad():
+        pooled = tested.encode(encoder.eval(), tested.values).pooled_ND
+    return {**encoder.state_dict(), "pooled_ND": pooled}
+
+
+def comes_back_from_its_state(tested: EncoderUnderTest) -> Problems:
+    """A fresh one that loads the ``state_dict`` encodes the same, what it fitted to the data included."""
+    encoder = tested.fresh()
+    with torch.no_grad():
+        for weight in encoder.parameters():
+            weight.mul_(1.01)
+    other = tested.factory(**copy.deepcopy(dict(tested.parameters)))
+    try:
+        other.load_state_dict(encoder.state_dict())
+    except RuntimeError as error:
+        yield f"one that is not fitted does not take the state_dict of one that is: {error}"
+        return
+    with torch.no_grad():
+        expected, found = (tested.encode(each.eval(), tested.values).pooled_ND for each in (encoder, other))
+    if not torch.equal(expected, found):
+        yield "one that has loaded another's state_dict encodes differently"
+
+
+def can_be_tried_out(tested: EncoderUnderTest) -> Problems:
+    """It is built and called on the meta device: ``coview recipe check --build`` does so."""
+
+    def on_meta(tensor: Tensor) -> Tensor:
+        return tensor.to("meta")
+
+    try:
+        with torch.device("meta"):
+            encoder = tested.fitted(tested.factory(**copy.deepcopy(dict(tested.parameters))))
+        batch = collator(tested.modality, encoder).collate(tested.values)
+        with torch.device("meta"):
+            pooled = encoder(map_tensors(on_meta, batch)).pooled_ND
+    except (RuntimeError, NotImplementedError) as error:
+        yield f"on the meta device it fails: {str(error).splitlines()[0]}"
+        return
+    if tuple(pooled.shape) != (len(tested.values), encoder.width):
+        yield f"on the meta device pooled_ND is of shape {tuple(pooled.shape)}"
+
+
+def is_a_module_with_a_width(tested: EncoderUnderTest) -> Problems:
+    """An ``nn.Module`` whose ``width`` is a positive integer."""
+    encoder = tested.fresh()
+    if not isinstance(encoder, nn.Module):
+        yield f"it is a {type(encoder).__name__}, not an nn.Module"
+    width = _width(encoder)
+    if not isinstance(width, int) or width < 1:
+        yield f"its width has to be a positive integer, and is {width!r}"
+
+
+ENCODER_CHECKS: Mapping[str, Check[EncoderUnderTest]] = {
+    check.__name__: check
+    for check in (
+        is_a_module_with_a_width,
+        encodes_into_its_width,
+        leaves_its_batch_alone,
+        is_still_in_evaluation_mode,
+        padding_changes_nothing,
+        every_weight_learns,
+        fits_the_same_twice,
+        comes_back_from_its_state,
+        can_be_tried_out,
+    )
+}
+"""Name to check."""
+
+_ENCODES = ("is_a_module_with_a_width", "encodes_into_its_width")
+
+_AFTER = {
+    "encodes_into_its_width": ("is_a_module_with_a_width",),
+    **dict.fromkeys([*ENCODER_CHECKS][2:], _ENCODES),
+    **dict.fromkeys(
+        ("padding_changes_nothing", "fits_the_same_twice", "comes_back_from_its_state"),
+        (*_ENCODES, "is_still_in_evaluation_mode"),
+    ),
+}
+"""What each compares has to be there, and to be the same twice."""
+
+
+def _width(encoder: Any) -> Any:
+    """What it says its width is; None where it does not say."""
+    return encoder.width if isinstance(encoder, _HasWidth) else None
+
+
+@runtime_checkable
+class _HasWidth(Protocol):
+    width: Any
+
+
+def check_encoder(
+    factory: Callable[..., Any],
+    modality: Modality,
+    values: Sequence[Any],
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    only: Collection[str] = tuple(ENCODER_CHECKS),
+    except_for: Mapping[str, str] | None = None,
+) -> None:
+    """Checks that an encoder keeps the promises of the contract, on the CPU.
+
+    Args:
+        factory: The encoder's class, or what else a recipe would build it by.
+        modality: Its modality, built.
+        values: At least two values, of different lengths where the modality has lengths.
+        parameters: What every instance is built with; the defaults otherwise.
+        only: Names of the checks to run, of ``ENCODER_CHECKS``.
+        except_for: Checks that this encoder is meant to fail, each with the reason. One that it passes is an error.
+
+    Raises:
+        ConformanceError: With all that is wrong.
+        ValueError: If there is no check of a name, or there are too few values.
+    """
+    if len(values) < 2:
+        raise ValueError(f"give at least two values to try it on, got {len(values)}")
+    tested = EncoderUnderTest(factory, parameters or {}, modality, tuple(values))
+    run_checks(ENCODER_CHECKS, tested, factory, only, except_for, after=_AFTER)
