@@ -18,8 +18,8 @@ from measuring import added_to_peak, added_to_peak_apart, now, where
 import coview
 from coview.data.batch import Batch
 from coview.model.topology import build_topology
-from coview.train.gradient import GradientOfBatch
 from coview.train.accelerator import make_accelerator
+from coview.train.gradient import GradientOfBatch
 
 
 def step_of(batch_size: int, rows: int | None, device: torch.device) -> tuple[GradientOfBatch, Batch]:
