@@ -61,8 +61,9 @@ def _source_of(spec: ModuleSpec) -> bytes | None:
     """What a module's file holds, in an archive too; None if it has no file, as a namespace has none."""
     if spec.origin is None:
         return None
-    if isinstance(spec.loader, zipimporter):
-        return spec.loader.get_data(spec.origin)
+    loader: object = spec.loader  # typeshed knows no zipimporter among loaders
+    if isinstance(loader, zipimporter):
+        return loader.get_data(spec.origin)
     path = Path(spec.origin)
     return path.read_bytes() if path.is_file() else None
 
