@@ -6,7 +6,7 @@ import pytest
 
 import coview
 from coview.compare.cells import find_cells
-from coview.experiment.code import changed_code, code_of, may_go_on
+from coview.experiment.code import _package_of, changed_code, code_of, may_go_on
 from coview.recipe.comparison import Comparison, ComparisonCell
 
 
@@ -72,3 +72,17 @@ def test_going_on_with_it_says_so(own_run, registry, capsys, encoder):
     assert f"was started with other code: {encoder}: its source has changed" in " ".join(
         capsys.readouterr().err.split()
     )
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "package"),
+    [
+        ("shop", "shop"),
+        ("shop.plugin", "shop"),  # its parts import from shop.layers
+        ("shop.plugins.coview", "shop"),
+        ("coview_image", "coview_image"),
+        ("coview.builtin", "coview.builtin"),
+    ],
+)
+def test_a_plugin_is_its_whole_package_whichever_module_its_entry_point_names(entry_point, package):
+    assert _package_of(entry_point) == package

@@ -142,3 +142,47 @@ def test_a_hook_that_refuses_ends_the_run_with_its_words(run_with):
     done, _ = run_with("epoch_end", "coview.CoviewError('enough')", "--set", "train.batch_size=479")
     assert done.status == 2
     assert 'error: the hook coview_epoch_end of plugin "hooked": enough' in done.err
+
+
+@pytest.mark.slow
+def test_a_hook_that_refuses_after_an_evaluator_costs_no_numbers(install, start, write_recipe, small_recipe, tmp_path):
+    path = install(PLUGIN.format(hook="evaluated", error="coview.CoviewError('no tracker')"))
+    done = start("run", write_recipe(small_recipe), PYTHONPATH=str(path))
+    assert done.status == 2, done.err
+    assert 'error: the hook coview_evaluated of plugin "hooked": no tracker' in done.err
+    assert "is left out" not in done.err
+    (folder,) = (tmp_path / "runs" / "small").iterdir()
+    results = json.loads((folder / "results.json").read_text())["results"]
+    assert {result["kind"] for result in results} == {"pretrained", "untrained", "raw"}
+
+
+CRASHING = """
+import coview
+
+@coview.hookimpl
+def coview_register(registry):
+    registry.evaluator("crash", "hooked_plugin:Crash", summary="raises")
+
+class Crash:
+    splits = ("test",)
+    labels = None
+
+    def __call__(self, features, rng):
+        return 1 / 0
+"""
+
+
+@pytest.mark.slow
+def test_an_evaluator_with_a_bug_is_named_and_costs_no_others_numbers(
+    install, start, write_recipe, small_recipe, tmp_path
+):
+    path = install(CRASHING)
+    recipe = write_recipe(small_recipe + '\n[[evaluate]]\nuse = "crash"\n')
+    done = start("run", recipe, PYTHONPATH=str(path))
+    assert done.status == 1, done.err
+    assert "warning: crash failed: ZeroDivisionError: division by zero" in done.err
+    (folder,) = (tmp_path / "runs" / "small").iterdir()
+    assert f"coview evaluate runs/small/{folder.name} tries all of them again" in done.err
+    results = json.loads((folder / "results.json").read_text())
+    assert results["results"]
+    assert "crash" not in {result["evaluator"] for result in results["results"]}

@@ -175,6 +175,12 @@ def test_a_parent_may_be_a_shipped_recipe_by_its_name(write_recipe, monkeypatch,
         assert layers.table["name"] == "mine"
 
 
+@pytest.mark.parametrize("file", ["mine.toml", "below/mine.toml"])
+def test_a_parent_that_is_misspelt_gets_a_suggestion(write_recipe, file):
+    with pytest.raises(RecipeError, match=r'mine.toml:1: extends: .*no such file, did you mean "base/simclr"\?'):
+        read_layers(write_recipe('extends = "base/simclar"\n', file))
+
+
 def test_a_file_beside_comes_before_a_shipped_recipe_of_its_name(write_recipe):
     write_recipe('name = "own"\n', "base/simclr.toml")
     assert read_layers(write_recipe('extends = "base/simclr.toml"\n')).table == {"name": "own"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,12 +156,13 @@ def _print_run(done: Run) -> None:
             click.echo(f"{name:<12}{path}")
     click.echo(f"{'tensorboard':<12}{folder.tensorboard}")
     click.echo("\nnext:")
+    quoted = shlex.quote(str(done.path))
     for command in (
-        f"tensorboard --logdir {folder.tensorboard}",
-        f"coview evaluate {done.path} --set evaluate.0.k=5"
+        f"tensorboard --logdir {shlex.quote(str(folder.tensorboard))}",
+        f"coview evaluate {quoted} --set evaluate.0.k=5"
         if done.results and done.recipe.evaluate and done.recipe.evaluate[0].use == "knn"
         else "",
-        f"coview export {done.path} --to hf",
+        f"coview export {quoted} --to hf",
     ):
         if command:
             click.echo(f"  {command}")

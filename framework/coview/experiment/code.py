@@ -22,10 +22,17 @@ def code_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
     for kind, use, modality in _uses(recipe):
         component = registry.resolve(kind, use, modality=modality).component
         status = plugins.get(component.plugin)
-        within = status.module if status is not None else component.target.partition(":")[0]
         package = f"{status.distribution} {status.version} " if status is not None else ""
-        found[f"{kind} {component.qualified}"] = f"{package}{source_hash(component.target, within)}"
+        module = status.module if status is not None else component.target
+        found[f"{kind} {component.qualified}"] = f"{package}{source_hash(component.target, _package_of(module))}"
     return dict(sorted(found.items()))
+
+
+def _package_of(module: str) -> str:
+    """The package that holds a plugin's modules, whichever of them its entry point names; coview's own core is none."""
+    name = module.partition(":")[0]
+    top = name.partition(".")[0]
+    return name if top == "coview" else top
 
 
 def changed_code(folder: RunFolder, recipe: Recipe, registry: Registry) -> list[str]:

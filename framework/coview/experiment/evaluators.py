@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -163,12 +164,13 @@ class Evaluation:
     Attributes:
         results: Every number, controls included.
         left_out: Evaluators that gave no number, each with the reason.
-        bug: What an evaluator raised that is nobody's mistake; it is to be raised once all numbers are written.
+        raised: What an evaluator raised that is nobody's mistake, or a hook that refuses the run; it is to be raised
+            once all numbers are written.
     """
 
     results: Sequence[Result]
     left_out: Sequence[tuple[str, str]]
-    bug: Exception | None = None
+    raised: Exception | None = None
 
 
 def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCalls) -> Evaluation:
@@ -180,29 +182,41 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
     results: list[Result] = []
     left_out: list[tuple[str, str]] = []
     failed: list[CoviewError] = []
-    bug: Exception | None = None
+    raised: Exception | None = None
     for plan in planned:
         if plan.skipped:
             left_out.append((plan.table.use, plan.skipped))
             continue
         try:
-            results += _of_all_kinds(store, plan, hooks)
+            found = _of_all_kinds(store, plan)
         except CoviewError as error:
             failed.append(CoviewError(f"{plan.table.use}: {error.message}", error.hint))
             left_out.append((plan.table.use, error.message))
             store.say(f"warning: {plan.table.use} is left out: {error}")
+            continue
         except Exception as error:  # a bug of one evaluator's: the others' numbers are written before it is raised
-            bug = bug or error
+            raised = raised or error
             left_out.append((plan.table.use, in_one_line(error)))
-    if failed and not results and bug is None:
+            store.say(
+                f"warning: {plan.table.use} failed: {in_one_line(error)}; what the other evaluators find is written, "
+                f"and coview evaluate {store.folder.path} tries all of them again"
+            )
+            continue
+        results += chain.from_iterable(found)
+        try:
+            for of_kind in found:
+                hooks("coview_evaluated", Evaluated(store.folder.path, of_kind))
+        except CoviewError as error:  # a hook that refuses the run: that is not the evaluator's failure
+            raised = raised or error
+    if failed and not results and raised is None:
         raise failed[0]
-    return Evaluation(results, left_out, bug)
+    return Evaluation(results, left_out, raised)
 
 
-def _of_all_kinds(store: FeatureStore, plan: Planned, hooks: HookCalls) -> list[Result]:
-    """The results of one evaluator, controls included."""
+def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[list[Result]]:
+    """The results of one evaluator for each kind of features, controls included."""
     recipe, of_data = store.recipe, store.on(plan.source)
-    results: list[Result] = []
+    results: list[list[Result]] = []
     for kind in kinds_of(recipe, store.registry):
         # the same draws for every kind of features, so that a control is a paired one
         rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
@@ -216,8 +230,7 @@ def _of_all_kinds(store: FeatureStore, plan: Planned, hooks: HookCalls) -> list[
             )
             for result in _results(_measure(of_data, plan.evaluator, kind, rng))
         ]
-        results += found
-        hooks("coview_evaluated", Evaluated(store.folder.path, found))
+        results.append(found)
     return results
 
 
@@ -248,7 +261,7 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evalua
     """Writes ``results.json``; results of an earlier evaluation under another protocol stay.
 
     Raises:
-        Exception: The bug that an evaluator had, once everything is written.
+        Exception: What an evaluator or a hook raised, once everything is written.
     """
     earlier = RunResults.read(store.folder.results)
     for result in found.results:
@@ -281,8 +294,8 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evalua
         skipped_evaluators=[{"evaluator": use, "reason": reason} for use, reason in found.left_out],
     )
     new.after(earlier).write(store.folder.results)
-    if found.bug is not None:
-        raise found.bug
+    if found.raised is not None:
+        raise found.raised
 
 
 def _described(store: FeatureStore) -> dict[str, str]:

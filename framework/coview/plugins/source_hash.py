@@ -10,8 +10,10 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
+from zipimport import zipimporter
 
 
 @cache
@@ -26,25 +28,44 @@ def source_hash(target: str, within: str) -> str:
     todo = [target.partition(":")[0]]
     while todo:
         name = todo.pop()
-        path = None if name in digests else _file_of(name)
-        if path is None:
+        spec = None if name in digests else _find(name)
+        source = None if spec is None else _source_of(spec)
+        if spec is None or source is None:
             continue
-        source = path.read_bytes()
         digests[name] = hashlib.sha256(source).hexdigest()
-        is_package = path.name == "__init__.py"
+        is_package = spec.submodule_search_locations is not None
         todo += [other for other in _imports(source, name, is_package) if f"{other}.".startswith(f"{within}.")]
     if not digests:
         return ""
     return hashlib.sha256("\n".join(f"{name} {digests[name]}" for name in sorted(digests)).encode()).hexdigest()[:12]
 
 
-def _file_of(module: str) -> Path | None:
+def _find(module: str) -> ModuleSpec | None:
+    """Where a module is; None for the name of something in a module, or of no module at all.
+
+    ``find_spec`` of a whole name would import the module's parents, which may want a library that is not there.
+    """
+    top, *inner = module.split(".")
     try:
-        found = find_spec(module)
-    except (ImportError, ValueError, AttributeError):  # a name of something in a module, or no module at all
+        spec = find_spec(top)
+    except ValueError:  # such as "__main__"
         return None
-    path = Path(found.origin) if found is not None and found.origin else None
-    return path if path is not None and path.is_file() else None
+    for name in inner:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = PathFinder.find_spec(f"{spec.name}.{name}", spec.submodule_search_locations)
+    return spec
+
+
+def _source_of(spec: ModuleSpec) -> bytes | None:
+    """What a module's file holds, in an archive too; None if it has no file, as a namespace has none."""
+    if spec.origin is None:
+        return None
+    loader: object = spec.loader  # typeshed knows no zipimporter among loaders
+    if isinstance(loader, zipimporter):
+        return loader.get_data(spec.origin)
+    path = Path(spec.origin)
+    return path.read_bytes() if path.is_file() else None
 
 
 def _imports(source: bytes, module: str, is_package: bool) -> Iterator[str]:

@@ -28,12 +28,16 @@ def read_with_parents(path: Path | str) -> list[Document]:
             circle or too deeply.
     """
     documents: dict[str, Document] = {}
-    _read(find_recipe(path), "", {}, documents)
+    _read(Path(path), find_recipe(path), "", {}, documents)
     return list(documents.values())
 
 
-def _read(current: Path, named_by: str, children: dict[str, Path], documents: dict[str, Document]) -> None:
-    """Reads a file and its parents. ``children`` are those that led here, by their real paths."""
+def _read(given: Path, current: Path, named_by: str, children: dict[str, Path], documents: dict[str, Document]) -> None:
+    """Reads a file and its parents. ``children`` are those that led here, by their real paths.
+
+    Args:
+        given: What was written where the file is named; ``current`` is the file that this means.
+    """
     real = _real(current)
     if real in children:
         paths = list(children.values())
@@ -48,11 +52,13 @@ def _read(current: Path, named_by: str, children: dict[str, Path], documents: di
     try:
         document = read_document(current)
     except RecipeError as error:
+        error = _with_suggestion(error, given, current)
         if not named_by:
-            raise _with_suggestion(error, current) from None
+            raise error from None
         raise RecipeError([Mistake(named_by, "extends", str(mistake)) for mistake in error.mistakes]) from None
     for parent, line in _parents(document):
-        _read(find_recipe(parent, current.parent), f"{document.path}:{line}", {**children, real: current}, documents)
+        file = find_recipe(parent, current.parent)
+        _read(Path(parent), file, f"{document.path}:{line}", {**children, real: current}, documents)
     documents[real] = document
 
 
@@ -80,7 +86,7 @@ def _real(path: Path) -> str:
         return str(path)
 
 
-def _with_suggestion(error: RecipeError, path: Path) -> RecipeError:
+def _with_suggestion(error: RecipeError, given: Path, path: Path) -> RecipeError:
     """What else a path that is not there may have meant: a recipe that comes with coview."""
-    near = "" if os.path.lexists(path) else did_you_mean(str(path), shipped_names())
+    near = "" if os.path.lexists(path) else did_you_mean(str(given), shipped_names())
     return RecipeError([replace(mistake, message=mistake.message + near) for mistake in error.mistakes])
