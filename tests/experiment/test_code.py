@@ -6,7 +6,7 @@ import pytest
 
 import coview
 from coview.compare.cells import find_cells
-from coview.experiment.code import _package_of, changed_code, code_of, may_go_on
+from coview.experiment.code import _packages_of, changed_code, code_of, may_go_on, of_both
 from coview.recipe.comparison import Comparison, ComparisonCell
 
 
@@ -85,4 +85,33 @@ def test_going_on_with_it_says_so(own_run, registry, capsys, encoder):
     ],
 )
 def test_a_plugin_is_its_whole_package_whichever_module_its_entry_point_names(entry_point, package):
-    assert _package_of(entry_point) == package
+    assert _packages_of(entry_point, "") == (package,)
+
+
+def test_other_packages_of_the_same_distribution_are_the_plugins_own(tmp_path, monkeypatch):
+    info = tmp_path / "thin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thin\nVersion: 1.0\n")
+    (info / "RECORD").write_text(
+        "thin_coview.py,,\nthick/__init__.py,,\nthick/nets.py,,\nthin-1.0.dist-info/RECORD,,\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert _packages_of("thin_coview", "thin") == ("thin_coview", "thick")
+
+
+def test_a_run_that_went_on_with_other_code_is_of_neither(own_run, registry, encoder):
+    now = code_of(own_run.recipe, registry)
+    before = now | {encoder: f"coview {coview.__version__} 0123456789ab"}
+    rewrite(own_run, **of_both(before, now))
+    assert of_both(now, now) == now
+    assert changed_code(own_run.folder, own_run.recipe, registry) == [
+        f"{encoder}: the run has gone on with other code than it was started with"
+    ]
+    rewrite(own_run, **of_both(now, before))
+    assert len(changed_code(own_run.folder, own_run.recipe, registry)) == 1
+
+
+def test_what_uses_its_weights_is_warned(own_run, encoder):
+    rewrite(own_run, **{encoder: f"coview {coview.__version__} 0123456789ab"})
+    with pytest.warns(UserWarning, match=f"was trained with other code: {encoder}: its source has changed"):
+        assert coview.load_run(own_run.path).encoder is not None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from coview.plugins.source_hash import source_hash
 from coview.recipe.recipe import Recipe
 from coview.track.run_folder import RunFolder
 
+_THEN = ", then "
+
 
 def code_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
     """For each component of a recipe its distribution, version and source hash, as ``environment.json`` keeps it."""
@@ -24,15 +28,28 @@ def code_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
         status = plugins.get(component.plugin)
         package = f"{status.distribution} {status.version} " if status is not None else ""
         module = status.module if status is not None else component.target
-        found[f"{kind} {component.qualified}"] = f"{package}{source_hash(component.target, _package_of(module))}"
+        packages = _packages_of(module, status.distribution if status is not None else "")
+        found[f"{kind} {component.qualified}"] = f"{package}{source_hash(component.target, *packages)}"
     return dict(sorted(found.items()))
 
 
-def _package_of(module: str) -> str:
-    """The package that holds a plugin's modules, whichever of them its entry point names; coview's own core is none."""
+@cache
+def _packages_of(module: str, distribution: str) -> tuple[str, ...]:
+    """The packages that hold a plugin's modules: that of its entry point, and others of its distribution.
+
+    Those of coview's own core are not a plugin's. An editable distribution does not list its files, so that only the
+    package of its entry point is known.
+    """
     name = module.partition(":")[0]
     top = name.partition(".")[0]
-    return name if top == "coview" else top
+    if top == "coview":
+        return (name,)
+    try:
+        files = metadata.files(distribution) or []
+    except (metadata.PackageNotFoundError, ValueError):
+        files = []
+    others = {path.parts[0].removesuffix(".py") for path in files if path.suffix == ".py"}
+    return (top, *sorted(others - {top, "coview", ".."}))
 
 
 def changed_code(folder: RunFolder, recipe: Recipe, registry: Registry) -> list[str]:
@@ -47,6 +64,14 @@ def changed_code(folder: RunFolder, recipe: Recipe, registry: Registry) -> list[
     return [f"{name}: {_moved(recorded, now, name)}" for name in now if recorded.get(name) != now[name]]
 
 
+def of_both(recorded: object, now: Mapping[str, str]) -> dict[str, str]:
+    """The code of a run that goes on with other code than it has: a component that differs is of neither."""
+    before = recorded if isinstance(recorded, dict) else {}
+    return {
+        name: code if before.get(name, code) == code else f"{before[name]}{_THEN}{code}" for name, code in now.items()
+    }
+
+
 def may_go_on(out: Path, recipe: Recipe, registry: Registry) -> bool:
     """Whether the latest run of a recipe below ``out/NAME`` is of the code as it is now."""
     latest = find_unfinished(out, recipe, registry)
@@ -55,6 +80,8 @@ def may_go_on(out: Path, recipe: Recipe, registry: Registry) -> bool:
 
 def _moved(before: Mapping[str, Any], after: Mapping[str, str], name: str) -> str:
     old, new = str(before.get(name, "another component")), after[name]
+    if _THEN in old:
+        return "the run has gone on with other code than it was started with"
     versions = old.rpartition(" ")[0], new.rpartition(" ")[0]
     return f"{versions[0]} → {versions[1]}" if versions[0] != versions[1] else f"its source has changed ({new})"
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
+from coview.experiment.code import changed_code
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import existing_folder
 from coview.experiment.session import Session
@@ -73,8 +74,11 @@ class Run:
     def topology(self) -> Topology:
         """Student, teacher, queue and loss as of the latest checkpoint, on the CPU, in evaluation mode.
 
-        As they are built where nothing was trained, which leaves no checkpoint.
+        As they are built where nothing was trained, which leaves no checkpoint. Warns of components whose code has
+        changed since.
         """
+        if changes := changed_code(self.folder, self.recipe, self.registry):
+            warnings.warn(f"{self.path} was trained with other code: {'; '.join(changes)}", stacklevel=2)
         if not self.recipe.trains:
             splits = Splits(self.recipe, self.registry)
             return build_topology(self.recipe, self.registry, splits(splits.own, "train")).eval()

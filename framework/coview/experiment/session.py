@@ -17,7 +17,7 @@ from coview.data.building import build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.views import ViewMaker
 from coview.errors import CoviewError, Interrupted
-from coview.experiment.code import changed_code, code_of
+from coview.experiment.code import changed_code, code_of, of_both
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.environment import describe_environment, now, read_environment, write_environment
 from coview.experiment.evaluators import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
@@ -146,6 +146,9 @@ class Session:
         if environment is None:
             code = code_of(self.recipe, self.registry)
             environment = describe_environment(self.registry, code, device=device, precision=precision, ranks=ranks)
+            write_environment(folder.environment, environment)
+        elif recorded := environment.get("code"):
+            environment["code"] = of_both(recorded, code_of(self.recipe, self.registry))
             write_environment(folder.environment, environment)
         if step == 0:
             self._say(f"{self.recipe.name} on {environment['device']} in {precision}: {folder.path}")

@@ -17,12 +17,12 @@ from zipimport import zipimporter
 
 
 @cache
-def source_hash(target: str, within: str) -> str:
+def source_hash(target: str, *within: str) -> str:
     """Twelve hex digits of all source that a component's target rests on; empty if there is no such module.
 
     Args:
         target: ``module:attribute``.
-        within: The package whose modules count besides the target's own.
+        within: The packages whose modules count besides the target's own.
     """
     digests: dict[str, str] = {}
     todo = [target.partition(":")[0]]
@@ -34,10 +34,14 @@ def source_hash(target: str, within: str) -> str:
             continue
         digests[name] = hashlib.sha256(source).hexdigest()
         is_package = spec.submodule_search_locations is not None
-        todo += [other for other in _imports(source, name, is_package) if f"{other}.".startswith(f"{within}.")]
+        todo += [other for other in _imports(source, name, is_package) if _is_within(other, within)]
     if not digests:
         return ""
     return hashlib.sha256("\n".join(f"{name} {digests[name]}" for name in sorted(digests)).encode()).hexdigest()[:12]
+
+
+def _is_within(module: str, packages: tuple[str, ...]) -> bool:
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)
 
 
 def _find(module: str) -> ModuleSpec | None:
