@@ -7,6 +7,7 @@ import pytest
 
 from coview.errors import CoviewError
 from coview.plugins.component import Component
+from coview.plugins.discovery import load_plugins
 from coview.plugins.registrar import Registrar
 from coview.plugins.registry import AmbiguousNameError, Registry, UnknownComponentError
 from coview.plugins.status import PluginStatus
@@ -187,3 +188,9 @@ def test_a_family_and_a_component_may_share_a_name():
     registry = Registry().plus(mine)
     assert not registry.resolve("encoder", "net").component.is_family
     assert registry.resolve("encoder", "net:known").component.is_family
+
+
+def test_a_name_of_a_plugin_that_was_left_out_says_so():
+    registry = load_plugins(disable=["losses"])
+    with pytest.raises(UnknownComponentError, match=r"Disabled, by --no-plugin or the environment: losses$"):
+        registry.resolve("loss", "nt_xent")

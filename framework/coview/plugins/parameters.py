@@ -113,7 +113,10 @@ class Parameters:
                 supplied.append(name)
                 continue
             if name in (*_OF_EVERY_TABLE, *own_keys(kind)):
-                raise CoviewError(f"{_name(factory)}: parameter {name!r} needs another name: this one is coview's own")
+                raise CoviewError(
+                    f"{_name(factory)}: parameter {name!r} needs another name: coview itself has a setting of this name in "
+                    "the component's table"
+                )
             required = default is inspect.Parameter.empty
             fields[name] = (
                 annotation,

@@ -144,7 +144,10 @@ class Registry:
             message += f" (installed: {', '.join(plain)})"
         if families:
             message += f"; or by name from a library, such as {', '.join(families)}"
-        unusable = [status.name for status in self.plugins if status.status != "ok"]
+        disabled = [status.name for status in self.plugins if status.status == "disabled"]
+        unusable = [status.name for status in self.plugins if status.status not in ("ok", "disabled")]
+        if disabled and not plugin:
+            message += f". Disabled, by --no-plugin or the environment: {', '.join(disabled)}"
         if unusable and not plugin:
             message += f". Not loaded: {', '.join(unusable)} (coview plugins list says why)"
         return message

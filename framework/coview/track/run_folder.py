@@ -74,9 +74,9 @@ class RunFolder:
         """Every number with its interval, its control and its protocol."""
         return self.path / "results.json"
 
-    def per_item(self, protocol_hash: str, features: str) -> Path:
+    def per_item(self, protocol_hash: str, kind: str) -> Path:
         """The number of each test item, of one result."""
-        return self.path / "items" / f"{protocol_hash}-{features}.npy"
+        return self.path / "items" / f"{protocol_hash}-{kind}.npy"
 
     @property
     def checkpoints(self) -> Path:
