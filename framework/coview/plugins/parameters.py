@@ -114,8 +114,8 @@ class Parameters:
                 continue
             if name in (*_OF_EVERY_TABLE, *own_keys(kind)):
                 raise CoviewError(
-                    f"{_name(factory)}: parameter {name!r} needs another name: coview itself has a setting of this name in "
-                    "the component's table"
+                    f"{_name(factory)}: parameter {name!r} needs another name: coview itself has a setting of "
+                    "this name in the component's table"
                 )
             required = default is inspect.Parameter.empty
             fields[name] = (
