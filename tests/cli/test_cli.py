@@ -111,7 +111,7 @@ def test_plugins_show_of_nothing(call, name, says):
 
 def test_a_name_that_the_library_does_not_know_is_said_on_its_page(call):
     done = call("plugins", "show", "albumentations:posterize")
-    assert 'cannot be used: Albumentations has no transform "posterize"' in done.out
+    assert 'cannot be used: albumentations has no transform of pictures "posterize"' in done.out
     assert 'did you mean "Posterize"?' in done.out
 
 

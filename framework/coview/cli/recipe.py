@@ -141,7 +141,11 @@ def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[
                 click.echo(f"  warning: {warning}")
         except CoviewError as error:
             errors.append(error)
-            told.append(str(error) if error.message.startswith(f"{path}:") else f"{path}: {error}")
+            # a mistake says where it is, but of several recipes not which one has it by a parent or by --set
+            where_is_known = error.message.startswith(f"{path}:") or (
+                isinstance(error, RecipeError) and len(paths) == 1
+            )
+            told.append(str(error) if where_is_known else f"{path}: {error}")
     if errors:
         raise CoviewError("\n".join(told)) from errors[0]
 
