@@ -10,7 +10,7 @@ from failing import failures
 
 import coview
 from coview.data.dataset_checks import DATASET_CHECKS as CHECKS_OF_A_SPLIT
-from coview.data.dataset_checks import SplitUnderTest, check_split
+from coview.data.dataset_checks import SplitUnderTest, check_rows
 from coview.testing import DATASET_CHECKS, check_dataset
 
 
@@ -232,7 +232,7 @@ WRONG = [
 @pytest.mark.parametrize("right", [Right, WithNothingMore, KnowsAll, SomeCannotBeRead])
 def test_what_is_right_passes(right):
     check_dataset(right)
-    check_split(right(), "here")
+    check_rows(right(), "here")
 
 
 @pytest.mark.parametrize(("wrong", "check", "says"), WRONG, ids=lambda part: getattr(part, "__name__", ""))
@@ -245,7 +245,7 @@ def test_what_is_wrong_is_found_and_said_and_nothing_else(wrong, check, says):
 @pytest.mark.parametrize(("wrong", "check", "says"), [row for row in WRONG if row[1] in CHECKS_OF_A_SPLIT])
 def test_a_run_refuses_the_same(wrong, check, says):
     with pytest.raises(coview.CoviewError) as caught:
-        check_split(wrong(rows=12) if wrong is ModuloTen else wrong(), "recipe.toml:5")
+        check_rows(wrong(rows=12) if wrong is ModuloTen else wrong(), "recipe.toml:5")
     assert caught.value.message.startswith("recipe.toml:5: ")
     assert "coview.testing.check_dataset" in caught.value.hint
 

@@ -196,7 +196,7 @@ DATASET_CHECKS: Mapping[str, Callable[[SplitUnderTest], Problems]] = {
 """Name to check."""
 
 
-def check_split(dataset: Dataset, what: str) -> None:
+def check_rows(dataset: Dataset, what: str) -> None:
     """Reads a few rows of a split, each twice, and refuses it if it does not keep its promises.
 
     Args:

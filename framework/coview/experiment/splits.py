@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from coview.data.building import build_split, splits_of
 from coview.data.dataset import Dataset
-from coview.data.dataset_checks import check_split
+from coview.data.dataset_checks import check_rows
 from coview.plugins.registry import Registry
 from coview.recipe.key import Key
 from coview.recipe.recipe import ComponentTable, Recipe
@@ -75,6 +75,6 @@ class Splits:
         key = source.key, split
         if key not in self._built:
             dataset = build_split(self.recipe, split, self.registry, table=source.table, at=source.at)
-            check_split(dataset, f'{self.recipe.where(*source.at, "use")}: "{source.table.use}", the {split} split')
+            check_rows(dataset, f'{self.recipe.where(*source.at, "use")}: "{source.table.use}", the {split} split')
             self._built[key] = dataset
         return self._built[key]
