@@ -70,6 +70,28 @@ class IdWatch:
         rows_B, ids_B = np.asarray(rows, dtype=np.int64), np.asarray(ids, dtype=np.int64)
         known_B = self._id_of_row_N[rows_B]
         is_new_B = known_B != ids_B
+        if not is_new_B.any():
+            return
+        if (known_B == -1).all() and self._are_all_new(ids_B, rows_B):  # the usual case, at once
+            self._id_of_row_N[rows_B] = ids_B
+            self._recent.update(ids_B.tolist())
+        else:
+            self._note_each(rows_B, ids_B, is_new_B)
+        if len(self._recent) > _RECENT:
+            recent = np.fromiter(self._recent, np.int64, len(self._recent))
+            self._sorted_M = np.sort(np.concatenate([self._sorted_M, recent]), kind="stable")
+            self._recent = set()
+
+    def _are_all_new(self, ids_B: np.ndarray, rows_B: np.ndarray) -> bool:
+        ids = set(ids_B.tolist())
+        if len(ids) < len(ids_B) or len(set(rows_B.tolist())) < len(rows_B) or not self._recent.isdisjoint(ids):
+            return False
+        if not len(self._sorted_M):
+            return True
+        places_B = np.minimum(np.searchsorted(self._sorted_M, ids_B), len(self._sorted_M) - 1)
+        return not bool((self._sorted_M[places_B] == ids_B).any())
+
+    def _note_each(self, rows_B: np.ndarray, ids_B: np.ndarray, is_new_B: np.ndarray) -> None:
         for row, sample_id in zip(rows_B[is_new_B].tolist(), ids_B[is_new_B].tolist(), strict=True):
             known = int(self._id_of_row_N[row])
             if known == sample_id:  # twice in one batch
@@ -84,10 +106,6 @@ class IdWatch:
                 raise _same_id(self._what, *sorted((row, other)))
             self._id_of_row_N[row] = sample_id
             self._recent.add(sample_id)
-        if len(self._recent) > _RECENT:
-            recent = np.fromiter(self._recent, np.int64, len(self._recent))
-            self._sorted_M = np.sort(np.concatenate([self._sorted_M, recent]), kind="stable")
-            self._recent = set()
 
     def _is_sorted_in(self, sample_id: int) -> bool:
         place = int(np.searchsorted(self._sorted_M, sample_id))
