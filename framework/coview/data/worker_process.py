@@ -1,4 +1,4 @@
-"""A loader process among others: when it ends, and what it does with memory."""
+"""A loader process among others: what it does first, and when it ends."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from functools import cache
 from multiprocessing.util import Finalize
 from typing import Any
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Options of glibc's ``mallopt``."""
+from coview.data.freed_memory import keep_freed_memory
 
 
 class WorkerStart:
@@ -23,7 +22,7 @@ class WorkerStart:
     def __call__(self, worker: int) -> None:
         """Called by PyTorch's loader."""
         self._leave_stopping_to_the_main_process()
-        _keep_freed_memory()
+        keep_freed_memory()
 
     def _leave_stopping_to_the_main_process(self) -> None:
         """Ctrl-C and a scheduler's SIGTERM reach the whole process group.
@@ -46,19 +45,3 @@ def _end_of_process(process: int) -> Any:
 
     Finalize(None, note, exitpriority=0)
     return ends
-
-
-def _keep_freed_memory() -> None:
-    """Has this process keep the memory of samples that it is done with, for the next ones.
-
-    glibc gives it back to the kernel when a batch's samples are freed, and then asks for it again page by page.
-    Elsewhere nothing is changed.
-    """
-    if os.name != "posix":
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except AttributeError:  # the C library is another one than glibc
-        return
-    mallopt(_TRIM_THRESHOLD, 2**30)
-    mallopt(_MMAP_THRESHOLD, 2**25)

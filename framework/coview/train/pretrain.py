@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from coview.data.batch import Batch, Skipped
 from coview.data.building import build_collators, build_view_maker
 from coview.data.dataset import Dataset
+from coview.data.freed_memory import keep_freed_memory
 from coview.data.ids import IdWatch
 from coview.data.loader import view_loader, worker_count
 from coview.data.loader_processes import LoaderFailedError
@@ -147,6 +148,8 @@ class Pretraining:
             channels_last=self._channels_last,
         )
         self.topology.train()
+        if self.accelerator.device.type == "cpu":
+            keep_freed_memory()
         # closed here, whatever happens: loader processes that a traceback keeps alive would outlive the run
         with closing(self._batches()) as batches:
             self._loop(gradient, optimizer, batches, stop)
