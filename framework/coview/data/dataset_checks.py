@@ -17,6 +17,7 @@ from coview.data.dataset import Dataset, KnowsGroups, KnowsIds, KnowsLabels
 from coview.data.ids import WHY, equal_ids, ids_as_int64
 from coview.data.sample import Sample
 from coview.data.sample_problem import (
+    FOR_THE_AUTHOR,
     problem_of_group,
     problem_of_id,
     problem_of_label,
@@ -214,7 +215,7 @@ def check_rows(dataset: Dataset, what: str) -> None:
     if found:
         raise CoviewError(
             f"{what}: " + "\n    ".join([*(["it breaks its promises:"] if len(found) > 1 else []), *found]),
-            hint="this is for the author of the data set: coview.testing.check_dataset tries all of it",
+            hint=FOR_THE_AUTHOR,
         )
 
 

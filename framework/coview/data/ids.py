@@ -86,10 +86,7 @@ class IdWatch:
         ids = set(ids_B.tolist())
         if len(ids) < len(ids_B) or len(set(rows_B.tolist())) < len(rows_B) or not self._recent.isdisjoint(ids):
             return False
-        if not len(self._sorted_M):
-            return True
-        places_B = np.minimum(np.searchsorted(self._sorted_M, ids_B), len(self._sorted_M) - 1)
-        return not bool((self._sorted_M[places_B] == ids_B).any())
+        return not self._is_one_sorted_in(ids_B)
 
     def _note_each(self, rows_B: np.ndarray, ids_B: np.ndarray, is_new_B: np.ndarray) -> None:
         for row, sample_id in zip(rows_B[is_new_B].tolist(), ids_B[is_new_B].tolist(), strict=True):
@@ -101,15 +98,17 @@ class IdWatch:
                     f"{self._what}: row {row} has another id than when it was read before",
                     hint=f"an id has to be the same whenever and wherever a sample is read: {WHY}",
                 )
-            if sample_id in self._recent or self._is_sorted_in(sample_id):
+            if sample_id in self._recent or self._is_one_sorted_in(np.array([sample_id])):
                 other = int(np.flatnonzero(self._id_of_row_N == sample_id)[0])
                 raise _same_id(self._what, *sorted((row, other)))
             self._id_of_row_N[row] = sample_id
             self._recent.add(sample_id)
 
-    def _is_sorted_in(self, sample_id: int) -> bool:
-        place = int(np.searchsorted(self._sorted_M, sample_id))
-        return place < len(self._sorted_M) and int(self._sorted_M[place]) == sample_id
+    def _is_one_sorted_in(self, ids_B: np.ndarray) -> bool:
+        if not len(self._sorted_M):
+            return False
+        places_B = np.minimum(np.searchsorted(self._sorted_M, ids_B), len(self._sorted_M) - 1)
+        return bool((self._sorted_M[places_B] == ids_B).any())
 
 
 def _same_id(what: str, first: int, second: int) -> CoviewError:

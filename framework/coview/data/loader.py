@@ -23,15 +23,13 @@ from coview.data.loader_processes import batches_of
 from coview.data.modality import Collates
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
-from coview.data.sample_problem import problem_of
+from coview.data.sample_problem import FOR_THE_AUTHOR, problem_of
 from coview.data.shared_batches import Receiver, Sender, Sent, received
 from coview.data.views import ViewMaker
 from coview.data.worker_process import WorkerStart
 from coview.errors import CoviewError, SampleError
 
 _PREFETCH = 4
-
-_FOR_THE_AUTHOR = "this is for the author of the data set: coview.testing.check_dataset tries all of it"
 
 
 def worker_count(setting: int | str, ranks: int = 1) -> int:
@@ -114,7 +112,7 @@ class _Reader(TorchDataset[Any]):
         try:
             sample = self._dataset[index]
             if problem := problem_of(sample, self._modalities, self._dataset.classes):
-                return CoviewError(f"row {index} of {type(self._dataset).__name__}: {problem}", hint=_FOR_THE_AUTHOR)
+                return CoviewError(f"row {index} of {type(self._dataset).__name__}: {problem}", hint=FOR_THE_AUTHOR)
             return _Read(index, sample, self._maker(sample, epoch, self._rng), epoch)
         except SampleError as error:
             return Skipped(index, error.what, error.reason)

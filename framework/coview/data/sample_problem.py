@@ -10,6 +10,9 @@ from typing import Any
 from coview.data.sample import Sample
 from coview.errors import few
 
+FOR_THE_AUTHOR = "this is for the author of the data set: coview.testing.check_dataset tries all of it"
+"""The hint of a message that says such a problem."""
+
 
 def problem_of_id(sample: Sample) -> str:
     """What is wrong with its id; empty if nothing is."""

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
+from coview.evaluate.evaluator import KnownData
 
 LabelsPerClass = Annotated[int, Ge(1)] | Literal["all"] | Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?%$")]
 """Labelled training samples of each class, a share of them such as "10%", or all there are."""
@@ -74,6 +75,16 @@ def check_budgets(labels_N: np.ndarray, budgets: Sequence[LabelsPerClass], class
             f"labels_per_class = {largest}: class {name} has {counts[scarce]} labelled training samples",
             hint=f"ask for at most {counts[scarce]} labels per class",
         )
+
+
+def check_known_budgets(data: KnownData, budgets: Sequence[LabelsPerClass]) -> None:
+    """The same ahead of training, where the data knows its labels.
+
+    Raises:
+        CoviewError: If a class has fewer, by its name.
+    """
+    if "train" in data.labels:
+        check_budgets(data.labels["train"], budgets, data.classes)
 
 
 def draw_labels(

@@ -19,7 +19,7 @@ from coview.data.views import ViewMaker
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
 from coview.evaluate.evaluator import KnownData
-from coview.evaluate.label_budget import LabelBudgets, as_budgets, check_budgets, draw_labels
+from coview.evaluate.label_budget import LabelBudgets, as_budgets, check_known_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
 from coview.recipe.tables import TrainTable
@@ -71,8 +71,7 @@ class Finetune:
 
     def check(self, data: KnownData, /) -> None:
         """Refuses a budget of more labels than a class has."""
-        if "train" in data.labels:
-            check_budgets(data.labels["train"], self.budgets, data.classes)
+        check_known_budgets(data, self.budgets)
 
     def evaluate_encoder(self, subject: EncoderSubject, rng: Rng, /) -> list[Result]:
         """The accuracy on the test split, for each budget of labels; none of the raw features."""

@@ -14,7 +14,7 @@ from coview.builtin.evaluators.standardise import Standardise
 from coview.data.rng import Rng
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, check_budgets, draw_labels
+from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, check_known_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
 
@@ -53,8 +53,7 @@ class LinearProbe:
 
     def check(self, data: KnownData, /) -> None:
         """Refuses a budget of more labels than a class has."""
-        if "train" in data.labels:
-            check_budgets(data.labels["train"], self.budgets, data.classes)
+        check_known_budgets(data, self.budgets)
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The accuracy on the test split, for each budget of labels."""
