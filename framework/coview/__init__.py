@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from coview.data.augmentation import WorksInEncoder as WorksInEncoder
     from coview.data.batch_rng import BatchRng as BatchRng
     from coview.data.cache import data_folder as data_folder
+    from coview.data.cached_arrays import cached_arrays as cached_arrays
     from coview.data.class_folders import FileKind as FileKind
     from coview.data.class_folders import FileListing as FileListing
     from coview.data.class_folders import split_listing as split_listing
     from coview.data.dataset import Dataset as Dataset
     from coview.data.dataset import HasJudgedPairs as HasJudgedPairs
     from coview.data.dataset import KnowsGroups as KnowsGroups
+    from coview.data.dataset import KnowsIds as KnowsIds
     from coview.data.dataset import KnowsLabels as KnowsLabels
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
@@ -118,6 +120,7 @@ _HOME = {
     "HubRows": "coview.data.hub_rows",
     "KnownData": "coview.evaluate.evaluator",
     "KnowsGroups": "coview.data.dataset",
+    "KnowsIds": "coview.data.dataset",
     "KnowsLabels": "coview.data.dataset",
     "Modality": "coview.data.modality",
     "ModelSource": "coview.plugins.model_source",
@@ -136,6 +139,7 @@ _HOME = {
     "SampleError": "coview.errors",
     "Views": "coview.model.views",
     "WorksInEncoder": "coview.data.augmentation",
+    "cached_arrays": "coview.data.cached_arrays",
     "check_split": "coview.data.split",
     "cka": "coview.evaluate.cka",
     "data_folder": "coview.data.cache",

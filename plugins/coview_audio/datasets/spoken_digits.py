@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import zipfile
-import zlib
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -107,12 +105,8 @@ def _kept() -> dict[str, np.ndarray]:
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
     """What the file holds; None if it is not there, or damaged."""
-    try:
-        with np.load(path) as spoken:
-            kept = {part: spoken[part] for part in _PARTS}
-    except (OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error):
-        return None
-    return kept if str(kept["digest"]) == _digest(kept["samples"]) else None
+    kept = coview.cached_arrays(path, _PARTS)
+    return kept if kept is not None and str(kept["digest"]) == _digest(kept["samples"]) else None
 
 
 def _digest(samples: np.ndarray) -> str:

@@ -7,8 +7,6 @@ import io
 import os
 import re
 import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -158,10 +156,7 @@ def _index_of(tar: Path) -> dict[str, np.ndarray]:
 
 def _kept(cache: Path) -> dict[str, np.ndarray] | None:
     """The index of an earlier time; None if there is none, or it is damaged."""
-    try:
-        with np.load(cache) as stored:
-            index = {part: stored[part] for part in _PARTS}
-    except (OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error):
+    if (index := coview.cached_arrays(cache, _PARTS)) is None:
         return None
     whole = all(part.shape == index["name"].shape == (len(index["name"]),) for part in index.values())
     return index if whole else None
