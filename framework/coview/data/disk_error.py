@@ -13,7 +13,7 @@ import re
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 """Full, over quota, larger than a file may be, read-only, broken."""
 
-_IN_WORDS = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
+_IN_WORDS = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]|Os \{ code: (\d+),")
 _LESS_WRITTEN = re.compile(r"\d+ requested and \d+ written")
 
 
@@ -31,7 +31,7 @@ def disk_error(error: BaseException) -> OSError | None:
         if isinstance(one, OSError) and one.errno is not None:
             return one
         if found := _IN_WORDS.search(str(one)):
-            number = int(found[1] or found[2])
+            number = int(found[found.lastindex or 0])
             return OSError(number, os.strerror(number))
         if _LESS_WRITTEN.search(str(one)):
             return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

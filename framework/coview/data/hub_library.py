@@ -84,15 +84,22 @@ def explaining(path: str, unreachable: str = "") -> Iterator[None]:
         with _sounds_as_files(datasets):
             yield
     except (OSError, ValueError, datasets.exceptions.DatasetsError, EOFError, RuntimeError) as error:
-        is_wrapped = isinstance(error, datasets.exceptions.DatasetGenerationError)
-        reason = str(error.__cause__ if is_wrapped and error.__cause__ else error)
-        what = reason.splitlines()[0] if reason else type(error).__name__
+        what = _in_its_own_words(error) if isinstance(error, datasets.exceptions.DatasetGenerationError) else str(error)
+        what = what.partition("\n")[0] or type(error).__name__
         if unreachable:
             raise CoviewError(
                 f'data set "{path}" is not in the cache of Hugging Face, and {unreachable}',
                 hint='connect to the hub once, or give a folder: use = "…/hub:/path/to/folder"',
             ) from error
         raise CoviewError(f'data set "{path}" cannot be loaded: {what}') from error
+
+
+def _in_its_own_words(error: Exception) -> str:
+    """What is behind an error of making a data set: its cause, or what follows the sentence that there is an error."""
+    if error.__cause__ is not None:
+        return str(error.__cause__)
+    first, _, rest = str(error).partition("\n")
+    return rest.strip() or first
 
 
 @contextmanager
