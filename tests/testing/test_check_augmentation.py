@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ class OrderOfASet(Right):
         self.words = list({"wave", "ship", "sail", "storm", "fish", "harbour", "tide", "pan", "bread", "oven", "salt"})
 
     def __call__(self, value, rng):
-        return super().__call__(value, rng) + len(self.words[0]) * 100 + self.words.index("wave")
+        return super().__call__(value, rng) + crc32(" ".join(self.words).encode()) % 100_003
 
 
 class KnowsTheProcess(Right):
