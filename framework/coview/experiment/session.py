@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,12 +79,12 @@ class Session:
         """Builds everything that can fail first, and only then makes a folder."""
         recipe, registry = self.recipe, self.registry
         resumed = find_unfinished(self.out, recipe, registry) if self.resume else None
-        if resumed is not None:
-            for change in changed_code(resumed, recipe, registry):
-                self._say(f"warning: {resumed.path} was started with other code: {change}")
+        changes = changed_code(resumed, recipe, registry) if resumed is not None else []
         if resumed is not None and is_finished(resumed):
-            self._complete(resumed)
+            self._complete(resumed, changes)
             return resumed
+        if resumed is not None and changes:
+            self._say(f"warning: {resumed.path} was started with other code: {'; '.join(changes)}")
         device = choose_device(recipe)
         precision = choose_precision(recipe, device)
         accelerator = make_accelerator(device, precision)
@@ -117,8 +117,12 @@ class Session:
                 raise
         return folder
 
-    def _complete(self, folder: RunFolder) -> None:
+    def _complete(self, folder: RunFolder, changes: Sequence[str]) -> None:
         """Makes what a finished run lacks: the report."""
+        if changes:
+            self._say(
+                f"{folder.path} was trained with other code: {'; '.join(changes)}\n  without --resume a new run starts"
+            )
         if folder.report.exists() or not PartialState().is_main_process:
             self._say(f"{folder.path} is finished: nothing is left to do")
             return
