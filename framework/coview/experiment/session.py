@@ -22,6 +22,7 @@ from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.environment import describe_environment, now, read_environment, write_environment
 from coview.experiment.evaluators import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
 from coview.experiment.feature_store import FeatureStore
+from coview.experiment.first_views import show_views, unchanged_share
 from coview.experiment.folders import (
     find_unfinished,
     is_finished,
@@ -32,11 +33,9 @@ from coview.experiment.folders import (
     set_aside_damaged,
 )
 from coview.experiment.hparams import given_numbers, reached_numbers
-from coview.experiment.previews import show_views
 from coview.experiment.report import write_report
 from coview.experiment.splits import Splits
 from coview.experiment.trial import try_out
-from coview.experiment.unchanged_views import unchanged_share
 from coview.model.loss_terms import check_labels
 from coview.model.topology import build_topology
 from coview.plugins.hook_calls import HookCalls
