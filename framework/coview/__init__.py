@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.run import Run as Run
+    from coview.model.encoder import ChecksBatch as ChecksBatch
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
     from coview.model.encoder import FitsToData as FitsToData
@@ -112,6 +113,7 @@ _HOME = {
     "FileKind": "coview.data.class_folders",
     "FileListing": "coview.data.class_folders",
     "FinishesOnDevice": "coview.data.modality",
+    "ChecksBatch": "coview.model.encoder",
     "FitsToData": "coview.model.encoder",
     "HasBatchForm": "coview.recipe.abilities",
     "HasJudgedPairs": "coview.data.dataset",

@@ -20,7 +20,14 @@ from coview.errors import CoviewError, Interrupted
 from coview.experiment.code import changed_code, code_of, of_both
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.environment import describe_environment, now, read_environment, write_environment
-from coview.experiment.evaluators import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
+from coview.experiment.evaluators import (
+    Planned,
+    able_evaluators,
+    build_evaluated,
+    evaluate_all,
+    plan_evaluators,
+    write_results,
+)
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.first_views import show_views, unchanged_share
 from coview.experiment.folders import (
@@ -90,7 +97,7 @@ class Session:
         splits = Splits(recipe, registry)
         dataset = splits(splits.own, "train")
         planned = plan_evaluators(splits)
-        _check_purpose(recipe, planned)
+        _check_purpose(splits, planned)
         build_evaluated(splits, planned)
         topology = build_topology(recipe, registry, dataset)
         check_labels(recipe, topology.loss, dataset)
@@ -296,12 +303,17 @@ def write_report_or_say_why(folder: RunFolder, console: Console) -> None:
         console.print(f"no report: {why}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _check_purpose(recipe: Recipe, planned: list[Planned]) -> None:
+def _check_purpose(splits: Splits, planned: list[Planned]) -> None:
     """Raises :class:`CoviewError` if nothing would be trained, and nothing measured."""
+    recipe = splits.recipe
     if recipe.trains or not all(plan.skipped for plan in planned):
         return
     reasons = "; ".join(f"{plan.table.use}: {plan.skipped}" for plan in planned) or "there is no evaluator"
+    able = able_evaluators(splits)
+    example = f"--set 'evaluate=[{{use=\"{able[0]}\"}}]'" if able else ""
     raise CoviewError(
         f'nothing is trained, and nothing can be measured on "{recipe.data.use}": {reasons}',
-        hint="choose evaluators that suit the data, such as --set 'evaluate=[{use=\"similarity\"}]'",
+        hint=f"this data has what {', '.join(able)} need, such as {example}"
+        if able
+        else "name the classes, scores or judged pairs of the data in [data]",
     )

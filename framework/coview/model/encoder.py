@@ -57,6 +57,21 @@ class FitsToData(Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksBatch(Protocol):
+    """An encoder that needs more of a batch than its shapes show, such as one sample rate."""
+
+    def check_batch(self, batch: Any, /) -> None:
+        """Refuses a batch that the encoder does not take: of the views that it is trained on, and of the data as it is.
+
+        It is called once with each, of a few samples on the CPU, before anything is trained.
+
+        Raises:
+            CoviewError: With what the encoder takes, what the batch has, and which key to change.
+        """
+        ...
+
+
 class Projector(Protocol):
     """An ``nn.Module`` from representations ``(N, in_width)`` to projections ``(N, width)``.
 

@@ -82,7 +82,7 @@ class _Validation:
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
         self._pipelines(augment, views, global_views)
-        if train is not None and isinstance(settings, DataSettings):
+        if train is not None and train.steps != 0 and isinstance(settings, DataSettings):
             check_needs(
                 self.components,
                 self.mistakes,
