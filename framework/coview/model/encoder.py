@@ -98,6 +98,19 @@ class ExportsToHub(Protocol):
 
 
 @runtime_checkable
+class SeesExample(Protocol):
+    """An encoder whose exported folder says something of the samples that it was given, such as their size."""
+
+    def see_example(self, batch: Any, /) -> None:
+        """Is called before an export, where the data of the run is at hand.
+
+        Args:
+            batch: One sample of the run's evaluation split, as it is collated for the encoder.
+        """
+        ...
+
+
+@runtime_checkable
 class ExportsToSentenceTransformers(Protocol):
     """An encoder of texts that can be written as a folder which sentence-transformers loads."""
 
