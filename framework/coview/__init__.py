@@ -76,12 +76,14 @@ if TYPE_CHECKING:
     from coview.model.transformer import load_transformer as load_transformer
     from coview.model.views import Views as Views
     from coview.plugins.discovery import load_plugins as load_plugins
+    from coview.plugins.home import expanded as expanded
     from coview.plugins.hookspecs import API as API
     from coview.plugins.hookspecs import hookimpl as hookimpl
     from coview.plugins.hub import hub_or_cache as hub_or_cache
     from coview.plugins.hub import no_progress_bar as no_progress_bar
     from coview.plugins.library_factory import library_factory as library_factory
     from coview.plugins.library_factory import library_member as library_member
+    from coview.plugins.library_refusal import library_refusal as library_refusal
     from coview.plugins.model_source import ModelSource as ModelSource
     from coview.plugins.model_source import folder_or_hub_id as folder_or_hub_id
     from coview.plugins.model_source import model_source as model_source
@@ -147,6 +149,7 @@ _HOME = {
     "check_split": "coview.data.split",
     "cka": "coview.evaluate.cka",
     "data_folder": "coview.data.cache",
+    "expanded": "coview.plugins.home",
     "debian_files": "coview.data.download",
     "did_you_mean": "coview.plugins.nearest",
     "embed": "coview.api",
@@ -159,6 +162,7 @@ _HOME = {
     "hub_or_cache": "coview.plugins.hub",
     "library_factory": "coview.plugins.library_factory",
     "library_member": "coview.plugins.library_factory",
+    "library_refusal": "coview.plugins.library_refusal",
     "load_plugins": "coview.plugins.discovery",
     "load_recipe": "coview.api",
     "load_run": "coview.api",

@@ -79,7 +79,7 @@ class AudioModality:
 
     def describe(self, value: Sound, /) -> str:
         """Such as ``1.30 s at 16 kHz``."""
-        return f"{value.seconds:.2f} s at {value.rate / 1000:g} kHz"
+        return str(value)
 
     def fit_raw(self, values: Iterable[Sound], /) -> Callable[[Sequence[Sound]], np.ndarray]:
         """Mean and standard deviation over time of each of the 64 log-mel bands."""

@@ -33,6 +33,9 @@ class Sound:
                 "use Sound.of"
             )
 
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s at {self.rate / 1000:g} kHz"
+
     @classmethod
     def of(cls, samples: np.ndarray, rate: int, *, what: str = "sound") -> Sound:
         """From samples of any kind.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -274,6 +275,43 @@ def test_a_reader_that_goes_away_is_no_mistake(start, arguments):
     done = start(*arguments, stdout=writer)
     os.close(writer)
     assert (done.status, done.err) == (0, "")
+
+
+def test_ctrl_c_through_a_pipe_leaves_a_checkpoint(write_recipe, small_recipe, tmp_path):
+    """``coview run 2>&1 | tee log``: Ctrl-C ends tee first, and nobody reads what is said of it."""
+    recipe = write_recipe(small_recipe.replace("steps = 6", "steps = 100000"))
+    reader, writer = os.pipe()
+    command = [sys.executable, "-c", "from coview.cli.main import main\nmain()", "run", str(recipe), "--out", "runs"]
+    run = subprocess.Popen(command, cwd=tmp_path, stdout=writer, stderr=writer, start_new_session=True)
+    os.close(writer)
+    said = b""
+    while b"step 1/" not in said:
+        said += os.read(reader, 4096)
+    os.close(reader)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(60) == 130
+    assert list(tmp_path.glob("runs/small/*/checkpoints/last"))
+
+
+def test_home_is_written_out(start, write_recipe, tmp_path):
+    """``--out=~/runs`` and COVIEW_DATA=~/data, which a shell leaves as they are."""
+    (tmp_path / "home").mkdir()
+    recipe = write_recipe()
+    done = start("run", recipe, "--out=~/runs", HOME=str(tmp_path / "home"))
+    assert done.status == 0, done.err
+    assert [path.name for path in (tmp_path / "home" / "runs").iterdir()] == ["small"]
+    listed = start("data", "list", COVIEW_DATA="~/data", HOME=str(tmp_path / "home"))
+    assert "~" not in listed.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "recipe.toml"]
+
+
+def test_a_user_without_a_home_is_told_what_to_set(start, tmp_path):
+    nobody = "import os, pwd\nos.environ.pop('HOME', None)\npwd.getpwuid = lambda uid: {}['no such user']"
+    for command in (["doctor"], ["data", "list"]):
+        done = start(*command, before=nobody, XDG_CACHE_HOME="", COVIEW_DATA="", HF_HOME="")
+        assert "Traceback" not in done.err
+        assert "there is no home folder to keep data in" in done.out + done.err
+        assert "COVIEW_DATA" in done.out + done.err
 
 
 def test_a_terminal_that_lacks_a_character_shows_its_code(start):

@@ -9,6 +9,7 @@ import click
 
 from coview.cli.output import print_columns, print_json
 from coview.cli.recipe import set_option
+from coview.cli.user_path import UserPath
 from coview.errors import CoviewError
 
 
@@ -20,7 +21,7 @@ def augment() -> None:
 @augment.command()
 @click.argument("recipe", metavar="RECIPE")
 @set_option
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The page; NAME-augment.html by default.")
+@click.option("--out", type=UserPath(dir_okay=False), help="The page; NAME-augment.html by default.")
 @click.option("--samples", default=6, show_default=True, type=click.IntRange(3, 100), help="How many samples.")
 @click.option("--views", default=4, show_default=True, type=click.IntRange(1, 32), help="How many views of each.")
 @click.pass_obj

@@ -9,6 +9,7 @@ import click
 
 from coview.cli.output import print_columns, say
 from coview.cli.recipe import set_option
+from coview.cli.user_path import UserPath
 from coview.errors import CoviewError
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("sources", metavar="RECIPE|RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sources", metavar="RECIPE|RUN…", nargs=-1, required=True, type=UserPath())
 @set_option
-@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs.")
+@click.option("--out", default="runs", show_default=True, type=UserPath(), help="Folder of runs.")
 @click.option("--dry-run", is_flag=True, help="List the cells, what is there, and what the rest may take.")
 @click.option("--no-run", is_flag=True, help="Report on the cells that are there, and run none.")
 @click.option(

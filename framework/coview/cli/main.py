@@ -77,10 +77,10 @@ def _run(arguments: list[str], debug: bool) -> int:
         error.show()
         return 2
     except Interrupted as stop:
-        click.echo(f"{stop}; go on with --resume", err=True)
+        _say(f"{stop}; go on with --resume")
         return 130
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what has been written is kept, go on with --resume", err=True)
+        _say("interrupted; what has been written is kept, go on with --resume")
         return 130
     except BrokenPipeError:
         # coview … | head: that is no mistake, and Python must not report it at exit
@@ -101,5 +101,13 @@ def _run(arguments: list[str], debug: bool) -> int:
 def _fail(message: str, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(printable(f"error: {message}"), err=True)
+    _say(f"error: {message}")
     return 2
+
+
+def _say(text: str) -> None:
+    """To standard error, if anybody still reads it: Ctrl-C ends the tee that a run is piped to as well."""
+    try:
+        click.echo(printable(text), err=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # what is left would be written at exit

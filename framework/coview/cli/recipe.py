@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from coview.cli.output import print_columns, print_json
+from coview.cli.user_path import UserPath
 from coview.errors import CoviewError, RecipeError, few
 
 set_option = click.option(
@@ -26,7 +27,7 @@ def recipe() -> None:
 
 
 @recipe.command("list")
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=UserPath())
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_recipes(folder: Path | None, as_json: bool) -> None:
     """The recipes that come with coview, or those in FOLDER."""
@@ -179,7 +180,7 @@ def diff_recipes(disabled: tuple[str, ...], one: str, other: str) -> None:
 
 
 @recipe.command("schema")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to a file.")
+@click.option("--out", type=UserPath(dir_okay=False), help="Write it to a file.")
 @click.pass_obj
 def print_schema(disabled: tuple[str, ...], out: Path | None) -> None:
     """A JSON Schema of recipes, for editors.

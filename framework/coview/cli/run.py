@@ -10,6 +10,7 @@ import click
 
 from coview.cli.output import print_json
 from coview.cli.recipe import set_option
+from coview.cli.user_path import UserPath
 from coview.errors import CoviewError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("recipe", metavar="RECIPE")
 @set_option
 @click.option("--resume", is_flag=True, help="Go on with the latest run of this recipe, where there is one.")
-@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs.")
+@click.option("--out", default="runs", show_default=True, type=UserPath(), help="Folder of runs.")
 @click.option("--dry-run", is_flag=True, help="Check the recipe, build it, and say what would be done.")
 @click.pass_obj
 def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: bool, out: Path, dry_run: bool) -> None:
@@ -48,11 +49,11 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
 
 
 @click.command()
-@click.argument("path", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
+@click.argument("path", metavar="[RUN]", required=False, type=UserPath())
 @click.option("--encoder", metavar="USE", help="An encoder that no run has trained, such as timm:resnet18.")
 @click.option("--data", metavar="USE", help="What to measure it on, such as digits.")
 @set_option
-@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="For --encoder.")
+@click.option("--out", default="runs", show_default=True, type=UserPath(), help="For --encoder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.pass_obj
 def evaluate(
@@ -88,12 +89,12 @@ def evaluate(
 
 
 @click.command()
-@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("path", metavar="RUN", type=UserPath())
 @click.argument("split", metavar="SPLIT", default="test")
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=UserPath(dir_okay=False),
     help="A .safetensors or .npy file.",
 )
 @click.option(
@@ -119,14 +120,14 @@ def embed(disabled: tuple[str, ...], path: Path, split: str, out: Path, sets: tu
 
 
 @click.command()
-@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("path", metavar="RUN", type=UserPath())
 @click.option(
     "--to",
     required=True,
     type=click.Choice(["hf", "sentence-transformers"]),
     help="A folder that transformers' AutoModel, or timm, loads; or SentenceTransformer, for texts.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder; RUN/export/… by default.")
+@click.option("--out", type=UserPath(file_okay=False), help="The folder; RUN/export/… by default.")
 @click.pass_obj
 def export(disabled: tuple[str, ...], path: Path, to: str, out: Path | None) -> None:
     """Write the encoder in a form that other libraries load."""

@@ -15,6 +15,7 @@ from coview.data.cache import data_folder
 from coview.data.cores import available_cores
 from coview.errors import CoviewError
 from coview.experiment.environment import device_name, library_versions
+from coview.plugins.home import user_cache
 from coview.plugins.registry import Registry
 from coview.train.device import cpu_has_bf16
 
@@ -31,9 +32,12 @@ def diagnose_machine(registry: Registry) -> dict[str, dict[str, str]]:
 
 
 def _data() -> dict[str, str]:
-    folder = data_folder()
+    try:
+        folder = data_folder()
+        hub = Path(os.environ.get("HF_HOME") or user_cache() / "huggingface")
+    except CoviewError as error:
+        return {"cache": ": ".join(filter(None, (error.message, error.hint)))}
     kept = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    hub = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
     return {
         "cache": f"{folder} ({', '.join(kept) or 'nothing in it'}); set COVIEW_DATA to move it",
         "hub cache": f"{hub} ({'there' if hub.is_dir() else 'not there'}); set HF_HOME to move it",

@@ -18,6 +18,7 @@ from coview.experiment.run import Run
 from coview.experiment.splits import Splits
 from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers, SeesExample
 from coview.model.encoder_hooks import collator
+from coview.plugins.home import expanded
 from coview.plugins.registry import Registry
 
 _FORMS: Mapping[str, tuple[type, str]] = {
@@ -40,7 +41,7 @@ def export(run: Run, *, to: str, out: Path | str | None = None) -> tuple[Path, s
         raise CoviewError(
             f'the encoder "{use}" cannot be exported to {to}: it has no {method}', hint=f"encoders that can be: {able}"
         )
-    folder = Path(out) if out is not None else run.path / "export" / to
+    folder = expanded(out) if out is not None else run.path / "export" / to
     if out is not None and folder.exists() and any(folder.iterdir()):
         raise CoviewError(f"{folder} is not empty", hint="choose another folder with --out")
     if isinstance(encoder, SeesExample):

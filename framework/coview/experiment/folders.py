@@ -12,6 +12,7 @@ from coview.data.atomic import ABANDONED, remove_abandoned, write_atomically
 from coview.data.file_lock import LockHeldError, file_lock
 from coview.data.json_object import parse_json, read_json_object
 from coview.errors import CoviewError
+from coview.plugins.home import expanded
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import Recipe
@@ -156,7 +157,7 @@ def existing_folder(path: Path | str) -> RunFolder:
     Raises:
         CoviewError: If there is no run.
     """
-    given = Path(path)
+    given = expanded(path)
     if (given / "recipe.toml").is_file():
         return RunFolder(given)
     inside = [found.parent for pattern in ("*/recipe.toml", "*/*/recipe.toml") for found in given.glob(pattern)]

@@ -19,6 +19,7 @@ from coview.experiment.folders import existing_folder
 from coview.experiment.session import Session
 from coview.experiment.splits import Splits
 from coview.model.topology import Topology, build_topology
+from coview.plugins.home import expanded
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import Recipe
@@ -119,7 +120,7 @@ def run(
             hint="coview compare RECIPE runs them all; "
             "coview recipe show RECIPE --cell N --resolved > one.toml writes out the N-th",
         )
-    folder = Session(recipe, Path(out), resume, registry, run_console(quiet)).run()
+    folder = Session(recipe, expanded(out), resume, registry, run_console(quiet)).run()
     return Run(folder.path, recipe, registry, leads=PartialState().is_main_process)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from coview.errors import CoviewError
 from coview.plugins.foreign_code import foreign_code, read_json
+from coview.plugins.home import expanded
 from coview.plugins.hub import hub_or_cache, no_progress_bar
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -27,7 +28,7 @@ def folder_or_hub_id(family: str, name: str, expected: str) -> str:
     Raises:
         LookupError: If it is neither, or the folder lacks the file that is expected.
     """
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         if not (folder / expected).is_file():
             raise LookupError(f'"{family}:{name}": the folder has no {expected}, so it cannot be loaded')

@@ -12,7 +12,9 @@ import typing
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, time
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import docstring_parser
@@ -178,11 +180,7 @@ def validate_strictly(
         given: A table as TOML has it.
         types: Each key's type in words.
     """
-    problems = [
-        Problem(key, f"has a value that nothing takes: {why}")
-        for key, value in given.items()
-        if (why := _not_json(value))
-    ]
+    problems = [Problem(key, why) for key, value in given.items() if (why := _not_json(value))]
     unusable = {problem.path for problem in problems}
     text = json.dumps({key: None if key in unusable else value for key, value in given.items()})
     try:
@@ -207,12 +205,19 @@ def _is_mistaken(given: Any, valid: Any) -> bool:
 def _not_json(value: Any) -> str:
     """Why a value of TOML's cannot be a parameter (dates and times are the only ones); empty if it can."""
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False, default=_in_quotes).encode()
     except (TypeError, ValueError) as error:
         return str(error)
     except RecursionError:
-        return "it is nested too deeply"
+        return "is nested too deeply"
     return ""
+
+
+def _in_quotes(value: Any) -> Any:
+    """Stands in for what JSON has not."""
+    if isinstance(value, date | time):
+        raise TypeError(f'has a date or time, {value}, which nothing takes: write it in quotes, "{value}"')
+    raise TypeError(f"has a {type(value).__name__}, which nothing takes")
 
 
 _OF_THE_WHOLE = ("missing", "too_short", "too_long", "is_instance_of", "callable_type")
@@ -242,8 +247,14 @@ def _problems(
             problems.append(Problem(key, f"has to be {wanted}, got {_short(given.get(key))}"))
         else:
             path, value = _deepest(key, first["loc"], given)
-            problems.append(Problem(path, f"{_plain(first['msg'])}, got {_short(value)}"))
+            problems.append(Problem(path, f"{_plain(first['msg'])}, got {_short(value)}{_quoted(wanted, value)}"))
     return problems
+
+
+def _quoted(wanted: str | None, value: Any) -> str:
+    """How to write a name that TOML takes for a number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f': write it in quotes, "{value}"' if is_number and wanted in (type_text(str), type_text(Path)) else ""
 
 
 def _description(model: type[BaseModel], key: str) -> str:

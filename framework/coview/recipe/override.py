@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def _value(text: str) -> Any:
         table = tomllib.loads(f"value = {text.strip()}")
     except (ValueError, RecursionError):
         return text.strip()
-    return table["value"] if len(table) == 1 else text.strip()
+    # no parameter is a date: 2024-05-06 is the name of a run or of a folder
+    return table["value"] if len(table) == 1 and not isinstance(table["value"], date | time) else text.strip()
 
 
 def _put(table: dict[str, Any], path: list[str], value: Any) -> None:

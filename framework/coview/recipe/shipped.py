@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from coview.plugins.home import expanded
+
 
 def shipped_folder() -> Path | None:
     """Where they are: inside the installed package, or at the top of a checkout."""
@@ -22,7 +24,7 @@ def find_recipe(path: Path | str, beside: Path | None = None) -> Path:
         path: As it was written.
         beside: The folder of the file that it was written in; absent: the current one.
     """
-    given = Path(path)
+    given = expanded(path)
     there = given if beside is None else beside / given
     folder = shipped_folder()
     try:

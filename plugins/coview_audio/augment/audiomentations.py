@@ -39,6 +39,8 @@ class AudiomentationsStep:
                 samples_T = self.transform(value.samples_T, value.rate)
             except ImportError as error:
                 raise _missing(self.transform, error) from error
+            except Exception as error:
+                raise coview.library_refusal("audiomentations", self.transform, error, f"a sound of {value}") from error
         if samples_T is value.samples_T or samples_T.size == 0:
             return value
         return value.with_samples(samples_T.reshape(-1))

@@ -25,7 +25,7 @@ class SoundBank:
     """
 
     def __init__(self, folder: Path, what: str) -> None:
-        root = folder.expanduser()
+        root = coview.expanded(folder)
         if not root.is_dir():
             raise coview.CoviewError(f"{what} folder {folder}: there is no such folder")
         self.paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)

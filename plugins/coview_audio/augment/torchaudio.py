@@ -32,7 +32,10 @@ class TorchaudioStep:
         """The transformed sound."""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(rng.seed32())
-            result = self.transform(torch.from_numpy(value.samples_T.copy())[None])
+            try:
+                result = self.transform(torch.from_numpy(value.samples_T.copy())[None])
+            except Exception as error:
+                raise coview.library_refusal("torchaudio", self.transform, error, f"a sound of {value}") from error
         samples_1T: Tensor = result[0] if isinstance(result, tuple) else result
         return value.with_samples(samples_1T[0].numpy()) if samples_1T.numel() else value
 
@@ -58,7 +61,11 @@ class TorchaudioMelStep:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             for seed, row_FT in zip(seeds, log_mel_NFT, strict=True):
                 torch.manual_seed(seed)
-                rows.append(self.transform(row_FT[None].clone())[0])
+                try:
+                    rows.append(self.transform(row_FT[None].clone())[0])
+                except Exception as error:
+                    mel = f"log-mel of {row_FT.shape[0]} bins and {row_FT.shape[1]} frames"
+                    raise coview.library_refusal("torchaudio", self.transform, error, mel) from error
         return with_log_mel(batch, torch.stack(rows))
 
 

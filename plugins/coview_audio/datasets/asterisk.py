@@ -47,7 +47,7 @@ class Asterisk(Recordings):
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        folder = _all_speakers() if root is None else root.expanduser()
+        folder = _all_speakers() if root is None else coview.expanded(root)
         found = sorted(path.relative_to(folder) for path in folder.glob("*/**/*.wav"))
         # each is its speaker's folder and its prompt's name below that
         pairs = [

@@ -53,7 +53,7 @@ class Tuxpaint(Recordings):
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        folder = coview.resource_folder("tuxpaint_stamps") if root is None else root.expanduser()
+        folder = coview.resource_folder("tuxpaint_stamps") if root is None else coview.expanded(root)
         stamps, self.version = _stamps(folder)
         group = "language" if label == "word" else "word"
         super().__init__(

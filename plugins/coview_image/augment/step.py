@@ -38,9 +38,13 @@ class AlbumentationsStep:
         # transform of a small picture; a test holds the two equal for every transform.
         value = np.ascontiguousarray(value)
         data = {"image": value}
-        drawn = transform.update_transform_params(transform.get_params(), data)
-        drawn.update(transform.get_params_dependent_on_data(drawn, data))
-        return np.ascontiguousarray(transform.apply(value, **drawn))
+        try:
+            drawn = transform.update_transform_params(transform.get_params(), data)
+            drawn.update(transform.get_params_dependent_on_data(drawn, data))
+            return np.ascontiguousarray(transform.apply(value, **drawn))
+        except Exception as error:
+            picture = f"a picture of {value.shape[1]} × {value.shape[0]} pixels"
+            raise coview.library_refusal("albumentations", transform, error, picture) from error
 
     def __getstate__(self) -> dict[str, Any]:
         # An Rng's generators cannot be pickled; the next call sets them again, in whichever process.

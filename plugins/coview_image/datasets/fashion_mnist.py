@@ -56,7 +56,7 @@ class FashionMNIST:
     def __init__(self, *, split: str = "train", root: Path | None = None) -> None:
         coview.check_split(split, self.splits)
         images, labels = f"{_PREFIX[split]}-images-idx3-ubyte", f"{_PREFIX[split]}-labels-idx1-ubyte"
-        folder = coview.resource_folder("fashion_mnist") if root is None else root.expanduser()
+        folder = coview.resource_folder("fashion_mnist") if root is None else coview.expanded(root)
         official = root is None
         _require(folder, [f"{images}.gz", f"{labels}.gz"])
         # One read-only array each: forked loader processes share its pages.

@@ -43,7 +43,7 @@ class TuxpaintStamps(CaptionedPictures):
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        folder = coview.resource_folder("tuxpaint_stamps") if root is None else root.expanduser()
+        folder = coview.resource_folder("tuxpaint_stamps") if root is None else coview.expanded(root)
         rows = _rows(folder, language)
         sizes = Counter(row.label for row in rows)
         kept = [row for row in rows if sizes[row.label] >= smallest_class]

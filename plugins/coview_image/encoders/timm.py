@@ -52,7 +52,7 @@ class TimmEncoder(SaysPictureSize, nn.Module):
         is_empty = coview.on_meta_device()
         self.model: Any = _create(name, pretrained and not is_empty, {**self.model_args, **training_args})
         if checkpoint is not None:
-            _load(self.model, name, checkpoint.expanduser(), is_empty=is_empty)
+            _load(self.model, name, coview.expanded(checkpoint), is_empty=is_empty)
         self.width = int(getattr(self.model, "head_hidden_size", None) or self.model.num_features)
 
     def forward(self, x_NCHW: Tensor) -> coview.Encoding:

@@ -87,6 +87,10 @@ class NlpaugStep:
             random.seed(rng.seed32())
             numpy_random.set_bit_generator(rng.numpy.bit_generator)
             found = self.augmenter.augment(value)
+        except Exception as error:
+            raise coview.library_refusal(
+                "nlpaug", self.augmenter, error, f"a text of {len(value)} characters"
+            ) from error
         finally:
             random.setstate(python_state)
             numpy_random.set_bit_generator(numpy_source)
