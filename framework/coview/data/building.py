@@ -55,6 +55,8 @@ def build_split(
 def splits_of(data: ComponentTable, registry: Registry) -> tuple[str, ...]:
     """The splits that the data has."""
     factory = registry.resolve("dataset", data.use).factory()
+    if isinstance(factory, abilities.FindsSplits):
+        return factory.find_splits(**data.parameters)
     return abilities.splits_of(factory)
 
 

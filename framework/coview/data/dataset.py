@@ -21,7 +21,10 @@ class Dataset(Protocol):
     ``coview.testing.check_dataset`` tries them too. One that knows more of its samples ahead of them says so by an
     attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds` and :class:`HasJudgedPairs`. A class
     attribute ``labelled = False`` says that no split ever has class labels: a loss that needs them is then refused when
-    the recipe is checked.
+    the recipe is checked. What it has to say of what it found, such as files that it left out, is :class:`HasNotes`.
+
+    ``version`` stands for the content of all splits, and is another when that changes: numbers and kept features are
+    bound to it. :func:`coview.content_version` makes it of files.
     """
 
     splits: ClassVar[tuple[str, ...]]
@@ -64,6 +67,16 @@ class KnowsIds(Protocol):
     """
 
     ids: Sequence[int | str] | None
+
+
+@runtime_checkable
+class HasNotes(Protocol):
+    """A data set that says, in sentences, what it found and what it left out: shown once, before training.
+
+    Those of all splits are shown, each sentence once.
+    """
+
+    notes: Sequence[str]
 
 
 @runtime_checkable

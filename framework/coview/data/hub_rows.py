@@ -182,7 +182,7 @@ class HubRows:
 
     def class_of(self, value: Any) -> int | None:
         """The class of a value of the label's column; None where it is missing."""
-        if value is None or value == -1:  # how the hub's data sets hide the labels of a test split
+        if value is None or (value == -1 and self._minus_one_is_none):
             return None
         return self._class_of(value)
 
@@ -218,13 +218,18 @@ class HubRows:
     def _read_classes(
         self, features: Mapping[str, Any], train: Any, first: int | None
     ) -> tuple[tuple[str, ...] | None, Callable[[Any], int]]:
+        self._minus_one_is_none = False
         if self.label is None:
             return None, int
+        # in a column of classes it is no place among their names; in one of plain values it is a value, as of -1, 0 and
+        # 1, unless there is nothing else: so are the labels of a test split hidden
+        is_of_classes = is_class(features.get(self.label))
+        self._minus_one_is_none = is_of_classes or set(self.column(self.label)) == {-1}
         if names := class_names(features.get(self.label)):
             return names, int
         name = self.label
         rows: Iterable[Any] = train[name] if first is None else (row[name] for row in self._streamed(train, first))
-        values = sorted({value for value in rows if value is not None and value != -1})
+        values = sorted({value for value in rows if value is not None})
         places = {value: place for place, value in enumerate(values)}
 
         def place(value: Any) -> int:

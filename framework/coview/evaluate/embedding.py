@@ -123,6 +123,16 @@ def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
         return None
 
 
+def kept_of(path: Path) -> dict[str, Any] | None:
+    """What a kept split is of; None if there is none, or it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            of = json.loads((file.metadata() or {}).get("of", "null"))
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError):
+        return None
+    return of if isinstance(of, dict) else None
+
+
 def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
     """Keeps an embedded split, with what it is of."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -315,7 +315,8 @@ def _trained_and_tested(planned: Iterable[Planned]) -> list[DataSource]:
 
 
 def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, Any]:
-    protocol: dict[str, Any] = {"dataset_version": store.reference.version}
+    rows = {split: store.rows[split] for split in evaluator.splits if split in store.rows}
+    protocol: dict[str, Any] = {"dataset_version": store.reference.version, "rows": rows}
     if compared := compared_modalities(evaluator):
         protocol["projections_of"] = sorted(compared)
     else:

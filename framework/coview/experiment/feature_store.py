@@ -22,10 +22,11 @@ from coview.data.dataset import Dataset
 from coview.data.ids import check_ids
 from coview.data.loader import worker_count
 from coview.data.values import readable_values
-from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, read_embedded, write_embedded
+from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, kept_of, read_embedded, write_embedded
 from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
+from coview.experiment.changed_data import data_of_features, rows_digest
 from coview.experiment.controls import untrained_recipe
 from coview.experiment.splits import DataSource, Splits
 from coview.experiment.validation import carve_validation
@@ -51,6 +52,7 @@ class FeatureStore:
         splits: The data of the run and of its evaluators.
         source: Which of them this is of; absent: the run's own.
         skipped: Samples that could not be read, by split.
+        rows: By split, a digest of the samples that there are and what is known of them, once it was embedded.
     """
 
     recipe: Recipe
@@ -63,7 +65,9 @@ class FeatureStore:
     splits: Splits
     source: DataSource | None = None
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
+    rows: dict[str, str] = field(default_factory=dict)
     _others: dict[str, FeatureStore] = field(default_factory=dict)
+    _changes_said: set[str] = field(default_factory=set)
     _untrained: Topology | None = None
     _raw: Callable[[Sequence[Any]], np.ndarray] | None = None
 
@@ -106,7 +110,7 @@ class FeatureStore:
         if source.key == self.data.key:
             return self
         if source.key not in self._others:
-            other = replace(self, source=source, skipped={}, _others={}, _raw=None)
+            other = replace(self, source=source, skipped={}, rows={}, _others={}, _changes_said=set(), _raw=None)
             if untrained_recipe(self.recipe, self.registry) is not None:
                 other._untrained = self._fresh()  # what it fits to data, it fits to the run's own
             self._others[source.key] = other
@@ -211,12 +215,25 @@ class FeatureStore:
         }
         embedded = read_embedded(path, of)
         if embedded is None:
+            self._say_change(of, path)
             embedded = embed(dataset)
             what = f'data "{self.data.table.use}": the {split} split'
             check_ids(embedded.rows, embedded.features.ids_N.numpy(), what)
             write_embedded(path, embedded, of)
         self.skipped[split] = embedded.skipped
+        if split not in self.rows:
+            self.rows[split] = rows_digest(embedded.features)
         return embedded
+
+    def _say_change(self, of: Mapping[str, Any], path: Path) -> None:
+        """Says once of each change that features of other content are not used."""
+        change = data_of_features(of, kept_of(path), path)
+        if change and of["version"] not in self._changes_said:
+            self._changes_said.add(of["version"])
+            self.say(
+                f'warning: the data "{self.data.table.use}" have changed since their features were made: {change}. '
+                "They are embedded again, and the numbers are of the data as they are now"
+            )
 
     def showing(self, dataset: Dataset, what: str) -> Show:
         """What shows how far the batches of some data are."""

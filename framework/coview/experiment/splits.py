@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 
 from coview.data.building import build_split, splits_of
-from coview.data.dataset import Dataset
+from coview.data.dataset import Dataset, HasNotes
 from coview.data.dataset_checks import check_rows
 from coview.plugins.registry import Registry
 from coview.recipe.key import Key
@@ -64,6 +64,15 @@ class Splits:
         """The split that says what classes there are, and that raw features are fitted to: ``train`` where it is."""
         names = splits_of(source.table, self.registry)
         return self(source, "train" if "train" in names else names[0])
+
+    @property
+    def notes(self) -> list[str]:
+        """What the data sets that were built say of what they found, each sentence once."""
+        return list(
+            dict.fromkeys(
+                note for dataset in self._built.values() if isinstance(dataset, HasNotes) for note in dataset.notes
+            )
+        )
 
     def __call__(self, source: DataSource, split: str) -> Dataset:
         """A split, of which a few rows are read to see that it keeps its promises.

@@ -23,6 +23,15 @@ class SaysSplits(Protocol):
 
 
 @runtime_checkable
+class FindsSplits(Protocol):
+    """What builds a data set whose splits depend on its parameters, such as on the folders that a folder has."""
+
+    def find_splits(self, **parameters: Any) -> tuple[str, ...]:
+        """A class method: the splits of the data set with these parameters, which nobody has checked yet."""
+        ...
+
+
+@runtime_checkable
 class SaysWhetherLabelled(Protocol):
     """What builds a data set and says, by ``labelled = False``, that no split ever has class labels.
 

@@ -1,0 +1,51 @@
+"""The files that a table names, found on disk: accents may be composed there or not."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from coview.data.table_file import Table
+from coview.errors import CoviewError, few
+
+
+def table_files(root: Path, paths: Sequence[str], table: Table, what: str) -> tuple[list[str], tuple[str, ...]]:
+    """The files that a table names, as they are called below a folder: accents may be composed or not.
+
+    Args:
+        root: The folder.
+        paths: One of each row.
+        table: The table.
+        what: What they are, as a plural: "pictures".
+
+    Returns:
+        The paths, and a note of those that are not there, which are skipped, named and counted when they are read.
+
+    Raises:
+        CoviewError: If none of them is there.
+    """
+    found = [_as_on_disk(root, path) for path in paths]
+    missing = [table.where(row) for row, path in zip(table.rows, found, strict=True) if path is None]
+    if len(missing) == len(found):
+        first = root / paths[0]
+        raise CoviewError(
+            f"{table.path}: none of the {len(found):,} {what} that it names is there; the first would be {first}",
+            hint="its paths have to begin in the folder that is given as root",
+        )
+    named = [path if there is None else there for path, there in zip(paths, found, strict=True)]
+    if not missing:
+        return named, ()
+    are = "is" if len(missing) == 1 else "are"
+    share = f"{len(missing):,} of the {len(found):,} {what}"
+    return named, (f"{share} that {table.path.name} names {are} not there: {few(missing)}",)
+
+
+def _as_on_disk(root: Path, path: str) -> str | None:
+    for form in (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)):
+        try:
+            if (root / form).exists():
+                return form
+        except (OSError, ValueError):
+            continue
+    return None
