@@ -71,13 +71,6 @@ def test_groups_stay_on_one_side():
     )
 
 
-def test_the_version_tells_listings_apart():
-    one, two = (coview.FileListing(paths, None, None).version for paths in (["a", "b"], ["a", "c"]))
-    assert one != two
-    assert one.startswith("2 files ")
-    assert one == coview.FileListing(["a", "b"], ("x",), None).version
-
-
 @pytest.mark.parametrize(
     ("files", "message"),
     [

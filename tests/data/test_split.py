@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from coview import CoviewError, check_split, seeded_split
 
 
-@given(st.integers(2, 300), st.sampled_from([0.1, 0.2, 0.5]), st.integers(0, 2**40), st.booleans())
+@given(st.integers(6, 300), st.sampled_from([0.1, 0.2, 0.5]), st.integers(0, 2**40), st.booleans())
 def test_two_parts_of_the_whole_the_same_for_the_same_seed(n, fraction, seed, labelled):
     labels = np.arange(n) % 3 if labelled else None
     rest, held = seeded_split(n, fraction=fraction, seed=seed, labels=labels)
@@ -16,7 +16,7 @@ def test_two_parts_of_the_whole_the_same_for_the_same_seed(n, fraction, seed, la
     assert np.array_equal(held, again[1])
 
 
-@given(st.integers(2, 30), st.integers(1, 8), st.integers(0, 99), st.booleans())
+@given(st.integers(4, 30), st.integers(1, 8), st.integers(0, 99), st.booleans())
 def test_no_group_is_on_both_sides(groups, size, seed, labelled):
     of = np.repeat(np.arange(groups), size)
     labels = of % 2 if labelled else None

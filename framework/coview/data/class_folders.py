@@ -184,7 +184,7 @@ def _version(root: Path, parts: Mapping[str, FileListing]) -> str:
         for split, part in parts.items()
         for at, path in enumerate(part.paths)
     ]
-    return content_version(len(rows), "files", rows, files=(root / path for _, path, _ in rows))
+    return content_version(len(rows), "files", rows, files=(os.path.join(root, path) for _, path, _ in rows))
 
 
 def _files_below(folder: Path) -> Iterator[str]:
@@ -226,9 +226,7 @@ class _LeftOut:
         if not self.counts:
             return ()
         listed = few([f"{count:,} {ending} ({self.examples[ending]})" for ending, count in self.counts.most_common()])
-        total = sum(self.counts.values())
-        are = "file that is no" if total == 1 else "files that are no"
-        return (f"{total:,} {are} {self.kind.files} by the ending, left out: {listed}",)
+        return (f"left out, as no {self.kind.files} by the ending: {listed}",)
 
 
 def _listing(folder: Path, kind: FileKind, left_out: _LeftOut) -> FileListing:

@@ -30,7 +30,7 @@ _READERS = 8
 _CHUNK = 256
 
 
-def content_version(count: int, unit: str, rows: Iterable[object], *, files: Iterable[Path] = ()) -> str:
+def content_version(count: int, unit: str, rows: Iterable[object], *, files: Iterable[Path | str] = ()) -> str:
     """A data set's ``version``: how much it has, and a digest of what that is.
 
     It has to cover all that numbers depend on, in all splits: which rows there are, in which split, their labels,
@@ -57,14 +57,16 @@ def content_version(count: int, unit: str, rows: Iterable[object], *, files: Ite
     return f"{count} {unit} {digest.hexdigest()}"
 
 
-def file_digests(files: Sequence[Path]) -> list[bytes]:
+def file_digests(files: Sequence[Path | str]) -> list[bytes]:
     """A digest of each file's content; of one that cannot be read, of why not."""
     if not files:
         return []
-    paths = [os.path.abspath(file) for file in files]
+    here = os.getcwd()
+    paths = [os.path.join(here, file) for file in files]
+    folder = os.path.commonpath([min(paths), max(paths)])  # of these two it is that of all
     now = time.time_ns()
     states = [_state(path) for path in paths]
-    kept_in = data_folder("digests") / f"{_hashed(os.fsencode(os.path.commonpath(paths))).hex()}.npz"
+    kept_in = data_folder("digests") / f"{_hashed(os.fsencode(folder)).hex()}.npz"
     known = _read_known(kept_in)
     if any(state is not None and state[0] not in known for state in states):
         with ExitStack() as stack:
@@ -95,9 +97,9 @@ def _state(path: str) -> _State:
     except (OSError, ValueError):
         return None
     # the time of the last change of the inode tells also of what was written in place with its old time set back
-    times = (found.st_mtime_ns, found.st_ctime_ns)
-    text = f"\0{found.st_size}\0{found.st_ino}\0{times}"
-    return _hashed(os.fsencode(path) + text.encode()), found.st_size, max(times)
+    changed = max(found.st_mtime_ns, found.st_ctime_ns)
+    text = f"{path}\0{found.st_size}\0{found.st_ino}\0{found.st_mtime_ns}\0{found.st_ctime_ns}"
+    return _hashed(text.encode("utf-8", "surrogateescape")), found.st_size, changed
 
 
 def _read(paths: Sequence[str], states: Sequence[_State], known: dict[bytes, bytes]) -> dict[bytes, bytes]:
@@ -105,7 +107,7 @@ def _read(paths: Sequence[str], states: Sequence[_State], known: dict[bytes, byt
     size = sum(state[1] for state, _ in wanted)
     if size > _SPEAK:
         print(
-            f"reading {size / 2**30:.1f} GB of {len(wanted):,} files below {os.path.commonpath(paths)} once, so that a "
+            f"reading {size / 2**30:.1f} GB of {len(wanted):,} files such as {wanted[0][1]} once, so that a "
             "change of their content is noticed",
             file=sys.stderr,
         )

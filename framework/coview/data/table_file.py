@@ -234,7 +234,7 @@ def _objects(path: Path, text: str) -> tuple[list[str], list[TableRow]]:
 def _parquet(path: Path, columns: Sequence[str]) -> tuple[list[str], list[TableRow]]:
     try:
         import pyarrow  # of an extra, and it costs start-up time
-        import pyarrow.parquet
+        import pyarrow.parquet  # likewise
     except ModuleNotFoundError as error:
         raise CoviewError(f"{path}: Parquet needs the package pyarrow", hint="pip install pyarrow") from error
     if not path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class TableOfFiles:
             for name, chosen in parts.items()
             for row in chosen
         ]
-        version = content_version(len(rows), "files", rows, files=(root / path for _, path, _, _ in rows))
+        version = content_version(len(rows), "files", rows, files=(os.path.join(root, path) for _, path, _, _ in rows))
         said = (
             ()
             if self.split is not None

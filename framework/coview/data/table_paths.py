@@ -30,7 +30,7 @@ def table_files(root: Path, paths: Sequence[str], table: Table, what: str) -> tu
     if len(missing) == len(found):
         first = root / paths[0]
         raise CoviewError(
-            f"{table.path}: none of the {len(found):,} {what} that it names is there; the first would be {first}",
+            f"{table.path}: none of the {len(found):,} {what} that it names is there: {first}: there is no such file",
             hint="its paths have to begin in the folder that is given as root",
         )
     named = [path if there is None else there for path, there in zip(paths, found, strict=True)]

@@ -88,7 +88,7 @@ def test_the_table_may_lie_elsewhere_and_be_tabbed(captions, tmp_path):
             [{"path": "0.png", "caption": ""}, {"path": "1.png", "caption": "b"}],
             '1 of 2 rows have nothing in "caption"',
         ),
-        (None, "cannot be read as a table in UTF-8"),
+        (None, r"captions\.csv: no such file"),
     ],
 )
 def test_what_is_wrong_with_the_table_is_said(tmp_path, rows, message):
