@@ -121,17 +121,23 @@ class FeatureStore:
         """Those of other data that there are."""
         return self._others.values()
 
-    def features(self, kind: FeatureKind, names: tuple[str, ...]) -> Features:
-        """The features of some splits; a validation split that the data has not is carved out of ``train``."""
-        splits = {name: on_device(self._part(kind, name, names)[1], self.device) for name in names}
+    def features(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> Features:
+        """The features of some splits; a validation split that the data has not is carved out of ``train``.
+
+        Args:
+            kind: Whose features.
+            names: The splits.
+            labelled: Whether only samples that have a class are wanted, where some of a split have none.
+        """
+        splits = {name: on_device(self._part(kind, name, names, labelled)[1], self.device) for name in names}
         return Features(splits, self.reference.classes)
 
     def raw(self, split: str) -> Embedded:
         """The raw features of a whole split, and what tells equal samples."""
         return self._embedded("raw", split)
 
-    def subject(self, kind: FeatureKind, names: tuple[str, ...]) -> EncoderSubject:
-        """The encoder itself with the samples of some splits, and their features."""
+    def subject(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> EncoderSubject:
+        """The encoder itself with the samples of some splits, and their features: see :meth:`features`."""
         modality = build_modalities(self.recipe, self.registry)[self.modality]
 
         def embed(dataset: Dataset) -> FeatureSplit:
@@ -145,8 +151,8 @@ class FeatureStore:
             kind=kind,
             modality_name=self.modality,
             modality=modality,
-            features=self.features(kind, names),
-            data={name: self._samples(kind, name, names) for name in names},
+            features=self.features(kind, names, labelled=labelled),
+            data={name: self._samples(kind, name, names, labelled) for name in names},
             steps=self._steps(),
             embed=embed,
             build_augmentation=build_augmentation,
@@ -157,8 +163,19 @@ class FeatureStore:
             metrics=read_metrics(self.folder.metrics) if kind == "pretrained" else (),
         )
 
-    def _part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
+    def _part(
+        self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool
+    ) -> tuple[str, FeatureSplit, np.ndarray]:
         """The split that one of the names is a part of, its features, and their rows in the split."""
+        split, features, rows = self._whole_part(kind, name, names)
+        if features.labels_N is None or bool((features.labels_N >= 0).all()):
+            return split, features, rows
+        if not labelled:
+            return split, replace(features, labels_N=None), rows
+        chosen = np.flatnonzero(features.labels_N.numpy() >= 0)
+        return split, _rows(features, chosen), rows[chosen]
+
+    def _whole_part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
         carved = "validation" in names and not self.own_validation and name in ("train", "validation")
         split = "train" if carved else name
         embedded = self._embedded(kind, split)
@@ -173,8 +190,8 @@ class FeatureStore:
         chosen = rest if name == "train" else held
         return split, _rows(embedded.features, chosen), embedded.rows[chosen]
 
-    def _samples(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> Dataset:
-        split, _, rows = self._part(kind, name, names)
+    def _samples(self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool) -> Dataset:
+        split, _, rows = self._part(kind, name, names, labelled)
         return AugmentedRows(self.dataset(split), self.modality, rows.tolist())
 
     def _steps(self) -> list[AugmentStep]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from coview.data.building import build_split, splits_of
 from coview.data.dataset import Dataset, HasNotes
 from coview.data.dataset_checks import check_rows
+from coview.data.lacking_labels import lacking_labels
 from coview.plugins.registry import Registry
 from coview.recipe.key import Key
 from coview.recipe.recipe import ComponentTable, Recipe
@@ -67,12 +68,15 @@ class Splits:
 
     @property
     def notes(self) -> list[str]:
-        """What the data sets that were built say of what they found, each sentence once."""
-        return list(
-            dict.fromkeys(
-                note for dataset in self._built.values() if isinstance(dataset, HasNotes) for note in dataset.notes
-            )
-        )
+        """What is to be said of the data sets that were built, each sentence once."""
+        found: dict[str, None] = {}
+        for (_, split), dataset in self._built.items():
+            if isinstance(dataset, HasNotes):
+                found |= dict.fromkeys(dataset.notes)
+            if lacking := lacking_labels(dataset):
+                share = f"{lacking:,} of {len(dataset):,} {split} samples"
+                found[f"{share} have no class: what needs one leaves them out"] = None
+        return list(found)
 
     def __call__(self, source: DataSource, split: str) -> Dataset:
         """A split, of which a few rows are read to see that it keeps its promises.
