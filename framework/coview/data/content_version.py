@@ -18,7 +18,6 @@ from coview.data.atomic import replacing
 from coview.data.cache import data_folder
 from coview.data.cached_arrays import cached_arrays
 from coview.data.file_lock import file_lock
-from coview.errors import CoviewError
 
 _SIZE = 16
 """Bytes of a digest."""
@@ -26,6 +25,8 @@ _RECENT = 2 * 10**9
 """Nanoseconds: a file may change once more within them and keep its times, as coarse as some file systems have them."""
 _SPEAK = 2 * 2**30
 """Bytes that take long enough to read to be announced."""
+_MUCH = 64 * 2**20
+"""Bytes that processes read one after the other, and not all at once."""
 _READERS = 8
 _CHUNK = 256
 
@@ -63,27 +64,25 @@ def file_digests(files: Sequence[Path | str]) -> list[bytes]:
         return []
     here = os.getcwd()
     paths = [os.path.join(here, file) for file in files]
-    folder = os.path.commonpath([min(paths), max(paths)])  # of these two it is that of all
+    folder = os.path.commonpath([min(paths), max(paths)])  # it only names the file of digests
     now = time.time_ns()
     states = [_state(path) for path in paths]
     kept_in = data_folder("digests") / f"{_hashed(os.fsencode(folder)).hex()}.npz"
     known = _read_known(kept_in)
-    if any(state is not None and state[0] not in known for state in states):
-        with ExitStack() as stack:
+    missing = sum(state[1] for state in states if state is not None and state[0] not in known)
+    with ExitStack() as stack:
+        if missing > _MUCH:
             # several processes of one run start at once: one reads, and the others find what it has kept
-            with suppress(OSError, CoviewError):
+            with suppress(OSError):
                 kept_in.parent.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(file_lock(kept_in.with_suffix(".lock"), wait=True, say=lambda _: None))
                 known = _read_known(kept_in)
-            fresh = _read(paths, states, known)
-            settled = {
-                state[0]: fresh[state[0]]
-                for state in states
-                if state is not None and state[0] in fresh and state[2] < now - _RECENT
-            }
-            if settled:
-                _keep(kept_in, {state[0] for state in states if state}, known | settled)
-            known |= fresh
+        fresh = _read(paths, states, known)
+        known |= fresh
+        # of a file that has just changed it is not known whether it will once more
+        settled = {state[0] for state in states if state is not None and state[2] < now - _RECENT}
+        if settled & fresh.keys():
+            _keep(kept_in, settled, {key: known[key] for key in known if key not in fresh or key in settled})
     return [_hashed(b"cannot be read") if state is None else known[state[0]] for state in states]
 
 
@@ -148,5 +147,7 @@ def _keep(kept_in: Path, current: set[bytes], known: dict[bytes, bytes]) -> None
     if len(known) > 2 * len(current) + 1000:
         known = {key: digest for key, digest in known.items() if key in current}
     pairs = np.frombuffer(b"".join(key + digest for key, digest in known.items()), dtype=np.uint8)
-    with suppress(OSError), replacing(kept_in, durable=False) as beside:  # what cannot be kept costs time only
-        np.savez(beside, pairs=pairs.reshape(-1, 2 * _SIZE))
+    with suppress(OSError):  # what cannot be kept costs time only
+        kept_in.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(kept_in, durable=False) as beside:
+            np.savez(beside, pairs=pairs.reshape(-1, 2 * _SIZE))

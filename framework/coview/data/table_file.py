@@ -155,8 +155,11 @@ def _fields(path: Path, text: str, delimiter: str, *, header: bool, quotes: bool
 def _records(path: Path, text: str, delimiter: str, *, quotes: bool) -> Iterator[tuple[int, int, list[str]]]:
     """The first and the last line of each record, and its fields; blank lines are passed over."""
     csv.field_size_limit(2**31 - 1)
-    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True, quoting=quoting)
+    lines = io.StringIO(text)
+    if quotes:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE)
     while True:
         line = reader.line_num + 1
         try:

@@ -156,7 +156,9 @@ def test_rows_that_cannot_be_used_are_named_and_counted(tmp_path):
 
 def test_lines_of_json_that_cannot_be_used(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_text('{"text": "a"}\n{"text": 3}\n{"text": ["x", "y"]}\n\n{"other": "x"}\n{"text": "b"}\n{"text": "c"}\n')
+    path.write_text(
+        '{"text": "a"}\n{"text": 3}\n{"text": ["x", "y"]}\n\n{"other": "x"}\n{"text": "b"}\n{"text": "c"}\n'
+    )
     _, faults = content(TextTable(path=path))
     assert [what for what, _ in faults] == ["a.jsonl:2", "a.jsonl:3", "a.jsonl:5"]
     assert faults[0][1] == '"text" is no text but 3'
