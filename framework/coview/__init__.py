@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from coview.data.table_file import TableRow as TableRow
     from coview.data.table_file import read_table as read_table
     from coview.data.table_listing import TableOfFiles as TableOfFiles
-    from coview.data.table_listing import class_order as class_order
     from coview.data.table_paths import table_files as table_files
     from coview.data.text_file import read_text as read_text
     from coview.errors import CoviewError as CoviewError
@@ -159,7 +158,6 @@ _HOME = {
     "cached_arrays": "coview.data.cached_arrays",
     "check_split": "coview.data.split",
     "cka": "coview.evaluate.cka",
-    "class_order": "coview.data.table_listing",
     "content_version": "coview.data.content_version",
     "data_folder": "coview.data.cache",
     "debian_files": "coview.data.download",

@@ -154,7 +154,7 @@ def test_what_is_left_out_is_counted_and_named(root):
     (note,) = [note for note in listed(root(*names)).notes if "left out" in note]
     assert (
         note
-        == "left out, as no leaves by the ending: 2 .txt (a/x.txt), 1 no ending (root/readme), 1 .db (b/z.db)".replace(
+        == "left out, as no leaves by the ending: 2 .txt (a/x.txt), 1 .db (b/z.db), 1 no ending (root/readme)".replace(
             "root", root().name
         )
     )

@@ -217,15 +217,17 @@ class _LeftOut:
             if self.kind.is_one(name):
                 found.append(path)
             else:
+                called = f"{folder.name}/{path}"
                 ending = os.path.splitext(name)[1].lower() or "no ending"
                 self.counts[ending] += 1
-                self.examples.setdefault(ending, f"{folder.name}/{path}")
+                self.examples[ending] = min(self.examples.get(ending, called), called)
         return sorted(found)
 
     def notes(self) -> tuple[str, ...]:
         if not self.counts:
             return ()
-        listed = few([f"{count:,} {ending} ({self.examples[ending]})" for ending, count in self.counts.most_common()])
+        order = sorted(self.counts, key=lambda ending: (-self.counts[ending], ending))
+        listed = few([f"{self.counts[ending]:,} {ending} ({self.examples[ending]})" for ending in order])
         return (f"left out, as no {self.kind.files} by the ending: {listed}",)
 
 

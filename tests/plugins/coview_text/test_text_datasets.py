@@ -384,3 +384,111 @@ def test_the_real_ones(factory, parameters, sizes, classes):
     found = tuple(len(factory(split=split, **parameters)) for split in ("train", "test"))
     assert found == sizes
     assert (factory().classes and len(factory().classes)) == classes
+
+
+# ---- pairs, splits and folds of tables -----------------------------------------------------------------------------
+
+
+def judged(path, count=60):
+    rows = [(f"first {i % 20}", f"second {i}", (i * 7 % 25) / 5) for i in range(count)]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("a", "b", "score"), *rows])
+    return path
+
+
+def test_judged_pairs_of_a_table(tmp_path):
+    path = judged(tmp_path / "p.csv")
+    with path.open(newline="") as file:
+        expected = {(row["a"], row["b"], float(row["score"])) for row in csv.DictReader(file)}
+    found, sides = set(), []
+    for split in ("train", "test"):
+        data = TextTable(path=path, split=split, text="a", pair="b", score="score")
+        samples, faults = content(data)
+        assert not faults
+        assert len(set(texts(samples))) == len(samples), "each text once"
+        assert data.classes is None
+        for first, second, score in zip(data.pairs.first_P, data.pairs.second_P, data.pairs.score_P, strict=True):
+            found.add((samples[first]["text"], samples[second]["text"], score))
+        sides.append(set(texts(samples)))
+    assert found == expected
+    assert sides[1]
+    assert not sides[0] & sides[1]
+
+
+def test_pairs_that_hang_together_need_a_file_of_their_own_to_test_on(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("a,b,score\n" + "".join(f"t{i},t{i + 1},1\n" for i in range(9)))
+    with pytest.raises(coview.CoviewError, match="every text is linked to every other") as caught:
+        TextTable(path=path, text="a", pair="b", score="score")
+    assert "test_path" in caught.value.hint
+    other = TextTable(path=path, test_path=judged(tmp_path / "q.csv"), split="test", text="a", pair="b", score="score")
+    assert len(other.pairs) == 60
+
+
+def test_a_pair_that_cannot_be_used_is_named(tmp_path):
+    path = judged(tmp_path / "p.csv")
+    path.write_text(path.read_text() + "x,,1\ny,z,high\n")
+    data = TextTable(path=path, text="a", pair="b", score="score")
+    assert content(data)[1] == [("p.csv:62", 'no "b"'), ("p.csv:63", "\"score\" is no number: 'high'")]
+    with pytest.raises(ValueError, match="pair needs score"):
+        TextTable(path=path, text="a", pair="b")
+
+
+def test_columns_of_splits_and_folds(tmp_path):
+    path = tmp_path / "t.csv"
+    names = ("train", "test", "dev")
+    rows = [(f"text {i}", "ab"[i // 3 % 2], names[i % 3], str(i % 5)) for i in range(60)]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "kind", "part", "fold"), *rows])
+    assert TextTable.find_splits(path=str(path), split_column="part") == ("train", "validation", "test")
+    for split, name in (("train", "train"), ("test", "test"), ("validation", "dev")):
+        data = TextTable(path=path, split=split, label="kind", split_column="part")
+        assert texts(content(data)[0]) == [text for text, _, part, _ in rows if part == name]
+    data = TextTable(path=path, split="test", label="kind", split_column="fold", fold="2")
+    assert texts(content(data)[0]) == [text for text, _, _, fold in rows if fold == "2"]
+    with pytest.raises(ValueError, match="split has to be one of train, test, got 'validation'"):
+        TextTable(path=path, split="validation", label="kind")
+
+
+def test_a_table_without_a_header(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("".join(f"{'pn'[i % 2]},text {i}\n" for i in range(20)))
+    (train, _), (test, _) = both(TextTable, path=path, text="2", label="1", header=False)
+    assert sorted(texts(train) + texts(test)) == sorted(f"text {i}" for i in range(20))
+    assert TextTable(path=path, text="2", label="1", header=False).classes == ("n", "p")
+
+
+def test_minus_one_is_a_class_of_a_column_like_any_other(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "".join(f"text {i},{i % 3 - 1}\n" for i in range(60)))
+    assert TextTable(path=path, label="label").classes == ("-1", "0", "1")
+
+
+def test_a_class_of_one_text_is_trained_on_and_said(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "".join(f"text {i},{'ab'[i % 2]}\n" for i in range(40)) + "lonely,c\n")
+    (train, _), (test, _) = both(TextTable, path=path, label="label")
+    assert "lonely" in texts(train)
+    assert [sum(s.label == c for s in test) for c in range(3)] == [4, 4, 0]
+    assert TextTable(path=path, label="label").notes == (
+        "the class c cannot be tested: its samples are all in the train split",
+    )
+
+
+def test_the_version_of_a_table_is_of_labels_and_of_the_test_file(tmp_path):
+    path = write_table(tmp_path / "a.csv")
+    write_table(tmp_path / "b.csv", ROWS[:9])
+    write_table(tmp_path / "c.csv", ROWS[3:12])
+    versions = [
+        TextTable(path=path, text="body", **more).version
+        for more in (
+            {},
+            {"label": "kind"},
+            {"label": "author"},
+            {"group": "author"},
+            {"split_seed": 1},
+            {"test_path": tmp_path / "b.csv"},
+            {"test_path": tmp_path / "c.csv"},
+        )
+    ]
+    assert len(set(versions)) == len(versions)
