@@ -5,6 +5,7 @@ The contracts themselves are in ``data/``, ``model/`` and ``evaluate/``, which i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -81,8 +82,10 @@ def modalities_of(factory: Any) -> tuple[str, ...]:
     return named if isinstance(named, tuple) else ()
 
 
-def splits_of(factory: Any) -> tuple[str, ...]:
-    """The splits that a data set has."""
+def splits_of(factory: Any, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The splits that a data set has with some parameters."""
+    if isinstance(factory, FindsSplits):
+        return factory.find_splits(**parameters)
     return tuple(factory.splits) if isinstance(factory, SaysSplits) else ("train",)
 
 

@@ -61,7 +61,7 @@ class CaptionedPictures:
         bits: int | None = None,
         rows_of: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        coview.check_split(split, rows_of or self.splits)
+        coview.check_split(split, self.splits if rows_of is None else tuple(rows_of))
         self.root, self.decode_size = root, decode_size
         order = sorted(range(len(rows)), key=lambda row: (rows[row].path, rows[row].caption))
         rows = [rows[row] for row in order]

@@ -204,7 +204,7 @@ def _read_index(tar: Path) -> dict[str, np.ndarray]:
                 key, dot, suffix = member.name.rpartition("/")[2].partition(".")
                 key, suffix = f"{member.name.rpartition('/')[0]}/{key}", (dot + suffix).lower()
                 if suffix in _LABEL_SUFFIXES:
-                    labels[key] = _label(archive, member)
+                    labels[key] = _label(archive, member, tar)
                 elif suffix.endswith(SUFFIXES):
                     names.append(os.fsencode(member.name))
                     offsets.append(member.offset_data)
@@ -222,14 +222,13 @@ def _read_index(tar: Path) -> dict[str, np.ndarray]:
     }
 
 
-def _label(archive: tarfile.TarFile, member: tarfile.TarInfo) -> int:
+def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, tar: Path) -> int:
     """The number of a class; -1 for none."""
     file = archive.extractfile(member)
     text = file.read(64).decode("ascii", "replace").strip() if file else "-1"
     if not re.fullmatch(r"-1|[0-9]+", text) or int(text) >= _CLASSES:
         raise coview.CoviewError(
-            f"{archive.name}: {member.name} has to hold the number of a class, 0 to {_CLASSES - 1:,}, "
-            f"got {text[:40]!r}",
+            f"{tar}: {member.name} has to hold the number of a class, 0 to {_CLASSES - 1:,}, got {text[:40]!r}",
             hint='number the classes from 0 on, and give their names in order: classes = ["cat", "dog"]',
         )
     return int(text)
