@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from coview.data.dataset import KnowsGroups as KnowsGroups
     from coview.data.dataset import KnowsIds as KnowsIds
     from coview.data.dataset import KnowsLabels as KnowsLabels
+    from coview.data.dataset import KnowsUnreadable as KnowsUnreadable
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
     from coview.data.hub_dataset import HubDataset as HubDataset
@@ -139,6 +140,7 @@ _HOME = {
     "KnowsGroups": "coview.data.dataset",
     "KnowsIds": "coview.data.dataset",
     "KnowsLabels": "coview.data.dataset",
+    "KnowsUnreadable": "coview.data.dataset",
     "Modality": "coview.data.modality",
     "ModelSource": "coview.plugins.model_source",
     "Needs": "coview.recipe.needs",

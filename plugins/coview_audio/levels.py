@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ _SCALES = (2.0**15, 2.0**23, 2.0**31)
 """Full scales of integers, by which floats have been written that were never divided."""
 
 
-def settled_full_scale(examples: Sequence[Path], given: float | None) -> tuple[float, tuple[str, ...]]:
+def settled_full_scale(examples: Sequence[Path | BytesIO], given: float | None) -> tuple[float, tuple[str, ...]]:
     """What samples of floats are to be divided by, and what is to be said of it.
 
     Args:
@@ -39,7 +40,7 @@ def settled_full_scale(examples: Sequence[Path], given: float | None) -> tuple[f
     )
 
 
-def rate_notes(examples: Sequence[Path], rate: int) -> tuple[str, ...]:
+def rate_notes(examples: Sequence[Path | BytesIO], rate: int) -> tuple[str, ...]:
     """Says so where some of the files have a lower rate than they are brought to.
 
     Args:
@@ -57,21 +58,28 @@ def rate_notes(examples: Sequence[Path], rate: int) -> tuple[str, ...]:
     )
 
 
-def _rate(path: Path) -> int | None:
+def _rate(file: Path | BytesIO) -> int | None:
     try:
-        return int(soundfile.info(os.fsencode(path) if os.name == "posix" else path).samplerate)
+        return int(soundfile.info(_given(file)).samplerate)
     except Exception:  # decoders of damaged bytes raise what they like; reading the sample says what is wrong
         return None
 
 
-def _level(path: Path) -> float | None:
+def _level(file: Path | BytesIO) -> float | None:
     """The largest sample of a file of floats."""
     try:
-        with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
-            if file.subtype not in FLOATS:
+        with soundfile.SoundFile(_given(file)) as opened:
+            if opened.subtype not in FLOATS:
                 return None
-            samples = file.read(dtype="float32")
+            samples = opened.read(dtype="float32")
     except Exception:  # as above
         return None
     finite = samples[np.isfinite(samples)]
     return float(np.abs(finite).max()) if finite.size else None
+
+
+def _given(file: Path | BytesIO) -> bytes | Path | BytesIO:
+    if isinstance(file, BytesIO):
+        file.seek(0)
+        return file
+    return os.fsencode(file) if os.name == "posix" else file  # soundfile cannot encode a name that is no UTF-8

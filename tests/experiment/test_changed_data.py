@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 
 import numpy as np
@@ -175,3 +177,39 @@ def test_another_label_of_a_strangers_data_is_another_question(registry, small_r
     assert digits.version == coview.load_plugins().build("dataset", "digits", supplied={"split": "test"}).version
     assert other.results[0].protocol["rows"] != rows
     assert other.results[0].protocol_hash != small_run.results[0].protocol_hash
+
+
+def test_rows_that_cannot_be_used_are_refused_before_training_where_they_are_many(call, write_recipe, tmp_path):
+    (tmp_path / "train.csv").write_text(TABLE)
+    (tmp_path / "test.csv").write_text(TABLE + "a text without a topic,,x\n" * 3)
+    done = call("run", write_recipe(TEXTS.replace("LINES", 'label = "topic"\ntest_path = "test.csv"')))
+    assert done.status == 2
+    assert "3 of the 83 test samples cannot be read, more than 1%" in done.err
+    assert 'test.csv:82: no "topic"' in done.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_samples_without_a_class_are_trained_on_and_not_evaluated(call, write_recipe, small_recipe, tmp_path):
+    for split, count, lacking in (("train", 40, 5), ("test", 20, 3)):
+        with tarfile.open(tmp_path / f"{split}.tar", "w") as archive:
+            for row in range(count):
+                buffer = io.BytesIO()
+                Image.fromarray(np.random.default_rng(row).integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(
+                    buffer, "PNG"
+                )
+                files = {f"{row:03}.png": buffer.getvalue()} | (
+                    {} if row < lacking else {f"{row:03}.cls": b"%d" % (row % 2)}
+                )
+                for name, content in files.items():
+                    entry = tarfile.TarInfo(name)
+                    entry.size = len(content)
+                    archive.addfile(entry, io.BytesIO(content))
+    data = 'use = "image_shards"\ntrain = "train.tar"\ntest = "test.tar"'
+    text = small_recipe.replace('use = "digits"', data).replace("batch_size = 32", "batch_size = 40")
+    done = call("run", write_recipe(text.replace("steps = 6", "steps = 2") + '[[evaluate]]\nuse = "geometry"\n'))
+    assert done.status == 0
+    assert "5 of 40 train samples have no class: what needs one leaves them out" in done.err
+    (results,) = tmp_path.glob("runs/small/*/results.json")
+    rows = json.loads(results.read_text())["results"]
+    assert {row["n"] for row in rows if row["evaluator"] == "knn"} == {17}
+    assert {row["n"] for row in rows if row["evaluator"] == "geometry"} == {20}

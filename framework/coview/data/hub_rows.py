@@ -193,6 +193,16 @@ class HubRows:
         """The class of a row; None where there is none."""
         return None if self.label is None else self.class_of(row[self.label])
 
+    def files(self, name: str, most: int = 8) -> list[tuple[str, io.BytesIO | Path]]:
+        """A few pictures or sounds of the split, which lie evenly in it, with the ids of their rows.
+
+        Args:
+            name: The column that holds them.
+            most: How many at most.
+        """
+        rows = np.unique(np.linspace(0, len(self) - 1, most).astype(int)).tolist() if len(self) else []
+        return [(self.id(row), file) for row in rows if (file := self.file(self[row], name)) is not None]
+
     def labels(self) -> np.ndarray | None:
         """The class of every row, -1 for none; None without a label."""
         if self.label is None:

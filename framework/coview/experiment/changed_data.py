@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,4 +71,5 @@ def data_of_features(of: Mapping[str, Any], kept: Mapping[str, Any] | None, path
     """
     if kept is None or kept.get("version") in (None, of["version"]):
         return ""
-    return f"they were {kept['version']} when {path.name} was made, and are {of['version']}"
+    made = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+    return f"they were {kept['version']} on {made}, and are {of['version']}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+from coview.data.batch import Skipped
 from coview.data.building import build_split, splits_of
-from coview.data.dataset import Dataset, HasNotes
+from coview.data.dataset import Dataset, HasNotes, KnowsUnreadable
 from coview.data.dataset_checks import check_rows
 from coview.data.lacking_labels import lacking_labels
+from coview.data.skipped import SkippedSamples
 from coview.plugins.registry import Registry
 from coview.recipe.key import Key
 from coview.recipe.recipe import ComponentTable, Recipe
@@ -89,5 +91,8 @@ class Splits:
         if key not in self._built:
             dataset = build_split(self.recipe, split, self.registry, table=source.table, at=source.at)
             check_rows(dataset, f'{self.recipe.where(*source.at, "use")}: "{source.table.use}", the {split} split')
+            if isinstance(dataset, KnowsUnreadable):
+                known = (Skipped(row, error.what, error.reason) for row, error in dataset.unreadable.items())
+                SkippedSamples(len(dataset), split).add(known)
             self._built[key] = dataset
         return self._built[key]

@@ -69,6 +69,14 @@ class TextRows:
         self._faults = {index: row.fault for index, row in enumerate(rows) if row.fault}
 
     @property
+    def unreadable(self) -> dict[int, coview.SampleError]:
+        """The rows that cannot be used."""
+        return {row: self._fault(row) for row in self._faults}
+
+    def _fault(self, row: int) -> coview.SampleError:
+        return coview.SampleError(self._ids[row].decode("utf-8", "surrogatepass"), self._faults[row])
+
+    @property
     def groups(self) -> list[str] | None:
         """Of every row, where there are groups."""
         return None if self._groups is None else [group.decode("utf-8", "surrogatepass") for group in self._groups]
@@ -80,7 +88,7 @@ class TextRows:
         identity = self._ids[index].decode("utf-8", "surrogatepass")
         index = range(len(self))[index]
         if index in self._faults:
-            raise coview.SampleError(identity, self._faults[index])
+            raise self._fault(index)
         text = self._bytes[self._ends[index] : self._ends[index + 1]].tobytes().decode()
         return coview.Sample(
             {"text": text},

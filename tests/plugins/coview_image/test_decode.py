@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -199,3 +200,18 @@ def test_twelve_bits_in_sixteen_are_asked_about_before_anything_is_trained(tmp_p
     raw = np.asarray(Image.open(tmp_path / data[0].id))
     assert np.array_equal(data[0]["image"][..., 0], raw // 16)
     assert ImageFolder(root=tmp_path, bits=16)[0]["image"].max() < 16
+
+
+@pytest.mark.parametrize(("highest", "refused"), [(4096, True), (65536, False)])
+def test_colours_of_twelve_bits_in_sixteen_are_refused(tmp_path, highest, refused):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        for i in range(3):
+            (tmp_path / name).mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / name / f"{i}.png"), rng.integers(0, highest, (8, 8, 3)).astype(np.uint16))
+    if not refused:
+        assert ImageFolder(root=tmp_path)[0]["image"].max() > 200
+        return
+    with pytest.raises(coview.CoviewError, match="colour pictures of 16 bits") as caught:
+        ImageFolder(root=tmp_path)
+    assert "convert them to 8 bits" in caught.value.hint
