@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from coview.data.table_file import TableRow as TableRow
     from coview.data.table_file import read_table as read_table
     from coview.data.table_listing import TableOfFiles as TableOfFiles
+    from coview.data.table_paths import NamedFiles as NamedFiles
     from coview.data.table_paths import table_files as table_files
     from coview.data.text_file import read_text as read_text
     from coview.errors import CoviewError as CoviewError
@@ -143,6 +144,7 @@ _HOME = {
     "KnowsUnreadable": "coview.data.dataset",
     "Modality": "coview.data.modality",
     "ModelSource": "coview.plugins.model_source",
+    "NamedFiles": "coview.data.table_paths",
     "Needs": "coview.recipe.needs",
     "Pairs": "coview.data.judged_pairs",
     "PreparedAhead": "coview.data.augmentation",

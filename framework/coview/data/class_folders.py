@@ -15,7 +15,7 @@ import numpy as np
 from coview.data.content_version import content_version
 from coview.data.split import seeded_split, split_notes
 from coview.data.split_folders import find_split_folders
-from coview.errors import CoviewError, few
+from coview.errors import CoviewError, SampleError, few
 
 _EXAMPLES = 8
 
@@ -81,6 +81,7 @@ class FileListing:
         version: Of all splits: see :func:`coview.content_version`.
         notes: What was found and left out, in sentences: see :class:`coview.HasNotes`.
         examples: A few files of all splits, the same for each split.
+        unreadable: Which files are known not to be readable: see :class:`coview.KnowsUnreadable`.
     """
 
     paths: list[str]
@@ -90,6 +91,7 @@ class FileListing:
     version: str = ""
     notes: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    unreadable: Mapping[int, SampleError] = field(default_factory=dict)
 
     def split(self, split: str, *, fraction: float, seed: int) -> FileListing:
         """The "train" or the "test" part of a seeded split, with no group on both sides, or stratified by class."""

@@ -66,7 +66,8 @@ class TableOfFiles:
         table = read_table(self.table, columns, **self._how)
         # paths are no names: they are taken as they are
         table.names(self.path)
-        paths, notes = table_files(root, [str(row.values[self.path]) for row in table.rows], table, kind.files)
+        files = table_files(root, [str(row.values[self.path]) for row in table.rows], table, kind.files)
+        paths = files.paths
         names = table.names(self.label) if self.label else None
         groups = None if self.group is None else table.names(self.group)
         order = sorted(range(len(paths)), key=lambda row: paths[row])
@@ -104,7 +105,14 @@ class TableOfFiles:
             )
         )
         examples = some_of([path for _, path, _, _ in rows])
-        return replace(whole.rows(parts[split]), version=version, notes=(*notes, *said), examples=examples)
+        found = whole.rows(parts[split])
+        return replace(
+            found,
+            version=version,
+            notes=(*files.notes, *said),
+            examples=examples,
+            unreadable=files.unreadable(found.paths),
+        )
 
 
 def _classes(names: list[str] | None) -> tuple[tuple[str, ...] | None, np.ndarray | None]:

@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from coview.data.table_file import Table
-from coview.errors import CoviewError, few
+from coview.errors import CoviewError, SampleError, few
 
 
-def table_files(root: Path, paths: Sequence[str], table: Table, what: str) -> tuple[list[str], tuple[str, ...]]:
+@dataclass(frozen=True)
+class NamedFiles:
+    """The files that a table names.
+
+    Attributes:
+        root: The folder that paths begin in.
+        paths: One of each row, as it is called on disk.
+        missing: Those that are not there.
+        notes: A sentence about them.
+    """
+
+    root: Path
+    paths: list[str]
+    missing: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def unreadable(self, paths: Iterable[str]) -> dict[int, SampleError]:
+        """Which of some of the paths cannot be read, by their places: see :class:`coview.KnowsUnreadable`."""
+        return {
+            row: SampleError(str(self.root / path), "there is no such file")
+            for row, path in enumerate(paths)
+            if path in self.missing
+        }
+
+
+def table_files(root: Path, paths: Sequence[str], table: Table, what: str) -> NamedFiles:
     """The files that a table names, as they are called below a folder: accents may be composed or not.
 
     Args:
@@ -18,9 +44,6 @@ def table_files(root: Path, paths: Sequence[str], table: Table, what: str) -> tu
         paths: One of each row.
         table: The table.
         what: What they are, as a plural: "pictures".
-
-    Returns:
-        The paths, and a note of those that are not there, which are skipped, named and counted when they are read.
 
     Raises:
         CoviewError: If none of them is there.
@@ -35,10 +58,12 @@ def table_files(root: Path, paths: Sequence[str], table: Table, what: str) -> tu
         )
     named = [path if there is None else there for path, there in zip(paths, found, strict=True)]
     if not missing:
-        return named, ()
+        return NamedFiles(root, named)
     are = "is" if len(missing) == 1 else "are"
     share = f"{len(missing):,} of the {len(found):,} {what}"
-    return named, (f"{share} that {table.path.name} names {are} not there: {few(missing)}",)
+    absent = frozenset(path for path, there in zip(paths, found, strict=True) if there is None)
+    note = f"{share} that {table.path.name} names {are} not there: {few(missing)}"
+    return NamedFiles(root, named, absent, (note,))
 
 
 def _as_on_disk(root: Path, path: str) -> str | None:

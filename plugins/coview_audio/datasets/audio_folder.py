@@ -88,6 +88,7 @@ class AudioFolder:
             )
             coview.check_split(split, table.splits())
             listing = table.listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
+        self.unreadable = listing.unreadable
         self.classes, self.labels, self.version = listing.classes, listing.labels, listing.version
         self.groups = listing.groups
         self._listing = listing

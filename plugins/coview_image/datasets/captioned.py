@@ -101,6 +101,11 @@ class CaptionedPictures:
         self.version = coview.content_version(len(rows), "captions", known, files=(root / path for path in paths))
 
     @property
+    def paths(self) -> list[str]:
+        """Of every row, below the folder."""
+        return [os.fsdecode(path) for path in self._paths]
+
+    @property
     def groups(self) -> list[str]:
         """Of every row."""
         return [group.decode() for group in self._groups]

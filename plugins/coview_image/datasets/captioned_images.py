@@ -68,7 +68,8 @@ class CaptionedImages(CaptionedPictures):
         table = coview.read_table(file, columns, encoding=encoding, header=header, quotes=quotes)
         for name in columns:
             table.names(name)  # in each row there has to be something
-        paths, notes = coview.table_files(root, [str(row.values[path_column]) for row in table.rows], table, "pictures")
+        files = coview.table_files(root, [str(row.values[path_column]) for row in table.rows], table, "pictures")
+        paths = files.paths
         labels = None if label_column is None else table.names(label_column)
         groups = paths if group_column is None else table.names(group_column)
         super().__init__(
@@ -89,7 +90,8 @@ class CaptionedImages(CaptionedPictures):
             bits=bits,
             rows_of=None if split_column is None else coview.rows_by_split(table, split_column, fold),
         )
-        self.notes = (*notes, *self.notes)
+        self.notes = (*files.notes, *self.notes)
+        self.unreadable = files.unreadable(self.paths)
 
     @classmethod
     def find_splits(cls, root: Any = "", captions: Any = None, **parameters: Any) -> tuple[str, ...]:

@@ -91,6 +91,7 @@ class ImageFolder:
             listing = table.listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
         # One array of bytes: a list of strings would be copied into every forked process as it is touched.
         self._paths = np.array([os.fsencode(path) for path in listing.paths], dtype=np.bytes_)
+        self.unreadable = listing.unreadable
         self.classes, self.labels, self.version = listing.classes, listing.labels, listing.version
         self.groups, self.notes = listing.groups, listing.notes
         self._bits = settled_bits([(path, self.root / path) for path in listing.examples], bits)
