@@ -31,11 +31,14 @@ if TYPE_CHECKING:
     from coview.data.class_folders import FileKind as FileKind
     from coview.data.class_folders import FileListing as FileListing
     from coview.data.class_folders import split_listing as split_listing
+    from coview.data.content_version import content_version as content_version
     from coview.data.dataset import Dataset as Dataset
     from coview.data.dataset import HasJudgedPairs as HasJudgedPairs
+    from coview.data.dataset import HasNotes as HasNotes
     from coview.data.dataset import KnowsGroups as KnowsGroups
     from coview.data.dataset import KnowsIds as KnowsIds
     from coview.data.dataset import KnowsLabels as KnowsLabels
+    from coview.data.dataset import KnowsUnreadable as KnowsUnreadable
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
     from coview.data.hub_dataset import HubDataset as HubDataset
@@ -50,7 +53,16 @@ if TYPE_CHECKING:
     from coview.data.sample import Sample as Sample
     from coview.data.split import check_split as check_split
     from coview.data.split import seeded_split as seeded_split
+    from coview.data.split import split_notes as split_notes
+    from coview.data.split_column import rows_by_split as rows_by_split
+    from coview.data.split_column import table_splits as table_splits
+    from coview.data.table_file import Table as Table
+    from coview.data.table_file import TableRow as TableRow
     from coview.data.table_file import read_table as read_table
+    from coview.data.table_listing import TableOfFiles as TableOfFiles
+    from coview.data.table_paths import NamedFiles as NamedFiles
+    from coview.data.table_paths import table_files as table_files
+    from coview.data.text_file import read_text as read_text
     from coview.errors import CoviewError as CoviewError
     from coview.errors import RecipeError as RecipeError
     from coview.errors import SampleError as SampleError
@@ -90,6 +102,7 @@ if TYPE_CHECKING:
     from coview.plugins.nearest import did_you_mean as did_you_mean
     from coview.plugins.registrar import Registrar as Registrar
     from coview.plugins.registry import Registry as Registry
+    from coview.recipe.abilities import FindsSplits as FindsSplits
     from coview.recipe.abilities import HasBatchForm as HasBatchForm
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
     from coview.recipe.needs import Needs as Needs
@@ -115,6 +128,7 @@ _HOME = {
     "Features": "coview.evaluate.features",
     "FileKind": "coview.data.class_folders",
     "FileListing": "coview.data.class_folders",
+    "FindsSplits": "coview.recipe.abilities",
     "FinishesOnDevice": "coview.data.modality",
     "ChecksBatch": "coview.model.encoder",
     "FitsToData": "coview.model.encoder",
@@ -122,14 +136,17 @@ _HOME = {
     "HasBatchForm": "coview.recipe.abilities",
     "HasJudgedPairs": "coview.data.dataset",
     "HasLengths": "coview.data.modality",
+    "HasNotes": "coview.data.dataset",
     "HubDataset": "coview.data.hub_dataset",
     "HubRows": "coview.data.hub_rows",
     "KnownData": "coview.evaluate.evaluator",
     "KnowsGroups": "coview.data.dataset",
     "KnowsIds": "coview.data.dataset",
     "KnowsLabels": "coview.data.dataset",
+    "KnowsUnreadable": "coview.data.dataset",
     "Modality": "coview.data.modality",
     "ModelSource": "coview.plugins.model_source",
+    "NamedFiles": "coview.data.table_paths",
     "Needs": "coview.recipe.needs",
     "Pairs": "coview.data.judged_pairs",
     "PreparedAhead": "coview.data.augmentation",
@@ -143,11 +160,15 @@ _HOME = {
     "Run": "coview.experiment.run",
     "Sample": "coview.data.sample",
     "SampleError": "coview.errors",
+    "Table": "coview.data.table_file",
+    "TableOfFiles": "coview.data.table_listing",
+    "TableRow": "coview.data.table_file",
     "Views": "coview.model.views",
     "WorksInEncoder": "coview.data.augmentation",
     "cached_arrays": "coview.data.cached_arrays",
     "check_split": "coview.data.split",
     "cka": "coview.evaluate.cka",
+    "content_version": "coview.data.content_version",
     "data_folder": "coview.data.cache",
     "expanded": "coview.plugins.home",
     "debian_files": "coview.data.download",
@@ -173,11 +194,16 @@ _HOME = {
     "picture_grid": "coview.data.picture_grid",
     "pypi_file": "coview.data.download",
     "read_table": "coview.data.table_file",
+    "read_text": "coview.data.text_file",
     "replacing": "coview.data.atomic",
     "resource_folder": "coview.data.resources",
+    "rows_by_split": "coview.data.split_column",
     "run": "coview.api",
     "seeded_split": "coview.data.split",
     "split_listing": "coview.data.class_folders",
+    "split_notes": "coview.data.split",
+    "table_files": "coview.data.table_paths",
+    "table_splits": "coview.data.split_column",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

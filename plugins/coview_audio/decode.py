@@ -12,16 +12,19 @@ import soundfile
 import coview
 from coview_audio.sound import Sound, check_size, resampled
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
+SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64")
+FLOATS = ("FLOAT", "DOUBLE")
+"""Subtypes whose full scale is what the writer took for it."""
 
 
-def decode(file: Path | BinaryIO, rate: int | None = None, *, name: str = "") -> Sound:
+def decode(file: Path | BinaryIO, rate: int | None = None, *, name: str = "", full_scale: float = 1.0) -> Sound:
     """A file's sound: channels averaged, resampled where a rate is given.
 
     Args:
         file: A file that libsndfile reads, by its path or opened: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF.
         rate: Samples a second; absent: the file's own.
         name: Of the file in messages; by default its path.
+        full_scale: What samples of floats are divided by.
 
     Raises:
         SampleError: If the file is missing, truncated, empty, too large, or no sound.
@@ -32,6 +35,7 @@ def decode(file: Path | BinaryIO, rate: int | None = None, *, name: str = "") ->
         given = os.fsencode(file) if isinstance(file, Path) and os.name == "posix" else file
         with soundfile.SoundFile(given) as opened:
             expected, own_rate = opened.frames, int(opened.samplerate)
+            floats = opened.subtype in FLOATS
             if expected < 2**62:  # more says that the file does not say
                 check_size(expected * opened.channels, name)
             samples: np.ndarray = opened.read(dtype="float32", always_2d=True)
@@ -41,6 +45,8 @@ def decode(file: Path | BinaryIO, rate: int | None = None, *, name: str = "") ->
         raise coview.SampleError(name, _reason(file, error)) from error
     if 0 <= expected < 2**62 and len(samples) < expected:
         raise coview.SampleError(name, f"is truncated: {len(samples)} of {expected} samples can be read")
+    if floats and full_scale != 1:
+        samples /= np.float32(full_scale)
     sound = Sound.of(samples, own_rate, what=name)
     return sound if rate is None else resampled(sound, rate, name)
 

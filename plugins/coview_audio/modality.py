@@ -128,7 +128,8 @@ class AudioModality:
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "preprocessor_config.json").write_text(json.dumps(config, indent=2) + "\n")
-        lines = f"# sounds: a list of arrays of samples from -1 to 1, of one channel and {self.sample_rate} Hz"
+        lines = f"# sounds: a list of arrays of samples from -1 to 1, of one channel and {self.sample_rate} Hz;"
+        lines += f"\n# of another rate: soxr.resample(sound, rate, {self.sample_rate}, quality='HQ'), as coview does"
         if (longest := self._longest) is not None:
             lines += f"\nsounds = [sound[max(0, (len(sound) - {longest}) // 2) :][:{longest}] for sound in sounds]"
         return lines

@@ -42,7 +42,7 @@ def _register_datasets(registry: coview.Registrar) -> None:
     registry.dataset(
         "image_folder",
         "coview_image.datasets.image_folder:ImageFolder",
-        summary="your own JPEG, PNG and WebP files, one subfolder a class or none",
+        summary="your own pictures, one subfolder a class or none, or a table of them",
         extra=_IMAGE,
     )
     registry.dataset(

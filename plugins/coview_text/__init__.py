@@ -60,7 +60,7 @@ def _register_resources(registry: coview.Registrar) -> None:
 def _register_datasets(registry: coview.Registrar) -> None:
     for name, target, summary, source in (
         ("text_lines", "lines:TextLines", "your own texts, one a line", ""),
-        ("text_table", "table:TextTable", "your own CSV, TSV or JSONL, its columns by name", ""),
+        ("text_table", "table:TextTable", "your own CSV, TSV, JSONL or Parquet, its columns by name", ""),
         ("text_folder", "folder:TextFolder", "your own text files, one subfolder a class or none", ""),
         (
             "scipy_docs",

@@ -170,11 +170,16 @@ def test_an_output_folder_that_may_not_be_written(refused, write_recipe):
         ),
         (
             lambda folder: [save_pictures(folder / name, 1) for name in ("a", "b")],
+            "data.root: each of the 2 classes has one sample, which cannot be in both splits",
+            "add samples to the classes",
+        ),
+        (
+            lambda folder: save_pictures(folder, 2),
             "train.batch_size: a batch of 32 is more than the 1 training samples",
             "nt_xent needs at least 2 samples in a batch: add data",
         ),
     ],
-    ids=["not there", "a file", "empty", "one class", "few", "very few", "too few"],
+    ids=["not there", "a file", "empty", "one class", "few", "very few", "one of each", "too few"],
 )
 def test_data_that_cannot_be_trained_on(refused, call, write_recipe, small_recipe, tmp_path, make, says, hint):
     make(tmp_path / "pictures")

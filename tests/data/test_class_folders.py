@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 import coview
@@ -71,13 +73,6 @@ def test_groups_stay_on_one_side():
     )
 
 
-def test_the_version_tells_listings_apart():
-    one, two = (coview.FileListing(paths, None, None).version for paths in (["a", "b"], ["a", "c"]))
-    assert one != two
-    assert one.startswith("2 files ")
-    assert one == coview.FileListing(["a", "b"], ("x",), None).version
-
-
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -107,3 +102,87 @@ def test_few():
     assert coview.few(["a"]) == "a"
     assert coview.few(["a", "b", "c"]) == "a, b, c"
     assert coview.few(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+@pytest.mark.parametrize("train", ["train", "Train", "TRAINING"])
+@pytest.mark.parametrize(
+    ("held_out", "splits"),
+    [
+        (("test",), {"test": "test"}),
+        (("Testing",), {"test": "Testing"}),
+        (("valid",), {"test": "valid"}),
+        (("validation",), {"test": "validation"}),
+        (("VAL",), {"test": "VAL"}),
+        (("dev", "test"), {"test": "test", "validation": "dev"}),
+    ],
+)
+def test_names_of_splits(root, train, held_out, splits):
+    folder = root(*(f"{part}/{name}/{i}.leaf" for part in (train, *held_out) for name in "ab" for i in range(2)))
+    assert set(KIND.splits_of(folder)) == {"train", "test", *splits}
+    for split, name in {"train": train, **splits}.items():
+        found = listed(folder, split)
+        assert found.paths == sorted(f"{name}/{c}/{i}.leaf" for c in "ab" for i in range(2))
+        assert found.classes == ("a", "b")
+        assert f"{name}/ ({split})" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (("test/a/1.leaf", "test/b/1.leaf"), "has test/ and no train/"),
+        (("val/a/1.leaf", "dev/b/1.leaf"), "has dev/ and no train/"),
+        (("test/1.leaf", "a/1.leaf", "b/1.leaf"), "has test/ and no train/"),
+        (("train/a/1.leaf", "train/b/1.leaf"), "has the split train/ alone"),
+        (("train/a/1.leaf", "test/a/1.leaf", "testing/a/1.leaf"), "test/ and testing/: both are the test split"),
+    ],
+)
+def test_splits_that_are_not_clear_are_refused(root, files, message):
+    with pytest.raises(coview.CoviewError, match=message) as caught:
+        listed(root(*files))
+    assert caught.value.hint or "both" in message
+
+
+def test_train_among_other_names_is_a_class(root):
+    folder = root(*(f"{name}/{i}.leaf" for name in ("train", "plane", "val") for i in range(5)), *())
+    assert KIND.splits_of(folder) == ("train", "test")
+    other = root(*(f"vehicles/{name}/{i}.leaf" for name in ("train", "plane") for i in range(5))) / "vehicles"
+    assert listed(other).classes == ("plane", "train")
+
+
+def test_what_is_left_out_is_counted_and_named(root):
+    names = ["a/1.leaf", "a/2.leaf", "b/1.leaf", "b/2.leaf", "a/x.txt", "a/y.txt", "b/z.db", "readme", "a/.hidden.txt"]
+    (note,) = [note for note in listed(root(*names)).notes if "left out" in note]
+    assert (
+        note
+        == "left out, as no leaves by the ending: 2 .txt (a/x.txt), 1 .db (b/z.db), 1 no ending (root/readme)".replace(
+            "root", root().name
+        )
+    )
+
+
+def test_accents_may_be_composed_or_not(root):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    files = [f"train/{composed}/1.leaf", "train/b/1.leaf", f"test/{decomposed}/2.leaf", "test/b/2.leaf"]
+    test = listed(root(*files), "test")
+    assert test.classes == ("b", composed)
+    assert [test.classes[label] for label in test.labels] == ["b", composed]
+    assert test.paths == ["test/b/2.leaf", f"test/{decomposed}/2.leaf"]
+
+
+def test_the_version_is_of_the_content_and_classes_of_all_splits(root):
+    folder = root("train/a/1.leaf", "train/b/1.leaf", "test/a/2.leaf", "test/b/2.leaf", "test/b/3.leaf")
+    before = listed(folder).version
+    assert listed(folder, "test").version == before
+    assert before.startswith("5 files ")
+    (folder / "test/b/2.leaf").write_text("something else")
+    assert listed(folder).version != before
+    (folder / "test/b/2.leaf").write_text("test/b/2.leaf")
+    assert listed(folder).version == before
+    (folder / "test/b/3.leaf").rename(folder / "test/a/9.leaf")
+    assert listed(folder).version != before
+
+
+def test_the_version_is_of_the_seeded_split_too(root):
+    folder = root(*(f"{name}/{i}.leaf" for name in "ab" for i in range(10)))
+    assert listed(folder, seed=1).version != listed(folder).version
+    assert listed(folder, fraction=0.5).version != listed(folder).version

@@ -108,7 +108,8 @@ def augment(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...]) -> No
 def show(disabled: tuple[str, ...], name: str, sets: tuple[str, ...], as_json: bool) -> None:
     """What is in a data set.
 
-    Its splits with their sizes and a first sample, classes, licence and citation.
+    Its splits with their sizes and a first sample, classes, groups, the range of some values, what was left out and
+    why, licence and citation.
     """
     from coview.plugins.discovery import load_plugins
     from coview.recipe.override import parse_set
@@ -120,29 +121,63 @@ def show(disabled: tuple[str, ...], name: str, sets: tuple[str, ...], as_json: b
     say(f"{page['name']}: {', '.join(page['modalities'])}, {page['licence']}, version {page['version']}")
     for split in page["splits"]:
         say(f"  {split['split']:<11}{split['samples']:>9,} samples  {split['first']}")
+        for line in _split_lines(split):
+            say(f"{'':<13}{line}")
     if page["classes"]:
         shown = ", ".join(page["classes"][:12]) + (", …" if len(page["classes"]) > 12 else "")
         say(f"  {len(page['classes'])} classes: {shown}")
-    say(f"  {page['citation']}")
+    for note in page["notes"]:
+        say(f"  note: {note}")
+    if page["citation"]:
+        say(f"  {page['citation']}")
+
+
+def _split_lines(split: dict[str, Any]) -> list[str]:
+    """What is known of a split's samples, in a line, and of those that cannot be read, in another."""
+    parts = [f"{name}: {low:g} to {high:g}" for name, (low, high) in split["ranges"].items()]
+    sizes = [size for size in split["classes"].values() if size]
+    if sizes:
+        least, most = min(sizes), max(sizes)
+        parts.append(f"{len(sizes)} classes of {least:,}" + (f" to {most:,}" if most > least else ""))
+    if split["unlabelled"]:
+        parts.append(f"{split['unlabelled']:,} without a class")
+    if split["groups"] is not None:
+        parts.append(f"{split['groups']:,} groups")
+    if split["pairs"]:
+        parts.append(f"{split['pairs']:,} judged pairs")
+    if split["scores"]:
+        parts.append("scores {:g} to {:g}".format(*split["scores"]))
+    lines = ["; ".join(parts)] if parts else []
+    if split["unreadable"]:
+        of = f"{len(split['unreadable'])} of {split['looked_at']} looked at cannot be read"
+        lines.append(f"{of}: {split['unreadable'][0]}")
+    return lines
 
 
 def _page(name: str, parameters: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    from dataclasses import asdict
+
     from coview.data.building import build_dataset, splits_of
+    from coview.data.dataset import HasNotes
+    from coview.data.overview import overview
     from coview.recipe.recipe import ComponentTable
 
     table = ComponentTable(name, parameters)
     splits = []
+    notes: list[str] = []
     dataset: Any = None
     for split in splits_of(table, registry):
         dataset = build_dataset(table, split, registry)
-        values = dataset[0].values
-        first = "; ".join(registry.build("modality", kind).describe(value) for kind, value in values.items())
-        splits.append({"split": split, "samples": len(dataset), "first": first})
+        found = overview(dataset)
+        first = "; ".join(registry.build("modality", kind).describe(value) for kind, value in found.first.items())
+        splits.append({"split": split, **asdict(found), "first": first})
+        notes += dataset.notes if isinstance(dataset, HasNotes) else []
     return {
         "name": name,
         "modalities": list(dataset.modalities),
         "splits": splits,
         "classes": None if dataset.classes is None else list(dataset.classes),
+        "notes": list(dict.fromkeys(notes)),
         "licence": dataset.licence,
         "version": dataset.version,
         "citation": dataset.citation,

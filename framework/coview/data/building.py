@@ -54,8 +54,7 @@ def build_split(
 
 def splits_of(data: ComponentTable, registry: Registry) -> tuple[str, ...]:
     """The splits that the data has."""
-    factory = registry.resolve("dataset", data.use).factory()
-    return abilities.splits_of(factory)
+    return abilities.splits_of(registry.resolve("dataset", data.use).factory(), data.parameters)
 
 
 def build_modalities(recipe: Recipe, registry: Registry) -> dict[str, Modality]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from coview.data.split import seeded_split
-from coview.errors import CoviewError, few
+from coview.data.content_version import content_version
+from coview.data.split import seeded_split, split_notes
+from coview.data.split_folders import find_split_folders
+from coview.errors import CoviewError, SampleError, few
 
-_TEST_NAMES = ("test", "val")
+_EXAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -50,50 +54,60 @@ class FileKind:
 
     def below(self, folder: Path) -> Iterator[str]:
         """Paths relative to a folder, with ``/``; symbolic links are followed, each real folder once."""
-        seen: set[str] = set()
-        for parent, folders, files in os.walk(folder, followlinks=True):
-            real = os.path.realpath(parent)
-            if real in seen:
-                folders.clear()
-                continue
-            seen.add(real)
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            yield from (Path(parent, name).relative_to(folder).as_posix() for name in files if self.is_one(name))
+        return (path for path in _files_below(folder) if self.is_one(path.rpartition("/")[2]))
+
+    def splits_of(self, root: Any) -> tuple[str, ...]:
+        """The splits that a folder has: "train" and "test", and "validation" where there is one of its own beside them.
+
+        Nothing is wrong with a folder that is none: that shows when the data are read.
+        """
+        try:
+            found = find_split_folders(Path(root).expanduser(), self.name)
+        except (OSError, TypeError, CoviewError):
+            found = None
+        has = found is not None and "validation" in found.of_split
+        return ("train", "validation", "test") if has else ("train", "test")
 
 
 @dataclass(frozen=True)
 class FileListing:
-    """Files below a folder.
+    """The files of a split.
 
     Attributes:
         paths: Relative to the folder, with ``/``.
         classes: Their names; None where there are none.
-        labels: For each file its index into the classes.
+        labels: For each file its index into the classes, -1 for none.
         groups: For each file what must not cross a split, where that is known.
+        version: Of all splits: see :func:`coview.content_version`.
+        notes: What was found and left out, in sentences: see :class:`coview.HasNotes`.
+        examples: A few files of all splits, the same for each split.
+        unreadable: Which files are known not to be readable: see :class:`coview.KnowsUnreadable`.
     """
 
     paths: list[str]
     classes: tuple[str, ...] | None
     labels: np.ndarray | None
     groups: list[str] | None = None
-
-    @property
-    def version(self) -> str:
-        """How many files, and a digest of their paths."""
-        digest = hashlib.blake2b("\0".join(self.paths).encode("utf-8", "surrogateescape"), digest_size=6)
-        return f"{len(self.paths)} files {digest.hexdigest()}"
+    version: str = ""
+    notes: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    unreadable: Mapping[int, SampleError] = field(default_factory=dict)
 
     def split(self, split: str, *, fraction: float, seed: int) -> FileListing:
         """The "train" or the "test" part of a seeded split, with no group on both sides, or stratified by class."""
         train, test = seeded_split(
             len(self.paths), fraction=fraction, seed=seed, labels=self.labels, groups=self.groups
         )
-        chosen = train if split == "train" else test
-        return FileListing(
-            [self.paths[i] for i in chosen],
-            self.classes,
-            None if self.labels is None else self.labels[chosen],
-            None if self.groups is None else [self.groups[i] for i in chosen],
+        said = split_notes(train, test, fraction=fraction, labels=self.labels, classes=self.classes, groups=self.groups)
+        return replace(self.rows(train if split == "train" else test), notes=(*self.notes, *said))
+
+    def rows(self, chosen: Sequence[int] | np.ndarray) -> FileListing:
+        """Some of the files."""
+        return replace(
+            self,
+            paths=[self.paths[i] for i in chosen],
+            labels=None if self.labels is None else self.labels[chosen],
+            groups=None if self.groups is None else [self.groups[i] for i in chosen],
         )
 
 
@@ -106,12 +120,16 @@ def split_listing(
     seed: int,
     group_of: Callable[[Path], str] | None = None,
 ) -> FileListing:
-    """The files of a split, by its own subfolder (``train``; ``test`` or ``val``), or by a seeded split of all.
+    """The files of a split, by its own subfolder, or by a seeded split of all.
+
+    Subfolders are splits by these names, in small letters or capitals: ``train`` or ``training``; ``test`` or
+    ``testing``; ``validation``, ``valid``, ``val`` or ``dev``, which is tested on where there is no ``test``. Names of
+    classes are composed (Unicode's NFC), so that those of a copy by macOS are the same.
 
     Args:
         root: The folder.
         kind: What is looked for.
-        split: "train" or "test".
+        split: "train", "test", or "validation" where :meth:`FileKind.splits_of` has it.
         fraction: Share of the files held out, where the folder has no splits of its own.
         seed: Of that split.
         group_of: Says of a file what must not be on both sides of that split, such as its content. Absent: any file
@@ -120,23 +138,105 @@ def split_listing(
     Raises:
         CoviewError: If there are no files, or it is not clear what the classes are.
     """
-    held_out = next((name for name in _TEST_NAMES if (root / name).is_dir()), None)
-    if held_out is None or not (root / "train").is_dir():
-        listing = _listing(root, kind)
-        groups = None if group_of is None else [group_of(root / path) for path in listing.paths]
+    parts, notes = _parts(root, kind, fraction=fraction, seed=seed, group_of=group_of)
+    if split not in parts:
+        raise CoviewError(f"{kind.name} folder {root} has no {split} split of its own, only {' and '.join(parts)}")
+    version, examples = _version(root, parts), some_of([path for part in parts.values() for path in part.paths])
+    return replace(parts[split], version=version, notes=notes, examples=examples)
+
+
+def some_of(paths: Sequence[str]) -> tuple[str, ...]:
+    """A few that lie evenly among all."""
+    return tuple(paths[at] for at in np.unique(np.linspace(0, len(paths) - 1, _EXAMPLES).astype(int)))
+
+
+def _parts(
+    root: Path, kind: FileKind, *, fraction: float, seed: int, group_of: Callable[[Path], str] | None
+) -> tuple[Mapping[str, FileListing], tuple[str, ...]]:
+    """Every split, and what is to be said."""
+    folders = find_split_folders(root, f"{kind.name} folder {root}")
+    left_out = _LeftOut(kind)
+    if folders is None:
+        whole = _listing(root, kind, left_out)
+        groups = None if group_of is None else [group_of(root / path) for path in whole.paths]
         if groups is not None and len(set(groups)) < len(groups):
-            listing = replace(listing, groups=groups)
-        return listing.split(split, fraction=fraction, seed=seed)
-    name, listing = "train", _listing(root / "train", kind)
-    if split == "test":
-        name, listing = held_out, _in_classes(_listing(root / held_out, kind), listing.classes, root / held_out)
-    return replace(listing, paths=[f"{name}/{path}" for path in listing.paths])
+            whole = replace(whole, groups=groups)
+        parts = {part: whole.split(part, fraction=fraction, seed=seed) for part in ("train", "test")}
+        return parts, (*left_out.notes(), *parts["train"].notes)
+    listed = {part: _listing(root / name, kind, left_out) for part, name in folders.of_split.items()}
+    classes, train = listed["train"].classes, folders.of_split["train"]
+    listed = {
+        part: found if part == "train" else _in_classes(found, classes, root / folders.of_split[part], train)
+        for part, found in listed.items()
+    }
+    parts = {
+        part: replace(found, paths=[f"{folders.of_split[part]}/{path}" for path in found.paths])
+        for part, found in listed.items()
+    }
+    return parts, (folders.said, *left_out.notes())
 
 
-def _listing(folder: Path, kind: FileKind) -> FileListing:
+def _version(root: Path, parts: Mapping[str, FileListing]) -> str:
+    rows = [
+        (
+            split,
+            path,
+            None if part.classes is None or part.labels is None else part.classes[part.labels[at]],
+        )
+        for split, part in parts.items()
+        for at, path in enumerate(part.paths)
+    ]
+    return content_version(len(rows), "files", rows, files=(os.path.join(root, path) for _, path, _ in rows))
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(parent).relative_to(folder).as_posix()
+        prefix = "" if inside == "." else f"{inside}/"
+        yield from (prefix + name for name in files if not name.startswith("."))
+
+
+@dataclass
+class _LeftOut:
+    """Files that are none of the kind, by what their names end in."""
+
+    kind: FileKind
+    examples: dict[str, str] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def chosen(self, paths: Iterator[str], folder: Path) -> list[str]:
+        """Those of the kind, sorted; the others are counted."""
+        found = []
+        for path in paths:
+            name = path.rpartition("/")[2]
+            if self.kind.is_one(name):
+                found.append(path)
+            else:
+                called = f"{folder.name}/{path}"
+                ending = os.path.splitext(name)[1].lower() or "no ending"
+                self.counts[ending] += 1
+                self.examples[ending] = min(self.examples.get(ending, called), called)
+        return sorted(found)
+
+    def notes(self) -> tuple[str, ...]:
+        if not self.counts:
+            return ()
+        order = sorted(self.counts, key=lambda ending: (-self.counts[ending], ending))
+        listed = few([f"{self.counts[ending]:,} {ending} ({self.examples[ending]})" for ending in order])
+        return (f"left out, as no {self.kind.files} by the ending: {listed}",)
+
+
+def _listing(folder: Path, kind: FileKind, left_out: _LeftOut) -> FileListing:
     entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=lambda entry: entry.name)
     subfolders = [entry.name for entry in entries if entry.is_dir()]
-    loose = [entry.name for entry in entries if entry.is_file() and kind.is_one(entry.name)]
+    loose = left_out.chosen((entry.name for entry in entries if entry.is_file()), folder)
     what = f"{kind.name} folder {folder}"
     if not subfolders and not loose:
         found = f"it has {len(entries)} other files, such as {entries[0].name}" if entries else "it is empty"
@@ -149,10 +249,10 @@ def _listing(folder: Path, kind: FileKind) -> FileListing:
             "whether the subfolders are classes",
             hint=kind.expected,
         )
-    by_class = {name: sorted(kind.below(folder / name)) for name in subfolders}
-    if not any(by_class.values()):
+    by_folder = {name: left_out.chosen(_files_below(folder / name), folder / name) for name in subfolders}
+    if not any(by_folder.values()):
         raise CoviewError(f"{what}: no {kind.files} below {few(subfolders)}", hint=kind.expected)
-    empty = [name for name, files in by_class.items() if not files]
+    empty = [name for name, files in by_folder.items() if not files]
     if empty:
         raise CoviewError(
             f"{what}: no {kind.files} in {few(empty)}, while {len(subfolders) - len(empty)} class folders have some",
@@ -163,23 +263,23 @@ def _listing(folder: Path, kind: FileKind) -> FileListing:
             f"{what} has exactly one class, {subfolders[0]!r}: a classifier needs at least two",
             hint=f"for {kind.files} without classes give root = {str(folder / subfolders[0])!r}; {kind.expected}",
         )
+    names = [unicodedata.normalize("NFC", name) for name, files in by_folder.items() for _ in files]
+    classes, labels = np.unique(np.array(names, dtype=object), return_inverse=True)
     return FileListing(
-        [f"{name}/{path}" for name, files in by_class.items() for path in files],
-        tuple(by_class),
-        np.repeat(np.arange(len(by_class)), [len(files) for files in by_class.values()]),
+        [f"{name}/{path}" for name, files in by_folder.items() for path in files], tuple(classes.tolist()), labels
     )
 
 
-def _in_classes(listing: FileListing, classes: tuple[str, ...] | None, folder: Path) -> FileListing:
+def _in_classes(listing: FileListing, classes: tuple[str, ...] | None, folder: Path, train: str) -> FileListing:
     """The same with labels that index the training split's classes."""
     if listing.classes is None or classes is None:
         if listing.classes == classes:
             return listing
-        has, lacks = (folder.name, "train") if classes is None else ("train", folder.name)
+        has, lacks = (folder.name, train) if classes is None else (train, folder.name)
         raise CoviewError(f"{folder.parent}: {has}/ has class folders but {lacks}/ has none")
     unknown = [name for name in listing.classes if name not in classes]
     if unknown:
-        raise CoviewError(f"{folder}: the classes {few(unknown)} are not among those of train/: {', '.join(classes)}")
+        raise CoviewError(f"{folder}: the classes {few(unknown)} are not among those of {train}/: {', '.join(classes)}")
     assert listing.labels is not None
     places = np.array([classes.index(name) for name in listing.classes])
     return replace(listing, classes=classes, labels=places[listing.labels])

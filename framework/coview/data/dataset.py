@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 from coview.data.judged_pairs import Pairs
 from coview.data.sample import Sample
+from coview.errors import SampleError
 
 
 @runtime_checkable
@@ -19,9 +20,13 @@ class Dataset(Protocol):
 
     A run reads a few samples of each split ahead of training, and refuses one that does not keep its promises:
     ``coview.testing.check_dataset`` tries them too. One that knows more of its samples ahead of them says so by an
-    attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds` and :class:`HasJudgedPairs`. A class
-    attribute ``labelled = False`` says that no split ever has class labels: a loss that needs them is then refused when
-    the recipe is checked.
+    attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds`, :class:`KnowsUnreadable` and
+    :class:`HasJudgedPairs`. A class attribute ``labelled = False`` says that no split ever has class labels: a loss
+    that needs them is then refused when the recipe is checked. What it has to say of what it found, such as files that
+    it left out, is :class:`HasNotes`.
+
+    ``version`` stands for the content of all splits, and is another when that changes: numbers and kept features are
+    bound to it. :func:`coview.content_version` makes it of files.
     """
 
     splits: ClassVar[tuple[str, ...]]
@@ -64,6 +69,26 @@ class KnowsIds(Protocol):
     """
 
     ids: Sequence[int | str] | None
+
+
+@runtime_checkable
+class KnowsUnreadable(Protocol):
+    """A data set that knows ahead which of its rows cannot be read: those whose samples raise these errors.
+
+    More of them than a run skips are then refused before training.
+    """
+
+    unreadable: Mapping[int, SampleError]
+
+
+@runtime_checkable
+class HasNotes(Protocol):
+    """A data set that says, in sentences, what it found and what it left out: shown once, before training.
+
+    Those of all splits are shown, each sentence once.
+    """
+
+    notes: Sequence[str]
 
 
 @runtime_checkable

@@ -20,7 +20,8 @@ class HubDataset:
     Attributes:
         path: A hub id or a folder, what stands after the colon in a recipe.
         rows: Of the split.
-        classes, citation, licence, version: As the rows have them.
+        classes, citation, licence, version, notes: As the rows have them.
+        labels: The class of every row, -1 for none; None without classes.
 
     Args:
         rows: Parameters of :class:`HubRows`.
@@ -34,6 +35,7 @@ class HubDataset:
         self.classes = self.rows.classes
         self.citation, self.version = self.rows.citation, self.rows.version
         self.licence = self.rows.licence or "see the hub"
+        self.notes, self.labels = self.rows.notes, self.rows.labels()
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -39,6 +39,7 @@ class HubRows:
         label: The column that holds the class; None if there is none.
         group: The column of what must not cross the split; None if none was given.
         classes: Names of the classes; None without a label.
+        notes: What is to be said of its splits.
         version: The number of rows and the library's fingerprint of them.
         citation, licence: What the data set says of itself.
 
@@ -102,7 +103,9 @@ class HubRows:
         self.group = None if group is None else self.check(group)
         self.classes, self._class_of = self._read_classes(features, parts[train_split], first)
         self._index = np.arange(len(self._rows))
+        self.notes: tuple[str, ...] = ()
         if held_out is None:
+            self.notes = (f'"{path}" has no split to test on: {test_fraction:.0%} of "{train_split}" are held out',)
             labels = None if self.label is None else [self.class_of(value) for value in self.column(self.label)]
             train, test = seeded_split(
                 len(self._rows), fraction=test_fraction, seed=split_seed, labels=labels, groups=self._groups()
@@ -182,13 +185,31 @@ class HubRows:
 
     def class_of(self, value: Any) -> int | None:
         """The class of a value of the label's column; None where it is missing."""
-        if value is None or value == -1:  # how the hub's data sets hide the labels of a test split
+        if value is None or (value == -1 and self._minus_one_is_none):
             return None
         return self._class_of(value)
 
     def label_of(self, row: Mapping[str, Any]) -> int | None:
         """The class of a row; None where there is none."""
         return None if self.label is None else self.class_of(row[self.label])
+
+    def files(self, name: str, most: int = 8) -> list[tuple[str, io.BytesIO | Path]]:
+        """A few pictures or sounds of the split, which lie evenly in it, with the ids of their rows.
+
+        Args:
+            name: The column that holds them.
+            most: How many at most.
+        """
+        rows = np.unique(np.linspace(0, len(self) - 1, most).astype(int)).tolist() if len(self) else []
+        return [(self.id(row), file) for row in rows if (file := self.file(self[row], name)) is not None]
+
+    def labels(self) -> np.ndarray | None:
+        """The class of every row, -1 for none; None without a label."""
+        if self.label is None:
+            return None
+        values = self.column(self.label)
+        classes = [self.class_of(values[row]) for row in self._index.tolist()]
+        return np.array([-1 if place is None else place for place in classes], dtype=np.int64)
 
     def group_of(self, row: Mapping[str, Any]) -> str | None:
         """The group of a row; None where there is none."""
@@ -199,6 +220,19 @@ class HubRows:
             return None
         # what belongs to no group is one of its own
         return [f"no group {i}" if value is None else f"= {value}" for i, value in enumerate(self.column(self.group))]
+
+    def _labels(self) -> Sequence[Any]:
+        """The values of the label's column, each one value."""
+        assert self.label is not None
+        values = self.column(self.label)
+        several = next((value for value in values if isinstance(value, list | tuple | Mapping)), None)
+        if several is not None:
+            raise CoviewError(
+                f'"{self._path}": the column "{self.label}" holds several values in a row, such as {several!r:.60}: a '
+                "class is one value",
+                hint='name a column of classes, label = "…", or label = "" for none',
+            )
+        return values
 
     def _streamed(self, table: Any, first: int) -> list[Any]:
         with explaining(self._path):
@@ -218,13 +252,17 @@ class HubRows:
     def _read_classes(
         self, features: Mapping[str, Any], train: Any, first: int | None
     ) -> tuple[tuple[str, ...] | None, Callable[[Any], int]]:
+        self._minus_one_is_none = False
         if self.label is None:
             return None, int
+        # in a column of classes it is no place among their names; in one of plain values it is a value, as of -1, 0 and
+        # 1, unless there is nothing else: so are the labels of a test split hidden
+        self._minus_one_is_none = is_class(features.get(self.label)) or set(self._labels()) == {-1}
         if names := class_names(features.get(self.label)):
             return names, int
         name = self.label
         rows: Iterable[Any] = train[name] if first is None else (row[name] for row in self._streamed(train, first))
-        values = sorted({value for value in rows if value is not None and value != -1})
+        values = sorted({value for value in rows if value is not None})
         places = {value: place for place, value in enumerate(values)}
 
         def place(value: Any) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from coview.errors import CoviewError
+from coview.errors import CoviewError, few
+
+_FAR = 0.05
+"""A share of the test split that differs so much from what was asked for is said."""
 
 
 def check_split(split: str, splits: Sequence[str]) -> None:
@@ -35,20 +39,21 @@ def seeded_split(
     """Splits ``range(n)`` in two, the same way for the same seed.
 
     With ``groups``, no group is on both sides: near-duplicates do not cross. With ``labels``, classes keep their
-    shares, as well as whole groups allow.
+    shares, as well as whole groups allow. A class of one sample stays with the rest, as it cannot be in both; that the
+    others are stratified does not depend on it. :func:`split_notes` says what could not be.
 
     Args:
         n: How many samples there are.
         fraction: Share of the second part, in (0, 1).
         seed: Of the split; not the run's, so that all runs share it.
-        labels: The class of each sample.
+        labels: The class of each sample; -1 or None for none.
         groups: The group of each sample.
 
     Returns:
         The sorted indices of the rest and of the held-out part.
 
     Raises:
-        CoviewError: If there are too few samples, or groups, for two parts.
+        CoviewError: If there are too few samples, or groups, for two parts, or no class has more than one sample.
     """
     from sklearn.model_selection import (
         GroupShuffleSplit,
@@ -62,17 +67,82 @@ def seeded_split(
     units = n if groups is None else len(np.unique(np.asarray(groups)))
     if units < 2:
         raise CoviewError(f"cannot split {n} samples in {units} group{'s' * (units != 1)} into two parts")
-    x = np.zeros((n, 1))
-    smallest = 0 if labels is None else int(np.unique(np.asarray(labels), return_counts=True)[1].min())
-    if groups is not None and labels is not None and smallest >= round(1 / fraction) <= units:
-        folds = StratifiedGroupKFold(round(1 / fraction), shuffle=True, random_state=seed % 2**32)
-        rest, held = next(folds.split(x, labels, groups))
-    elif groups is not None:
-        shuffled = GroupShuffleSplit(1, test_size=fraction, random_state=seed % 2**32)
-        rest, held = next(shuffled.split(x, groups=groups))
+    x, state = np.zeros((n, 1)), seed % 2**32
+    if labels is None:
+        splitter = ShuffleSplit if groups is None else GroupShuffleSplit
+        rest, held = next(splitter(1, test_size=fraction, random_state=state).split(x, groups=groups))
+        return np.sort(rest), np.sort(held)
+    known = [-1 if label is None else label for label in labels]
+    _, class_N, counts = np.unique(np.asarray(known), return_inverse=True, return_counts=True)
+    if counts.max() == 1:
+        raise CoviewError(
+            f"each of the {n} classes has one sample, which cannot be in both splits: nothing can be tested",
+            hint="add samples to the classes, or give the data without classes",
+        )
+    if groups is not None:
+        folds = round(1 / fraction)
+        if counts.max() >= folds <= units:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # that a class has fewer than there are folds
+                found = StratifiedGroupKFold(folds, shuffle=True, random_state=state).split(x, class_N, groups)
+                rest, held = next(found)
+        else:
+            rest, held = next(GroupShuffleSplit(1, test_size=fraction, random_state=state).split(x, groups=groups))
+        return np.sort(rest), np.sort(held)
+    alone_N = counts[class_N] == 1
+    several = np.flatnonzero(~alone_N)
+    size = min(max(round(n * fraction), 1), len(several) - len(np.unique(class_N[several])))
+    if counts.min() > 1 and min(round(n * fraction), round(n * (1 - fraction))) >= len(counts):
+        rest, held = next(StratifiedShuffleSplit(1, test_size=fraction, random_state=state).split(x, class_N))
+    elif min(size, len(several) - size) >= len(np.unique(class_N[several])):
+        _, held = next(StratifiedShuffleSplit(1, test_size=size, random_state=state).split(several, class_N[several]))
+        held = several[held]
     else:
-        classes = 0 if labels is None else len(np.unique(np.asarray(labels)))
-        stratify = smallest >= 2 and min(round(n * fraction), round(n * (1 - fraction))) >= classes
-        splitter = StratifiedShuffleSplit if stratify else ShuffleSplit
-        rest, held = next(splitter(1, test_size=fraction, random_state=seed % 2**32).split(x, labels))
-    return np.sort(rest), np.sort(held)
+        held = _one_stays(several, class_N, size, np.random.default_rng(state))
+    return np.setdiff1d(np.arange(n), held), np.sort(held)
+
+
+def _one_stays(several: np.ndarray, class_N: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """So many rows at random, of which there are too few for one of each class; one of each class stays."""
+    left = np.bincount(class_N)
+    held: list[int] = []
+    for row in rng.permutation(several).tolist():
+        if len(held) < size and left[class_N[row]] > 1:
+            left[class_N[row]] -= 1
+            held.append(row)
+    return np.array(held, dtype=np.int64)
+
+
+def split_notes(
+    train: np.ndarray,
+    test: np.ndarray,
+    *,
+    fraction: float,
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] | None = None,
+    groups: Sequence[Any] | None = None,
+) -> tuple[str, ...]:
+    """What a seeded split could not do, in sentences: which classes are not in both parts, what groups do not allow.
+
+    Args:
+        train, test: What :func:`seeded_split` returned.
+        fraction: What it was asked for.
+        labels: The class of each sample; -1 for none.
+        classes: The names of the classes.
+        groups: The group of each sample.
+    """
+    notes = []
+    if labels is not None and classes is not None:
+        parts = [set(np.unique(labels[rows]).tolist()) - {-1} for rows in (train, test)]
+        for present, absent, what in ((0, 1, "cannot be tested"), (1, 0, "cannot be learned")):
+            names = [classes[label] for label in sorted(parts[present] - parts[absent])]
+            if names:
+                are = f"class {names[0]}" if len(names) == 1 else f"{len(names)} classes {few(names)}"
+                notes.append(f"the {are} {what}: its samples are all in the {('train', 'test')[present]} split")
+    share = len(test) / (len(train) + len(test))
+    if groups is not None and abs(share - fraction) > _FAR:
+        notes.append(
+            f"whole groups leave {share:.0%} for the test split, where {fraction:.0%} were asked for: there are "
+            f"{len(set(groups))} groups"
+        )
+    return tuple(notes)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from coview.data.atomic import replacing
 from coview.data.batch import Batch, Skipped
 from coview.data.content import content_hash
-from coview.data.dataset import Dataset, HasJudgedPairs
+from coview.data.dataset import Dataset, HasJudgedPairs, KnowsLabels
 from coview.data.judged_pairs import Pairs
 from coview.data.loader import sample_loader
 from coview.data.modality import Collates, HasLengths, Modality
@@ -123,6 +123,16 @@ def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
         return None
 
 
+def kept_of(path: Path) -> dict[str, Any] | None:
+    """What a kept split is of; None if there is none, or it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            of = json.loads((file.metadata() or {}).get("of", "null"))
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError):
+        return None
+    return of if isinstance(of, dict) else None
+
+
 def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
     """Keeps an embedded split, with what it is of."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -176,6 +186,10 @@ def _embed(
             for name, values in columns.items():
                 values.append(getattr(batch, name))
     joined = {f"{name}_N": _join(values) for name, values in columns.items()}
+    if joined["labels_N"] is None and isinstance(dataset, KnowsLabels) and dataset.labels is not None:
+        # some rows have no label: the others' are not lost
+        read = np.setdiff1d(np.arange(len(dataset)), list(skipped.samples))
+        joined["labels_N"] = torch.from_numpy(np.asarray(dataset.labels, dtype=np.int64)[read])
     pairs = _pairs(dataset.pairs if isinstance(dataset, HasJudgedPairs) else None, len(dataset), skipped)
     features = FeatureSplit(x_ND=torch.cat(rows), **cast(dict[str, Any], joined), **pairs)
     return Embedded(features, tuple(skipped.samples.values()), _join(contents))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coview.errors import CoviewError
+from coview.experiment.changed_data import changed_data
 from coview.experiment.evaluators import evaluate_all, plan_evaluators, write_results
 from coview.experiment.folders import locked
 from coview.experiment.run import Run, run, run_console
@@ -45,6 +46,8 @@ def evaluate_run(
     splits = Splits(recipe, run.registry)
     store = run.store(splits, console=console)
     planned = plan_evaluators(splits)
+    if change := changed_data(run.folder, splits(splits.own, "train")):
+        store.say(f"warning: {change}. The encoder was trained on the data as they were")
     with locked(run.folder, store.say):
         write_results(store, planned, evaluate_all(store, planned, HookCalls(run.registry, store.say)))
         write_report_or_say_why(run.folder, console)

@@ -86,11 +86,22 @@ def _why_not(splits: Splits, source: DataSource, evaluator: AnyEvaluator) -> str
     if evaluator.labels == "class" and splits.reference(source).classes is None:
         return "the data has no class labels"
     own = [split for split in evaluator.splits if splits.has(source, split)]
+    if evaluator.labels == "class":
+        hidden = [split for split in own if _has_no_label(splits(source, split))]
+        if hidden:
+            return f"no sample of the {hidden[0]} split has a class label"
     if evaluator.labels == "pairs" and not all(_has_pairs(splits(source, split)) for split in own):
         return "the data has no judged pairs"
     if evaluator.labels == "score" and not all(_has_scores(splits(source, split)) for split in own):
         return "the data has no scores"
     return ""
+
+
+def _has_no_label(dataset: Dataset) -> bool:
+    """Whether it is known ahead that every class label is missing, as in a test split whose labels are hidden."""
+    return (
+        isinstance(dataset, KnowsLabels) and dataset.labels is not None and bool((np.asarray(dataset.labels) < 0).all())
+    )
 
 
 def able_evaluators(splits: Splits) -> list[str]:
@@ -267,9 +278,11 @@ def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rn
     if isinstance(evaluator, CrossModalEvaluator) and evaluator.modalities:
         return [] if kind == "raw" else evaluator.evaluate_cross_modal(Projections(store, kind).subject, rng)
     if isinstance(evaluator, EncoderEvaluator):
-        return evaluator.evaluate_encoder(store.subject(kind, evaluator.splits), rng)
+        return evaluator.evaluate_encoder(
+            store.subject(kind, evaluator.splits, labelled=evaluator.labels == "class"), rng
+        )
     assert isinstance(evaluator, Evaluator)
-    return evaluator(store.features(kind, evaluator.splits), rng)
+    return evaluator(store.features(kind, evaluator.splits, labelled=evaluator.labels == "class"), rng)
 
 
 def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evaluation) -> None:
@@ -330,7 +343,8 @@ def _trained_and_tested(planned: Iterable[Planned]) -> list[DataSource]:
 
 
 def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, Any]:
-    protocol: dict[str, Any] = {"dataset_version": store.reference.version}
+    rows = {split: store.rows[split] for split in evaluator.splits if split in store.rows}
+    protocol: dict[str, Any] = {"dataset_version": store.reference.version, "rows": rows}
     if compared := compared_modalities(evaluator):
         protocol["projections_of"] = sorted(compared)
     else:

@@ -22,10 +22,11 @@ from coview.data.dataset import Dataset
 from coview.data.ids import check_ids
 from coview.data.loader import worker_count
 from coview.data.values import readable_values
-from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, read_embedded, write_embedded
+from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, kept_of, read_embedded, write_embedded
 from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
+from coview.experiment.changed_data import data_of_features, rows_digest
 from coview.experiment.controls import untrained_recipe
 from coview.experiment.splits import DataSource, Splits
 from coview.experiment.validation import carve_validation
@@ -51,6 +52,7 @@ class FeatureStore:
         splits: The data of the run and of its evaluators.
         source: Which of them this is of; absent: the run's own.
         skipped: Samples that could not be read, by split.
+        rows: By split, a digest of the samples that there are and what is known of them, once it was embedded.
     """
 
     recipe: Recipe
@@ -63,7 +65,9 @@ class FeatureStore:
     splits: Splits
     source: DataSource | None = None
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
+    rows: dict[str, str] = field(default_factory=dict)
     _others: dict[str, FeatureStore] = field(default_factory=dict)
+    _changes_said: set[str] = field(default_factory=set)
     _untrained: Topology | None = None
     _raw: Callable[[Sequence[Any]], np.ndarray] | None = None
 
@@ -106,7 +110,7 @@ class FeatureStore:
         if source.key == self.data.key:
             return self
         if source.key not in self._others:
-            other = replace(self, source=source, skipped={}, _others={}, _raw=None)
+            other = replace(self, source=source, skipped={}, rows={}, _others={}, _changes_said=set(), _raw=None)
             if untrained_recipe(self.recipe, self.registry) is not None:
                 other._untrained = self._fresh()  # what it fits to data, it fits to the run's own
             self._others[source.key] = other
@@ -117,17 +121,23 @@ class FeatureStore:
         """Those of other data that there are."""
         return self._others.values()
 
-    def features(self, kind: FeatureKind, names: tuple[str, ...]) -> Features:
-        """The features of some splits; a validation split that the data has not is carved out of ``train``."""
-        splits = {name: on_device(self._part(kind, name, names)[1], self.device) for name in names}
+    def features(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> Features:
+        """The features of some splits; a validation split that the data has not is carved out of ``train``.
+
+        Args:
+            kind: Whose features.
+            names: The splits.
+            labelled: Whether only samples that have a class are wanted, where some of a split have none.
+        """
+        splits = {name: on_device(self._part(kind, name, names, labelled)[1], self.device) for name in names}
         return Features(splits, self.reference.classes)
 
     def raw(self, split: str) -> Embedded:
         """The raw features of a whole split, and what tells equal samples."""
         return self._embedded("raw", split)
 
-    def subject(self, kind: FeatureKind, names: tuple[str, ...]) -> EncoderSubject:
-        """The encoder itself with the samples of some splits, and their features."""
+    def subject(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> EncoderSubject:
+        """The encoder itself with the samples of some splits, and their features: see :meth:`features`."""
         modality = build_modalities(self.recipe, self.registry)[self.modality]
 
         def embed(dataset: Dataset) -> FeatureSplit:
@@ -141,8 +151,8 @@ class FeatureStore:
             kind=kind,
             modality_name=self.modality,
             modality=modality,
-            features=self.features(kind, names),
-            data={name: self._samples(kind, name, names) for name in names},
+            features=self.features(kind, names, labelled=labelled),
+            data={name: self._samples(kind, name, names, labelled) for name in names},
             steps=self._steps(),
             embed=embed,
             build_augmentation=build_augmentation,
@@ -153,8 +163,19 @@ class FeatureStore:
             metrics=read_metrics(self.folder.metrics) if kind == "pretrained" else (),
         )
 
-    def _part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
+    def _part(
+        self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool
+    ) -> tuple[str, FeatureSplit, np.ndarray]:
         """The split that one of the names is a part of, its features, and their rows in the split."""
+        split, features, rows = self._whole_part(kind, name, names)
+        if features.labels_N is None or bool((features.labels_N >= 0).all()):
+            return split, features, rows
+        if not labelled:
+            return split, replace(features, labels_N=None), rows
+        chosen = np.flatnonzero(features.labels_N.numpy() >= 0)
+        return split, _rows(features, chosen), rows[chosen]
+
+    def _whole_part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
         carved = "validation" in names and not self.own_validation and name in ("train", "validation")
         split = "train" if carved else name
         embedded = self._embedded(kind, split)
@@ -169,8 +190,8 @@ class FeatureStore:
         chosen = rest if name == "train" else held
         return split, _rows(embedded.features, chosen), embedded.rows[chosen]
 
-    def _samples(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> Dataset:
-        split, _, rows = self._part(kind, name, names)
+    def _samples(self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool) -> Dataset:
+        split, _, rows = self._part(kind, name, names, labelled)
         return AugmentedRows(self.dataset(split), self.modality, rows.tolist())
 
     def _steps(self) -> list[AugmentStep]:
@@ -211,12 +232,25 @@ class FeatureStore:
         }
         embedded = read_embedded(path, of)
         if embedded is None:
+            self._say_change(of, path)
             embedded = embed(dataset)
             what = f'data "{self.data.table.use}": the {split} split'
             check_ids(embedded.rows, embedded.features.ids_N.numpy(), what)
             write_embedded(path, embedded, of)
         self.skipped[split] = embedded.skipped
+        if split not in self.rows:
+            self.rows[split] = rows_digest(embedded.features)
         return embedded
+
+    def _say_change(self, of: Mapping[str, Any], path: Path) -> None:
+        """Says once of each change that features of other content are not used."""
+        change = data_of_features(of, kept_of(path), path)
+        if change and of["version"] not in self._changes_said:
+            self._changes_said.add(of["version"])
+            self.say(
+                f'warning: the data "{self.data.table.use}" have changed since their features were made: {change}. '
+                "They are embedded again, and the numbers are of the data as they are now"
+            )
 
     def showing(self, dataset: Dataset, what: str) -> Show:
         """What shows how far the batches of some data are."""

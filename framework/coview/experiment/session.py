@@ -17,6 +17,7 @@ from coview.data.building import build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.views import ViewMaker
 from coview.errors import CoviewError, Interrupted
+from coview.experiment.changed_data import check_data, data_of
 from coview.experiment.code import changed_code, code_of, of_both
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.environment import describe_environment, now, read_environment, write_environment
@@ -96,6 +97,8 @@ class Session:
         accelerator = make_accelerator(device, precision)
         splits = Splits(recipe, registry)
         dataset = splits(splits.own, "train")
+        if resumed is not None:
+            check_data(resumed, dataset)
         planned = plan_evaluators(splits)
         _check_purpose(splits, planned)
         build_evaluated(splits, planned)
@@ -156,6 +159,7 @@ class Session:
         if environment is None:
             code = code_of(self.recipe, self.registry)
             environment = describe_environment(self.registry, code, device=device, precision=precision, ranks=ranks)
+            environment["data"] = data_of(self.recipe.data.use, splits(splits.own, "train"))
             write_environment(folder.environment, environment)
         elif recorded := environment.get("code"):
             environment["code"] = of_both(recorded, code_of(self.recipe, self.registry))
@@ -166,6 +170,8 @@ class Session:
             self._say(f"warning: {warning}")
         if "untrained" not in kinds_of(self.recipe, self.registry):
             self._say(f"untrained control: {untrained_in_words(self.recipe, self.registry)}")
+        for note in splits.notes:
+            self._say(note)
         for plan in planned:
             if plan.skipped:
                 self._say(f"{plan.table.use} is left out: {plan.skipped}")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+from coview.data.batch import Skipped
 from coview.data.building import build_split, splits_of
-from coview.data.dataset import Dataset
+from coview.data.dataset import Dataset, HasNotes, KnowsUnreadable
 from coview.data.dataset_checks import check_rows
+from coview.data.lacking_labels import lacking_labels
+from coview.data.skipped import SkippedSamples
 from coview.plugins.registry import Registry
 from coview.recipe.key import Key
 from coview.recipe.recipe import ComponentTable, Recipe
@@ -65,6 +68,18 @@ class Splits:
         names = splits_of(source.table, self.registry)
         return self(source, "train" if "train" in names else names[0])
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the data sets that were built, each sentence once."""
+        found: dict[str, None] = {}
+        for (_, split), dataset in self._built.items():
+            if isinstance(dataset, HasNotes):
+                found |= dict.fromkeys(dataset.notes)
+            if lacking := lacking_labels(dataset):
+                share = f"{lacking:,} of {len(dataset):,} {split} samples"
+                found[f"{share} have no class: what needs one leaves them out"] = None
+        return list(found)
+
     def __call__(self, source: DataSource, split: str) -> Dataset:
         """A split, of which a few rows are read to see that it keeps its promises.
 
@@ -76,5 +91,8 @@ class Splits:
         if key not in self._built:
             dataset = build_split(self.recipe, split, self.registry, table=source.table, at=source.at)
             check_rows(dataset, f'{self.recipe.where(*source.at, "use")}: "{source.table.use}", the {split} split')
+            if isinstance(dataset, KnowsUnreadable):
+                known = (Skipped(row, error.what, error.reason) for row, error in dataset.unreadable.items())
+                SkippedSamples(len(dataset), split).add(known)
             self._built[key] = dataset
         return self._built[key]

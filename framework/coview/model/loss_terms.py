@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from coview.data.dataset import Dataset
+from coview.data.lacking_labels import lacking_labels
 from coview.errors import CoviewError
 from coview.model.views import Views
 from coview.plugins.registry import Registry
@@ -114,11 +115,13 @@ def build_loss(recipe: Recipe, registry: Registry, width: int) -> LossTerms:
 
 
 def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
-    """Raises :class:`CoviewError` if a term needs class labels, and the data has none."""
-    if dataset.classes is not None:
+    """Raises :class:`CoviewError` if a term needs class labels, and the data has none, or not of every sample."""
+    lacking = lacking_labels(dataset)
+    if dataset.classes is not None and not lacking:
         return
     for index, term in enumerate(loss.terms):
         needs = needs_of(term.loss)
         if needs is not None and needs.labels:
             where = recipe.where("loss", "use") if len(loss.terms) == 1 else recipe.where("loss", index, "use")
-            raise CoviewError(f'{where}: {term.name} needs class labels, and the data "{recipe.data.use}" has none')
+            has = "none" if dataset.classes is None else f"none for {lacking:,} of {len(dataset):,} samples"
+            raise CoviewError(f'{where}: {term.name} needs class labels, and the data "{recipe.data.use}" has {has}')

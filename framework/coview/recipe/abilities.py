@@ -5,6 +5,7 @@ The contracts themselves are in ``data/``, ``model/`` and ``evaluate/``, which i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -20,6 +21,15 @@ class SaysSplits(Protocol):
     """What builds a data set and says which splits there are; else there is ``train`` only."""
 
     splits: tuple[str, ...]
+
+
+@runtime_checkable
+class FindsSplits(Protocol):
+    """What builds a data set whose splits depend on its parameters, such as on the folders that a folder has."""
+
+    def find_splits(self, **parameters: Any) -> tuple[str, ...]:
+        """A class method: the splits of the data set with these parameters, which nobody has checked yet."""
+        ...
 
 
 @runtime_checkable
@@ -72,8 +82,10 @@ def modalities_of(factory: Any) -> tuple[str, ...]:
     return named if isinstance(named, tuple) else ()
 
 
-def splits_of(factory: Any) -> tuple[str, ...]:
-    """The splits that a data set has."""
+def splits_of(factory: Any, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The splits that a data set has with some parameters."""
+    if isinstance(factory, FindsSplits):
+        return factory.find_splits(**parameters)
     return tuple(factory.splits) if isinstance(factory, SaysSplits) else ("train",)
 
 

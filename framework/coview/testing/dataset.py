@@ -143,7 +143,7 @@ def check_dataset(
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name, or no split.
     """
-    names = splits_of(factory) if splits is None else tuple(splits)
+    names = splits_of(factory, parameters or {}) if splits is None else tuple(splits)
     if not names:
         raise ValueError("there is no split to check")
     tested = DatasetUnderTest(factory, parameters or {}, names)

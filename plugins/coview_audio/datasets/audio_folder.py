@@ -3,46 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 import coview
 from coview_audio.datasets.resample_cache import read_at
 from coview_audio.decode import SUFFIXES
+from coview_audio.levels import rate_notes, settled_full_scale
 
 _KIND = coview.FileKind(
     name="sound",
     files="sounds",
     suffixes=SUFFIXES,
-    expected="expected are WAV, FLAC, Ogg or MP3 files in one subfolder for each class (root/dog/1.wav, "
-    "root/rain/2.wav), or all directly in the folder, without classes, or a table of them as labels; either may lie in "
-    "train/ and test/ (or val/)",
+    expected="expected are WAV, FLAC, Ogg, MP3 or AIFF files in one subfolder for each class (root/dog/1.wav, "
+    "root/rain/2.wav), or all directly in the folder, without classes, or a table of them as labels; subfolders train/ "
+    "and test/ (or val/) are splits",
 )
 
 
 class AudioFolder:
-    """WAV, FLAC, Ogg, MP3 and AIFF files in subfolders of a folder, one for each class; or in the folder itself,
-    without classes; or named by a table with a column of classes.
+    """WAV, FLAC, Ogg, MP3, AIFF, AU and CAF files in subfolders of a folder, one for each class; or in the folder
+    itself, without classes; or named by a table with a column of classes.
 
-    If the folder has ``train`` and ``test`` subfolders, these are the splits (``val`` where there is no
-    ``test``); otherwise a seeded split is made, with no group on both sides where the table has groups,
-    stratified by class where it has none. Sounds are averaged over their channels and resampled once; the result
-    is kept in ``$COVIEW_DATA/resampled`` (or in coview's cache folder). A sample's id is its path below the
-    folder.
+    Subfolders ``train`` and ``test`` are the splits (or ``training``, ``testing``, in small letters or capitals). One
+    called ``validation``, ``valid``, ``val`` or ``dev`` is the validation split beside them, and is tested on where
+    there is no ``test``. Without them a seeded split is made, with no group on both sides where the table has groups,
+    stratified by class. Hidden files and folders are passed over; other files are left out, counted and named. Sounds
+    are averaged over their channels and resampled once; the result is kept in ``$COVIEW_DATA/resampled`` (or in
+    coview's cache folder). A sample's id is its path below the folder.
 
     Args:
-        split: "train" or "test".
+        split: "train", "test", or "validation" where there is one.
         root: The folder.
         sample_rate: Samples a second, in Hz, that sounds are resampled to; the modality's.
-        labels: A table, CSV or TSV with a header, of the sounds below the folder, in place of subfolders.
+        labels: A table of the sounds below the folder, in place of subfolders: CSV, TSV, JSONL or Parquet.
         path_column: Its column of paths, relative to the folder.
-        label_column: Its column of classes.
+        label_column: Its column of classes; "" for none.
         group_column: Its column of what must not be on both sides: a speaker, a recording. Absent: no groups.
-        test_fraction: Share of the sounds held out, where the folder has no splits of its own.
+        split_column: Its column of splits, with the names that folders may have. Absent: a seeded split.
+        fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
+            of splits.
+        encoding: Of the table.
+        header: Whether the table begins with the names of its columns; if not, they are "1", "2", ….
+        quotes: Whether double quotes in the table hold a field together.
+        test_fraction: Share of the sounds held out, where there are no splits.
         split_seed: Seed of that split, on purpose not the run's: the same test split for every seed of a
             comparison.
+        full_scale: What samples of files of floats are divided by. Absent: 1, or the full scale of 16, 24 or 32 bits
+            where files are so loud; that is said.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
@@ -60,20 +69,37 @@ class AudioFolder:
         path_column: str = "path",
         label_column: str = "label",
         group_column: str | None = None,
+        split_column: str | None = None,
+        fold: str | None = None,
+        encoding: str = "utf-8",
+        header: bool = True,
+        quotes: bool = True,
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
+        full_scale: Annotated[float, Gt(0)] | None = None,
     ) -> None:
-        coview.check_split(split, self.splits)
         self.root, self.sample_rate = _KIND.root(root), sample_rate
         if labels is None:
+            coview.check_split(split, _KIND.splits_of(self.root))
             listing = coview.split_listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
         else:
-            listing = _list_table(
-                labels.expanduser(), path_column=path_column, label_column=label_column, group_column=group_column
-            ).split(split, fraction=test_fraction, seed=split_seed)
+            table = coview.TableOfFiles(
+                labels, path_column, label_column, group_column, split_column, fold, encoding, header, quotes
+            )
+            coview.check_split(split, table.splits())
+            listing = table.listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
+        self.unreadable = listing.unreadable
         self.classes, self.labels, self.version = listing.classes, listing.labels, listing.version
         self.groups = listing.groups
         self._listing = listing
+        examples = [self.root / path for path in listing.examples]
+        self._full_scale, said = settled_full_scale(examples, full_scale)
+        self.notes = (*listing.notes, *said, *rate_notes(examples, sample_rate))
+
+    @classmethod
+    def find_splits(cls, root: Any = "", labels: Any = None, **parameters: Any) -> tuple[str, ...]:
+        """The splits that there are with these parameters."""
+        return _KIND.splits_of(root) if labels is None else coview.table_splits(labels, parameters)
 
     def __len__(self) -> int:
         return len(self._listing.paths)
@@ -82,25 +108,8 @@ class AudioFolder:
         listing = self._listing
         path = listing.paths[index]
         return coview.Sample(
-            {"audio": read_at(self.root / path, self.sample_rate)},
+            {"audio": read_at(self.root / path, self.sample_rate, full_scale=self._full_scale)},
             id=path,
             label=None if listing.labels is None else int(listing.labels[index]),
             group=None if listing.groups is None else listing.groups[index],
         )
-
-
-def _list_table(table: Path, *, path_column: str, label_column: str, group_column: str | None) -> coview.FileListing:
-    """The files that a CSV or TSV table names, whether they are there or not: that shows when they are read.
-
-    Raises:
-        CoviewError: If the table cannot be read, lacks a column, or has no rows.
-    """
-    rows = coview.read_table(table, [name for name in (path_column, label_column, group_column) if name])
-    rows.sort(key=lambda row: row[path_column])
-    names = [row[label_column] for row in rows]
-    classes = tuple(sorted(set(names)))
-    place = {name: index for index, name in enumerate(classes)}
-    groups = None if group_column is None else [row[group_column] for row in rows]
-    return coview.FileListing(
-        [row[path_column] for row in rows], classes, np.array([place[name] for name in names]), groups
-    )

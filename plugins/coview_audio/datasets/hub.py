@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
 import coview
 from coview_audio.datasets.resample_cache import read_at
+from coview_audio.levels import rate_notes, settled_full_scale
 
 
 class HubSounds(coview.HubDataset):
@@ -20,6 +21,7 @@ class HubSounds(coview.HubDataset):
     Args:
         sample_rate: Samples a second, in Hz, that sounds are resampled to; the modality's.
         audio: The column of the sounds; absent: the only one of that type.
+        full_scale: What samples of floats are divided by. Absent: 1, and sounds that are far louder are refused.
     """
 
     modalities: tuple[str, ...] = ("audio",)
@@ -29,11 +31,21 @@ class HubSounds(coview.HubDataset):
         *,
         sample_rate: Annotated[int, Ge(1000), Le(192000)] = 16000,
         audio: str | None = None,
+        full_scale: Annotated[float, Gt(0)] | None = None,
         **rows: Any,
     ) -> None:
         super().__init__(**rows)
         self.sample_rate = sample_rate
         self._audio = self.rows.only("Audio", "sounds", "audio") if audio is None else self.rows.check(audio)
+        examples = [file for _, file in self.rows.files(self._audio)]
+        scale, said = settled_full_scale(examples, full_scale)
+        if full_scale is None and scale != 1:  # each split has its own examples, and all have to have one scale
+            raise coview.CoviewError(
+                f'"{self.path}": samples of floats are as loud as those of integers, where full scale is 1',
+                hint=f"give full_scale = {scale:.0f}, or full_scale = 1 to take them as they are",
+            )
+        self._full_scale = scale
+        self.notes = (*self.notes, *said, *rate_notes(examples, sample_rate))
 
     def __getitem__(self, index: int, /) -> coview.Sample:
         row, name = self.rows[index], self.rows.id(index)
@@ -41,7 +53,7 @@ class HubSounds(coview.HubDataset):
         if file is None:
             raise coview.SampleError(f"{self.path} {name}", "has no sound")
         return coview.Sample(
-            {"audio": read_at(file, self.sample_rate, name=f"{self.path} {name}")},
+            {"audio": read_at(file, self.sample_rate, name=f"{self.path} {name}", full_scale=self._full_scale)},
             id=name,
             label=self.rows.label_of(row),
             group=self.rows.group_of(row),

@@ -14,47 +14,47 @@ from coview_audio.decode import decode
 from coview_audio.sound import Sound, resampled
 
 
-def read_at(file: Path | io.BytesIO, rate: int, *, name: str = "") -> Sound:
+def read_at(file: Path | io.BytesIO, rate: int, *, name: str = "", full_scale: float = 1.0) -> Sound:
     """The sound of a file at a rate.
 
-    What has to be resampled is kept in ``$COVIEW_DATA/resampled`` (or in coview's cache folder) as float16, the error
-    of whose eleven bits is 66 dB below the sample; a file that has changed since is read again. Where the folder
-    cannot be written, nothing is kept.
+    What has to be resampled is kept in ``$COVIEW_DATA/resampled`` (or in coview's cache folder), exactly: the rounding
+    of fewer bits would fill the bands that a sound of a lower rate leaves empty, which a logarithm shows. A file that
+    has changed since is read again. Where the folder cannot be written, nothing is kept.
 
     Args:
         file: By its path, or its bytes.
         rate: Samples a second, in Hz.
         name: Of the file in messages; by default its path.
+        full_scale: What samples of floats are divided by.
 
     Raises:
         SampleError: If the file cannot be read.
     """
-    kept = _place(file, rate)
+    kept = _place(file, rate, full_scale)
     if kept is not None and kept.is_file():
         with suppress(OSError, ValueError, EOFError, MemoryError):  # one that is damaged is made again
             samples = np.load(kept)
-            if isinstance(samples, np.ndarray) and samples.ndim == 1 and samples.dtype == np.float16 and samples.size:
-                return Sound(samples.astype(np.float32), rate)
-    sound = decode(file, name=name)
+            if isinstance(samples, np.ndarray) and samples.ndim == 1 and samples.dtype == np.float32 and samples.size:
+                return Sound(samples, rate)
+    sound = decode(file, name=name, full_scale=full_scale)
     if sound.rate == rate:
         return sound
-    samples_T = resampled(sound, rate, name or str(file)).samples_T.astype(np.float16)
+    sound = resampled(sound, rate, name or str(file))
     if kept is not None:
         with suppress(OSError):
-            _keep(kept, samples_T)
-    # the first reading gives what the later ones will
-    return Sound(samples_T.astype(np.float32), rate)
+            _keep(kept, sound.samples_T)
+    return sound
 
 
-def _place(file: Path | io.BytesIO, rate: int) -> Path | None:
+def _place(file: Path | io.BytesIO, rate: int, full_scale: float) -> Path | None:
     if isinstance(file, Path):
         try:
             state = file.stat()
         except OSError:
             return None
-        of = f"{file.absolute()}\0{state.st_size}\0{state.st_mtime_ns}\0{rate}"
+        of = f"{file.absolute()}\0{state.st_size}\0{state.st_mtime_ns}\0{state.st_ctime_ns}\0{rate}\0{full_scale}"
     else:
-        of = f"{hashlib.blake2b(file.getbuffer(), digest_size=16).hexdigest()}\0{rate}"
+        of = f"{hashlib.blake2b(file.getbuffer(), digest_size=16).hexdigest()}\0{rate}\0{full_scale}"
     name = hashlib.blake2b(of.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
     return coview.data_folder("resampled") / name[:2] / f"{name}.npy"
 

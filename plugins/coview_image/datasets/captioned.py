@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +12,7 @@ import numpy as np
 
 import coview
 from coview_image.decode import decode
+from coview_image.depth import settled_bits
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class CaptionedPictures:
         test_fraction: Share held out.
         split_seed: Seed of the split.
         decode_size: Decode JPEG files at a reduced scale, as of ``image_folder``.
+        bits: Of 16-bit greys, as of ``image_folder``.
+        rows_of: Split to its rows, where the data have splits of their own; then nothing is held out.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
@@ -56,19 +58,29 @@ class CaptionedPictures:
         test_fraction: float,
         split_seed: int,
         decode_size: int | None = None,
+        bits: int | None = None,
+        rows_of: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        coview.check_split(split, self.splits)
+        coview.check_split(split, self.splits if rows_of is None else tuple(rows_of))
         self.root, self.decode_size = root, decode_size
-        rows = sorted(rows, key=lambda row: (row.path, row.caption))
+        order = sorted(range(len(rows)), key=lambda row: (rows[row].path, rows[row].caption))
+        rows = [rows[row] for row in order]
         names = [row.label for row in rows if row.label is not None]
-        train, test = coview.seeded_split(
-            len(rows),
-            fraction=test_fraction,
-            seed=split_seed,
-            labels=names or None,
-            groups=[row.group for row in rows],
-        )
-        self._rows = train if split == "train" else test
+        classes, labels = np.unique(names, return_inverse=True) if names else (None, None)
+        groups = [row.group for row in rows]
+        self.notes: tuple[str, ...] = ()
+        if rows_of is None:
+            train, test = coview.seeded_split(
+                len(rows), fraction=test_fraction, seed=split_seed, labels=labels, groups=groups
+            )
+            parts: Mapping[str, np.ndarray] = {"train": train, "test": test}
+            names_of_classes = None if classes is None else classes.tolist()
+            self.notes = coview.split_notes(
+                train, test, fraction=test_fraction, labels=labels, classes=names_of_classes, groups=groups
+            )
+        else:
+            parts = {name: np.sort(np.argsort(order)[chosen]) for name, chosen in rows_of.items()}
+        self._rows = parts[split]
         chosen = [rows[row] for row in self._rows]
         # blocks of bytes: a list of strings would be copied into every forked process as it is touched
         self._paths = np.array([os.fsencode(row.path) for row in chosen], dtype=np.bytes_)
@@ -77,12 +89,21 @@ class CaptionedPictures:
         self._text, self._ends = np.frombuffer(b"".join(encoded), dtype=np.uint8), np.cumsum([0, *map(len, encoded)])
         self.classes: tuple[str, ...] | None = None
         self.labels: np.ndarray | None = None
-        if names:
-            classes, labels = np.unique(names, return_inverse=True)
+        if classes is not None and labels is not None:
             self.classes, self.labels = tuple(classes.tolist()), labels[self._rows]
-        written = "\n".join([row.path for row in rows] + [row.caption for row in rows])
-        digest = hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=6)
-        self.version = f"{len(rows)} captions {digest.hexdigest()}"
+        paths = sorted({row.path for row in rows})
+        self._bits = settled_bits([(path, root / path) for path in paths[:: max(1, len(paths) // 8)]], bits)
+        known = (
+            (name, rows[at].path, rows[at].caption, rows[at].label, rows[at].group)
+            for name, part in parts.items()
+            for at in part
+        )
+        self.version = coview.content_version(len(rows), "captions", known, files=(root / path for path in paths))
+
+    @property
+    def paths(self) -> list[str]:
+        """Of every row, below the folder."""
+        return [os.fsdecode(path) for path in self._paths]
 
     @property
     def groups(self) -> list[str]:
@@ -97,7 +118,7 @@ class CaptionedPictures:
         path = os.fsdecode(self._paths[index])
         text = self._text[self._ends[index] : self._ends[index + 1]].tobytes().decode()
         return coview.Sample(
-            {"image": decode(self.root / path, self.decode_size), "text": text},
+            {"image": decode(self.root / path, self.decode_size, bits=self._bits), "text": text},
             id=f"{path}#{self._rows[index]}",
             label=None if self.labels is None else int(self.labels[index]),
             group=self._groups[index].decode(),

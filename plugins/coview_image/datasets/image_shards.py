@@ -8,15 +8,17 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
-from annotated_types import Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 import coview
 from coview_image.decode import SUFFIXES, decode
+from coview_image.depth import settled_bits
 
 _LABEL_SUFFIXES = (".cls", ".cls.txt")
 _INDEX = 2  # its format
@@ -25,12 +27,15 @@ _CLASSES = 1_000_000
 """More than any data set has: a number beyond is a mistake, and as many names would fill the memory."""
 _LARGEST = 2**30
 """Bytes of one picture."""
+_EXAMPLES = 8
 _SPARSE = -1
 """In place of the size of what lies in the tar in pieces, which reading by place does not put together."""
 
 
 class ImageShards:
     """Pictures in tar files, each beside a ``.cls`` file of the same name with the number of its class, or without.
+
+    A picture without one, or with -1 in it, has no label: it is trained on, and not evaluated.
 
     The files are read by place, not in a stream: any sample at any time, so that views and order are the same for any
     number of workers. An index of the places is made once, in coview's cache folder. A sample's id is the name of its
@@ -44,6 +49,7 @@ class ImageShards:
         test_fraction: Share of the pictures held out, where there is no test split.
         split_seed: Seed of that split, on purpose not the run's.
         decode_size: Decode JPEG files at a reduced scale that leaves both sides at least so many pixels.
+        bits: As of ``image_folder``: of 16-bit greys.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
@@ -61,10 +67,13 @@ class ImageShards:
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
         decode_size: Annotated[int, Gt(0)] | None = None,
+        bits: Annotated[int, Ge(8), Le(16)] | None = None,
     ) -> None:
         coview.check_split(split, self.splits)
         self._decode_size = decode_size
-        self._tars = _tars(test if split == "test" and test is not None else train)
+        self._open: dict[int, FileIO] = {}
+        of_train = _tars(train)
+        self._tars = of_train if test is None else [*of_train, *_tars(test)]
         indices = [_index_of(tar) for tar in self._tars]
         self._tar = np.repeat(np.arange(len(indices)), [len(index["offset"]) for index in indices])
         self._offset, self._size, self._name, label = (
@@ -72,46 +81,71 @@ class ImageShards:
         )
         if len(label) == 0:
             raise coview.CoviewError(f"image shards {train}: no pictures in {len(self._tars)} tar files")
-        labelled = bool((label >= 0).all())
-        number = int(label.max()) + 1 if labelled else 0
-        if classes is not None and labelled and number > len(classes):
+        number = int(label.max()) + 1
+        if classes is not None and number > len(classes):
             raise coview.CoviewError(
                 f"image shards {train}: {len(classes)} classes are named, but there is a class {number - 1}"
             )
-        self.classes = None if not labelled else classes or tuple(map(str, range(number)))
+        self.classes = None if not number else classes or tuple(map(str, range(number)))
+        unlabelled = np.flatnonzero(label < 0)
+        self.notes: tuple[str, ...] = ()
+        if number and len(unlabelled):
+            some = coview.few([self._called(int(row)) for row in unlabelled])
+            self.notes = (f"{len(unlabelled):,} of {len(label):,} pictures have no label in a .cls file: {some}",)
         if test is None:
             rest, held = coview.seeded_split(
-                len(label), fraction=test_fraction, seed=split_seed, labels=label if labelled else None
+                len(label), fraction=test_fraction, seed=split_seed, labels=label if number else None
             )
-            self._rows = rest if split == "train" else held
+            self.notes += coview.split_notes(
+                rest, held, fraction=test_fraction, labels=label if number else None, classes=self.classes
+            )
         else:
-            self._rows = np.arange(len(label))
-        self.labels = label[self._rows] if labelled else None
-        digest = hashlib.blake2b(self._name.tobytes() + self._size.tobytes(), digest_size=6).hexdigest()
-        self.version = f"{len(self._rows)} files {digest}"
-        self._open: dict[int, FileIO] = {}
+            rest, held = (np.flatnonzero((self._tar < len(of_train)) == is_train) for is_train in (True, False))
+        self._rows = rest if split == "train" else held
+        if len(self._rows) == 0:
+            raise coview.CoviewError(f"image shards {train}, {test}: no pictures in the tar files of the {split} split")
+        self.labels = label[self._rows] if number else None
+        known = (
+            (name, self._called(int(row)), int(label[row]))
+            for name, part in (("train", rest), ("test", held))
+            for row in part
+        )
+        self.version = coview.content_version(len(label), "files", known, files=self._tars)
+        self._bits = self._settled_bits(bits)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
         row = int(self._rows[index])
-        tar = self._tars[self._tar[row]]
-        name = f"{tar.name}/{os.fsdecode(self._name[row])}"
+        content, name = self._content(row), self._called(row)
+        return coview.Sample(
+            {"image": decode(io.BytesIO(content), self._decode_size, name=name, bits=self._bits)},
+            id=name,
+            label=None if self.labels is None or self.labels[index] < 0 else int(self.labels[index]),
+        )
+
+    def _called(self, row: int) -> str:
+        return f"{self._tars[self._tar[row]].name}/{os.fsdecode(self._name[row])}"
+
+    def _content(self, row: int) -> bytes:
+        name = self._called(row)
         size = int(self._size[row])
         if size == _SPARSE:
             raise coview.SampleError(name, "is stored as a sparse file, which cannot be read by place")
         if size > _LARGEST:
             raise coview.SampleError(name, f"has {size:,} bytes, more than {_LARGEST:,}")
         try:
-            content = os.pread(self._descriptor(int(self._tar[row])), size, int(self._offset[row]))
+            return os.pread(self._descriptor(int(self._tar[row])), size, int(self._offset[row]))
         except OSError as error:
             raise coview.SampleError(name, f"cannot be read ({error.strerror or error})") from error
-        return coview.Sample(
-            {"image": decode(io.BytesIO(content), self._decode_size, name=name)},
-            id=name,
-            label=None if self.labels is None else int(self.labels[index]),
-        )
+
+    def _settled_bits(self, given: int | None) -> int:
+        files = []
+        for row in np.unique(np.linspace(0, len(self._name) - 1, _EXAMPLES).astype(int)).tolist():
+            with suppress(coview.SampleError):
+                files.append((self._called(row), io.BytesIO(self._content(row))))
+        return settled_bits(files, given)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_open": {}}
@@ -170,7 +204,7 @@ def _read_index(tar: Path) -> dict[str, np.ndarray]:
                 key, dot, suffix = member.name.rpartition("/")[2].partition(".")
                 key, suffix = f"{member.name.rpartition('/')[0]}/{key}", (dot + suffix).lower()
                 if suffix in _LABEL_SUFFIXES:
-                    labels[key] = _label(archive, member)
+                    labels[key] = _label(archive, member, tar)
                 elif suffix.endswith(SUFFIXES):
                     names.append(os.fsencode(member.name))
                     offsets.append(member.offset_data)
@@ -188,12 +222,15 @@ def _read_index(tar: Path) -> dict[str, np.ndarray]:
     }
 
 
-def _label(archive: tarfile.TarFile, member: tarfile.TarInfo) -> int:
+def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, tar: Path) -> int:
     """The number of a class; -1 for none."""
     file = archive.extractfile(member)
     text = file.read(64).decode("ascii", "replace").strip() if file else "-1"
     if not re.fullmatch(r"-1|[0-9]+", text) or int(text) >= _CLASSES:
-        raise ValueError(f"{member.name} has to hold the number of a class, 0 to {_CLASSES - 1:,}, got {text[:40]!r}")
+        raise coview.CoviewError(
+            f"{tar}: {member.name} has to hold the number of a class, 0 to {_CLASSES - 1:,}, got {text[:40]!r}",
+            hint='number the classes from 0 on, and give their names in order: classes = ["cat", "dog"]',
+        )
     return int(text)
 
 

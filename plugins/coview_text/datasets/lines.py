@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Gt, Lt
 
 import coview
-from coview_text.datasets.rows import Row, TextRows, own_split, read_text, version_of
+from coview_text.datasets.rows import Row, TextRows, own_split, version_of
 
 
 class TextLines(TextRows):
@@ -16,9 +16,9 @@ class TextLines(TextRows):
 
     Args:
         split: "train" or "test".
-        path: The file.
+        path: The file; packed by gzip if it ends in .gz.
         test_path: The file of the test split. Absent: a part of ``path``, with no line on both sides.
-        encoding: Of the files.
+        encoding: Of the files. UTF-16 is recognised by its mark.
         test_fraction: Share of the lines held out, without ``test_path``.
         split_seed: Seed of that split, on purpose not the run's: the same test split for every seed of a comparison.
     """
@@ -37,15 +37,15 @@ class TextLines(TextRows):
     ) -> None:
         coview.check_split(split, self.splits)
         if test_path is not None:
-            rows = _rows(test_path if split == "test" else path, encoding)
+            parts = {"train": _rows(path, encoding), "test": _rows(test_path, encoding)}
         else:
-            rows = own_split(_rows(path, encoding), split, fraction=test_fraction, seed=split_seed, what=str(path))
-        super().__init__(rows)
-        self.version = version_of(rows)
+            parts, self.notes = own_split(_rows(path, encoding), fraction=test_fraction, seed=split_seed)
+        super().__init__(parts[split])
+        self.version = version_of(parts)
 
 
 def _rows(path: Path, encoding: str) -> list[Row]:
-    lines = enumerate(read_text(path, encoding, "text_lines").split("\n"), start=1)
+    lines = enumerate(coview.read_text(path, encoding).split("\n"), start=1)
     rows = [Row(line.strip(), f"{path.name}:{number}") for number, line in lines if line.strip()]
     if not rows:
         raise coview.CoviewError(f"text_lines: {path} has no line with text")

@@ -1,12 +1,10 @@
-"""Texts in memory, with what is known about each, and files of them; what the data sets here have in common."""
+"""Texts in memory, with what is known about each; what the data sets here have in common."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -25,6 +23,7 @@ class Row:
         score: A number that people have given it.
         group: What must not cross a split.
         fault: Why it cannot be used; empty if it can.
+        second: The other text of a judged pair, whose similarity the score is.
     """
 
     text: str
@@ -33,6 +32,7 @@ class Row:
     score: float | None = None
     group: str | None = None
     fault: str = ""
+    second: str = ""
 
 
 class TextRows:
@@ -48,6 +48,7 @@ class TextRows:
     citation = ""
     licence = "the owner's"
     version = ""
+    notes: tuple[str, ...] = ()
     pairs: coview.Pairs | None = None
 
     def __init__(self, rows: Sequence[Row], classes: tuple[str, ...] | None = None) -> None:
@@ -68,6 +69,14 @@ class TextRows:
         self._faults = {index: row.fault for index, row in enumerate(rows) if row.fault}
 
     @property
+    def unreadable(self) -> dict[int, coview.SampleError]:
+        """The rows that cannot be used."""
+        return {row: self._fault(row) for row in self._faults}
+
+    def _fault(self, row: int) -> coview.SampleError:
+        return coview.SampleError(self._ids[row].decode("utf-8", "surrogatepass"), self._faults[row])
+
+    @property
     def groups(self) -> list[str] | None:
         """Of every row, where there are groups."""
         return None if self._groups is None else [group.decode("utf-8", "surrogatepass") for group in self._groups]
@@ -79,41 +88,15 @@ class TextRows:
         identity = self._ids[index].decode("utf-8", "surrogatepass")
         index = range(len(self))[index]
         if index in self._faults:
-            raise coview.SampleError(identity, self._faults[index])
+            raise self._fault(index)
         text = self._bytes[self._ends[index] : self._ends[index + 1]].tobytes().decode()
         return coview.Sample(
             {"text": text},
             id=identity,
-            label=None if self.labels is None else int(self.labels[index]),
+            label=None if self.labels is None or self.labels[index] < 0 else int(self.labels[index]),
             score=None if self._scores is None else float(self._scores[index]),
             group=None if self._groups is None else self._groups[index].decode("utf-8", "surrogatepass"),
         )
-
-
-def read_text(path: Path, encoding: str, what: str) -> str:
-    """The content of a file, universal newlines, without a byte order mark.
-
-    Raises:
-        CoviewError: If it is not there, or not in that encoding, with the line.
-    """
-    try:
-        if (given := path.expanduser()).exists() and not given.is_file():
-            fault = "it is a folder" if given.is_dir() else "it is no file"
-            raise coview.CoviewError(f"{what}: {path}: {fault}")
-        data = given.read_bytes()
-    except OSError as error:
-        raise coview.CoviewError(f"{what}: {path}: {(error.strerror or str(error)).lower()}") from error
-    try:
-        text = data.decode(encoding)
-    except LookupError as error:
-        raise ValueError(f'encoding: there is no encoding "{encoding}"') from error
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise coview.CoviewError(
-            f"{path}:{line}: this is not {encoding}: byte 0x{data[error.start]:02x}",
-            hint='give its encoding, such as encoding = "latin-1" or "cp1252"',
-        ) from error
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def class_names(rows: Iterable[Row]) -> tuple[str, ...] | None:
@@ -127,45 +110,51 @@ def class_names(rows: Iterable[Row]) -> tuple[str, ...] | None:
         return tuple(sorted(names))
 
 
-def own_split(rows: Sequence[Row], split: str, *, fraction: float, seed: int, what: str) -> list[Row]:
-    """One part of a seeded split, stratified by class, with no group and no equal texts on both sides.
+def own_split(rows: Sequence[Row], *, fraction: float, seed: int) -> tuple[dict[str, list[Row]], tuple[str, ...]]:
+    """Both parts of a seeded split, stratified by class, with no group and no equal texts on both sides.
 
     Args:
         rows: All rows.
-        split: "train" or "test".
         fraction: Share of the test split.
         seed: Of the split.
-        what: The data's name, for messages.
+
+    Returns:
+        The rows of "train" and "test", and what is to be said of the split.
 
     Raises:
-        CoviewError: If a class has one text only, or there is too little for two parts.
+        CoviewError: If there is too little for two parts, or no class has two texts.
     """
     good = [row for row in rows if not row.fault]
-    _check_classes(good, what)
-    labels = [row.label for row in good] if class_names(good) else None
+    classes = class_names(good)
+    place = {name: at for at, name in enumerate(classes or ())}
+    labels = np.array([-1 if row.label is None else place[row.label] for row in good]) if classes else None
     texts = Counter(row.text for row in good)
     grouped = any(row.group is not None for row in good) or max(texts.values(), default=0) > 1
     groups = [row.group if row.group is not None else "=" + row.text for row in good] if grouped else None
     train, test = coview.seeded_split(len(good), fraction=fraction, seed=seed, labels=labels, groups=groups)
-    chosen = {id(good[index]) for index in (train if split == "train" else test)}
+    notes = coview.split_notes(train, test, fraction=fraction, labels=labels, classes=classes, groups=groups)
+    held_out = {id(good[index]) for index in test}
     # what cannot be read is named once, with the training split
-    return [row for row in rows if (split == "train" if row.fault else id(row) in chosen)]
+    return {
+        "train": [row for row in rows if id(row) not in held_out],
+        "test": [row for row in rows if id(row) in held_out],
+    }, notes
 
 
-def version_of(rows: Sequence[Row]) -> str:
-    """How many texts, and a digest of them and what is known about them."""
-    digest = hashlib.blake2b(digest_size=6)
-    for row in rows:
-        digest.update(f"{row.text}\0{row.label}\0{row.score}\0".encode("utf-8", "replace"))
-    return f"{len(rows)} texts {digest.hexdigest()}"
+def version_of(parts: Mapping[str, Sequence[Row]]) -> str:
+    """How many rows there are in all splits, and a digest of them and what is known about them."""
+    known = (
+        (split, row.text, row.second, row.label, row.score, row.group, row.fault)
+        for split, rows in parts.items()
+        for row in rows
+    )
+    return coview.content_version(sum(map(len, parts.values())), "texts", known)
 
 
-def _check_classes(rows: Sequence[Row], what: str) -> None:
-    alone = [name for name, count in Counter(row.label for row in rows).items() if count == 1 and name is not None]
-    if alone:
-        named = coview.few([f'"{name}"' for name in alone])
-        raise coview.CoviewError(
-            f"{what}: {len(alone)} class{'es have' if len(alone) > 1 else ' has'} one text only, which cannot be in "
-            f"both splits: {named}",
-            hint="remove them, add texts, or give a file of its own for the test split",
-        )
+def fault_notes(parts: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
+    """Says ahead which rows cannot be used."""
+    faulty = [row for rows in parts.values() for row in rows if row.fault]
+    if not faulty:
+        return ()
+    named = coview.few([f"{row.id} ({row.fault})" for row in faulty])
+    return (f"{len(faulty):,} of {sum(map(len, parts.values())):,} texts cannot be used: {named}",)

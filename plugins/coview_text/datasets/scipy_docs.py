@@ -38,7 +38,7 @@ class SciPyDocs(TextRows):
 
     def __init__(self, *, split: str = "train") -> None:
         coview.check_split(split, self.splits)
-        rows = own_split(_rows(), split, fraction=0.2, seed=0, what="scipy_docs")
+        rows = own_split(_rows(), fraction=0.2, seed=0)[0][split]
         super().__init__(rows, TOPICS)
 
 

@@ -1,12 +1,10 @@
-"""CSV, TSV and JSONL files with named columns."""
+"""Tables with named columns: CSV, TSV, JSONL and Parquet."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,27 +12,35 @@ from typing import Annotated, Any
 from annotated_types import Gt, Lt
 
 import coview
-from coview_text.datasets.rows import Row, TextRows, class_names, own_split, read_text, version_of
-
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+from coview_text.datasets.judged import judged_split, judged_texts
+from coview_text.datasets.rows import Row, TextRows, class_names, fault_notes, own_split, version_of
 
 
 class TextTable(TextRows):
-    """A CSV or TSV file with a header, or a JSONL file with an object a line.
+    """A CSV or TSV file, a JSONL file with an object a line, or a Parquet file.
 
-    A row without text, label or score where a column is named for it, or that cannot be read, is skipped, named and
-    counted.
+    The file is read strictly: a row with more or fewer fields than the header, or a quote that is never closed, is
+    refused with its line. A row without text, label or score where a column is named for it is skipped, named and
+    counted. With ``pair`` every row is two texts, whose similarity people have judged: the samples are the texts of
+    both columns, each once, and the judgements are what the evaluator ``similarity`` looks at.
 
     Args:
-        split: "train" or "test".
-        path: The file, ending in .csv, .tsv, .tab, .jsonl or .ndjson.
-        text: The column of the texts.
+        split: "train", "test", or "validation" where ``split_column`` has it.
+        path: The file, ending in .csv, .tsv, .tab, .jsonl or .ndjson, each also with .gz, or in .parquet.
+        text: The column of the texts. Without a header columns are called "1", "2", ….
         label: The column of the classes. Absent: none.
-        score: The column of numbers that people have given. Absent: none.
+        score: The column of numbers that people have given, to a text or to a pair. Absent: none.
         group: The column of what must not cross the split, such as an author. Absent: equal texts do not cross.
+        pair: The column of a second text, which ``score`` compares with the first. Absent: none.
+        split_column: The column of splits: "train", "test", "validation". Absent: none.
+        fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
+            of splits.
         test_path: The file of the test split, with the same columns. Absent: a part of ``path``.
-        encoding: Of the files.
-        test_fraction: Share of the rows held out, without ``test_path``.
+        encoding: Of the files. UTF-16 is recognised by its mark.
+        header: Whether CSV and TSV begin with the names of the columns.
+        quotes: Whether double quotes hold a field of CSV and TSV together. In many TSV files they are characters as
+            others.
+        test_fraction: Share of the rows held out, without ``test_path`` and ``split_column``.
         split_seed: Seed of that split, on purpose not the run's: the same test split for every seed of a comparison.
     """
 
@@ -47,24 +53,55 @@ class TextTable(TextRows):
         label: str | None = None,
         score: str | None = None,
         group: str | None = None,
+        pair: str | None = None,
+        split_column: str | None = None,
+        fold: str | None = None,
         test_path: Path | None = None,
         encoding: str = "utf-8",
+        header: bool = True,
+        quotes: bool = True,
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        coview.check_split(split, self.splits)
-        columns = _Columns(text, label, score, group)
-        rows = columns.rows(path, encoding)
-        classes = class_names(rows)
-        if test_path is None:
-            rows = own_split(rows, split, fraction=test_fraction, seed=split_seed, what=str(path))
-        elif split == "test":
-            rows = columns.rows(test_path, encoding)
-            unknown = sorted(set(class_names(rows) or ()) - set(classes or ()))
-            if unknown:
-                raise coview.CoviewError(f"{test_path}: the classes {', '.join(unknown[:5])} are not in {path}")
-        super().__init__(rows, classes)
-        self.version = version_of(rows)
+        if pair is not None and (score is None or label is not None or group is not None):
+            raise ValueError("pair needs score, the column of the judgements, and takes no label and no group")
+        if split_column is not None and test_path is not None:
+            raise ValueError("give split_column or test_path, and not both")
+        parameters = {"split_column": split_column, "fold": fold}
+        how: dict[str, Any] = {"encoding": encoding, "header": header, "quotes": quotes}
+        coview.check_split(split, coview.table_splits(path, {**parameters, **how}))
+        columns = _Columns(text, label, score, group, pair)
+        table = columns.read(path, split_column, **how)
+        rows = columns.rows(table)
+        if split_column is not None:
+            by_split = coview.rows_by_split(table, split_column, fold)
+            parts = {name: [rows[row] for row in chosen] for name, chosen in by_split.items()}
+        elif test_path is not None:
+            parts = {"train": rows, "test": columns.rows(columns.read(test_path, None, **how))}
+        elif pair is not None:
+            parts = judged_split(rows, fraction=test_fraction, seed=split_seed, what=str(path))
+        else:
+            parts, self.notes = own_split(rows, fraction=test_fraction, seed=split_seed)
+        if pair is not None:
+            texts, self.pairs = judged_texts(parts[split], (text, pair), f"the {split} split of {path}")
+            super().__init__(texts)
+        else:
+            classes = class_names(parts["train"])
+            for name, part in parts.items():
+                unknown = sorted(set(class_names(part) or ()) - set(classes or ()))
+                if unknown and (test_path is not None or split_column is not None):
+                    where = test_path if test_path is not None else f"the {name} split of {path}"
+                    raise coview.CoviewError(
+                        f"{where}: the classes {coview.few(unknown)} are not in the training split of {path}"
+                    )
+            super().__init__(parts[split], class_names(rows) if test_path is None else classes)
+        self.version = version_of(parts)
+        self.notes = (*self.notes, *fault_notes(parts))
+
+    @classmethod
+    def find_splits(cls, path: Any = "", **parameters: Any) -> tuple[str, ...]:
+        """The splits that there are with these parameters."""
+        return coview.table_splits(path, parameters)
 
 
 @dataclass(frozen=True)
@@ -73,82 +110,51 @@ class _Columns:
     label: str | None
     score: str | None
     group: str | None
+    pair: str | None
 
-    def rows(self, path: Path, encoding: str) -> list[Row]:
-        content = read_text(path, encoding, "text_table")
-        if path.suffix.lower() in (".jsonl", ".ndjson"):
-            records = _json_records(content)
-        elif delimiter := _DELIMITERS.get(path.suffix.lower()):
-            records = self._table_records(content, delimiter, path)
-        else:
-            raise coview.CoviewError(f"text_table: {path}: the ending has to be .csv, .tsv, .tab, .jsonl or .ndjson")
-        rows = [self._row(f"{path.name}:{line}", record, fault) for line, record, fault in records]
-        if not rows:
-            raise coview.CoviewError(f"text_table: {path} has no rows")
+    def read(self, path: Path, split_column: str | None, **how: Any) -> coview.Table:
+        return coview.read_table(path, [*self._named(), *([split_column] if split_column else [])], **how)
+
+    def rows(self, table: coview.Table) -> list[Row]:
+        rows = [self._row(table.where(row), row) for row in table.rows]
         if all(row.fault for row in rows):
-            raise coview.CoviewError(f"text_table: no row of {path} can be used; {rows[0].id}: {rows[0].fault}")
+            raise coview.CoviewError(f"text_table: no row of {table.path} can be used; {rows[0].id}: {rows[0].fault}")
         return rows
 
     def _named(self) -> list[str]:
-        return [name for name in (self.text, self.label, self.score, self.group) if name is not None]
+        return [name for name in (self.text, self.pair, self.label, self.score, self.group) if name is not None]
 
-    def _table_records(self, content: str, delimiter: str, path: Path) -> Iterator[tuple[int, dict[str, Any], str]]:
-        csv.field_size_limit(2**31 - 1)
-        reader = csv.reader(io.StringIO(content), delimiter=delimiter)
-        header = next(reader, [])
-        for name in self._named():
-            if name not in header:
-                raise coview.CoviewError(
-                    f'{path}: there is no column "{name}"{coview.did_you_mean(name, header)} '
-                    f"(columns: {', '.join(header) or 'none'})"
-                )
-        while True:
-            line = reader.line_num + 1
-            try:
-                fields = next(reader, None)
-            except csv.Error as error:
-                yield line, {}, str(error)
-                continue
-            if fields is None:
-                return
-            if not fields:
-                continue
-            count = f"{len(fields)} fields where the header has {len(header)}"
-            yield line, dict(zip(header, fields, strict=False)), "" if len(fields) == len(header) else count
-
-    def _row(self, identity: str, record: Mapping[str, Any], fault: str) -> Row:
-        if not fault:
-            fault = next((f'no "{name}"' for name in self._named() if record.get(name) in (None, "")), "")
-        text = record.get(self.text)
-        if not fault and not isinstance(text, str):
-            fault = f'"{self.text}" is no text but {json.dumps(text)[:40]}'
-        if not fault and not str(text).strip():
-            fault = "the text is empty"
-        score = None
-        if not fault and self.score is not None:
-            score = _number(record[self.score])
-            if score is None:
-                fault = f'"{self.score}" is no number: {record[self.score]!r}'
-        if fault:
-            return Row("", identity, fault=fault)
-        label = None if self.label is None else str(record[self.label])
-        group = None if self.group is None else str(record[self.group])
-        return Row(str(text), identity, label, score, group)
-
-
-def _json_records(content: str) -> Iterator[tuple[int, dict[str, Any], str]]:
-    for number, line in enumerate(content.split("\n"), start=1):
-        if not line.strip():
-            continue
+    def _row(self, identity: str, row: coview.TableRow) -> Row:
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, {}, f"no JSON: {error}"
-            continue
-        if isinstance(record, dict):
-            yield number, record, ""
-        else:
-            yield number, {}, "no JSON object"
+            label, group = (None if name is None else row.name(name) for name in (self.label, self.group))
+        except ValueError as error:
+            return Row("", identity, fault=str(error))
+        if fault := self._fault(row.values, label=label, group=group):
+            return Row("", identity, fault=fault)
+        return Row(
+            str(row.values[self.text]),
+            identity,
+            label,
+            None if self.score is None else _number(row.values[self.score]),
+            group,
+            second="" if self.pair is None else str(row.values[self.pair]),
+        )
+
+    def _fault(self, values: Mapping[str, Any], *, label: str | None, group: str | None) -> str:
+        if lacking := next((name for name in self._named() if values.get(name) in (None, "")), ""):
+            return f'no "{lacking}"'
+        for name in (self.text, self.pair):
+            text = "-" if name is None else values[name]
+            if not isinstance(text, str):
+                return f'"{name}" is no text but {json.dumps(text, default=str)[:40]}'
+            if not text.strip():
+                return "the text is empty"
+        for name, found in ((self.label, label), (self.group, group)):
+            if name is not None and found is None:
+                return f'no "{name}"'
+        if self.score is not None and _number(values[self.score]) is None:
+            return f'"{self.score}" is no number: {values[self.score]!r}'
+        return ""
 
 
 def _number(value: Any) -> float | None:

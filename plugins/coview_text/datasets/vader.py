@@ -29,7 +29,7 @@ class VaderSnippets(TextRows):
         coview.check_split(split, self.splits)
         text = (coview.resource_folder("vader_snippets") / f"{kind}.tsv").read_text(encoding="utf-8")
         rows = [_row(kind, *line.split("\t", 2)) for line in text.splitlines() if line.count("\t") >= 2]
-        super().__init__(own_split(rows, split, fraction=0.2, seed=0, what=f"vader_snippets {kind}"))
+        super().__init__(own_split(rows, fraction=0.2, seed=0)[0][split])
 
 
 def _row(kind: str, identity: str, valence: str, text: str) -> Row:

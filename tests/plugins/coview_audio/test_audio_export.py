@@ -10,7 +10,9 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+import soxr
 import torch
+import transformers
 from safetensors.torch import load_file
 
 import coview
@@ -133,3 +135,30 @@ def test_the_weights_are_those_of_the_run(registry, tmp_path):
     for name, value in encoder.state_dict().items():
         assert torch.equal(kept.pop(f"network.{name}"), value)
     assert set(kept) == {"front_end.filters_FK", "front_end.window"}
+
+
+def test_resampled_sounds_have_the_features_of_the_exported_folder_by_its_own_lines(registry, tmp_path, monkeypatch):
+    """The cache keeps what does not change features: the band that a sound of 8 kHz leaves empty stays empty."""
+    monkeypatch.setenv("COVIEW_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    rng = np.random.default_rng(0)
+    for row in range(6):
+        (tmp_path / "sounds" / "ab"[row % 2]).mkdir(parents=True, exist_ok=True)
+        sound = 0.1 * rng.standard_normal(4000) * np.hanning(4000)
+        soundfile.write(tmp_path / "sounds" / "ab"[row % 2] / f"{row}.wav", sound, 8000)
+    data = registry.build("dataset", "audio_folder", supplied={"split": "train"}, root=str(tmp_path / "sounds"))
+    modality = registry.build("modality", "audio")
+    encoder = registry.build("encoder", "audio_cnn", modality="audio", width=8, channels=2, mel_bins=64).eval()
+    encoder.export_hf(tmp_path / "out")
+    assert "soxr.resample(sound, rate, 16000, quality='HQ')" in modality.export_hf(tmp_path / "out")
+    prepare = transformers.AutoFeatureExtractor.from_pretrained(tmp_path / "out")
+    model = transformers.AutoModel.from_pretrained(tmp_path / "out", trust_remote_code=True).eval()
+    for _ in ("resampled", "kept"):
+        for row in range(len(data)):
+            samples, rate = soundfile.read(tmp_path / "sounds" / data[row].id, dtype="float32")
+            sound = soxr.resample(samples, rate, 16000, quality="HQ")
+            with torch.no_grad():
+                batch = prepare([sound], sampling_rate=16000, padding=True, return_tensors="pt")
+                exported = model(**batch).pooler_output
+                own = encoder(modality.collate([data[row]["audio"]])).pooled_ND
+            assert torch.cosine_similarity(exported, own).item() > 0.99999

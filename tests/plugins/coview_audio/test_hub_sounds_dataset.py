@@ -84,9 +84,9 @@ def test_bytes_are_resampled_once(registry, folder, cache):
     first = train[7]["audio"]
     expected = resampled(Sound.of(wave(7).astype(np.float32), RATE), 16000).samples_T
     assert first.rate == 16000
-    assert np.abs(first.samples_T - expected).max() <= np.abs(expected).max() * 2**-11
+    assert np.array_equal(first.samples_T, expected)
     (kept,) = cache.rglob("*.npy")
-    np.save(kept, np.zeros(9, dtype=np.float16))
+    np.save(kept, np.zeros(9, dtype=np.float32))
     assert len(train[7]["audio"]) == 9  # it is what is read
     assert len(train[8]["audio"]) == 1600
 
@@ -128,3 +128,19 @@ def test_columns_are_found_or_named(registry, folder, tmp_path):
     datasets.Dataset.from_dict({"x": [1, 2, 3, 4, 5]}).save_to_disk(tmp_path / "none")
     with pytest.raises(coview.CoviewError, match="has no column of sounds"):
         build(registry, tmp_path / "none")
+
+
+def test_sounds_at_the_scale_of_integers_are_refused_until_it_is_said(registry, tmp_path, monkeypatch):
+    quiet = wave
+
+    def loud(row):
+        return quiet(row) * 2**23
+
+    monkeypatch.setitem(globals(), "wave", loud)
+    table(range(20)).save_to_disk(tmp_path / "loud")
+    with pytest.raises(coview.CoviewError, match="as loud as those of integers") as caught:
+        build(registry, tmp_path / "loud", sample_rate=RATE)
+    assert "full_scale = 8388608" in caught.value.hint
+    data = build(registry, tmp_path / "loud", sample_rate=RATE, full_scale=2.0**23)
+    row = int(data[0].id.split("/")[1])
+    assert np.allclose(data[0]["audio"].samples_T, quiet(row), atol=1e-6)

@@ -88,7 +88,7 @@ def test_the_table_may_lie_elsewhere_and_be_tabbed(captions, tmp_path):
             [{"path": "0.png", "caption": ""}, {"path": "1.png", "caption": "b"}],
             '1 of 2 rows have nothing in "caption"',
         ),
-        (None, "cannot be read as a table in UTF-8"),
+        (None, r"captions\.csv: no such file"),
     ],
 )
 def test_what_is_wrong_with_the_table_is_said(tmp_path, rows, message):
@@ -124,3 +124,43 @@ def test_a_run_finds_pictures_by_texts(captions, registry, tmp_path):
     run = coview.run(recipe, tmp_path / "runs", registry=registry, quiet=True)
     found = {(row.protocol["query"], row.metric, row.kind) for row in run.results}
     assert {("text", "recall@1", "pretrained"), ("image", "recall@1", "untrained")} <= found
+
+
+def test_splits_and_groups_of_the_table(captions):
+    rows = [
+        {"path": f"{i}.png", "caption": f"number {i}", "part": ("train", "dev", "test")[i % 3], "who": f"p{i // 5}"}
+        for i in range(20)
+    ]
+    write(captions / "captions.csv", rows)
+    assert CaptionedImages.find_splits(root=str(captions), split_column="part") == ("train", "validation", "test")
+    for split, name in (("train", "train"), ("validation", "dev"), ("test", "test")):
+        found = samples(root=captions, split=split, split_column="part")
+        assert {sample["text"] for sample in found} == {row["caption"] for row in rows if row["part"] == name}
+    sides = [{s.group for s in samples(root=captions, split=split, group_column="who")} for split in ("train", "test")]
+    assert not sides[0] & sides[1]
+    versions = {
+        CaptionedImages(root=captions, **more).version for more in ({}, {"split_column": "part"}, {"split_seed": 1})
+    }
+    assert len(versions) == 3
+
+
+def test_another_picture_or_caption_is_another_version(captions):
+    before = CaptionedImages(root=captions).version
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(captions / "3.png")
+    changed = CaptionedImages(root=captions).version
+    assert changed != before
+    text = (captions / "captions.csv").read_text()
+    (captions / "captions.csv").write_text(text.replace("number 3", "number three"))
+    assert CaptionedImages(root=captions).version not in (before, changed)
+
+
+def test_what_is_not_there_is_known_ahead(captions):
+    (captions / "0.png").unlink()
+    for split in ("train", "test"):
+        data = CaptionedImages(root=captions, split=split)
+        assert data.notes[0].startswith("2 of the 40 pictures that captions.csv names are not there: captions.csv:2")
+        missing = [row for row, path in enumerate(data.paths) if path == "0.png"]
+        assert sorted(data.unreadable) == missing
+        for row in missing:
+            with pytest.raises(coview.SampleError, match="there is no such file"):
+                data[row]

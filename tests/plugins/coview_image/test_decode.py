@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 import coview
+from coview_image.datasets.image_folder import ImageFolder
 from coview_image.decode import decode
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -147,3 +149,69 @@ def test_a_picture_of_too_many_pixels_is_skipped(tmp_path, monkeypatch, pixels):
         decode(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pixels)
     assert decode(tmp_path / "a.png").shape == (8, pixels // 8, 3)
+
+
+@pytest.mark.parametrize(("high", "scale"), [(1.0, 255), (200.0, 1)])
+def test_floats_are_read_on_the_scale_that_they_have(tmp_path, high, scale):
+    values = np.linspace(0, high, 600, dtype=np.float32).reshape(20, 30)
+    out = decode(saved(tmp_path / "a.tif", Image.fromarray(values)))
+    assert np.array_equal(out[..., 1], np.rint(values * scale).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (0, 4000), (0, np.nan)])
+def test_floats_on_no_known_scale_are_refused(tmp_path, low, high):
+    values = np.array([[low, high]], dtype=np.float32)
+    with pytest.raises(coview.SampleError, match=r"its values are floats from .* have to be in 0 to 1 or 0 to 255"):
+        decode(saved(tmp_path / "a.tif", Image.fromarray(values)))
+
+
+def test_bits_are_what_of_sixteen_the_values_have(tmp_path):
+    wide = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    path = saved(tmp_path / "a.png", Image.fromarray(wide))
+    assert np.array_equal(decode(path, bits=12)[..., 0], wide // 16)
+    assert np.array_equal(decode(path)[..., 0], wide // 256)
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".tif", ".TIFF", ".ppm", ".jfif"])
+def test_folders_have_pictures_of_all_kinds_that_are_read(tmp_path, suffix):
+    for name in "ab":
+        for i in range(5):
+            (tmp_path / name).mkdir(exist_ok=True)
+            kind = {".jfif": "JPEG", ".ppm": "PPM"}.get(suffix)
+            Image.fromarray(RGB).convert("L").save(tmp_path / name / f"{i}{suffix}", format=kind)
+    train, test = (ImageFolder(root=tmp_path, split=split) for split in ("train", "test"))
+    assert len(train) + len(test) == 10
+    grey = np.asarray(Image.fromarray(RGB).convert("L"))
+    assert np.abs(train[0]["image"][..., 0].astype(int) - grey).mean() < 8
+
+
+def test_twelve_bits_in_sixteen_are_asked_about_before_anything_is_trained(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        for i in range(5):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.fromarray(rng.integers(0, 4096, (8, 8)).astype(np.uint16)).save(tmp_path / name / f"{i}.png")
+    with pytest.raises(
+        coview.CoviewError, match=r"grey pictures of 16 bits, and no value is greater than 40\d\d|4,0"
+    ) as caught:
+        ImageFolder(root=tmp_path)
+    assert "bits = 12" in caught.value.hint
+    data = ImageFolder(root=tmp_path, bits=12)
+    raw = np.asarray(Image.open(tmp_path / data[0].id))
+    assert np.array_equal(data[0]["image"][..., 0], raw // 16)
+    assert ImageFolder(root=tmp_path, bits=16)[0]["image"].max() < 16
+
+
+@pytest.mark.parametrize(("highest", "refused"), [(4096, True), (65536, False)])
+def test_colours_of_twelve_bits_in_sixteen_are_refused(tmp_path, highest, refused):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        for i in range(3):
+            (tmp_path / name).mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / name / f"{i}.png"), rng.integers(0, highest, (8, 8, 3)).astype(np.uint16))
+    if not refused:
+        assert ImageFolder(root=tmp_path)[0]["image"].max() > 200
+        return
+    with pytest.raises(coview.CoviewError, match="colour pictures of 16 bits") as caught:
+        ImageFolder(root=tmp_path)
+    assert "convert them to 8 bits" in caught.value.hint

@@ -91,3 +91,34 @@ def test_a_run_and_its_resolved_recipe(write_recipe, small_recipe, tmp_path):
     )
     assert run.results
     assert coview.load_run(run.path).recipe.data.use == f"image/hub:{folder}"
+
+
+def test_twelve_bits_in_sixteen_are_asked_about(registry, tmp_path):
+    wide = [np.random.default_rng(row).integers(0, 4096, (8, 8)).astype(np.uint16) for row in range(20)]
+    features = datasets.Features({"img": datasets.Image()})
+    images = {"img": [{"bytes": as_png(array), "path": None} for array in wide]}
+    datasets.Dataset.from_dict(images, features=features).save_to_disk(tmp_path / "wide")
+    with pytest.raises(coview.CoviewError, match="grey pictures of 16 bits") as caught:
+        build(registry, tmp_path / "wide")
+    assert "bits = 12" in caught.value.hint
+    data = build(registry, tmp_path / "wide", bits=12)
+    assert np.array_equal(data[3]["image"][..., 0], wide[int(data[3].id.split("/")[1])] // 16)
+
+
+def test_a_folder_with_test_alone_says_what_is_held_out(registry, tmp_path):
+    datasets.DatasetDict({"test": table(range(40))}).save_to_disk(tmp_path / "alone")
+    with pytest.raises(coview.CoviewError, match='has no split "train"'):
+        build(registry, tmp_path / "alone")
+    data = build(registry, tmp_path / "alone", train_split="test")
+    assert data.notes == (f'"{tmp_path / "alone"}" has no split to test on: 20% of "test" are held out',)
+
+
+def test_labels_are_known_ahead(registry, tmp_path):
+    features = datasets.Features({"img": datasets.Image(), "kind": datasets.ClassLabel(names=["even", "odd"])})
+    images = [{"bytes": as_png(picture(row)), "path": None} for row in range(30)]
+    kinds = [-1 if row % 5 == 0 else row % 2 for row in range(30)]
+    made = datasets.Dataset.from_dict({"img": images, "kind": kinds}, features=features)
+    datasets.DatasetDict({"train": made, "test": made}).save_to_disk(tmp_path / "some")
+    data = build(registry, tmp_path / "some")
+    assert data.labels.tolist() == kinds
+    assert [data[row].label for row in range(30)] == [None if kind == -1 else kind for kind in kinds]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from PIL import Image
 
@@ -75,7 +77,7 @@ def test_splits_of_its_own(tmp_path, held_out):
     assert (len(train), len(test)) == (6, 4)
     assert train[0].id == "train/a/0.png"
     assert test[3].id == f"{held_out}/b/1.png"
-    assert train.version != test.version
+    assert train.version == test.version, "it is of both"
 
 
 def test_a_test_folder_may_lack_a_class_but_not_add_one(tmp_path):
@@ -103,9 +105,9 @@ def test_labelled_training_and_unlabelled_test(tmp_path):
     put(tmp_path / "train" / "a" / "0.png")
     put(tmp_path / "train" / "b" / "0.png")
     put(tmp_path / "test" / "0.png")
-    assert len(ImageFolder(split="train", root=tmp_path)) == 2
-    with pytest.raises(coview.CoviewError, match="train/ has class folders but test/ has none"):
-        ImageFolder(split="test", root=tmp_path)
+    for split in ImageFolder.splits:
+        with pytest.raises(coview.CoviewError, match="train/ has class folders but test/ has none"):
+            ImageFolder(split=split, root=tmp_path)
 
 
 def test_a_broken_file_is_named_when_it_is_asked_for(animals):
@@ -182,3 +184,55 @@ def test_labels_survive_as_plain_integers(animals):
     sample = ImageFolder(root=animals)[0]
     assert type(sample.label) is int
     assert isinstance(sample["image"], np.ndarray)
+
+
+def test_a_table_in_place_of_subfolders(tmp_path):
+    rows = []
+    for i in range(30):
+        put(tmp_path / "all" / f"{i}.png")
+        rows.append((f"{i}.png", "xyz"[i % 3], f"patient {i // 3}", i % 5))
+    frame = pandas.DataFrame(rows, columns=["file", "kind", "who", "fold"])
+    frame.to_parquet(tmp_path / "t.parquet")
+    columns = {"labels": tmp_path / "t.parquet", "path_column": "file", "label_column": "kind"}
+    data = [ImageFolder(root=tmp_path / "all", split=s, group_column="who", **columns) for s in ("train", "test")]
+    assert not set(data[0].groups) & set(data[1].groups)
+    kinds = dict(zip(frame.file, frame.kind, strict=True))
+    for part in data:
+        assert all(part.classes[part[i].label] == kinds[part[i].id] for i in range(len(part)))
+    test = ImageFolder(root=tmp_path / "all", split="test", split_column="fold", fold="4", **columns)
+    assert sorted(test[i].id for i in range(len(test))) == sorted(frame.file[frame.fold == 4])
+    assert test.version != data[0].version
+
+
+def test_a_table_of_paths_without_classes_and_a_wrong_prefix(tmp_path):
+    for i in range(10):
+        put(tmp_path / "all" / f"{i}.png")
+    (tmp_path / "t.csv").write_text("path\n" + "".join(f"{i}.png\n" for i in range(10)) + "gone.png\n")
+    data = ImageFolder(root=tmp_path / "all", labels=tmp_path / "t.csv", label_column="")
+    assert data.classes is None
+    assert data.notes == ("1 of the 11 pictures that t.csv names is not there: t.csv:12",)
+    with pytest.raises(coview.CoviewError, match=r"none of the 11 pictures .* there is no such file") as caught:
+        ImageFolder(root=tmp_path, labels=tmp_path / "t.csv", label_column="")
+    assert "root" in caught.value.hint
+
+
+def test_names_of_a_table_may_be_composed_where_the_files_are_not(tmp_path):
+    for name in ("café", "naïve", "x", "y"):
+        put(tmp_path / "all" / f"{unicodedata.normalize('NFD', name)}.png")
+    (tmp_path / "t.csv").write_text("path,label\ncafé.png,é\nnaïve.png,e\u0301\nx.png,b\ny.png,b\n", encoding="utf-8")
+    train, test = (
+        ImageFolder(root=tmp_path / "all", labels=tmp_path / "t.csv", split=split, test_fraction=0.5)
+        for split in ("train", "test")
+    )
+    assert train.classes == ("b", "é")
+    assert train.notes == ()
+    assert all(part[i]["image"].shape == (4, 6, 3) for part in (train, test) for i in range(len(part)))
+
+
+def test_a_validation_split_of_its_own(tmp_path):
+    for split in ("train", "val", "test"):
+        for name in ("a", "b"):
+            put(tmp_path / split / name / "0.png")
+    assert ImageFolder.find_splits(root=str(tmp_path)) == ("train", "validation", "test")
+    data = ImageFolder(split="validation", root=tmp_path)
+    assert [data[i].id for i in range(2)] == ["val/a/0.png", "val/b/0.png"]

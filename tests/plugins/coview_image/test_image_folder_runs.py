@@ -63,7 +63,7 @@ def test_classes_by_subfolder(run, classes):
     assert found["raw"]["value"] == 1.0, "the leading colour tells the classes apart"
     assert found["pretrained"]["value"] > 0.9
     assert (results["skipped_samples"], results["skipped_evaluators"]) == ([], [])
-    assert results["dataset"]["version"].startswith("144 files ")
+    assert results["dataset"]["version"].startswith("180 files "), "of both splits"
     report = (folder / "report.html").read_text()
     assert any(f"{name} ({name}/" in report for name in CLASSES), "the report shows views and their class"
     assert re.search(r"knn accuracy all labels +\d\.\d+ \[", done.out)

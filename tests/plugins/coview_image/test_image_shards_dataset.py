@@ -168,8 +168,9 @@ def test_a_member_that_is_too_large_is_skipped(tmp_path, monkeypatch):
 def test_a_label_that_is_no_number_of_a_class_is_named(tmp_path, label):
     files = {f"{row}.png": png(row) for row in range(9)} | {f"{row}.cls": b"1" for row in range(9)}
     write(tmp_path / "a.tar", files | {"4.cls": label.encode()})
-    with pytest.raises(coview.CoviewError, match=r"a\.tar cannot be read .*4\.cls has to hold the number of a class"):
+    with pytest.raises(coview.CoviewError, match=r"a\.tar: 4\.cls has to hold the number of a class") as caught:
         ImageShards(split="train", train=str(tmp_path))
+    assert "compressed" not in caught.value.hint
 
 
 def test_a_header_that_says_it_is_a_terabyte_is_a_message(tmp_path):
@@ -199,3 +200,24 @@ def test_an_index_that_is_damaged_is_made_again(folder, cache, damage):
     assert found.version == expected.version
     assert (found[3]["image"] == expected[3]["image"]).all()
     assert all(np.load(path)["name"].size == 10 for path in cache.glob("*.npz")), "and kept"
+
+
+def test_one_missing_label_costs_no_other(tmp_path):
+    files = {}
+    for row in range(40):
+        files |= {f"{row:04}.png": png(row)} | ({} if row == 7 else {f"{row:04}.cls": b"%d" % (row % 2)})
+    write(tmp_path / "a.tar", files | {"0039.cls": b"-1"})
+    parts = [ImageShards(split=split, train=str(tmp_path)) for split in ("train", "test")]
+    assert parts[0].classes == ("0", "1")
+    (note,) = parts[0].notes
+    assert note == "2 of 40 pictures have no label in a .cls file: a.tar/0007.png, a.tar/0039.png"
+    for data in parts:
+        for index in range(len(data)):
+            row = int(data[index].id.split("/")[1][:4])
+            assert data[index].label == (None if row in (7, 39) else row % 2)
+
+
+def test_the_version_is_of_the_test_files_too(folder):
+    tars = [str(folder / f"train-{i}.tar") for i in range(3)]
+    one, two = (ImageShards(train=tars[0], test=test).version for test in tars[1:])
+    assert one != two

@@ -53,7 +53,8 @@ def test_lines_are_split_without_loss_and_blank_ones_passed_over(tmp_path):
     assert sorted(texts(train) + texts(test)) == sorted(["one", "two", *(f"line {i} 😀" for i in range(98))])
     assert {sample.id for sample in train + test} >= {"a.txt:1", "a.txt:3", "a.txt:4"}
     assert texts(content(TextLines(path=path, split="test"))[0]) == texts(test), "the same split each time"
-    assert TextLines(path=path).version.startswith("90 texts ")
+    assert TextLines(path=path).version.startswith("100 texts "), "of both splits"
+    assert TextLines(path=path).version == TextLines(path=path, split="test").version
 
 
 def test_equal_lines_are_on_one_side(tmp_path):
@@ -140,40 +141,47 @@ def test_a_table_is_split_stratified(tmp_path):
 def test_rows_that_cannot_be_used_are_named_and_counted(tmp_path):
     path = tmp_path / "a.csv"
     good = "\n".join(f"t{i},{'ab'[i % 2]},{i}" for i in range(20))
-    path.write_text(f"text,kind,mark\n{good}\n ,a,1\nx,,1\nx,a,high\nx,a\nx,a,1,2\n\nx,b,nan\n")
+    path.write_text(f"text,kind,mark\n{good}\n ,a,1\nx,,1\nx,a,high\n\nx,b,nan\n")
     (train, faults), (test, none) = both(TextTable, path=path, label="kind", score="mark")
     assert (len(train), len(test), none) == (16, 4, [])
     assert faults == [
         ("a.csv:22", "the text is empty"),
         ("a.csv:23", 'no "kind"'),
         ("a.csv:24", "\"mark\" is no number: 'high'"),
-        ("a.csv:25", "2 fields where the header has 3"),
-        ("a.csv:26", "4 fields where the header has 3"),
-        ("a.csv:28", "\"mark\" is no number: 'nan'"),
+        ("a.csv:26", "\"mark\" is no number: 'nan'"),
     ]
+    (note,) = TextTable(path=path, label="kind", score="mark").notes
+    assert note.startswith("4 of 24 texts cannot be used: a.csv:22 (the text is empty), a.csv:23")
 
 
 def test_lines_of_json_that_cannot_be_used(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_text('{"text": "a"}\n{"text": 3}\n[1]\n{"text"\n{"other": "x"}\n{"text": "b"}\n{"text": "c"}\n')
+    path.write_text(
+        '{"text": "a"}\n{"text": 3}\n{"text": ["x", "y"]}\n\n{"other": "x"}\n{"text": "b"}\n{"text": "c"}\n'
+    )
     _, faults = content(TextTable(path=path))
-    assert [what for what, _ in faults] == ["a.jsonl:2", "a.jsonl:3", "a.jsonl:4", "a.jsonl:5"]
+    assert [what for what, _ in faults] == ["a.jsonl:2", "a.jsonl:3", "a.jsonl:5"]
     assert faults[0][1] == '"text" is no text but 3'
-    assert faults[1][1] == "no JSON object"
-    assert faults[2][1].startswith("no JSON: ")
-    assert faults[3][1] == 'no "text"'
+    assert faults[1][1] == '"text" is no text but ["x", "y"]'
+    assert faults[2][1] == 'no "text"'
 
 
 @pytest.mark.parametrize(
     ("name", "data", "parameters", "says"),
     [
-        ("a.csv", "txt,label\na,b\n", {}, r'no column "text", did you mean "txt"\? \(columns: txt, label\)'),
+        ("a.csv", "txt,label\na,b\n", {}, r'no column "text", did you mean "txt"\?\n  its columns are txt, label'),
         ("a.csv", "text,label\na,b\n", {"label": "labels"}, 'did you mean "label"'),
-        ("a.csv", "", {}, "columns: none"),
+        ("a.csv", "", {}, "it is empty"),
         ("a.csv", "text\n", {}, "has no rows"),
-        ("a.jsonl", '{"x": 1}\n', {}, 'no row .* can be used; a.jsonl:1: no "text"'),
-        ("a.parquet", "x", {}, r"ending has to be \.csv"),
-        ("a.csv", "text,k\na,x\nb,x\nc,y\nd,x\n", {"label": "k"}, '1 class has one text only.*"y"'),
+        ("a.jsonl", '{"x": 1}\n', {}, 'has no column "text"'),
+        ("a.jsonl", '{"text": ""}\n', {}, 'no row .* can be used; a.jsonl:1: no "text"'),
+        ("a.jsonl", '{"text": "x"}\n[1]\n', {}, r"a.jsonl:2: no JSON object, but \[1\]"),
+        ("a.jsonl", '{"text": "x"}\n{"text"\n', {}, "a.jsonl:2: no JSON: "),
+        ("a.csv", "text,k\nx,a\nx\n", {}, "a.csv:3: 1 field where the header has 2"),
+        ("a.csv", "text,k\nx,a\nx,a,b\n", {}, "a.csv:3: 3 fields where the header has 2"),
+        ("a.parquet", "x", {}, "cannot be read as Parquet"),
+        ("a.xlsx", "x", {}, r"ending of a table has to be \.csv"),
+        ("a.csv", "text,k\na,x\nb,z\nc,y\nd,w\n", {"label": "k"}, "each of the 4 classes has one sample"),
         ("a.csv", "text\nonly\n", {}, "cannot split 1 samples"),
     ],
 )
@@ -215,7 +223,7 @@ def test_a_folder_with_classes(tmp_path):
 def test_a_folder_with_splits_and_bad_files(tmp_path):
     files = {
         "train/a/1.txt": "one",
-        "train/a/2.txt": b"\xff\xfe",
+        "train/a/2.txt": b"\xff\xe9",
         "train/b/3.txt": " ",
         "train/b/4.txt": "x",
         "test/a/5.txt": "y",
@@ -376,3 +384,111 @@ def test_the_real_ones(factory, parameters, sizes, classes):
     found = tuple(len(factory(split=split, **parameters)) for split in ("train", "test"))
     assert found == sizes
     assert (factory().classes and len(factory().classes)) == classes
+
+
+# ---- pairs, splits and folds of tables -----------------------------------------------------------------------------
+
+
+def judged(path, count=60):
+    rows = [(f"first {i % 20}", f"second {i}", (i * 7 % 25) / 5) for i in range(count)]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("a", "b", "score"), *rows])
+    return path
+
+
+def test_judged_pairs_of_a_table(tmp_path):
+    path = judged(tmp_path / "p.csv")
+    with path.open(newline="") as file:
+        expected = {(row["a"], row["b"], float(row["score"])) for row in csv.DictReader(file)}
+    found, sides = set(), []
+    for split in ("train", "test"):
+        data = TextTable(path=path, split=split, text="a", pair="b", score="score")
+        samples, faults = content(data)
+        assert not faults
+        assert len(set(texts(samples))) == len(samples), "each text once"
+        assert data.classes is None
+        for first, second, score in zip(data.pairs.first_P, data.pairs.second_P, data.pairs.score_P, strict=True):
+            found.add((samples[first]["text"], samples[second]["text"], score))
+        sides.append(set(texts(samples)))
+    assert found == expected
+    assert sides[1]
+    assert not sides[0] & sides[1]
+
+
+def test_pairs_that_hang_together_need_a_file_of_their_own_to_test_on(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("a,b,score\n" + "".join(f"t{i},t{i + 1},1\n" for i in range(9)))
+    with pytest.raises(coview.CoviewError, match="every text is linked to every other") as caught:
+        TextTable(path=path, text="a", pair="b", score="score")
+    assert "test_path" in caught.value.hint
+    other = TextTable(path=path, test_path=judged(tmp_path / "q.csv"), split="test", text="a", pair="b", score="score")
+    assert len(other.pairs) == 60
+
+
+def test_a_pair_that_cannot_be_used_is_named(tmp_path):
+    path = judged(tmp_path / "p.csv")
+    path.write_text(path.read_text() + "x,,1\ny,z,high\n")
+    data = TextTable(path=path, text="a", pair="b", score="score")
+    assert content(data)[1] == [("p.csv:62", 'no "b"'), ("p.csv:63", "\"score\" is no number: 'high'")]
+    with pytest.raises(ValueError, match="pair needs score"):
+        TextTable(path=path, text="a", pair="b")
+
+
+def test_columns_of_splits_and_folds(tmp_path):
+    path = tmp_path / "t.csv"
+    names = ("train", "test", "dev")
+    rows = [(f"text {i}", "ab"[i // 3 % 2], names[i % 3], str(i % 5)) for i in range(60)]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "kind", "part", "fold"), *rows])
+    assert TextTable.find_splits(path=str(path), split_column="part") == ("train", "validation", "test")
+    for split, name in (("train", "train"), ("test", "test"), ("validation", "dev")):
+        data = TextTable(path=path, split=split, label="kind", split_column="part")
+        assert texts(content(data)[0]) == [text for text, _, part, _ in rows if part == name]
+    data = TextTable(path=path, split="test", label="kind", split_column="fold", fold="2")
+    assert texts(content(data)[0]) == [text for text, _, _, fold in rows if fold == "2"]
+    with pytest.raises(ValueError, match="split has to be one of train, test, got 'validation'"):
+        TextTable(path=path, split="validation", label="kind")
+
+
+def test_a_table_without_a_header(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("".join(f"{'pn'[i % 2]},text {i}\n" for i in range(20)))
+    (train, _), (test, _) = both(TextTable, path=path, text="2", label="1", header=False)
+    assert sorted(texts(train) + texts(test)) == sorted(f"text {i}" for i in range(20))
+    assert TextTable(path=path, text="2", label="1", header=False).classes == ("n", "p")
+
+
+def test_minus_one_is_a_class_of_a_column_like_any_other(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "".join(f"text {i},{i % 3 - 1}\n" for i in range(60)))
+    assert TextTable(path=path, label="label").classes == ("-1", "0", "1")
+
+
+def test_a_class_of_one_text_is_trained_on_and_said(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "".join(f"text {i},{'ab'[i % 2]}\n" for i in range(40)) + "lonely,c\n")
+    (train, _), (test, _) = both(TextTable, path=path, label="label")
+    assert "lonely" in texts(train)
+    assert [sum(s.label == c for s in test) for c in range(3)] == [4, 4, 0]
+    assert TextTable(path=path, label="label").notes == (
+        "the class c cannot be tested: its samples are all in the train split",
+    )
+
+
+def test_the_version_of_a_table_is_of_labels_and_of_the_test_file(tmp_path):
+    path = write_table(tmp_path / "a.csv")
+    write_table(tmp_path / "b.csv", ROWS[:9])
+    write_table(tmp_path / "c.csv", ROWS[3:12])
+    versions = [
+        TextTable(path=path, text="body", **more).version
+        for more in (
+            {},
+            {"label": "kind"},
+            {"label": "author"},
+            {"group": "author"},
+            {"split_seed": 1},
+            {"test_path": tmp_path / "b.csv"},
+            {"test_path": tmp_path / "c.csv"},
+        )
+    ]
+    assert len(set(versions)) == len(versions)
