@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from coview.errors import CoviewError
+
+_NEAR = 0.2
+"""How far the share that is held out may be from the one that was asked for, as a part of it."""
 
 
 def check_split(split: str, splits: Sequence[str]) -> None:
@@ -34,6 +38,8 @@ def seeded_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Splits ``range(n)`` in two, the same way for the same seed.
 
+    Whole groups may be far from the share that was asked for: that is a warning, with both numbers.
+
     With ``groups``, no group is on both sides: near-duplicates do not cross. With ``labels``, classes keep their
     shares, as well as whole groups allow.
 
@@ -50,6 +56,26 @@ def seeded_split(
     Raises:
         CoviewError: If there are too few samples, or groups, for two parts.
     """
+    rest, held = split_rows(n, fraction=fraction, seed=seed, labels=labels, groups=groups)
+    if groups is not None and abs(len(held) / n - fraction) > _NEAR * fraction:
+        every, held_out = len(np.unique(np.asarray(groups))), len(np.unique(np.asarray(groups)[held]))
+        warnings.warn(
+            f"a fraction of {fraction:g} was asked to be held out, and whole groups make it {len(held) / n:.2g}: "
+            f"{len(held):,} of {n:,} samples, {held_out:,} of {every:,} groups",
+            stacklevel=3,
+        )
+    return rest, held
+
+
+def split_rows(
+    n: int,
+    *,
+    fraction: float,
+    seed: int,
+    labels: Sequence[Any] | np.ndarray | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`seeded_split`, without the warning."""
     from sklearn.model_selection import (
         GroupShuffleSplit,
         ShuffleSplit,

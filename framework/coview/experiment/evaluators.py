@@ -27,6 +27,7 @@ from coview.evaluate.evaluator import (
 )
 from coview.evaluate.result import FeatureKind, Result
 from coview.experiment import validation
+from coview.experiment.against_controls import beside_controls, warnings_of
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.leaks import check_leaks
@@ -203,6 +204,8 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
             )
             continue
         results += chain.from_iterable(found)
+        for warning in warnings_of(results[len(results) - sum(map(len, found)) :]):
+            store.say(f"warning: {warning}")
         try:
             for of_kind in found:
                 hooks("coview_evaluated", Evaluated(store.folder.path, of_kind))
@@ -231,7 +234,7 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[list[Result]]:
             for result in _results(_measure(of_data, plan.evaluator, kind, rng))
         ]
         results.append(found)
-    return results
+    return beside_controls(results)
 
 
 def _results(found: Any) -> list[Result]:
@@ -270,6 +273,9 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evalua
             items.parent.mkdir(exist_ok=True)
             with replacing(items) as beside:
                 np.save(beside, result.per_item)
+        if result.item_groups is not None:
+            with replacing(store.folder.item_groups(result.protocol_hash)) as beside:
+                np.save(beside, result.item_groups)
     leaks = check_leaks(store, _trained_and_tested(planned))
     new = RunResults(
         run=store.recipe.name,

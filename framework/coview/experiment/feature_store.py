@@ -120,7 +120,7 @@ class FeatureStore:
     def features(self, kind: FeatureKind, names: tuple[str, ...]) -> Features:
         """The features of some splits; a validation split that the data has not is carved out of ``train``."""
         splits = {name: on_device(self._part(kind, name, names)[1], self.device) for name in names}
-        return Features(splits, self.reference.classes)
+        return Features(splits, self.reference.classes, carved="validation" in names and not self.own_validation)
 
     def raw(self, split: str) -> Embedded:
         """The raw features of a whole split, and what tells equal samples."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from coview.data.split import seeded_split
+from coview.data.split import split_rows
 
 FRACTION = 0.1
 SEED = 0
@@ -23,4 +23,4 @@ def carve_validation(
         labels: The class of each, where there are classes.
         groups: The group of each, where there are groups.
     """
-    return seeded_split(n, fraction=FRACTION, seed=SEED, labels=labels, groups=groups)
+    return split_rows(n, fraction=FRACTION, seed=SEED, labels=labels, groups=groups)
