@@ -59,14 +59,15 @@ def print_results(results: Sequence[Result], console: Console) -> None:
     several_data = len({(row.dataset, row.split) for row in rows}) > 1
     separator = "\n" if console.is_terminal else " "
     cells = [
-        [_title(row, several_data, separator)]
+        [_title(row, several_data, separator, with_sample=console.is_terminal)]
         + [_measured(row.by_kind[name], separator) if name in row.by_kind else "–" for name in FEATURE_KINDS]
         for row in rows
     ]
     if console.is_terminal:
         console.print(_table(cells))
     else:
-        lines = [["evaluator", *FEATURE_KINDS], *cells]
+        samples = [sample_of(next(iter(row.by_kind.values()))) for row in rows]
+        lines = [["evaluator", *FEATURE_KINDS, "n"], *([*line, n] for line, n in zip(cells, samples, strict=True))]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -75,7 +76,7 @@ def print_results(results: Sequence[Result], console: Console) -> None:
     console.print(f"95 % intervals{where}; untrained and raw are the controls")
     if any(result.against for result in results):
         below = "below a control" if console.is_terminal else "in round brackets"
-        console.print(f"{below}: pretrained less the control, and p of that difference by a paired test")
+        console.print(f"{below}: pretrained less the control, and p of that difference by a paired test", soft_wrap=True)
     for warning in dict.fromkeys(result.warning for result in results if result.warning):
         console.print(f"warning: {warning}", soft_wrap=True)
 
@@ -92,8 +93,8 @@ def _table(rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
-def _title(row: ResultRow, with_data: bool, separator: str) -> str:
-    sample = f"n = {sample_of(next(iter(row.by_kind.values())))}"
+def _title(row: ResultRow, with_data: bool, separator: str, *, with_sample: bool) -> str:
+    sample = f"n = {sample_of(next(iter(row.by_kind.values())))}" if with_sample else ""
     parts = [row.evaluator, row.metric, f"{row.dataset} {row.split}".strip() if with_data else "", row.budget, sample]
     return separator.join(part for part in parts if part)
 

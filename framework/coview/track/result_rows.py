@@ -64,8 +64,8 @@ def result_rows(results: Sequence[Result]) -> list[ResultRow]:
 
 
 def sample_of(result: Result) -> str:
-    """How many test items, and of how many groups: ``1,000 of 2 groups``."""
-    return f"{result.n:,}" if result.groups is None else f"{result.n:,} of {result.groups:,} groups"
+    """How many test items, and of how many groups: ``1,000 (2 groups)``."""
+    return f"{result.n:,}" if result.groups is None else f"{result.n:,} ({result.groups:,} groups)"
 
 
 def interval(result: Result) -> str:

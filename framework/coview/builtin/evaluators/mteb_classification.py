@@ -25,8 +25,8 @@ class MTEBClassification:
     a file has to have them in the order of MTEB's data set. Nothing is chosen, and the run's seed plays no part.
 
     Args:
-        samples_per_label: Labelled training samples of each class, at least 1; all of a class that has fewer. MTEB takes
-            8 where a task says nothing else (Banking77), and 16 or 32 in some.
+        samples_per_label: Labelled training samples of each class, at least 1; all of a class that has fewer. MTEB
+            takes 8 where a task says nothing else (Banking77), and 16 or 32 in some.
         experiments: How often they are drawn, at least 1; the result is the mean.
     """
 

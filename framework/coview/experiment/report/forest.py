@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from coview.evaluate.result import FEATURE_KINDS
 from coview.pages.svg import INK, RULE, SERIES, as_svg, new_axes, page_style
-from coview.track.result_rows import ResultRow, interval, sample_of
+from coview.track.result_rows import ResultRow, interval
 
 _MARKERS = {"pretrained": "o", "untrained": "D", "raw": "s"}  # told apart without colour too
 _LONGEST = 58
@@ -46,8 +46,7 @@ def _figure(name: str, rows: Sequence[ResultRow]) -> str:
     for height, row in enumerate(rows):
         if height:
             axes.axhline(height - 0.5, color=RULE, linewidth=0.5)
-        sample = f"n = {sample_of(next(iter(row.by_kind.values())))}"
-        title = ", ".join(part for part in (row.evaluator, row.budget, sample) if part)
+        title = ", ".join(part for part in (row.evaluator, row.budget) if part)
         beside = axes.get_yaxis_transform()
         shown = title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
         axes.text(0, height - 0.32, shown, transform=beside, va="center", color=INK, fontsize=9)

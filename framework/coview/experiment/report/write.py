@@ -18,7 +18,7 @@ from coview.experiment.report.forest import draw_forests
 from coview.pages.template import page_template
 from coview.track.collapse import CollapseWatch
 from coview.track.progress import duration
-from coview.track.result_rows import ResultRow, result_rows, sample_of
+from coview.track.result_rows import ResultRow, result_rows
 from coview.track.run_folder import RunFolder
 
 ALPHA = 0.05
@@ -53,7 +53,6 @@ def _page(contents: Contents) -> dict[str, Any]:
         "notes": _notes(contents, rows),
         "kinds": FEATURE_KINDS,
         "rows": rows,
-        "sample_of": sample_of,
         "paired_by": list(dict.fromkeys(r.against.by for r in contents.measured.results if r.against is not None)),
         "highlights": [(row, against_controls(row)) for row in _highlights(rows)],
         "forests": draw_forests(rows),
