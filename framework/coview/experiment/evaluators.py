@@ -25,6 +25,7 @@ from coview.evaluate.evaluator import (
     KnownData,
     compared_modalities,
 )
+from coview.evaluate.intervals import groups_of
 from coview.evaluate.result import FeatureKind, Result
 from coview.experiment import validation
 from coview.experiment.against_controls import beside_controls, warnings_of
@@ -225,7 +226,7 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[list[Result]]:
         rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
         found = [
             replace(
-                result,
+                _with_groups(result, of_data, plan.evaluator, kind),
                 evaluator=plan.table.use,
                 dataset=plan.source.table.use,
                 kind=kind,
@@ -235,6 +236,17 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[list[Result]]:
         ]
         results.append(found)
     return beside_controls(results)
+
+
+def _with_groups(result: Result, of_data: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind) -> Result:
+    """The result with the groups of its test items, where an evaluator has left out what is known of them."""
+    if result.per_item is None or result.groups is not None or compared_modalities(evaluator):
+        return result
+    if result.split not in evaluator.splits:
+        return result
+    groups_N = of_data.features(kind, evaluator.splits)[result.split].groups_N
+    groups = groups_of(groups_N)
+    return replace(result, item_groups=groups.of_N) if groups is not None and len(groups.of_N) == result.n else result
 
 
 def _results(found: Any) -> list[Result]:

@@ -76,7 +76,9 @@ def print_results(results: Sequence[Result], console: Console) -> None:
     console.print(f"95 % intervals{where}; untrained and raw are the controls")
     if any(result.against for result in results):
         below = "below a control" if console.is_terminal else "in round brackets"
-        console.print(f"{below}: pretrained less the control, and p of that difference by a paired test", soft_wrap=True)
+        console.print(
+            f"{below}: pretrained less the control, and p of that difference by a paired test", soft_wrap=True
+        )
     for warning in dict.fromkeys(result.warning for result in results if result.warning):
         console.print(f"warning: {warning}", soft_wrap=True)
 

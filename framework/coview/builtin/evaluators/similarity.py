@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -85,8 +86,13 @@ def _linked(pairs_P2: np.ndarray, groups_N: Tensor | None) -> intervals.Groups |
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    return float(stats.spearmanr(a, b).statistic)
+    return float(stats.spearmanr(a, b).statistic) if _varies(a, b) else math.nan
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:
-    return float(stats.pearsonr(a, b).statistic)
+    return float(stats.pearsonr(a, b).statistic) if _varies(a, b) else math.nan
+
+
+def _varies(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether a correlation is defined: without one of few groups it may not be."""
+    return bool(np.ptp(a) > 0 and np.ptp(b) > 0)
