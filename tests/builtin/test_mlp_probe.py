@@ -138,7 +138,7 @@ def test_the_point_is_chosen_over_folds_of_groups_and_trained_on_all_of_train() 
         y = torch.arange(len(groups)) % 3
         x = torch.eye(3)[y] * 2 + torch.randn(len(groups), 3, generator=generator)
         splits[name] = FeatureSplit(x, torch.arange(len(groups)), y, groups_N=groups)
-    settings = {"layers": (1,), "lr": (1e-5, 1e-2), "init": ("xavier_uniform",), "hidden": 16, "max_epochs": 12}
+    settings = {"layers": (1,), "lr": (1e-7, 1e-2), "init": ("xavier_uniform",), "batch_size": 16, "max_epochs": 12}
     (result,) = MLPProbe(**settings)(Features(splits, carved=True), Rng(0))
     assert "4 folds of train, no group in two of them" in result.protocol["chosen_by"]
     (chosen,) = result.protocol["chosen"]
