@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,17 @@ def seeded_split(
     rest, held = split_rows(n, fraction=fraction, seed=seed, labels=labels, groups=groups)
     if groups is not None and abs(len(held) / n - fraction) > _NEAR * fraction:
         every, held_out = len(np.unique(np.asarray(groups))), len(np.unique(np.asarray(groups)[held]))
-        warnings.warn(
+        _warn_once(
             f"a fraction of {fraction:g} was asked to be held out, and whole groups make it {len(held) / n:.2g}: "
-            f"{len(held):,} of {n:,} samples, {held_out:,} of {every:,} groups",
-            stacklevel=3,
+            f"{len(held):,} of {n:,} samples, {held_out:,} of {every:,} groups"
         )
     return rest, held
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Each part of a data set makes the split anew, and Python's own register of what was said does not last."""
+    warnings.warn(text, stacklevel=3)
 
 
 def split_rows(
