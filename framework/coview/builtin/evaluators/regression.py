@@ -85,8 +85,8 @@ class Regression:
             value = statistic(truth_N, predicted_N)
             ends = intervals.paired_interval(truth_N, predicted_N, statistic, rng.numpy, groups)
             low, high = intervals.covering(value, ends)
-            given = {"bounds": (lowest, 1.0), "groups": None if groups is None else groups.count}
-            results.append(Result(name, value, low, high, len(truth_N), "test", protocol, **given))
+            n, count = len(truth_N), None if groups is None else groups.count
+            results.append(Result(name, value, low, high, n, "test", protocol, bounds=(lowest, 1.0), groups=count))
         return results
 
     def _best(self, folds: list[tuple[Scored, Scored]]) -> tuple[bool, float]:

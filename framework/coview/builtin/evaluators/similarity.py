@@ -69,8 +69,8 @@ class Similarity:
             value = correlation(cosine_P, score_P)
             ends = intervals.paired_interval(cosine_P, score_P, correlation, rng.numpy, groups)
             low, high = intervals.covering(value, ends)
-            given = {"bounds": (-1.0, 1.0), "groups": None if groups is None else groups.count}
-            results.append(Result(name, value, low, high, len(score_P), "test", protocol, **given))
+            n, count = len(score_P), None if groups is None else groups.count
+            results.append(Result(name, value, low, high, n, "test", protocol, bounds=(-1.0, 1.0), groups=count))
         return results
 
 
