@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression as Peer
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import StandardScaler
 
 from coview import Features, FeatureSplit, Rng
 from coview.builtin.evaluators.knn import KNN
-from coview.builtin.evaluators.linear_probe import LinearProbe
+from coview.builtin.evaluators.linear_probe import STRENGTHS, LinearProbe
 from coview.builtin.evaluators.logistic import LogisticRegression
 from coview.evaluate.neighbours import nearest
 
@@ -37,7 +39,7 @@ def test_the_objective_is_scikit_learns_minimum(digits, l2):
 
 
 def test_it_is_as_good_as_scikit_learns_and_says_how_it_chose(digits):
-    (result,) = LinearProbe()(digits, Rng(0))
+    (result,) = LinearProbe(standardise=True)(digits, Rng(0))
     rest = [digits["train"], digits["validation"]]
     x = np.concatenate([part.x_ND.numpy() for part in rest])
     y = np.concatenate([part.labels_N.numpy() for part in rest])
@@ -87,3 +89,71 @@ def test_knn_equals_lightlys(digits):
     queries = torch.nn.functional.normalize(digits["test"].x_ND, dim=1)
     peer = knn_predict(queries, bank.T, digits["train"].labels_N, 10, knn_k=20, knn_t=0.1)[:, 0]
     assert result.value == pytest.approx(float((peer == digits["test"].labels_N).float().mean()), abs=1e-3)
+
+
+def plain(x: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None) -> FeatureSplit:
+    groups_N = None if groups is None else torch.from_numpy(groups)
+    return FeatureSplit(torch.from_numpy(x).float(), torch.arange(len(x)), torch.from_numpy(y), groups_N=groups_N)
+
+
+@pytest.mark.parametrize("data", [load_digits, load_breast_cancer])  # ten classes, and two
+@pytest.mark.parametrize("c", [1.0, 0.01])
+def test_a_fixed_c_on_features_as_they_are_is_scikit_learns(data, c):
+    x, y = data(return_X_y=True)
+    x = x / x.max(0).clip(1)
+    splits = {"train": plain(x[::2], y[::2]), "test": plain(x[1::2], y[1::2])}
+    (result,) = LinearProbe(standardise=False, c=c)(Features(splits), Rng(0))
+    peer = Peer(C=c, max_iter=10_000, tol=1e-8).fit(x[::2], y[::2])
+    assert result.value == pytest.approx(peer.score(x[1::2], y[1::2]), abs=1e-9)
+    assert result.protocol["c"] == c
+
+
+def of_speakers(speakers=6, each=60, seed=0):
+    """Sounds of ten words: a speaker's own offset on half of the features, much larger than what tells the words."""
+    generator = np.random.default_rng(seed)
+    y = np.tile(np.arange(10), speakers * each // 10)
+    groups = np.repeat(np.arange(speakers), each)
+    words, voices = generator.standard_normal((10, 20)), 8 * generator.standard_normal((speakers, 20))
+    x = words[y] + voices[groups] * (np.arange(20) < 10) + 0.8 * generator.standard_normal((len(y), 20))
+    return x, y, groups
+
+
+def test_the_penalty_is_chosen_over_folds_of_groups_as_scikit_learn_would():
+    x, y, groups = of_speakers()
+    rows = {name: np.isin(groups, of) for name, of in (("train", (0, 2, 3)), ("validation", (1,)), ("test", (4, 5)))}
+    splits = {name: plain(x[part], y[part], groups[part]) for name, part in rows.items()}
+    (result,) = LinearProbe(standardise=True)(Features(splits, carved=True), Rng(0))
+    both = np.concatenate([np.flatnonzero(rows[name]) for name in ("train", "validation")])
+    scores = []
+    for l2 in STRENGTHS:  # four speakers: each judges once
+        of_fold = []
+        for fitted, judged in GroupKFold(4).split(x[both], y[both], groups[both]):
+            scale = StandardScaler().fit(x[both][fitted])
+            peer = Peer(C=1 / (l2 * len(fitted)), max_iter=5000, tol=1e-6).fit(
+                scale.transform(x[both][fitted]), y[both][fitted]
+            )
+            of_fold.append(peer.score(scale.transform(x[both][judged]), y[both][judged]))
+        scores.append(np.mean(of_fold))
+    assert result.protocol["chosen"]["l2"] == [STRENGTHS[int(np.argmax(np.round(scores, 9)))]]
+    assert "4 folds of train, no group in two of them" in result.protocol["l2_by"]
+    assert result.groups == 2
+
+
+def test_the_scale_is_chosen_by_the_same_folds():
+    generator = np.random.default_rng(0)
+    y = generator.integers(2, size=600)
+    x = np.where(np.arange(50) < 1, 5 * (2 * y - 1)[:, None], 0) + generator.standard_normal((600, 50)) * np.where(
+        np.arange(50) < 1, 4, 0.01
+    )
+    splits = {"train": plain(x[:60], y[:60]), "validation": plain(x[60:70], y[60:70]), "test": plain(x[70:], y[70:])}
+    results = {s: LinearProbe(standardise=s)(Features(splits, carved=True), Rng(0))[0] for s in (True, False, "choose")}
+    assert (
+        results[False].value > results[True].value + 0.02
+    )  # noise in units of its own spread is as large as what tells
+    assert results["choose"].value == results[False].value
+    assert results["choose"].protocol["chosen"]["standardise"] == [False]
+
+
+def test_several_c_need_labels_to_choose_by():
+    with pytest.raises(ValueError, match="c has several values"):
+        LinearProbe(c=(0.1, 1.0), labels_per_class=(10,))

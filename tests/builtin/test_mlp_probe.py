@@ -127,3 +127,22 @@ def test_three_samples_are_one_batch() -> None:
 def test_a_choice_named_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="each choice once"):
         MLPProbe(lr=(1e-3, 1e-3))
+
+
+def test_the_point_is_chosen_over_folds_of_groups_and_trained_on_all_of_train() -> None:
+    """Four speakers: each point is trained without each of them in turn, and the best in the mean on all four."""
+    generator = torch.Generator().manual_seed(0)
+    splits = {}
+    for name, speakers in (("train", (0, 1, 2)), ("validation", (3,)), ("test", (4, 5))):
+        groups = torch.tensor(speakers).repeat_interleave(30)
+        y = torch.arange(len(groups)) % 3
+        x = torch.eye(3)[y] * 2 + torch.randn(len(groups), 3, generator=generator)
+        splits[name] = FeatureSplit(x, torch.arange(len(groups)), y, groups_N=groups)
+    settings = {"layers": (1,), "lr": (1e-7, 1e-2), "init": ("xavier_uniform",), "batch_size": 16, "max_epochs": 12}
+    (result,) = MLPProbe(**settings)(Features(splits, carved=True), Rng(0))
+    assert "4 folds of train, no group in two of them" in result.protocol["chosen_by"]
+    (chosen,) = result.protocol["chosen"]
+    assert chosen["lr"] == 1e-2  # the other has learnt nothing in twelve epochs
+    assert 1 <= chosen["epochs"] <= 12
+    assert result.value > 0.6
+    assert result.groups == 2

@@ -8,12 +8,14 @@ import json
 import numpy as np
 import pytest
 import torch
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import pearsonr, spearmanr, t
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, average_precision_score, normalized_mutual_info_score
 
 import coview
 from coview.builtin.evaluators.clustering import Clustering, matched_accuracy
+from coview.builtin.evaluators.few_shot import FewShot
+from coview.builtin.evaluators.geometry import Geometry
 from coview.builtin.evaluators.retrieval import Retrieval
 from coview.builtin.evaluators.similarity import Similarity
 from coview.evaluate.embedding import embed_raw
@@ -134,3 +136,45 @@ def test_pairs_follow_the_rows_that_could_be_read():
     assert found.pairs_P2.tolist() == [[0, 1], [2, 3], [8, 0]]
     assert found.pair_scores_P.tolist() == [0.1, 0.3, 0.4]
     assert found.x_ND[found.pairs_P2[1], 0].tolist() == [3, 4]
+
+
+GROUPED = np.random.default_rng(1).permutation(np.repeat([7, 3, 5], 20))
+"""The speaker of each of sixty samples."""
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "metric"),
+    [(Clustering(starts=2), "nmi"), (Retrieval(k=(1,)), "mrr"), (Geometry(), "spread"), (Similarity(), "spearman"),
+     (FewShot(ways=3, shots=(1,), queries=4, episodes=300), "accuracy")],
+)  # fmt: skip
+def test_intervals_leave_out_whole_groups(evaluator, metric):
+    pairs = torch.tensor([(a, b) for a, b in itertools.combinations(range(60), 2) if GROUPED[a] == GROUPED[b]])
+    more = {"pairs_P2": pairs, "pair_scores_P": torch.rand(len(pairs), generator=torch.Generator().manual_seed(0))}
+    plain = {result.metric: result for result in evaluator(features(noise=0.7, **more), coview.Rng(0))}[metric]
+    given = features(noise=0.7, **more, groups_N=torch.from_numpy(GROUPED))
+    found = {result.metric: result for result in evaluator(given, coview.Rng(0))}[metric]
+    assert found.value == plain.value
+    assert found.groups == 3
+    assert plain.groups is None
+    assert "2 degrees of freedom, by a jackknife of the 3 groups" in found.protocol["interval"]
+    assert found.ci_low <= found.value <= found.ci_high
+
+
+def test_the_groups_of_a_mean_over_queries_are_a_loops():
+    given = features(noise=0.7, groups_N=torch.from_numpy(GROUPED))
+    (found, *_) = (result for result in Retrieval(k=(1,))(given, coview.Rng(0)) if result.metric == "mrr")
+    without = [found.per_item[group != GROUPED].mean(dtype=float) for group in np.unique(GROUPED)]
+    error = np.sqrt(2 / 3 * ((without - np.mean(without)) ** 2).sum())
+    assert found.ci_high - found.value == pytest.approx(t.ppf(0.975, 2) * error, rel=1e-5)
+
+
+def test_pairs_across_groups_belong_together_and_all_linked_are_an_interval_over_pairs():
+    pairs = torch.tensor([(0, 1), (1, 2), (3, 4), (5, 6), (5, 7)])
+    groups = torch.tensor([0, 0, 1, 2, 3, 4, 4, 4])
+    more = {"pairs_P2": pairs, "pair_scores_P": torch.arange(5).double(), "groups_N": groups}
+    (found, *_) = Similarity()(features(n=8, **more), coview.Rng(0))
+    assert found.groups == 3  # 0 and 1 by a pair, 2 and 3 by a pair, and 4
+    linked = {**more, "pairs_P2": torch.tensor([(0, 2), (2, 3), (3, 4), (4, 5), (5, 7)])}
+    (found, *_) = Similarity()(features(n=8, **linked), coview.Rng(0))
+    assert found.groups is None
+    assert found.protocol["interval"].endswith("resamples of pairs")

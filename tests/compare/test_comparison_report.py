@@ -132,7 +132,7 @@ def test_the_markdown_table(written):
     lines = written.markdown.read_text(encoding="utf-8").splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
     assert rows[0] == ["", "image", "text", "audio"]
-    assert [row[0] for row in rows[2:]] == [*VARIANTS, "untrained control", "raw control"]
+    assert [row[0] for row in rows[2:]] == [*VARIANTS, "untrained control", "raw control", "test items, n"]
     assert rows[2][1].startswith("0.800 [0.7")
     assert rows[4][3] == "0.400"
     assert rows[5][1:] == ["0.500"] * 3

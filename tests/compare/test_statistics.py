@@ -19,6 +19,7 @@ from coview.compare.statistics.paired_tests import compare_pairs, detectable_eff
 from coview.compare.statistics.ranks import Ranks, compare_ranks, groups
 from coview.compare.statistics.scores import Scores
 from coview.compare.statistics.summary import (
+    GROUPS,
     ITEMS,
     NONE,
     SEEDS,
@@ -27,6 +28,7 @@ from coview.compare.statistics.summary import (
     summarise,
 )
 from coview.compare.statistics.verdict import cautions, verdict
+from coview.evaluate.intervals import groups_of
 
 NAN = math.nan
 
@@ -90,6 +92,24 @@ def test_one_seed_with_items_has_the_binomial_error():
     (summary,) = summarise(scores([[p]], items=items))
     assert summary.method == ITEMS
     assert summary.high - p == pytest.approx(1.966 * math.sqrt(p * (1 - p) / 400), rel=0.06)
+
+
+def test_the_interval_over_groups_of_items_is_students():
+    """Three speakers of forty items: the t interval of their means; with seeds, what is between these is added."""
+    items = (np.random.default_rng(0).random((1, 2, 120)) < 0.7).astype(np.float32)
+    speakers = groups_of(np.repeat([2, 0, 1], 40))
+    one = replace(scores([[float(items[0, 0].mean())]], items=items[:, :1]), groups=speakers)
+    (summary,) = summarise(one)
+    means = items[0, 0].reshape(3, 40).mean(1, dtype=float)
+    assert summary.method == GROUPS
+    assert (summary.low, summary.high) == pytest.approx(stats.t.interval(0.95, 2, means.mean(), stats.sem(means)))
+    (both,) = summarise(replace(scores(items.mean(2), items=items), groups=speakers))
+    of_groups = stats.sem(items[0].mean(0, dtype=float).reshape(3, 40).mean(1)) ** 2
+    of_seeds = items[0].mean(1, dtype=float).var(ddof=1) / 2
+    freedom = min(2, (of_groups + of_seeds) ** 2 / (of_groups**2 / 2 + of_seeds**2))
+    assert both.high - both.mean == pytest.approx(
+        stats.t.ppf(0.975, freedom) * math.sqrt(of_groups + of_seeds), rel=1e-4
+    )
 
 
 def test_the_bootstrap_error_is_that_of_a_loop():

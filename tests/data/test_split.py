@@ -73,8 +73,16 @@ def test_groups_are_stratified_though_a_class_is_small():
     assert abs(len(held) / len(groups) - 0.2) <= 0.02
 
 
-def test_a_share_that_groups_do_not_allow_is_said():
-    groups = np.repeat([0, 1, 2], 20)
-    rest, held = seeded_split(60, fraction=0.2, seed=0, groups=groups)
-    (note,) = split_notes(rest, held, fraction=0.2, groups=groups)
-    assert note == "whole groups leave 33% for the test split, where 20% were asked for: there are 3 groups"
+def test_a_share_that_whole_groups_cannot_meet_is_said_with_the_numbers():
+    speakers, digits = np.repeat(np.arange(6), 500), np.arange(3000) % 10
+
+    def notes(fraction, groups):
+        rest, held = seeded_split(3000, fraction=fraction, seed=0, labels=digits, groups=groups)
+        return split_notes(rest, held, fraction=fraction, labels=digits, groups=groups)
+
+    assert notes(0.2, speakers) == (
+        "a fraction of 0.2 was asked to be held out, and whole groups make it 0.33: 1,000 of 3,000 samples, "
+        "2 of 6 groups",
+    )
+    assert notes(1 / 3, speakers) == ()
+    assert notes(0.2, np.arange(3000) // 2) == ()

@@ -74,8 +74,9 @@ def test_a_pipe_gets_a_line_for_each_row() -> None:
     text = show([*RESULTS, long], terminal=False)
     lines = [" ".join(line.split()) for line in text.splitlines()]
     numbers = "0.500 [0.492, 0.508] 0.400 [0.392, 0.408] 0.300 [0.292, 0.308]"
-    assert f"linear_probe accuracy 1 label a class {numbers}" in lines
-    assert any(line.endswith("precision 10 labels a class 0.250 [0.242, 0.258] – –") for line in lines)
+    assert f"linear_probe accuracy 1 label a class {numbers} {RESULTS[0].n:,}" in lines
+    ending = f"precision 10 labels a class 0.250 [0.242, 0.258] – – {long.n:,}"
+    assert any(line.endswith(ending) for line in lines)
     assert "\x1b" not in text
 
 

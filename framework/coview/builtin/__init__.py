@@ -33,8 +33,14 @@ def coview_register(registry: Registrar) -> None:
     registry.evaluator(
         "linear_probe",
         "coview.builtin.evaluators.linear_probe:LinearProbe",
-        summary="logistic regression on frozen features, regularisation chosen on validation data",
+        summary="logistic regression on frozen features, regularisation chosen on validation data or folds of train",
         source="arXiv:1610.01644",
+    )
+    registry.evaluator(
+        "mteb_classification",
+        "coview.builtin.evaluators.mteb_classification:MTEBClassification",
+        summary="scikit-learn's logistic regression on a few labels of each class, ten times, as MTEB does",
+        source="arXiv:2210.07316, section 3.2",
     )
     registry.evaluator(
         "mlp_probe",

@@ -132,6 +132,7 @@ def _record(row: Row, metric: str) -> dict[str, Any]:
         record[f"{kind}_ci_high"] = result.ci_high if result else math.nan
     result = row.results.get("pretrained")
     record["n"] = np.nan if result is None else float(result.n)
+    record["groups"] = np.nan if result is None or result.groups is None else float(result.groups)
     record["protocol_hash"] = result.protocol_hash if result else ""
     record["seconds"] = math.nan if row.seconds is None else row.seconds
     record["parameters"] = math.nan if row.parameters is None else float(row.parameters)

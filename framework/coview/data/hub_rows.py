@@ -21,7 +21,7 @@ from coview.data.hub_library import (
     on_the_hub,
     undecoded,
 )
-from coview.data.split import check_split, seeded_split
+from coview.data.split import check_split, seeded_split, split_notes
 from coview.errors import CoviewError
 from coview.plugins.nearest import did_you_mean
 
@@ -107,9 +107,11 @@ class HubRows:
         if held_out is None:
             self.notes = (f'"{path}" has no split to test on: {test_fraction:.0%} of "{train_split}" are held out',)
             labels = None if self.label is None else [self.class_of(value) for value in self.column(self.label)]
+            groups = self._groups()
             train, test = seeded_split(
-                len(self._rows), fraction=test_fraction, seed=split_seed, labels=labels, groups=self._groups()
+                len(self._rows), fraction=test_fraction, seed=split_seed, labels=labels, groups=groups
             )
+            self.notes += split_notes(train, test, fraction=test_fraction, groups=groups)
             self._index = train if split == "train" else test
         self.version = f"{len(self._index)} rows {digest[:12]}"
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from coview.errors import CoviewError, few
 
-_FAR = 0.05
-"""A share of the test split that differs so much from what was asked for is said."""
+_NEAR = 0.2
+"""How far the share that is held out may be from the one that was asked for, as a part of it, before it is said."""
 
 
 def check_split(split: str, splits: Sequence[str]) -> None:
@@ -139,10 +139,11 @@ def split_notes(
             if names:
                 are = f"class {names[0]}" if len(names) == 1 else f"{len(names)} classes {few(names)}"
                 notes.append(f"the {are} {what}: its samples are all in the {('train', 'test')[present]} split")
-    share = len(test) / (len(train) + len(test))
-    if groups is not None and abs(share - fraction) > _FAR:
+    n = len(train) + len(test)
+    if groups is not None and abs(len(test) / n - fraction) > _NEAR * fraction:
+        every, held = len(set(groups)), len({groups[row] for row in test})
         notes.append(
-            f"whole groups leave {share:.0%} for the test split, where {fraction:.0%} were asked for: there are "
-            f"{len(set(groups))} groups"
+            f"a fraction of {fraction:g} was asked to be held out, and whole groups make it {len(test) / n:.2g}: "
+            f"{len(test):,} of {n:,} samples, {held:,} of {every:,} groups"
         )
     return tuple(notes)

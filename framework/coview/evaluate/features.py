@@ -43,10 +43,12 @@ class Features:
     Attributes:
         splits: Split name to its features; every split that the evaluator declared.
         classes: The class names, where the data has classes.
+        carved: Whether ``validation`` is a part of the data's training split, which has none of its own.
     """
 
     splits: Mapping[str, FeatureSplit]
     classes: tuple[str, ...] | None = None
+    carved: bool = False
 
     def __getitem__(self, split: str) -> FeatureSplit:
         return self.splits[split]

@@ -52,17 +52,26 @@ def check_classes(labels_N: Tensor) -> None:
         raise CoviewError(f"the train split has {found} class, a classifier needs at least 2")
 
 
-def accuracy_result(hits_SN: Sequence[Tensor], generator: np.random.Generator, protocol: Mapping[str, Any]) -> Result:
+def accuracy_result(
+    hits_SN: Sequence[Tensor],
+    generator: np.random.Generator,
+    protocol: Mapping[str, Any],
+    groups_N: Tensor | None = None,
+) -> Result:
     """The mean accuracy over draws on the test split, with its interval.
 
     Args:
         hits_SN: For each draw, whether each test item was classified rightly.
         generator: The randomness of the interval.
         protocol: All that defines the number but the interval.
+        groups_N: The group of each test item, where there are groups: the interval is then over them.
     """
     hits = torch.stack(list(hits_SN)).cpu().numpy()
+    groups = intervals.groups_of(groups_N)
     value = float(hits.mean())
-    low, high = intervals.covering(value, intervals.accuracy_interval(hits, generator))
+    low, high = intervals.covering(value, intervals.accuracy_interval(hits, generator, groups))
+    over = " of the test items" + " and the draws" * (len(hits) > 1)
+    method = intervals.METHOD if groups is None else groups.method + over
     return Result(
         metric="accuracy",
         value=value,
@@ -70,7 +79,9 @@ def accuracy_result(hits_SN: Sequence[Tensor], generator: np.random.Generator, p
         ci_high=high,
         n=hits.shape[1],
         per_item=hits.mean(0, dtype=np.float32),
+        item_groups=None if groups is None else groups.of_N,
+        per_draw=hits.mean(1),
         split="test",
         bounds=(0.0, 1.0),
-        protocol={**protocol, "draws": len(hits), "interval": intervals.METHOD},
+        protocol={**protocol, "draws": len(hits), "interval": method},
     )

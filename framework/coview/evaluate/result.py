@@ -6,17 +6,20 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from coview.errors import CoviewError
+from coview.evaluate.paired import Paired
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 _ROUNDING = 1e-6
+_ARRAYS = frozenset({"per_item", "item_groups", "per_draw"})
+"""What is no part of a row of ``results.json``."""
 
 FeatureKind = Literal["pretrained", "untrained", "raw"]
 """Whose features a number is of: the pretrained encoder's, the same untrained, or the data's own."""
@@ -45,10 +48,18 @@ class Result:
         per_item: The number of each test item, of which ``value`` is the mean, where it is one: whether the item was
             classified rightly, averaged over draws. Kept beside ``results.json``, so that a comparison can resample
             items. In the order of the split.
+        item_groups: The number of the group that each test item is of, where there are several groups: kept with
+            ``per_item``, so that whole groups are resampled.
+        per_draw: The number of each draw of labels, where ``value`` is their mean; not kept.
+        groups: How many groups the test items are of; None where there are none, or one. By ``item_groups`` where
+            these are given.
         better: Whether a higher number or a lower one is better: by it a comparison ranks.
         bounds: The smallest and the largest value that the number can have; None where it has no bound.
         evaluator, dataset, kind: Filled in by coview: which evaluator, on which data, and whose features, one of
             ``FEATURE_KINDS``.
+        against: Filled in by coview: of a control, the test of what was pretrained against it, where there is
+            ``per_item`` of both.
+        warning: Filled in by coview: what a reader has to know of this number; mostly nothing.
     """
 
     metric: str
@@ -64,6 +75,11 @@ class Result:
     per_item: np.ndarray | None = field(default=None, repr=False, compare=False)
     better: Literal["higher", "lower"] = "higher"
     bounds: tuple[float | None, float | None] = (None, None)
+    item_groups: np.ndarray | None = field(default=None, repr=False, compare=False)
+    per_draw: np.ndarray | None = field(default=None, repr=False, compare=False)
+    groups: int | None = None
+    against: Paired | None = None
+    warning: str = ""
 
     def __post_init__(self) -> None:
         """Checks itself, so that a number that means nothing shows where it is made.
@@ -77,6 +93,8 @@ class Result:
             raise ResultError(f"the result {self.metric!r}: {problem}")
         for name in ("value", "ci_low", "ci_high"):  # NumPy's numbers are no JSON
             object.__setattr__(self, name, float(getattr(self, name)))
+        if self.item_groups is not None:
+            object.__setattr__(self, "groups", int(self.item_groups.max()) + 1)
         object.__setattr__(self, "ci_low", within(self.ci_low, self.bounds))
         object.__setattr__(self, "ci_high", within(self.ci_high, self.bounds))
 
@@ -105,8 +123,10 @@ class Result:
         has_interval = not (math.isnan(self.ci_low) and math.isnan(self.ci_high))
         if has_interval and not self.ci_low - slack <= self.value <= self.ci_high + slack:
             return f"{self.value} is outside its own interval [{self.ci_low}, {self.ci_high}]"
-        if self.per_item is not None and self.per_item.shape != (self.n,):
-            return f"per_item has the shape {self.per_item.shape}, and n is {self.n}"
+        for name in ("per_item", "item_groups"):
+            of_items = getattr(self, name)
+            if of_items is not None and of_items.shape != (self.n,):
+                return f"{name} has the shape {of_items.shape}, and n is {self.n}"
         try:
             json.dumps(dict(self.protocol), allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -128,7 +148,8 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """A row of ``results.json``."""
-        row = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "per_item"}
+        row = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in _ARRAYS}
+        row["against"] = None if self.against is None else asdict(self.against)
         ends = {name: None if math.isnan(row[name]) else row[name] for name in ("ci_low", "ci_high")}
         return {**row, **ends, "protocol": dict(self.protocol), "protocol_hash": self.protocol_hash}
 
@@ -141,7 +162,9 @@ class Result:
         """
         later = {"better": row.get("better", "higher"), "bounds": tuple(row.get("bounds", (None, None)))}
         later["kind"] = row["kind"] if "kind" in row else row["features"]
-        known = {item.name: row[item.name] for item in fields(cls) if item.name not in {"per_item", *later}}
+        later |= {"groups": row.get("groups"), "warning": row.get("warning", "")}
+        later["against"] = Paired(**row["against"]) if row.get("against") else None
+        known = {item.name: row[item.name] for item in fields(cls) if item.name not in {*_ARRAYS, *later}}
         known |= later  # which runs of earlier versions do not have, or call otherwise
         if not all(isinstance(known[name], str) for name in ("metric", "split", "evaluator", "dataset")):
             raise TypeError("a name is no text")

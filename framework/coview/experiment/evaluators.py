@@ -25,8 +25,10 @@ from coview.evaluate.evaluator import (
     KnownData,
     compared_modalities,
 )
+from coview.evaluate.intervals import groups_of
 from coview.evaluate.result import FeatureKind, Result
 from coview.experiment import validation
+from coview.experiment.against_controls import beside_controls, warnings_of
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.leaks import check_leaks
@@ -229,6 +231,8 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
             )
             continue
         results += chain.from_iterable(found)
+        for warning in warnings_of(results[len(results) - sum(map(len, found)) :]):
+            store.say(f"warning: {warning}")
         try:
             for of_kind in found:
                 hooks("coview_evaluated", Evaluated(store.folder.path, of_kind))
@@ -248,7 +252,7 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[list[Result]]:
         rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
         found = [
             replace(
-                result,
+                _with_groups(result, of_data, plan.evaluator, kind),
                 evaluator=plan.table.use,
                 dataset=plan.source.table.use,
                 kind=kind,
@@ -257,7 +261,18 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[list[Result]]:
             for result in _results(_measure(of_data, plan.evaluator, kind, rng))
         ]
         results.append(found)
-    return results
+    return beside_controls(results)
+
+
+def _with_groups(result: Result, of_data: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind) -> Result:
+    """The result with the groups of its test items, where an evaluator has left out what is known of them."""
+    if result.per_item is None or result.groups is not None or compared_modalities(evaluator):
+        return result
+    if result.split not in evaluator.splits:
+        return result
+    groups_N = of_data.features(kind, evaluator.splits)[result.split].groups_N
+    groups = groups_of(groups_N)
+    return replace(result, item_groups=groups.of_N) if groups is not None and len(groups.of_N) == result.n else result
 
 
 def _results(found: Any) -> list[Result]:
@@ -298,6 +313,9 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evalua
             items.parent.mkdir(exist_ok=True)
             with replacing(items) as beside:
                 np.save(beside, result.per_item)
+        if result.item_groups is not None:
+            with replacing(store.folder.item_groups(result.protocol_hash)) as beside:
+                np.save(beside, result.item_groups)
     leaks = check_leaks(store, _trained_and_tested(planned))
     new = RunResults(
         run=store.recipe.name,

@@ -130,7 +130,7 @@ class FeatureStore:
             labelled: Whether only samples that have a class are wanted, where some of a split have none.
         """
         splits = {name: on_device(self._part(kind, name, names, labelled)[1], self.device) for name in names}
-        return Features(splits, self.reference.classes)
+        return Features(splits, self.reference.classes, carved="validation" in names and not self.own_validation)
 
     def raw(self, split: str) -> Embedded:
         """The raw features of a whole split, and what tells equal samples."""

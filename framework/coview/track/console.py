@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from coview.errors import printable
 from coview.evaluate.result import FEATURE_KINDS, Result
-from coview.track.result_rows import ResultRow, interval, result_rows
+from coview.track.result_rows import ResultRow, interval, result_rows, sample_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,8 +48,9 @@ def make_console(*, stderr: bool = False) -> Console:
 def print_results(results: Sequence[Result], console: Console) -> None:
     """Prints a table in which what was pretrained stands beside its controls, each with its 95 % interval.
 
-    There is a row for each evaluator, metric and number of labels. On a terminal names wrap, so that 80
-    columns are enough; a file or a pipe gets one line for each row, however long.
+    There is a row for each evaluator, metric and number of labels, with the number of test items, and of groups that
+    they are of. A control is followed by what was pretrained less it, and how likely as much is by chance. On a
+    terminal names wrap, so that 80 columns are enough; a file or a pipe gets one line for each row, however long.
     """
     rows = result_rows(results)
     if not rows:
@@ -58,20 +59,28 @@ def print_results(results: Sequence[Result], console: Console) -> None:
     several_data = len({(row.dataset, row.split) for row in rows}) > 1
     separator = "\n" if console.is_terminal else " "
     cells = [
-        [_title(row, several_data, separator)]
-        + [interval(row.by_kind[name]) if name in row.by_kind else "–" for name in FEATURE_KINDS]
+        [_title(row, several_data, separator, with_sample=console.is_terminal)]
+        + [_measured(row.by_kind[name], separator) if name in row.by_kind else "–" for name in FEATURE_KINDS]
         for row in rows
     ]
     if console.is_terminal:
         console.print(_table(cells))
     else:
-        lines = [["evaluator", *FEATURE_KINDS], *cells]
+        samples = [sample_of(next(iter(row.by_kind.values()))) for row in rows]
+        lines = [["evaluator", *FEATURE_KINDS, "n"], *([*line, n] for line, n in zip(cells, samples, strict=True))]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             console.print(padded.rstrip(), soft_wrap=True)
     where = "" if several_data else f" on {rows[0].dataset} {rows[0].split}".rstrip()
     console.print(f"95 % intervals{where}; untrained and raw are the controls")
+    if any(result.against for result in results):
+        below = "below a control" if console.is_terminal else "in round brackets"
+        console.print(
+            f"{below}: pretrained less the control, and p of that difference by a paired test", soft_wrap=True
+        )
+    for warning in dict.fromkeys(result.warning for result in results if result.warning):
+        console.print(f"warning: {warning}", soft_wrap=True)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Table:
@@ -86,6 +95,14 @@ def _table(rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
-def _title(row: ResultRow, with_data: bool, separator: str) -> str:
-    parts = [row.evaluator, row.metric, f"{row.dataset} {row.split}".strip() if with_data else "", row.budget]
+def _title(row: ResultRow, with_data: bool, separator: str, *, with_sample: bool) -> str:
+    sample = f"n = {sample_of(next(iter(row.by_kind.values())))}" if with_sample else ""
+    parts = [row.evaluator, row.metric, f"{row.dataset} {row.split}".strip() if with_data else "", row.budget, sample]
     return separator.join(part for part in parts if part)
+
+
+def _measured(result: Result, separator: str) -> str:
+    if result.against is None:
+        return interval(result)
+    against = f"({result.against})" if separator == " " else str(result.against)
+    return f"{interval(result)}{separator}{against}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,9 +63,16 @@ def result_rows(results: Sequence[Result]) -> list[ResultRow]:
     return rows
 
 
+def sample_of(result: Result) -> str:
+    """How many test items, and of how many groups: ``1,000 (2 groups)``."""
+    return f"{result.n:,}" if result.groups is None else f"{result.n:,} ({result.groups:,} groups)"
+
+
 def interval(result: Result) -> str:
     """The number and its interval: ``0.912 [0.905, 0.919]``; what was counted has none: ``700,176``."""
     value = _number(result.value)
+    if math.isnan(result.ci_low):
+        return value
     if result.value == result.ci_low == result.ci_high and float(result.value).is_integer() and result.value > 1:
         return value
     return f"{value} [{_number(result.ci_low)}, {_number(result.ci_high)}]"

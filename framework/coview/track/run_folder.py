@@ -78,6 +78,10 @@ class RunFolder:
         """The number of each test item, of one result."""
         return self.path / "items" / f"{protocol_hash}-{kind}.npy"
 
+    def item_groups(self, protocol_hash: str) -> Path:
+        """The number of the group that each test item is of, where there are groups."""
+        return self.path / "items" / f"{protocol_hash}-groups.npy"
+
     @property
     def checkpoints(self) -> Path:
         """``step-N/``, and ``last`` and ``best`` that point at one of them."""

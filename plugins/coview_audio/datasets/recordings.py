@@ -69,12 +69,12 @@ class Recordings:
             raise coview.CoviewError(f"{root} has no {wanted}")
         classes, labels = np.unique([recording.label for recording in kept], return_inverse=True)
         self.classes: tuple[str, ...] | None = tuple(classes.tolist())
+        groups = [recording.group for recording in kept]
         train, test = coview.seeded_split(
-            len(kept),
-            fraction=test_fraction,
-            seed=split_seed,
-            labels=labels,
-            groups=[recording.group for recording in kept],
+            len(kept), fraction=test_fraction, seed=split_seed, labels=labels, groups=groups
+        )
+        self.notes = coview.split_notes(
+            train, test, fraction=test_fraction, labels=labels, classes=self.classes, groups=groups
         )
         chosen = train if split == "train" else test
         self._recordings, self.labels = [kept[i] for i in chosen], labels[chosen]

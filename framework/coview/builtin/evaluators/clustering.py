@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
-from scipy import stats
 from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
+from coview.evaluate import intervals
 from coview.evaluate.features import Features
 from coview.evaluate.labelled import check_classes, labelled_split
 from coview.evaluate.result import Result
@@ -33,7 +33,7 @@ class Clustering:
         self.starts = starts
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
-        """NMI, ARI and accuracy, with intervals over starts."""
+        """NMI, ARI and accuracy, with intervals over starts, and over groups where there are groups."""
         from sklearn.cluster import KMeans  # scikit-learn costs start-up time
         from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score  # the same
 
@@ -41,19 +41,37 @@ class Clustering:
         check_classes(labels_N)
         x, labels = normalize(x_ND).cpu().numpy(), labels_N.cpu().numpy()
         clusters = len(np.unique(labels))
-        found: dict[str, list[float]] = {"nmi": [], "ari": [], "accuracy": []}
-        for _ in range(self.starts):
-            assigned = KMeans(clusters, n_init=3, random_state=rng.seed32()).fit_predict(x)
-            found["nmi"].append(float(normalized_mutual_info_score(labels, assigned)))
-            found["ari"].append(float(adjusted_rand_score(labels, assigned)))
-            found["accuracy"].append(matched_accuracy(labels, assigned))
+        measures = {"nmi": normalized_mutual_info_score, "ari": adjusted_rand_score, "accuracy": matched_accuracy}
+        starts = [KMeans(clusters, n_init=3, random_state=rng.seed32()).fit_predict(x) for _ in range(self.starts)]
+        groups = intervals.groups_of(features["test"].groups_N)
+
+        def measure(rows: np.ndarray) -> dict[str, float]:
+            return {
+                name: float(np.mean([of(labels[rows], assigned[rows]) for assigned in starts]))
+                for name, of in measures.items()
+            }
+
+        over = "95 % t interval over starts"
+        if groups is not None:
+            over = f"{groups.method_of(intervals.MOST_BLOCKS)} of the test items, and over starts"
         protocol: dict[str, Any] = {
             "algorithm": "k-means, best of 3 initialisations",
             "clusters": clusters,
             "starts": self.starts,
-            "interval": "95 % t interval over starts",
+            "interval": over,
         }
-        return [_result(name, values, len(labels), protocol) for name, values in found.items()]
+        of_groups = (
+            intervals.jackknife_variances(len(labels), measure, rng.numpy, groups, intervals.MOST_BLOCKS)
+            if groups is not None
+            else {}
+        )
+        results = []
+        for name, of in measures.items():
+            values = np.array([float(of(labels, assigned)) for assigned in starts])
+            parts = [of_groups[name][1]] if name in of_groups else []
+            ends = intervals.t_interval(float(values.mean()), *parts, *intervals.draws_variance(values))
+            results.append(_result(name, float(values.mean()), ends, len(labels), groups, protocol))
+        return results
 
 
 def matched_accuracy(labels_N: np.ndarray, assigned_N: np.ndarray) -> float:
@@ -64,9 +82,14 @@ def matched_accuracy(labels_N: np.ndarray, assigned_N: np.ndarray) -> float:
     return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(labels_N))
 
 
-def _result(name: str, values: list[float], n: int, protocol: dict[str, Any]) -> Result:
-    mean, half = float(np.mean(values)), 0.0
-    if np.ptp(values) > 0:
-        half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+def _result(
+    name: str,
+    mean: float,
+    ends: tuple[float, float],
+    n: int,
+    groups: intervals.Groups | None,
+    protocol: dict[str, Any],
+) -> Result:
     lowest = -0.5 if name == "ari" else 0.0  # the adjusted Rand index is negative below chance (arXiv:2203.11574)
-    return Result(name, mean, mean - half, mean + half, n, "test", protocol, bounds=(lowest, 1.0))
+    count = None if groups is None else groups.count
+    return Result(name, mean, *ends, n, "test", protocol, bounds=(lowest, 1.0), groups=count)

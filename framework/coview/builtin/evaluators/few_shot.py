@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from annotated_types import Ge, MinLen
-from scipy import stats
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
+from coview.evaluate import intervals
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
 from coview.evaluate.labelled import labelled_split
@@ -27,6 +27,7 @@ class FewShot:
     Each episode draws ``ways`` classes of the test split, and of each some samples as shots and others as queries. A
     query belongs to the class whose shots' mean is nearest. Nothing is fitted and nothing is chosen. The interval is
     over episodes, the usual one: it says how well this test split's mean is known, not how another's would differ.
+    Where the data has groups, it is over the groups of the queries besides.
 
     Args:
         ways: Classes in an episode, at least 2. Usual are 5 and 20.
@@ -85,14 +86,23 @@ class FewShot:
             "samples_needed": rows_EWK.shape[2],
             "interval": "95 % t interval over episodes",
         }
+        groups = intervals.groups_of(features["test"].groups_N)
+        if groups is not None:
+            protocol["interval"] = f"{groups.method} that queries are of, and over episodes"
+        queries_M = rows_EWK[:, :, -self.queries :].flatten().numpy()
         results = []
         for shots in self.shots:
-            parts = [self._accuracy(x_ND[rows], shots) for rows in rows_EWK.to(x_ND.device).split(_AT_A_TIME)]
-            accuracy_E = torch.cat(parts).cpu().numpy()
-            mean = float(accuracy_E.mean())
-            half = float(stats.t.ppf(0.975, self.episodes - 1) * stats.sem(accuracy_E))
+            parts = [self._hits(x_ND[rows], shots) for rows in rows_EWK.to(x_ND.device).split(_AT_A_TIME)]
+            hits_EWQ = torch.cat(parts).double().cpu().numpy()
+            mean, variances = float(hits_EWQ.mean()), intervals.draws_variance(hits_EWQ.mean((1, 2)))
+            if groups is not None:
+                times_N = np.bincount(queries_M, minlength=len(x_ND)).astype(np.float64)
+                right_N = np.bincount(queries_M, hits_EWQ.ravel(), len(x_ND)) / np.maximum(times_N, 1)
+                variances = (intervals.mean_variance(right_N, groups, times_N), *variances)
+            ends = intervals.t_interval(mean, *variances)
             given = {**protocol, "labels_per_class": shots}
-            results.append(Result("accuracy", mean, mean - half, mean + half, n, "test", given, bounds=(0.0, 1.0)))
+            count = None if groups is None else groups.count
+            results.append(Result("accuracy", mean, *ends, n, "test", given, bounds=(0.0, 1.0), groups=count))
         return results
 
     @property
@@ -125,8 +135,8 @@ class FewShot:
         ]
         return torch.from_numpy(np.array(rows_EWK)), sum(len(rows) for rows in of_class.values())
 
-    def _accuracy(self, x_EWKD: Tensor, shots: int) -> Tensor:
-        """Of each episode.  E episode · W class · K sample · Q query · P prototype."""
+    def _hits(self, x_EWKD: Tensor, shots: int) -> Tensor:
+        """Whether each query is classified rightly.  E episode · W class · K sample · Q query · P prototype."""
         means_EPD = x_EWKD[:, :, :shots].mean(2)
         queries_EWQD = x_EWKD[:, :, -self.queries :]
         if self.similarity == "cosine":
@@ -134,4 +144,4 @@ class FewShot:
         else:
             nearest_EWQ = torch.cdist(queries_EWQD.flatten(1, 2), means_EPD).argmin(2).view(queries_EWQD.shape[:3])
         truth_W1 = torch.arange(self.ways, device=x_EWKD.device)[:, None]
-        return (nearest_EWQ == truth_W1).double().mean((1, 2))
+        return nearest_EWQ == truth_W1

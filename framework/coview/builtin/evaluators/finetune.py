@@ -94,7 +94,7 @@ class Finetune:
                 "labels_per_class": budget,
                 "chosen": {"epochs": epochs},
             }
-            results.append(accuracy_result(hits, rng.numpy, protocol))
+            results.append(accuracy_result(hits, rng.numpy, protocol, subject.features["test"].groups_N))
         return results
 
     def _protocol(self, subject: EncoderSubject) -> dict[str, Any]:

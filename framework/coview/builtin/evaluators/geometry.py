@@ -62,21 +62,30 @@ class Geometry:
         if len(x_ND) < FEWEST:
             raise CoviewError(f"the test split has {len(x_ND)} samples, and geometry needs at least {FEWEST}")
         drawn = np.sort(rng.numpy.permutation(len(x_ND))[: self.samples])
+        groups_N = features["test"].groups_N
+        groups = intervals.groups_of(None if groups_N is None else groups_N[torch.from_numpy(drawn)])
         x_ND = x_ND[torch.from_numpy(drawn).to(x_ND.device)]
 
         def measure(rows: np.ndarray) -> dict[str, float]:
             return measures(x_ND[torch.from_numpy(rows).to(x_ND.device)])
 
         values = measure(np.arange(len(x_ND)))
-        ends = intervals.jackknife_interval(len(x_ND), measure, rng.numpy)
+        ends = intervals.jackknife_interval(len(x_ND), measure, rng.numpy, groups)
         protocol: dict[str, Any] = {
             "samples": len(x_ND),
             "of": "representations, neither centred nor scaled",
-            "interval": intervals.JACKKNIFE_METHOD,
+            "interval": intervals.JACKKNIFE_METHOD if groups is None else groups.method_of(intervals.JACKKNIFE_GROUPS),
         }
         return [
             Result(
-                name, value, *ends[name], len(x_ND), "test", protocol, better="lower" if name in _LOWER else "higher"
+                name,
+                value,
+                *ends[name],
+                len(x_ND),
+                "test",
+                protocol,
+                better="lower" if name in _LOWER else "higher",
+                groups=None if groups is None else groups.count,
             )
             for name, value in values.items()
         ]

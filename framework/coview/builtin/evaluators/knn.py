@@ -75,5 +75,5 @@ class KNN:
                 "labels_per_class": budget,
                 "labels": len(draws[0]),
             }
-            results.append(accuracy_result(hits, rng.numpy, protocol))
+            results.append(accuracy_result(hits, rng.numpy, protocol, features["test"].groups_N))
         return results

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Gt, MinLen
 from torch import Tensor
 
 from coview.builtin.evaluators.logistic import LogisticRegression, Weights
-from coview.builtin.evaluators.standardise import Standardise
+from coview.builtin.evaluators.standardise import Scaling, Standardise, scaling_protocol, scalings
 from coview.data.rng import Rng
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, check_known_budgets, draw_labels
+from coview.evaluate.folds import choices
+from coview.evaluate.label_budget import LabelBudgets, as_budgets, check_known_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
 
@@ -25,21 +27,40 @@ BUDGET_STRENGTH = 1e-2
 """The penalty under a budget of labels, which leaves none to choose by."""
 
 
+@dataclass(frozen=True)
+class Point:
+    """What a classifier is fitted with.
+
+    Attributes:
+        standardise: Whether each feature is in units of its own spread.
+        strength: The penalty: l2, or scikit-learn's C where the evaluator was given one.
+    """
+
+    standardise: bool
+    strength: float
+
+
 class LinearProbe:
     """Multinomial logistic regression on frozen features (arXiv:1610.01644).
 
-    With all labels the strength of the penalty is the one of the highest accuracy on the validation split, and the
-    classifier is fitted again on train and validation together. With a budget of labels the validation labels would
-    break the budget: the strength is fixed.
-    Features are standardised by the mean and spread of the samples that are fitted.
+    With all labels the strength of the penalty, and whether features are standardised, are those of the highest
+    accuracy: on the validation split where the data has one; else, in the mean, on folds of the training split with no
+    group in two of them, or on a tenth of it that is large. The classifier is fitted again on train and validation
+    together. With a budget of labels the validation labels would break the budget: the strength is fixed, and
+    features are standardised.
+
+    What scikit-learn's ``LogisticRegression()`` does is ``standardise = false, c = 1``: nothing is then chosen, and all
+    of the training split is fitted.
 
     Args:
         labels_per_class: Labelled training samples of each class, such as 10, a share of them, such as "10%", or
             "all"; one result for each.
         draws: How often the labelled samples are drawn, at least 1; the result is the mean.
+        standardise: true: each feature in units of its spread; false: as they are; "choose": what judges better.
+        c: scikit-learn's ``C``, above 0, or several to choose from, which needs all labels. Absent: penalties of
+            1 to 0.0001 for the mean of the samples' losses, whatever their number, are chosen from.
     """
 
-    splits = ("train", "validation", "test")
     labels: Literal["class"] = "class"
 
     def __init__(
@@ -47,9 +68,16 @@ class LinearProbe:
         *,
         labels_per_class: LabelBudgets = ("all",),
         draws: Annotated[int, Ge(1)] = 5,
+        standardise: Scaling = "choose",
+        c: Annotated[float, Gt(0)] | Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] | None = None,
     ) -> None:
         self.budgets = as_budgets(labels_per_class)
-        self.draws = draws
+        self.draws, self.standardise = draws, standardise
+        self.c: tuple[float, ...] = () if c is None else (c,) if isinstance(c, int | float) else tuple(sorted(c))
+        if len(self.c) > 1 and self.budgets != ("all",):
+            raise ValueError('c has several values, and only labels_per_class = "all" leaves labels to choose by')
+        self.chooses = standardise == "choose" or len(self.c) != 1
+        self.splits = ("train", "validation", "test") if self.chooses else ("train", "test")
 
     def check(self, data: KnownData, /) -> None:
         """Refuses a budget of more labels than a class has."""
@@ -57,56 +85,81 @@ class LinearProbe:
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The accuracy on the test split, for each budget of labels."""
-        train, validation = labelled_split(features, "train"), labelled_split(features, "validation")
+        train_ND, train_N = labelled_split(features, "train")
         test_ND, test_N = labelled_split(features, "test")
-        check_classes(train[1])
-        classes = 1 + max(int(labels.max()) for labels in (train[1], validation[1], test_N))
-        drawn = draw_labels(train[1].cpu().numpy(), self.budgets, self.draws, rng, features.classes)
+        check_classes(train_N)
+        every_N = torch.cat([train_N, labelled_split(features, "validation")[1]]) if self.chooses else train_N
+        classes = 1 + max(int(labels.max()) for labels in (every_N, test_N))
+        drawn = draw_labels(train_N.cpu().numpy(), self.budgets, self.draws, rng, features.classes)
         results = []
         for budget, draws in drawn.items():
-            hits, chosen = [], []
+            hits, chosen, how = [], [], self._fixed_protocol()
             for draw in draws:
-                if budget == "all":
-                    strength = _best_on_validation(train, validation, classes)
-                    x_ND, y_N = torch.cat([train[0], validation[0]]), torch.cat([train[1], validation[1]])
-                else:
-                    rows = torch.from_numpy(draw).to(train[0].device)
-                    x_ND, y_N = train[0][rows], train[1][rows]
-                    strength = BUDGET_STRENGTH
-                scale = Standardise(x_ND)
-                weights = LogisticRegression(scale(x_ND), y_N, classes).fit(strength)
+                rows = torch.from_numpy(draw).to(train_ND.device)
+                x_ND, y_N, point = train_ND[rows], train_N[rows], self._fixed
+                if budget == "all" and self.chooses:
+                    by = choices(features, every_N)
+                    x_ND, y_N = by.x_ND, every_N
+                    folds = [((x_ND[a], y_N[a]), (x_ND[b], y_N[b])) for a, b in by.rows]
+                    point, how = self._best(folds, classes), self._chosen_protocol(by.by)
+                scale = Standardise(x_ND, each=point.standardise)
+                fit = LogisticRegression(scale(x_ND), y_N, classes)
+                weights = fit.fit(self._l2(point.strength, y_N, scale))
                 hits.append(weights.predict(scale(test_ND)) == test_N)
-                chosen.append(strength)
+                chosen.append(point)
             protocol: dict[str, Any] = {
                 "objective": "mean cross-entropy + l2 / 2 · sum of squared weights, intercepts free",
-                "standardised": "by the samples that are fitted",
-                **_strength_protocol(budget),
+                **how,
                 "labels_per_class": budget,
-                "chosen": {"l2": chosen},
+                "chosen": {
+                    "c" if self.c else "l2": [point.strength for point in chosen],
+                    "standardise": [point.standardise for point in chosen],
+                },
             }
-            results.append(accuracy_result(hits, rng.numpy, protocol))
+            results.append(accuracy_result(hits, rng.numpy, protocol, features["test"].groups_N))
         return results
 
+    @property
+    def _fixed(self) -> Point:
+        """What is fitted with where nothing is chosen."""
+        return Point(self.standardise is not False, self.c[0] if self.c else BUDGET_STRENGTH)
 
-def _strength_protocol(budget: LabelsPerClass) -> dict[str, Any]:
-    if budget != "all":
-        return {"l2_by": f"fixed at {BUDGET_STRENGTH:g}"}
-    by = "accuracy on the validation split; fitted again on train and validation"
-    return {"l2_grid": list(STRENGTHS), "l2_by": by}
+    def _l2(self, strength: float, y_N: Tensor, scale: Standardise) -> float:
+        """The penalty in the units of the scaled features.
 
+        Of two classes scikit-learn fits one vector of weights, and we two that are its halves.
+        """
+        if not self.c:
+            return strength
+        halves = 2 if len(y_N.unique()) == 2 else 1
+        return halves / (strength * len(y_N) * scale.unit**2)
 
-def _path_hits(fit: LogisticRegression, x_ND: Tensor, y_N: Tensor) -> list[int]:
-    """For each strength, how many of the samples are classified rightly."""
-    hits: list[int] = []
-    weights: Weights | None = None
-    for strength in STRENGTHS:
-        weights = fit.fit(strength, start=weights)
-        hits.append(int((weights.predict(x_ND) == y_N).sum()))
-    return hits
+    def _best(self, folds: list[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]], classes: int) -> Point:
+        """What has the highest accuracy in the mean over folds: of equals standardised, and the strongest penalty."""
+        points = [Point(each, s) for each in scalings(self.standardise) for s in self.c or STRENGTHS]
+        accuracy_FP = [self._accuracies(*fold, classes) for fold in folds]
+        return points[int(np.argmax(np.mean(accuracy_FP, axis=0).round(9)))]
 
+    def _accuracies(self, fitted: tuple[Tensor, Tensor], judged: tuple[Tensor, Tensor], classes: int) -> list[float]:
+        """Of each point, fitted to some samples, on others."""
+        found = []
+        for each in scalings(self.standardise):
+            scale = Standardise(fitted[0], each=each)
+            fit, held_ND = LogisticRegression(scale(fitted[0]), fitted[1], classes), scale(judged[0])
+            weights: Weights | None = None
+            for strength in self.c or STRENGTHS:
+                weights = fit.fit(self._l2(strength, fitted[1], scale), start=weights)
+                found.append(float((weights.predict(held_ND) == judged[1]).double().mean()))
+        return found
 
-def _best_on_validation(train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor], classes: int) -> float:
-    """The strength of the highest validation accuracy, the strongest of equals."""
-    scale = Standardise(train[0])
-    fit = LogisticRegression(scale(train[0]), train[1], classes)
-    return STRENGTHS[int(np.argmax(_path_hits(fit, scale(validation[0]), validation[1])))]
+    def _fixed_protocol(self) -> dict[str, Any]:
+        fixed = {"c": self.c[0]} if self.c else {"l2_by": f"fixed at {BUDGET_STRENGTH:g}"}
+        return {**scaling_protocol(self._fixed.standardise), **fixed}
+
+    def _chosen_protocol(self, by: str) -> dict[str, Any]:
+        name = "c" if self.c else "l2"
+        return {
+            **scaling_protocol(self.standardise),
+            f"{name}_grid": list(self.c or STRENGTHS),
+            f"{name}_by": f"accuracy on {by}; fitted again on train and validation",
+        }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import torch
@@ -14,6 +15,7 @@ from coview.builtin.evaluators.standardise import Standardise
 from coview.data.rng import Rng
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
+from coview.evaluate.folds import Choices, choices
 from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, check_known_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
@@ -24,16 +26,17 @@ BUDGET_INIT: Init = "xavier_uniform"
 BUDGET_EPOCHS = 100
 """Under a budget of labels, which leaves none to choose by: all that early stopping and the grid would choose."""
 
-Labelled = tuple[Tensor, Tensor]
-
 
 class MLPProbe:
     """HEAR's classifier on frozen features (Turian et al. 2022, arXiv:2203.03022, section 3).
 
-    Hidden layers of 1024 with batch norm, dropout and ReLU, trained by Adam. Points of the grid ``layers`` × ``lr`` ×
-    ``init`` are drawn, each is trained on the train split until the accuracy on the validation split rises no more, and
-    the best of them by that accuracy is tested. With a budget of labels the validation labels would break the budget:
-    one hidden layer, a learning rate of 1e-3, xavier_uniform and 100 epochs are fixed.
+    Hidden layers of 1024 with batch norm, dropout and ReLU, trained by Adam. Points of the grid ``layers`` × ``lr``
+    × ``init`` are drawn, each is trained on the train split until the accuracy on the validation split rises no
+    more, and the best of them by that accuracy is tested. Where the data has no validation split, and a tenth of
+    train would have few samples or groups, each is trained so on folds of the training split with no group in two
+    of them, and the best in the mean is trained on all of train, for the mean of its folds' epochs. With a budget
+    of labels the validation labels would break the budget: one hidden layer, a learning rate of 1e-3,
+    xavier_uniform and 100 epochs are fixed.
     Features are standardised by the mean and spread of the samples that are fitted, which HEAR does not do.
 
     HEAR tries 8 points, for at most 500 epochs, with a patience of 20. The defaults are for a processor: 50,000
@@ -98,6 +101,8 @@ class MLPProbe:
         test_ND, test_N = labelled_split(features, "test")
         check_classes(fitted[1])
         classes = 1 + max(int(labels.max()) for labels in (fitted[1], validation[1], test_N))
+        every_N = torch.cat([fitted[1], validation[1]])
+        by = choices(features, every_N)
         drawn = draw_labels(fitted[1].cpu().numpy(), self.budgets, self.draws, rng, features.classes)
         points = [self.grid[i] for i in rng.numpy.permutation(len(self.grid))[: self.trials]]
         seeds = [rng.seed32() for _ in range(max(self.draws, self.trials))]
@@ -107,29 +112,45 @@ class MLPProbe:
             for draw, seed in zip(draws, seeds, strict=False):
                 rows = torch.from_numpy(draw).to(fitted[0].device)
                 labelled = fitted if budget == "all" else (fitted[0][rows], fitted[1][rows])
-                scale = Standardise(labelled[0])
-                labelled = scale(labelled[0]), labelled[1]
                 if budget == "all":
-                    held_out = scale(validation[0]), validation[1]
-                    how, best = self._best(labelled, held_out, classes, points, seeds)
+                    scale, how, best = self._best(by, every_N, classes, points, seeds)
                     chosen.append({"layers": how.layers, "lr": how.lr, "init": how.init, "epochs": best.epochs})
                 else:
-                    best = train(*labelled, classes, self.fixed, seed, None)
+                    scale = Standardise(labelled[0])
+                    best = train(scale(labelled[0]), labelled[1], classes, self.fixed, seed, None)
                 hits.append(best.predict(scale(test_ND)) == test_N)
-            results.append(accuracy_result(hits, rng.numpy, self._protocol(budget, chosen)))
+            protocol = self._protocol(budget, chosen, by)
+            results.append(accuracy_result(hits, rng.numpy, protocol, features["test"].groups_N))
         return results
 
     def _best(
-        self, labelled: Labelled, held_out: Labelled, classes: int, points: list[Settings], seeds: list[int]
-    ) -> tuple[Settings, Fitted]:
-        """The point of the highest validation accuracy, the first drawn of equals."""
-        stopping = Stopping(*held_out, every=self.check_every, patience=self.patience)
-        trained: list[tuple[Settings, Fitted]] = []
-        for how, seed in zip(points, seeds, strict=False):
-            trained.append((how, train(*labelled, classes, how, seed, stopping)))
-        return max(trained, key=lambda found: found[1].accuracy)
+        self, by: Choices, y_N: Tensor, classes: int, points: list[Settings], seeds: list[int]
+    ) -> tuple[Standardise, Settings, Fitted]:
+        """The point of the highest accuracy in the mean over folds, the first drawn of equals, and a perceptron of it.
 
-    def _protocol(self, budget: LabelsPerClass, chosen: list[dict[str, Any]]) -> dict[str, Any]:
+        That is the one that was judged, where there is one fold; else one trained on all samples.
+        """
+        accuracy_P: list[float] = []
+        epochs: list[int] = []
+        trained: list[tuple[Standardise, Fitted]] = []
+        for how, seed in zip(points, seeds, strict=False):
+            of_folds: list[Fitted] = []
+            for fitted_F, judged_J in by.rows:
+                scale = Standardise(by.x_ND[fitted_F])
+                x_FD, held_JD = scale(by.x_ND[fitted_F]), scale(by.x_ND[judged_J])
+                stopping = Stopping(held_JD, y_N[judged_J], every=self.check_every, patience=self.patience)
+                of_folds.append(train(x_FD, y_N[fitted_F], classes, how, seed, stopping))
+            accuracy_P.append(sum(found.accuracy for found in of_folds) / len(of_folds))
+            epochs.append(round(sum(found.epochs for found in of_folds) / len(of_folds)))
+            trained.append((scale, of_folds[0]))
+        best = max(range(len(accuracy_P)), key=accuracy_P.__getitem__)
+        if len(by.rows) == 1:
+            scale, found = trained[best]
+            return scale, points[best], found
+        scale, how = Standardise(by.x_ND), replace(points[best], epochs=max(1, epochs[best]))
+        return scale, how, train(scale(by.x_ND), y_N, classes, how, seeds[best], None)
+
+    def _protocol(self, budget: LabelsPerClass, chosen: list[dict[str, Any]], by: Choices) -> dict[str, Any]:
         protocol: dict[str, Any] = {
             "classifier": f"hidden layers of {self.fixed.hidden}: linear, batch norm, dropout, ReLU",
             "hidden": self.fixed.hidden,
@@ -142,6 +163,7 @@ class MLPProbe:
         if budget != "all":
             fixed = {"layers": BUDGET_LAYERS, "lr": BUDGET_LR, "init": BUDGET_INIT, "epochs": BUDGET_EPOCHS}
             return {**protocol, "fixed": fixed}
+        refit = "no refit" if len(by.rows) == 1 else "fitted again on all of train for the mean of their epochs"
         return {
             **protocol,
             "grid": self._grid_protocol,
@@ -149,6 +171,6 @@ class MLPProbe:
             "max_epochs": self.grid[0].epochs,
             "check_every": self.check_every,
             "patience": self.patience,
-            "chosen_by": "accuracy on the validation split, both the epoch and the point of the grid; no refit",
+            "chosen_by": f"accuracy on {by.by}, both the epoch and the point of the grid; {refit}",
             "chosen": chosen,
         }

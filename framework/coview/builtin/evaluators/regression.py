@@ -10,30 +10,40 @@ from scipy import stats
 from torch import Tensor
 
 from coview.builtin.evaluators.ridge import Ridge
-from coview.builtin.evaluators.standardise import Standardise
+from coview.builtin.evaluators.standardise import Scaling, Standardise, scaling_protocol, scalings
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate import intervals
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
+from coview.evaluate.folds import choices
 from coview.evaluate.labelled import finite_features
 from coview.evaluate.result import Result
 
 ALPHAS = tuple(10.0**power for power in range(3, -5, -1))
 """The penalties that are tried, from the strongest to the weakest."""
 
+Scored = tuple[Tensor, Tensor]
+
 
 class Regression:
     """Ridge regression of the samples' scores on frozen features (Hoerl and Kennard 1970).
 
-    The strength of the penalty is the one of the highest R² on the validation split, and the regression is fitted again
-    on train and validation together. Features are standardised by the mean and spread of the samples that are fitted.
+    The strength of the penalty, and whether features are standardised, are those of the least squared error: on the
+    validation split where the data has one; else, in the mean, on folds of the training split with no group in two of
+    them, or on a tenth of it that is large. The regression is fitted again on train and validation together.
     R² is 1 where every score is predicted and 0 for the mean of the test scores; it may be negative. Spearman's
     correlation asks for the order alone, and is 0 where all predictions are equal. The data has to have scores.
+
+    Args:
+        standardise: true: each feature in units of its spread; false: as they are; "choose": what judges better.
     """
 
     splits = ("train", "validation", "test")
     labels: Literal["score"] = "score"
+
+    def __init__(self, *, standardise: Scaling = "choose") -> None:
+        self.standardise = standardise
 
     def check(self, data: KnownData, /) -> None:
         """Refuses fewer than three test samples."""
@@ -48,33 +58,43 @@ class Regression:
         """
         train, validation = _scored_split(features, "train"), _scored_split(features, "validation")
         test_ND, test_N = _scored_split(features, "test")
-        truth_N = test_N.cpu().numpy()
+        most = intervals.MOST_BLOCKS
+        truth_N, groups = test_N.cpu().numpy(), intervals.groups_of(features["test"].groups_N)
         if len(truth_N) < 3 or np.ptp(truth_N) == 0:
             raise CoviewError(
                 f"the test split has {len(truth_N)} scores, {len(np.unique(truth_N))} of them different: "
                 "a regression needs at least 3 that are not all equal"
             )
-        alpha = _best_on_validation(train, validation)
-        x_ND, y_N = torch.cat([train[0], validation[0]]), torch.cat([train[1], validation[1]])
-        scale = Standardise(x_ND)
+        by = choices(features, None)
+        x_ND, y_N = by.x_ND, torch.cat([train[1], validation[1]])
+        each, alpha = self._best([((x_ND[a], y_N[a]), (x_ND[b], y_N[b])) for a, b in by.rows])
+        scale = Standardise(x_ND, each=each)
         w_D, b = Ridge(scale(x_ND), y_N).fit(alpha)
         predicted_N = (scale(test_ND).double() @ w_D + b).cpu().numpy()
         protocol: dict[str, Any] = {
             "objective": "mean squared error + alpha · sum of squared weights, intercept free",
-            "standardised": "by the samples that are fitted",
+            **scaling_protocol(self.standardise),
             "alpha_grid": list(ALPHAS),
-            "alpha_by": "R² on the validation split; fitted again on train and validation",
+            "alpha_by": f"squared error on {by.by}; fitted again on train and validation",
             "labelled": len(y_N),
-            "chosen": {"alpha": alpha},
-            "interval": f"{intervals.PAIRED_METHOD} of test items",
+            "chosen": {"alpha": alpha, "standardise": each},
+            "interval": f"{intervals.PAIRED_METHOD if groups is None else groups.method_of(most)} of test items",
         }
         results = []
         for name, statistic, lowest in (("r2", r_squared, None), ("spearman", _spearman, -1.0)):
             value = statistic(truth_N, predicted_N)
-            ends = intervals.paired_interval(truth_N, predicted_N, statistic, rng.numpy)
+            ends = intervals.paired_interval(truth_N, predicted_N, statistic, rng.numpy, groups)
             low, high = intervals.covering(value, ends)
-            results.append(Result(name, value, low, high, len(truth_N), "test", protocol, bounds=(lowest, 1.0)))
+            n, count = len(truth_N), None if groups is None else groups.count
+            results.append(Result(name, value, low, high, n, "test", protocol, bounds=(lowest, 1.0), groups=count))
         return results
+
+    def _best(self, folds: list[tuple[Scored, Scored]]) -> tuple[bool, float]:
+        """Scaling and penalty of the least squared error in the mean over folds: of equals the first scaling, and the
+        strongest penalty."""
+        points = [(each, alpha) for each in scalings(self.standardise) for alpha in ALPHAS]
+        error_FP = [[e for each in scalings(self.standardise) for e in _errors(*fold, each)] for fold in folds]
+        return points[int(np.argmin(np.mean(error_FP, axis=0)))]
 
 
 def r_squared(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
@@ -96,12 +116,9 @@ def _scored_split(features: Features, split: str) -> tuple[Tensor, Tensor]:
     return x_ND, scores_N.to(x_ND.device)
 
 
-def _best_on_validation(train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor]) -> float:
-    """The penalty of the highest validation R², the strongest of equals."""
-    scale = Standardise(train[0])
-    ridge, held_ND, truth_N = Ridge(scale(train[0]), train[1]), scale(validation[0]).double(), validation[1]
-    errors = []
-    for alpha in ALPHAS:
-        w_D, b = ridge.fit(alpha)
-        errors.append(float((held_ND @ w_D + b - truth_N).square().mean()))  # of the same truths: as good as R²
-    return ALPHAS[int(np.argmin(errors))]
+def _errors(fitted: Scored, judged: Scored, each: bool) -> list[float]:
+    """The squared error on some samples for each penalty, fitted to others."""
+    scale = Standardise(fitted[0], each=each)
+    ridge, held_ND = Ridge(scale(fitted[0]), fitted[1]), scale(judged[0]).double()
+    weights = [ridge.fit(alpha) for alpha in ALPHAS]
+    return [float((held_ND @ w_D + b - judged[1]).square().mean()) for w_D, b in weights]

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from annotated_types import Ge
-from scipy import stats
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
+from coview.evaluate import intervals
 from coview.evaluate.cross_modal_subject import CrossModalSubject
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
@@ -87,7 +87,9 @@ class Retrieval:
             return _ranked(similarity_QN, relevant_QN, last_is_itself=True)
 
         protocol = {"queries": "every test sample with another of its class", "gallery": "the other test samples"}
-        return self._results([ranked(rows_Q) for rows_Q in queries_Q.split(_AT_A_TIME)], protocol)
+        groups_N = features["test"].groups_N
+        of_queries = None if groups_N is None else groups_N[queries_Q.cpu()]
+        return self._results([ranked(rows_Q) for rows_Q in queries_Q.split(_AT_A_TIME)], protocol, of_queries)
 
     def evaluate_cross_modal(self, subject: CrossModalSubject, rng: Rng, /) -> list[Result]:
         """The same across modalities."""
@@ -98,18 +100,19 @@ class Retrieval:
             _ranked(rows_QD @ x_ND.T, ids_N == of_Q[:, None])
             for rows_QD, of_Q in zip(x_QD.split(_AT_A_TIME), ids_Q.split(_AT_A_TIME), strict=True)
         ]
-        return self._results(parts, dict(zip(("query", "gallery"), self.modalities, strict=True)))
+        protocol = dict(zip(("query", "gallery"), self.modalities, strict=True))
+        return self._results(parts, protocol, query["test"].groups_N)
 
-    def _results(self, parts: list[tuple[Tensor, Tensor]], protocol: dict[str, Any]) -> list[Result]:
+    def _results(
+        self, parts: list[tuple[Tensor, Tensor]], protocol: dict[str, Any], groups_Q: Tensor | None
+    ) -> list[Result]:
         first_Q, precision_Q = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
         numbers = {f"recall@{k}": (first_Q <= k).astype(np.float64) for k in self.k}
         numbers |= {"map": precision_Q, "mrr": 1 / first_Q}
-        protocol = {
-            "similarity": "cosine",
-            **protocol,
-            "interval": "95 % normal interval of the mean over queries",
-        }
-        return [_result(name, values, protocol) for name, values in numbers.items()]
+        groups = intervals.groups_of(groups_Q)
+        method = "95 % t interval of the mean over queries" if groups is None else f"{groups.method} of the queries"
+        protocol = {"similarity": "cosine", **protocol, "interval": method}
+        return [_result(name, values, protocol, groups) for name, values in numbers.items()]
 
 
 def _ranked(similarity_QN: Tensor, relevant_QN: Tensor, *, last_is_itself: bool = False) -> tuple[Tensor, Tensor]:
@@ -124,18 +127,16 @@ def _ranked(similarity_QN: Tensor, relevant_QN: Tensor, *, last_is_itself: bool 
     return relevant_QN.double().argmax(1) + 1, average_Q
 
 
-def _result(name: str, values_Q: np.ndarray, protocol: dict[str, Any]) -> Result:
-    mean, half = float(values_Q.mean()), 0.0
-    if len(values_Q) > 1:
-        half = float(stats.norm.ppf(0.975) * stats.sem(values_Q))
+def _result(name: str, values_Q: np.ndarray, protocol: dict[str, Any], groups: intervals.Groups | None) -> Result:
+    mean = float(values_Q.mean())
     return Result(
         name,
         mean,
-        mean - half,
-        mean + half,
+        *intervals.t_interval(mean, intervals.mean_variance(values_Q, groups)),
         len(values_Q),
         "test",
         protocol,
         per_item=values_Q.astype(np.float32),
+        item_groups=None if groups is None else groups.of_N,
         bounds=(0.0, 1.0),
     )

@@ -71,7 +71,8 @@ class Robustness:
 
         def result(x_ND: torch.Tensor, strength: Mapping[str, Any]) -> Result:
             protocol = {"classifier": f"linear probe of all training samples, l2 {BUDGET_STRENGTH:g}", **strength}
-            return accuracy_result([probe.predict(scale(x_ND)) == test_N], np.random.default_rng(seed), protocol)
+            hits = [probe.predict(scale(x_ND)) == test_N]
+            return accuracy_result(hits, np.random.default_rng(seed), protocol, subject.features["test"].groups_N)
 
         found = [result(test_ND, {"augmentation": "none"})]
         for steps, strength in self._points(subject):

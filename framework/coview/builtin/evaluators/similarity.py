@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
 from scipy import stats
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
@@ -52,23 +56,43 @@ class Similarity:
         for what, values in (("cosines", cosine_P), ("judgements", score_P)):
             if np.ptp(values) == 0 or not np.isfinite(values).all():
                 raise CoviewError(f"the {what} of the pairs are all equal, or not finite: no correlation is defined")
+        groups = _linked(split.pairs_P2.cpu().numpy(), split.groups_N)
+        most = intervals.MOST_BLOCKS
         protocol = {
             "similarity": "cosine",
             "pairs": len(score_P),
             "setting": "all pairs together",
-            "interval": f"{intervals.PAIRED_METHOD} of pairs",
+            "interval": f"{intervals.PAIRED_METHOD if groups is None else groups.method_of(most)} of pairs",
         }
         results = []
         for name, correlation in (("spearman", _spearman), ("pearson", _pearson)):
             value = correlation(cosine_P, score_P)
-            low, high = intervals.covering(value, intervals.paired_interval(cosine_P, score_P, correlation, rng.numpy))
-            results.append(Result(name, value, low, high, len(score_P), "test", protocol, bounds=(-1.0, 1.0)))
+            ends = intervals.paired_interval(cosine_P, score_P, correlation, rng.numpy, groups)
+            low, high = intervals.covering(value, ends)
+            n, count = len(score_P), None if groups is None else groups.count
+            results.append(Result(name, value, low, high, n, "test", protocol, bounds=(-1.0, 1.0), groups=count))
         return results
 
 
+def _linked(pairs_P2: np.ndarray, groups_N: Tensor | None) -> intervals.Groups | None:
+    """The groups of pairs: two are together where a chain of pairs leads from a group of one to one of the other."""
+    if groups_N is None:
+        return None
+    _, of_N = np.unique(groups_N.cpu().numpy(), return_inverse=True)
+    first_P, second_P = of_N[pairs_P2].T
+    size = int(of_N.max()) + 1
+    links = coo_array((np.ones(len(first_P)), (first_P, second_P)), shape=(size, size))
+    return intervals.groups_of(connected_components(links, directed=False)[1][first_P])
+
+
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    return float(stats.spearmanr(a, b).statistic)
+    return float(stats.spearmanr(a, b).statistic) if _varies(a, b) else math.nan
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:
-    return float(stats.pearsonr(a, b).statistic)
+    return float(stats.pearsonr(a, b).statistic) if _varies(a, b) else math.nan
+
+
+def _varies(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether a correlation is defined: without one of few groups it may not be."""
+    return bool(np.ptp(a) > 0 and np.ptp(b) > 0)

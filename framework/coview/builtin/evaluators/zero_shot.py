@@ -67,4 +67,4 @@ class ZeroShot:
             "prompts": list(self.prompts),
             "names": list(names),
         }
-        return [accuracy_result([predicted_N == labels_N], rng.numpy, protocol)]
+        return [accuracy_result([predicted_N == labels_N], rng.numpy, protocol, features["test"].groups_N)]

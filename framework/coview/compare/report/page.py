@@ -60,14 +60,19 @@ def page_values(comparison: Comparison, table: Table, analysis: Analysis, folder
 def _facts(table: Table, runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     done = sum(row.status == "done" for row in table.rows)
     times = [row.seconds for row in table.rows if row.seconds is not None]
-    items = {row.modality: row.results["pretrained"].n for row in table.rows if row.status == "done"}
+    items = {row.modality: row.results["pretrained"] for row in table.rows if row.status == "done"}
+    of_groups = {name: f", {result.groups:,} groups" if result.groups else "" for name, result in items.items()}
     return {
         "cells": f"{done} of {len(table.rows)} done",
         "variants": str(len(table.variants)),
         "seeds": str(len(table.seeds)),
         "modalities": ", ".join(table.modalities),
         **({"trained": f"{duration(sum(times))} in all"} if times else {}),
-        **({"test items": ", ".join(f"{n:,} ({modality})" for modality, n in items.items())} if items else {}),
+        **(
+            {"test items": ", ".join(f"{r.n:,} ({name}{of_groups[name]})" for name, r in items.items())}
+            if items
+            else {}
+        ),
         **({"device": device} if (device := _joined(run.get("device") for run in runs)) else {}),
     }
 

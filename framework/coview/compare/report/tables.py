@@ -12,7 +12,9 @@ from coview.compare.statistics.summary import Summary
 from coview.compare.statistics.verdict import said_p
 from coview.compare.table import Table
 from coview.recipe.comparison import Comparison
+from coview.track.result_rows import sample_of
 
+TEST_ITEMS = "test items, n"
 CONTROLS = {"untrained": "untrained control", "raw": "raw control"}
 
 
@@ -76,7 +78,7 @@ def _over_all(analysis: Analysis) -> list[str]:
 def as_latex(comparison: Comparison, table: Table, analysis: Analysis) -> str:
     """The same as a table for ``booktabs``."""
     header, *rows = _cells(table, analysis)
-    controls = len([row for row in rows if row[0] in CONTROLS.values()])
+    controls = len([row for row in rows if row[0] in {*CONTROLS.values(), TEST_ITEMS}])
     body = [*rows[: len(rows) - controls], None, *rows[len(rows) - controls :]] if controls else rows
     caption = f"{comparison.question} {table.metric}: mean over seeds and 95 % interval."
     lines = [
@@ -108,7 +110,14 @@ def _cells(table: Table, analysis: Analysis) -> list[list[str]]:
         values = [_control(each, features) for each in analysis.modalities]
         if any(map(math.isfinite, values)):
             rows.append([title, *map(number, values)])
+    rows.append([TEST_ITEMS, *(test_items(table, each.scores.modality) for each in analysis.modalities)])
     return rows
+
+
+def test_items(table: Table, modality: str) -> str:
+    """How many test items a modality's numbers are of, and of how many groups; a dash where there is no number."""
+    found = (row.results["pretrained"] for row in table.of(modality) if "pretrained" in row.results)
+    return next((sample_of(result) for result in found), "–")
 
 
 def _control(each: ModalityAnalysis, features: str) -> float:

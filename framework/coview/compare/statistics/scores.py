@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from coview.compare.table import Row, Table
+from coview.evaluate.intervals import Groups, groups_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Scores:
         value_VS: The number that ranks, of what was pretrained; NaN where there is none.
         untrained_VS, raw_VS: Its controls.
         items_VSN: How each run did on each test item; None unless it is there for every number, in the same order.
+        groups: Of the test items, where there are several groups.
         lower_is_better: Whether the best number is the lowest.
         bounds: The smallest and the largest value that a number can have; None where there is no bound.
         baseline: The variant that each other is tested against; absent: each against each.
@@ -32,6 +35,7 @@ class Scores:
     untrained_VS: np.ndarray
     raw_VS: np.ndarray
     items_VSN: np.ndarray | None = None
+    groups: Groups | None = None
     lower_is_better: bool = False
     bounds: tuple[float | None, float | None] = (None, None)
     baseline: str | None = None
@@ -77,10 +81,34 @@ def scores_of(table: Table, modality: str) -> Scores:
     value_VS = values("pretrained")
     value_VS[~np.isfinite(value_VS)] = np.nan
     items_VSN = _items(variants, seeds, at, value_VS)
-    controls = values("untrained"), values("raw")
     return Scores(
-        modality, variants, seeds, value_VS, *controls, items_VSN, table.lower_is_better, table.bounds, table.baseline
+        modality,
+        variants,
+        seeds,
+        value_VS,
+        untrained_VS=values("untrained"),
+        raw_VS=values("raw"),
+        items_VSN=items_VSN,
+        groups=None if items_VSN is None else _groups(rows),
+        lower_is_better=table.lower_is_better,
+        bounds=table.bounds,
+        baseline=table.baseline,
     )
+
+
+def _groups(rows: Sequence[Row]) -> Groups | None:
+    """Of the test items, as a run has kept them: all are measured on the same."""
+    for row in rows:
+        result = row.results.get("pretrained")
+        if row.run is None or result is None or result.groups is None:
+            continue
+        try:
+            of_N = np.load(row.run.item_groups(result.protocol_hash), allow_pickle=False)
+        except (OSError, ValueError):
+            continue
+        if of_N.shape == (result.n,):
+            return groups_of(of_N)
+    return None
 
 
 def _items(

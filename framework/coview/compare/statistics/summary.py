@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from coview.compare.statistics.scores import Scores
+from coview.evaluate.intervals import draws_variance, mean_variance, variance_of
 from coview.evaluate.result import within
 
 RESAMPLES = 2_000
@@ -17,6 +18,8 @@ _AT_A_TIME = 250
 SEEDS_AND_ITEMS = "bootstrap over seeds and test items"
 SEEDS = "t interval over seeds"
 ITEMS = "bootstrap over test items: one seed"
+SEEDS_AND_GROUPS = "t interval over seeds and the groups of the test items"
+GROUPS = "t interval over the groups of the test items: one seed"
 NONE = "none: one seed, and no numbers of single test items"
 
 
@@ -58,7 +61,11 @@ def _summary(scores: Scores, v: int) -> Summary:
     sd = float(value_S.std(ddof=1)) if S > 1 else math.nan
     items_SN = None if scores.items_VSN is None else scores.items_VSN[v, there].astype(np.float64)
     error, freedom, method = math.nan, math.nan, NONE
-    if items_SN is not None and items_SN.shape[1] > 1 and S:
+    if items_SN is not None and scores.groups is not None and S:
+        of_groups = mean_variance(items_SN.mean(0), scores.groups)
+        variance, freedom = variance_of((of_groups, *draws_variance(items_SN.mean(1))))
+        error, method = math.sqrt(variance), SEEDS_AND_GROUPS if S > 1 else GROUPS
+    elif items_SN is not None and items_SN.shape[1] > 1 and S:
         error, freedom = error_over_seeds_and_items(items_SN, np.random.default_rng(0))
         method = SEEDS_AND_ITEMS if S > 1 else ITEMS
     elif S > 1:

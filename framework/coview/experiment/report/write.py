@@ -21,6 +21,8 @@ from coview.track.progress import duration
 from coview.track.result_rows import ResultRow, result_rows
 from coview.track.run_folder import RunFolder
 
+ALPHA = 0.05
+CONTROLS: tuple[FeatureKind, ...] = FEATURE_KINDS[1:]
 _LISTED = 50  # skipped samples named on the page; the rest are counted
 
 
@@ -51,6 +53,7 @@ def _page(contents: Contents) -> dict[str, Any]:
         "notes": _notes(contents, rows),
         "kinds": FEATURE_KINDS,
         "rows": rows,
+        "paired_by": list(dict.fromkeys(r.against.by for r in contents.measured.results if r.against is not None)),
         "highlights": [(row, against_controls(row)) for row in _highlights(rows)],
         "forests": draw_forests(rows),
         "protocols": [(row, *_protocol(row)) for row in rows],
@@ -74,11 +77,11 @@ def _page(contents: Contents) -> dict[str, Any]:
 
 
 def against_controls(row: ResultRow) -> str:
-    """How the interval of what was pretrained lies to those of its controls, in words."""
+    """How what was pretrained is to its controls, in words: by the paired test, or where there is none by intervals."""
     pretrained = row.by_kind.get("pretrained")
     if pretrained is None:
         return ""
-    controls = [name for name in ("untrained", "raw") if name in row.by_kind]
+    controls: list[FeatureKind] = [name for name in CONTROLS if name in row.by_kind]
     if not controls:
         return "no control was measured"
     words = {name: _against(pretrained, row.by_kind[name]) for name in controls}
@@ -88,6 +91,12 @@ def against_controls(row: ResultRow) -> str:
 
 
 def _against(result: Result, control: Result) -> str:
+    if control.against is not None:
+        if control.against.p >= ALPHA:
+            return "not told apart from"
+        return "above" if control.against.difference > 0 else "below"
+    if math.isnan(result.ci_low) or math.isnan(control.ci_low):
+        return "beside"
     if result.ci_low > control.ci_high:
         return "above"
     return "below" if result.ci_high < control.ci_low else "overlaps"
@@ -166,6 +175,8 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
             f"first at step {broken[0]}."
         )
     notes += contents.measured.leak_warnings()
+    warnings_of_numbers = dict.fromkeys(r.warning for r in contents.measured.results if r.warning)
+    notes += [f"{warning[0].upper()}{warning[1:]}." for warning in warnings_of_numbers]
     if any("pretrained" in row.by_kind and len(row.by_kind) == 1 for row in rows):
         notes.append("Some numbers have no control beside them; on their own they say little.")
     if (contents.environment.get("git") or {}).get("dirty"):
