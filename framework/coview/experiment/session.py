@@ -93,7 +93,7 @@ class Session:
         planned = plan_evaluators(splits)
         _check_purpose(recipe, planned)
         build_evaluated(splits, planned)
-        topology = build_topology(recipe, registry, dataset)
+        topology = build_topology(recipe, registry, dataset, trains_on=accelerator.device if recipe.trains else None)
         check_labels(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
         folder = resumed or self._new_folder(accelerator)
