@@ -32,7 +32,7 @@ def test_what_it_makes_of_a_batch_is_a_function_of_the_keys(component, registry)
     if not (getattr(factory, "batch", False) or hasattr(factory, "batched")):
         pytest.skip("it works on one sample at a time: above")
     check_batch_augmentation(
-        partial(registry.build, "augmentation", use, modality=component.modality),
+        partial(build, use, modality=component.modality),
         case.batch(component.name),
         parameters=case.parameters.get(component.name),
         except_for=case.except_for.get(component.name),
