@@ -9,6 +9,7 @@ from typing import Any
 
 from coview.data.atomic import replacing_folder
 from coview.data.building import build_modalities
+from coview.data.file_lock import LockHeldError, file_lock
 from coview.errors import CoviewError
 from coview.experiment.run import Run
 from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers
@@ -35,14 +36,24 @@ def export(run: Run, *, to: str, out: Path | str | None = None) -> tuple[Path, s
             f'the encoder "{use}" cannot be exported to {to}: it has no {method}', hint=f"encoders that can be: {able}"
         )
     folder = Path(out) if out is not None else run.path / "export" / to
-    if out is not None and folder.exists() and any(folder.iterdir()):
-        raise CoviewError(f"{folder} is not empty", hint="choose another folder with --out")
+    _check_free(folder, is_own=out is None)
     try:
-        with replacing_folder(folder) as beside:
-            codes = [getattr(part, method)(beside) for part in (modality, encoder) if isinstance(part, contract)]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with file_lock(folder.with_name(f".{folder.name}.lock"), wait=False):
+            _check_free(folder, is_own=out is None)
+            with replacing_folder(folder) as beside:
+                codes = [getattr(part, method)(beside) for part in (modality, encoder) if isinstance(part, contract)]
+    except LockHeldError:
+        raise CoviewError(f"another process is exporting to {folder}", hint="wait for it to end") from None
     except OSError as error:
         raise CoviewError(f"{folder} cannot be written: {error.strerror or error}") from error
     return folder, "\n".join(codes).replace(str(beside), str(folder))
+
+
+def _check_free(folder: Path, *, is_own: bool) -> None:
+    """Refuses a folder that has something of somebody else's in it; what the run exported before is replaced."""
+    if not is_own and folder.exists() and any(folder.iterdir()):
+        raise CoviewError(f"{folder} is not empty", hint="choose another folder with --out")
 
 
 def _encoders_with(contract: type, registry: Registry) -> list[str]:

@@ -199,3 +199,10 @@ def test_an_index_that_is_damaged_is_made_again(folder, cache, damage):
     assert found.version == expected.version
     assert (found[3]["image"] == expected[3]["image"]).all()
     assert all(np.load(path)["name"].size == 10 for path in cache.glob("*.npz")), "and kept"
+
+
+def test_a_name_that_is_no_path_is_a_message(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("n" * 100_000 + ".png"))
+    with pytest.raises(coview.CoviewError, match=r"x\.tar cannot be read .* the name of n{40}… has 100,004 bytes"):
+        ImageShards(train=str(tmp_path / "x.tar"))
