@@ -14,6 +14,7 @@ from coview.errors import CoviewError
 from coview.experiment.run import Run
 from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers
 from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
 
 _FORMS: Mapping[str, tuple[type, str]] = {
     "hf": (ExportsToHub, "export_hf"),
@@ -48,6 +49,14 @@ def export(run: Run, *, to: str, out: Path | str | None = None) -> tuple[Path, s
     except OSError as error:
         raise CoviewError(f"{folder} cannot be written: {error.strerror or error}") from error
     return folder, "\n".join(codes).replace(str(beside), str(folder))
+
+
+def forms_of(recipe: Recipe, registry: Registry) -> list[str]:
+    """The forms that the encoder which would be exported can be written in, as far as its class is known."""
+    name = recipe.modalities[0]
+    component = registry.resolve("encoder", recipe.encoder[name].use, modality=name).component
+    made = _made_by(component.load())
+    return [form for form, (contract, _) in _FORMS.items() if isinstance(made, type) and issubclass(made, contract)]
 
 
 def _check_free(folder: Path, *, is_own: bool) -> None:

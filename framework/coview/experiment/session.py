@@ -103,18 +103,18 @@ class Session:
             with StopRequest() as stop:
                 training.run(folder.checkpoints, stop, Observer())
             return folder
-        with locked(folder, self._say):
-            try:
+        try:
+            with locked(folder, self._say):
                 try:
                     self._lead(folder, training, splits, planned, precision, go_on=resumed is not None)
                 except RuntimeError as error:
                     if training.step == 0:
                         self._explain(error)
                     raise
-            except CoviewError:
-                if resumed is None and training.step == 0:
-                    remove_folder(folder)
-                raise
+        except CoviewError:
+            if resumed is None and training.step == 0:
+                remove_folder(folder)
+            raise
         return folder
 
     def _complete(self, folder: RunFolder) -> None:
