@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -132,7 +133,7 @@ def refused(recipe, registry, out):
 @pytest.mark.parametrize("wrong", SAYS)
 def test_a_row_that_is_tried_is_refused_with_the_line_of_the_recipe(read, with_pictures, tmp_path, wrong, at):
     recipe = read(wrong=wrong, at=at, row=39)
-    where = f'recipe.toml:6: data.use: "pictures", the {at} split: row 39: {SAYS[wrong]}'
+    where = f'recipe.toml:6: data.use: "pictures", the {at} split: row 39: {re.escape(SAYS[wrong])}'
     assert where in refused(recipe, with_pictures, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
     with pytest.raises(coview.CoviewError) as caught:
@@ -177,7 +178,7 @@ def test_an_id_that_changes_is_named_in_the_second_epoch(read, with_pictures, tm
 
 @pytest.mark.parametrize("wrong", ["label", "nothing"])
 def test_what_shows_measures_or_embeds_it_refuses_it_too(read, with_pictures, tmp_path, wrong):
-    recipe, says = read(wrong=wrong, row=39), rf'"pictures", the train split: row 39: {SAYS[wrong]}'
+    recipe, says = read(wrong=wrong, row=39), rf'"pictures", the train split: row 39: {re.escape(SAYS[wrong])}'
     with pytest.raises(coview.CoviewError, match=says):
         write_preview(recipe, with_pictures, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
