@@ -34,7 +34,7 @@ from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.views import ViewMaker
 from coview.model.batch_augment import BatchAugment
-from coview_image.augment.simclr import SimCLR
+from coview_image.augment.named_pipelines import SimCLR
 from coview_image.augment.step import albumentations
 from coview_image.modality import ImageModality
 

@@ -212,8 +212,7 @@ def item(parameter: Parameter) -> str:
     ending = "**required**" if parameter.required else "absent by default"
     if parameter.default is not None and not parameter.required:
         ending = f"default `{json.dumps(parameter.default, ensure_ascii=False)}`"
-    kind = parameter.type.replace(str(2**63), "2⁶³")
-    return entry(f"**`{parameter.name}`** · `{kind}` · {ending}", parameter.doc)
+    return entry(f"**`{parameter.name}`** · {parameter.type} · {ending}", parameter.doc)
 
 
 def entry(head: str, meaning: str) -> str:

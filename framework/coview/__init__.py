@@ -68,9 +68,11 @@ if TYPE_CHECKING:
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.run import Run as Run
+    from coview.model.encoder import ChecksBatch as ChecksBatch
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
     from coview.model.encoder import FitsToData as FitsToData
+    from coview.model.encoder import SeesExample as SeesExample
     from coview.model.meta_device import on_meta_device as on_meta_device
     from coview.model.transformer import load_transformer as load_transformer
     from coview.model.views import Views as Views
@@ -113,7 +115,9 @@ _HOME = {
     "FileKind": "coview.data.class_folders",
     "FileListing": "coview.data.class_folders",
     "FinishesOnDevice": "coview.data.modality",
+    "ChecksBatch": "coview.model.encoder",
     "FitsToData": "coview.model.encoder",
+    "SeesExample": "coview.model.encoder",
     "HasBatchForm": "coview.recipe.abilities",
     "HasJudgedPairs": "coview.data.dataset",
     "HasLengths": "coview.data.modality",

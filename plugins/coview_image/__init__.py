@@ -104,10 +104,10 @@ def _register_augmentations(registry: coview.Registrar) -> None:
         ("gaussian_blur", "gaussian_blur:GaussianBlur", "blur with a random width", _SIMCLR),
         ("random_flip", "flip:RandomFlip", "mirror left to right, or top to bottom", _SIMCLR),
         ("solarize", "solarize:Solarize", "invert the bright pixels", "arXiv:2006.07733"),
-        ("simclr", "simclr:SimCLR", "SimCLR's views as one step", _SIMCLR),
-        ("moco_v2", "moco_v2:MoCoV2", "MoCo v2's views as one step", "arXiv:2003.04297"),
-        ("byol", "byol:BYOL", "one of BYOL's two views as one step", "arXiv:2006.07733"),
-        ("dino", "dino:DINO", "one of DINO's global views, or a local one, as one step", "arXiv:2104.14294"),
+        ("simclr", "named_pipelines:SimCLR", "SimCLR's views as one step", _SIMCLR),
+        ("moco_v2", "named_pipelines:MoCoV2", "MoCo v2's views as one step", "arXiv:2003.04297"),
+        ("byol", "named_pipelines:BYOL", "one of BYOL's two views as one step", "arXiv:2006.07733"),
+        ("dino", "named_pipelines:DINO", "one of DINO's global views, or a local one, as one step", "arXiv:2104.14294"),
         ("random_rotation", "rotation:RandomRotation", "rotate by a random angle", ""),
     ):
         registry.augmentation(

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Le
+from PIL import Image
 from torch import Tensor
 
 import coview
@@ -32,8 +33,8 @@ class ImageModality:
 
     Args:
         size: Side in pixels. A picture that is not ``size`` × ``size`` has its shorter side resized to it,
-            without aliasing, and is cropped at the centre. Absent: pictures stay as they are, and have to
-            agree in size.
+            bilinearly and without aliasing as Pillow does, and is cropped at the centre. Absent: pictures stay
+            as they are, and have to agree in size.
         channels: 3 for colour, 1 for grey.
         mean: Of each channel, on the scale from 0 to 1; one number serves all channels. By default
             ImageNet's. Three numbers with ``channels = 1`` are combined by their luma weights, as the colours
@@ -103,7 +104,7 @@ class ImageModality:
         def pixels(pictures: Sequence[np.ndarray]) -> np.ndarray:
             x_NF = np.empty((len(pictures), height * width * self.channels), dtype=np.float32)
             for row, picture in zip(x_NF, pictures, strict=True):
-                small = _resized(_as_float(_as_channels(self._fitted(picture), self.channels)), height, width)
+                small = _averaged(_as_float(_as_channels(self._fitted(picture), self.channels)), height, width)
                 row[:] = small.reshape(-1)
             return x_NF
 
@@ -130,7 +131,8 @@ class ImageModality:
     def export_hf(self, folder: Path, /) -> str:
         """Writes ``preprocessor_config.json``, which prepares as this modality does.
 
-        Pictures that are made smaller differ slightly: by other weights within the same areas.
+        A picture of another size than ``size`` may differ by a row or a column of its edge: libraries do not agree on
+        the middle of an odd number.
         """
         config: dict[str, Any] = {
             "image_processor_type": "BitImageProcessor",
@@ -159,9 +161,11 @@ class ImageModality:
         if self.size is None or picture.shape[:2] == (self.size, self.size):
             return picture
         picture = _middle(picture)
+        if self.channels == 1:  # a picture that is opened as a grey one is grey before it is resized
+            picture = _as_channels(picture, 1)
         height, width = picture.shape[:2]
-        ratio = self.size / min(height, width)
-        height, width = max(self.size, round(height * ratio)), max(self.size, round(width * ratio))
+        shorter = min(height, width)
+        height, width = self.size * height // shorter, self.size * width // shorter
         picture = _resized(picture, height, width)
         top, left = (height - self.size) // 2, (width - self.size) // 2
         return picture[top : top + self.size, left : left + self.size]
@@ -222,6 +226,17 @@ def _as_uint8(picture: np.ndarray) -> np.ndarray:
 
 
 def _resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bilinear and without aliasing, as Pillow does it: so do the libraries that load what is exported."""
+    channels = [picture] if picture.dtype == np.uint8 else np.moveaxis(np.atleast_3d(picture), -1, 0)
+    resized = [
+        np.asarray(Image.fromarray(channel.squeeze()).resize((width, height), Image.Resampling.BILINEAR))
+        for channel in channels
+    ]
+    made = resized[0] if len(resized) == 1 else np.stack(resized, axis=-1)
+    return made.reshape(height, width, *picture.shape[2:])
+
+
+def _averaged(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """Averaged over areas where it shrinks, so that it does not alias; interpolated where it grows."""
     if picture.shape[:2] == (height, width):
         return picture

@@ -72,7 +72,7 @@ def test_a_file_that_is_no_recipe(refused, write_recipe, text, says):
         (["train.epochs=2", "train.steps=3"], "--set: train.steps: both epochs and steps are given: give one of them"),
         (["train.momentum=1.0"], "--set: train.momentum: has to be less than 1, got 1"),
         (["encoder.width=3"], "--set: encoder.width: has to be a multiple of 2, got 3"),
-        (["evaluate.0.labels_per_class=[]"], "--set: evaluate.0.labels_per_class: has to be int"),
+        (["evaluate.0.labels_per_class=[]"], "--set: evaluate.0.labels_per_class: has to be an integer"),
         (["augment.7.size=3"], "there is no element 7: it has 1"),
         (["train.device=tpu"], "train.device: has to be 'auto', 'cpu', 'cuda' or 'mps', got \"tpu\""),
         (["sweep.grid.seed=[1,2]"], "a recipe with a sweep describes several runs"),

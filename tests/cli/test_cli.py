@@ -212,6 +212,16 @@ def test_recipe_check(call, write_recipe, small_recipe):
     )
 
 
+def test_a_mistake_of_a_parent_is_told_once(call, write_recipe, small_recipe):
+    parent = write_recipe(small_recipe.replace("seed = 3", "seed = -3"), "parent.toml")
+    child = write_recipe('extends = "parent.toml"\nname = 5\n', "child.toml")
+    assert call("recipe", "check", parent, child).err.splitlines() == [
+        f"error: {parent}:3: seed: has to be greater than or equal to 0, got -3",
+        f"{child}: the same as above: seed",
+        f"{child}:2: name: has to be a string, got 5",
+    ]
+
+
 def test_recipe_check_build(call, write_recipe):
     done = call("recipe", "check", write_recipe(), "--build")
     assert done.status == 0, done.err
@@ -276,4 +286,4 @@ def test_a_reader_that_goes_away_is_no_mistake(start, arguments):
 def test_a_terminal_that_lacks_a_character_shows_its_code(start):
     done = start("plugins", "show", "mlp", PYTHONIOENCODING="iso8859-1")
     assert (done.status, done.err) == (0, "")
-    assert "\\u2265" in done.out
+    assert "\\u2026" in done.out

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from coview.data.atomic import replacing
 from coview.data.disk_error import disk_error, is_refusal
 
 
@@ -42,6 +43,7 @@ LIBRARIES = {
 }
 FULL = """
 import resource, signal, sys, torch
+from coview.data.atomic import replacing
 from coview.data.disk_error import disk_error, is_refusal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
@@ -58,3 +60,13 @@ def test_of_each_library_that_writes_for_us(tmp_path, library):
     code = FULL.format(write=LIBRARIES[library])
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.npy")], capture_output=True, text=True)
     assert done.stdout.startswith("True "), done.stdout + done.stderr
+
+
+def test_a_refusal_within_a_library_names_the_file_that_was_wanted(tmp_path):
+    """safetensors and torch name no file, and what is written is beside the one that is meant."""
+    file = tmp_path / "features.safetensors"
+    with pytest.raises(OSError, match="No space left") as refused, replacing(file):
+        raise RuntimeError("[enforce fail] 10 requested and 3 written")
+    assert refused.value.filename == str(file)
+    with pytest.raises(RuntimeError, match="something else"), replacing(file):
+        raise RuntimeError("something else")

@@ -47,11 +47,11 @@ def test_an_encoder_that_was_rewritten_is_named_and_its_run_is_no_cell(own_run, 
     assert find_cells(compared, out, registry)[0].run == own_run.folder
     now = code_of(own_run.recipe, registry)[encoder]
     rewrite(own_run, **{encoder: now[:-12] + "0" * 12})
-    assert changed_code(own_run.folder, own_run.recipe, registry) == [f"{encoder}: its source has changed ({now})"]
+    assert changed_code(own_run.folder, own_run.recipe, registry) == [f"{encoder}: the source has changed"]
     assert not may_go_on(out, own_run.recipe, registry)
     (found,) = find_cells(compared, out, registry)
     assert found.run is None
-    assert found.outdated == f"{own_run.path} is of other code: {encoder}: its source has changed ({now})"
+    assert found.outdated == f"{own_run.path} is of other code: {encoder}: the source has changed"
 
 
 def test_another_version_of_a_plugin_is_named(own_run, registry, encoder):
@@ -67,11 +67,23 @@ def test_a_run_of_an_earlier_version_counts(own_run, registry):
     assert changed_code(own_run.folder, own_run.recipe, registry) == []
 
 
-def test_going_on_with_it_says_so(own_run, registry, capsys, encoder):
+@pytest.mark.parametrize(("finished", "said"), [(True, "trained"), (False, "started")])
+def test_going_on_with_it_says_so(own_run, registry, capsys, encoder, finished, said):
     rewrite(own_run, **{encoder: f"coview {coview.__version__} 0123456789ab"})
+    if not finished:
+        own_run.folder.results.unlink()
     coview.run(own_run.recipe, own_run.path.parents[1], resume=True, registry=registry)
-    assert f"was started with other code: {encoder}: its source has changed" in " ".join(
-        capsys.readouterr().err.split()
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"was {said} with other code: {encoder}: the source has changed" in told
+    assert ("without --resume a new run starts" in told) == finished
+
+
+def test_components_that_changed_alike_are_one_line(own_run, registry):
+    now = code_of(own_run.recipe, registry)
+    rewrite(own_run, **{name: code.replace(coview.__version__, "0.0.9") for name, code in now.items()})
+    (changed,) = changed_code(own_run.folder, own_run.recipe, registry)
+    assert changed == (
+        f"{', '.join(sorted(now)[:3])} and {len(now) - 3} more: coview 0.0.9 → coview {coview.__version__}"
     )
 
 
@@ -152,5 +164,5 @@ def test_a_run_that_went_on_with_other_code_is_of_neither(own_run, registry, enc
 
 def test_what_uses_its_weights_is_warned(own_run, encoder):
     rewrite(own_run, **{encoder: f"coview {coview.__version__} 0123456789ab"})
-    with pytest.warns(UserWarning, match=f"was trained with other code: {encoder}: its source has changed"):
+    with pytest.warns(UserWarning, match=f"was trained with other code: {encoder}: the source has changed"):
         assert coview.load_run(own_run.path).encoder is not None

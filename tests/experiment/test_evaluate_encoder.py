@@ -139,7 +139,7 @@ def test_it_stands_beside_a_trained_run_in_a_comparison(vit_run, small_run, call
 
 def test_a_recipe_without_a_step_needs_no_loss_and_one_with_steps_does(write_recipe, small_recipe, registry):
     no_loss = small_recipe.replace('[loss]\nuse = "nt_xent"\n', "")
-    with pytest.raises(coview.RecipeError, match="loss: is missing; it takes the loss, or several"):
+    with pytest.raises(coview.RecipeError, match=r"loss: is missing; it has to be a table \[loss\], or several"):
         coview.load_recipe(write_recipe(no_loss), registry=registry)
     recipe = coview.load_recipe(write_recipe(no_loss), overrides={"train": {"steps": 0}}, registry=registry)
     assert not recipe.trains

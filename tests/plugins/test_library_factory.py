@@ -47,10 +47,10 @@ def listed(factory):
 def test_the_signature_is_the_schema_without_what_no_recipe_can_give():
     factory = coview.library_factory(Gain, lambda gain: ("step", gain.given))
     assert listed(factory) == {
-        "factor": ("float", None),
-        "limit": ("int", None),
-        "folder": ("path", "."),
-        "untyped": ("int", 3),
+        "factor": ("a number", None),
+        "limit": ("an integer", None),
+        "folder": ("a path", "."),
+        "untyped": ("an integer", 3),
     }
     parameters = Parameters.of(factory, "augmentation")
     assert parameters.doc == "Makes louder."
@@ -72,7 +72,11 @@ def test_types_and_defaults_in_place_of_the_librarys():
         doc="Another.",
         batch=True,
     )
-    assert listed(factory) == {"factor": ("float ≥ 0", None), "limit": ("int", 5), "folder": ("path", ".")}
+    assert listed(factory) == {
+        "factor": ("a number of at least 0", None),
+        "limit": ("an integer", 5),
+        "folder": ("a path", "."),
+    }
     assert factory(factor=2.0) == (2.0, 5, ".", None, 3)
     assert Parameters.of(factory, "augmentation").doc == "Another."
     assert factory.batch is True

@@ -182,6 +182,6 @@ def test_a_stranger_can_do_all_that_coviews_own_plugins_can(start_coview, run_co
 def test_its_page_is_as_good_as_any(run_coview):
     page = run_coview("plugins", "show", "stranger/linear").out
     assert page.count("encoder stranger/linear: a linear map") == 2
-    assert "  inputs  int ≥ 1  (required)\n      Length of the vectors.\n" in page
+    assert "  inputs  an integer of at least 1  (required)\n      Length of the vectors.\n" in page
     schema = json.loads(run_coview("recipe", "schema").out)
     assert "stranger/linear" in json.dumps(schema["$defs"]["encoder"])

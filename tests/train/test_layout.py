@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from coview.train.layout import trains_channels_last
+from coview.train.device import trains_channels_last
 
 CPU = torch.device("cpu")
 

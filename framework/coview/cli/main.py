@@ -91,7 +91,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         if refused is None or not is_refusal(refused):
             raise
         return _fail(
-            f"{refused.filename or 'a file of the run'} cannot be written: {refused.strerror}\n"
+            f"{refused.filename or 'a file'} cannot be written: {refused.strerror}\n"
             "  make room, then go on with --resume",
             debug,
         )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from coview.cli.output import print_columns, print_json
-from coview.errors import CoviewError, RecipeError
+from coview.errors import CoviewError, RecipeError, few
 
 set_option = click.option(
     "--set",
@@ -141,13 +141,22 @@ def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[
                 click.echo(f"  warning: {warning}")
         except CoviewError as error:
             errors.append(error)
-            # a mistake says where it is, but of several recipes not which one has it by a parent or by --set
-            where_is_known = error.message.startswith(f"{path}:") or (
-                isinstance(error, RecipeError) and len(paths) == 1
-            )
-            told.append(str(error) if where_is_known else f"{path}: {error}")
+            told += _lines(path, error, told, alone=len(paths) == 1)
     if errors:
         raise CoviewError("\n".join(told)) from errors[0]
+
+
+def _lines(path: str, error: CoviewError, told: list[str], *, alone: bool) -> list[str]:
+    """What is wrong with one of some recipes, without what has been told of a recipe that it extends."""
+    if not isinstance(error, RecipeError):
+        return [str(error) if error.message.startswith(f"{path}:") else f"{path}: {error}"]
+    again = [mistake for mistake in error.mistakes if str(mistake) in told]
+    new = [str(mistake) for mistake in error.mistakes if mistake not in again]
+    return [
+        *([f"{path}: the same as above: {few([mistake.path for mistake in again])}"] if again else []),
+        # a mistake says where it is, but of several recipes not which one has it by a parent or by --set
+        *(line if alone or line.startswith(f"{path}:") else f"{path}: {line}" for line in new),
+    ]
 
 
 @recipe.command("diff")

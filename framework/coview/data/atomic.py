@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from coview.data.disk_error import naming
+
 ABANDONED = ".*.tmp*"
 """What follows the stem of a file in the name that it is written under; a pattern."""
 
@@ -34,10 +36,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     if durable:
         remove_abandoned(path.parent, f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}")
     try:
-        yield beside
-        if durable:
-            _sync(beside)
-        beside.replace(path)
+        with naming(path, beside):
+            yield beside
+            if durable:
+                _sync(beside)
+            beside.replace(path)
     except BaseException:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -65,11 +68,12 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside.mkdir()
     try:
-        yield beside
-        for path in sorted(beside.rglob("*")):
-            if path.is_file():
-                _sync(path)
-        put_folder(beside, folder)
+        with naming(folder, beside):
+            yield beside
+            for path in sorted(beside.rglob("*")):
+                if path.is_file():
+                    _sync(path)
+            put_folder(beside, folder)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise

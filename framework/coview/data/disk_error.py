@@ -9,6 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 """Full, over quota, larger than a file may be, read-only, broken."""
@@ -41,3 +44,18 @@ def disk_error(error: BaseException) -> OSError | None:
 def is_refusal(error: OSError) -> bool:
     """Whether it says that the disk is full or cannot be written, which the user can correct."""
     return error.errno in _REFUSALS
+
+
+@contextmanager
+def naming(path: Path, beside: Path) -> Iterator[None]:
+    """Has a refusal of the disk name the file that was to be written, and not the one beside it that it is made in.
+
+    A library's error names neither.
+    """
+    try:
+        yield
+    except Exception as error:
+        refused = disk_error(error)
+        if refused is None or not is_refusal(refused) or refused.filename not in (None, str(beside)):
+            raise
+        raise OSError(refused.errno, refused.strerror, str(path)) from error

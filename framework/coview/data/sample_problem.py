@@ -10,7 +10,7 @@ from typing import Any
 from coview.data.sample import Sample
 from coview.errors import few
 
-FOR_THE_AUTHOR = "this is for the author of the data set: coview.testing.check_dataset tries all of it"
+FOR_THE_AUTHOR = "tell the author of the data set: coview.testing.check_dataset tries all of it"
 """The hint of a message that says such a problem."""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from coview.errors import few
 from coview.experiment.environment import read_environment
 from coview.experiment.folders import find_unfinished
 from coview.plugins.component import Kind
@@ -68,7 +69,7 @@ def _edited_in(distribution: str) -> Path | None:
 
 
 def changed_code(folder: RunFolder, recipe: Recipe, registry: Registry) -> list[str]:
-    """The components of a run that have changed since it was started, in words.
+    """The components of a run that have changed since it was started, in words: a line for each change.
 
     Nothing where the run does not say which code it ran, as those of earlier versions do not.
     """
@@ -76,7 +77,11 @@ def changed_code(folder: RunFolder, recipe: Recipe, registry: Registry) -> list[
     if not isinstance(recorded, dict) or not recorded:
         return []
     now = code_of(recipe, registry)
-    return [f"{name}: {_moved(recorded, now, name)}" for name in now if recorded.get(name) != now[name]]
+    changes: dict[str, list[str]] = {}
+    for name in now:
+        if recorded.get(name) != now[name]:
+            changes.setdefault(_moved(recorded, now, name), []).append(name)
+    return [f"{few(names)}: {change}" for change, names in changes.items()]
 
 
 def of_both(recorded: object, now: Mapping[str, str]) -> dict[str, str]:
@@ -98,7 +103,7 @@ def _moved(before: Mapping[str, Any], after: Mapping[str, str], name: str) -> st
     if _THEN in old:
         return "the run has gone on with other code than it was started with"
     versions = old.rpartition(" ")[0], new.rpartition(" ")[0]
-    return f"{versions[0]} → {versions[1]}" if versions[0] != versions[1] else f"its source has changed ({new})"
+    return f"{versions[0]} → {versions[1]}" if versions[0] != versions[1] else "the source has changed"
 
 
 def _uses(recipe: Recipe) -> Iterator[tuple[Kind, str, str | None]]:

@@ -93,6 +93,21 @@ def _why_not(splits: Splits, source: DataSource, evaluator: AnyEvaluator) -> str
     return ""
 
 
+def able_evaluators(splits: Splits) -> list[str]:
+    """The evaluators that could measure on a recipe's data with no parameter of their own."""
+    able = []
+    for component in splits.registry.of_kind("evaluator", splits.recipe.modalities[0]):
+        try:
+            evaluator: AnyEvaluator = splits.registry.build("evaluator", component.name)
+            plan = Planned(ComponentTable(component.name), evaluator, splits.own)
+            if not compared_modalities(evaluator) and not _why_not(splits, splits.own, evaluator):
+                _check(splits, plan)
+                able.append(component.name)
+        except CoviewError:
+            continue
+    return able
+
+
 def _has_pairs(dataset: Dataset) -> bool:
     return isinstance(dataset, HasJudgedPairs) and dataset.pairs is not None
 

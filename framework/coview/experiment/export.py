@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import typing
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,13 @@ from typing import Any
 from coview.data.atomic import replacing_folder
 from coview.data.building import build_modalities
 from coview.data.file_lock import LockHeldError, file_lock
+from coview.data.modality import Collates
+from coview.data.values import readable_values
 from coview.errors import CoviewError
 from coview.experiment.run import Run
-from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers
+from coview.experiment.splits import Splits
+from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers, SeesExample
+from coview.model.encoder_hooks import collator
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
@@ -38,6 +44,8 @@ def export(run: Run, *, to: str, out: Path | str | None = None) -> tuple[Path, s
         )
     folder = Path(out) if out is not None else run.path / "export" / to
     _check_free(folder, is_own=out is None)
+    if isinstance(encoder, SeesExample):
+        _show_example(run, name, modality, encoder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(folder.with_name(f".{folder.name}.lock"), wait=False):
@@ -63,6 +71,19 @@ def _check_free(folder: Path, *, is_own: bool) -> None:
     """Refuses a folder that has something of somebody else's in it; what the run exported before is replaced."""
     if not is_own and folder.exists() and any(folder.iterdir()):
         raise CoviewError(f"{folder} is not empty", hint="choose another folder with --out")
+
+
+def _show_example(run: Run, name: str, modality: Collates, encoder: SeesExample) -> None:
+    """Shows the encoder a sample of the split that the run is evaluated on; says so where there is none to show."""
+    splits = Splits(run.recipe, run.registry)
+    split = "test" if splits.has(splits.own, "test") else "train"
+    try:
+        values = list(itertools.islice(readable_values(splits(splits.own, split), name), 1))
+    except CoviewError as error:
+        warnings.warn(f"the run's data is not here, and the folder says no size of its samples: {error}", stacklevel=3)
+        return
+    if values:
+        encoder.see_example(collator(modality, run.encoder).collate(values))
 
 
 def _encoders_with(contract: type, registry: Registry) -> list[str]:

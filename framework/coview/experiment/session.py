@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +20,16 @@ from coview.errors import CoviewError, Interrupted
 from coview.experiment.code import changed_code, code_of, of_both
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.environment import describe_environment, now, read_environment, write_environment
-from coview.experiment.evaluators import Planned, build_evaluated, evaluate_all, plan_evaluators, write_results
+from coview.experiment.evaluators import (
+    Planned,
+    able_evaluators,
+    build_evaluated,
+    evaluate_all,
+    plan_evaluators,
+    write_results,
+)
 from coview.experiment.feature_store import FeatureStore
+from coview.experiment.first_views import show_views, unchanged_share
 from coview.experiment.folders import (
     find_unfinished,
     is_finished,
@@ -32,11 +40,9 @@ from coview.experiment.folders import (
     set_aside_damaged,
 )
 from coview.experiment.hparams import given_numbers, reached_numbers
-from coview.experiment.previews import show_views
 from coview.experiment.report import write_report
 from coview.experiment.splits import Splits
 from coview.experiment.trial import try_out
-from coview.experiment.unchanged_views import unchanged_share
 from coview.model.loss_terms import check_labels
 from coview.model.topology import build_topology
 from coview.plugins.hook_calls import HookCalls
@@ -79,19 +85,19 @@ class Session:
         """Builds everything that can fail first, and only then makes a folder."""
         recipe, registry = self.recipe, self.registry
         resumed = find_unfinished(self.out, recipe, registry) if self.resume else None
-        if resumed is not None:
-            for change in changed_code(resumed, recipe, registry):
-                self._say(f"warning: {resumed.path} was started with other code: {change}")
+        changes = changed_code(resumed, recipe, registry) if resumed is not None else []
         if resumed is not None and is_finished(resumed):
-            self._complete(resumed)
+            self._complete(resumed, changes)
             return resumed
+        if resumed is not None and changes:
+            self._say(f"warning: {resumed.path} was started with other code: {'; '.join(changes)}")
         device = choose_device(recipe)
         precision = choose_precision(recipe, device)
         accelerator = make_accelerator(device, precision)
         splits = Splits(recipe, registry)
         dataset = splits(splits.own, "train")
         planned = plan_evaluators(splits)
-        _check_purpose(recipe, planned)
+        _check_purpose(splits, planned)
         build_evaluated(splits, planned)
         topology = build_topology(recipe, registry, dataset, trains_on=accelerator.device if recipe.trains else None)
         check_labels(recipe, topology.loss, dataset)
@@ -117,8 +123,12 @@ class Session:
             raise
         return folder
 
-    def _complete(self, folder: RunFolder) -> None:
+    def _complete(self, folder: RunFolder, changes: Sequence[str]) -> None:
         """Makes what a finished run lacks: the report."""
+        if changes:
+            self._say(
+                f"{folder.path} was trained with other code: {'; '.join(changes)}\n  without --resume a new run starts"
+            )
         if folder.report.exists() or not PartialState().is_main_process:
             self._say(f"{folder.path} is finished: nothing is left to do")
             return
@@ -293,12 +303,17 @@ def write_report_or_say_why(folder: RunFolder, console: Console) -> None:
         console.print(f"no report: {why}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _check_purpose(recipe: Recipe, planned: list[Planned]) -> None:
+def _check_purpose(splits: Splits, planned: list[Planned]) -> None:
     """Raises :class:`CoviewError` if nothing would be trained, and nothing measured."""
+    recipe = splits.recipe
     if recipe.trains or not all(plan.skipped for plan in planned):
         return
     reasons = "; ".join(f"{plan.table.use}: {plan.skipped}" for plan in planned) or "there is no evaluator"
+    able = able_evaluators(splits)
+    example = f"--set 'evaluate=[{{use=\"{able[0]}\"}}]'" if able else ""
     raise CoviewError(
         f'nothing is trained, and nothing can be measured on "{recipe.data.use}": {reasons}',
-        hint="choose evaluators that suit the data, such as --set 'evaluate=[{use=\"similarity\"}]'",
+        hint=f"this data has what {', '.join(able)} need, such as {example}"
+        if able
+        else "name the classes, scores or judged pairs of the data in [data]",
     )

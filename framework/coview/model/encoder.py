@@ -57,6 +57,21 @@ class FitsToData(Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksBatch(Protocol):
+    """An encoder that needs more of a batch than its shapes show, such as one sample rate."""
+
+    def check_batch(self, batch: Any, /) -> None:
+        """Refuses a batch that the encoder does not take: of the views that it is trained on, and of the data as it is.
+
+        It is called once with each, of a few samples on the CPU, before anything is trained.
+
+        Raises:
+            CoviewError: With what the encoder takes, what the batch has, and which key to change.
+        """
+        ...
+
+
 class Projector(Protocol):
     """An ``nn.Module`` from representations ``(N, in_width)`` to projections ``(N, width)``.
 
@@ -78,6 +93,19 @@ class ExportsToHub(Protocol):
         """Writes into the folder and returns the Python lines that load what was written.
 
         A modality's come first and may name what they prepare; an encoder's may use it.
+        """
+        ...
+
+
+@runtime_checkable
+class SeesExample(Protocol):
+    """An encoder whose exported folder says something of the samples that it was given, such as their size."""
+
+    def see_example(self, batch: Any, /) -> None:
+        """Is called before an export, where the data of the run is at hand.
+
+        Args:
+            batch: One sample of the run's evaluation split, as it is collated for the encoder.
         """
         ...
 

@@ -59,7 +59,7 @@ class Term:
     def _wrong(self, what: str) -> CoviewError:
         return CoviewError(
             f"the loss {self.name}: {what}",
-            hint='this is for the author of the plugin: return a scalar tensor, or a mapping with one as "loss"',
+            hint='tell the author of the plugin: return a scalar tensor, or a mapping with one as "loss"',
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from coview.errors import CoviewError
 from coview.model.loss_terms import LossTerms
@@ -82,8 +82,8 @@ def _modules(recipe: Recipe, student: Towers, loss: LossTerms) -> Iterator[tuple
 
 def _bytes_of(module: nn.Module, without: Collection[int], *, only_trained: bool = False) -> int:
     """Of the parameters and buffers, or of the parameters that are trained; nothing is counted twice."""
-    tensors = [p for p in module.parameters() if p.requires_grad or not only_trained]
-    tensors += [] if only_trained else module.buffers()
+    tensors: list[Tensor] = [p for p in module.parameters() if p.requires_grad or not only_trained]
+    tensors += [] if only_trained else list(module.buffers())
     return sum({id(t): t.nbytes for t in tensors if t.device.type == "cpu" and id(t) not in without}.values())
 
 

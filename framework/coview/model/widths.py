@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from coview.errors import CoviewError
 from coview.model.encoder import Encoder, Encoding, Projector
 
-_HINT = "this is for the author of the plugin: coview.testing.check_encoder tries an encoder"
+_HINT = "tell the author of the plugin: coview.testing.check_encoder tries an encoder"
 
 
 @runtime_checkable
@@ -71,6 +71,6 @@ def project(part: nn.Module, x_ND: Tensor, width: int, kind: str) -> Tensor:
         raise CoviewError(
             f"the {kind} {type(part).__name__} has to make {(len(x_ND), width)} of {tuple(x_ND.shape)}, and makes "
             f"{found}",
-            hint="this is for the author of the plugin: it has to end in its width",
+            hint="tell the author of the plugin: it has to end in its width",
         )
     return z_ND

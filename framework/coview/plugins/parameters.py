@@ -63,7 +63,7 @@ class Parameter:
 
     Attributes:
         name: Its key in a recipe.
-        type: Its type and range in words, such as ``float > 0``.
+        type: Its type and range in words, such as "a number above 0".
         default: Its default as a JSON value; None where it has none or is absent by default.
         required: Whether a recipe has to give it.
         doc: Its line in the docstring.
@@ -235,7 +235,7 @@ def _problems(
             takes = ", ".join(types) or "no parameters"
             problems.append(Problem(key, f"unknown key{did_you_mean(key, types)} (takes: {takes})"))
         elif first["type"] == "missing" and len(first["loc"]) == 1:
-            problems.append(Problem(key, f"is missing; it takes {wanted or 'a value'}"))
+            problems.append(Problem(key, f"is missing; it has to be {wanted or 'a value'}"))
         elif any(item["type"] == "string_pattern_mismatch" for item in items):
             message = f"is not of the right form ({_description(model, key)})"
             problems.append(Problem(key, f"{message}, got {_short(given.get(key))}"))

@@ -77,12 +77,12 @@ class _Validation:
         loss = [] if "loss" in broken else self._losses(self.table.get("loss"))
         train = None if "train" in broken else self._train(self.table.get("train"))
         if self.table.get("loss") is None and (train is None or train.steps != 0):
-            self.mistakes.add(("loss",), "is missing; it takes the loss, or several")
+            self.mistakes.add(("loss",), "is missing; it has to be a table [loss], or several [[loss]]")
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
         self._pipelines(augment, views, global_views)
-        if train is not None and isinstance(settings, DataSettings):
+        if train is not None and train.steps != 0 and isinstance(settings, DataSettings):
             check_needs(
                 self.components,
                 self.mistakes,

@@ -1,4 +1,5 @@
-"""Before training: whether batches can be taken apart by samples, as the gradient cache and shuffled batch norm do."""
+"""Before training: whether encoders take the batches, and whether these can be taken apart by samples, as the gradient
+cache and shuffled batch norm do."""
 
 from __future__ import annotations
 
@@ -9,11 +10,14 @@ from typing import Any
 from torch import Tensor
 
 from coview.data.batch import Batch, leaves
-from coview.data.building import build_collators, build_view_maker
+from coview.data.building import build_collators, build_modalities, build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.loader import view_loader
+from coview.data.values import readable_values
 from coview.errors import CoviewError
-from coview.model.encoder_hooks import collators
+from coview.model.batch_augment import build_batch_augment
+from coview.model.encoder import ChecksBatch
+from coview.model.encoder_hooks import collator, collators
 from coview.model.tower import Towers
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -25,7 +29,7 @@ _CONSTANT = (str, bytes, int, float, bool, type(None))
 
 
 def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers, ranks: int) -> None:
-    """Refuses what takes batches apart where they cannot be.
+    """Refuses batches that an encoder does not take, and what takes batches apart where they cannot be.
 
     Args:
         recipe: The recipe.
@@ -35,9 +39,11 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
         ranks: Processes that train.
 
     Raises:
-        CoviewError: If the recipe has ``train.grad_cache`` or ``teacher.shuffle_groups``, and a part of a batch is not
-            one row for each view of each sample; or there are more groups than samples, or not as many for each rank.
+        CoviewError: If an encoder refuses its batch, by :class:`coview.ChecksBatch`; if the recipe has
+            ``train.grad_cache`` or ``teacher.shuffle_groups``, and a part of a batch is not one row for each view of
+            each sample; or if there are more groups than samples, or not as many for each rank.
     """
+    _check_batches(recipe, registry, dataset, student)
     if not recipe.trains:
         return
     groups = 1 if recipe.teacher is None else recipe.teacher.shuffle_groups
@@ -63,6 +69,31 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
                         f"{asked[0]}: takes batches apart by samples, and those of {name} have {said}",
                         hint="leave it out, or collate tensors whose first dimension counts the values",
                     )
+
+
+def _check_batches(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers) -> None:
+    """Lets each encoder look at what it is trained on, and at the data as it is evaluated."""
+    encoders = {name: student.encoder(name) for name in recipe.modalities}
+    asked = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, ChecksBatch)}
+    if not asked:
+        return
+    modalities = build_modalities(recipe, registry)
+    batches: list[tuple[str, Any]] = []
+    for name, encoder in encoders.items():
+        if name in asked and (values := list(itertools.islice(readable_values(dataset, name), min(_TRIED)))):
+            batches.append((name, collator(modalities[name], encoder).collate(values)))
+    if recipe.trains:
+        augment = build_batch_augment(recipe, registry, encoders)
+        for batch in _small_batches(recipe, registry, dataset, student):
+            seen = augment(batch)
+            batches += [item for inputs in (seen.inputs, seen.local_inputs) for item in inputs.items()]
+    for name, batch in batches:
+        if name in asked:
+            try:
+                asked[name].check_batch(batch)
+            except CoviewError as error:
+                where = recipe.where("encoder", "use") if len(encoders) == 1 else recipe.where("encoder", name, "use")
+                raise CoviewError(f"{where}: {error.message}", hint=error.hint) from error
 
 
 def _small_batches(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers) -> Iterator[Batch]:

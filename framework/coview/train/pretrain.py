@@ -38,8 +38,8 @@ from coview.recipe.duration import Duration
 from coview.recipe.recipe import Recipe
 from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
+from coview.train.device import trains_channels_last
 from coview.train.gradient import Gradient, GradientOfBatch
-from coview.train.layout import trains_channels_last
 from coview.train.length import CheckpointDue, Length
 from coview.train.loss_watch import LossWatch
 from coview.train.optimizer import build_optimizer

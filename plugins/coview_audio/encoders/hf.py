@@ -13,7 +13,7 @@ from transformers import MODEL_MAPPING, AutoConfig
 import coview
 from coview_audio.encoders.hf_inputs import Frontend, frontend_of
 from coview_audio.encoders.masked import masked_mean
-from coview_audio.encoders.mel_input import check_rate
+from coview_audio.encoders.mel_input import check_rate, check_rate_once, of_modality
 
 _CONTENTS = "what save_pretrained writes: config.json and model.safetensors"
 
@@ -53,7 +53,7 @@ class HuggingFaceAudioEncoder(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
         """Pooled features (N, D), and those of each frame (N, T, D)."""
-        check_rate(self, batch, self._frontend.sample_rate)
+        check_rate_once(self, batch, self._frontend.sample_rate)
         if batch["waveform_NT"].is_meta:  # older versions of transformers draw for layerdrop, and look at the number
             self.model.eval()
         tokens_NTD, mask_NT, class_ND = self._frontend(self.model, batch["waveform_NT"], batch["lengths_N"])
@@ -61,6 +61,10 @@ class HuggingFaceAudioEncoder(nn.Module):
             assert class_ND is not None
             return coview.Encoding(pooled_ND=class_ND, tokens_NTD=tokens_NTD, mask_NT=mask_NT)
         return coview.Encoding(pooled_ND=masked_mean(tokens_NTD, mask_NT), tokens_NTD=tokens_NTD, mask_NT=mask_NT)
+
+    def check_batch(self, batch: Mapping[str, Tensor], /) -> None:
+        """Refuses a batch of another sample rate."""
+        check_rate(batch, self._frontend.sample_rate, of_modality(self._frontend.sample_rate))
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder."""

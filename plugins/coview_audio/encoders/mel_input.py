@@ -25,7 +25,7 @@ class MelInput(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """``x_N1FT``, zero where it is padding, and how many frames of each sound are real."""
-        check_rate(self, batch, self.front_end.settings.sample_rate)
+        check_rate_once(self, batch, self.front_end.settings.sample_rate)
         if "log_mel_NFT" in batch:
             mel_NFT, lengths_N = batch["log_mel_NFT"], batch["frames_N"]
             if mel_NFT.shape[1] != self.front_end.settings.mel_bins:
@@ -38,19 +38,35 @@ class MelInput(nn.Module):
             mel_NFT, lengths_N = self.front_end(batch["waveform_NT"], batch["lengths_N"])
         return standardised(mel_NFT, lengths_N, self.mean, self.std), lengths_N
 
+    def check_batch(self, batch: Mapping[str, Tensor], /) -> None:
+        """Refuses a batch of another sample rate than this has been given.
 
-def check_rate(module: nn.Module, batch: Mapping[str, Tensor], wanted: int) -> None:
-    """Refuses a batch of another sample rate; looks once, since looking waits for the device.
+        Raises:
+            CoviewError: If the rates differ.
+        """
+        rate = self.front_end.settings.sample_rate
+        check_rate(batch, rate, f"give [encoder] the sample_rate of [modality], or [modality] sample_rate = {rate}")
+
+
+def check_rate(batch: Mapping[str, Tensor], wanted: int, hint: str) -> None:
+    """Refuses a batch of another sample rate.
 
     Raises:
         CoviewError: If the rates differ.
     """
-    if getattr(module, "_rate_is_right", False) or batch["rate_N"].is_meta:
-        return
     rate = int(batch["rate_N"][0])
     if rate != wanted:
-        raise coview.CoviewError(
-            f"the encoder takes sounds of {wanted} Hz, and the batch has {rate} Hz",
-            hint=f"set sample_rate = {wanted} in [modality] and in [data]",
-        )
+        raise coview.CoviewError(f"the encoder takes sounds of {wanted} Hz, and [modality] makes {rate} Hz", hint=hint)
+
+
+def check_rate_once(module: nn.Module, batch: Mapping[str, Tensor], wanted: int) -> None:
+    """The same for each batch that a module sees, also by hand; looks once, since looking waits for the device."""
+    if getattr(module, "_rate_is_right", False) or batch["rate_N"].is_meta:
+        return
+    check_rate(batch, wanted, of_modality(wanted))
     module._rate_is_right = True  # type: ignore[assignment]
+
+
+def of_modality(wanted: int) -> str:
+    """The hint of an encoder whose sample rate is fixed."""
+    return f"set sample_rate = {wanted} in [modality]"

@@ -49,6 +49,10 @@ class AudioResNet(AudioResNetNetwork):
         """Pooled features (N, D), and those of each step in time (N, T, D)."""
         return coview.Encoding(*self.encode(*self.input(batch)))
 
+    def check_batch(self, batch: Mapping[str, Tensor], /) -> None:
+        """Refuses a batch of another sample rate."""
+        self.input.check_batch(batch)
+
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder with the network's code."""
         from coview_audio.encoders.export import export

@@ -14,7 +14,7 @@ from torch.nn.functional import layer_norm, pad
 import coview
 from coview_audio.encoders.equal_lengths import by_length
 from coview_audio.encoders.masked import masked_mean
-from coview_audio.encoders.mel_input import check_rate
+from coview_audio.encoders.mel_input import check_rate, check_rate_once, of_modality
 from coview_audio.encoders.torchaudio_bundle import normalises, untrained, usable_bundles, weights, width
 
 _SHORTEST = 400
@@ -43,12 +43,16 @@ class TorchaudioEncoder(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
         """Pooled features (N, D), and those of each frame (N, T, D)."""
-        check_rate(self, batch, self._sample_rate)
+        check_rate_once(self, batch, self._sample_rate)
         waveform_NL, lengths_N = batch["waveform_NT"], batch["lengths_N"].clamp(min=_SHORTEST)
         if waveform_NL.shape[1] < _SHORTEST:
             waveform_NL = pad(waveform_NL, (0, _SHORTEST - waveform_NL.shape[1]))
         tokens_NTD, mask_NT = by_length(waveform_NL, lengths_N, self._encode)
         return coview.Encoding(pooled_ND=masked_mean(tokens_NTD, mask_NT), tokens_NTD=tokens_NTD, mask_NT=mask_NT)
+
+    def check_batch(self, batch: Mapping[str, Tensor], /) -> None:
+        """Refuses a batch of another sample rate."""
+        check_rate(batch, self._sample_rate, of_modality(self._sample_rate))
 
     def _encode(self, waveform_ML: Tensor) -> Tensor:
         if self._normalises:

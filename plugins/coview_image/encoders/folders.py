@@ -8,10 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from timm.models import save_for_hf
-from torch import nn
+from torch import Tensor, nn
 
 
-def save_timm_folder(model: nn.Module, folder: Path, *, model_args: Mapping[str, Any]) -> str:
+class SaysPictureSize:
+    """An encoder whose folder says how large the pictures of its run were, where the modality resizes none."""
+
+    picture_size: tuple[int, int] | None = None
+
+    def see_example(self, batch: Tensor, /) -> None:
+        """Height and width of a batch (N, C, H, W)."""
+        self.picture_size = (batch.shape[-2], batch.shape[-1])
+
+
+def save_timm_folder(
+    model: nn.Module, folder: Path, *, model_args: Mapping[str, Any], picture_size: tuple[int, int] | None
+) -> str:
     """Writes ``config.json`` and ``model.safetensors`` in timm's hub format, and returns the lines that load
     them.
 
@@ -19,13 +31,15 @@ def save_timm_folder(model: nn.Module, folder: Path, *, model_args: Mapping[str,
         model: A timm model without a classifier.
         folder: Made if it is not there.
         model_args: What ``timm.create_model`` needs besides the name to build the same network.
+        picture_size: Height and width of the run's pictures, where that is known. timm prepares pictures at the size
+            that the folder names, and at that of its own weights where it names none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_for_hf(model, str(folder), model_args=dict(model_args), safe_serialization=True)
     config = json.loads((folder / "config.json").read_text())
     # transformers passes the number of classes itself and stops at a second one
     config["model_args"] = {k: v for k, v in config.get("model_args", {}).items() if k != "num_classes"}
-    config["pretrained_cfg"] = config.get("pretrained_cfg", {}) | _preparation(folder)
+    config["pretrained_cfg"] = config.get("pretrained_cfg", {}) | _preparation(folder, picture_size)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     return (
         "import timm\n"
@@ -38,7 +52,7 @@ def save_timm_folder(model: nn.Module, folder: Path, *, model_args: Mapping[str,
     )
 
 
-def _preparation(folder: Path) -> dict[str, Any]:
+def _preparation(folder: Path, picture_size: tuple[int, int] | None) -> dict[str, Any]:
     """How the modality prepares pictures, in timm's words, where it has written so into the folder.
 
     With timm's folders transformers' ``AutoImageProcessor`` looks nowhere else.
@@ -50,6 +64,7 @@ def _preparation(folder: Path) -> dict[str, Any]:
     mean, std = prepares["image_mean"], prepares["image_std"]
     preparation: dict[str, Any] = {"mean": mean, "std": std, "crop_pct": 1.0, "crop_mode": "center"}
     if prepares["do_resize"]:
-        side = prepares["size"]["shortest_edge"]
-        preparation |= {"input_size": [len(mean), side, side], "interpolation": "bilinear"}
+        picture_size = (prepares["size"]["shortest_edge"],) * 2
+    if picture_size is not None:
+        preparation |= {"input_size": [len(mean), *picture_size], "interpolation": "bilinear"}
     return preparation

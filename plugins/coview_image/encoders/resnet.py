@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 import coview
 from coview import no_progress_bar
-from coview_image.encoders.folders import save_timm_folder
+from coview_image.encoders.folders import SaysPictureSize, save_timm_folder
 from coview_image.encoders.resnet_network import build_resnet, is_plain
 
 
-class ResNet(nn.Module):
+class ResNet(SaysPictureSize, nn.Module):
     """A residual network; the vector of a picture is the mean over all places of the last feature map.
 
     ResNet-18 and ResNet-34 give 8 × width numbers, ResNet-50 gives 32 × width.
@@ -58,7 +58,8 @@ class ResNet(nn.Module):
     def export_hf(self, folder: Path, /) -> str:
         """Writes a timm folder where timm has this network, else a transformers folder with its code."""
         if is_plain(self.stem, self.base_width):
-            return save_timm_folder(self.network, folder, model_args={"in_chans": self.channels})
+            model_args = {"in_chans": self.channels}
+            return save_timm_folder(self.network, folder, model_args=model_args, picture_size=self.picture_size)
         from coview_image.encoders.hub_resnet import CoviewResNetConfig, CoviewResNetModel
 
         CoviewResNetConfig.register_for_auto_class()  # type: ignore[no-untyped-call]

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 import coview
 from coview import hub_or_cache
-from coview_image.encoders.folders import save_timm_folder
+from coview_image.encoders.folders import SaysPictureSize, save_timm_folder
 from coview_image.pixels import LARGEST_SIDE
 
 
-class TimmEncoder(nn.Module):
+class TimmEncoder(SaysPictureSize, nn.Module):
     """A model of timm without its classifier; the vector of a picture is what the classifier would have seen.
 
     Args:
@@ -70,7 +70,7 @@ class TimmEncoder(nn.Module):
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a folder in timm's hub format, which transformers loads as well."""
-        return save_timm_folder(self.model, folder, model_args=self.model_args)
+        return save_timm_folder(self.model, folder, model_args=self.model_args, picture_size=self.picture_size)
 
 
 def timm_encoder(name: str) -> Callable[..., TimmEncoder]:

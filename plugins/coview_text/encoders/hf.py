@@ -86,7 +86,7 @@ def export(model: Any, collate: Tokenize, pooling: Pooling, folder: Path) -> str
     """Writes a transformers folder of a model and its tokenizer, and returns the lines that load it."""
     with coview.no_progress_bar():
         model.save_pretrained(folder)
-        collate.tokenizer.save_pretrained(folder)
+    collate.save(folder)
     return (
         f"from transformers import AutoModel, AutoTokenizer\n"
         f"tokenizer = AutoTokenizer.from_pretrained({str(folder)!r})\n"

@@ -29,14 +29,9 @@ def write_sentence_folder(model: Any, collate: Tokenize, pooling: Pooling, folde
         pooling: How a text's vector is made of its tokens'.
         folder: An empty one.
     """
-    tokenizer = collate.tokenizer
-    side, tokenizer.padding_side = tokenizer.padding_side, "right"  # as in the run, whatever the model came with
-    try:
-        with coview.no_progress_bar():
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-    finally:
-        tokenizer.padding_side = side
+    with coview.no_progress_bar():
+        model.save_pretrained(folder)
+    collate.save(folder)
     takes_pooler = "add_pooling_layer" in inspect.signature(type(model).__init__).parameters
     without = {"model_args": {"add_pooling_layer": False}} if takes_pooler else {}
     modules = [

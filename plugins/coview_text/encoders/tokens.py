@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -46,6 +47,16 @@ class Tokenize:
             ids_NT[number, : len(row)] = torch.tensor(row)
             mask_NT[number, : len(row)] = 1
         return {"input_ids": ids_NT, "attention_mask": mask_NT}
+
+    def save(self, folder: Path) -> None:
+        """Writes the tokenizer so that it pads on the right and cuts texts where the run does, unless it is told to do
+        otherwise."""
+        as_it_was = self.tokenizer.padding_side, self.tokenizer.model_max_length
+        self.tokenizer.padding_side, self.tokenizer.model_max_length = "right", self.max_length
+        try:
+            self.tokenizer.save_pretrained(folder)
+        finally:
+            self.tokenizer.padding_side, self.tokenizer.model_max_length = as_it_was
 
 
 def pool(tokens_NTD: Tensor, mask_NT: Tensor, pooling: Pooling) -> Tensor:

@@ -94,6 +94,6 @@ def test_pooling_over_what_is_real():
 
 def test_another_sample_rate_is_refused():
     batch = AudioModality(sample_rate=8000).collate(sounds())
-    with pytest.raises(coview.CoviewError, match="16000 Hz, and the batch has 8000 Hz"):
+    with pytest.raises(coview.CoviewError, match=r"16000 Hz, and \[modality\] makes 8000 Hz"):
         AudioCNN(width=8, channels=4)(batch)
     assert AudioCNN(width=8, channels=4, sample_rate=8000)(batch).pooled_ND.shape == (5, 8)

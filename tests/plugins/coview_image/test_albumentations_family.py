@@ -151,4 +151,4 @@ def test_what_is_no_transform_of_one_picture_is_refused(name, message):
 def test_parameters_are_documented_from_albumentations():
     listed = {p.name: p for p in Parameters.of(albumentations_transform("Affine"), "augmentation").parameters}
     assert "rotat" in listed["rotate"].doc.lower()
-    assert listed["p"].type.startswith("float ≥ 0")
+    assert listed["p"].type.startswith("a number from 0 to 1")

@@ -102,7 +102,7 @@ def test_size_does_not_alias():
     stripes = np.zeros((64, 64), np.uint8)
     stripes[:, ::2] = 255
     batch = ImageModality(size=16, mean=(0.0,), std=(1.0,)).collate([stripes])
-    assert (batch - 0.5).abs().max() < 0.01
+    assert (batch - 0.5).abs().max() < 0.05
 
 
 def test_describe():

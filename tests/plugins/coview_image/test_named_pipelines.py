@@ -8,15 +8,12 @@ import torch
 
 import coview
 from coview.data.batch_rng import BatchRng
-from coview_image.augment.byol import BYOL
 from coview_image.augment.color_jitter import ColorJitter
-from coview_image.augment.dino import DINO
 from coview_image.augment.flip import RandomFlip
 from coview_image.augment.gaussian_blur import GaussianBlur
 from coview_image.augment.grayscale import RandomGrayscale
-from coview_image.augment.moco_v2 import MoCoV2
+from coview_image.augment.named_pipelines import BYOL, DINO, MoCoV2, SimCLR
 from coview_image.augment.random_resized_crop import RandomResizedCrop
-from coview_image.augment.simclr import SimCLR
 from coview_image.augment.solarize import Solarize
 
 WEAK = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
