@@ -22,7 +22,7 @@ class LockHeldError(Exception):
 
 
 @contextmanager
-def file_lock(path: Path, *, wait: bool = True, say: Callable[[str], None] = _warn) -> Iterator[None]:
+def file_lock(path: Path, *, wait: bool = True, say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Holds the lock while entered; the system releases that of a process that is killed.
 
     On a file system that has no locks (NFS without its lock daemon, some that are mounted over FUSE) it holds nothing,
@@ -31,13 +31,13 @@ def file_lock(path: Path, *, wait: bool = True, say: Callable[[str], None] = _wa
     Args:
         path: The file. It stays, as another process may wait for it.
         wait: Whether to wait for another process that holds it.
-        say: Gets the sentence that there are no locks; by default it is a Python warning.
+        say: Gets the sentence that there are no locks; absent: it is a Python warning.
 
     Raises:
         LockHeldError: If another process holds it, and ``wait`` is false.
         OSError: If the file cannot be made.
     """
-    lock = FileLock(path)
+    say, lock = say or _warn, FileLock(path)
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
