@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from coview.data.dataset import KnowsUnreadable as KnowsUnreadable
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
+    from coview.data.file_lock import file_lock as file_lock
     from coview.data.hub_dataset import HubDataset as HubDataset
     from coview.data.hub_rows import HubRows as HubRows
     from coview.data.judged_pairs import Pairs as Pairs
@@ -178,6 +179,7 @@ _HOME = {
     "evaluate_run": "coview.api",
     "export": "coview.api",
     "few": "coview.errors",
+    "file_lock": "coview.data.file_lock",
     "folder_or_hub_id": "coview.plugins.model_source",
     "hookimpl": "coview.plugins.hookspecs",
     "hub_or_cache": "coview.plugins.hub",

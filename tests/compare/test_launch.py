@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -166,6 +167,37 @@ def test_a_comparison_that_is_started_twice_trains_each_cell_once(write_recipe, 
         assert process.returncode == 0, err
         assert out.count(": done in ") == 2, out
     assert len(list((tmp_path / "runs" / "small" / "runs").rglob("recipe.toml"))) == 2
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from coview.compare.launch import job
+made = job.Job("temperature 0.1", Path("none.toml"), Path(sys.argv[1]), Path(sys.argv[1]) / "log.txt")
+def run(job):
+    print("held", file=sys.__stderr__, flush=True)
+    time.sleep(float(sys.argv[2]))
+    return "done", ""
+job._run = run
+job.run_job(made)
+"""
+
+
+def test_who_makes_a_cell_is_said_to_who_waits_for_it(tmp_path):
+    command = [sys.executable, "-c", HOLDS, str(tmp_path)]
+    first = subprocess.Popen([*command, "3"])
+    try:
+        assert _wait_until(lambda: (tmp_path / ".held-by").exists())
+        second = subprocess.run([*command, "0"], capture_output=True, text=True, timeout=60)
+        said = f"  temperature 0.1: process {first.pid} of {platform.node()} trains it; this waits for that\n"
+        assert second.stdout == said, second.stderr
+        assert first.wait() == 0
+        assert not (tmp_path / ".held-by").exists()
+        alone = subprocess.run([*command, "0"], capture_output=True, text=True, timeout=60)
+        assert alone.stdout == ""
+    finally:
+        first.kill()
+        first.wait()
 
 
 def test_a_copy_of_a_finished_run_is_not_taken_for_the_cell(write_recipe, own_run, registry, tmp_path):

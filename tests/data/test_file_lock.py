@@ -66,6 +66,15 @@ def test_a_file_system_without_locks_is_said_and_goes_on(tmp_path, monkeypatch, 
     assert f"the file system of {tmp_path} has no locks" in said[0]
 
 
+def test_without_somebody_to_tell_it_is_a_warning(tmp_path, monkeypatch):
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.warns(UserWarning, match="^the file system of .* has no locks"), file_lock(tmp_path / ".lock"):
+        pass
+
+
 def test_what_else_is_wrong_is_raised(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"), file_lock(tmp_path / "file" / ".lock", wait=False, say=print):

@@ -11,7 +11,9 @@ from docs_pages import DOCS, PAGES, REPOSITORY
 
 import coview
 from coview.cli.main import cli
+from coview.plugins.component import KINDS
 from coview.plugins.hookspecs import Hooks
+from coview.plugins.own_settings import own_keys
 from coview.plugins.status import State
 from coview.recipe.tables import TopTable
 from coview.track.run_folder import RunFolder
@@ -49,6 +51,12 @@ def test_every_option_on_the_page_is_there():
 @pytest.mark.parametrize("hook", [name for name in vars(Hooks) if name.startswith("coview_")])
 def test_every_hook_is_on_the_page(hook):
     assert f"| `{hook}` |" in GUIDE["plugins.md"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_name_that_is_taken_is_where_plugins_are_explained(kind):
+    section = GUIDE["plugins.md"].partition("## The constructor is the schema")[2].partition("\n## ")[0]
+    assert own_keys(kind) == () or ", ".join(f"`{key}`" for key in own_keys(kind)) in " ".join(section.split())
 
 
 @pytest.mark.parametrize("method", [name for name, value in vars(coview.Registrar).items() if callable(value)])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from coview.data.batch import Skipped
-from coview.evaluate.embedding import Embedded, read_embedded, write_embedded
+from coview.evaluate.embedding import Embedded, _digest, read_embedded, write_embedded
 from coview.evaluate.features import FeatureSplit
 
 OF = {"rows": 4, "recipe": "abc"}
@@ -34,7 +35,20 @@ def test_what_was_kept_comes_back(kept):
 @pytest.mark.parametrize("size", [0, 7, 60, -4])
 def test_a_part_of_it_is_nothing(kept, size):
     kept.write_bytes(kept.read_bytes()[:size])
-    assert read_embedded(kept, OF) is None
+    with pytest.warns(UserWarning, match="is damaged, and is made again"):
+        assert read_embedded(kept, OF) is None
+
+
+def test_one_bit_anywhere_is_nothing(kept):
+    whole = kept.read_bytes()
+    for place in range(8, len(whole)):
+        kept.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # another "of" is no damage
+            assert read_embedded(kept, OF) is None, place
+    kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.warns(UserWarning, match=r"train\.safetensors is damaged, .* it has been changed"):
+        read_embedded(kept, OF)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +59,17 @@ def test_a_part_of_it_is_nothing(kept, size):
         ({"x_ND": torch.eye(3), "ids_N": torch.arange(3)}, "[[1]]"),
         ({"x_ND": torch.eye(3), "ids_N": torch.arange(3)}, "3"),
         ({"x_ND": torch.eye(3), "ids_N": torch.arange(3)}, "{"),
+        ({"x_ND": torch.eye(3), "ids_N": torch.arange(3)}, "[]"),
     ],
+    ids=["no features", "more", "half a sample", "a number", "no JSON", "no digest"],
 )
-def test_what_has_other_parts_is_nothing(kept, tensors, skipped):
-    save_file(tensors, kept, metadata={"of": json.dumps(OF), "skipped": skipped})
-    assert read_embedded(kept, OF) is None
+@pytest.mark.parametrize("vouched", [False, True])
+def test_what_has_other_parts_is_nothing(kept, tensors, skipped, vouched):
+    metadata = {"of": json.dumps(OF), "skipped": skipped}
+    digest = {"sha256": _digest(tensors, metadata)} if vouched else {}
+    save_file(tensors, kept, metadata={**metadata, **digest})
+    if vouched and skipped == "[]" and tensors.keys() == {"x_ND", "ids_N"}:
+        assert torch.equal(read_embedded(kept, OF).features.x_ND, torch.eye(3))
+        return
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert read_embedded(kept, OF) is None

@@ -6,7 +6,8 @@ import pytest
 
 import coview
 from coview.compare.cells import find_cells
-from coview.experiment.code import _packages_of, changed_code, code_of, may_go_on, of_both
+from coview.experiment.code import _edited_in, _packages_of, changed_code, code_of, may_go_on, of_both
+from coview.plugins.source_hash import source_hash
 from coview.recipe.comparison import Comparison, ComparisonCell
 
 
@@ -109,6 +110,44 @@ def test_other_packages_of_the_same_distribution_are_the_plugins_own(tmp_path, m
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert _packages_of("thin_coview", "thin") == ("thin_coview", "thick")
+
+
+def test_all_packages_in_the_folder_of_an_editable_plugin_are_its_own(tmp_path, monkeypatch):
+    """Its distribution lists none of them; what is installed below the folder, as in an environment, is none."""
+    project = tmp_path / "project"
+    installed = project / ".venv" / "lib" / "site-packages"
+    files = {
+        "src/edited_net.py": "import edited_parts.block, edited_library, json\nclass Net: pass\n",
+        "src/edited_parts/block.py": "from edited_sizes import WIDTH\n",
+        "src/edited_sizes/__init__.py": "WIDTH = 8\n",
+        ".venv/lib/site-packages/edited_library.py": "x = 1\n",
+        ".venv/lib/site-packages/edited-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: edited\nVersion: 1\n",
+        ".venv/lib/site-packages/edited-1.dist-info/RECORD": "__editable__.edited.pth,,\n",
+        ".venv/lib/site-packages/edited-1.dist-info/direct_url.json": json.dumps(
+            {"url": project.as_uri(), "dir_info": {"editable": True}}
+        ),
+    }
+    for name, text in files.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.syspath_prepend(project / "src")
+    below = _edited_in("edited")
+    assert below == project
+    assert _edited_in("no-such-distribution") is _edited_in("pytest") is None
+
+    def hashed():
+        source_hash.cache_clear()
+        return source_hash("edited_net:Net", "edited_net", below=below)
+
+    found = [hashed()]
+    for name in ("edited_parts/block.py", "edited_sizes/__init__.py"):
+        (project / "src" / name).write_text(files[f"src/{name}"] + "more = 1\n")
+        found.append(hashed())
+    assert len({*found}) == 3
+    (installed / "edited_library.py").write_text("x = 2\n")
+    assert hashed() == found[-1]
+    source_hash.cache_clear()
 
 
 def test_a_run_that_went_on_with_other_code_is_of_neither(own_run, registry, encoder):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import timm
 import torch
@@ -125,8 +128,27 @@ def test_an_export_that_fails_leaves_the_one_before(call, own_run, monkeypatch, 
     done = call("export", own_run.path, "--to", "hf")
     assert done.status == 2
     assert "No space left on device" in done.err
-    assert [path.name for path in (own_run.path / "export").iterdir()] == ["hf"]
+    assert sorted(path.name for path in (own_run.path / "export").iterdir()) == [".hf.lock", "hf"]
     assert sorted(path.name for path in (own_run.path / "export" / "hf").iterdir()) == before
+
+
+def test_two_exports_to_one_folder_do_not_mix(call, own_run, tmp_path):
+    lock = tmp_path / ".model.lock"
+    code = (
+        "import sys, time; from pathlib import Path; import coview\n"
+        "with coview.file_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, lock], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "held\n"
+        done = call("export", own_run.path, "--to", "hf", "--out", tmp_path / "model")
+        assert done.status == 2
+        assert "another process is exporting to" in done.err
+        assert not (tmp_path / "model").exists()
+    finally:
+        other.kill()
+        other.wait()
+    assert call("export", own_run.path, "--to", "hf", "--out", tmp_path / "model").status == 0
 
 
 def test_an_encoder_that_has_no_export_says_so_and_which_have(call, own_run, monkeypatch):

@@ -207,3 +207,30 @@ def test_a_run_whose_first_file_cannot_be_written_leaves_nothing(start, write_re
     assert done.status == 2, done.err
     assert "error: runs cannot be written to runs: File too large" in done.err
     assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_new_run_that_cannot_be_locked_leaves_no_folder(call, write_recipe, tmp_path, monkeypatch):
+    def held(descriptor, operation):
+        raise OSError(errno.EWOULDBLOCK, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(fcntl, "flock", held)
+    done = call("run", write_recipe(), "--out", "runs")
+    assert done.status == 2
+    assert "another process is writing" in done.err
+    assert not list(tmp_path.glob("runs/*"))
+
+
+@pytest.mark.parametrize("text", [("steps = 6", "steps = 7"), ("width = 8", "width = 4")])
+def test_another_recipe_to_resume_leaves_no_folder(call, write_recipe, small_recipe, own_run, tmp_path, text):
+    before = sorted(tmp_path.glob("runs/**/*"))
+    done = call("run", write_recipe(small_recipe.replace(*text)), "--resume", "--out", "runs")
+    assert done.status == 2
+    assert "is a run of another recipe" in done.err
+    assert sorted(tmp_path.glob("runs/**/*")) == before
+
+
+def test_a_recipe_that_does_not_fit_its_data_leaves_no_folder(call, write_recipe, small_recipe, tmp_path):
+    for resume in ([], ["--resume"]):
+        done = call("run", write_recipe(small_recipe.replace("batch_size = 32", "batch_size = 5000")), *resume)
+        assert done.status == 2
+        assert not (tmp_path / "runs").exists()

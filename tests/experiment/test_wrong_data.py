@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import coview
+from coview.experiment.augmentation.measure import measure_augmentations
+from coview.experiment.augmentation.preview import write_preview
 from coview.experiment.trial import try_out
 
 RECIPE = """\
@@ -170,3 +174,16 @@ def test_they_are_named_when_a_split_is_embedded(read, with_pictures, tmp_path):
 def test_an_id_that_changes_is_named_in_the_second_epoch(read, with_pictures, tmp_path):
     message = refused(read(wrong="changing"), with_pictures, tmp_path / "runs")
     assert message == 'data "pictures": the train split: row 21 has another id than when it was read before'
+
+
+@pytest.mark.parametrize("wrong", ["label", "nothing"])
+def test_what_shows_measures_or_embeds_it_refuses_it_too(read, with_pictures, tmp_path, wrong):
+    recipe, says = read(wrong=wrong, row=39), rf'"pictures", the train split: row 39: {re.escape(SAYS[wrong])}'
+    with pytest.raises(coview.CoviewError, match=says):
+        write_preview(recipe, with_pictures, tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+    with pytest.raises(coview.CoviewError, match=says):
+        measure_augmentations(recipe, with_pictures)
+    good = coview.run(read(), tmp_path / "good", registry=with_pictures, quiet=True)
+    with pytest.raises(coview.CoviewError, match=says):
+        coview.embed(replace(good, recipe=recipe), split="train")

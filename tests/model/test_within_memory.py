@@ -13,7 +13,7 @@ from torch import nn
 
 import coview
 from coview.model import within_memory
-from coview.model.within_memory import WithinMemory, bytes_of, check_memory, free_memory
+from coview.model.within_memory import WithinMemory, free_memory
 
 HUGE = 2**40
 
@@ -36,7 +36,7 @@ def test_what_no_machine_holds_is_refused(make):
     says = r"needs (.* GB of memory, and .* GB are free|a tensor that no)"
     with pytest.raises(coview.CoviewError, match=says) as caught, WithinMemory():
         make()
-    assert "width smaller" in caught.value.hint
+    assert "width or a depth smaller" in caught.value.hint
 
 
 def test_what_fits_is_the_same():
@@ -62,10 +62,12 @@ def test_what_is_made_without_memory_is_not_looked_at():
             torch.empty(-1)
 
 
-def test_bytes_are_counted_once():
-    first, second = nn.Linear(10, 10), nn.Linear(10, 10, bias=False)
-    second.weight = first.weight
-    assert bytes_of(nn.Sequential(first, second, nn.BatchNorm1d(10))) == 4 * (100 + 10 + 4 * 10) + 8
+def test_many_small_tensors_are_looked_at_too(monkeypatch):
+    monkeypatch.setattr(within_memory, "free_memory", lambda: 2**25)
+    with WithinMemory():
+        nn.ModuleList(nn.Linear(1024, 1024, bias=False) for _ in range(15))  # 4 MiB each
+        with pytest.raises(coview.CoviewError, match=r"the model needs 0\.1 GB of memory, and 0\.0 GB are free"):
+            nn.Linear(1024, 1024, bias=False)
 
 
 def test_the_smallest_of_what_is_left_counts(monkeypatch, tmp_path):
@@ -73,9 +75,10 @@ def test_the_smallest_of_what_is_left_counts(monkeypatch, tmp_path):
     assert 0 < free <= psutil.virtual_memory().available + psutil.swap_memory().free + 2**28
     monkeypatch.setattr(within_memory, "_left_to_group", lambda: 2**27)
     assert free_memory() == 2**27
-    check_memory(2**27, "it")
-    with pytest.raises(coview.CoviewError, match=r"it needs 0\.3 GB of memory, and 0\.1 GB are free"):
-        check_memory(2**28, "it")
+    with WithinMemory():
+        torch.empty(2**25)
+        with pytest.raises(coview.CoviewError, match=r"needs 0\.3 GB of memory, and 0\.1 GB are free"):
+            torch.empty(2**26)
 
 
 def test_a_limit_of_the_process_counts():

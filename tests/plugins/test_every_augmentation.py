@@ -32,7 +32,7 @@ def test_what_it_makes_of_a_batch_is_a_function_of_the_keys(component, registry)
     if not (getattr(factory, "batch", False) or hasattr(factory, "batched")):
         pytest.skip("it works on one sample at a time: above")
     check_batch_augmentation(
-        partial(registry.build, "augmentation", use, modality=component.modality),
+        partial(build, use, modality=component.modality),
         case.batch(component.name),
         parameters=case.parameters.get(component.name),
         except_for=case.except_for.get(component.name),
@@ -45,3 +45,22 @@ def tried(component, registry):
         pytest.skip(case.tried_elsewhere[component.name])
     use = component.example if component.is_family else component.qualified
     return case, use, registry.resolve("augmentation", use, modality=component.modality).factory()
+
+
+@pytest.mark.parametrize(
+    ("modality", "use", "given"),
+    [
+        ("image", "albumentations:RandomCrop", {"height": 10**9, "width": 8}),
+        ("image", "albumentations:PadIfNeeded", {"min_width": 10**9}),
+        ("image", "albumentations:RandomResizedCrop", {"size": [8, 10**9]}),
+        ("image", "albumentations:CropAndPad", {"px": [0, 10**9, 0, 0]}),
+        ("image", "albumentations:RandomScale", {"scale_limit": 1e6}),
+        ("audio", "audiomentations:AdjustDuration", {"duration_seconds": 1e9}),
+        ("audio", "audiomentations:RepeatPart", {"max_repeats": 10**9}),
+        ("audio", "torchaudio:Fade", {"fade_in_len": 10**12}),
+        ("audio", "torchaudio:SpeedPerturbation", {"orig_freq": 16000, "factors": [1e-9]}),
+    ],
+)
+def test_a_librarys_sizes_are_limited_before_anything_is_allocated(registry, modality, use, given):
+    with pytest.raises(coview.CoviewError, match=r"(" + "|".join(given) + r") has to be from .* to .*, got"):
+        registry.build("augmentation", use, modality=modality, **given)

@@ -138,10 +138,12 @@ def test_a_hook_that_fails_ends_no_run(run_with):
 
 
 @pytest.mark.slow
-def test_a_hook_that_refuses_ends_the_run_with_its_words(run_with):
-    done, _ = run_with("epoch_end", "coview.CoviewError('enough')", "--set", "train.batch_size=479")
+@pytest.mark.parametrize("hook", ["step_end", "epoch_end"])
+def test_a_hook_that_refuses_leaves_a_checkpoint_of_the_last_step(run_with, hook):
+    done, folder = run_with(hook, "coview.CoviewError('enough')", "--set", "train.batch_size=479")
     assert done.status == 2
-    assert 'error: the hook coview_epoch_end of plugin "hooked": enough' in done.err
+    assert f'error: the hook coview_{hook} of plugin "hooked": enough; a checkpoint of step 3 is written' in done.err
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best", "last", "step-3"]
 
 
 @pytest.mark.slow

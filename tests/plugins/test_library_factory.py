@@ -123,3 +123,17 @@ def test_a_name_means_a_member_or_says_why_not():
         found("Old")
     with pytest.raises(LookupError, match='lib has no gain of sounds "gain", did you mean "Gain"'):
         found("gain")
+
+
+def test_what_sizes_follow_from_is_limited_however_it_is_nested():
+    limits = {"factor": (0.5, 10), "limit": (0, 8192), "of another class": (0, 0)}
+    factory = coview.library_factory(Gain, lambda made: made, construct=dict, limits=limits)
+    assert factory(factor=10, limit=8192) == {"factor": 10, "limit": 8192}
+    assert factory(factor=[0.5, 3], limit=None) == {"factor": [0.5, 3], "limit": None}
+    for given, said in (
+        ({"factor": 1, "limit": 10**9}, r"limit has to be from 0 to 8,192, got 1000000000"),
+        ({"factor": [1, {"x": [0.1]}]}, r"factor has to be from 0\.5 to 10, got 0\.1"),
+        ({"factor": float("nan")}, r"factor has to be from 0\.5 to 10, got nan"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            factory(**given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from zlib import crc32
 
@@ -13,7 +12,6 @@ from failing import failures
 from torch.utils.data import get_worker_info
 
 from coview.testing import AUGMENTATION_CHECKS, ConformanceError, check_augmentation
-from coview.testing.other_interpreter import Failed, call_elsewhere
 
 VALUES = [np.arange(12, dtype=np.float32) * (row + 1) for row in range(6)]
 
@@ -160,20 +158,6 @@ def test_what_no_factory_can_be_pickled_of_travels_itself():
     wrong = HashOfAText()
     with pytest.raises(ConformanceError, match="PYTHONHASHSEED"):
         check_augmentation(lambda: wrong, VALUES, only=["is_the_same_in_another_interpreter"])
-
-
-def test_what_another_interpreter_says_of_itself(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OF_A_TEST", "1")
-    assert call_elsewhere(os.getcwd) == str(tmp_path)
-    assert call_elsewhere(os.getenv, "OF_A_TEST") == "1"
-    first = call_elsewhere(os.getpid)
-    assert first == call_elsewhere(os.getpid) != os.getpid()
-    assert call_elsewhere(hash, "a text") != hash("a text")
-    assert call_elsewhere(print, "no answer") is None
-    assert call_elsewhere(int, "x").reason.startswith("ValueError: invalid literal")
-    assert call_elsewhere(os._exit, 1) == Failed("the interpreter ended", "")
-    assert call_elsewhere(os.getpid) not in (first, os.getpid())
 
 
 def test_one_value_is_too_few():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 import torch
 from failing import failures
@@ -119,6 +121,14 @@ class DrawsAsItLikes(Right):
         return batch + rng.normal(9 if drawn.is_meta or bool(drawn[0] > 0.5) else 5)[:, :5]
 
 
+class OrderOfASet(Right):
+    """Differs from process to process, and in none by itself."""
+
+    def __call__(self, batch, rng):
+        order = " ".join({"wave", "ship", "sail", "storm", "fish", "harbour", "tide", "pan", "bread", "oven"})
+        return super().__call__(batch, rng) + crc32(order.encode()) % 100_003
+
+
 @pytest.mark.parametrize("right", [Right, OfOneSample, WithState])
 def test_what_is_right_passes(right):
     check_batch_augmentation(right, BATCH)
@@ -145,6 +155,7 @@ def test_a_mapping_of_tensors_is_a_batch_too():
         (StateBesideTheBuffers, "keeps_its_state_in_buffers", "what it keeps has to be in buffers"),
         (ReplayableWithState, "is_as_replayable_as_it_says", "has state"),
         (AsksForAValue, "is_as_replayable_as_it_says", "asks for the value of a tensor"),
+        (OrderOfASet, "is_the_same_in_another_interpreter", "another PYTHONHASHSEED the batch comes out differently"),
         (DrawsAsItLikes, "is_as_replayable_as_it_says", "draws more numbers for some batches"),
     ],
 )
@@ -162,6 +173,13 @@ def test_one_that_does_not_call_itself_replayable_may_ask():
     check_batch_augmentation(Asks, BATCH)
 
 
+def test_what_no_factory_can_be_pickled_of_travels_itself():
+    made, wrong = Right(), OrderOfASet()
+    check_batch_augmentation(lambda: made, BATCH, only=["is_the_same_in_another_interpreter"])
+    failed, _ = failures(check_batch_augmentation, lambda: wrong, BATCH)
+    assert failed == {"is_the_same_in_another_interpreter"}
+
+
 def test_one_sample_is_too_few():
     with pytest.raises(ValueError, match="at least two samples"):
         check_batch_augmentation(Right, BATCH[:2])
@@ -176,4 +194,5 @@ def test_every_check_is_tried():
         "leaves_its_batch_alone",
         "keeps_its_state_in_buffers",
         "is_as_replayable_as_it_says",
+        "is_the_same_in_another_interpreter",
     }

@@ -201,6 +201,11 @@ class IdsOfHashes(Changed):
         return {"id": abs(hash(f"{self.split}/{index}"))}
 
 
+class RowsOfASet(Changed):
+    def changed(self, index):
+        return {"id": f"{self.split}/{[*{f'picture {row}' for row in range(len(self))}][index]}"}
+
+
 WRONG = [
     (Empty, "has_rows", "train: it is empty"),
     (NoneCanBeRead, "has_rows", "test: none of the rows that were tried can be read"),
@@ -225,6 +230,7 @@ WRONG = [
     (KnowsOtherLabels, "knows_what_its_samples_say", "labels has 1 for row 0, and its sample has 0"),
     (KnowsTooFewGroups, "knows_what_its_samples_say", "groups has 19 entries, and the split 20 rows"),
     (KnowsOtherIds, "knows_what_its_samples_say", "ids has 'train/0.png' for row 0, and its sample has 'train/0'"),
+    (RowsOfASet, "is_the_same_in_another_interpreter", "is another sample where the data set is built anew"),
     (IdsOfHashes, "is_the_same_in_another_interpreter", "train: row 0 is another sample where the data set is built"),
 ]
 

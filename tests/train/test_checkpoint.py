@@ -2,13 +2,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
 from torch import nn
 
 from coview import CoviewError
-from coview.train.checkpoint import save_checkpoint, whole_checkpoints
+from coview.train.checkpoint import load_latest, save_checkpoint, whole_checkpoints
 
 
 def modules(value=0.0):
@@ -39,6 +40,42 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-2", "step-4", "step-5"]
     assert os.readlink(tmp_path / "last") == "step-5"
     assert os.readlink(tmp_path / "best") == "step-2"
+
+
+def test_one_that_is_taken_away_while_it_is_read_has_a_later_one(tmp_path):
+    save(tmp_path, 1)
+    stop = threading.Event()
+
+    def train():
+        step = 1
+        while not stop.is_set():
+            step += 1
+            save(tmp_path, step, loss=1 / step, keep=1)
+
+    trains = threading.Thread(target=train)
+    trains.start()
+    try:
+        damaged, steps = [], []
+        for _ in range(100):
+            model = modules()
+            found = load_latest(tmp_path, model, damaged)
+            assert all((tensor == found.step).all() for tensor in model.state_dict().values())
+            steps.append(found.step)
+    finally:
+        stop.set()
+        trains.join()
+    assert damaged == []
+    assert steps[-1] > steps[0]
+
+
+def test_the_latest_whole_one_is_loaded_and_the_damaged_are_named(tmp_path):
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    (tmp_path / "step-2" / "weights.safetensors").write_bytes(b"")
+    model, damaged = modules(), []
+    assert load_latest(tmp_path, model, damaged).step == 1
+    assert len(damaged) == 1
+    assert load_latest(tmp_path / "none", model, damaged) is None
 
 
 def test_shared_weights_are_written_once_and_come_back_shared(tmp_path):

@@ -97,6 +97,8 @@ def _unknown(registry: Registry, name: str) -> CoviewError:
 
 def _pages(registry: Registry, name: str) -> list[dict[str, Any]]:
     """One page for each component that answers to the name, of whatever kind, modality or plugin."""
+    from coview.plugins.own_settings import own_keys
+
     head, colon, argument = name.partition(":")
     pages = []
     for component in registry.components:
@@ -104,6 +106,7 @@ def _pages(registry: Registry, name: str) -> list[dict[str, Any]]:
             continue
         use = f"{component.qualified}{colon}{argument}"
         page = {**dataclasses.asdict(component), "use": use, "qualified": component.qualified}
+        page["own_keys"] = own_keys(component.kind)
         try:
             parameters = registry.parameters(component.kind, use, modality=component.modality)
             page |= {
@@ -128,6 +131,8 @@ def _print_page(page: dict[str, Any]) -> None:
         click.echo()
     for parameter in page["parameters"]:
         _print_parameter(parameter)
+    if page["own_keys"]:
+        click.echo(f"\nin the same table, coview's own: {', '.join(page['own_keys'])}")
 
 
 def _print_parameter(parameter: dict[str, Any]) -> None:

@@ -141,6 +141,7 @@ def export(disabled: tuple[str, ...], path: Path, to: str, out: Path | None) -> 
 
 def _print_run(done: Run) -> None:
     """The table, where everything is, and what to type next."""
+    from coview.experiment.export import forms_of
     from coview.track.console import make_console, print_results
 
     console = make_console()
@@ -163,7 +164,7 @@ def _print_run(done: Run) -> None:
         f"coview evaluate {quoted} --set evaluate.0.k=5"
         if done.results and done.recipe.evaluate and done.recipe.evaluate[0].use == "knn"
         else "",
-        f"coview export {quoted} --to hf",
+        *(f"coview export {quoted} --to {form}" for form in forms_of(done.recipe, done.registry)[:1]),
     ):
         if command:
             click.echo(f"  {command}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,12 +13,16 @@ from filelock import FileLock, Timeout
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 
 
+def _warn(text: str) -> None:
+    warnings.warn(text.removeprefix("warning: "), stacklevel=2)
+
+
 class LockHeldError(Exception):
     """Another process holds the lock."""
 
 
 @contextmanager
-def file_lock(path: Path, *, wait: bool, say: Callable[[str], None]) -> Iterator[None]:
+def file_lock(path: Path, *, wait: bool = True, say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Holds the lock while entered; the system releases that of a process that is killed.
 
     On a file system that has no locks (NFS without its lock daemon, some that are mounted over FUSE) it holds nothing,
@@ -26,13 +31,13 @@ def file_lock(path: Path, *, wait: bool, say: Callable[[str], None]) -> Iterator
     Args:
         path: The file. It stays, as another process may wait for it.
         wait: Whether to wait for another process that holds it.
-        say: Gets the sentence that there are no locks.
+        say: Gets the sentence that there are no locks; absent: it is a Python warning.
 
     Raises:
         LockHeldError: If another process holds it, and ``wait`` is false.
         OSError: If the file cannot be made.
     """
-    lock = FileLock(path)
+    say, lock = say or _warn, FileLock(path)
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:

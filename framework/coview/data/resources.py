@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from filelock import FileLock
-
 from coview.data.atomic import is_unsettled, replacing_folder, settle_folder
 from coview.data.cache import data_folder
+from coview.data.file_lock import file_lock
 from coview.errors import CoviewError
 from coview.plugins.component import Component
 from coview.plugins.discovery import load_plugins
@@ -61,7 +60,7 @@ def fetch_resource(name: str, registry: Registry, *, again: bool = False) -> Pat
     fetch = resource.load()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        with file_lock(folder.with_name(f".{folder.name}.lock")):
             settle_folder(folder)
             if not again and (found := found_resource(resource)) is not None:
                 return found

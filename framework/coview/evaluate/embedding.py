@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -109,17 +111,23 @@ def embed_raw(
 
 
 def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
-    """What :func:`write_embedded` wrote, or None if it is not there, is damaged, or is of something else."""
+    """What :func:`write_embedded` wrote, or None if it is not there, is of something else, or is damaged, of which it
+    warns."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if json.loads(metadata.get("of", "null")) != expected:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.pop("sha256", None) != _digest(tensors, metadata):
+            raise ValueError("it has been changed")
         skipped = tuple(Skipped(*row) for row in json.loads(metadata.get("skipped", "[]")))
         content_N = tensors.pop("content_N", None)
         return Embedded(FeatureSplit(**tensors), skipped, content_N)
-    except (OSError, SafetensorError, ValueError, TypeError, RecursionError):
+    except FileNotFoundError:
+        return None
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
+        warnings.warn(f"{path} is damaged, and is made again: {error}", stacklevel=2)
         return None
 
 
@@ -144,8 +152,20 @@ def write_embedded(path: Path, embedded: Embedded, of: dict[str, Any]) -> None:
     }
     if embedded.content_N is not None:
         tensors["content_N"] = embedded.content_N
+    metadata = {"of": json.dumps(of), "skipped": json.dumps(embedded.skipped)}
     with replacing(path) as beside:
-        save_file(tensors, beside, metadata={"of": json.dumps(of), "skipped": json.dumps(embedded.skipped)})
+        save_file(tensors, beside, metadata={**metadata, "sha256": _digest(tensors, metadata)})
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Of all that is kept."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        if tensor.numel():
+            digest.update(tensor.view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from coview.errors import few
 from coview.experiment.environment import read_environment
@@ -29,8 +32,9 @@ def code_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
         status = plugins.get(component.plugin)
         package = f"{status.distribution} {status.version} " if status is not None else ""
         module = status.module if status is not None else component.target
-        packages = _packages_of(module, status.distribution if status is not None else "")
-        found[f"{kind} {component.qualified}"] = f"{package}{source_hash(component.target, *packages)}"
+        distribution = status.distribution if status is not None else ""
+        packages, below = _packages_of(module, distribution), _edited_in(distribution)
+        found[f"{kind} {component.qualified}"] = f"{package}{source_hash(component.target, *packages, below=below)}"
     return dict(sorted(found.items()))
 
 
@@ -38,8 +42,8 @@ def code_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
 def _packages_of(module: str, distribution: str) -> tuple[str, ...]:
     """The packages that hold a plugin's modules: that of its entry point, and others of its distribution.
 
-    Those of coview's own core are not a plugin's. An editable distribution does not list its files, so that only the
-    package of its entry point is known.
+    Those of coview's own core are not a plugin's. An editable distribution does not list its files: of it
+    :func:`_edited_in` says where they are.
     """
     name = module.partition(":")[0]
     top = name.partition(".")[0]
@@ -51,6 +55,17 @@ def _packages_of(module: str, distribution: str) -> tuple[str, ...]:
         files = []
     others = {path.parts[0].removesuffix(".py") for path in files if path.suffix == ".py"}
     return (top, *sorted(others - {top, "coview", ".."}))
+
+
+@cache
+def _edited_in(distribution: str) -> Path | None:
+    """The folder of sources of a distribution that is installed as editable (PEP 610); None of any other."""
+    try:
+        said = json.loads(metadata.distribution(distribution).read_text("direct_url.json") or "{}")
+        url = urlsplit(said["url"])
+        return Path(url2pathname(url.path)).resolve() if url.scheme == "file" and said["dir_info"]["editable"] else None
+    except (metadata.PackageNotFoundError, ValueError, KeyError, TypeError, OSError):
+        return None
 
 
 def changed_code(folder: RunFolder, recipe: Recipe, registry: Registry) -> list[str]:

@@ -10,14 +10,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from coview.data.atomic import replacing
-from coview.data.building import build_dataset, build_modalities, build_split
+from coview.data.building import build_dataset, build_modalities
 from coview.data.dataset import Dataset
+from coview.data.dataset_checks import check_rows
 from coview.data.ids import check_ids
 from coview.data.loader import worker_count
 from coview.errors import CoviewError
 from coview.evaluate.embedding import embed_split
 from coview.evaluate.features import FeatureSplit
 from coview.experiment.run import Run
+from coview.experiment.splits import Splits
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import ComponentTable, Recipe
 from coview.train.device import choose_device
@@ -26,9 +28,10 @@ from coview.train.device import choose_device
 def embed(run: Run, dataset: Dataset | str | None = None, *, split: str = "test") -> Tensor:
     """As :func:`coview.embed`."""
     if dataset is None:
-        dataset = build_split(run.recipe, split, run.registry)
+        dataset = _split(run, run.recipe, split)
     elif isinstance(dataset, str):
-        dataset = build_dataset(ComponentTable(dataset), split, run.registry)
+        name, dataset = dataset, build_dataset(ComponentTable(dataset), split, run.registry)
+        check_rows(dataset, f'"{name}", the {split} split')
     return _features(run, run.recipe, dataset, split).x_ND
 
 
@@ -48,7 +51,7 @@ def embed_to_file(run: Run, split: str, out: Path, *, sets: Iterable[str] = ()) 
         if not text.startswith(("data.", "modality.", "train.device=")):
             raise CoviewError(f"--set {text}: embedding can change data, modality and train.device only")
     recipe = load_recipe(run.folder.recipe, run.registry, sets=sets)
-    split_features = _features(run, recipe, build_split(recipe, split, run.registry), split)
+    split_features = _features(run, recipe, _split(run, recipe, split), split)
     try:
         with replacing(out) as beside:
             if out.suffix == ".npy":
@@ -60,6 +63,11 @@ def embed_to_file(run: Run, split: str, out: Path, *, sets: Iterable[str] = ()) 
         raise CoviewError(f"{out} cannot be written: {error.strerror or error}") from error
     rows, width = split_features.x_ND.shape
     return rows, width
+
+
+def _split(run: Run, recipe: Recipe, split: str) -> Dataset:
+    splits = Splits(recipe, run.registry)
+    return splits(splits.own, split)
 
 
 def _features(run: Run, recipe: Recipe, dataset: Dataset, split: str) -> FeatureSplit:

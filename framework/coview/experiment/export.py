@@ -11,6 +11,7 @@ from typing import Any
 
 from coview.data.atomic import replacing_folder
 from coview.data.building import build_modalities
+from coview.data.file_lock import LockHeldError, file_lock
 from coview.data.modality import Collates
 from coview.data.values import readable_values
 from coview.errors import CoviewError
@@ -20,6 +21,7 @@ from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers, Se
 from coview.model.encoder_hooks import collator
 from coview.plugins.home import expanded
 from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
 
 _FORMS: Mapping[str, tuple[type, str]] = {
     "hf": (ExportsToHub, "export_hf"),
@@ -42,16 +44,34 @@ def export(run: Run, *, to: str, out: Path | str | None = None) -> tuple[Path, s
             f'the encoder "{use}" cannot be exported to {to}: it has no {method}', hint=f"encoders that can be: {able}"
         )
     folder = expanded(out) if out is not None else run.path / "export" / to
-    if out is not None and folder.exists() and any(folder.iterdir()):
-        raise CoviewError(f"{folder} is not empty", hint="choose another folder with --out")
+    _check_free(folder, is_own=out is None)
     if isinstance(encoder, SeesExample):
         _show_example(run, name, modality, encoder)
     try:
-        with replacing_folder(folder) as beside:
-            codes = [getattr(part, method)(beside) for part in (modality, encoder) if isinstance(part, contract)]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with file_lock(folder.with_name(f".{folder.name}.lock"), wait=False):
+            _check_free(folder, is_own=out is None)
+            with replacing_folder(folder) as beside:
+                codes = [getattr(part, method)(beside) for part in (modality, encoder) if isinstance(part, contract)]
+    except LockHeldError:
+        raise CoviewError(f"another process is exporting to {folder}", hint="wait for it to end") from None
     except OSError as error:
         raise CoviewError(f"{folder} cannot be written: {error.strerror or error}") from error
     return folder, "\n".join(codes).replace(str(beside), str(folder))
+
+
+def forms_of(recipe: Recipe, registry: Registry) -> list[str]:
+    """The forms that the encoder which would be exported can be written in, as far as its class is known."""
+    name = recipe.modalities[0]
+    component = registry.resolve("encoder", recipe.encoder[name].use, modality=name).component
+    made = _made_by(component.load())
+    return [form for form, (contract, _) in _FORMS.items() if isinstance(made, type) and issubclass(made, contract)]
+
+
+def _check_free(folder: Path, *, is_own: bool) -> None:
+    """Refuses a folder that has something of somebody else's in it; what the run exported before is replaced."""
+    if not is_own and folder.exists() and any(folder.iterdir()):
+        raise CoviewError(f"{folder} is not empty", hint="choose another folder with --out")
 
 
 def _show_example(run: Run, name: str, modality: Collates, encoder: SeesExample) -> None:

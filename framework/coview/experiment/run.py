@@ -26,7 +26,7 @@ from coview.recipe.recipe import Recipe
 from coview.track.console import make_console
 from coview.track.results_file import RunResults
 from coview.track.run_folder import RunFolder
-from coview.train.checkpoint import Checkpoint, whole_checkpoints
+from coview.train.checkpoint import Checkpoint, load_latest
 from coview.train.device import choose_device
 
 
@@ -56,20 +56,14 @@ class Run:
         """Its results, controls included."""
         return list(RunResults.read(self.folder.results).results)
 
-    @cached_property
+    @property
     def checkpoint(self) -> Checkpoint:
-        """The latest whole checkpoint.
+        """The one that :attr:`topology` is of: the latest that was whole.
 
         Raises:
             CoviewError: If there is none.
         """
-        damaged: list[str] = []
-        checkpoint = next(whole_checkpoints(self.folder.checkpoints, damaged), None)
-        for line in damaged:
-            warnings.warn(f"a damaged checkpoint is skipped: {line}", stacklevel=2)
-        if checkpoint is None:
-            raise CoviewError(f"{self.path} has no checkpoint", hint="train it with coview run … --resume")
-        return checkpoint
+        return self._trained[1]
 
     @cached_property
     def topology(self) -> Topology:
@@ -83,9 +77,18 @@ class Run:
         if not self.recipe.trains:
             splits = Splits(self.recipe, self.registry)
             return build_topology(self.recipe, self.registry, splits(splits.own, "train")).eval()
+        return self._trained[0]
+
+    @cached_property
+    def _trained(self) -> tuple[Topology, Checkpoint]:
+        damaged: list[str] = []
         topology = build_topology(self.recipe, self.registry)
-        self.checkpoint.load_weights(topology)
-        return topology.eval()
+        checkpoint = load_latest(self.folder.checkpoints, topology, damaged)
+        for line in damaged:
+            warnings.warn(f"a damaged checkpoint is skipped: {line}", stacklevel=2)
+        if checkpoint is None:
+            raise CoviewError(f"{self.path} has no checkpoint", hint="train it with coview run … --resume")
+        return topology.eval(), checkpoint
 
     @property
     def encoder(self) -> nn.Module:

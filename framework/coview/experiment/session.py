@@ -102,7 +102,7 @@ class Session:
         planned = plan_evaluators(splits)
         _check_purpose(splits, planned)
         build_evaluated(splits, planned)
-        topology = build_topology(recipe, registry, dataset)
+        topology = build_topology(recipe, registry, dataset, trains_on=accelerator.device if recipe.trains else None)
         check_labels(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
         folder = resumed or self._new_folder(accelerator)
@@ -112,18 +112,18 @@ class Session:
             with StopRequest() as stop:
                 training.run(folder.checkpoints, stop, Observer())
             return folder
-        with locked(folder, self._say):
-            try:
+        try:
+            with locked(folder, self._say):
                 try:
                     self._lead(folder, training, splits, planned, precision, go_on=resumed is not None)
                 except RuntimeError as error:
                     if training.step == 0:
                         self._explain(error)
                     raise
-            except CoviewError:
-                if resumed is None and training.step == 0:
-                    remove_folder(folder)
-                raise
+        except CoviewError:
+            if resumed is None and training.step == 0:
+                remove_folder(folder)
+            raise
         return folder
 
     def _complete(self, folder: RunFolder, changes: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from coview.errors import CoviewError
 from coview.model.views import Views
+from coview.model.within_memory import free_memory, gigabytes
 from coview.recipe.recipe import Recipe
 
 
@@ -73,22 +73,19 @@ def build_queue(recipe: Recipe, width: int) -> Queue | None:
     if recipe.queue is None:
         return None
     size = recipe.queue.size
-    needed = size * (width * 4 + 8)  # fp32, and an id
+    needed = bytes_of_queue(size, width)
     try:
-        if needed > _memory():
+        if needed > free_memory():
             raise MemoryError
         return Queue(size, width)
     except (MemoryError, RuntimeError) as error:  # the latter is what PyTorch raises
         raise CoviewError(
-            f"{recipe.where('queue', 'size')}: {size:,} rows of {width:,} numbers take {needed / 2**30:,.1f} GiB, "
-            "which is more than the memory of this machine",
+            f"{recipe.where('queue', 'size')}: {size:,} rows of {width:,} numbers take {gigabytes(needed)}, "
+            "which is more than the memory that is free",
             hint="MoCo's queue has 65,536 rows",
         ) from error
 
 
-def _memory() -> float:
-    """Bytes that the machine has; where the system does not say, no limit."""
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
+def bytes_of_queue(size: int, width: int) -> int:
+    """What so many rows of fp32, each with an id, take."""
+    return size * (width * 4 + 8)

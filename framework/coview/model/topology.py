@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from coview.data.batch import Batch
@@ -16,8 +17,9 @@ from coview.model.projecting import Projecting
 from coview.model.queue import Queue, build_queue
 from coview.model.teacher import Teacher
 from coview.model.tower import Projected, Tower, Towers, build_towers
+from coview.model.training_memory import check_training_memory
 from coview.model.views import Views
-from coview.model.within_memory import WithinMemory, bytes_of, check_memory
+from coview.model.within_memory import WithinMemory
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
@@ -92,7 +94,9 @@ class Topology(nn.Module):
         )
 
 
-def build_topology(recipe: Recipe, registry: Registry, fit_to: Dataset | None = None) -> Topology:
+def build_topology(
+    recipe: Recipe, registry: Registry, fit_to: Dataset | None = None, *, trains_on: torch.device | None = None
+) -> Topology:
     """The topology of a recipe, its weights initialised by its seed.
 
     Args:
@@ -100,24 +104,26 @@ def build_topology(recipe: Recipe, registry: Registry, fit_to: Dataset | None = 
         registry: Where its components come from.
         fit_to: The training split, for encoders that fit a part of themselves to it; absent where a checkpoint will
             bring what they had found.
+        trains_on: The device that is to train it, whose memory has to hold gradients and the optimiser's state
+            besides; None where it is not trained.
 
     Raises:
         CoviewError: If a part cannot be built, parts do not fit each other, or the whole does not fit into memory.
     """
     with WithinMemory():
-        return _build(recipe, registry, fit_to)
+        return _build(recipe, registry, fit_to, trains_on)
 
 
-def _build(recipe: Recipe, registry: Registry, fit_to: Dataset | None) -> Topology:
+def _build(recipe: Recipe, registry: Registry, fit_to: Dataset | None, trains_on: torch.device | None) -> Topology:
     student = build_towers(recipe, registry)
     if fit_to is not None:  # before the teacher is copied
         fit_encoders(student, fit_to)
+    loss = build_loss(recipe, registry, student.width)
+    check_training_memory(recipe, student, loss, trains_on)
     averages = recipe.teacher is not None and not recipe.teacher.stop_gradient
-    if averages:
-        check_memory(bytes_of(student), "the teacher")
     return Topology(
         student,
-        build_loss(recipe, registry, student.width),
+        loss,
         Teacher(student, recipe.teacher, recipe.seed) if averages and recipe.teacher is not None else None,
         build_queue(recipe, student.width),
         stop_gradient=recipe.teacher is not None and recipe.teacher.stop_gradient,

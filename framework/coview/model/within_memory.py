@@ -1,7 +1,8 @@
 """A model that does not fit into memory is refused before it is allocated.
 
 Linux hands out memory that it has not, and ends the process when it is written to: without a message, and with whatever
-else runs there. So each tensor that modules ask for is made without memory first, and its size is compared.
+else runs there. So each tensor that modules ask for is made without memory first, and its size is compared: that of
+large ones at once, that of small ones when they have come to as much.
 """
 
 from __future__ import annotations
@@ -14,26 +15,29 @@ from typing import Any
 
 import psutil
 import torch
-from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from coview.errors import CoviewError
 
-_LOOKED_AT = 2**26
-"""Bytes of a tensor that memory is looked at for; smaller ones are many, and looking takes time."""
+ANY_MACHINE_HAS = 2**26
+"""Bytes that memory is not looked at for: looking takes time."""
 _MAKERS = frozenset(
     {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.eye, torch.arange}
     | {torch.empty_strided, torch.empty_like, torch.zeros_like, torch.ones_like}
 )
-_HINT = "make a width smaller, of the encoder, the projector or the predictor, or what is kept, such as the queue"
+_HINT = "make a width or a depth smaller, of the encoder, the projector or the predictor"
 
 
 class WithinMemory(TorchFunctionMode):
-    """Within it, no tensor is made on the CPU that is larger than the memory that is free.
+    """Within it, no tensor is made on the CPU that is larger than the memory that is free, nor many small ones.
 
     Raises:
         CoviewError: When one is asked for.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._not_looked_at = 0
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -41,28 +45,21 @@ class WithinMemory(TorchFunctionMode):
         """Called by PyTorch in place of its functions."""
         kwargs = dict(kwargs or {})
         if func in _MAKERS and "out" not in kwargs and torch.empty(0, device=kwargs.get("device")).device.type == "cpu":
-            check_memory(_size_of(func, args, kwargs), "a tensor of the model")
+            self._not_looked_at += _size_of(func, args, kwargs)
+            if self._not_looked_at >= ANY_MACHINE_HAS:
+                _check(self._not_looked_at)
+                self._not_looked_at = 0
         return func(*args, **kwargs)
 
 
-def check_memory(size: int, what: str) -> None:
-    """Refuses what is larger than the memory that is free.
-
-    Args:
-        size: In bytes.
-        what: What to call it in a message.
-
-    Raises:
-        CoviewError: If it is.
-    """
-    if size >= _LOOKED_AT and size > (free := free_memory()):
-        raise CoviewError(f"{what} needs {_gigabytes(size)} of memory, and {_gigabytes(free)} are free", hint=_HINT)
+def _check(size: int) -> None:
+    if size > (free := free_memory()):
+        raise CoviewError(f"the model needs {gigabytes(size)} of memory, and {gigabytes(free)} are free", hint=_HINT)
 
 
-def bytes_of(module: torch.nn.Module) -> int:
-    """Of all parameters and buffers, each counted once."""
-    tensors: dict[int, Tensor] = {id(t): t for t in (*module.parameters(), *module.buffers())}
-    return sum(tensor.nbytes for tensor in tensors.values() if tensor.device.type == "cpu")
+def gigabytes(size: int) -> str:
+    """A number of bytes, for a message."""
+    return f"{size / 1e9:,.1f} GB"
 
 
 def free_memory() -> int:
@@ -101,7 +98,3 @@ def _size_of(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
         if "overflow" not in str(error).lower():
             return 0
         raise CoviewError(f"the model needs a tensor that no machine can hold: {error}", hint=_HINT) from error
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +49,7 @@ def library_factory(
     model: type[BaseModel] | None = None,
     batch: bool = False,
     missing: Callable[[ImportError], Exception] | None = None,
+    limits: Mapping[str, tuple[float, float]] | None = None,
 ) -> Callable[..., Any]:
     """A factory with the keyword parameters of a library's class, which makes a component of an instance.
 
@@ -65,11 +66,17 @@ def library_factory(
         model: Checks a recipe's table, in place of one that is made of the parameters.
         batch: Whether the component works on whole batches.
         missing: What to raise where the library lacks an optional package of its own.
+        limits: The least and the most of parameters that sizes follow from, which the library does not limit, and of
+            the numbers in them. The names of parameters that the class does not have are passed over.
     """
     parameters = _parameters(library_class, annotations or {}, defaults or {})
     make, own_defaults = construct or library_class, dict(defaults or {})
 
     def build(**given: Any) -> Any:
+        for name, (least, most) in (limits or {}).items():
+            for number in _numbers(given.get(name)):
+                if not least <= number <= most:
+                    raise ValueError(f"{name} has to be from {least:,} to {most:,}, got {number}")
         try:
             return step(make(**{**own_defaults, **given}))
         except (AssertionError, KeyError, OSError, TypeError) as error:  # how some say that a value will not do
@@ -89,6 +96,17 @@ def library_factory(
     if model is not None:
         attributes.parameters_model = model
     return build
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """A number, or those in a list or a table."""
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _numbers(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _numbers(part)
 
 
 def _parameters(

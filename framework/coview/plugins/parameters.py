@@ -114,10 +114,11 @@ class Parameters:
             if name in SUPPLIED.get(kind, ()):
                 supplied.append(name)
                 continue
-            if name in (*_OF_EVERY_TABLE, *own_keys(kind)):
+            if name in (taken := (*_OF_EVERY_TABLE, *own_keys(kind))):
                 raise CoviewError(
                     f"{_name(factory)}: parameter {name!r} needs another name: coview itself has a setting of "
-                    "this name in the component's table"
+                    "this name in the component's table",
+                    hint=f"names that are taken: {', '.join(taken)}",
                 )
             required = default is inspect.Parameter.empty
             fields[name] = (

@@ -17,12 +17,14 @@ from zipimport import zipimporter
 
 
 @cache
-def source_hash(target: str, *within: str) -> str:
+def source_hash(target: str, *within: str, below: Path | None = None) -> str:
     """Twelve hex digits of all source that a component's target rests on; empty if there is no such module.
 
     Args:
         target: ``module:attribute``.
         within: The packages whose modules count besides the target's own.
+        below: A folder of sources: the packages that lie in it count too, but for what is installed there, and the
+            core of coview.
     """
     digests: dict[str, str] = {}
     todo = [target.partition(":")[0]]
@@ -34,7 +36,11 @@ def source_hash(target: str, *within: str) -> str:
             continue
         digests[name] = hashlib.sha256(source).hexdigest()
         is_package = spec.submodule_search_locations is not None
-        todo += [other for other in _imports(source, name, is_package) if _is_within(other, within)]
+        todo += [
+            other
+            for other in _imports(source, name, is_package)
+            if _is_within(other, within) or _lies_below(other.partition(".")[0], below)
+        ]
     if not digests:
         return ""
     return hashlib.sha256("\n".join(f"{name} {digests[name]}" for name in sorted(digests)).encode()).hexdigest()[:12]
@@ -42,6 +48,17 @@ def source_hash(target: str, *within: str) -> str:
 
 def _is_within(module: str, packages: tuple[str, ...]) -> bool:
     return any(f"{module}.".startswith(f"{package}.") for package in packages)
+
+
+@cache
+def _lies_below(package: str, folder: Path | None) -> bool:
+    if folder is None or package == "coview" or (spec := _find(package)) is None:
+        return False
+    places = [spec.origin] if spec.origin is not None else list(spec.submodule_search_locations or ())
+    return any(
+        path.is_relative_to(folder) and "site-packages" not in path.relative_to(folder).parts
+        for path in (Path(place).resolve() for place in places)
+    )
 
 
 def _find(module: str) -> ModuleSpec | None:

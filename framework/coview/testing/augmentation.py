@@ -16,7 +16,7 @@ from coview.data.sample import Sample
 from coview.data.views import ViewMaker
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
-from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
+from coview.testing.other_interpreter import Failed, Itself, call_elsewhere, is_pickled
 
 DRAWS = 24
 """Keys among which a random augmentation has to draw more than one thing."""
@@ -109,7 +109,7 @@ def is_the_same_in_loader_processes(tested: AugmentationUnderTest) -> Problems:
 
 
 def is_the_same_in_another_interpreter(tested: AugmentationUnderTest) -> Problems:
-    """In an interpreter of another PYTHONHASHSEED the views are the same: a resumed run is in another one.
+    """In interpreters of another PYTHONHASHSEED the views are the same: a resumed run is in another one.
 
     It is built there by its factory where that can be pickled, and else travels itself. What is defined in
     ``__main__``, or cannot be pickled at all, is not there, and is passed over.
@@ -120,18 +120,22 @@ def is_the_same_in_another_interpreter(tested: AugmentationUnderTest) -> Problem
     built_there = is_pickled([tested])
     if not built_there and not is_pickled([augmentation, *tested.values]):
         return
-    travels = tested if built_there else replace(tested, factory=_Itself(augmentation), parameters={})
-    expected, found = tested.outcomes(augmentation), call_elsewhere(_outcomes, travels)
-    if isinstance(found, Failed):
-        yield f"in another interpreter it fails ({found.reason}), as it would in a loader process started by spawn"
-        return
-    changed = [row for row, pair in enumerate(zip(expected, found, strict=True)) if not same(*pair)]
-    if changed:
-        yield (
-            f"in an interpreter of another PYTHONHASHSEED, value {changed[0]} of {len(expected)} comes out differently "
-            "at the same key, so that a run that is resumed would see other views: look for the order of a set, or "
-            "hash() of a text"
-        )
+    travels = tested if built_there else replace(tested, factory=Itself(augmentation), parameters={})
+    expected = tested.outcomes(augmentation)
+    for found in call_elsewhere(_outcomes, travels):
+        if isinstance(found, Failed):
+            yield (
+                f"in another interpreter it fails ({found.reason}), as it would in a loader process started by spawn"
+            )
+            return
+        changed = [row for row, pair in enumerate(zip(expected, found, strict=True)) if not same(*pair)]
+        if changed:
+            yield (
+                f"in an interpreter of another PYTHONHASHSEED, value {changed[0]} of {len(expected)} comes out "
+                "differently at the same key, so that a run that is resumed would see other views: look for the order "
+                "of a set, or hash() of a text"
+            )
+            return
 
 
 AUGMENTATION_CHECKS: Mapping[str, Check[AugmentationUnderTest]] = {
@@ -153,16 +157,6 @@ _AFTER = {
     "is_the_same_in_another_interpreter": ("depends_on_its_key_alone",),
 }
 """What differs at the same key in one process differs everywhere."""
-
-
-@dataclass(frozen=True)
-class _Itself:
-    """A factory of the one that there is."""
-
-    augmentation: Any
-
-    def __call__(self) -> Any:
-        return self.augmentation
 
 
 def _outcomes(tested: AugmentationUnderTest) -> list[Any]:

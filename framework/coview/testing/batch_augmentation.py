@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from coview.recipe.abilities import works_on_batches
 from coview.testing.augmentation import DRAWS
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
+from coview.testing.other_interpreter import Failed, Itself, call_elsewhere, is_pickled
 
 TOLERANCE = 1e-5
 """Relative: what the size of a batch may change, as sums are taken in another order."""
@@ -165,6 +166,36 @@ def is_as_replayable_as_it_says(tested: BatchAugmentationUnderTest) -> Problems:
         yield f"it is replayable, and asks for the value of a tensor: {str(error).splitlines()[0]}"
 
 
+def is_the_same_in_another_interpreter(tested: BatchAugmentationUnderTest) -> Problems:
+    """In interpreters of another PYTHONHASHSEED the batch is the same: a resumed run is in another one.
+
+    It is built there by its factory where that can be pickled, and else travels itself. What is defined in
+    ``__main__``, or cannot be pickled at all, is not there, and is passed over.
+    """
+    augmentation = tested.fresh()
+    if type(augmentation).__module__ == "__main__":
+        return
+    built_there = is_pickled([tested])
+    if not built_there and not is_pickled([augmentation, tested.batch]):
+        return
+    travels = tested if built_there else replace(tested, factory=Itself(copy.deepcopy(augmentation)), parameters={})
+    expected = tested.outcome(augmentation)
+    for found in call_elsewhere(_outcome, travels):
+        if isinstance(found, Failed):
+            yield f"in another interpreter it fails ({found.reason}), as it would in one that goes on with a run"
+            return
+        if not same(expected, found):
+            yield (
+                "in an interpreter of another PYTHONHASHSEED the batch comes out differently at the same keys, so that "
+                "a run that is resumed would see other views: look for the order of a set, or hash() of a text"
+            )
+            return
+
+
+def _outcome(tested: BatchAugmentationUnderTest) -> Any:
+    return tested.outcome(tested.fresh())
+
+
 BATCH_AUGMENTATION_CHECKS: Mapping[str, Check[BatchAugmentationUnderTest]] = {
     check.__name__: check
     for check in (
@@ -175,6 +206,7 @@ BATCH_AUGMENTATION_CHECKS: Mapping[str, Check[BatchAugmentationUnderTest]] = {
         leaves_its_batch_alone,
         keeps_its_state_in_buffers,
         is_as_replayable_as_it_says,
+        is_the_same_in_another_interpreter,
     )
 }
 """Name to check."""
@@ -184,6 +216,7 @@ _AFTER = {
     "depends_on_its_keys_alone": ("keeps_its_rows", "uses_no_other_randomness"),
     "keeps_its_state_in_buffers": ("keeps_its_rows", "uses_no_other_randomness"),
     "is_as_replayable_as_it_says": ("keeps_its_rows", "depends_on_its_keys_alone"),
+    "is_the_same_in_another_interpreter": ("keeps_its_rows", "uses_no_other_randomness", "depends_on_its_keys_alone"),
 }
 """What differs at the same keys by itself cannot be compared."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from coview.data.content import content_hash
@@ -58,23 +59,27 @@ def has_rows(tested: DatasetUnderTest) -> Problems:
 
 
 def is_the_same_in_another_interpreter(tested: DatasetUnderTest) -> Problems:
-    """Built in an interpreter of another PYTHONHASHSEED it has the same rows: a run that goes on is in another one.
+    """Built in interpreters of another PYTHONHASHSEED it has the same rows: a run that goes on is in another one.
 
     One that is defined in ``__main__``, or cannot be pickled, is built anew here.
     """
     elsewhere = tested.factory.__module__ != "__main__" and is_pickled([tested])
     for name, split in tested.splits.items():
-        found = call_elsewhere(_told, tested, name, split.rows) if elsewhere else _told(tested, name, split.rows)
+        told = call_elsewhere(_told, tested, name, split.rows) if elsewhere else (_told(tested, name, split.rows),)
+        yield from (f"{name}: {problem}" for problem in islice(_told_otherwise(split, told), 1))
+
+
+def _told_otherwise(split: SplitUnderTest, told: Iterable[Any]) -> Problems:
+    for found in told:
         if isinstance(found, Failed):
-            yield f"{name}: built in another interpreter it fails ({found.reason})"
+            yield f"built in another interpreter it fails ({found.reason})"
             continue
         for row, sample, other in zip(split.rows, split.first, found, strict=True):
             if isinstance(sample, Sample) and other != _of(sample):
                 yield (
-                    f"{name}: row {row} is another sample where the data set is built anew, so that a run that goes on "
+                    f"row {row} is another sample where the data set is built anew, so that a run that goes on "
                     "would see other data: look for the order of a set or of a folder's files, or hash() of a text"
                 )
-                break
 
 
 def _told(tested: DatasetUnderTest, split: str, rows: Collection[int]) -> list[Any]:

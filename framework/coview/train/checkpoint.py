@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
@@ -121,14 +122,42 @@ def whole_checkpoints(folder: Path, damaged: list[str] | None = None) -> Iterato
         folder: ``checkpoints/``.
         damaged: Gets a line for each that is not whole.
     """
-    steps = (re.fullmatch(r"step-(\d+)", path.name) for path in (folder.iterdir() if folder.is_dir() else ()))
-    for step in sorted((int(found[1]) for found in steps if found), reverse=True):
+    for step in sorted(_steps(folder), reverse=True):
         path = folder / f"step-{step}"
         try:
             yield _verified(path)
         except _DAMAGED as error:
-            if damaged is not None:
+            if damaged is not None and path.exists():  # else the process that trains has taken it away
                 damaged.append(f"{path}: {error}")
+
+
+def load_latest(folder: Path, modules: nn.Module, damaged: list[str]) -> Checkpoint | None:
+    """Puts the weights of the latest whole checkpoint into modules, for who does not hold the run.
+
+    The process that trains may take a checkpoint away while it is read: there is a later one then.
+
+    Args:
+        folder: ``checkpoints/``.
+        modules: Of the same structure.
+        damaged: Gets a line for each that is not whole.
+
+    Returns:
+        The checkpoint; None if there is no whole one.
+    """
+    while True:
+        seen, lines = _steps(folder), list[str]()
+        checkpoint = next(whole_checkpoints(folder, lines), None)
+        if checkpoint is None and _steps(folder) - seen:
+            continue
+        if checkpoint is not None:
+            try:
+                checkpoint.load_weights(modules)
+            except (OSError, SafetensorError):
+                if checkpoint.path.exists():
+                    raise
+                continue
+        damaged += lines
+        return checkpoint
 
 
 def last_good(folder: Path) -> str:
@@ -165,6 +194,12 @@ def _verified(path: Path) -> Checkpoint:
         if _sha256(path / name) != expected["sha256"]:
             raise ValueError(f"{name} has been changed or is damaged")
     return _described(path, manifest)
+
+
+def _steps(folder: Path) -> set[int]:
+    """Those that there is a folder of."""
+    found = (re.fullmatch(r"step-(\d+)", path.name) for path in (folder.iterdir() if folder.is_dir() else ()))
+    return {int(match[1]) for match in found if match}
 
 
 def _listed(folder: Path) -> Iterator[Checkpoint]:

@@ -171,13 +171,22 @@ class Pretraining:
                 started, logged_at = now, self.step
             epoch = (self.step * train.accumulate - 1) // self.length.batches_per_epoch
             if self.accelerator.is_main_process:
-                self._observer.step(self.step, epoch, metrics)
-                if self.step * train.accumulate % self.length.batches_per_epoch == 0:
-                    self._observer.epoch(self.step, epoch)
+                self._tell(epoch, metrics)
             if self._has_to_stop(stop):
                 self._interrupt(stop)
             if self._due(self.step) or self.step == self.length.total_steps:
                 self._save()
+
+    def _tell(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Calls the observer. One that refuses to go on has its say once there is a checkpoint of the step."""
+        try:
+            self._observer.step(self.step, epoch, metrics)
+            if self.step * self.recipe.train.accumulate % self.length.batches_per_epoch == 0:
+                self._observer.epoch(self.step, epoch)
+        except CoviewError as error:
+            if self._saved_at != self.step:
+                self._write()
+            raise CoviewError(f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint) from error
 
     def _take_step(self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch]) -> Gradient | None:
         """One optimiser step; returns what its last batch that could be read came to."""
@@ -267,6 +276,12 @@ class Pretraining:
         )
 
     def _save(self) -> None:
+        self._write()
+        self._saved_at = self.step
+        self.accelerator.wait_for_everyone()
+
+    def _write(self) -> None:
+        """A checkpoint, if this is the main process; waits for no other."""
         self._watch.check(self.step, self._checkpoints)
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
@@ -278,5 +293,3 @@ class Pretraining:
             save_checkpoint(
                 self._checkpoints, self.step, self._watch.mean(), self.topology, state, keep=self.recipe.train.keep
             )
-        self._saved_at = self.step
-        self.accelerator.wait_for_everyone()

@@ -49,6 +49,24 @@ class AudiomentationsStep:
         return f"{type(self).__name__}({self.transform!r})"
 
 
+_HOUR = 3600.0
+_LIMITS = {
+    "n_fft": (1, 2**20),
+    "duration_samples": (1, 2**28),
+    "duration_seconds": (0, _HOUR),
+    **dict.fromkeys(("min_part_duration", "max_part_duration"), (0, _HOUR)),
+    **dict.fromkeys(("min_repeats", "max_repeats"), (1, 1000)),
+    **dict.fromkeys(("min_fraction", "max_fraction"), (0, 100)),
+    **dict.fromkeys(("min_sample_rate", "max_sample_rate"), (100, 1_000_000)),
+    **dict.fromkeys(("min_rate", "max_rate"), (0.01, 100)),
+    **dict.fromkeys((f"{end}_size_{axis}" for end in ("min", "max") for axis in "xyz"), (0.01, 1000)),
+    **dict.fromkeys(("min_target_rt60", "max_target_rt60"), (0, 60)),
+    "max_order": (0, 64),
+    "padding": (0, 1000),
+}
+"""Of what sounds are as long as, in seconds, samples, repeats or metres: the library allocates what it is asked for."""
+
+
 def audiomentations_transform(name: str) -> Callable[..., AudiomentationsStep]:
     """The factory of ``audiomentations:NAME``.
 
@@ -66,6 +84,7 @@ def audiomentations_transform(name: str) -> Callable[..., AudiomentationsStep]:
         AudiomentationsStep,
         annotations={"p": Annotated[float, Ge(0), Le(1)]},
         missing=partial(_missing, transform),
+        limits=_LIMITS,
     )
 
 

@@ -17,6 +17,17 @@ from coview_audio.sound import Sound
 _OF_WAVEFORMS = ("Deemphasis", "Fade", "PitchShift", "Preemphasis", "SpeedPerturbation", "Vol")
 _OF_LOG_MEL = ("FrequencyMasking", "TimeMasking")
 
+_LIMITS = {
+    **dict.fromkeys(("n_fft", "win_length", "hop_length"), (1, 2**20)),
+    "fade_in_len": (0, 2**28),
+    "fade_out_len": (0, 2**28),
+    "n_steps": (-120, 120),
+    "bins_per_octave": (1, 1200),
+    "orig_freq": (1, 1_000_000),
+    "factors": (0.01, 100),
+}
+"""Of what sounds and windows are as long as: torchaudio allocates whatever it is asked for."""
+
 
 class TorchaudioStep:
     """A transform of one waveform, which draws from PyTorch's global generator: seeded for it, and restored.
@@ -82,7 +93,7 @@ def torchaudio_transform(name: str) -> Callable[..., Any]:
     transform = coview.library_member("torchaudio", name, usable, what=what)
     if name in _OF_LOG_MEL:
         return coview.library_factory(transform, TorchaudioMelStep, batch=True)
-    return coview.library_factory(transform, TorchaudioStep)
+    return coview.library_factory(transform, TorchaudioStep, limits=_LIMITS)
 
 
 @cache

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from filelock import FileLock
 
 import coview
 from coview_audio.datasets.espeak import Word, speak
@@ -94,7 +93,7 @@ def _kept() -> dict[str, np.ndarray]:
     if (kept := _read(path)) is not None:
         return kept
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    with coview.file_lock(folder / ".lock"):
         if (kept := _read(path)) is None:
             with coview.replacing(path) as beside:
                 _make(words, beside)

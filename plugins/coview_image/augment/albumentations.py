@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 import coview
 from coview_image.augment.step import AlbumentationsStep
+from coview_image.pixels import LARGEST_SIDE
 
 _BOXES = "it works on bounding boxes"
 _OTHERS = "it mixes in other pictures, which one sample does not have"
@@ -46,6 +47,18 @@ _UNUSABLE: Mapping[str, str] = {
     "Lambda": "a recipe cannot give it functions",
 }
 
+_PIXELS = (-LARGEST_SIDE, LARGEST_SIDE)
+_FACTOR = (-64, 64)
+_PARTS = (0, 1024)
+_LIMITS = {
+    **dict.fromkeys(("height", "width", "size", "max_size", "max_size_hw", "min_max_height", "plasma_size"), _PIXELS),
+    **dict.fromkeys(("min_height", "min_width", "pad_height_divisor", "pad_width_divisor", "padding", "px"), _PIXELS),
+    **dict.fromkeys(("kernel_size", "blur_limit", "radius", "mask_x_length", "mask_y_length"), _PIXELS),
+    **dict.fromkeys(("scale", "scale_limit", "percent"), _FACTOR),
+    **dict.fromkeys(("num_grid_xy", "num_steps", "nb_rows", "nb_cols", "tile_grid_size", "num_control_points"), _PARTS),
+}
+"""Of what pictures, kernels and grids are as large as: Albumentations allocates whatever it is asked for."""
+
 
 def albumentations_transform(name: str) -> Callable[..., AlbumentationsStep]:
     """The factory of ``albumentations:NAME``.
@@ -66,6 +79,7 @@ def albumentations_transform(name: str) -> Callable[..., AlbumentationsStep]:
         annotations=annotations,
         doc=inspect.getdoc(transform),
         model=_strict_model(transform, annotations),
+        limits=_LIMITS,
     )
 
 

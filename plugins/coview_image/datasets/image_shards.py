@@ -28,6 +28,8 @@ _CLASSES = 1_000_000
 _LARGEST = 2**30
 """Bytes of one picture."""
 _EXAMPLES = 8
+_LONGEST_NAME = 4096
+"""Bytes of a member's name, as of any path: the index has room for the longest in every row."""
 _SPARSE = -1
 """In place of the size of what lies in the tar in pieces, which reading by place does not put together."""
 
@@ -201,12 +203,14 @@ def _read_index(tar: Path) -> dict[str, np.ndarray]:
     try:
         with tarfile.open(tar, "r:") as archive:
             for member in _files(archive):
+                if len(name := os.fsencode(member.name)) > _LONGEST_NAME:
+                    raise ValueError(f"the name of {member.name[:40]}… has {len(name):,} bytes")
                 key, dot, suffix = member.name.rpartition("/")[2].partition(".")
                 key, suffix = f"{member.name.rpartition('/')[0]}/{key}", (dot + suffix).lower()
                 if suffix in _LABEL_SUFFIXES:
                     labels[key] = _label(archive, member, tar)
                 elif suffix.endswith(SUFFIXES):
-                    names.append(os.fsencode(member.name))
+                    names.append(name)
                     offsets.append(member.offset_data)
                     sizes.append(_SPARSE if member.issparse() else member.size)
                     keys.append(key)

@@ -221,3 +221,10 @@ def test_the_version_is_of_the_test_files_too(folder):
     tars = [str(folder / f"train-{i}.tar") for i in range(3)]
     one, two = (ImageShards(train=tars[0], test=test).version for test in tars[1:])
     assert one != two
+
+
+def test_a_name_that_is_no_path_is_a_message(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("n" * 100_000 + ".png"))
+    with pytest.raises(coview.CoviewError, match=r"x\.tar cannot be read .* the name of n{40}… has 100,004 bytes"):
+        ImageShards(train=str(tmp_path / "x.tar"))

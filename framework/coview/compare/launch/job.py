@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from coview.data.file_lock import file_lock
+from coview.data.file_lock import LockHeldError, file_lock
 from coview.errors import CoviewError, Interrupted
 from coview.experiment.code import may_go_on
 from coview.plugins.discovery import load_plugins
 from coview.recipe.load import load_recipe
 
 Status = Literal["done", "failed", "interrupted"]
+
+_HOLDER = ".held-by"
+"""Beside the lock: who holds it, in words."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,35 @@ def run_job(job: Job) -> Done:
     """
     started = time.monotonic()
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    with _printing_to(job.log), file_lock(job.out / ".lock", wait=True, say=print):
+    _say_who_makes_it(job)
+    with _printing_to(job.log), file_lock(job.out / ".lock", wait=True, say=print), _named(job):
         status, reason = _run(job)
         if reason:
             print(reason, flush=True)
     return Done(job, status, reason.splitlines()[0] if reason else "", time.monotonic() - started)
+
+
+def _say_who_makes_it(job: Job) -> None:
+    """Tells once, where the comparison is followed, that another process has the job."""
+    try:
+        with file_lock(job.out / ".lock", wait=False, say=lambda text: None):
+            return
+    except LockHeldError:
+        with suppress(OSError):  # it has just ended
+            holder = (job.out / _HOLDER).read_text(encoding="utf-8", errors="replace").strip()
+            print(f"  {job.name}: {holder} trains it; this waits for that", flush=True)
+
+
+@contextmanager
+def _named(job: Job) -> Iterator[None]:
+    """Leaves word of who makes the job."""
+    path = job.out / _HOLDER
+    with suppress(OSError):
+        path.write_text(f"process {os.getpid()} of {platform.node()}", encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _run(job: Job) -> tuple[Status, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from coview.data.building import build_modalities, build_split
+from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.loader import worker_count
 from coview.data.values import readable_values
@@ -15,6 +15,7 @@ from coview.evaluate.features import FeatureSplit
 from coview.experiment.augmentation.steps import Unseen, augmented, steps_of
 from coview.experiment.augmentation.strength import Embed, Strength, choose_rows, measure
 from coview.experiment.run import load_run
+from coview.experiment.splits import Splits
 from coview.model.topology import build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -62,7 +63,8 @@ def measure_augmentations(
     run = load_run(source, registry) if isinstance(source, Path) else None
     recipe = run.recipe if run is not None else source
     assert isinstance(recipe, Recipe)
-    dataset = build_split(recipe, "train", registry)
+    splits = Splits(recipe, registry)
+    dataset = splits(splits.own, "train")
     found = []
     rows = choose_rows(dataset, samples, recipe.seed)
     for name in augmented(recipe):

@@ -7,11 +7,12 @@ from typing import Any
 
 from coview.data.atomic import write_atomically
 from coview.data.augmented_rows import AugmentedRows
-from coview.data.building import build_modalities, build_split
+from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.modality import Modality
 from coview.experiment.augmentation.steps import Pipeline, augmented, steps_of
 from coview.experiment.augmentation.strength import choose_rows
+from coview.experiment.splits import Splits
 from coview.pages.template import page_template
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -31,7 +32,8 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
         CoviewError: If nothing is augmented, the data is not there, or jinja2 is missing.
     """
     template = page_template(Path(__file__).parent / "preview.html.j2", figures=False)
-    dataset = build_split(recipe, "train", registry)
+    splits = Splits(recipe, registry)
+    dataset = splits(splits.own, "train")
     rows = choose_rows(dataset, samples, recipe.seed)
     modalities = build_modalities(recipe, registry)
     steps = {name: steps_of(recipe, registry, name) for name in augmented(recipe)}
