@@ -46,7 +46,7 @@ def test_a_recipe_gives_its_own_parameters_and_those_of_the_rows(folder):
     assert by_name["split_seed"].doc == "Seed of that split, on purpose not the run's."
     assert all(parameter.doc for parameter in parameters.parameters)
     assert by_name["column"].required
-    assert by_name["test_fraction"].type == "float > 0 and < 1"
+    assert by_name["test_fraction"].type == "a number above 0 and below 1"
     assert [problem.path for problem in parameters.check({"column": "n", "first": 0, "colum": "n"})] == [
         "first",
         "colum",
