@@ -54,7 +54,7 @@ class Words:
     modalities = ("word",)
     classes = ("fruit", "tool")
     citation, licence, version = "none", "CC0", "1"
-    unreadable: tuple[int, ...] = ()
+    broken: tuple[int, ...] = ()
 
     def __init__(self, *, split: str = "train"):
         self.split = split
@@ -63,7 +63,7 @@ class Words:
         return 40
 
     def __getitem__(self, index):
-        if index in self.unreadable:
+        if index in self.broken:
             raise coview.SampleError(str(index), "is torn")
         label = index % 2
         values = {"word": (FRUIT, TOOLS)[label][index // 2 % 4]}
@@ -123,7 +123,7 @@ VOCABULARY = {word: row for row, word in enumerate(sorted(FRUIT + TOOLS), start=
 @pytest.fixture
 def words(registry, monkeypatch):
     monkeypatch.setattr(Bag, "fitted", 0)
-    monkeypatch.setattr(Words, "unreadable", ())
+    monkeypatch.setattr(Words, "broken", ())
     added = coview.Registrar("test")
     home = f"{__name__}:"
     added.modality("word", home + "Word", summary="a word")
@@ -170,7 +170,7 @@ def test_a_run_that_goes_on_keeps_what_was_fitted(read, words, tmp_path, monkeyp
 
 
 def test_values_that_cannot_be_read_are_not_fitted_to(read, words, monkeypatch):
-    monkeypatch.setattr(Words, "unreadable", tuple(range(0, 40, 8)))
+    monkeypatch.setattr(Words, "broken", tuple(range(0, 40, 8)))
     topology = build_topology(read(), words, Words())
     assert "apple" not in topology.student.encoder("word").vocabulary
     assert "pear" in topology.student.encoder("word").vocabulary
