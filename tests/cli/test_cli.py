@@ -219,7 +219,7 @@ def test_a_mistake_of_a_parent_is_told_once(call, write_recipe, small_recipe):
     assert call("recipe", "check", parent, child).err.splitlines() == [
         f"error: {parent}:3: seed: has to be greater than or equal to 0, got -3",
         f"{child}: the same as above: seed",
-        X,
+        f'{child}:2: name: has to be a string, got 5: write it in quotes, "5"',
     ]
 
 

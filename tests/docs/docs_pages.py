@@ -25,7 +25,8 @@ _FENCE = re.compile(r'^( *)```(\w+)(?: title="([^"]*)")?\n(.*?)^\1```$', re.MULT
 _MEANT = {
     "stamp": r"\d{8}-\d{6}-[0-9a-f]{6}",
     "hash": r"(?<=hash )[0-9a-f]{6}",
-    "number": r"-?\d[\d.,]*(?:e-?\d+)?",
+    "p_value": r"p [<=] [\d.]+",
+    "number": r"[-+]?\d[\d.,]*(?:e-?\d+)?",
     "space": r"\s+",
 }
 _WILD = re.compile("|".join(f"(?P<{name}>{what})" for name, what in _MEANT.items()) + "|(?P<anything>…)")
