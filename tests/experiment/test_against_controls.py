@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import ttest_rel
 
 from coview import Result
-from coview.experiment.against_controls import beside_controls, warnings_of
+from coview.experiment.against_controls import beside_controls
+from coview.track.result_rows import warnings_of
 
 
 def result(kind: str, hits: np.ndarray, labels: int | str = "all", groups: np.ndarray | None = None) -> Result:

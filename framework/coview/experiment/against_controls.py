@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from coview.evaluate.intervals import Groups
@@ -88,8 +88,3 @@ def _labels(result: Result) -> str:
     if isinstance(given, str):
         return "all" if given == "all" else f"{given} of the labels"
     return f"{given} label{'s' * (given > 1)} a class"
-
-
-def warnings_of(results: Sequence[Result]) -> Iterator[str]:
-    """What a reader has to know of some numbers, each once."""
-    return iter(dict.fromkeys(result.warning for result in results if result.warning))

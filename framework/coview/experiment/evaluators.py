@@ -25,10 +25,10 @@ from coview.evaluate.evaluator import (
     KnownData,
     compared_modalities,
 )
-from coview.evaluate.intervals import groups_of
+from coview.evaluate.intervals import Groups, groups_of
 from coview.evaluate.result import FeatureKind, Result
 from coview.experiment import validation
-from coview.experiment.against_controls import beside_controls, warnings_of
+from coview.experiment.against_controls import beside_controls
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.leaks import check_leaks
@@ -38,6 +38,7 @@ from coview.plugins.component import in_one_line
 from coview.plugins.hook_calls import HookCalls
 from coview.plugins.lifecycle import Evaluated
 from coview.recipe.recipe import ComponentTable
+from coview.track.result_rows import warnings_of
 from coview.track.results_file import RunResults
 
 
@@ -231,7 +232,7 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
             )
             continue
         results += chain.from_iterable(found)
-        for warning in warnings_of(results[len(results) - sum(map(len, found)) :]):
+        for warning in warnings_of(chain.from_iterable(found)):
             store.say(f"warning: {warning}")
         try:
             for of_kind in found:
@@ -245,33 +246,39 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
 
 def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[list[Result]]:
     """The results of one evaluator for each kind of features, controls included."""
-    recipe, of_data = store.recipe, store.on(plan.source)
-    results: list[list[Result]] = []
-    for kind in kinds_of(recipe, store.registry):
-        # the same draws for every kind of features, so that a control is a paired one
-        rng = Rng(recipe.seed, sample=id_as_int64(plan.table.use))
-        found = [
-            replace(
-                _with_groups(result, of_data, plan.evaluator, kind),
-                evaluator=plan.table.use,
-                dataset=plan.source.table.use,
-                kind=kind,
-                protocol={**result.protocol, **_data_protocol(of_data, plan.evaluator)},
-            )
-            for result in _results(_measure(of_data, plan.evaluator, kind, rng))
-        ]
-        results.append(found)
-    return beside_controls(results)
+    return beside_controls([_of_kind(store, plan, kind) for kind in kinds_of(store.recipe, store.registry)])
 
 
-def _with_groups(result: Result, of_data: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind) -> Result:
-    """The result with the groups of its test items, where an evaluator has left out what is known of them."""
-    if result.per_item is None or result.groups is not None or compared_modalities(evaluator):
-        return result
-    if result.split not in evaluator.splits:
-        return result
-    groups_N = of_data.features(kind, evaluator.splits)[result.split].groups_N
-    groups = groups_of(groups_N)
+def _of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Result]:
+    of_data, evaluator = store.on(plan.source), plan.evaluator
+    # the same draws for every kind of features, so that a control is a paired one
+    rng = Rng(store.recipe.seed, sample=id_as_int64(plan.table.use))
+    found = _results(_measure(of_data, evaluator, kind, rng))
+    ungrouped = {result.split for result in found if _lacks_groups(result, evaluator)}
+    groups = {split: groups_of(of_data.features(kind, evaluator.splits)[split].groups_N) for split in ungrouped}
+    return [
+        replace(
+            _with_groups(result, groups[result.split]) if _lacks_groups(result, evaluator) else result,
+            evaluator=plan.table.use,
+            dataset=plan.source.table.use,
+            kind=kind,
+            protocol={**result.protocol, **_data_protocol(of_data, evaluator)},
+        )
+        for result in found
+    ]
+
+
+def _lacks_groups(result: Result, evaluator: AnyEvaluator) -> bool:
+    """Whether an evaluator says nothing of groups, though it measures single items of data that may have some."""
+    return (
+        result.per_item is not None
+        and result.groups is None
+        and not compared_modalities(evaluator)
+        and result.split in evaluator.splits
+    )
+
+
+def _with_groups(result: Result, groups: Groups | None) -> Result:
     return replace(result, item_groups=groups.of_N) if groups is not None and len(groups.of_N) == result.n else result
 
 

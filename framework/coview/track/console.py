@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from coview.errors import printable
 from coview.evaluate.result import FEATURE_KINDS, Result
-from coview.track.result_rows import ResultRow, interval, result_rows, sample_of
+from coview.track.result_rows import ResultRow, interval, result_rows, sample_of, warnings_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +79,7 @@ def print_results(results: Sequence[Result], console: Console) -> None:
         console.print(
             f"{below}: pretrained less the control, and p of that difference by a paired test", soft_wrap=True
         )
-    for warning in dict.fromkeys(result.warning for result in results if result.warning):
+    for warning in warnings_of(results):
         console.print(f"warning: {warning}", soft_wrap=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,11 @@ def result_rows(results: Sequence[Result]) -> list[ResultRow]:
 def sample_of(result: Result) -> str:
     """How many test items, and of how many groups: ``1,000 (2 groups)``."""
     return f"{result.n:,}" if result.groups is None else f"{result.n:,} ({result.groups:,} groups)"
+
+
+def warnings_of(results: Iterable[Result]) -> list[str]:
+    """What a reader has to know of some numbers, each once."""
+    return list(dict.fromkeys(result.warning for result in results if result.warning))
 
 
 def interval(result: Result) -> str:

@@ -15,9 +15,9 @@ from coview.compare.report.differences import differences
 from coview.compare.report.tables import how_to_read, number, with_interval
 from coview.compare.statistics.analysis import Analysis
 from coview.compare.statistics.ranks import Ranks
-from coview.compare.statistics.verdict import said_p
 from coview.compare.table import Row, Table
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
+from coview.evaluate.paired import said_p
 from coview.experiment.environment import read_environment
 from coview.pages.svg import VARIANTS
 from coview.recipe.comparison import Comparison

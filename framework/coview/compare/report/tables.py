@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from coview.compare.statistics.analysis import Analysis, ModalityAnalysis
 from coview.compare.statistics.ranks import Ranks
 from coview.compare.statistics.summary import Summary
-from coview.compare.statistics.verdict import said_p
 from coview.compare.table import Table
+from coview.evaluate.paired import said_p
 from coview.recipe.comparison import Comparison
 from coview.track.result_rows import sample_of
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from coview.compare.statistics.paired_tests import Pair
 from coview.compare.statistics.scores import Scores
 from coview.compare.statistics.summary import Summary
+from coview.evaluate.paired import said_p
 
 FEWEST_SEEDS = 3
 
@@ -114,11 +115,6 @@ def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]
 def listed(names: Sequence[str]) -> str:
     """``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def said_p(p: float) -> str:
-    """``p = 0.012``; ``p < 0.001``."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _is_worse(summary: Summary, control: float, scores: Scores) -> bool:

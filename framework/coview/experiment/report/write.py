@@ -18,7 +18,7 @@ from coview.experiment.report.forest import draw_forests
 from coview.pages.template import page_template
 from coview.track.collapse import CollapseWatch
 from coview.track.progress import duration
-from coview.track.result_rows import ResultRow, result_rows
+from coview.track.result_rows import ResultRow, result_rows, warnings_of
 from coview.track.run_folder import RunFolder
 
 ALPHA = 0.05
@@ -175,8 +175,7 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
             f"first at step {broken[0]}."
         )
     notes += contents.measured.leak_warnings()
-    warnings_of_numbers = dict.fromkeys(r.warning for r in contents.measured.results if r.warning)
-    notes += [f"{warning[0].upper()}{warning[1:]}." for warning in warnings_of_numbers]
+    notes += [f"{warning[0].upper()}{warning[1:]}." for warning in warnings_of(contents.measured.results)]
     if any("pretrained" in row.by_kind and len(row.by_kind) == 1 for row in rows):
         notes.append("Some numbers have no control beside them; on their own they say little.")
     if (contents.environment.get("git") or {}).get("dirty"):
