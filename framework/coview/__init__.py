@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from coview.data.dataset import KnowsUnreadable as KnowsUnreadable
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
+    from coview.data.evenly import evenly as evenly
     from coview.data.file_lock import file_lock as file_lock
     from coview.data.hub_dataset import HubDataset as HubDataset
     from coview.data.hub_rows import HubRows as HubRows
@@ -171,6 +172,7 @@ _HOME = {
     "cka": "coview.evaluate.cka",
     "content_version": "coview.data.content_version",
     "data_folder": "coview.data.cache",
+    "evenly": "coview.data.evenly",
     "expanded": "coview.plugins.home",
     "debian_files": "coview.data.download",
     "did_you_mean": "coview.plugins.nearest",

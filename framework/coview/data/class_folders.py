@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from coview.data.content_version import content_version
+from coview.data.evenly import evenly
 from coview.data.split import seeded_split, split_notes
 from coview.data.split_folders import find_split_folders
 from coview.errors import CoviewError, SampleError, few
+from coview.plugins.home import expanded
 
 _EXAMPLES = 8
 
@@ -42,7 +44,7 @@ class FileKind:
         Raises:
             CoviewError: If it is not there, or no folder.
         """
-        folder = root.expanduser()
+        folder = expanded(root)
         if not folder.is_dir():
             fault = "it is a file, not a folder" if folder.exists() else "there is no such folder"
             raise CoviewError(f"{self.name} folder {root}: {fault}", hint=self.expected)
@@ -62,7 +64,7 @@ class FileKind:
         Nothing is wrong with a folder that is none: that shows when the data are read.
         """
         try:
-            found = find_split_folders(Path(root).expanduser(), self.name)
+            found = find_split_folders(expanded(root), self.name)
         except (OSError, TypeError, CoviewError):
             found = None
         has = found is not None and "validation" in found.of_split
@@ -147,7 +149,7 @@ def split_listing(
 
 def some_of(paths: Sequence[str]) -> tuple[str, ...]:
     """A few that lie evenly among all."""
-    return tuple(paths[at] for at in np.unique(np.linspace(0, len(paths) - 1, _EXAMPLES).astype(int)))
+    return tuple(paths[at] for at in evenly(len(paths), _EXAMPLES))
 
 
 def _parts(

@@ -14,6 +14,7 @@ import numpy as np
 
 from coview.data.content import content_hash
 from coview.data.dataset import Dataset, KnowsGroups, KnowsIds, KnowsLabels
+from coview.data.evenly import evenly
 from coview.data.ids import WHY, equal_ids, ids_as_int64
 from coview.data.sample import Sample
 from coview.data.sample_problem import (
@@ -56,7 +57,7 @@ class SplitUnderTest:
         """Reads rows that lie evenly in the split; fewer where they take long, but one at least."""
         found: dict[int, list[Any]] = {}
         until = time.monotonic() + seconds / 2
-        for row in np.unique(np.linspace(0, len(dataset) - 1, min(rows, len(dataset))).astype(int)).tolist():
+        for row in evenly(len(dataset), min(rows, len(dataset))):
             if found and time.monotonic() > until:
                 break
             try:

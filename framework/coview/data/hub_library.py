@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from coview.errors import CoviewError
+from coview.plugins.home import expanded
 from coview.plugins.hub import hub_or_cache
 
 _EXTRA = "pip install 'coview[hub]'"
@@ -26,7 +26,7 @@ class _Decoded(Protocol):
 
 def local(path: str, config: str | None, folder: str | None) -> Callable[[bool], Any]:
     """What loads the splits of a folder, streamed or whole, by their names."""
-    root = Path(path).expanduser()
+    root = expanded(path)
 
     def load(stream: bool) -> Any:
         datasets = library()

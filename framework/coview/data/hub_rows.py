@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Gt, Lt
 
+from coview.data.evenly import evenly
 from coview.data.hub_library import (
     class_names,
     explaining,
@@ -23,6 +24,7 @@ from coview.data.hub_library import (
 )
 from coview.data.split import check_split, seeded_split, split_notes
 from coview.errors import CoviewError
+from coview.plugins.home import expanded
 from coview.plugins.nearest import did_you_mean
 
 _TEST_NAMES = ("test", "validation", "valid", "dev")
@@ -82,7 +84,7 @@ class HubRows:
     ) -> None:
         check_split(split, ("train", "test"))
         self._path = path
-        is_local = Path(path).expanduser().is_dir()
+        is_local = expanded(path).is_dir()
         load = local(path, config, folder) if is_local else on_the_hub(path, config, revision, folder)
         parts = load(first is not None)
         if train_split not in parts:
@@ -202,8 +204,9 @@ class HubRows:
             name: The column that holds them.
             most: How many at most.
         """
-        rows = np.unique(np.linspace(0, len(self) - 1, most).astype(int)).tolist() if len(self) else []
-        return [(self.id(row), file) for row in rows if (file := self.file(self[row], name)) is not None]
+        return [
+            (self.id(row), file) for row in evenly(len(self), most) if (file := self.file(self[row], name)) is not None
+        ]
 
     def labels(self) -> np.ndarray | None:
         """The class of every row, -1 for none; None without a label."""

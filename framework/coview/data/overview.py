@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from coview.data.dataset import Dataset, HasJudgedPairs, KnowsGroups, KnowsLabels
+from coview.data.evenly import evenly
 from coview.data.sample import Sample
 from coview.errors import SampleError
 
@@ -50,11 +51,10 @@ class Overview:
 
 def overview(dataset: Dataset) -> Overview:
     """Looks at a split: at all that it knows ahead, and at a few samples that lie evenly in it."""
-    rows = np.unique(np.linspace(0, len(dataset) - 1, _LOOKED_AT).astype(int)).tolist()
     read: list[Sample] = []
     unreadable: list[str] = []
     until = time.monotonic() + _SECONDS
-    for row in rows:
+    for row in evenly(len(dataset), _LOOKED_AT):
         if read and time.monotonic() > until:
             break
         try:

@@ -13,6 +13,7 @@ import numpy as np
 from coview.data.split_folders import NAMES
 from coview.data.table_file import Table, read_table
 from coview.errors import CoviewError, few
+from coview.plugins.home import expanded
 
 
 def rows_by_split(table: Table, column: str, fold: str | None = None) -> dict[str, np.ndarray]:
@@ -68,7 +69,7 @@ def table_splits(path: Any, parameters: Mapping[str, Any]) -> tuple[str, ...]:
     how = {name: parameters[name] for name in ("encoding", "header", "quotes") if name in parameters}
     try:
         path = Path(path)
-        state = os.stat(path.expanduser())
+        state = os.stat(expanded(path))
         found = _splits(path, state.st_size, state.st_mtime_ns, column, tuple(sorted(how.items())))
     except (OSError, TypeError, ValueError, CoviewError):
         return two

@@ -17,6 +17,7 @@ from typing import Any
 from coview.data.swallowed_lines import has_swallowed_rows
 from coview.data.text_file import read_text
 from coview.errors import CoviewError
+from coview.plugins.home import expanded
 from coview.plugins.nearest import did_you_mean
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -117,7 +118,7 @@ def read_table(
     Raises:
         CoviewError: With file and line, if the table cannot be read, lacks a column, or has no rows.
     """
-    path = path.expanduser()
+    path = expanded(path)
     ending = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if path.suffix.lower() in _PARQUET:
         names, rows = _parquet(path, columns)

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from coview.errors import CoviewError
+from coview.plugins.home import expanded
 
 LARGEST = 4 * 2**30
 """Bytes that a packed file may unpack to."""
@@ -55,7 +56,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         CoviewError: If it is not there, is no file, cannot be unpacked, or unpacks to more than 4 GiB.
     """
-    given = path.expanduser()
+    given = expanded(path)
     if given.exists() and not given.is_file():
         raise CoviewError(f"{path}: {'it is a folder' if given.is_dir() else 'it is no file'}")
     try:

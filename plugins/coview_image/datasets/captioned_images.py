@@ -62,7 +62,7 @@ class CaptionedImages(CaptionedPictures):
         decode_size: Annotated[int, Gt(0)] | None = None,
         bits: Annotated[int, Ge(8), Le(16)] | None = None,
     ) -> None:
-        root = root.expanduser()
+        root = coview.expanded(root)
         columns = [name for name in (path_column, caption_column, label_column, group_column, split_column) if name]
         file = root / _TABLE if captions is None else captions
         table = coview.read_table(file, columns, encoding=encoding, header=header, quotes=quotes)

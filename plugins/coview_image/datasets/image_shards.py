@@ -144,7 +144,7 @@ class ImageShards:
 
     def _settled_bits(self, given: int | None) -> int:
         files = []
-        for row in np.unique(np.linspace(0, len(self._name) - 1, _EXAMPLES).astype(int)).tolist():
+        for row in coview.evenly(len(self._name), _EXAMPLES):
             with suppress(coview.SampleError):
                 files.append((self._called(row), io.BytesIO(self._content(row))))
         return settled_bits(files, given)
@@ -160,7 +160,7 @@ class ImageShards:
 
 
 def _tars(pattern: str) -> list[Path]:
-    path = Path(pattern).expanduser()
+    path = coview.expanded(pattern)
     if path.is_dir():
         found = sorted(path.glob("*.tar"))
     else:
