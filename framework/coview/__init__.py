@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from coview.data.table_file import TableRow as TableRow
     from coview.data.table_file import read_table as read_table
     from coview.data.table_listing import TableOfFiles as TableOfFiles
+    from coview.data.table_listing import class_order as class_order
+    from coview.data.table_listing import file_listing as file_listing
     from coview.data.table_paths import NamedFiles as NamedFiles
     from coview.data.table_paths import table_files as table_files
     from coview.data.text_file import read_text as read_text
@@ -181,6 +183,8 @@ _HOME = {
     "evaluate_run": "coview.api",
     "export": "coview.api",
     "few": "coview.errors",
+    "class_order": "coview.data.table_listing",
+    "file_listing": "coview.data.table_listing",
     "file_lock": "coview.data.file_lock",
     "folder_or_hub_id": "coview.plugins.model_source",
     "hookimpl": "coview.plugins.hookspecs",

@@ -97,11 +97,16 @@ class FileListing:
 
     def split(self, split: str, *, fraction: float, seed: int) -> FileListing:
         """The "train" or the "test" part of a seeded split, with no group on both sides, or stratified by class."""
+        return self.parts(fraction=fraction, seed=seed)[split]
+
+    def parts(self, *, fraction: float, seed: int) -> dict[str, FileListing]:
+        """Both parts of that split, each with notes of what the split could not do."""
         train, test = seeded_split(
             len(self.paths), fraction=fraction, seed=seed, labels=self.labels, groups=self.groups
         )
         said = split_notes(train, test, fraction=fraction, labels=self.labels, classes=self.classes, groups=self.groups)
-        return replace(self.rows(train if split == "train" else test), notes=(*self.notes, *said))
+        whole = replace(self, notes=(*self.notes, *said))
+        return {"train": whole.rows(train), "test": whole.rows(test)}
 
     def rows(self, chosen: Sequence[int] | np.ndarray) -> FileListing:
         """Some of the files."""
@@ -143,13 +148,36 @@ def split_listing(
     parts, notes = _parts(root, kind, fraction=fraction, seed=seed, group_of=group_of)
     if split not in parts:
         raise CoviewError(f"{kind.name} folder {root} has no {split} split of its own, only {' and '.join(parts)}")
-    version, examples = _version(root, parts), some_of([path for part in parts.values() for path in part.paths])
+    return part_of_all(root, parts, split, notes, with_groups=False)
+
+
+def part_of_all(
+    root: Path, parts: Mapping[str, FileListing], split: str, notes: tuple[str, ...], *, with_groups: bool
+) -> FileListing:
+    """A split with what is said of all of them: version, notes and examples.
+
+    Args:
+        root: The folder that paths begin in.
+        parts: Every split.
+        split: Which of them.
+        notes: What is to be said.
+        with_groups: Whether groups are a fact of their own, as a table's are, and go into the version. Those that are
+            made of the files' content are in it already.
+    """
+    rows = [
+        (
+            name,
+            path,
+            None if part.classes is None or part.labels is None else part.classes[part.labels[at]],
+            *((None if part.groups is None else part.groups[at],) if with_groups else ()),
+        )
+        for name, part in parts.items()
+        for at, path in enumerate(part.paths)
+    ]
+    paths = [path for part in parts.values() for path in part.paths]
+    version = content_version(len(rows), "files", rows, files=(os.path.join(root, path) for path in paths))
+    examples = tuple(paths[at] for at in evenly(len(paths), _EXAMPLES))
     return replace(parts[split], version=version, notes=notes, examples=examples)
-
-
-def some_of(paths: Sequence[str]) -> tuple[str, ...]:
-    """A few that lie evenly among all."""
-    return tuple(paths[at] for at in evenly(len(paths), _EXAMPLES))
 
 
 def _parts(
@@ -163,7 +191,7 @@ def _parts(
         groups = None if group_of is None else [group_of(root / path) for path in whole.paths]
         if groups is not None and len(set(groups)) < len(groups):
             whole = replace(whole, groups=groups)
-        parts = {part: whole.split(part, fraction=fraction, seed=seed) for part in ("train", "test")}
+        parts = whole.parts(fraction=fraction, seed=seed)
         return parts, (*left_out.notes(), *parts["train"].notes)
     listed = {part: _listing(root / name, kind, left_out) for part, name in folders.of_split.items()}
     classes, train = listed["train"].classes, folders.of_split["train"]
@@ -176,19 +204,6 @@ def _parts(
         for part, found in listed.items()
     }
     return parts, (folders.said, *left_out.notes())
-
-
-def _version(root: Path, parts: Mapping[str, FileListing]) -> str:
-    rows = [
-        (
-            split,
-            path,
-            None if part.classes is None or part.labels is None else part.classes[part.labels[at]],
-        )
-        for split, part in parts.items()
-        for at, path in enumerate(part.paths)
-    ]
-    return content_version(len(rows), "files", rows, files=(os.path.join(root, path) for _, path, _ in rows))
 
 
 def _files_below(folder: Path) -> Iterator[str]:

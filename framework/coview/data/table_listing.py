@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from coview.data.class_folders import FileKind, FileListing, some_of
-from coview.data.content_version import content_version
-from coview.data.split import seeded_split, split_notes
+from coview.data.class_folders import FileKind, FileListing, part_of_all, split_listing
+from coview.data.split import check_split
 from coview.data.split_column import rows_by_split, table_splits
 from coview.data.table_file import read_table
 from coview.data.table_paths import table_files
@@ -74,45 +73,36 @@ class TableOfFiles:
         classes, labels = _classes(names)
         whole = FileListing(paths, classes, labels, groups).rows(order)
         if self.split is None:
-            train, test = seeded_split(
-                len(paths), fraction=fraction, seed=seed, labels=whole.labels, groups=whole.groups
-            )
-            parts = {"train": train, "test": test}
+            parts = whole.parts(fraction=fraction, seed=seed)
         else:
-            place = np.argsort(order)
-            parts = {name: np.sort(place[rows]) for name, rows in rows_by_split(table, self.split, self.fold).items()}
-        rows = [
-            (
-                name,
-                whole.paths[row],
-                None if classes is None or whole.labels is None else classes[whole.labels[row]],
-                None if whole.groups is None else whole.groups[row],
-            )
-            for name, chosen in parts.items()
-            for row in chosen
-        ]
-        version = content_version(len(rows), "files", rows, files=(os.path.join(root, path) for _, path, _, _ in rows))
-        said = (
-            ()
-            if self.split is not None
-            else split_notes(
-                parts["train"],
-                parts["test"],
-                fraction=fraction,
-                labels=whole.labels,
-                classes=classes,
-                groups=whole.groups,
-            )
-        )
-        examples = some_of([path for _, path, _, _ in rows])
-        found = whole.rows(parts[split])
-        return replace(
-            found,
-            version=version,
-            notes=(*files.notes, *said),
-            examples=examples,
-            unreadable=files.unreadable(found.paths),
-        )
+            place, by_split = np.argsort(order), rows_by_split(table, self.split, self.fold)
+            parts = {name: whole.rows(np.sort(place[rows])) for name, rows in by_split.items()}
+        notes = (*files.notes, *parts["train"].notes)
+        found = part_of_all(root, parts, split, notes, with_groups=True)
+        return replace(found, unreadable=files.unreadable(found.paths))
+
+
+def file_listing(
+    root: Path, kind: FileKind, split: str, table: TableOfFiles | None, *, fraction: float, seed: int
+) -> FileListing:
+    """The files of a split, by a table where there is one, else by subfolders.
+
+    Args:
+        root: The folder that paths begin in.
+        kind: What the files are.
+        split: Which split.
+        table: Names the files; None for :func:`coview.split_listing`.
+        fraction: Share held out, where the data have no splits of their own.
+        seed: Of that split.
+
+    Raises:
+        CoviewError: As :func:`coview.split_listing` and :meth:`TableOfFiles.listing`.
+        ValueError: If there is no such split.
+    """
+    check_split(split, kind.splits_of(root) if table is None else table.splits())
+    if table is None:
+        return split_listing(root, kind, split, fraction=fraction, seed=seed)
+    return table.listing(root, kind, split, fraction=fraction, seed=seed)
 
 
 def _classes(names: list[str] | None) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
@@ -123,9 +113,10 @@ def _classes(names: list[str] | None) -> tuple[tuple[str, ...] | None, np.ndarra
     return classes, np.array([place[name] for name in names])
 
 
-def class_order(names: list[str]) -> tuple[str, ...]:
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
     """The names of classes, each once, sorted: as numbers where all are whole numbers."""
+    each = set(names)
     try:
-        return tuple(sorted(set(names), key=int))
+        return tuple(sorted(each, key=int))
     except ValueError:
-        return tuple(sorted(set(names)))
+        return tuple(sorted(each))

@@ -79,15 +79,12 @@ class AudioFolder:
         full_scale: Annotated[float, Gt(0)] | None = None,
     ) -> None:
         self.root, self.sample_rate = _KIND.root(root), sample_rate
-        if labels is None:
-            coview.check_split(split, _KIND.splits_of(self.root))
-            listing = coview.split_listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
-        else:
+        table = None
+        if labels is not None:
             table = coview.TableOfFiles(
                 labels, path_column, label_column, group_column, split_column, fold, encoding, header, quotes
             )
-            coview.check_split(split, table.splits())
-            listing = table.listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
+        listing = coview.file_listing(self.root, _KIND, split, table, fraction=test_fraction, seed=split_seed)
         self.unreadable = listing.unreadable
         self.classes, self.labels, self.version = listing.classes, listing.labels, listing.version
         self.groups = listing.groups

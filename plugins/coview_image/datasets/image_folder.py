@@ -80,15 +80,12 @@ class ImageFolder:
         bits: Annotated[int, Ge(8), Le(16)] | None = None,
     ) -> None:
         self.root, self.decode_size = _KIND.root(root), decode_size
-        if labels is None:
-            coview.check_split(split, _KIND.splits_of(self.root))
-            listing = coview.split_listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
-        else:
+        table = None
+        if labels is not None:
             table = coview.TableOfFiles(
                 labels, path_column, label_column, group_column, split_column, fold, encoding, header, quotes
             )
-            coview.check_split(split, table.splits())
-            listing = table.listing(self.root, _KIND, split, fraction=test_fraction, seed=split_seed)
+        listing = coview.file_listing(self.root, _KIND, split, table, fraction=test_fraction, seed=split_seed)
         # One array of bytes: a list of strings would be copied into every forked process as it is touched.
         self._paths = np.array([os.fsencode(path) for path in listing.paths], dtype=np.bytes_)
         self.unreadable = listing.unreadable

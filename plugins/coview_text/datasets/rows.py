@@ -101,13 +101,7 @@ class TextRows:
 
 def class_names(rows: Iterable[Row]) -> tuple[str, ...] | None:
     """The names of the classes, sorted: as numbers where all are; None where no row has one."""
-    names = {row.label for row in rows if row.label is not None and not row.fault}
-    if not names:
-        return None
-    try:
-        return tuple(sorted(names, key=int))
-    except ValueError:
-        return tuple(sorted(names))
+    return coview.class_order(row.label for row in rows if row.label is not None and not row.fault) or None
 
 
 def own_split(rows: Sequence[Row], *, fraction: float, seed: int) -> tuple[dict[str, list[Row]], tuple[str, ...]]:
