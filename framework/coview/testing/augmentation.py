@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from coview.data.loader import view_loader
@@ -16,7 +16,7 @@ from coview.data.sample import Sample
 from coview.data.views import ViewMaker
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
-from coview.testing.other_interpreter import Failed, Itself, call_elsewhere, is_pickled
+from coview.testing.other_interpreter import Failed, call_elsewhere, travelling
 
 DRAWS = 24
 """Keys among which a random augmentation has to draw more than one thing."""
@@ -115,12 +115,9 @@ def is_the_same_in_another_interpreter(tested: AugmentationUnderTest) -> Problem
     ``__main__``, or cannot be pickled at all, is not there, and is passed over.
     """
     augmentation = tested.fresh()
-    if type(augmentation).__module__ == "__main__":
+    travels = travelling(tested, augmentation, tested.values)
+    if travels is None:
         return
-    built_there = is_pickled([tested])
-    if not built_there and not is_pickled([augmentation, *tested.values]):
-        return
-    travels = tested if built_there else replace(tested, factory=Itself(augmentation), parameters={})
     expected = tested.outcomes(augmentation)
     for found in call_elsewhere(_outcomes, travels):
         if isinstance(found, Failed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from coview.recipe.abilities import works_on_batches
 from coview.testing.augmentation import DRAWS
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
-from coview.testing.other_interpreter import Failed, Itself, call_elsewhere, is_pickled
+from coview.testing.other_interpreter import Failed, call_elsewhere, travelling
 
 TOLERANCE = 1e-5
 """Relative: what the size of a batch may change, as sums are taken in another order."""
@@ -173,12 +173,9 @@ def is_the_same_in_another_interpreter(tested: BatchAugmentationUnderTest) -> Pr
     ``__main__``, or cannot be pickled at all, is not there, and is passed over.
     """
     augmentation = tested.fresh()
-    if type(augmentation).__module__ == "__main__":
+    travels = travelling(tested, augmentation, [tested.batch])
+    if travels is None:
         return
-    built_there = is_pickled([tested])
-    if not built_there and not is_pickled([augmentation, tested.batch]):
-        return
-    travels = tested if built_there else replace(tested, factory=Itself(copy.deepcopy(augmentation)), parameters={})
     expected = tested.outcome(augmentation)
     for found in call_elsewhere(_outcome, travels):
         if isinstance(found, Failed):

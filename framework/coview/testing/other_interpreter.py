@@ -7,15 +7,18 @@ of a process: they are started by the first, and end with it.
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 OTHERS = 5
 """Interpreters besides this one. Each costs the time of importing torch once."""
@@ -140,6 +143,27 @@ def _exactly(stream: Any, count: int) -> bytes:
     if len(found) < count:
         raise EOFError
     return found
+
+
+def travelling(tested: _T, made: Any, given: Sequence[Any]) -> _T | None:
+    """What is tested, as it can go to another interpreter: by its factory where that can be pickled, else as it is.
+
+    Args:
+        tested: A dataclass with a ``factory`` and its ``parameters``.
+        made: What the factory has made. It is copied, and does not change with the one that stays.
+        given: What it is tried on.
+
+    Returns:
+        None for what cannot be there: it is defined in ``__main__``, or cannot be pickled at all.
+    """
+    if type(made).__module__ == "__main__":
+        return None
+    if is_pickled([tested]):
+        return tested
+    if not is_pickled([made, *given]):
+        return None
+    itself: Any = tested
+    return replace(itself, factory=Itself(copy.deepcopy(made)), parameters={})  # type: ignore[no-any-return]
 
 
 def is_pickled(values: Sequence[Any]) -> bool:
