@@ -364,6 +364,17 @@ def test_agreements_that_cannot_be_told(first, second, note):
     assert math.isnan(found.low)
 
 
+@pytest.mark.parametrize(
+    ("second", "order"), [([[0.8, 0.9], [0.1, 0.2]], "the same order"), ([[0.1, 0.2], [0.8, 0.9]], "opposite orders")]
+)
+def test_of_two_variants_the_order_is_said_and_no_correlation(second, order):
+    """Which could be 1 or -1 alone, with an interval from the one to the other."""
+    (found,) = agreements([scores([[0.9, 0.8], [0.4, 0.5]]), scores(second)])
+    assert found.note == f"two variants, in {order}: too few for a correlation"
+    assert math.isnan(found.tau)
+    assert math.isnan(found.low)
+
+
 values_of_variants = st.lists(st.lists(st.integers(0, 20).map(float), min_size=4, max_size=4), min_size=3, max_size=6)
 
 

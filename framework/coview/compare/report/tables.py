@@ -72,6 +72,8 @@ def _over_all(analysis: Analysis) -> list[str]:
             lines.append(
                 f"- **{each.first} and {each.second}**: Kendall's τ between the rankings {each.tau:.2f}{ends}."
             )
+        elif each.variants == 2:
+            lines.append(f"- **{each.first} and {each.second}**: {each.note}.")
     return lines
 
 

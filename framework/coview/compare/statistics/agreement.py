@@ -23,7 +23,8 @@ class Agreement:
     Attributes:
         first, second: Which.
         variants: How many have a number in both.
-        tau: Kendall's tau-b of the means: 1 the same order, -1 the opposite; NaN where one ranks nothing.
+        tau: Kendall's tau-b of the means: 1 the same order, -1 the opposite; NaN where one ranks nothing, and of two
+            variants, of which it can be nothing but 1 or -1.
         low, high: The 95 % percentile bootstrap interval over seeds; NaN where a modality has a single seed.
         note: What weakens it; empty otherwise.
     """
@@ -61,10 +62,14 @@ def _agreement(first: Scores, second: Scores) -> Agreement:
             note = "one of them ranks nothing: all its variants are equal"
         elif min(value_VS.shape[1] for value_VS in values) < 2:
             note = "one seed: no interval"
-        else:
+        elif len(common) > 2:
             low, high = _interval(values)
             if len(common) < 5:
                 note = f"{len(common)} variants have only {math.factorial(len(common))} orders: a weak number"
+        if len(common) == 2 and math.isfinite(tau):
+            order = "the same order" if tau > 0 else "opposite orders"
+            note = "; ".join(filter(None, (f"two variants, in {order}: too few for a correlation", note)))
+            tau = math.nan
     return Agreement(first.modality, second.modality, len(common), tau, low, high, note)
 
 
