@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
     from coview.data.picture_grid import picture_grid as picture_grid
+    from coview.data.remarks import RemarksOn as RemarksOn
     from coview.data.resources import resource_folder as resource_folder
     from coview.data.rng import Rng as Rng
     from coview.data.sample import Sample as Sample
@@ -158,6 +159,7 @@ _HOME = {
     "RecipeError": "coview.errors",
     "Registrar": "coview.plugins.registrar",
     "Registry": "coview.plugins.registry",
+    "RemarksOn": "coview.data.remarks",
     "Replayable": "coview.data.augmentation",
     "Result": "coview.evaluate.result",
     "Rng": "coview.data.rng",

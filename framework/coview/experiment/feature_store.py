@@ -222,14 +222,7 @@ class FeatureStore:
             more: What else has to be alike.
         """
         dataset = self.dataset(split)
-        path = self._folder() / folder / f"{split}.safetensors"
-        of = {
-            "rows": len(dataset),
-            "version": dataset.version,
-            "recipe": self.recipe.hash,
-            "modality": modality,
-            **more,
-        }
+        path, of = self._kept_at(folder, split, modality, more)
         embedded = read_embedded(path, of)
         if embedded is None:
             self._say_change(of, path)
@@ -241,6 +234,22 @@ class FeatureStore:
         if split not in self.rows:
             self.rows[split] = rows_digest(embedded.features)
         return embedded
+
+    def kept_already(self, kind: FeatureKind, split: str) -> Embedded | None:
+        """A split as it was embedded earlier, if these data by this encoder at this step have been."""
+        return read_embedded(*self._kept_at(self.folder_of(kind), split, self.modality, {}))
+
+    def _kept_at(self, folder: str, split: str, modality: str, more: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+        """The file that a split is kept in, and what it has to be of."""
+        dataset = self.dataset(split)
+        of = {
+            "rows": len(dataset),
+            "version": dataset.version,
+            "recipe": self.recipe.hash,
+            "modality": modality,
+            **more,
+        }
+        return self._folder() / folder / f"{split}.safetensors", of
 
     def _say_change(self, of: Mapping[str, Any], path: Path) -> None:
         """Says once of each change that features of other content are not used."""
