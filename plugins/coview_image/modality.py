@@ -23,7 +23,7 @@ _SHOWN_SIDE = 96
 _LONGEST_STRIP = 32
 """Times its shorter side."""
 _COLOUR = 0.02
-"""How far the channels of a picture are apart in the mean where it counts as one in colour; scans of greys are not 0."""
+"""How far the channels of a picture are apart in the mean where it counts as one in colour: a scanned grey is not 0."""
 
 
 class ImageModality:
@@ -101,8 +101,8 @@ class ImageModality:
         if self.channels == 3 or float(spread_of_channels(value).mean()) <= _COLOUR:
             return ""
         return (
-            "are in colour, and channels = 1 makes them grey. To keep the colour, set channels = 3 here and in [encoder], "
-            "with mean and std of three channels"
+            "are in colour, and channels = 1 makes them grey. To keep the colour, set channels = 3 here and in "
+            "[encoder], with mean and std of three channels"
         )
 
     def fit_raw(self, values: Iterable[np.ndarray], /) -> Callable[[Sequence[np.ndarray]], np.ndarray]:

@@ -1,5 +1,12 @@
 """A training recipe with ``--set train.steps=0`` is a run like any other."""
 
+from __future__ import annotations
+
+import json
+import re
+
+import pandas
+
 
 def test_every_command_takes_the_run(call, write_recipe, small_recipe, tmp_path):
     recipe = write_recipe(small_recipe.replace("[train]", "[queue]\nsize = 64\n[train]"))
@@ -31,3 +38,26 @@ def test_a_hint_names_what_the_data_can_serve(call, write_recipe, small_recipe):
     assert {"knn", "linear_probe"} <= set(named)
     example = hint.split("--set ")[1].strip("'")
     assert call("run", recipe, "--set", "train.steps=0", "--set", example).status == 0
+
+
+def test_what_nothing_has_trained_is_not_called_pretrained(call, write_recipe, small_recipe, small_run, tmp_path):
+    made = call("run", write_recipe(small_recipe), "--set", "train.steps=0", "--set", "train.device=cpu")
+    assert made.status == 0, made.err
+    (run,) = (tmp_path / "runs" / "small").iterdir()
+    assert "pretrained" not in made.out
+    assert ", measured in fp32: runs/small/" in made.err
+    header, *_ = made.out.splitlines()
+    assert header.split() == ["evaluator", "given", "raw", "n"], "an encoder that does not say what its weights are"
+    document = json.loads((run / "results.json").read_text())
+    assert {result["kind"] for result in document["results"]} == {"given", "raw"}
+    page = re.sub(r"<style>.*?</style>|<pre>.*?</pre>", "", (run / "report.html").read_text(), flags=re.DOTALL)
+    assert "<th>" in page
+    assert "given: the encoder as it came" in page
+    assert not re.search(r">[^<]*\bpretrained (less|and|\[)", page)
+    assert json.loads((run / "environment.json").read_text())["precision"] == "fp32"
+    assert call("evaluate", run).status == 0
+    compared = call("compare", small_run.path, run, "--out", "compared")
+    assert compared.status == 0, compared.err
+    cells = pandas.read_csv(tmp_path / "compared" / "cells.csv")
+    assert sorted(cells["encoder"]) == ["given", "pretrained"]
+    assert "pretrained or given, mean" in (tmp_path / "compared" / "report.html").read_text()

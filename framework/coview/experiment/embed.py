@@ -83,7 +83,8 @@ def _of_recipe(run: Run, recipe: Recipe, split: str) -> tuple[Embedded, Dataset,
     splits = Splits(recipe, run.registry)
     dataset = splits(splits.own, split)
     if recipe.hash == run.recipe.hash:
-        kept = run.store(splits, console=Console(quiet=True)).kept_already("pretrained", split)
+        store = run.store(splits, console=Console(quiet=True))
+        kept = store.kept_already(store.measured, split)
         if kept is not None:
             return kept, dataset, True
     return _embedded(run, recipe, dataset, split), dataset, False

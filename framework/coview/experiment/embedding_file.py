@@ -46,7 +46,8 @@ class KnownSamples:
         classes = dataset.classes or ()
         groups: Sequence[int | str | None] | None = None
         if _is_known_ahead(dataset, embedded):
-            assert isinstance(dataset, KnowsIds) and dataset.ids is not None
+            assert isinstance(dataset, KnowsIds)
+            assert dataset.ids is not None
             ids: list[int | str] = [dataset.ids[row] for row in rows]
             if isinstance(dataset, KnowsGroups) and dataset.groups is not None:
                 groups = [dataset.groups[row] for row in rows]

@@ -27,7 +27,7 @@ from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
 from coview.experiment.changed_data import data_of_features, rows_digest
-from coview.experiment.controls import untrained_recipe
+from coview.experiment.controls import kind_of_encoder, untrained_recipe
 from coview.experiment.splits import DataSource, Splits
 from coview.experiment.validation import carve_validation
 from coview.model.topology import Topology, build_topology
@@ -45,7 +45,7 @@ class FeatureStore:
     Attributes:
         recipe, registry: What to build from.
         folder: Where features are kept.
-        topology: The pretrained model.
+        topology: The model that is measured.
         step: The optimiser step it is from.
         device: Where to compute.
         console: Where progress is shown.
@@ -85,6 +85,11 @@ class FeatureStore:
         """Whose encoder is evaluated."""
         teacher = self.topology.teacher
         return "teacher" if teacher is not None and teacher.table.evaluate else "student"
+
+    @property
+    def measured(self) -> FeatureKind:
+        """What the encoder is that is evaluated; other kinds are its controls."""
+        return kind_of_encoder(self.recipe, self.registry)
 
     @property
     def data(self) -> DataSource:
@@ -160,7 +165,7 @@ class FeatureStore:
             workers=worker_count(self.recipe.settings.workers),
             console=self.console,
             encoder=None if kind == "raw" else self._encoder(kind),
-            metrics=read_metrics(self.folder.metrics) if kind == "pretrained" else (),
+            metrics=read_metrics(self.folder.metrics) if kind == self.measured else (),
         )
 
     def _part(
@@ -271,7 +276,7 @@ class FeatureStore:
 
     def folder_of(self, kind: FeatureKind) -> str:
         """The name of the folder of a kind of features."""
-        return f"{kind}-step-{self.step}" if kind == "pretrained" else kind
+        return f"{kind}-step-{self.step}" if kind == self.measured else kind
 
     def _folder(self) -> Path:
         """Where the features are kept: those of other data in a folder of their own."""
@@ -295,7 +300,7 @@ class FeatureStore:
 
     def model(self, kind: FeatureKind) -> Topology:
         """The model whose features are of a kind."""
-        return self.topology if kind == "pretrained" else self._fresh()
+        return self.topology if kind == self.measured else self._fresh()
 
     def _encoder(self, kind: FeatureKind) -> nn.Module:
         return self.model(kind).evaluated_encoder(self.modality).to(self.device)

@@ -91,7 +91,7 @@ class Session:
         if resumed is not None and changes:
             self._say(f"warning: {resumed.path} was started with other code: {'; '.join(changes)}")
         device = choose_device(recipe)
-        precision = choose_precision(recipe, device)
+        precision = choose_precision(recipe, device) if recipe.trains else "fp32"  # as everything is embedded
         accelerator = make_accelerator(device, precision)
         splits = Splits(recipe, registry)
         dataset = splits(splits.own, "train")
@@ -163,7 +163,8 @@ class Session:
             environment["code"] = of_both(recorded, code_of(self.recipe, self.registry))
             write_environment(folder.environment, environment)
         if step == 0:
-            self._say(f"{self.recipe.name} on {environment['device']} in {precision}: {folder.path}")
+            computed = f"trained in {precision}" if self.recipe.trains else f"measured in {precision}"
+            self._say(f"{self.recipe.name} on {environment['device']}, {computed}: {folder.path}")
         for warning in self.recipe.warnings:
             self._say(f"warning: {warning}")
         if "untrained" not in kinds_of(self.recipe, self.registry):
@@ -248,7 +249,7 @@ class Session:
         found = evaluate_all(store, planned, self._hooks)
         write_results(store, planned, found)
         if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):
-            split = store.features("pretrained", ("test",))["test"]
+            split = store.features(store.measured, ("test",))["test"]
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
         tracker.hparams(given_numbers(self.recipe), reached_numbers(found.results))
 

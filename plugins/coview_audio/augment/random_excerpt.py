@@ -52,6 +52,6 @@ class RandomExcerpt:
         if len(value) >= max(1, round(self.seconds * value.rate)) or self.p < 1 or not self.pad:
             return ""
         return (
-            f"are shorter than the excerpt of {self.seconds:g} s: the views of each are then one sound, laid at several "
-            "places in silence. Set seconds to less than they last, which coview data show tells"
+            f"are shorter than the excerpt of {self.seconds:g} s: the views of each are then one sound, laid at "
+            "several places in silence. Set seconds to less than they last, which coview data show tells"
         )

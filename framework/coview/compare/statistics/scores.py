@@ -19,7 +19,7 @@ class Scores:
     Attributes:
         modality: Which.
         variants, seeds: The names.
-        value_VS: The number that ranks, of what was pretrained; NaN where there is none.
+        value_VS: The number that ranks, of the encoders that are compared; NaN where there is none.
         untrained_VS, raw_VS: Its controls.
         items_VSN: How each run did on each test item; None unless it is there for every number, in the same order.
         groups: Of the test items, where there are several groups.
@@ -134,7 +134,7 @@ def _items_of(row: Row) -> np.ndarray | None:
     if row.run is None:
         return None
     try:
-        items: np.ndarray = np.load(row.run.per_item(result.protocol_hash, "pretrained"), allow_pickle=False)
+        items: np.ndarray = np.load(row.run.per_item(result.protocol_hash, result.kind), allow_pickle=False)
     except (OSError, ValueError):
         return None
     right = items.ndim == 1 and len(items) == result.n and abs(items.mean(dtype=np.float64) - result.value) < 1e-4
