@@ -47,7 +47,7 @@ def test_the_encoder_does_not_run_for_what_is_kept(call, own_run, no_encoder):
         coview.embed(own_run, "digits")
 
 
-@pytest.mark.parametrize("sets", [["data.test_fraction=0.3"], ["modality.size=8"], ["train.device=cpu"]], ids=" ".join)
+@pytest.mark.parametrize("sets", [["data.test_fraction=0.3"], ["modality.size=8"]], ids=" ".join)
 def test_other_data_or_settings_are_embedded(call, own_run, sets):
     done = call("embed", own_run.path, "--out", "x.npz", *(part for text in sets for part in ("--set", text)))
     assert done.status == 0, done.err

@@ -19,7 +19,7 @@ from coview.compare.table import COLUMNS, Row, Table
 from coview.data.json_object import parse_json_object
 from coview.errors import CoviewError
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
-from coview.evaluate.result import Result, measured_kind
+from coview.evaluate.result import FeatureKind, Result, measured_kind
 from coview.recipe.comparison import RECIPE, SEED, Comparison
 from coview.track.metrics_file import read_metrics
 from coview.track.results_file import RunResults
@@ -51,7 +51,7 @@ def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:
     return table
 
 
-def _one_protocol(cells: Sequence[FoundCell], matching: Sequence[list[Result]]) -> list[dict[str, Result]]:
+def _one_protocol(cells: Sequence[FoundCell], matching: Sequence[list[Result]]) -> list[dict[FeatureKind, Result]]:
     """By ``COLUMNS``.
 
     A run that measured the number several times (say, with two k) gives the one that most runs have.
@@ -61,7 +61,7 @@ def _one_protocol(cells: Sequence[FoundCell], matching: Sequence[list[Result]]) 
         votes.setdefault(_modality(found), Counter()).update({result.protocol_hash: 1 for result in results})
     chosen = []
     for found, results in zip(cells, matching, strict=True):
-        by_kind: dict[str, Result] = {}
+        by_kind: dict[FeatureKind, Result] = {}
         for result in sorted(results, key=lambda result: -votes[_modality(found)][result.protocol_hash]):
             by_kind.setdefault(result.kind, result)
         measured = measured_kind(by_kind)

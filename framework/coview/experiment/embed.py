@@ -75,7 +75,7 @@ def embed_to_file(run: Run, split: str, out: Path, *, sets: Iterable[str] = ()) 
         "computed_in": "fp32",
     }
     files = write_embedding(out, x_ND, KnownSamples.of(embedded, dataset), about)
-    return Written(tuple(files), *x_ND.shape, kept=kept)
+    return Written(tuple(files), x_ND.shape[0], x_ND.shape[1], kept)
 
 
 def _of_recipe(run: Run, recipe: Recipe, split: str) -> tuple[Embedded, Dataset, bool]:

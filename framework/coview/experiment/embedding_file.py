@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,9 +130,9 @@ def _write_table(path: Path, known: KnownSamples) -> None:
         rows.writerows(zip(*named.values(), strict=True))
 
 
-def _arrays(known: KnownSamples) -> dict[str, np.ndarray]:
+def _arrays(known: KnownSamples) -> dict[str, Any]:
     """What numpy reads without pickle: texts are arrays of texts."""
-    arrays = {"ids": np.array(known.ids)}
+    arrays: dict[str, Any] = {"ids": np.array(known.ids)}
     if known.labels_N is not None:
         arrays["labels"] = known.labels_N
         arrays["classes"] = np.array(known.classes, dtype=np.str_)

@@ -89,11 +89,11 @@ def suits_samples(recipe: Recipe, registry: Registry, dataset: Dataset) -> Suits
         for name, remarks in of_modality.items()
         for sentence in remarks.sentences(_where(recipe, "modality", name), beyond=_SOME)
     ]
-    for (modality, position), step in sorted(steps.items()):
-        table = recipe.augment[modality][position]
-        where = f"{_where(recipe, 'augment', modality, position)}: {table.use}"
+    for (of, position), step in sorted(steps.items()):
+        table = recipe.augment[of][position]
+        where = f"{_where(recipe, 'augment', of, position)}: {table.use}"
         said = step.remarks.sentences(where, beyond=_MOST)
-        if not said and not step.changed and len(recipe.augment[modality]) > 1:
+        if not said and not step.changed and len(recipe.augment[of]) > 1:
             said = [f"{where} leaves all of {step.calls:,} views as they are: it does nothing on these samples"]
         warnings += said
     augmented = recipe.trains and any(recipe.augment.values())
