@@ -163,3 +163,13 @@ def test_a_text_too_short_to_be_cropped(registry):
     crop = registry.build("augmentation", "token_cropping", modality="text", share=[0.5, 0.9])
     assert "so few words" in crop.remark("word")
     assert crop.remark("two words") == ""
+
+
+def test_views_that_differ_in_the_encoder_are_not_said_to_be_equal(call, write_recipe, tmp_path):
+    (tmp_path / "lines.txt").write_text("\n".join(f"line {i} of a text" for i in range(40)))
+    recipe = write_recipe(
+        'schema = 1\nname = "texts"\n[data]\nuse = "text_lines"\npath = "lines.txt"\n'
+        '[[augment]]\nuse = "dropout_views"\n[encoder]\nuse = "text_transformer"\nwidth = 8\nlayers = 1\nheads = 2\n'
+        'vocabulary = 300\n[loss]\nuse = "nt_xent"\n'
+    )
+    assert warned(call, recipe) == []

@@ -73,7 +73,7 @@ def _modality(found: FoundCell) -> str:
     return found.cell.levels.get(RECIPE) or "+".join(found.cell.recipe.modalities)
 
 
-def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
+def _row(found: FoundCell, results: Mapping[FeatureKind, Result], metric: str) -> Row:
     levels = found.cell.levels
     status, reason = "done", ""
     if found.run is None:

@@ -42,14 +42,14 @@ class Row:
     recipe: Recipe
     status: str
     reason: str = ""
-    results: Mapping[str, Result] = field(default_factory=dict)
+    results: Mapping[FeatureKind, Result] = field(default_factory=dict)
     seconds: float | None = None
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     parameters: int | None = None
     run: RunFolder | None = None
     leaks: Sequence[str] = ()
 
-    def value(self, features: str = "pretrained") -> float:
+    def value(self, features: FeatureKind = "pretrained") -> float:
         """The number that ranks; NaN where there is none."""
         result = self.results.get(features)
         return math.nan if result is None else result.value

@@ -10,6 +10,7 @@ import numpy as np
 
 from coview.compare.table import Row, Table
 from coview.evaluate.intervals import Groups, groups_of
+from coview.evaluate.result import FeatureKind
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def scores_of(table: Table, modality: str) -> Scores:
     seeds = tuple(dict.fromkeys(row.seed for row in rows))
     at = {(row.variant, row.seed): row for row in rows}
 
-    def values(features: str) -> np.ndarray:
+    def values(features: FeatureKind) -> np.ndarray:
         grid = [[at[v, s].value(features) if (v, s) in at else np.nan for s in seeds] for v in variants]
         return np.array(grid, dtype=float).reshape(len(variants), len(seeds))
 
