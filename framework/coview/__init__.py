@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from coview.plugins.registry import Registry as Registry
     from coview.recipe.abilities import FindsSplits as FindsSplits
     from coview.recipe.abilities import HasBatchForm as HasBatchForm
+    from coview.recipe.abilities import SaysWhetherTrained as SaysWhetherTrained
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
     from coview.recipe.needs import Needs as Needs
     from coview.recipe.recipe import Recipe as Recipe
@@ -166,6 +167,7 @@ _HOME = {
     "Run": "coview.experiment.run",
     "Sample": "coview.data.sample",
     "SampleError": "coview.errors",
+    "SaysWhetherTrained": "coview.recipe.abilities",
     "Table": "coview.data.table_file",
     "TableOfFiles": "coview.data.table_listing",
     "TableRow": "coview.data.table_file",

@@ -10,18 +10,19 @@ from dataclasses import replace
 
 from coview.evaluate.result import FeatureKind
 from coview.plugins.registry import Registry
+from coview.recipe.abilities import starts_trained
 from coview.recipe.recipe import Recipe
 
 
 def kind_of_encoder(recipe: Recipe, registry: Registry) -> FeatureKind:
     """What the encoder that is measured is: only what was trained, by the run or by others, is called pretrained.
 
-    Of an encoder without a parameter ``pretrained`` nobody but itself knows: it is ``given``.
+    An encoder without a parameter ``pretrained`` may say itself (``starts_trained``), and is else ``given``.
     """
     if recipe.trains:
         return "pretrained"
-    starts_trained = _starts_trained(recipe, registry)
-    return "given" if starts_trained is None else "pretrained" if starts_trained else "untrained"
+    trained = _starts_trained(recipe, registry)
+    return "given" if trained is None else "pretrained" if trained else "untrained"
 
 
 def kinds_of(recipe: Recipe, registry: Registry) -> tuple[FeatureKind, ...]:
@@ -38,10 +39,11 @@ def untrained_recipe(recipe: Recipe, registry: Registry) -> Recipe | None:
     """
     if recipe.trains:
         return recipe
-    if not _starts_trained(recipe, registry):
-        return None
     modality = recipe.modalities[0]
     table = recipe.encoder[modality]
+    parameters = registry.parameters("encoder", table.use, modality=modality).parameters
+    if not _starts_trained(recipe, registry) or all(parameter.name != "pretrained" for parameter in parameters):
+        return None
     others = {key: value for key, value in table.parameters.items() if key != "checkpoint"}
     at_random = replace(table, parameters={**others, "pretrained": False})
     return replace(recipe, encoder={**recipe.encoder, modality: at_random})
@@ -67,6 +69,6 @@ def _starts_trained(recipe: Recipe, registry: Registry) -> bool | None:
     table = recipe.encoder[modality]
     parameters = registry.parameters("encoder", table.use, modality=modality).parameters
     default = next((parameter.default for parameter in parameters if parameter.name == "pretrained"), None)
-    if "checkpoint" in table.parameters and default is not None:
-        return True
-    return None if default is None else bool(table.parameters.get("pretrained", default))
+    if default is None:
+        return starts_trained(registry.resolve("encoder", table.use, modality=modality).factory())
+    return "checkpoint" in table.parameters or bool(table.parameters.get("pretrained", default))

@@ -23,7 +23,7 @@ def photographs(folder):
 def test_it_trains_in_colour_on_a_folder_of_photographs(registry, tmp_path, call):
     photographs(tmp_path / "mine")
     path = shipped_folder() / "image" / "pictures-simclr-cpu.toml"
-    recipe = load_recipe(path, registry, sets=["data.root=" + str(tmp_path / "mine")])
+    recipe = load_recipe(path, registry, sets=[f"data.root={tmp_path / 'mine'}", "train.batch_size=8"])
     assert recipe.warnings == ()
     assert try_out(recipe, registry).startswith("28 samples, ")
     done = call(
