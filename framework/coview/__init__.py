@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
     from coview.data.picture_grid import picture_grid as picture_grid
+    from coview.data.remarks import RemarksOn as RemarksOn
     from coview.data.resources import resource_folder as resource_folder
     from coview.data.rng import Rng as Rng
     from coview.data.sample import Sample as Sample
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
     from coview.plugins.registry import Registry as Registry
     from coview.recipe.abilities import FindsSplits as FindsSplits
     from coview.recipe.abilities import HasBatchForm as HasBatchForm
+    from coview.recipe.abilities import SaysWhetherTrained as SaysWhetherTrained
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
     from coview.recipe.needs import Needs as Needs
     from coview.recipe.recipe import Recipe as Recipe
@@ -158,12 +160,14 @@ _HOME = {
     "RecipeError": "coview.errors",
     "Registrar": "coview.plugins.registrar",
     "Registry": "coview.plugins.registry",
+    "RemarksOn": "coview.data.remarks",
     "Replayable": "coview.data.augmentation",
     "Result": "coview.evaluate.result",
     "Rng": "coview.data.rng",
     "Run": "coview.experiment.run",
     "Sample": "coview.data.sample",
     "SampleError": "coview.errors",
+    "SaysWhetherTrained": "coview.recipe.abilities",
     "Table": "coview.data.table_file",
     "TableOfFiles": "coview.data.table_listing",
     "TableRow": "coview.data.table_file",

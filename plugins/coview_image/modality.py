@@ -16,12 +16,14 @@ from PIL import Image
 from torch import Tensor
 
 import coview
-from coview_image.pixels import LARGEST_SIDE, LUMA, constant
+from coview_image.pixels import LARGEST_SIDE, LUMA, constant, spread_of_channels
 
 _RAW_SIDE = 32
 _SHOWN_SIDE = 96
 _LONGEST_STRIP = 32
 """Times its shorter side."""
+_COLOUR = 0.02
+"""How far the channels of a picture are apart in the mean where it counts as one in colour: a scanned grey is not 0."""
 
 
 class ImageModality:
@@ -93,6 +95,15 @@ class ImageModality:
         """Such as ``28×28 RGB, uint8``: width × height, colour, type."""
         colour = "grey" if value.ndim == 2 or value.shape[2] == 1 else "RGB"
         return f"{value.shape[1]}×{value.shape[0]} {colour}, {value.dtype}"
+
+    def remark(self, value: np.ndarray, /) -> str:
+        """That a picture is in colour, and made grey."""
+        if self.channels == 3 or float(spread_of_channels(value).mean()) <= _COLOUR:
+            return ""
+        return (
+            "are in colour, and channels = 1 makes them grey. To keep the colour, set channels = 3 here and in "
+            "[encoder], with mean and std of three channels"
+        )
 
     def fit_raw(self, values: Iterable[np.ndarray], /) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
         """Pixels as features: each picture at the first one's size, or 32 × 32 if smaller, flattened."""

@@ -282,7 +282,7 @@ def test_without_a_whole_checkpoint_there_is_nothing_to_use(refused, own_run, co
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["embed", "--out", "x.txt"], "x.txt: the file has to end in .npy or .safetensors"),
+        (["embed", "--out", "x.txt"], "x.txt: the file has to end in .npz, .npy or .safetensors"),
         (["embed", "--out", "nowhere/x.npy"], "nowhere/x.npy cannot be written: No such file or directory"),
         (["embed", "dev", "--out", "x.npy"], "split has to be one of train, test, got 'dev'"),
         (

@@ -30,7 +30,7 @@ def test_a_run_embeds_under_it(own_run, monkeypatch):
         return forward(self, batch)
 
     monkeypatch.setattr(type(own_run.encoder), "forward", watched)
-    coview.embed(own_run)
+    coview.embed(own_run, "digits")  # the run's own features are kept: the encoder would not run
     assert set(seen) == {False}
 
 

@@ -104,8 +104,10 @@ def test_the_untrained_control_is_the_architecture_at_random_weights(vit_run, vi
         registry=registry,
         quiet=True,
     )
-    assert value(at_random, "pretrained") == value(vit_run, "untrained") != value(vit_run, "pretrained")
-    assert {result.kind for result in at_random.results} == {"pretrained", "raw"}, "its control would be itself"
+    assert value(at_random, "untrained") == value(vit_run, "untrained") != value(vit_run, "pretrained")
+    assert {result.kind for result in at_random.results} == {"untrained", "raw"}, "its control would be itself"
+    compared = coview.load_run(at_random.path, registry=registry)
+    assert torch.equal(coview.embed(compared), coview.embed(at_random))
 
 
 def test_weights_from_a_file_are_taken_in_place_of_a_download(registry, tmp_path, call):

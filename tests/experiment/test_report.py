@@ -115,7 +115,7 @@ def read(folder: RunFolder) -> Page:
 def test_says_what_the_files_say(tmp_path: Path) -> None:
     page = read(full_run(tmp_path))
     for text in (
-        "started 2026-01-02 10:00 UTC took 1h05m steps 40 (epoch 2) data digits 1 device cpu, 2 ranks, fp32",
+        "started 2026-01-02 10:00 UTC took 1h05m steps 40 (epoch 2) data digits 1 device cpu, 2 ranks, trained in fp32",
         "0.912 [0.902, 0.922]",
         "0.741 [0.731, 0.751]",
         "0.905 [0.895, 0.915]",

@@ -86,7 +86,8 @@ def test_embed_writes_what_the_encoder_gives_in_the_order_of_the_data(call, smal
     x_NCHW, labels_N, ids_N = digits("test")
     expected = encoded(small_run, x_NCHW)
     done = call("embed", small_run.path, "--out", "test.npy")
-    assert (done.status, done.out) == (0, f"test.npy: 360 × {expected.shape[1]}\n"), done.err
+    table = "test.samples.csv: a row for each, in the same order\n"
+    assert (done.status, done.out) == (0, f"test.npy: 360 × {expected.shape[1]}\n{table}"), done.err
     assert np.allclose(np.load(tmp_path / "test.npy"), expected, atol=1e-5)
     assert call("embed", small_run.path, "train", "--out", "train.safetensors").status == 0
     written = load_file(tmp_path / "train.safetensors")
@@ -94,7 +95,7 @@ def test_embed_writes_what_the_encoder_gives_in_the_order_of_the_data(call, smal
     assert torch.allclose(written["x_ND"], encoded(small_run, x_NCHW), atol=1e-5)
     assert written["labels_N"].equal(labels_N)
     assert written["ids_N"].equal(ids_N)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["test.npy", "train.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["test.npy", "test.samples.csv", "train.safetensors"]
 
 
 def test_embed_takes_other_data_too_labelled_or_not(call, small_run, tmp_path):

@@ -95,7 +95,7 @@ def evaluate(
     "--out",
     required=True,
     type=UserPath(dir_okay=False),
-    help="A .safetensors or .npy file.",
+    help="A .npz, .npy or .safetensors file.",
 )
 @click.option(
     "--set",
@@ -106,7 +106,7 @@ def evaluate(
 )
 @click.pass_obj
 def embed(disabled: tuple[str, ...], path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
-    """Write the representations of a split, (N, D).
+    """Write the representations of a split, (N, D), with ids, labels and names of classes.
 
     Of the run's data, or of other data that is given by --set.
     """
@@ -115,8 +115,12 @@ def embed(disabled: tuple[str, ...], path: Path, split: str, out: Path, sets: tu
     from coview.plugins.discovery import load_plugins
 
     run = load_run(path, load_plugins(disable=disabled))
-    rows, width = embed_to_file(run, split, out, sets=sets)
-    click.echo(f"{out}: {rows:,} × {width}")
+    written = embed_to_file(run, split, out, sets=sets)
+    if written.kept:
+        click.echo(f"taken from what {run.path} has kept: the encoder did not run again", err=True)
+    click.echo(f"{out}: {written.rows:,} × {written.width}")
+    for table in written.files[1:]:
+        click.echo(f"{table}: a row for each, in the same order")
 
 
 @click.command()

@@ -15,11 +15,11 @@ from coview.compare.cells import FoundCell, seconds_of
 from coview.compare.comparable import check_comparable
 from coview.compare.libraries import require
 from coview.compare.metric import available, ranking_metric
-from coview.compare.table import Row, Table
+from coview.compare.table import COLUMNS, Row, Table
 from coview.data.json_object import parse_json_object
 from coview.errors import CoviewError
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
-from coview.evaluate.result import FEATURE_KINDS, Result
+from coview.evaluate.result import FeatureKind, Result, measured_kind
 from coview.recipe.comparison import RECIPE, SEED, Comparison
 from coview.track.metrics_file import read_metrics
 from coview.track.results_file import RunResults
@@ -51,17 +51,21 @@ def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:
     return table
 
 
-def _one_protocol(cells: Sequence[FoundCell], matching: Sequence[list[Result]]) -> list[dict[str, Result]]:
-    """By features. A run that measured the number several times (say, with two k) gives the one that most runs have."""
+def _one_protocol(cells: Sequence[FoundCell], matching: Sequence[list[Result]]) -> list[dict[FeatureKind, Result]]:
+    """By ``COLUMNS``.
+
+    A run that measured the number several times (say, with two k) gives the one that most runs have.
+    """
     votes: dict[str, Counter[str]] = {}
     for found, results in zip(cells, matching, strict=True):
         votes.setdefault(_modality(found), Counter()).update({result.protocol_hash: 1 for result in results})
     chosen = []
     for found, results in zip(cells, matching, strict=True):
-        by_kind: dict[str, Result] = {}
+        by_kind: dict[FeatureKind, Result] = {}
         for result in sorted(results, key=lambda result: -votes[_modality(found)][result.protocol_hash]):
             by_kind.setdefault(result.kind, result)
-        chosen.append(by_kind)
+        measured = measured_kind(by_kind)
+        chosen.append({"pretrained" if kind == measured != "raw" else kind: result for kind, result in by_kind.items()})
     return chosen
 
 
@@ -69,7 +73,7 @@ def _modality(found: FoundCell) -> str:
     return found.cell.levels.get(RECIPE) or "+".join(found.cell.recipe.modalities)
 
 
-def _row(found: FoundCell, results: Mapping[str, Result], metric: str) -> Row:
+def _row(found: FoundCell, results: Mapping[FeatureKind, Result], metric: str) -> Row:
     levels = found.cell.levels
     status, reason = "done", ""
     if found.run is None:
@@ -125,12 +129,13 @@ def _record(row: Row, metric: str) -> dict[str, Any]:
     record: dict[str, Any] = {"modality": row.modality, "variant": row.variant, "seed": row.seed}
     record |= {f"axis.{axis}": level for axis, level in row.levels.items()}
     record |= {"status": row.status, "reason": row.reason, "metric": metric}
-    for kind in FEATURE_KINDS:
+    for kind in COLUMNS:
         result = row.results.get(kind)
         record[kind] = row.value(kind)
         record[f"{kind}_ci_low"] = result.ci_low if result else math.nan
         record[f"{kind}_ci_high"] = result.ci_high if result else math.nan
     result = row.results.get("pretrained")
+    record["encoder"] = result.kind if result else ""
     record["n"] = np.nan if result is None else float(result.n)
     record["groups"] = np.nan if result is None or result.groups is None else float(result.groups)
     record["protocol_hash"] = result.protocol_hash if result else ""

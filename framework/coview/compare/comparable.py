@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from coview.compare.table import Row, Table
+from coview.compare.table import COLUMNS, Row, Table
 from coview.errors import CoviewError
-from coview.evaluate.result import FEATURE_KINDS, Result
+from coview.evaluate.result import Result
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference, hashed_part
 
@@ -26,7 +26,7 @@ def check_comparable(table: Table) -> None:
 
 def _check_protocols(rows: Sequence[Row]) -> None:
     """Refuses numbers of one modality that are of different protocols or test sets."""
-    for kind in FEATURE_KINDS:
+    for kind in COLUMNS:
         having = [row for row in rows if kind in row.results and row.status == "done"]
         for row in having[1:]:
             one, other = having[0].results[kind], row.results[kind]
@@ -37,7 +37,7 @@ def _check_protocols(rows: Sequence[Row]) -> None:
                 differs += _protocol_difference(one, other)
             if differs:
                 raise CoviewError(
-                    f"the {kind} numbers of {_called(having[0])} and {_called(row)} cannot be compared: they were "
+                    f"the {one.kind} numbers of {_called(having[0])} and {_called(row)} cannot be compared: they were "
                     f"measured differently: {'; '.join(differs)}",
                     hint="Evaluate the runs again under one protocol: coview evaluate RUN --set …",
                 )

@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from coview.evaluate.result import Result
+from coview.evaluate.result import FEATURE_KINDS, FeatureKind, Result
 from coview.recipe.recipe import Recipe
 from coview.track.run_folder import RunFolder
+
+COLUMNS: tuple[FeatureKind, ...] = ("pretrained", "untrained", "raw")
+"""What a comparison keeps of a run: the encoder's number, and those of its controls."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Row:
         recipe: Its recipe.
         status: ``done``, ``failed`` or ``missing``; a run without the number that ranks has failed.
         reason: Why there is no number.
-        results: The number that ranks, by features: ``pretrained``, ``untrained``, ``raw``.
+        results: The number that ranks, by ``COLUMNS``: under ``pretrained`` that of the encoder that is compared, whose
+            ``kind`` says what it is: of a run that trained nothing it may be untrained.
         seconds: How long it trained.
         diagnostics: The last of each that was logged.
         parameters: Of all that was trained; None where there is no checkpoint.
@@ -38,14 +42,14 @@ class Row:
     recipe: Recipe
     status: str
     reason: str = ""
-    results: Mapping[str, Result] = field(default_factory=dict)
+    results: Mapping[FeatureKind, Result] = field(default_factory=dict)
     seconds: float | None = None
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     parameters: int | None = None
     run: RunFolder | None = None
     leaks: Sequence[str] = ()
 
-    def value(self, features: str = "pretrained") -> float:
+    def value(self, features: FeatureKind = "pretrained") -> float:
         """The number that ranks; NaN where there is none."""
         result = self.results.get(features)
         return math.nan if result is None else result.value
@@ -69,6 +73,12 @@ class Table:
     def lower_is_better(self) -> bool:
         """Whether the number that ranks is better the lower it is."""
         return any(result.better == "lower" for row in self.rows for result in row.results.values())
+
+    @property
+    def encoders(self) -> str:
+        """What the encoders that are compared are: ``pretrained``, or ``pretrained or untrained``."""
+        found = {row.results["pretrained"].kind for row in self.rows if "pretrained" in row.results}
+        return " or ".join(kind for kind in FEATURE_KINDS if kind in found) or "pretrained"
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:

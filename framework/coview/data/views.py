@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from coview.data.augmentation import Augmentation
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One augmentation of one view.
+
+    Attributes:
+        modality: Of the view.
+        view: Its number.
+        position: Of the augmentation among all of the modality's.
+        augmentation: What was called.
+        before, after: What it was given, and what it made of it.
+    """
+
+    modality: str
+    view: int
+    position: int
+    augmentation: Augmentation
+    before: Any
+    after: Any
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,16 @@ class ViewMaker:
             self._view(sample[modality], self.pipelines[view], epoch, sample_id, view, rng)
             for view, modality in enumerate(self.modalities)
         ]
+
+    def stages(self, sample: Sample, epoch: int, rng: Rng) -> Iterator[Stage]:
+        """Every call of an augmentation that makes the views, in order: those of the first view, then of the others."""
+        sample_id = id_as_int64(sample.id)
+        for view, modality in enumerate(self.modalities):
+            value = sample[modality]
+            for position, augmentation in self.pipelines[view]:
+                after = augmentation(value, rng.seek(self.seed, epoch, sample_id, view, position))
+                yield Stage(modality, view, position, augmentation, value, after)
+                value = after
 
     def _view(
         self, value: Any, pipeline: Sequence[tuple[int, Augmentation]], epoch: int, sample_id: int, view: int, rng: Rng

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
 from coview.evaluate.features import FeatureSplit
+from coview.evaluate.result import FeatureKind
 
 
 @dataclass(frozen=True)
@@ -19,14 +20,14 @@ class CrossModalSubject:
     arXiv:2103.00020). All rows have unit length, so that products of them are cosines.
 
     Attributes:
-        kind: ``pretrained`` or ``untrained``.
+        kind: ``pretrained``, ``given`` or ``untrained``.
         classes: The class names, where the data has classes.
         split: The projections of a modality's samples of a split that the evaluator declared, in the order of the
             split: ``split("image", "test")``.
         embed: The projections ``(N, D)`` of other values of a modality: ``embed("text", ["a photo of a cat"])``.
     """
 
-    kind: Literal["pretrained", "untrained"]
+    kind: FeatureKind
     classes: tuple[str, ...] | None
     split: Callable[[str, str], FeatureSplit]
     embed: Callable[[str, Sequence[Any]], Tensor]

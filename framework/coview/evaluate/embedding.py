@@ -88,7 +88,8 @@ def embed_split(
         return in_order(encode, batch), None
 
     collates = ByLength(collator(modality, encoder), modality.length if isinstance(modality, HasLengths) else all_alike)
-    encoder.eval()
+    # as weights are loaded: training may lay them out otherwise, which changes the last digits of what comes out
+    encoder.eval().to(memory_format=torch.contiguous_format)
     with torch.no_grad(), full_precision():
         return _embed(encode_parts, dataset, split, modality_name, collates, device, workers, show)
 

@@ -42,7 +42,7 @@ class EncoderSubject:
     """An encoder with the data that it is measured on.
 
     Attributes:
-        kind: ``pretrained``, ``untrained``, or ``raw``: the control that has no encoder.
+        kind: ``pretrained``, ``given``, ``untrained``, or ``raw``: the control that has no encoder.
         modality_name: What the encoder takes.
         modality: That modality.
         features: Its representations of every split that was asked for.

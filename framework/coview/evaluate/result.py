@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -21,11 +21,21 @@ _ROUNDING = 1e-6
 _ARRAYS = frozenset({"per_item", "item_groups", "per_draw"})
 """What is no part of a row of ``results.json``."""
 
-FeatureKind = Literal["pretrained", "untrained", "raw"]
-"""Whose features a number is of: the pretrained encoder's, the same untrained, or the data's own."""
+FeatureKind = Literal["pretrained", "given", "untrained", "raw"]
+"""Whose features a number is of: the pretrained encoder's, those of one that is measured as it came (nothing says
+whether its weights are trained), of one at random weights, or the data's own."""
 
 FEATURE_KINDS: tuple[FeatureKind, ...] = get_args(FeatureKind)
 """What is measured first, and then its controls."""
+
+
+def measured_kind(kinds: Iterable[FeatureKind]) -> FeatureKind:
+    """Of all kinds that a run has numbers of the one that it is about; the others are its controls.
+
+    That is the pretrained encoder, or where nothing was pretrained the one that was given, trained or not.
+    """
+    found = set(kinds)
+    return next((kind for kind in FEATURE_KINDS if kind in found), "pretrained")
 
 
 class ResultError(CoviewError, ValueError):
@@ -57,7 +67,7 @@ class Result:
         bounds: The smallest and the largest value that the number can have; None where it has no bound.
         evaluator, dataset, kind: Filled in by coview: which evaluator, on which data, and whose features, one of
             ``FEATURE_KINDS``.
-        against: Filled in by coview: of a control, the test of what was pretrained against it, where there is
+        against: Filled in by coview: of a control, the test of what is measured against it, where there is
             ``per_item`` of both.
         warning: Filled in by coview: what a reader has to know of this number; mostly nothing.
     """

@@ -1,4 +1,4 @@
-"""What the results of one evaluator say of each other: pretrained and its controls, more labels and fewer."""
+"""What the results of one evaluator say of each other: what is measured and its controls, more labels and fewer."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from coview.evaluate.result import Result
 
 
 def beside_controls(found: Sequence[Sequence[Result]]) -> list[list[Result]]:
-    """The same results, each control tested against what was pretrained, and each warned of that has to be.
+    """The same results, each control tested against what is measured, and each warned of that has to be.
 
     Args:
-        found: Of one evaluator the results for each kind of features, what was pretrained first.
+        found: Of one evaluator the results for each kind of features, what is measured first.
     """
-    pretrained = {result.protocol_hash: result for result in found[0] if result.kind == "pretrained"} if found else {}
+    measured = {result.protocol_hash: result for result in found[0]} if found else {}
     tested = []
-    for of_kind in found:
+    for number, of_kind in enumerate(found):
         warned = [replace(result, warning=_fewer_are_better(result, of_kind)) for result in of_kind]
         tested.append(
             [
-                _against(result, pretrained[result.protocol_hash])
-                if result.kind != "pretrained" and result.protocol_hash in pretrained
+                _against(result, measured[result.protocol_hash])
+                if number and result.protocol_hash in measured
                 else result
                 for result in warned
             ]
@@ -31,8 +31,8 @@ def beside_controls(found: Sequence[Sequence[Result]]) -> list[list[Result]]:
     return tested
 
 
-def _against(control: Result, pretrained: Result) -> Result:
-    one, other = items_of(pretrained), items_of(control)
+def _against(control: Result, measured: Result) -> Result:
+    one, other = items_of(measured), items_of(control)
     return control if one is None or other is None else replace(control, against=paired_test(one, other))
 
 

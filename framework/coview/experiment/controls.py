@@ -8,16 +8,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from coview.evaluate.result import FEATURE_KINDS, FeatureKind
+from coview.evaluate.result import FeatureKind
 from coview.plugins.registry import Registry
+from coview.recipe.abilities import starts_trained
 from coview.recipe.recipe import Recipe
+
+
+def kind_of_encoder(recipe: Recipe, registry: Registry) -> FeatureKind:
+    """What the encoder that is measured is: only what was trained, by the run or by others, is called pretrained.
+
+    An encoder without a parameter ``pretrained`` may say itself (``starts_trained``), and is else ``given``.
+    """
+    if recipe.trains:
+        return "pretrained"
+    trained = _starts_trained(recipe, registry)
+    return "given" if trained is None else "pretrained" if trained else "untrained"
 
 
 def kinds_of(recipe: Recipe, registry: Registry) -> tuple[FeatureKind, ...]:
     """The encoder's features and those of the controls that there are."""
-    return tuple(
-        kind for kind in FEATURE_KINDS if kind != "untrained" or untrained_recipe(recipe, registry) is not None
-    )
+    control: tuple[FeatureKind, ...] = ("untrained",) if untrained_recipe(recipe, registry) is not None else ()
+    return kind_of_encoder(recipe, registry), *control, "raw"
 
 
 def untrained_recipe(recipe: Recipe, registry: Registry) -> Recipe | None:
@@ -31,8 +42,7 @@ def untrained_recipe(recipe: Recipe, registry: Registry) -> Recipe | None:
     modality = recipe.modalities[0]
     table = recipe.encoder[modality]
     parameters = registry.parameters("encoder", table.use, modality=modality).parameters
-    default = next((parameter.default for parameter in parameters if parameter.name == "pretrained"), None)
-    if default is None or not (table.parameters.get("pretrained", default) or "checkpoint" in table.parameters):
+    if not _starts_trained(recipe, registry) or all(parameter.name != "pretrained" for parameter in parameters):
         return None
     others = {key: value for key, value in table.parameters.items() if key != "checkpoint"}
     at_random = replace(table, parameters={**others, "pretrained": False})
@@ -45,7 +55,20 @@ def untrained_in_words(recipe: Recipe, registry: Registry) -> str:
         return "the model as training starts from it"
     if untrained_recipe(recipe, registry) is not None:
         return "the same architecture at random weights: pretrained = false"
+    if kind_of_encoder(recipe, registry) == "untrained":
+        return "the encoder that is measured: nothing is trained, and its weights are random"
     return (
         f'none: nothing is trained, and "{recipe.encoder[recipe.modalities[0]].use}" has no trained weights that '
         "pretrained = false would leave out"
     )
+
+
+def _starts_trained(recipe: Recipe, registry: Registry) -> bool | None:
+    """Whether the encoder starts from trained weights; None where its parameters do not say."""
+    modality = recipe.modalities[0]
+    table = recipe.encoder[modality]
+    parameters = registry.parameters("encoder", table.use, modality=modality).parameters
+    default = next((parameter.default for parameter in parameters if parameter.name == "pretrained"), None)
+    if default is None:
+        return starts_trained(registry.resolve("encoder", table.use, modality=modality).factory())
+    return "checkpoint" in table.parameters or bool(table.parameters.get("pretrained", default))

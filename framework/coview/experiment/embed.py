@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from safetensors.torch import save_file
+from rich.console import Console
 from torch import Tensor
 
-from coview.data.atomic import replacing
 from coview.data.building import build_dataset, build_modalities
 from coview.data.dataset import Dataset
 from coview.data.dataset_checks import check_rows
 from coview.data.ids import check_ids
 from coview.data.loader import worker_count
 from coview.errors import CoviewError
-from coview.evaluate.embedding import embed_split
-from coview.evaluate.features import FeatureSplit
+from coview.evaluate.embedding import Embedded, embed_split
+from coview.experiment.embedding_file import SUFFIXES, KnownSamples, write_embedding
 from coview.experiment.run import Run
 from coview.experiment.splits import Splits
 from coview.recipe.load import load_recipe
@@ -25,52 +24,73 @@ from coview.recipe.recipe import ComponentTable, Recipe
 from coview.train.device import choose_device
 
 
+@dataclass(frozen=True)
+class Written:
+    """What :func:`embed_to_file` wrote.
+
+    Attributes:
+        files: The representations', and that of the table beside it.
+        rows, width: N and D.
+        kept: Whether they are those that the run has kept, so that the encoder did not run.
+    """
+
+    files: tuple[Path, ...]
+    rows: int
+    width: int
+    kept: bool
+
+
 def embed(run: Run, dataset: Dataset | str | None = None, *, split: str = "test") -> Tensor:
     """As :func:`coview.embed`."""
     if dataset is None:
-        dataset = _split(run, run.recipe, split)
-    elif isinstance(dataset, str):
+        return _of_recipe(run, run.recipe, split)[0].features.x_ND
+    if isinstance(dataset, str):
         name, dataset = dataset, build_dataset(ComponentTable(dataset), split, run.registry)
         check_rows(dataset, f'"{name}", the {split} split')
-    return _features(run, run.recipe, dataset, split).x_ND
+    return _embedded(run, run.recipe, dataset, split).features.x_ND
 
 
-def embed_to_file(run: Run, split: str, out: Path, *, sets: Iterable[str] = ()) -> tuple[int, int]:
-    """Writes representations to ``.npy``, or with ids and labels to ``.safetensors``.
-
-    Returns:
-        N and D.
+def embed_to_file(run: Run, split: str, out: Path, *, sets: Iterable[str] = ()) -> Written:
+    """Writes representations with ids, labels, names of classes and groups: see :func:`write_embedding`.
 
     Raises:
         CoviewError: If the file's ending is another, an override is of what is not to be changed, or the file cannot
             be written.
     """
-    if out.suffix not in (".npy", ".safetensors"):
-        raise CoviewError(f"{out}: the file has to end in .npy or .safetensors")
+    if out.suffix not in SUFFIXES:
+        raise CoviewError(f"{out}: the file has to end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     for text in sets:
         if not text.startswith(("data.", "modality.", "train.device=")):
             raise CoviewError(f"--set {text}: embedding can change data, modality and train.device only")
     recipe = load_recipe(run.folder.recipe, run.registry, sets=sets)
-    split_features = _features(run, recipe, _split(run, recipe, split), split)
-    try:
-        with replacing(out) as beside:
-            if out.suffix == ".npy":
-                np.save(beside, split_features.x_ND.numpy())
-            else:
-                labels = {} if split_features.labels_N is None else {"labels_N": split_features.labels_N}
-                save_file({"x_ND": split_features.x_ND, "ids_N": split_features.ids_N, **labels}, beside)
-    except OSError as error:
-        raise CoviewError(f"{out} cannot be written: {error.strerror or error}") from error
-    rows, width = split_features.x_ND.shape
-    return rows, width
+    embedded, dataset, kept = _of_recipe(run, recipe, split)
+    x_ND = embedded.features.x_ND
+    about = {
+        "run": run.recipe.name,
+        "recipe_hash": run.recipe.hash,
+        "step": str(run.checkpoint.step if run.recipe.trains else 0),
+        "data": recipe.data.use,
+        "data_version": dataset.version,
+        "split": split,
+        "computed_in": "fp32",
+    }
+    files = write_embedding(out, x_ND, KnownSamples.of(embedded, dataset), about)
+    return Written(tuple(files), x_ND.shape[0], x_ND.shape[1], kept)
 
 
-def _split(run: Run, recipe: Recipe, split: str) -> Dataset:
+def _of_recipe(run: Run, recipe: Recipe, split: str) -> tuple[Embedded, Dataset, bool]:
+    """A split of a recipe's data, embedded, and whether it was before: the run's own recipe has kept it then."""
     splits = Splits(recipe, run.registry)
-    return splits(splits.own, split)
+    dataset = splits(splits.own, split)
+    if recipe.hash == run.recipe.hash:
+        store = run.store(splits, console=Console(quiet=True))
+        kept = store.kept_already(store.measured, split)
+        if kept is not None:
+            return kept, dataset, True
+    return _embedded(run, recipe, dataset, split), dataset, False
 
 
-def _features(run: Run, recipe: Recipe, dataset: Dataset, split: str) -> FeatureSplit:
+def _embedded(run: Run, recipe: Recipe, dataset: Dataset, split: str) -> Embedded:
     device = choose_device(recipe)
     name = recipe.modalities[0]
     modality = build_modalities(recipe, run.registry)[name]
@@ -78,4 +98,4 @@ def _features(run: Run, recipe: Recipe, dataset: Dataset, split: str) -> Feature
     workers = worker_count(recipe.settings.workers)
     embedded = embed_split(encoder, dataset, split, name, modality, device=device, workers=workers)
     check_ids(embedded.rows, embedded.features.ids_N.numpy(), f"the {split} split")
-    return embedded.features
+    return embedded

@@ -314,6 +314,8 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evalua
         Exception: What an evaluator or a hook raised, once everything is written.
     """
     earlier = RunResults.read(store.folder.results)
+    kinds = kinds_of(store.recipe, store.registry)  # earlier versions called every encoder pretrained
+    earlier = replace(earlier, results=[result for result in earlier.results if result.kind in kinds])
     for result in found.results:
         if result.per_item is not None:
             items = store.folder.per_item(result.protocol_hash, result.kind)

@@ -27,7 +27,7 @@ from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
 from coview.experiment.changed_data import data_of_features, rows_digest
-from coview.experiment.controls import untrained_recipe
+from coview.experiment.controls import kind_of_encoder, untrained_recipe
 from coview.experiment.splits import DataSource, Splits
 from coview.experiment.validation import carve_validation
 from coview.model.topology import Topology, build_topology
@@ -45,7 +45,7 @@ class FeatureStore:
     Attributes:
         recipe, registry: What to build from.
         folder: Where features are kept.
-        topology: The pretrained model.
+        topology: The model that is measured.
         step: The optimiser step it is from.
         device: Where to compute.
         console: Where progress is shown.
@@ -85,6 +85,11 @@ class FeatureStore:
         """Whose encoder is evaluated."""
         teacher = self.topology.teacher
         return "teacher" if teacher is not None and teacher.table.evaluate else "student"
+
+    @property
+    def measured(self) -> FeatureKind:
+        """What the encoder is that is evaluated; other kinds are its controls."""
+        return kind_of_encoder(self.recipe, self.registry)
 
     @property
     def data(self) -> DataSource:
@@ -160,7 +165,7 @@ class FeatureStore:
             workers=worker_count(self.recipe.settings.workers),
             console=self.console,
             encoder=None if kind == "raw" else self._encoder(kind),
-            metrics=read_metrics(self.folder.metrics) if kind == "pretrained" else (),
+            metrics=read_metrics(self.folder.metrics) if kind == self.measured else (),
         )
 
     def _part(
@@ -222,14 +227,7 @@ class FeatureStore:
             more: What else has to be alike.
         """
         dataset = self.dataset(split)
-        path = self._folder() / folder / f"{split}.safetensors"
-        of = {
-            "rows": len(dataset),
-            "version": dataset.version,
-            "recipe": self.recipe.hash,
-            "modality": modality,
-            **more,
-        }
+        path, of = self._kept_at(folder, split, modality, more)
         embedded = read_embedded(path, of)
         if embedded is None:
             self._say_change(of, path)
@@ -241,6 +239,22 @@ class FeatureStore:
         if split not in self.rows:
             self.rows[split] = rows_digest(embedded.features)
         return embedded
+
+    def kept_already(self, kind: FeatureKind, split: str) -> Embedded | None:
+        """A split as it was embedded earlier, if these data by this encoder at this step have been."""
+        return read_embedded(*self._kept_at(self.folder_of(kind), split, self.modality, {}))
+
+    def _kept_at(self, folder: str, split: str, modality: str, more: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+        """The file that a split is kept in, and what it has to be of."""
+        dataset = self.dataset(split)
+        of = {
+            "rows": len(dataset),
+            "version": dataset.version,
+            "recipe": self.recipe.hash,
+            "modality": modality,
+            **more,
+        }
+        return self._folder() / folder / f"{split}.safetensors", of
 
     def _say_change(self, of: Mapping[str, Any], path: Path) -> None:
         """Says once of each change that features of other content are not used."""
@@ -262,7 +276,7 @@ class FeatureStore:
 
     def folder_of(self, kind: FeatureKind) -> str:
         """The name of the folder of a kind of features."""
-        return f"{kind}-step-{self.step}" if kind == "pretrained" else kind
+        return f"{kind}-step-{self.step}" if kind == self.measured else kind
 
     def _folder(self) -> Path:
         """Where the features are kept: those of other data in a folder of their own."""
@@ -286,7 +300,7 @@ class FeatureStore:
 
     def model(self, kind: FeatureKind) -> Topology:
         """The model whose features are of a kind."""
-        return self.topology if kind == "pretrained" else self._fresh()
+        return self.topology if kind == self.measured else self._fresh()
 
     def _encoder(self, kind: FeatureKind) -> nn.Module:
         return self.model(kind).evaluated_encoder(self.modality).to(self.device)

@@ -1,4 +1,4 @@
-"""The views of the first samples: shown in TensorBoard and kept for the report, and compared with their originals."""
+"""The views of the first samples: shown in TensorBoard and kept for the report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import itertools
 from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.rng import Rng
-from coview.data.same import same
 from coview.data.values import readable_samples
 from coview.data.views import ViewMaker
 from coview.plugins.registry import Registry
@@ -15,7 +14,6 @@ from coview.recipe.recipe import Recipe
 from coview.track.tracker import Tracker
 
 _SHOWN = 8
-_COMPARED = 128
 
 
 def show_views(
@@ -41,16 +39,3 @@ def show_views(
         captions.append(" ".join(filter(None, (label, f"({sample.id})"))))
     if rows:
         tracker.views(modality, rows, captions, step)
-
-
-def unchanged_share(recipe: Recipe, dataset: Dataset, maker: ViewMaker) -> float | None:
-    """The share of the first samples' views that equal their originals, in [0, 1]; None where nothing is augmented."""
-    if not any(recipe.augment.values()):
-        return None
-    rng = Rng()
-    equal = [
-        same(value, sample[of])
-        for sample in itertools.islice(readable_samples(dataset), _COMPARED)
-        for of, value in zip(recipe.view_modalities, maker(sample, 0, rng), strict=True)
-    ]
-    return sum(equal) / max(1, len(equal))

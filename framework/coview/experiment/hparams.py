@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coview.evaluate.result import Result
+from coview.evaluate.result import Result, measured_kind
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import flatten
 
@@ -18,7 +18,8 @@ def given_numbers(recipe: Recipe) -> dict[str, bool | int | float | str]:
 def reached_numbers(results: Sequence[Result]) -> dict[str, float]:
     """One number for each evaluator and label budget."""
     numbers: dict[str, float] = {}
+    measured = measured_kind(result.kind for result in results)
     for result in results:
-        if result.kind == "pretrained":
+        if result.kind == measured:
             numbers.setdefault(result.name, result.value)
     return numbers

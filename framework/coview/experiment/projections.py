@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from coview.evaluate.cross_modal_subject import CrossModalSubject
 from coview.evaluate.embedding import Embedded, embed_split
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
+from coview.evaluate.result import FeatureKind
 from coview.experiment.feature_store import FeatureStore, on_device
 from coview.model.encoder import Encoder
 from coview.model.encoder_hooks import collator
@@ -37,7 +38,7 @@ class Projections:
     """
 
     store: FeatureStore
-    kind: Literal["pretrained", "untrained"]
+    kind: FeatureKind
 
     @property
     def subject(self) -> CrossModalSubject:

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from coview.data.building import build_view_maker
 from coview.data.dataset import Dataset
-from coview.data.views import ViewMaker
 from coview.errors import CoviewError, Interrupted
 from coview.experiment.changed_data import check_data, data_of
 from coview.experiment.code import changed_code, code_of, of_both
@@ -30,7 +29,7 @@ from coview.experiment.evaluators import (
     write_results,
 )
 from coview.experiment.feature_store import FeatureStore
-from coview.experiment.first_views import show_views, unchanged_share
+from coview.experiment.first_views import show_views
 from coview.experiment.folders import (
     find_unfinished,
     is_finished,
@@ -43,6 +42,7 @@ from coview.experiment.folders import (
 from coview.experiment.hparams import given_numbers, reached_numbers
 from coview.experiment.report import write_report
 from coview.experiment.splits import Splits
+from coview.experiment.suits_samples import suits_samples
 from coview.experiment.trial import try_out
 from coview.model.loss_terms import check_labels
 from coview.model.topology import build_topology
@@ -60,8 +60,6 @@ from coview.train.checkpoint import whole_checkpoints
 from coview.train.device import Precision, choose_device, choose_precision
 from coview.train.pretrain import Observer, Pretraining
 from coview.train.stopping import StopRequest
-
-_MANY_UNCHANGED = 0.5
 
 
 @dataclass
@@ -93,7 +91,7 @@ class Session:
         if resumed is not None and changes:
             self._say(f"warning: {resumed.path} was started with other code: {'; '.join(changes)}")
         device = choose_device(recipe)
-        precision = choose_precision(recipe, device)
+        precision = choose_precision(recipe, device) if recipe.trains else "fp32"  # as everything is embedded
         accelerator = make_accelerator(device, precision)
         splits = Splits(recipe, registry)
         dataset = splits(splits.own, "train")
@@ -165,7 +163,8 @@ class Session:
             environment["code"] = of_both(recorded, code_of(self.recipe, self.registry))
             write_environment(folder.environment, environment)
         if step == 0:
-            self._say(f"{self.recipe.name} on {environment['device']} in {precision}: {folder.path}")
+            computed = f"trained in {precision}" if self.recipe.trains else f"measured in {precision}"
+            self._say(f"{self.recipe.name} on {environment['device']}, {computed}: {folder.path}")
         for warning in self.recipe.warnings:
             self._say(f"warning: {warning}")
         if "untrained" not in kinds_of(self.recipe, self.registry):
@@ -199,14 +198,14 @@ class Session:
         start, telling = training.step, Telling(self._say)
         with StopRequest() as stop, self._hooks.stopping_by(stop.ask):
             self._hooks("coview_run_start", RunStart(folder.path, self.recipe.tables, length.total_steps, start))
+            of_the_views: dict[str, float] = {}
+            if start == 0:
+                telling("unchanged_views", lambda: of_the_views.update(self._unchanged(dataset)))
             if start >= length.total_steps:
                 return
             maker = build_view_maker(self.recipe, self.registry, preview=True)
             telling("a preview", lambda: show_views(self.recipe, self.registry, dataset, maker, tracker, start))
             watch = CollapseWatch()
-            of_the_views: dict[str, float] = {}
-            if start == 0:
-                telling("unchanged_views", lambda: of_the_views.update(self._unchanged(dataset, maker)))
             with Progress(length.total_steps, length.steps_per_epoch, batch_size, start, self.console) as progress:
 
                 def on_step(step: int, epoch: int, metrics: Mapping[str, float]) -> None:
@@ -250,7 +249,7 @@ class Session:
         found = evaluate_all(store, planned, self._hooks)
         write_results(store, planned, found)
         if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):
-            split = store.features("pretrained", ("test",))["test"]
+            split = store.features(store.measured, ("test",))["test"]
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
         tracker.hparams(given_numbers(self.recipe), reached_numbers(found.results))
 
@@ -285,11 +284,12 @@ class Session:
             broadcast_object_list(made)
         return RunFolder(Path(made[0]))
 
-    def _unchanged(self, dataset: Dataset, maker: ViewMaker) -> dict[str, float]:
-        share = unchanged_share(self.recipe, dataset, maker)
-        if share is not None and share > _MANY_UNCHANGED:
-            self._say(f"warning: {share:.0%} of the views equal their original: the augmentations do little")
-        return {} if share is None else {"unchanged_views": share}
+    def _unchanged(self, dataset: Dataset) -> dict[str, float]:
+        """Says what does not suit the samples, and gives what ``metrics.jsonl`` keeps of it."""
+        found = suits_samples(self.recipe, self.registry, dataset)
+        for warning in found.warnings:
+            self._say(f"warning: {warning}")
+        return {} if found.unchanged is None else {"unchanged_views": found.unchanged}
 
     @cached_property
     def _hooks(self) -> HookCalls:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 # Matplotlib cannot draw in CSS variables. These colours occur nowhere else, and are exchanged for variables
 # that the page sets for light, dark and paper.
 INK, MUTED, RULE = "#010101", "#010102", "#010103"
-SERIES = {"pretrained": "#010104", "untrained": "#010105", "raw": "#010106"}
+SERIES = {"given": "#010104", "pretrained": "#010104", "untrained": "#010105", "raw": "#010106"}
 VARIANTS = [f"#0101{number:02x}" for number in range(0x11, 0x19)]  # eight, the page's --variant-1 and so on
 _VARIABLES = {
     INK: "ink",
     MUTED: "muted",
     RULE: "rule",
-    **{colour: name for name, colour in SERIES.items()},
+    **{colour: name for name, colour in SERIES.items() if name != "given"},  # drawn as what is pretrained
     **{colour: f"variant-{number}" for number, colour in enumerate(VARIANTS, 1)},
 }
 

@@ -6,6 +6,7 @@ The contracts themselves are in ``data/``, ``model/`` and ``evaluate/``, which i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -40,6 +41,17 @@ class SaysWhetherLabelled(Protocol):
     """
 
     labelled: bool
+
+
+@runtime_checkable
+class SaysWhetherTrained(Protocol):
+    """What builds an encoder that has no parameter ``pretrained``, and says whether it always starts from trained
+    weights: ``starts_trained = True``, or ``False`` for random ones.
+
+    Where a run takes no step its numbers are called pretrained or untrained by it, and else "given".
+    """
+
+    starts_trained: bool
 
 
 @runtime_checkable
@@ -87,6 +99,13 @@ def splits_of(factory: Any, parameters: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(factory, FindsSplits):
         return factory.find_splits(**parameters)
     return tuple(factory.splits) if isinstance(factory, SaysSplits) else ("train",)
+
+
+def starts_trained(factory: Any) -> bool | None:
+    """Whether an encoder says that it always, or never, starts from trained weights; None where it does not say."""
+    while isinstance(factory, partial):  # as a family makes of a class and a name
+        factory = factory.func
+    return factory.starts_trained if isinstance(factory, SaysWhetherTrained) else None
 
 
 def works_on_batches(augmentation: Any) -> bool:

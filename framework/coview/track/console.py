@@ -9,12 +9,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from coview.errors import printable
-from coview.evaluate.result import FEATURE_KINDS, Result
-from coview.track.result_rows import ResultRow, interval, result_rows, sample_of, warnings_of
+from coview.evaluate.result import FeatureKind, Result, measured_kind
+from coview.track.result_rows import ResultRow, interval, result_rows, sample_of, shown_kinds, warnings_of
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+
+_CONTROLS: dict[FeatureKind, str] = {
+    "pretrained": "untrained and raw are the controls",
+    "given": "given is the encoder as it came, as nothing was trained; raw is the control",
+    "untrained": "nothing was trained: untrained is the encoder at random weights; raw is the control",
+    "raw": "raw is the control",
+}
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -46,50 +54,52 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def print_results(results: Sequence[Result], console: Console) -> None:
-    """Prints a table in which what was pretrained stands beside its controls, each with its 95 % interval.
+    """Prints a table in which what is measured stands beside its controls, each with its 95 % interval.
 
     There is a row for each evaluator, metric and number of labels, with the number of test items, and of groups that
-    they are of. A control is followed by what was pretrained less it, and how likely as much is by chance. On a
+    they are of. A control is followed by what is measured less it, and how likely as much is by chance. On a
     terminal names wrap, so that 80 columns are enough; a file or a pipe gets one line for each row, however long.
     """
     rows = result_rows(results)
     if not rows:
         console.print("no results")
         return
+    measured = measured_kind(result.kind for result in results)
+    kinds = shown_kinds(results)
     several_data = len({(row.dataset, row.split) for row in rows}) > 1
     separator = "\n" if console.is_terminal else " "
     cells = [
         [_title(row, several_data, separator, with_sample=console.is_terminal)]
-        + [_measured(row.by_kind[name], separator) if name in row.by_kind else "–" for name in FEATURE_KINDS]
+        + [_measured(row.by_kind[name], separator) if name in row.by_kind else "–" for name in kinds]
         for row in rows
     ]
     if console.is_terminal:
-        console.print(_table(cells))
+        console.print(_table(cells, kinds))
     else:
         samples = [sample_of(next(iter(row.by_kind.values()))) for row in rows]
-        lines = [["evaluator", *FEATURE_KINDS, "n"], *([*line, n] for line, n in zip(cells, samples, strict=True))]
+        lines = [["evaluator", *kinds, "n"], *([*line, n] for line, n in zip(cells, samples, strict=True))]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             console.print(padded.rstrip(), soft_wrap=True)
     where = "" if several_data else f" on {rows[0].dataset} {rows[0].split}".rstrip()
-    console.print(f"95 % intervals{where}; untrained and raw are the controls")
+    console.print(f"95 % intervals{where}; {_CONTROLS[measured]}", soft_wrap=True)
     if any(result.against for result in results):
         below = "below a control" if console.is_terminal else "in round brackets"
         console.print(
-            f"{below}: pretrained less the control, and p of that difference by a paired test", soft_wrap=True
+            f"{below}: {measured} less the control, and p of that difference by a paired test", soft_wrap=True
         )
     for warning in warnings_of(results):
         console.print(f"warning: {warning}", soft_wrap=True)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Table:
+def _table(rows: Sequence[Sequence[str]], kinds: Sequence[FeatureKind]) -> Table:
     from rich.table import Table  # rich costs start-up time
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("evaluator", min_width=12, overflow="fold")
-    for kind in FEATURE_KINDS:
-        table.add_column(kind, no_wrap=True, style="bold" if kind == "pretrained" else "")
+    for number, kind in enumerate(kinds):
+        table.add_column(kind, no_wrap=True, style="" if number else "bold")
     for row in rows:
         table.add_row(*row)
     return table

@@ -1,4 +1,4 @@
-"""Results side by side: what was pretrained beside its controls, a row for each number that was asked for."""
+"""Results side by side: what is measured beside its controls, a row for each number that was asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from coview.evaluate.result import FeatureKind, Result
+from coview.evaluate.result import FEATURE_KINDS, FeatureKind, Result
 
 
 @dataclass
@@ -61,6 +61,14 @@ def result_rows(results: Sequence[Result]) -> list[ResultRow]:
         if names[_name(row)] > 1:
             row.detail = _difference(row, [other for other in rows if _name(other) == _name(row)])
     return rows
+
+
+def shown_kinds(results: Iterable[Result]) -> list[FeatureKind]:
+    """The columns of a table: what was measured, and its controls, which a pretrained encoder lacks visibly."""
+    found = {result.kind for result in results}
+    if not found or "pretrained" in found:
+        return [kind for kind in FEATURE_KINDS if kind in found or kind != "given"]
+    return [kind for kind in FEATURE_KINDS if kind in found or kind == "raw"]
 
 
 def sample_of(result: Result) -> str:

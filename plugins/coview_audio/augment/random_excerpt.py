@@ -46,3 +46,12 @@ class RandomExcerpt:
         start = int(rng.numpy.integers(-spare + 1))
         samples_T[start : start + len(value)] = value.samples_T
         return value.with_samples(samples_T)
+
+    def remark(self, value: Sound, /) -> str:
+        """That a sound is shorter than the excerpt, where all of its views are then the whole of it."""
+        if len(value) >= max(1, round(self.seconds * value.rate)) or self.p < 1 or not self.pad:
+            return ""
+        return (
+            f"are shorter than the excerpt of {self.seconds:g} s: the views of each are then one sound, laid at "
+            "several places in silence. Set seconds to less than they last, which coview data show tells"
+        )

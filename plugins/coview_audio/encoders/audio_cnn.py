@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from torch import Tensor
@@ -28,6 +28,8 @@ class AudioCNN(AudioCNNNetwork):
         mean: Subtracted from the log-mel values; about that of speech.
         std: What the rest is divided by.
     """
+
+    starts_trained: ClassVar[bool] = False
 
     def __init__(
         self,

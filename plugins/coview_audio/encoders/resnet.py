@@ -29,6 +29,8 @@ class AudioResNet(AudioResNetNetwork):
         std: What the rest is divided by.
     """
 
+    starts_trained: ClassVar[bool] = False
+
     blocks: ClassVar[tuple[int, ...]]
 
     def __init__(

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import albumentations
+import numpy as np
 from annotated_types import Ge, Le
 
 from coview_image.augment.batched.color_jitter import ColorJitterOfBatch
 from coview_image.augment.step import AlbumentationsStep
+from coview_image.pixels import spread_of_channels
 
 
 class ColorJitter(AlbumentationsStep):
@@ -52,6 +54,16 @@ class ColorJitter(AlbumentationsStep):
                 hue=self.amounts[3],
                 p=p,
             )
+        )
+
+    def remark(self, value: np.ndarray, /) -> str:
+        """That a picture stored in three channels is grey, so that saturation and hue do nothing."""
+        colour_is_asked_for = any(self.amounts[2:]) and self.p > 0
+        if not colour_is_asked_for or value.ndim == 2 or value.shape[2] == 1 or spread_of_channels(value).any():
+            return ""
+        return (
+            "are grey in three equal channels, of which saturation and hue change nothing: brightness and contrast are "
+            "left of the jitter"
         )
 
     def batched(self) -> ColorJitterOfBatch:

@@ -11,6 +11,7 @@ from annotated_types import Ge, Le
 import coview
 from coview_image.augment.batched.grayscale import RandomGrayscaleOfBatch
 from coview_image.augment.step import AlbumentationsStep
+from coview_image.pixels import spread_of_channels
 
 
 class RandomGrayscale(AlbumentationsStep):
@@ -29,6 +30,12 @@ class RandomGrayscale(AlbumentationsStep):
         if value.ndim == 2 or value.shape[2] == 1:
             return value
         return super().__call__(value, rng)
+
+    def remark(self, value: np.ndarray, /) -> str:
+        """That there is no colour to drop."""
+        if self.p == 0 or spread_of_channels(value).any():
+            return ""
+        return "are grey already: there is no colour to drop. Leave random_grayscale out"
 
     def batched(self) -> RandomGrayscaleOfBatch:
         """Its form for a whole batch."""

@@ -45,6 +45,11 @@ class Pipeline:
             value = step(value, rng)
         return value
 
+    def remark(self, value: np.ndarray, /) -> str:
+        """The first of what its steps have to say of a picture."""
+        remarks = (step.remark(value) for step in self.steps if isinstance(step, coview.RemarksOn))
+        return next(filter(None, remarks), "")
+
     def batched(self) -> PipelineOfBatch:
         """Its form for a whole batch."""
         return PipelineOfBatch([step.batched() for step in self.steps])

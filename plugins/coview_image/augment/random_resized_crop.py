@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import albumentations
 import cv2
+import numpy as np
 from annotated_types import Gt, Le
 
 from coview_image.augment.batched.random_resized_crop import RandomResizedCropOfBatch
@@ -49,6 +50,17 @@ class RandomResizedCrop(AlbumentationsStep):
                 area_for_downscale="image",
                 p=1.0,
             )
+        )
+
+    def remark(self, value: np.ndarray, /) -> str:
+        """That the part is always the whole picture, which of one that is no square it cannot be."""
+        height, width = value.shape[:2]
+        if height != width or round(height * self.scale[0] ** 0.5) < height:
+            return ""
+        low, high = self.scale
+        return (
+            f"are not cropped: scale = [{low:g}, {high:g}] takes the whole picture each time. Set the smallest area to "
+            "less, such as scale = [0.2, 1.0]"
         )
 
     def batched(self) -> RandomResizedCropOfBatch:

@@ -31,6 +31,8 @@ class ResNet(SaysPictureSize, nn.Module):
             from 0 at the first block. With it two passes differ as they do by dropout.
     """
 
+    starts_trained: ClassVar[bool] = False
+
     depth: ClassVar[int]
 
     def __init__(

@@ -36,3 +36,14 @@ class TokenCropping:
             return value
         first = int(place * (len(words) - length + 1))
         return join(words[first : first + length])
+
+    def remark(self, value: str, /) -> str:
+        """That a text has too few words to be cropped to another part each time."""
+        words = len(split(value))
+        smallest = max(1, round(words * self.smallest))
+        if smallest < words:
+            return ""
+        return (
+            "have so few words that share keeps all of them: their views are not cropped. Set share to less, or leave "
+            "token_cropping out"
+        )

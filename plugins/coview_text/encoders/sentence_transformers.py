@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge
@@ -25,6 +25,8 @@ class SentenceTransformerEncoder(nn.Module):
         max_length: Tokens after which a text is cut. Absent: the model's own.
         trust_remote_code: Run the Python code that comes with the model. Only for sources you trust.
     """
+
+    starts_trained: ClassVar[bool] = True
 
     def __init__(
         self, name: str, /, *, max_length: Annotated[int, Ge(3)] | None = None, trust_remote_code: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -37,6 +37,8 @@ class TextTransformer(nn.Module):
         dropout: In training, on hidden states and attention; BERT and SimCSE: 0.1.
         pooling: "mean" of all tokens, "cls" the first, "last" the last. Never of padding.
     """
+
+    starts_trained: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ def page_values(comparison: Comparison, table: Table, analysis: Analysis, folder
         "metric": table.metric,
         "how_to_read": how_to_read(table),
         "facts": _facts(table, runs),
+        "encoders": table.encoders,
         "modalities": analysis.modalities,
         "forests": figures.ranking_figures(analysis.modalities, table.metric),
         "ranks": analysis.ranks if isinstance(analysis.ranks, Ranks) else None,
@@ -126,7 +127,7 @@ def _versions(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         "Python": _joined(run.get("python") for run in runs),
         "platform": _joined(run.get("platform") for run in runs),
         "device": _joined(run.get("device") for run in runs),
-        "precision": _joined(run.get("precision") for run in runs),
+        "precision of training": _joined(run.get("precision") for run in runs),
         "libraries": ", ".join(
             f"{name} {_joined((run.get('libraries') or {}).get(name) for run in runs)}" for name in libraries
         ),

@@ -10,6 +10,7 @@ import numpy as np
 
 from coview.compare.table import Row, Table
 from coview.evaluate.intervals import Groups, groups_of
+from coview.evaluate.result import FeatureKind
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Scores:
     Attributes:
         modality: Which.
         variants, seeds: The names.
-        value_VS: The number that ranks, of what was pretrained; NaN where there is none.
+        value_VS: The number that ranks, of the encoders that are compared; NaN where there is none.
         untrained_VS, raw_VS: Its controls.
         items_VSN: How each run did on each test item; None unless it is there for every number, in the same order.
         groups: Of the test items, where there are several groups.
@@ -74,7 +75,7 @@ def scores_of(table: Table, modality: str) -> Scores:
     seeds = tuple(dict.fromkeys(row.seed for row in rows))
     at = {(row.variant, row.seed): row for row in rows}
 
-    def values(features: str) -> np.ndarray:
+    def values(features: FeatureKind) -> np.ndarray:
         grid = [[at[v, s].value(features) if (v, s) in at else np.nan for s in seeds] for v in variants]
         return np.array(grid, dtype=float).reshape(len(variants), len(seeds))
 
@@ -134,7 +135,7 @@ def _items_of(row: Row) -> np.ndarray | None:
     if row.run is None:
         return None
     try:
-        items: np.ndarray = np.load(row.run.per_item(result.protocol_hash, "pretrained"), allow_pickle=False)
+        items: np.ndarray = np.load(row.run.per_item(result.protocol_hash, result.kind), allow_pickle=False)
     except (OSError, ValueError):
         return None
     right = items.ndim == 1 and len(items) == result.n and abs(items.mean(dtype=np.float64) - result.value) < 1e-4

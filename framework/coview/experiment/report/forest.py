@@ -1,4 +1,4 @@
-"""Values and their intervals on one axis: what was pretrained above its controls."""
+"""Values and their intervals on one axis: what is measured above its controls."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from coview.evaluate.result import FEATURE_KINDS
 from coview.pages.svg import INK, RULE, SERIES, as_svg, new_axes, page_style
 from coview.track.result_rows import ResultRow, interval
 
-_MARKERS = {"pretrained": "o", "untrained": "D", "raw": "s"}  # told apart without colour too
+_MARKERS = {"pretrained": "o", "given": "o", "untrained": "D", "raw": "s"}  # told apart without colour too
 _LONGEST = 58
 """Letters of a row's name: more are wider than the figure, which then has no room for its axes."""
-_OFFSETS = {"pretrained": -0.08, "untrained": 0.12, "raw": 0.32}
+_OFFSETS = {"pretrained": -0.08, "given": -0.08, "untrained": 0.12, "raw": 0.32}
 
 
 @dataclass(frozen=True)

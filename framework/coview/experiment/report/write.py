@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from coview.data.atomic import write_atomically
-from coview.evaluate.result import FEATURE_KINDS, FeatureKind, Result
+from coview.evaluate.result import FEATURE_KINDS, FeatureKind, Result, measured_kind
 from coview.experiment.report.contents import Contents, read_contents
 from coview.experiment.report.curves import draw_curves
 from coview.experiment.report.forest import draw_forests
 from coview.pages.template import page_template
 from coview.track.collapse import CollapseWatch
 from coview.track.progress import duration
-from coview.track.result_rows import ResultRow, result_rows, warnings_of
+from coview.track.result_rows import ResultRow, result_rows, shown_kinds, warnings_of
 from coview.track.run_folder import RunFolder
 
 ALPHA = 0.05
-CONTROLS: tuple[FeatureKind, ...] = FEATURE_KINDS[1:]
 _LISTED = 50  # skipped samples named on the page; the rest are counted
 
 
@@ -51,7 +50,8 @@ def _page(contents: Contents) -> dict[str, Any]:
         "recipe": contents.recipe,
         "facts": _facts(contents),
         "notes": _notes(contents, rows),
-        "kinds": FEATURE_KINDS,
+        "kinds": shown_kinds(contents.measured.results),
+        "measured": measured_kind(result.kind for result in contents.measured.results),
         "rows": rows,
         "paired_by": list(dict.fromkeys(r.against.by for r in contents.measured.results if r.against is not None)),
         "highlights": [(row, against_controls(row)) for row in _highlights(rows)],
@@ -77,14 +77,15 @@ def _page(contents: Contents) -> dict[str, Any]:
 
 
 def against_controls(row: ResultRow) -> str:
-    """How what was pretrained is to its controls, in words: by the paired test, or where there is none by intervals."""
-    pretrained = row.by_kind.get("pretrained")
-    if pretrained is None:
+    """How what is measured is to its controls, in words: by the paired test, or where there is none by intervals."""
+    kind = measured_kind(row.by_kind)
+    measured = row.by_kind.get(kind)
+    if measured is None:
         return ""
-    controls: list[FeatureKind] = [name for name in CONTROLS if name in row.by_kind]
+    controls = [name for name in FEATURE_KINDS if name in row.by_kind and name != kind]
     if not controls:
         return "no control was measured"
-    words = {name: _against(pretrained, row.by_kind[name]) for name in controls}
+    words = {name: _against(measured, row.by_kind[name]) for name in controls}
     if len(controls) == 2 and len(set(words.values())) == 1:
         return f"{words[controls[0]]} both controls"
     return ", ".join(f"{words[name]} {name}" for name in controls)
@@ -147,9 +148,15 @@ def _facts(contents: Contents) -> dict[str, str]:
         facts["steps"] = f"{last['step']:,}" + (f" (epoch {last['epoch'] + 1})" if "epoch" in last else "")
     facts["data"] = " ".join(str(contents.measured.dataset.get(key) or "") for key in ("name", "version")).strip()
     ranks = environment.get("ranks") or 1
-    device = [environment.get("device"), f"{ranks} ranks" if ranks > 1 else "", environment.get("precision")]
+    device = [environment.get("device"), f"{ranks} ranks" if ranks > 1 else "", _computed_in(contents)]
     facts["device"] = ", ".join(str(part) for part in device if part)
     return {key: value for key, value in facts.items() if value}
+
+
+def _computed_in(contents: Contents) -> str:
+    """The precision of training; representations are fp32 whatever it is."""
+    precision = str(contents.environment.get("precision") or "")
+    return f"trained in {precision}" if precision and contents.trains else ""
 
 
 def _moment(text: Any) -> datetime | None:
@@ -176,7 +183,7 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
         )
     notes += contents.measured.leak_warnings()
     notes += [f"{warning[0].upper()}{warning[1:]}." for warning in warnings_of(contents.measured.results)]
-    if any("pretrained" in row.by_kind and len(row.by_kind) == 1 for row in rows):
+    if any(len(row.by_kind) == 1 for row in rows):
         notes.append("Some numbers have no control beside them; on their own they say little.")
     if (contents.environment.get("git") or {}).get("dirty"):
         notes.append("The working tree had uncommitted changes: the git revision does not tell all of the code.")
@@ -197,7 +204,7 @@ def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
         "platform": environment.get("platform"),
         "device": environment.get("device"),
         "ranks": environment.get("ranks"),
-        "precision": environment.get("precision"),
+        "precision of training": environment.get("precision"),
         "started": environment.get("started"),
         "finished": environment.get("finished"),
     }
