@@ -255,7 +255,11 @@ def _of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Resu
     rng = Rng(store.recipe.seed, sample=id_as_int64(plan.table.use))
     found = _results(_measure(of_data, evaluator, kind, rng))
     ungrouped = {result.split for result in found if _lacks_groups(result, evaluator)}
-    groups = {split: groups_of(of_data.features(kind, evaluator.splits)[split].groups_N) for split in ungrouped}
+    of_class = evaluator.labels == "class"  # where only some samples have one, only these were measured
+    groups = {
+        split: groups_of(of_data.features(kind, evaluator.splits, labelled=of_class)[split].groups_N)
+        for split in ungrouped
+    }
     return [
         replace(
             _with_groups(result, groups[result.split]) if _lacks_groups(result, evaluator) else result,
