@@ -1,4 +1,4 @@
-"""Before training: whether augmentations take the data and encoders the batches, and whether these can be taken apart by
+"""Before training: whether augmentations take the data, encoders the batches, and whether these can be taken apart by
 samples, as the gradient cache and shuffled batch norm do."""
 
 from __future__ import annotations
