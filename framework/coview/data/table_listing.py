@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from coview.data.class_folders import FileKind, FileListing, part_of_all, split_listing
-from coview.data.split import check_split
+from coview.data.split import check_split, split_notes
 from coview.data.split_column import rows_by_split, table_splits
 from coview.data.table_file import read_table
 from coview.data.table_paths import table_files
@@ -76,7 +76,10 @@ class TableOfFiles:
             parts = whole.parts(fraction=fraction, seed=seed)
         else:
             place, by_split = np.argsort(order), rows_by_split(table, self.split, self.fold)
-            parts = {name: whole.rows(np.sort(place[rows])) for name, rows in by_split.items()}
+            of_split = {name: np.sort(place[rows]) for name, rows in by_split.items()}
+            said = split_notes(of_split["train"], of_split["test"], labels=whole.labels, classes=classes)
+            whole = replace(whole, notes=said)
+            parts = {name: whole.rows(rows) for name, rows in of_split.items()}
         notes = (*files.notes, *parts["train"].notes)
         found = part_of_all(root, parts, split, notes, with_groups=True)
         return replace(found, unreadable=files.unreadable(found.paths))
