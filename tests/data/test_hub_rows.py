@@ -195,3 +195,12 @@ def test_what_the_library_could_not_make_is_said_in_its_own_words(tmp_path):
     with pytest.raises(coview.CoviewError, match="cannot be loaded") as caught:
         coview.HubRows(str(tmp_path), split="train")
     assert "error occurred while generating" not in caught.value.message
+
+
+def test_labels_that_are_nan_are_none(tmp_path):
+    labels = [float("nan") if row % 4 == 0 else float(row % 2) for row in range(20)]
+    part = datasets.Dataset.from_dict({"label": labels})
+    datasets.DatasetDict({"train": part, "test": part}).save_to_disk(tmp_path / "d")
+    rows = coview.HubRows(str(tmp_path / "d"))
+    assert rows.classes == ("0.0", "1.0")
+    assert rows.labels().tolist() == [-1 if row % 4 == 0 else row % 2 for row in range(20)]

@@ -176,6 +176,15 @@ def test_names_of_classes_are_one_whatever_they_are_written_as(tmp_path):
         coview.read_table(path, COLUMNS).names("label")
 
 
+def test_classes_may_be_missing_in_some_rows(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\na,x\nb,\nc,y\n")
+    assert coview.read_table(path, COLUMNS).class_names("label") == ["x", None, "y"]
+    path.write_text("text,label\na,\nb,\n")
+    with pytest.raises(coview.CoviewError, match=r't\.csv: none of the 2 rows has a class in "label"'):
+        coview.read_table(path, COLUMNS).class_names("label")
+
+
 def test_missing_values_of_parquet_are_missing(tmp_path):
     path = tmp_path / "t.parquet"
     pandas.DataFrame({"text": ["a", "b"], "label": [1.0, None]}).to_parquet(path)

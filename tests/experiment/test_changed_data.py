@@ -99,6 +99,22 @@ def test_a_run_does_not_go_on_with_other_data(recipe, tmp_path, call):
     assert len(list((tmp_path / "runs" / "small").glob("*"))) == 1
 
 
+def test_a_finished_run_says_that_its_data_have_changed(call, recipe, tmp_path):
+    assert call("run", recipe, "--out", "runs").status == 0
+    same = call("run", recipe, "--out", "runs", "--resume")
+    assert (same.status, "changed" in same.err) == (0, False)
+    paint(tmp_path / "pictures", count=25, start=20, seed=1)
+    grown = call("run", recipe, "--out", "runs", "--resume")
+    assert grown.status == 0
+    assert "they were 40 files " in grown.err
+    assert "without --resume a new run starts" in grown.err
+    (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    gone = call("run", recipe, "--out", "runs", "--resume")
+    assert gone.status == 0
+    assert "cannot be told" in gone.err
+    assert len(list((tmp_path / "runs" / "small").glob("*"))) == 1
+
+
 TABLE = "text,topic,mood\n" + "".join(
     f"word{i} word{i % 7} word{i % 5},{'abcd'[i % 4]},{'xy'[i % 2]}\n" for i in range(80)
 )

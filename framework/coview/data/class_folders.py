@@ -168,7 +168,9 @@ def part_of_all(
         (
             name,
             path,
-            None if part.classes is None or part.labels is None else part.classes[part.labels[at]],
+            None
+            if part.classes is None or part.labels is None or part.labels[at] < 0
+            else part.classes[part.labels[at]],
             *((None if part.groups is None else part.groups[at],) if with_groups else ()),
         )
         for name, part in parts.items()

@@ -189,7 +189,7 @@ class HubRows:
 
     def class_of(self, value: Any) -> int | None:
         """The class of a value of the label's column; None where it is missing."""
-        if value is None or (value == -1 and self._minus_one_is_none):
+        if _is_missing(value) or (value == -1 and self._minus_one_is_none):
             return None
         return self._class_of(value)
 
@@ -267,7 +267,7 @@ class HubRows:
             return names, int
         name = self.label
         rows: Iterable[Any] = train[name] if first is None else (row[name] for row in self._streamed(train, first))
-        values = sorted({value for value in rows if value is not None})
+        values = sorted({value for value in rows if not _is_missing(value)})
         places = {value: place for place, value in enumerate(values)}
 
         def place(value: Any) -> int:
@@ -278,6 +278,11 @@ class HubRows:
             return places[value]
 
         return tuple(map(str, values)), place
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a label is none: null, or NaN, which is unlike itself."""
+    return value is None or (isinstance(value, float) and value != value)
 
 
 def _one_of(name: str, names: Iterable[str]) -> str:

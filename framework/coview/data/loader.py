@@ -113,11 +113,19 @@ class _Reader(TorchDataset[Any]):
             sample = self._dataset[index]
             if problem := problem_of(sample, self._modalities, self._dataset.classes):
                 return CoviewError(f"row {index} of {type(self._dataset).__name__}: {problem}", hint=FOR_THE_AUTHOR)
-            return _Read(index, sample, self._maker(sample, epoch, self._rng), epoch)
+            return self._views(index, sample, epoch, self._rng)
         except SampleError as error:
             return Skipped(index, error.what, error.reason)
         except CoviewError as error:
             return error
+
+    def _views(self, index: int, sample: Sample, epoch: int, rng: Rng) -> _Read | CoviewError:
+        try:
+            return _Read(index, sample, self._maker(sample, epoch, rng), epoch)
+        except SampleError:
+            raise
+        except CoviewError as error:  # such as a crop that is larger than this picture, among others that are not small
+            return CoviewError(f"sample {sample.id}: {error.message}", error.hint)
 
 
 @dataclass(frozen=True)

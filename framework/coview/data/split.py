@@ -117,16 +117,16 @@ def split_notes(
     train: np.ndarray,
     test: np.ndarray,
     *,
-    fraction: float,
+    fraction: float | None = None,
     labels: np.ndarray | None = None,
     classes: Sequence[str] | None = None,
     groups: Sequence[Any] | None = None,
 ) -> tuple[str, ...]:
-    """What a seeded split could not do, in sentences: which classes are not in both parts, what groups do not allow.
+    """What a split could not do, in sentences: which classes are not in both parts, what groups do not allow.
 
     Args:
-        train, test: What :func:`seeded_split` returned.
-        fraction: What it was asked for.
+        train, test: What :func:`seeded_split` returned, or the data's own.
+        fraction: What was asked for. Absent: nothing was.
         labels: The class of each sample; -1 for none.
         classes: The names of the classes.
         groups: The group of each sample.
@@ -140,7 +140,7 @@ def split_notes(
                 are = f"class {names[0]}" if len(names) == 1 else f"{len(names)} classes {few(names)}"
                 notes.append(f"the {are} {what}: its samples are all in the {('train', 'test')[present]} split")
     n = len(train) + len(test)
-    if groups is not None and abs(len(test) / n - fraction) > _NEAR * fraction:
+    if fraction is not None and groups is not None and abs(len(test) / n - fraction) > _NEAR * fraction:
         every, held = len(set(groups)), len({groups[row] for row in test})
         notes.append(
             f"a fraction of {fraction:g} was asked to be held out, and whole groups make it {len(test) / n:.2g}: "

@@ -79,22 +79,37 @@ class Table:
         Raises:
             CoviewError: If a row has none, with the first of them.
         """
-        found: list[str] = []
-        lacking = []
-        for row in self.rows:
-            try:
-                name = row.name(column)
-            except ValueError as error:
-                raise CoviewError(f"{self.path}:{row.line}: {error}") from error
-            found.append(name or "")
-            if name is None:
-                lacking.append(row)
+        found = self._names(column)
+        lacking = [row for row, name in zip(self.rows, found, strict=True) if name is None]
         if lacking:
             share = f"{len(lacking):,} of {len(self.rows):,} rows"
             raise CoviewError(
                 f'{self.path}:{lacking[0].line}: {share} have nothing in "{column}"',
                 hint="fill them in, or take the rows away",
             )
+        return [name for name in found if name is not None]
+
+    def class_names(self, column: str) -> list[str | None]:
+        """A column of classes, None for a row without one: such rows are to train on, and count in no measurement.
+
+        Raises:
+            CoviewError: If no row has one.
+        """
+        found = self._names(column)
+        if all(name is None for name in found):
+            raise CoviewError(
+                f'{self.path}: none of the {len(found):,} rows has a class in "{column}"',
+                hint="name another column, or none for data without classes",
+            )
+        return found
+
+    def _names(self, column: str) -> list[str | None]:
+        found = []
+        for row in self.rows:
+            try:
+                found.append(row.name(column))
+            except ValueError as error:
+                raise CoviewError(f"{self.path}:{row.line}: {error}") from error
         return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from coview.data.class_folders import FileKind, FileListing, part_of_all, split_listing
-from coview.data.split import check_split
+from coview.data.split import check_split, split_notes
 from coview.data.split_column import rows_by_split, table_splits
 from coview.data.table_file import read_table
 from coview.data.table_paths import table_files
@@ -23,7 +23,7 @@ class TableOfFiles:
     Attributes:
         table: The file: see :func:`coview.read_table`.
         path: The column of paths, relative to the data's folder.
-        label: The column of classes; empty if there is none.
+        label: The column of classes; empty if there is none. A row without a class is one to train on.
         group: The column of what must not be on both sides of a seeded split.
         split: The column that says which split a row belongs to; None for a seeded split.
         fold: The value of that column whose rows are the test split; None if its values name splits.
@@ -67,7 +67,7 @@ class TableOfFiles:
         table.names(self.path)
         files = table_files(root, [str(row.values[self.path]) for row in table.rows], table, kind.files)
         paths = files.paths
-        names = table.names(self.label) if self.label else None
+        names = table.class_names(self.label) if self.label else None
         groups = None if self.group is None else table.names(self.group)
         order = sorted(range(len(paths)), key=lambda row: paths[row])
         classes, labels = _classes(names)
@@ -76,7 +76,10 @@ class TableOfFiles:
             parts = whole.parts(fraction=fraction, seed=seed)
         else:
             place, by_split = np.argsort(order), rows_by_split(table, self.split, self.fold)
-            parts = {name: whole.rows(np.sort(place[rows])) for name, rows in by_split.items()}
+            of_split = {name: np.sort(place[rows]) for name, rows in by_split.items()}
+            said = split_notes(of_split["train"], of_split["test"], labels=whole.labels, classes=classes)
+            whole = replace(whole, notes=said)
+            parts = {name: whole.rows(rows) for name, rows in of_split.items()}
         notes = (*files.notes, *parts["train"].notes)
         found = part_of_all(root, parts, split, notes, with_groups=True)
         return replace(found, unreadable=files.unreadable(found.paths))
@@ -105,12 +108,12 @@ def file_listing(
     return table.listing(root, kind, split, fraction=fraction, seed=seed)
 
 
-def _classes(names: list[str] | None) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
+def _classes(names: list[str | None] | None) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
     if names is None:
         return None, None
-    classes = class_order(names)
+    classes = class_order(name for name in names if name is not None)
     place = {name: index for index, name in enumerate(classes)}
-    return classes, np.array([place[name] for name in names])
+    return classes, np.array([-1 if name is None else place[name] for name in names])
 
 
 def class_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -192,7 +192,7 @@ class Evaluation:
 
     Attributes:
         results: Every number, controls included.
-        left_out: Evaluators that gave no number, each with the reason.
+        left_out: Evaluators that gave no number, or none for a control, each with the reason.
         raised: What an evaluator raised that is nobody's mistake, or a hook that refuses the run; it is to be raised
             once all numbers are written.
     """
@@ -217,7 +217,7 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
             left_out.append((plan.table.use, plan.skipped))
             continue
         try:
-            found = _of_all_kinds(store, plan)
+            found, lacking = _of_all_kinds(store, plan)
         except CoviewError as error:
             failed.append(CoviewError(f"{plan.table.use}: {error.message}", error.hint))
             left_out.append((plan.table.use, error.message))
@@ -231,6 +231,9 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
                 f"and coview evaluate {store.folder.path} tries all of them again"
             )
             continue
+        for kind, reason in lacking:
+            left_out.append((f"{plan.table.use}, {kind} control", reason))
+            store.say(f"warning: {plan.table.use} is left out for the control {kind}: {reason}")
         results += chain.from_iterable(found)
         for warning in warnings_of(chain.from_iterable(found)):
             store.say(f"warning: {warning}")
@@ -244,9 +247,21 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
     return Evaluation(results, left_out, raised)
 
 
-def _of_all_kinds(store: FeatureStore, plan: Planned) -> list[list[Result]]:
-    """The results of one evaluator for each kind of features, controls included."""
-    return beside_controls([_of_kind(store, plan, kind) for kind in kinds_of(store.recipe, store.registry)])
+def _of_all_kinds(store: FeatureStore, plan: Planned) -> tuple[list[list[Result]], list[tuple[FeatureKind, str]]]:
+    """The results of one evaluator for each kind of features, controls included, and which control cannot be measured.
+
+    Texts of emoji, say, have no words for raw features: that costs no other number.
+    """
+    found: list[list[Result]] = []
+    lacking: list[tuple[FeatureKind, str]] = []
+    for kind in kinds_of(store.recipe, store.registry):
+        try:
+            found.append(_of_kind(store, plan, kind))
+        except CoviewError as error:
+            if kind == "pretrained":
+                raise
+            lacking.append((kind, error.message))
+    return beside_controls(found), lacking
 
 
 def _of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Result]:
@@ -255,7 +270,11 @@ def _of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Resu
     rng = Rng(store.recipe.seed, sample=id_as_int64(plan.table.use))
     found = _results(_measure(of_data, evaluator, kind, rng))
     ungrouped = {result.split for result in found if _lacks_groups(result, evaluator)}
-    groups = {split: groups_of(of_data.features(kind, evaluator.splits)[split].groups_N) for split in ungrouped}
+    of_class = evaluator.labels == "class"  # where only some samples have one, only these were measured
+    groups = {
+        split: groups_of(of_data.features(kind, evaluator.splits, labelled=of_class)[split].groups_N)
+        for split in ungrouped
+    }
     return [
         replace(
             _with_groups(result, groups[result.split]) if _lacks_groups(result, evaluator) else result,

@@ -16,7 +16,7 @@ from rich.console import Console
 from coview.data.building import build_view_maker
 from coview.data.dataset import Dataset
 from coview.errors import CoviewError, Interrupted
-from coview.experiment.changed_data import check_data, data_of
+from coview.experiment.changed_data import changed_data, check_data, data_of
 from coview.experiment.code import changed_code, code_of, of_both
 from coview.experiment.controls import kinds_of, untrained_in_words
 from coview.experiment.environment import describe_environment, now, read_environment, write_environment
@@ -126,16 +126,25 @@ class Session:
 
     def _complete(self, folder: RunFolder, changes: Sequence[str]) -> None:
         """Makes what a finished run lacks: the report."""
-        if changes:
-            self._say(
-                f"{folder.path} was trained with other code: {'; '.join(changes)}\n  without --resume a new run starts"
-            )
+        said = [f"{folder.path} was trained with other code: {'; '.join(changes)}"] if changes else []
+        if change := self._changed_data(folder):
+            said.append(change)
+        if said:
+            self._say("\n".join([*said, "  without --resume a new run starts"]))
         if folder.report.exists() or not PartialState().is_main_process:
             self._say(f"{folder.path} is finished: nothing is left to do")
             return
         self._say(f"{folder.path} is finished, and its report is missing: it is made again")
         with locked(folder, self._say):
             write_report_or_say_why(folder, self.console)
+
+    def _changed_data(self, folder: RunFolder) -> str:
+        """How the data of a finished run have changed; what is wrong with them is no matter to it."""
+        splits = Splits(self.recipe, self.registry)
+        try:
+            return changed_data(folder, splits(splits.own, "train"))
+        except CoviewError as error:
+            return f"whether the data are those of {folder.path} cannot be told: {error.message}"
 
     def _lead(
         self,

@@ -1,5 +1,5 @@
-"""Before training: whether encoders take the batches, and whether these can be taken apart by samples, as the gradient
-cache and shuffled batch norm do."""
+"""Before training: whether augmentations take the data, encoders the batches, and whether these can be taken apart by
+samples, as the gradient cache and shuffled batch norm do."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from coview.errors import CoviewError
 from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder import ChecksBatch
 from coview.model.encoder_hooks import collator, collators
+from coview.model.gather import several_ranks
 from coview.model.tower import Towers
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -29,7 +30,8 @@ _CONSTANT = (str, bytes, int, float, bool, type(None))
 
 
 def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers, ranks: int) -> None:
-    """Refuses batches that an encoder does not take, and what takes batches apart where they cannot be.
+    """Refuses data that an augmentation does not take, batches that an encoder does not take, and what takes batches
+    apart where they cannot be.
 
     Args:
         recipe: The recipe.
@@ -39,11 +41,13 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
         ranks: Processes that train.
 
     Raises:
-        CoviewError: If an encoder refuses its batch, by :class:`coview.ChecksBatch`; if the recipe has
+        CoviewError: If an augmentation refuses a sample, such as a crop that is larger than the picture; if an encoder
+            refuses its batch, by :class:`coview.ChecksBatch`; if the recipe has
             ``train.grad_cache`` or ``teacher.shuffle_groups``, and a part of a batch is not one row for each view of
             each sample; or if there are more groups than samples, or not as many for each rank.
     """
-    _check_batches(recipe, registry, dataset, student)
+    batches = list(_small_batches(recipe, registry, dataset, student)) if recipe.trains else []
+    _check_batches(recipe, registry, dataset, student, batches)
     if not recipe.trains:
         return
     groups = 1 if recipe.teacher is None else recipe.teacher.shuffle_groups
@@ -58,7 +62,7 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
         asked.append(recipe.where("train", "grad_cache"))
     if not asked:
         return
-    for batch in _small_batches(recipe, registry, dataset, student):
+    for batch in batches:
         for inputs, views in (
             (batch.inputs, recipe.view_modalities[: recipe.global_views]),
             (batch.local_inputs, recipe.view_modalities[recipe.global_views :]),
@@ -71,10 +75,15 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
                     )
 
 
-def _check_batches(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers) -> None:
-    """Lets each encoder look at what it is trained on, and at the data as it is evaluated."""
+def _check_batches(
+    recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers, small: Iterable[Batch]
+) -> None:
+    """Augments batches, and lets each encoder look at what it is trained on, and at the data as it is evaluated."""
     encoders = {name: student.encoder(name) for name in recipe.modalities}
     asked = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, ChecksBatch)}
+    augment = build_batch_augment(recipe, registry, encoders)
+    # among several ranks a step with a state gathers the batch, which not every backend does on the CPU
+    augmented = [augment(batch) for batch in small] if asked or not several_ranks() else []
     if not asked:
         return
     modalities = build_modalities(recipe, registry)
@@ -82,11 +91,8 @@ def _check_batches(recipe: Recipe, registry: Registry, dataset: Dataset, student
     for name, encoder in encoders.items():
         if name in asked and (values := list(itertools.islice(readable_values(dataset, name), min(_TRIED)))):
             batches.append((name, collator(modalities[name], encoder).collate(values)))
-    if recipe.trains:
-        augment = build_batch_augment(recipe, registry, encoders)
-        for batch in _small_batches(recipe, registry, dataset, student):
-            seen = augment(batch)
-            batches += [item for inputs in (seen.inputs, seen.local_inputs) for item in inputs.items()]
+    for seen in augmented:
+        batches += [item for inputs in (seen.inputs, seen.local_inputs) for item in inputs.items()]
     for name, batch in batches:
         if name in asked:
             try:

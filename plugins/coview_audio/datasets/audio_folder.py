@@ -39,7 +39,7 @@ class AudioFolder:
         sample_rate: Samples a second, in Hz, that sounds are resampled to; the modality's.
         labels: A table of the sounds below the folder, in place of subfolders: CSV, TSV, JSONL or Parquet.
         path_column: Its column of paths, relative to the folder.
-        label_column: Its column of classes; "" for none.
+        label_column: Its column of classes; "" for none. A row without a class is trained on.
         group_column: Its column of what must not be on both sides: a speaker, a recording. Absent: no groups.
         split_column: Its column of splits, with the names that folders may have. Absent: a seeded split.
         fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
@@ -107,6 +107,6 @@ class AudioFolder:
         return coview.Sample(
             {"audio": read_at(self.root / path, self.sample_rate, full_scale=self._full_scale)},
             id=path,
-            label=None if listing.labels is None else int(listing.labels[index]),
+            label=None if listing.labels is None or listing.labels[index] < 0 else int(listing.labels[index]),
             group=None if listing.groups is None else listing.groups[index],
         )

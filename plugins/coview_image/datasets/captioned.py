@@ -22,7 +22,7 @@ class Captioned:
     Attributes:
         path: Of the picture, below the data's folder.
         caption: The text.
-        label: The name of its class; None where there are no classes.
+        label: The name of its class; None where it has none.
         group: What must not be on both sides of the split.
     """
 
@@ -37,7 +37,7 @@ class CaptionedPictures:
 
     Args:
         root: The folder that paths begin in.
-        rows: All that there are; their order is of no matter, and either all have a label or none has.
+        rows: All that there are; their order is of no matter.
         split: "train" or "test".
         test_fraction: Share held out.
         split_seed: Seed of the split.
@@ -65,8 +65,9 @@ class CaptionedPictures:
         self.root, self.decode_size = root, decode_size
         order = sorted(range(len(rows)), key=lambda row: (rows[row].path, rows[row].caption))
         rows = [rows[row] for row in order]
-        names = [row.label for row in rows if row.label is not None]
-        classes, labels = np.unique(names, return_inverse=True) if names else (None, None)
+        classes = coview.class_order(row.label for row in rows if row.label is not None) or None
+        place = {name: at for at, name in enumerate(classes or ())}
+        labels = None if classes is None else np.array([-1 if r.label is None else place[r.label] for r in rows])
         groups = [row.group for row in rows]
         self.notes: tuple[str, ...] = ()
         if rows_of is None:
@@ -74,9 +75,8 @@ class CaptionedPictures:
                 len(rows), fraction=test_fraction, seed=split_seed, labels=labels, groups=groups
             )
             parts: Mapping[str, np.ndarray] = {"train": train, "test": test}
-            names_of_classes = None if classes is None else classes.tolist()
             self.notes = coview.split_notes(
-                train, test, fraction=test_fraction, labels=labels, classes=names_of_classes, groups=groups
+                train, test, fraction=test_fraction, labels=labels, classes=classes, groups=groups
             )
         else:
             parts = {name: np.sort(np.argsort(order)[chosen]) for name, chosen in rows_of.items()}
@@ -87,10 +87,8 @@ class CaptionedPictures:
         self._groups = np.array([row.group.encode() for row in chosen], dtype=np.bytes_)
         encoded = [row.caption.encode() for row in chosen]
         self._text, self._ends = np.frombuffer(b"".join(encoded), dtype=np.uint8), np.cumsum([0, *map(len, encoded)])
-        self.classes: tuple[str, ...] | None = None
-        self.labels: np.ndarray | None = None
-        if classes is not None and labels is not None:
-            self.classes, self.labels = tuple(classes.tolist()), labels[self._rows]
+        self.classes = classes
+        self.labels = None if labels is None else labels[self._rows]
         paths = sorted({row.path for row in rows})
         self._bits = settled_bits([(path, root / path) for path in paths[:: max(1, len(paths) // 8)]], bits)
         known = (
@@ -120,6 +118,6 @@ class CaptionedPictures:
         return coview.Sample(
             {"image": decode(self.root / path, self.decode_size, bits=self._bits), "text": text},
             id=f"{path}#{self._rows[index]}",
-            label=None if self.labels is None else int(self.labels[index]),
+            label=None if self.labels is None or self.labels[index] < 0 else int(self.labels[index]),
             group=self._groups[index].decode(),
         )

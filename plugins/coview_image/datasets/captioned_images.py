@@ -25,7 +25,7 @@ class CaptionedImages(CaptionedPictures):
         captions: The table: CSV, TSV, JSONL or Parquet; absent: ``captions.csv`` in the folder.
         path_column: Its column of the pictures' paths.
         caption_column: Its column of texts.
-        label_column: Its column of classes; absent: there are none.
+        label_column: Its column of classes; absent: there are none. A row without one is trained on.
         group_column: Its column of what must not be on both sides; absent: all captions of a picture are on one.
         split_column: Its column of splits: "train", "test", "validation". Absent: a seeded split.
         fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
@@ -67,10 +67,11 @@ class CaptionedImages(CaptionedPictures):
         file = root / _TABLE if captions is None else captions
         table = coview.read_table(file, columns, encoding=encoding, header=header, quotes=quotes)
         for name in columns:
-            table.names(name)  # in each row there has to be something
+            if name != label_column:
+                table.names(name)  # in each row there has to be something
         files = coview.table_files(root, [str(row.values[path_column]) for row in table.rows], table, "pictures")
         paths = files.paths
-        labels = None if label_column is None else table.names(label_column)
+        labels = None if label_column is None else table.class_names(label_column)
         groups = paths if group_column is None else table.names(group_column)
         super().__init__(
             root,

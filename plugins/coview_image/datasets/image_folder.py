@@ -38,7 +38,7 @@ class ImageFolder:
         root: The folder.
         labels: A table of the pictures below the folder, in place of subfolders: CSV, TSV, JSONL or Parquet.
         path_column: Its column of paths, relative to the folder.
-        label_column: Its column of classes; "" for none.
+        label_column: Its column of classes; "" for none. A row without a class is trained on.
         group_column: Its column of what must not be on both sides, such as a patient. Absent: no groups.
         split_column: Its column of splits, with the names that folders may have. Absent: a seeded split.
         fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
@@ -106,6 +106,6 @@ class ImageFolder:
         return coview.Sample(
             {"image": decode(self.root / path, self.decode_size, bits=self._bits)},
             id=path,
-            label=None if self.labels is None else int(self.labels[index]),
+            label=None if self.labels is None or self.labels[index] < 0 else int(self.labels[index]),
             group=None if self.groups is None else self.groups[index],
         )

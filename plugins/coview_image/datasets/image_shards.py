@@ -98,11 +98,12 @@ class ImageShards:
             rest, held = coview.seeded_split(
                 len(label), fraction=test_fraction, seed=split_seed, labels=label if number else None
             )
-            self.notes += coview.split_notes(
-                rest, held, fraction=test_fraction, labels=label if number else None, classes=self.classes
-            )
         else:
             rest, held = (np.flatnonzero((self._tar < len(of_train)) == is_train) for is_train in (True, False))
+        asked = test_fraction if test is None else None
+        self.notes += coview.split_notes(
+            rest, held, fraction=asked, labels=label if number else None, classes=self.classes
+        )
         self._rows = rest if split == "train" else held
         if len(self._rows) == 0:
             raise coview.CoviewError(f"image shards {train}, {test}: no pictures in the tar files of the {split} split")

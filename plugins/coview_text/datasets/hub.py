@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 import coview
+from coview_text.datasets.rows import JOINED, text_of
+
+_LOOKED_AT = 8
 
 
 class HubTexts(coview.HubDataset):
@@ -19,7 +22,8 @@ class HubTexts(coview.HubDataset):
 
     Where the data set has no split to test on, a seeded one is made, with no group on both sides, or stratified by
     class. A sample's id is the split and row, with the column for pairs. A row without a text, or without the score
-    where a column is named for it, is skipped, named and counted; a pair without a score is left out.
+    where a column is named for it, is skipped, named and counted; a pair without a score is left out. A text may be a
+    list of tokens, which are joined by spaces.
 
     Args:
         text: The column of the texts; absent: "text", or the only one of strings.
@@ -48,6 +52,8 @@ class HubTexts(coview.HubDataset):
         super().__init__(label="" if no_label else label, **rows)
         self._text = self._only_text() if text is None else self.rows.check(text)
         self._score = None if score is None else self.rows.check(score)
+        if any(isinstance(self.rows[row][self._text], list) for row in coview.evenly(len(self.rows), _LOOKED_AT)):
+            self.notes = (*self.notes, JOINED)
         self.pairs: coview.Pairs | None = None
         self._places: list[tuple[int, str]] | None = None
         if pair is not None and self._score is not None:
@@ -61,10 +67,11 @@ class HubTexts(coview.HubDataset):
         row, name = self.rows[number], self.rows.id(number)
         if self._places is not None:
             name = f"{name}/{column}"
-        text = row[column]
-        if not _is_text(text):
-            fault = f"is no text but {text!r:.40}" if text is not None and not isinstance(text, str) else "has no text"
-            raise coview.SampleError(f"{self.path} {name}", f'"{column}" {fault}')
+        try:
+            text = text_of(row[column])
+        except ValueError as error:
+            fault = "has no text" if row[column] is None else str(error)
+            raise coview.SampleError(f"{self.path} {name}", f'"{column}" {fault}') from error
         score = None
         if self._score is not None and self.pairs is None:
             score = _number(row[self._score])
@@ -86,7 +93,8 @@ class HubTexts(coview.HubDataset):
             row: Mapping[str, Any] = self.rows[number]
             ends = []
             for column in (self._text, pair):
-                place = known.setdefault(row[column], len(places)) if _is_text(row[column]) else len(places)
+                text = _text(row[column])
+                place = len(places) if text is None else known.setdefault(text, len(places))
                 if place == len(places):
                     places.append((number, column))
                 ends.append(place)
@@ -108,8 +116,11 @@ def hub_texts(name: str) -> type[HubTexts]:
     return HubTexts.of(name)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+def _text(value: Any) -> str | None:
+    try:
+        return text_of(value)
+    except ValueError:
+        return None
 
 
 def _number(value: Any) -> float | None:

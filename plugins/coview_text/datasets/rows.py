@@ -5,11 +5,37 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 import coview
+
+JOINED = "texts are lists of tokens, which are joined by spaces"
+"""What a data set says of a column of lists."""
+
+
+def text_of(value: Any) -> str:
+    """The text that a value of a column is: a list of tokens is joined by spaces.
+
+    Raises:
+        ValueError: If it is neither, or there is nothing in it: what it is, to stand after the column's name.
+    """
+    if isinstance(value, list | tuple) and all(isinstance(token, str) for token in value):
+        value = " ".join(value)
+    if isinstance(value, str):
+        if value.strip():
+            return value
+        raise ValueError("is empty")
+    if isinstance(value, list | tuple):
+        other = next(token for token in value if not isinstance(token, str))
+        raise ValueError(f"is a list with {_shown(other)} in it, and has to be a text or a list of tokens")
+    raise ValueError(f"is no text but {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return f"the {type(value).__name__} {shown[:40]}{'…' * (len(shown) > 40)}"
 
 
 @dataclass(frozen=True, slots=True)

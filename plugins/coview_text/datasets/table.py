@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,22 +12,32 @@ from annotated_types import Gt, Lt
 
 import coview
 from coview_text.datasets.judged import judged_split, judged_texts
-from coview_text.datasets.rows import Row, TextRows, class_names, fault_notes, own_split, version_of
+from coview_text.datasets.rows import (
+    JOINED,
+    Row,
+    TextRows,
+    class_names,
+    fault_notes,
+    own_split,
+    text_of,
+    version_of,
+)
 
 
 class TextTable(TextRows):
     """A CSV or TSV file, a JSONL file with an object a line, or a Parquet file.
 
     The file is read strictly: a row with more or fewer fields than the header, or a quote that is never closed, is
-    refused with its line. A row without text, label or score where a column is named for it is skipped, named and
-    counted. With ``pair`` every row is two texts, whose similarity people have judged: the samples are the texts of
-    both columns, each once, and the judgements are what the evaluator ``similarity`` looks at.
+    refused with its line. A row without a label is trained on, and left out of what needs a class; one without text,
+    group or score where a column is named for it is skipped, named and counted. A text may be a list of tokens, which
+    are joined by spaces. With ``pair`` every row is two texts, whose similarity people have judged: the samples are
+    the texts of both columns, each once, and the judgements are what the evaluator ``similarity`` looks at.
 
     Args:
         split: "train", "test", or "validation" where ``split_column`` has it.
         path: The file, ending in .csv, .tsv, .tab, .jsonl or .ndjson, each also with .gz, or in .parquet.
         text: The column of the texts. Without a header columns are called "1", "2", ….
-        label: The column of the classes. Absent: none.
+        label: The column of the classes; a row without one is trained on. Absent: none.
         score: The column of numbers that people have given, to a text or to a pair. Absent: none.
         group: The column of what must not cross the split, such as an author. Absent: equal texts do not cross.
         pair: The column of a second text, which ``score`` compares with the first. Absent: none.
@@ -72,16 +81,19 @@ class TextTable(TextRows):
         coview.check_split(split, coview.table_splits(path, {**parameters, **how}))
         columns = _Columns(text, label, score, group, pair)
         table = columns.read(path, split_column, **how)
-        rows = columns.rows(table)
+        rows, self.notes = columns.rows(table), columns.notes(table)
         if split_column is not None:
             by_split = coview.rows_by_split(table, split_column, fold)
             parts = {name: [rows[row] for row in chosen] for name, chosen in by_split.items()}
         elif test_path is not None:
-            parts = {"train": rows, "test": columns.rows(columns.read(test_path, None, **how))}
+            tested = columns.read(test_path, None, **how)
+            parts = {"train": rows, "test": columns.rows(tested)}
+            self.notes = self.notes or columns.notes(tested)
         elif pair is not None:
             parts = judged_split(rows, fraction=test_fraction, seed=split_seed, what=str(path))
         else:
-            parts, self.notes = own_split(rows, fraction=test_fraction, seed=split_seed)
+            parts, said = own_split(rows, fraction=test_fraction, seed=split_seed)
+            self.notes += said
         if pair is not None:
             texts, self.pairs = judged_texts(parts[split], (text, pair), f"the {split} split of {path}")
             super().__init__(texts)
@@ -119,7 +131,18 @@ class _Columns:
         rows = [self._row(table.where(row), row) for row in table.rows]
         if all(row.fault for row in rows):
             raise coview.CoviewError(f"text_table: no row of {table.path} can be used; {rows[0].id}: {rows[0].fault}")
+        if self.label is not None and not any(row.label for row in rows if not row.fault):
+            raise coview.CoviewError(
+                f'{table.path}: none of the {len(rows):,} rows has a class in "{self.label}"',
+                hint="name another column, or none for data without classes",
+            )
         return rows
+
+    def notes(self, table: coview.Table) -> tuple[str, ...]:
+        """Says of a column of lists what becomes of them."""
+        names = [name for name in (self.text, self.pair) if name is not None]
+        lists = any(isinstance(row.values.get(name), list) for row in table.rows for name in names)
+        return (JOINED,) if lists else ()
 
     def _named(self) -> list[str]:
         return [name for name in (self.text, self.pair, self.label, self.score, self.group) if name is not None]
@@ -127,34 +150,33 @@ class _Columns:
     def _row(self, identity: str, row: coview.TableRow) -> Row:
         try:
             label, group = (None if name is None else row.name(name) for name in (self.label, self.group))
+            text, second = (self._text(row.values, name) for name in (self.text, self.pair))
+            score = self._score(row.values)
         except ValueError as error:
             return Row("", identity, fault=str(error))
-        if fault := self._fault(row.values, label=label, group=group):
-            return Row("", identity, fault=fault)
-        return Row(
-            str(row.values[self.text]),
-            identity,
-            label,
-            None if self.score is None else _number(row.values[self.score]),
-            group,
-            second="" if self.pair is None else str(row.values[self.pair]),
-        )
+        if self.group is not None and group is None:
+            return Row("", identity, fault=f'no "{self.group}"')
+        return Row(text, identity, label, score, group, second=second)
 
-    def _fault(self, values: Mapping[str, Any], *, label: str | None, group: str | None) -> str:
-        if lacking := next((name for name in self._named() if values.get(name) in (None, "")), ""):
-            return f'no "{lacking}"'
-        for name in (self.text, self.pair):
-            text = "-" if name is None else values[name]
-            if not isinstance(text, str):
-                return f'"{name}" is no text but {json.dumps(text, default=str)[:40]}'
-            if not text.strip():
-                return "the text is empty"
-        for name, found in ((self.label, label), (self.group, group)):
-            if name is not None and found is None:
-                return f'no "{name}"'
-        if self.score is not None and _number(values[self.score]) is None:
-            return f'"{self.score}" is no number: {values[self.score]!r}'
-        return ""
+    def _text(self, values: Mapping[str, Any], name: str | None) -> str:
+        if name is None:
+            return ""
+        if values.get(name) in (None, ""):
+            raise ValueError(f'no "{name}"')
+        try:
+            return text_of(values[name])
+        except ValueError as error:
+            raise ValueError(f'"{name}" {error}') from error
+
+    def _score(self, values: Mapping[str, Any]) -> float | None:
+        if self.score is None:
+            return None
+        if values.get(self.score) in (None, ""):
+            raise ValueError(f'no "{self.score}"')
+        number = _number(values[self.score])
+        if number is None:
+            raise ValueError(f'"{self.score}" is no number: {values[self.score]!r}')
+        return number
 
 
 def _number(value: Any) -> float | None:

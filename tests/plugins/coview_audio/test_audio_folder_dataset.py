@@ -128,7 +128,7 @@ def test_works_where_nothing_can_be_kept(root, cache):
         (lambda root: {"root": root, "labels": table(root, "path,label\n")}, "no rows"),
         (
             lambda root: {"root": root, "labels": table(root, "path,label\ndog/0.wav,\n")},
-            r"meta.csv:2: 1 of 1 rows have nothing in \"label\"",
+            r"meta.csv: none of the 1 rows has a class in \"label\"",
         ),
         (lambda root: {"root": root, "labels": table(root, b"path,label\n\xff,b\n")}, r"meta.csv:2: this is not utf-8"),
     ],

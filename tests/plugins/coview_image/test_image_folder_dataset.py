@@ -204,6 +204,23 @@ def test_a_table_in_place_of_subfolders(tmp_path):
     assert test.version != data[0].version
 
 
+def test_classes_that_a_column_of_splits_has_on_one_side_are_said(tmp_path):
+    for name in "uvwxyz":
+        put(tmp_path / "all" / f"{name}.png")
+    rows = ["u,a,train", "v,b,train", "w,,train", "x,a,test", "y,c,test", "z,,test"]
+    lines = ["path,label,part", *(row.replace(",", ".png,", 1) for row in rows)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    how = {"root": tmp_path / "all", "labels": tmp_path / "t.csv", "split_column": "part"}
+    train, test = (ImageFolder(split=split, **how) for split in ("train", "test"))
+    assert [train[row].label for row in range(3)] == [0, 1, None]
+    assert [test[row].label for row in range(3)] == [0, 2, None]
+    assert train.notes == test.notes
+    assert train.notes == (
+        "the class b cannot be tested: its samples are all in the train split",
+        "the class c cannot be learned: its samples are all in the test split",
+    )
+
+
 def test_a_table_of_paths_without_classes_and_a_wrong_prefix(tmp_path):
     for i in range(10):
         put(tmp_path / "all" / f"{i}.png")

@@ -217,6 +217,16 @@ def test_one_missing_label_costs_no_other(tmp_path):
             assert data[index].label == (None if row in (7, 39) else row % 2)
 
 
+def test_a_class_of_the_test_files_alone_is_said(tmp_path):
+    for name, classes in (("train", "01"), ("test", "012")):
+        files = {}
+        for row in range(6):
+            files |= {f"{row:04}.png": png(row), f"{row:04}.cls": classes[row % len(classes)].encode()}
+        write(tmp_path / f"{name}.tar", files)
+    data = ImageShards(train=str(tmp_path / "train.tar"), test=str(tmp_path / "test.tar"))
+    assert data.notes == ("the class 2 cannot be learned: its samples are all in the test split",)
+
+
 def test_the_version_is_of_the_test_files_too(folder):
     tars = [str(folder / f"train-{i}.tar") for i in range(3)]
     one, two = (ImageShards(train=tars[0], test=test).version for test in tars[1:])

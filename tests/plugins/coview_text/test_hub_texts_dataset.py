@@ -45,10 +45,21 @@ def test_texts_labels_and_ids(registry, reviews):
     assert train.licence == "see the hub"
 
 
-@pytest.mark.parametrize("row", [4, 5])
-def test_a_row_without_a_text_is_named(registry, reviews, row):
-    with pytest.raises(coview.SampleError, match=f'train/{row}: "text" has no text'):
+@pytest.mark.parametrize(("row", "fault"), [(4, "is empty"), (5, "has no text")])
+def test_a_row_without_a_text_is_named(registry, reviews, row, fault):
+    with pytest.raises(coview.SampleError, match=f'train/{row}: "text" {fault}'):
         build(registry, reviews)[row]
+
+
+def test_lists_of_tokens_are_joined_by_spaces(registry, tmp_path):
+    rows = {"tokens": [["a", f"w{i}"] for i in range(20)], "nested": [[["a"], ["b"]]] * 20}
+    datasets.Dataset.from_dict(rows).save_to_disk(tmp_path / "d")
+    train, test = (build(registry, tmp_path / "d", split, text="tokens") for split in ("train", "test"))
+    texts = [part[row]["text"] for part in (train, test) for row in range(len(part))]
+    assert sorted(texts) == sorted(f"a w{i}" for i in range(20))
+    assert "texts are lists of tokens, which are joined by spaces" in train.notes
+    with pytest.raises(coview.SampleError, match=r"\"nested\" is a list with the list \['a'\] in it"):
+        build(registry, tmp_path / "d", text="nested")[0]
 
 
 def test_scores_and_groups(registry, reviews):
@@ -59,7 +70,7 @@ def test_scores_and_groups(registry, reviews):
 
 
 def test_a_column_of_numbers_is_no_text(registry, reviews):
-    with pytest.raises(coview.SampleError, match=r'"stars" is no text but 1\.0'):
+    with pytest.raises(coview.SampleError, match=r'"stars" is no text but the float 1\.0'):
         build(registry, reviews, text="stars")[1]
 
 

@@ -10,6 +10,7 @@ import inspect
 import json
 
 import numpy as np
+import pandas
 import pytest
 
 import coview
@@ -17,6 +18,7 @@ from coview_text.datasets.folder import TextFolder
 from coview_text.datasets.lee import Lee
 from coview_text.datasets.lines import TextLines
 from coview_text.datasets.orange_text import R8, R52, Newsgroups
+from coview_text.datasets.rows import JOINED
 from coview_text.datasets.scipy_docs import TOPICS, SciPyDocs, _documented
 from coview_text.datasets.table import TextTable
 from coview_text.datasets.vader import VaderSnippets
@@ -143,27 +145,63 @@ def test_rows_that_cannot_be_used_are_named_and_counted(tmp_path):
     good = "\n".join(f"t{i},{'ab'[i % 2]},{i}" for i in range(20))
     path.write_text(f"text,kind,mark\n{good}\n ,a,1\nx,,1\nx,a,high\n\nx,b,nan\n")
     (train, faults), (test, none) = both(TextTable, path=path, label="kind", score="mark")
-    assert (len(train), len(test), none) == (16, 4, [])
+    assert (len(train) + len(test), none) == (21, [])
     assert faults == [
-        ("a.csv:22", "the text is empty"),
-        ("a.csv:23", 'no "kind"'),
+        ("a.csv:22", '"text" is empty'),
         ("a.csv:24", "\"mark\" is no number: 'high'"),
         ("a.csv:26", "\"mark\" is no number: 'nan'"),
     ]
     (note,) = TextTable(path=path, label="kind", score="mark").notes
-    assert note.startswith("4 of 24 texts cannot be used: a.csv:22 (the text is empty), a.csv:23")
+    assert note.startswith('3 of 24 texts cannot be used: a.csv:22 ("text" is empty), a.csv:24')
+
+
+def test_rows_without_a_label_are_trained_on(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,kind\n" + "".join(f"t{i},{('', 'a', 'b', '')[i % 4]}\n" for i in range(80)))
+    samples = [
+        sample for split in ("train", "test") for sample in content(TextTable(split=split, path=path, label="kind"))[0]
+    ]
+    assert sorted(sample["text"] for sample in samples) == sorted(f"t{i}" for i in range(80))
+    for sample in samples:
+        assert sample.label == (None, 0, 1, None)[int(sample["text"][1:]) % 4]
+    for split in ("train", "test"):
+        dataset = TextTable(split=split, path=path, label="kind")
+        assert [-1 if sample.label is None else sample.label for sample in content(dataset)[0]] == list(dataset.labels)
+        assert dataset.classes == ("a", "b")
+        assert not dataset.unreadable
+    path.write_text("text,kind\nx,\ny,\nz,\n")
+    with pytest.raises(coview.CoviewError, match='none of the 3 rows has a class in "kind"'):
+        TextTable(path=path, label="kind")
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_lists_of_tokens_are_joined_by_spaces(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    frame = pandas.DataFrame({"text": [["a", f"w{i}"] for i in range(20)], "kind": ["p", "q"] * 10})
+    if ending == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    (train, faults), (test, none) = both(TextTable, path=path, label="kind")
+    assert sorted(sample["text"] for sample in train + test) == sorted(f"a w{i}" for i in range(20))
+    assert faults == none == []
+    assert JOINED in TextTable(path=path, label="kind").notes
 
 
 def test_lines_of_json_that_cannot_be_used(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(
-        '{"text": "a"}\n{"text": 3}\n{"text": ["x", "y"]}\n\n{"other": "x"}\n{"text": "b"}\n{"text": "c"}\n'
+        '{"text": "a"}\n{"text": 3}\n{"text": [["x"], "y"]}\n\n{"other": "x"}\n{"text": "b"}\n{"text": "c"}\n'
+        '{"text": {"a": "b"}}\n{"text": []}\n'
     )
     _, faults = content(TextTable(path=path))
-    assert [what for what, _ in faults] == ["a.jsonl:2", "a.jsonl:3", "a.jsonl:5"]
-    assert faults[0][1] == '"text" is no text but 3'
-    assert faults[1][1] == '"text" is no text but ["x", "y"]'
-    assert faults[2][1] == 'no "text"'
+    assert faults == [
+        ("a.jsonl:2", '"text" is no text but the int 3'),
+        ("a.jsonl:3", "\"text\" is a list with the list ['x'] in it, and has to be a text or a list of tokens"),
+        ("a.jsonl:5", 'no "text"'),
+        ("a.jsonl:8", "\"text\" is no text but the dict {'a': 'b'}"),
+        ("a.jsonl:9", '"text" is empty'),
+    ]
 
 
 @pytest.mark.parametrize(
