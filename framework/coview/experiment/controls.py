@@ -35,7 +35,7 @@ def untrained_recipe(recipe: Recipe, registry: Registry) -> Recipe | None:
     if default is None or not (table.parameters.get("pretrained", default) or "checkpoint" in table.parameters):
         return None
     others = {key: value for key, value in table.parameters.items() if key != "checkpoint"}
-    at_random = replace(table, parameters={**others, "pretrained": False})
+    at_random = replace(table, parameters={**others, "pretrained": False}, as_written=None)
     return replace(recipe, encoder={**recipe.encoder, modality: at_random})
 
 
