@@ -25,7 +25,7 @@ def test_show(call):
 def test_show_of_what_is_not_there(call, tmp_path):
     done = call("data", "show", "digts")
     assert (done.status, 'did you mean "digits"' in done.err) == (2, True)
-    done = call("data", "show", "image_folder", "--set", f"root={tmp_path / 'none'}")
+    done = call("data", "show", "image_folder", "--set", f"data.root={tmp_path / 'none'}")
     assert (done.status, "none" in done.err) == (2, True)
 
 
@@ -44,7 +44,7 @@ def test_show_tells_what_was_found_and_what_was_left_out(call, tmp_path):
                 Image.fromarray(pixels).save(tmp_path / "pictures" / split / name / f"{i}.png")
     (tmp_path / "pictures" / "dev" / "dog" / "list.txt").write_text("x")
     (tmp_path / "pictures" / "dev" / "dog" / "broken.png").write_text("x")
-    done = call("data", "show", "image_folder", "--set", "root=pictures")
+    done = call("data", "show", "image_folder", "--set", "data.root=pictures")
     assert done.status == 0
     for said in (
         "train              9 samples  6×4 RGB, uint8",
@@ -58,7 +58,7 @@ def test_show_tells_what_was_found_and_what_was_left_out(call, tmp_path):
     ):
         assert said in done.out, done.out
     assert len(done.out.splitlines()) <= 10
-    page = json.loads(call("data", "show", "image_folder", "--set", "root=pictures", "--json").out)
+    page = json.loads(call("data", "show", "image_folder", "--set", "data.root=pictures", "--json").out)
     assert page["splits"][0]["classes"] == {"cat": 5, "dog": 4}
 
 

@@ -68,17 +68,21 @@ class Places:
             return str(given)
         folder = _absolute(self._layers.folder(at), path)
         self.folders[at] = folder
-        return str(Path(folder) / given)
+        return _real_if_up(Path(folder) / given)
 
 
 def _absolute(folder: Path, path: str) -> str:
     try:
-        # ".." after a symbolic link leads elsewhere than the text says
-        return os.path.realpath(folder) if ".." in folder.parts else str(folder.absolute())
+        return _real_if_up(folder.absolute())
     except FileNotFoundError:
         raise CoviewError(
             f"{path}: the current folder, which this path goes by, is not there any more", hint="give the whole path"
         ) from None
+
+
+def _real_if_up(path: Path) -> str:
+    """The path without ``..``, which after a symbolic link leads elsewhere than the text says."""
+    return os.path.realpath(path) if ".." in path.parts else str(path)
 
 
 def _is_written_as_path(name: str) -> bool:
