@@ -95,8 +95,8 @@ def evaluate_run(
 
     Args:
         run: The run, or its folder.
-        overrides: Over the recipe's ``evaluate`` tables, its ``train.device``, and the paths in ``data``: where the data
-            are now.
+        overrides: Over the recipe's ``evaluate`` tables, its ``train.device``, and the paths in ``data``, which say
+            where the data are now.
         sets: The same as texts ``KEY=VALUE``.
         registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
         quiet: Whether to show no progress.

@@ -62,10 +62,19 @@ def test_show_tells_what_was_found_and_what_was_left_out(call, tmp_path):
     assert page["splits"][0]["classes"] == {"cat": 5, "dog": 4}
 
 
+def test_a_parameter_is_spelled_as_in_a_recipe(call):
+    done = call("data", "show", "image_folder", "--set", "root=pictures")
+    assert (done.status, done.out) == (2, "")
+    assert "--set root=pictures" in done.err
+    assert done.err.rstrip().endswith("--set data.root=pictures")
+
+
 def test_show_of_groups_scores_and_lengths(call, tmp_path):
     rows = "".join(f"{'x' * (i + 1)},{i / 2},{'ab'[i % 2]},w{i % 4}\n" for i in range(20))
     (tmp_path / "t.csv").write_text("text,mark,kind,who\n" + rows)
-    sets = [word for pair in ("path=t.csv", "score=mark", "label=kind", "group=who") for word in ("--set", pair)]
+    sets = [
+        word for pair in ("path=t.csv", "score=mark", "label=kind", "group=who") for word in ("--set", f"data.{pair}")
+    ]
     page = json.loads(call("data", "show", "text_table", *sets, "--json").out)
     splits = {split["split"]: split for split in page["splits"]}
     assert splits["train"]["groups"] + splits["test"]["groups"] == 4

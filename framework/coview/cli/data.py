@@ -144,7 +144,9 @@ def _parameters(sets: tuple[str, ...]) -> dict[str, Any]:
 
     for text in sets:
         if not text.strip().startswith("data."):
-            raise CoviewError(f"--set {text}: a key of the data set is written as in a recipe", hint=f"--set data.{text}")
+            raise CoviewError(
+                f"--set {text}: a key of the data set is written as in a recipe", hint=f"--set data.{text}"
+            )
     given = parse_set(sets).get("data", {})
     parameters: dict[str, Any] = given
     return parameters

@@ -34,9 +34,7 @@ def evaluate_run(
     quiet: bool = False,
 ) -> Run:
     """As :func:`coview.evaluate_run`."""
-    recipe = changed_recipe(
-        run, ("evaluate", "train.device"), what="an evaluation", sets=sets, overrides=overrides
-    )
+    recipe = changed_recipe(run, ("evaluate", "train.device"), what="an evaluation", sets=sets, overrides=overrides)
     as_started, run = run.recipe, pointed_to(run, recipe)
     console = run_console(quiet)
     splits = Splits(recipe, run.registry)

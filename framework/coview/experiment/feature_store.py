@@ -302,7 +302,7 @@ class FeatureStore:
 
 def _parameters(table: ComponentTable) -> dict[str, Any]:
     """As the recipe has them: a protocol is the same on any machine."""
-    return {key: value for key, value in table.written.items() if key != "use"}
+    return {key: table.written.get(key, value) for key, value in table.parameters.items()}
 
 
 def _rows(split: FeatureSplit, indices: Any) -> FeatureSplit:

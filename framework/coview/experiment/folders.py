@@ -67,7 +67,7 @@ def remove_folder(folder: RunFolder) -> None:
 
 
 def mend_recipe(folder: RunFolder, recipe: Recipe, registry: Registry) -> None:
-    """Writes the recipe of a run that is resumed again, where its file is lost or damaged, or its data lie elsewhere."""
+    """Writes the recipe of a run that is resumed again, where its file is lost or damaged, or its data have moved."""
     with suppress(CoviewError):
         kept = load_recipe(folder.recipe, registry)
         if kept.hash == recipe.hash and kept.tables.get(RELATIVE_TO) == recipe.tables.get(RELATIVE_TO):

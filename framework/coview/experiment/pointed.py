@@ -42,9 +42,10 @@ def changed_recipe(
     changed = [line for line in difference(run.recipe.tables, recipe.tables) if not line.startswith(allowed)]
     if changed:
         listed = "\n    ".join(changed)
-        where = f", and where the data are ({', '.join(places)})" if places else ""
-        named = ", ".join(f"[[{key}]]" if key == "evaluate" else key for key in may_change)
-        raise CoviewError(f"{what} can change only {named or 'nothing'}{where}, and this changes:\n    {listed}")
+        named = [f"[[{key}]]" if key == "evaluate" else key for key in may_change]
+        named += [f"where the data are ({', '.join(places)})"] if places else []
+        may = " and ".join(filter(None, (", ".join(named[:-1]), *named[-1:]))) or "nothing of this run"
+        raise CoviewError(f"{what} can change only {may}, and this changes:\n    {listed}")
     return recipe
 
 

@@ -130,8 +130,8 @@ class ComponentChecker:
             ) as error:  # whatever a constructor makes of odd values: they are the recipe's
                 self._mistakes.add(path, f'"{use}" cannot be built: {in_one_line(error)}', error)
                 return None
-        written = None if (placed_use, placed) == (use, given) else {"use": use, **given}
-        return ComponentTable(placed_use, placed, as_written=written), {"use": use, **schema.resolved(given)}
+        resolved = {"use": use, **schema.resolved(given)}
+        return ComponentTable(placed_use, placed, as_written=resolved), resolved
 
 
 def _placeholders(schema: Parameters) -> dict[str, int]:

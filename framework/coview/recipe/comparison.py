@@ -12,10 +12,10 @@ from coview.plugins.nearest import did_you_mean
 from coview.plugins.registry import Registry
 from coview.recipe.check_component import ComponentChecker
 from coview.recipe.extend import read_with_parents
+from coview.recipe.key import as_key
 from coview.recipe.load import load_cells
 from coview.recipe.merge import Layers
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.key import as_key
 from coview.recipe.override import parse_set
 from coview.recipe.read import Document
 from coview.recipe.recipe import Recipe
@@ -205,7 +205,8 @@ def _neither(name: str, recipes: Iterable[str]) -> str:
 
 
 def _all_valid(merged: Sequence[tuple[Layers, Path]], registry: Registry) -> list[Recipe]:
-    recipes, mistakes = [], []
+    recipes: list[Recipe] = []
+    mistakes: list[Mistake] = []
     for layers, path in merged:
         try:
             recipes.append(validate(layers, registry, path))

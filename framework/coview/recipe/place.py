@@ -1,7 +1,7 @@
 """Where the relative paths of a recipe lead: each goes by the folder of the file that it is written in.
 
-One given by ``--set`` or from Python goes by the current folder. The recipe itself, and so its hash, keeps the text: the
-components are built with whole paths, and ``relative_to`` in a resolved recipe says by which folder each path goes.
+One given by ``--set`` or from Python goes by the current folder. The recipe itself, and so its hash, keeps the text.
+Components are built with whole paths, and ``relative_to`` in a resolved recipe says by which folder each of them goes.
 """
 
 from __future__ import annotations

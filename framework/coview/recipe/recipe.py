@@ -27,8 +27,7 @@ class ComponentTable:
     Attributes:
         use: Its name.
         parameters: What the recipe gives; the component's own defaults fill in the rest.
-        as_written: The table with paths as they are in the recipe, where they are others: what it is told apart by, on
-            any machine.
+        as_written: The resolved table, paths as they are in the recipe: what it is told apart by, on any machine.
     """
 
     use: str
@@ -37,7 +36,7 @@ class ComponentTable:
 
     @property
     def written(self) -> Mapping[str, Any]:
-        """``use`` and parameters as the recipe has them."""
+        """``use`` and parameters as a resolved recipe has them."""
         return self.as_written or {"use": self.use, **self.parameters}
 
 

@@ -30,6 +30,7 @@ from coview.recipe.tables import (
     TrainTable,
 )
 
+
 def validate(layers: Layers, registry: Registry, path: Path | None = None) -> Recipe:
     """Checks a merged recipe as strictly as it can be without building anything of size.
 

@@ -95,6 +95,6 @@ def steps_of(recipe: Recipe, registry: Registry, modality: str) -> Steps:
 
 
 def _parameters(recipe: Recipe, modality: str, position: int) -> str:
-    parameters = {key: value for key, value in recipe.augment[modality][position].written.items() if key != "use"}
+    parameters = dict(recipe.augment[modality][position].parameters)
     given = flatten(parameters) if parameters else {}
     return ", ".join(f"{key} = {value}" for key, value in given.items())
