@@ -291,7 +291,7 @@ def test_without_a_whole_checkpoint_there_is_nothing_to_use(refused, own_run, co
         ),
         (
             ["evaluate", "--set", "train.lr=1.0"],
-            "an evaluation can change [[evaluate]] and train.device only, and this changes:\n    tr",
+            "an evaluation can change only [[evaluate]] and train.device, and this changes:\n    tr",
         ),
         (["evaluate", "--set", "evaluate.0.k=0"], "--set: evaluate.0.k: has to be greater than or equal to 1, got 0"),
         (["export", "--to", "hf", "--out", "."], "error: . is not empty\n  choose another folder with --out"),
