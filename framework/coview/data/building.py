@@ -51,7 +51,9 @@ def build_split(
     except CoviewError as error:
         key = "root" if "root" in table.parameters else "use"
         hints = [error.hint, *missing_places(recipe, table, registry, at)]
-        raise CoviewError(f"{recipe.where(*at, key)}: {error.message}", "\n  ".join(filter(None, hints))) from error
+        raise CoviewError(
+            f"{recipe.where(*at, key)}: {error.message}", "; ".join(filter(None, hints)) or None
+        ) from error
 
 
 def splits_of(data: ComponentTable, registry: Registry) -> tuple[str, ...]:
