@@ -67,6 +67,17 @@ Types are TOML's. "Absent" as a default means that the key is not there unless y
 """
 
 TABLE_RULES = """\
+## Where a relative path leads
+
+A relative path goes by where it is written: in a file by the folder of that file, in `--set` and from Python by the
+current folder. That holds for `extends`, `compare.recipes` and every parameter of type "a path", such as `root` of
+`[data]`; a parent's path goes by the parent. `~` is the home folder. In the name of a component, such as
+`hf:./model`, a path begins with `.`, `~` or `/`; any other name is the hub's.
+
+The hash is of the text, so it is the same in every checkout. A run keeps for each such path the folder that it went by
+(`relative_to` in its `recipe.toml`), and so finds its data wherever `coview` is started; where they have been moved,
+`--set data.root=/new/place` says where they are.
+
 ## What is merged how
 
 - A recipe that `extends` another is merged over it: tables deeply, key by key; arrays, such as `[[augment]]`, replace
@@ -113,9 +124,11 @@ def pages() -> dict[str, str]:
 
 def recipe_page(registry: coview.Registry) -> str:
     """Every table with its keys."""
-    extends = recipe_schema(registry)["properties"]["extends"]["description"]
+    properties = recipe_schema(registry)["properties"]
+    extends, relative_to = (properties[key]["description"] for key in ("extends", "relative_to"))
     parts = [RECIPE_INTRO, "## The top of the file", *keys_of(TopTable, only_scalars=True)]
     parts.append(entry("**`extends`** · `string` · absent by default", extends))
+    parts.append(entry("**`relative_to`** · `table` · absent by default", relative_to))
     for name, field in TopTable.model_fields.items():
         if name in _scalars(TopTable):
             continue

@@ -95,7 +95,8 @@ def evaluate_run(
 
     Args:
         run: The run, or its folder.
-        overrides: Over the recipe's ``evaluate`` tables, and its ``train.device``.
+        overrides: Over the recipe's ``evaluate`` tables, its ``train.device``, and the paths in ``data``, which say
+            where the data are now.
         sets: The same as texts ``KEY=VALUE``.
         registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
         quiet: Whether to show no progress.
@@ -172,7 +173,12 @@ def embed(
 
 
 def export(
-    run: Run | Path | str, *, to: str = "hf", out: Path | str | None = None, registry: Registry | None = None
+    run: Run | Path | str,
+    *,
+    to: str = "hf",
+    out: Path | str | None = None,
+    sets: Iterable[str] = (),
+    registry: Registry | None = None,
 ) -> tuple[Path, str]:
     """Writes the encoder of the latest checkpoint as a folder, and how its inputs are prepared where that can be said.
 
@@ -182,6 +188,8 @@ def export(
             ``SentenceTransformer`` loads, for encoders of texts; its ``encode`` gives the run's representations.
         out: The folder; ``export/hf`` or ``export/sentence-transformers`` in the run's by default. It must not hold
             anything else.
+        sets: Where the run's data are, if they have been moved: ``data.root=/new/place``. A sample of them is looked
+            at, and nothing else; without them the folder says no size of its samples.
         registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
 
     Returns:
@@ -192,7 +200,7 @@ def export(
     """
     from coview.experiment import export as exporting  # torch costs start-up time
 
-    return exporting.export(_run(run, registry), to=to, out=out)
+    return exporting.export(_run(run, registry), to=to, out=out, sets=sets)
 
 
 def _run(run: Run | Path | str, registry: Registry | None) -> Run:

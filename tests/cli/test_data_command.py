@@ -25,7 +25,7 @@ def test_show(call):
 def test_show_of_what_is_not_there(call, tmp_path):
     done = call("data", "show", "digts")
     assert (done.status, 'did you mean "digits"' in done.err) == (2, True)
-    done = call("data", "show", "image_folder", "--set", f"root={tmp_path / 'none'}")
+    done = call("data", "show", "image_folder", "--set", f"data.root={tmp_path / 'none'}")
     assert (done.status, "none" in done.err) == (2, True)
 
 
@@ -44,7 +44,7 @@ def test_show_tells_what_was_found_and_what_was_left_out(call, tmp_path):
                 Image.fromarray(pixels).save(tmp_path / "pictures" / split / name / f"{i}.png")
     (tmp_path / "pictures" / "dev" / "dog" / "list.txt").write_text("x")
     (tmp_path / "pictures" / "dev" / "dog" / "broken.png").write_text("x")
-    done = call("data", "show", "image_folder", "--set", "root=pictures")
+    done = call("data", "show", "image_folder", "--set", "data.root=pictures")
     assert done.status == 0
     for said in (
         "train              9 samples  6×4 RGB, uint8",
@@ -58,14 +58,23 @@ def test_show_tells_what_was_found_and_what_was_left_out(call, tmp_path):
     ):
         assert said in done.out, done.out
     assert len(done.out.splitlines()) <= 10
-    page = json.loads(call("data", "show", "image_folder", "--set", "root=pictures", "--json").out)
+    page = json.loads(call("data", "show", "image_folder", "--set", "data.root=pictures", "--json").out)
     assert page["splits"][0]["classes"] == {"cat": 5, "dog": 4}
+
+
+def test_a_parameter_is_spelled_as_in_a_recipe(call):
+    done = call("data", "show", "image_folder", "--set", "root=pictures")
+    assert (done.status, done.out) == (2, "")
+    assert "--set root=pictures" in done.err
+    assert done.err.rstrip().endswith("--set data.root=pictures")
 
 
 def test_show_of_groups_scores_and_lengths(call, tmp_path):
     rows = "".join(f"{'x' * (i + 1)},{i / 2},{'ab'[i % 2]},w{i % 4}\n" for i in range(20))
     (tmp_path / "t.csv").write_text("text,mark,kind,who\n" + rows)
-    sets = [word for pair in ("path=t.csv", "score=mark", "label=kind", "group=who") for word in ("--set", pair)]
+    sets = [
+        word for pair in ("path=t.csv", "score=mark", "label=kind", "group=who") for word in ("--set", f"data.{pair}")
+    ]
     page = json.loads(call("data", "show", "text_table", *sets, "--json").out)
     splits = {split["split"]: split for split in page["splits"]}
     assert splits["train"]["groups"] + splits["test"]["groups"] == 4

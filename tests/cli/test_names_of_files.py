@@ -109,7 +109,7 @@ def test_a_run_on_files_whose_names_are_no_text(call, write_recipe, tmp_path, mo
     assert (run / "report.html").exists()
     again = call("evaluate", run)
     assert again.status == 0, again.err
-    shown = call("data", "show", use, "--set", f"root={tmp_path / 'files'}")
+    shown = call("data", "show", use, "--set", f"data.root={tmp_path / 'files'}")
     assert shown.status == 0, shown.err
     assert r"caf\udce9" in shown.out
     assert "\x1b" not in done.out + done.err + again.out + shown.out

@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 import coview
-from coview.experiment.folders import find_unfinished, new_folder
+from coview.experiment.folders import find_unfinished, new_folder, runs_below
 from coview.track.run_folder import RunFolder
 
 
@@ -135,6 +135,48 @@ def test_the_tenth_run_of_a_second_is_later_than_the_second(own_run, registry):
         shutil.copytree(own_run.path, path, symlinks=True)
     found = find_unfinished(own_run.path.parents[1], recipe, registry)
     assert found.path.name == f"{own_run.path.name}-10"
+
+
+def started(run, name, at):
+    """A copy of a run as one that was started at some time has it, its files written now."""
+    path = run.path.with_name(name)
+    shutil.copytree(run.path, path, symlinks=True)
+    record = RunFolder(path).environment
+    record.write_text(json.dumps({**json.loads(record.read_text()), "started": at}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        # the hour that is there twice at the end of summer time
+        (("20261025-023000", "2026-10-25T00:30:00+00:00"), ("20261025-021000", "2026-10-25T01:10:00+00:00")),
+        # started in Tokyo, then in Los Angeles
+        (("20261101-200000", "2026-11-01T11:00:00+00:00"), ("20261101-050000", "2026-11-01T12:00:00+00:00")),
+        # with other offsets than UTC's in the record
+        (("20261101-200000", "2026-11-01T20:00:00+09:00"), ("20261101-050000", "2026-11-01T05:00:00-07:00")),
+    ],
+)
+def test_the_latest_run_is_that_of_the_latest_recorded_start(own_run, registry, earlier, later):
+    digits = own_run.recipe.hash[:6]
+    # the later one is copied first: the files of the earlier one are newer
+    last = started(own_run, f"{later[0]}-{digits}", later[1])
+    started(own_run, f"{earlier[0]}-{digits}", earlier[1])
+    shutil.rmtree(own_run.path)
+    out = last.parents[1]
+    assert coview.load_run(last.parent, registry=registry).path == last  # evaluate, embed, export, compare RUN
+    assert find_unfinished(out, own_run.recipe, registry).path == last  # --resume
+    assert [folder.path for folder in runs_below(out)][-1] == last  # the cells of a comparison
+    for folder in runs_below(out):
+        folder.environment.unlink()  # then the names say it, in local time
+    assert runs_below(out)[-1].path.name.startswith(max(earlier[0], later[0]))
+
+
+def test_the_latest_of_runs_that_somebody_has_named(own_run, registry):
+    last = started(own_run, "a", "2026-11-01T12:00:00+00:00")
+    started(own_run, "b", "2026-11-01T11:00:00+00:00")
+    shutil.rmtree(own_run.path)
+    assert coview.load_run(last.parent, registry=registry).path == last
 
 
 def test_runs_of_one_second_have_folders_of_their_own(own_run, tmp_path):

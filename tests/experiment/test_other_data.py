@@ -37,7 +37,10 @@ def test_it_is_measured_beside_the_runs_own(write_recipe, small_recipe, squares,
     assert {row["n"] for row in by_data["image_folder"]} == {8}  # a fifth of 40
     raw = by_data["image_folder"][2]
     assert raw["value"] == 1.0  # by their pixels nothing is easier
-    assert raw["protocol"]["data"] == {"use": "image_folder", "root": str(squares)}
+    assert {"use": "image_folder", "root": str(squares)}.items() <= raw["protocol"]["data"].items()
+    coview.evaluate_run(run.path, quiet=True)  # by the recipe that it keeps, in which every default is written out
+    again = json.loads((run.path / "results.json").read_text())["results"]
+    assert [row["protocol_hash"] for row in again] == [row["protocol_hash"] for row in document["results"]]
     assert "data" not in by_data["digits"][0]["protocol"]
     assert [other["name"] for other in document["other_datasets"]] == ["image_folder"]
     assert document["dataset"]["name"] == "digits"

@@ -17,9 +17,11 @@ def test_a_folder_that_has_the_file(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert coview.folder_or_hub_id("hf", "~/model", "config.json") == str(tmp_path / "model")
     monkeypatch.chdir(tmp_path)
-    assert coview.folder_or_hub_id("hf", "model", "config.json") == "model"
-    with pytest.raises(LookupError, match=r'"any:model": the folder has no modules\.json'):
-        coview.folder_or_hub_id("any", "model", "modules.json")
+    assert coview.folder_or_hub_id("hf", "./model", "config.json") == "model"
+    with pytest.raises(LookupError, match=r'"any:./model": the folder has no modules\.json'):
+        coview.folder_or_hub_id("any", "./model", "modules.json")
+    with pytest.raises(LookupError, match=r'is a folder here, and a name of the hub: .* write "hf:\./model"'):
+        coview.folder_or_hub_id("hf", "model", "config.json")
 
 
 @pytest.mark.parametrize("name", ["bert-base-uncased", "owner/name", "owner/name.with-all_of.it"])

@@ -103,6 +103,24 @@ def test_several_recipes(write_recipe, small_recipe, registry):
     assert steps == {2}
 
 
+def test_an_override_of_one_of_several_recipes(write_recipe, small_recipe, registry, call):
+    write_recipe(small_recipe, "one.toml")
+    write_recipe(small_recipe.replace('name = "small"', 'name = "other"'), "two.toml")
+    path = write_recipe(OF_SEVERAL, "both.toml")
+    sets = ["train.lr=0.1", "other.train.lr=0.3", "other.data.use=image_folder", "other.data.root=there"]
+    cells = load_comparison(path, sets=sets, registry=registry).cells
+    assert {(cell.levels["modality"], cell.recipe.train.lr) for cell in cells} == {("small", 0.1), ("other", 0.3)}
+    found = {cell.levels["modality"]: cell.recipe.data for cell in cells}
+    assert found["small"].use == "digits"
+    assert found["other"].parameters == {"root": str(path.parent / "there")}  # the current folder, which `call` sets
+    done = call("compare", path, "--set", "othre.train.lr=1", "--dry-run")
+    assert done.status == 2
+    assert 'othre: is no table of a recipe, and none of the recipes that are compared, did you mean "other"' in done.err
+    assert "small.data.root=PATH for one (small, other)" in done.err
+    done = call("compare", path, "--set", "other.train.lrr=1", "--dry-run")
+    assert "--set other: train.lrr: unknown key" in done.err
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -1,3 +1,4 @@
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,10 @@ def test_no_name_is_too_strange(name):
     assert found is None or str(found) == name
 
 
-def test_later_ones_are_greater_the_tenth_of_a_second_too():
-    names = [
-        "20261101-093000-abc123", "20261101-093000-abc123-2", "20261101-093000-abc123-10", "20261101-093001-000000",
-    ]  # fmt: skip
-    assert sorted([names[2], names[0], names[3], names[1]], key=RunName.parse) == names
+def test_the_time_of_a_name():
+    assert RunName.parse("20261101-093000-abc123-10").local_time() == datetime(2026, 11, 1, 9, 30)
+    with pytest.raises(ValueError, match="does not match format"):
+        RunName("20261399-000000", "abc123").local_time()
 
 
 def test_of_which_recipe_it_is():

@@ -11,6 +11,7 @@ from coview.cli.output import print_columns, print_json
 from coview.cli.recipe import set_option
 from coview.cli.user_path import UserPath
 from coview.errors import CoviewError
+from coview.plugins.home import expanded
 
 
 @click.group()
@@ -74,10 +75,10 @@ def measure(
     from coview.recipe.load import load_recipe
 
     registry = load_plugins(disable=disabled)
-    if Path(source).is_dir():
+    if (folder := expanded(source)).is_dir():
         if sets:
             raise CoviewError("--set changes a recipe, and a run is measured as it was: give its recipe.toml instead")
-        valid = Path(source)
+        valid = folder
     else:
         valid = load_recipe(source, registry, sets=sets)  # type: ignore[assignment]
     found = measure_augmentations(valid, registry, samples=samples, reference=reference)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import click
 
 from coview.cli.output import print_columns, print_json, say
 from coview.cli.recipe import set_option
+from coview.errors import CoviewError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,13 @@ def augment(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...]) -> No
 
 @data.command("show")
 @click.argument("name")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A parameter, such as root=my-pictures.")
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="data.KEY=VALUE",
+    help="A parameter, as in a recipe, such as data.root=my-pictures.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
 def show(disabled: tuple[str, ...], name: str, sets: tuple[str, ...], as_json: bool) -> None:
@@ -112,9 +119,8 @@ def show(disabled: tuple[str, ...], name: str, sets: tuple[str, ...], as_json: b
     why, licence and citation.
     """
     from coview.plugins.discovery import load_plugins
-    from coview.recipe.override import parse_set
 
-    page = _page(name, parse_set(sets), load_plugins(disable=disabled))
+    page = _page(name, _parameters(sets), load_plugins(disable=disabled))
     if as_json:
         print_json(page)
         return
@@ -130,6 +136,20 @@ def show(disabled: tuple[str, ...], name: str, sets: tuple[str, ...], as_json: b
         say(f"  note: {note}")
     if page["citation"]:
         say(f"  {page['citation']}")
+
+
+def _parameters(sets: tuple[str, ...]) -> dict[str, Any]:
+    """The parameters of a data set, spelled as everywhere: ``data.root=…``."""
+    from coview.recipe.override import parse_set
+
+    for text in sets:
+        if not text.strip().startswith("data."):
+            raise CoviewError(
+                f"--set {text}: a key of the data set is written as in a recipe", hint=f"--set data.{text}"
+            )
+    given = parse_set(sets).get("data", {})
+    parameters: dict[str, Any] = given
+    return parameters
 
 
 def _split_lines(split: dict[str, Any]) -> list[str]:

@@ -67,7 +67,8 @@ def evaluate(
 ) -> None:
     """Evaluate a run again, or any encoder as it is loaded.
 
-    Another protocol than the run's own is given by --set, such as --set evaluate.0.k=5.
+    Another protocol than the run's own is given by --set, such as --set evaluate.0.k=5; --set data.root=/new/place says
+    where the run's data are now.
     """
     from coview.experiment.evaluate import evaluate_encoder, evaluate_run
     from coview.experiment.run import load_run
@@ -132,14 +133,17 @@ def embed(disabled: tuple[str, ...], path: Path, split: str, out: Path, sets: tu
     help="A folder that transformers' AutoModel, or timm, loads; or SentenceTransformer, for texts.",
 )
 @click.option("--out", type=UserPath(file_okay=False), help="The folder; RUN/export/… by default.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Where the data are now, such as data.root=/new/place."
+)
 @click.pass_obj
-def export(disabled: tuple[str, ...], path: Path, to: str, out: Path | None) -> None:
+def export(disabled: tuple[str, ...], path: Path, to: str, out: Path | None, sets: tuple[str, ...]) -> None:
     """Write the encoder in a form that other libraries load."""
     from coview.experiment.export import export as write
     from coview.experiment.run import load_run
     from coview.plugins.discovery import load_plugins
 
-    folder, code = write(load_run(path, load_plugins(disable=disabled)), to=to, out=out)
+    folder, code = write(load_run(path, load_plugins(disable=disabled)), to=to, out=out, sets=sets)
     click.echo(f"{folder}\n\n{code}")
 
 

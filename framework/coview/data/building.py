@@ -8,6 +8,7 @@ from typing import Any
 
 from coview.data.augmentation import Augmentation, BatchAugmentation
 from coview.data.dataset import Dataset
+from coview.data.missing_places import missing_places
 from coview.data.modality import Collates, FinishesOnDevice, Modality
 from coview.data.views import ViewMaker
 from coview.errors import CoviewError
@@ -49,7 +50,10 @@ def build_split(
         return build_dataset(table, split, registry)
     except CoviewError as error:
         key = "root" if "root" in table.parameters else "use"
-        raise CoviewError(f"{recipe.where(*at, key)}: {error.message}", error.hint) from error
+        hints = [error.hint, *missing_places(recipe, table, registry, at)]
+        raise CoviewError(
+            f"{recipe.where(*at, key)}: {error.message}", "; ".join(filter(None, hints)) or None
+        ) from error
 
 
 def splits_of(data: ComponentTable, registry: Registry) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from coview.data.hub_library import (
 from coview.data.split import check_split, seeded_split, split_notes
 from coview.errors import CoviewError
 from coview.plugins.home import expanded
+from coview.plugins.model_source import as_path, is_ambiguous
 from coview.plugins.nearest import did_you_mean
 
 _TEST_NAMES = ("test", "validation", "valid", "dev")
@@ -84,6 +85,8 @@ class HubRows:
     ) -> None:
         check_split(split, ("train", "test"))
         self._path = path
+        if is_ambiguous(path):
+            raise CoviewError(f'"{path}" is a folder here, and a name of the hub', hint=as_path("…/hub", path))
         is_local = expanded(path).is_dir()
         load = local(path, config, folder) if is_local else on_the_hub(path, config, revision, folder)
         parts = load(first is not None)

@@ -45,7 +45,7 @@ def untrained_recipe(recipe: Recipe, registry: Registry) -> Recipe | None:
     if not _starts_trained(recipe, registry) or all(parameter.name != "pretrained" for parameter in parameters):
         return None
     others = {key: value for key, value in table.parameters.items() if key != "checkpoint"}
-    at_random = replace(table, parameters={**others, "pretrained": False})
+    at_random = replace(table, parameters={**others, "pretrained": False}, as_written=None)
     return replace(recipe, encoder={**recipe.encoder, modality: at_random})
 
 

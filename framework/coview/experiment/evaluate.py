@@ -12,15 +12,15 @@ from coview.errors import CoviewError
 from coview.experiment.changed_data import changed_data
 from coview.experiment.evaluators import evaluate_all, plan_evaluators, write_results
 from coview.experiment.folders import locked
+from coview.experiment.pointed import changed_recipe, pointed_to, same_data
 from coview.experiment.run import Run, run, run_console
 from coview.experiment.session import write_report_or_say_why
 from coview.experiment.splits import Splits
 from coview.plugins.hook_calls import HookCalls
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
-from coview.recipe.load import layers_of, load_recipe
+from coview.recipe.load import layers_of
 from coview.recipe.recipe import Recipe
-from coview.recipe.snapshot import difference
 from coview.recipe.validate import validate
 
 _LONGEST_NAME = 100
@@ -34,20 +34,17 @@ def evaluate_run(
     quiet: bool = False,
 ) -> Run:
     """As :func:`coview.evaluate_run`."""
-    recipe = load_recipe(run.folder.recipe, run.registry, overrides=overrides, sets=sets)
-    may_change = ("evaluate", "train.device")
-    changed = [line for line in difference(run.recipe.tables, recipe.tables) if not line.startswith(may_change)]
-    if changed:
-        listed = "\n    ".join(changed)
-        raise CoviewError(
-            f"an evaluation can change [[evaluate]] and train.device only, and this changes:\n    {listed}"
-        )
+    recipe = changed_recipe(run, ("evaluate", "train.device"), what="an evaluation", sets=sets, overrides=overrides)
+    as_started, run = run.recipe, pointed_to(run, recipe)
     console = run_console(quiet)
     splits = Splits(recipe, run.registry)
     store = run.store(splits, console=console)
     planned = plan_evaluators(splits)
-    if change := changed_data(run.folder, splits(splits.own, "train")):
+    train = splits(splits.own, "train")
+    if change := changed_data(run.folder, train):
         store.say(f"warning: {change}. The encoder was trained on the data as they were")
+    if same := same_data(run.folder, as_started, recipe, train):
+        store.say(same)
     with locked(run.folder, store.say):
         write_results(store, planned, evaluate_all(store, planned, HookCalls(run.registry, store.say)))
         write_report_or_say_why(run.folder, console)

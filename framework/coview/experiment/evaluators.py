@@ -279,7 +279,7 @@ def _of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Resu
         replace(
             _with_groups(result, groups[result.split]) if _lacks_groups(result, evaluator) else result,
             evaluator=plan.table.use,
-            dataset=plan.source.table.use,
+            dataset=plan.source.table.written["use"],
             kind=kind,
             protocol={**result.protocol, **_data_protocol(of_data, evaluator)},
         )
@@ -376,7 +376,7 @@ def _described(store: FeatureStore) -> dict[str, str]:
     """What the data is: name, version, licence, citation."""
     dataset = store.reference
     return {
-        "name": store.data.table.use,
+        "name": store.data.table.written["use"],
         "version": dataset.version,
         "licence": dataset.licence,
         "citation": dataset.citation,
@@ -396,7 +396,7 @@ def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, An
     else:
         protocol["modality"] = store.modality
     if store.data.key:
-        protocol["data"] = {"use": store.data.table.use, **store.data.table.parameters}
+        protocol["data"] = dict(store.data.table.written)
     if "validation" in evaluator.splits:
         protocol["validation"] = (
             "the data's own"

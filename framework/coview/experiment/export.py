@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import typing
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from coview.data.file_lock import LockHeldError, file_lock
 from coview.data.modality import Collates
 from coview.data.values import readable_values
 from coview.errors import CoviewError
+from coview.experiment.pointed import changed_recipe, pointed_to
 from coview.experiment.run import Run
 from coview.experiment.splits import Splits
 from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers, SeesExample
@@ -30,8 +31,9 @@ _FORMS: Mapping[str, tuple[type, str]] = {
 """What an encoder has to be for each, and the method that writes it."""
 
 
-def export(run: Run, *, to: str, out: Path | str | None = None) -> tuple[Path, str]:
+def export(run: Run, *, to: str, out: Path | str | None = None, sets: Iterable[str] = ()) -> tuple[Path, str]:
     """As :func:`coview.export`."""
+    run = pointed_to(run, changed_recipe(run, (), what="an export", sets=sets))
     if to not in _FORMS:
         raise CoviewError(f'there is no export to "{to}"; there is: {", ".join(_FORMS)}')
     contract, method = _FORMS[to]

@@ -32,7 +32,7 @@ from coview.experiment.splits import DataSource, Splits
 from coview.experiment.validation import carve_validation
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
-from coview.recipe.recipe import Recipe
+from coview.recipe.recipe import ComponentTable, Recipe
 from coview.track.metrics_file import read_metrics
 from coview.track.progress import track_items
 from coview.track.run_folder import RunFolder
@@ -205,7 +205,7 @@ class FeatureStore:
         steps = self.recipe.augment[self.modality]
         maker = build_view_maker(self.recipe, self.registry, preview=True)
         pipeline = maker.pipelines[self.recipe.view_modalities.index(self.modality)]
-        return [AugmentStep(steps[at].use, steps[at].parameters, augmentation) for at, augmentation in pipeline]
+        return [AugmentStep(steps[at].use, _parameters(steps[at]), augmentation) for at, augmentation in pipeline]
 
     def _embedded(self, kind: FeatureKind, split: str) -> Embedded:
         # raw features are kept with what tells equal samples: what was kept without is made again
@@ -282,7 +282,7 @@ class FeatureStore:
         """Where the features are kept: those of other data in a folder of their own."""
         if not self.data.key:
             return self.folder.features
-        digest = hashlib.blake2b(self.data.key.encode(), digest_size=4).hexdigest()
+        digest = hashlib.blake2b(self.data.written_key.encode(), digest_size=4).hexdigest()
         return self.folder.features / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{self.data.table.use}-{digest}")
 
     def _embed(self, kind: FeatureKind, dataset: Dataset, split: str) -> Embedded:
@@ -312,6 +312,11 @@ class FeatureStore:
             recipe = untrained_recipe(self.recipe, self.registry) or self.recipe
             self._untrained = build_topology(recipe, self.registry, own)
         return self._untrained
+
+
+def _parameters(table: ComponentTable) -> dict[str, Any]:
+    """As the recipe has them: a protocol is the same on any machine."""
+    return {key: table.written.get(key, value) for key, value in table.parameters.items()}
 
 
 def _rows(split: FeatureSplit, indices: Any) -> FeatureSplit:

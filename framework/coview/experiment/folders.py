@@ -6,15 +6,18 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from coview.data.atomic import ABANDONED, remove_abandoned, write_atomically
 from coview.data.file_lock import LockHeldError, file_lock
 from coview.data.json_object import parse_json, read_json_object
 from coview.errors import CoviewError
+from coview.experiment.environment import read_environment
 from coview.plugins.home import expanded
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
+from coview.recipe.place import RELATIVE_TO
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference, hashed_part, to_toml
 from coview.track.run_folder import RunFolder, RunName
@@ -64,9 +67,10 @@ def remove_folder(folder: RunFolder) -> None:
 
 
 def mend_recipe(folder: RunFolder, recipe: Recipe, registry: Registry) -> None:
-    """Writes the recipe of a run that is resumed again, where its file is lost or damaged."""
+    """Writes the recipe of a run that is resumed again, where its file is lost or damaged, or its data have moved."""
     with suppress(CoviewError):
-        if load_recipe(folder.recipe, registry).hash == recipe.hash:
+        kept = load_recipe(folder.recipe, registry)
+        if kept.hash == recipe.hash and kept.tables.get(RELATIVE_TO) == recipe.tables.get(RELATIVE_TO):
             return
     write_atomically(folder.recipe, to_toml(recipe.tables))
 
@@ -115,8 +119,35 @@ def runs_below(out: Path) -> list[RunFolder]:
 
 def _in_order(paths: Iterable[Path]) -> list[RunFolder]:
     """The folders that are named as coview names runs, the latest last."""
-    named = [RunFolder(path) for path in paths if RunName.parse(path.name) is not None]
-    return sorted(named, key=lambda folder: (folder.run_name(), folder.path))
+    return _by_start(RunFolder(path) for path in paths if RunName.parse(path.name) is not None)
+
+
+def _by_start(folders: Iterable[RunFolder]) -> list[RunFolder]:
+    return sorted(folders, key=lambda folder: (started(folder), _number(folder), folder.path))
+
+
+def started(folder: RunFolder) -> datetime:
+    """When a run was started: as it has recorded, whatever zone it was in and whatever has become of its files.
+
+    Of one without a record, such as a run that was killed before it wrote one, what its name says, in local time; of
+    one that somebody has named, when its recipe was written.
+    """
+    recorded = (read_environment(folder.environment) or {}).get("started")
+    with suppress(TypeError, ValueError, OverflowError):
+        return datetime.fromisoformat(recorded).astimezone(UTC)  # type: ignore[arg-type]
+    if (name := RunName.parse(folder.path.name)) is not None:
+        with suppress(ValueError, OverflowError):
+            return name.local_time().astimezone(UTC)
+    try:
+        return datetime.fromtimestamp(folder.recipe.stat().st_mtime, UTC)
+    except OSError:  # it has been removed since it was found
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _number(folder: RunFolder) -> int:
+    """Among the runs of one second."""
+    name = RunName.parse(folder.path.name)
+    return 0 if name is None else name.number
 
 
 def is_finished(folder: RunFolder) -> bool:
@@ -168,4 +199,4 @@ def existing_folder(path: Path | str) -> RunFolder:
         if not os.path.lexists(given):
             there = "there is no such folder"
         raise CoviewError(f"{given}: {there}", hint="a run is a folder such as runs/NAME/STAMP-HASH")
-    return RunFolder(max(inside))
+    return _by_start(map(RunFolder, inside))[-1]

@@ -166,7 +166,7 @@ class Session:
         if environment is None:
             code = code_of(self.recipe, self.registry)
             environment = describe_environment(self.registry, code, device=device, precision=precision, ranks=ranks)
-            environment["data"] = data_of(self.recipe.data.use, splits(splits.own, "train"))
+            environment["data"] = data_of(self.recipe.data.written["use"], splits(splits.own, "train"))
             write_environment(folder.environment, environment)
         elif recorded := environment.get("code"):
             environment["code"] = of_both(recorded, code_of(self.recipe, self.registry))

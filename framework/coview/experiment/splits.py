@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from coview.data.batch import Skipped
 from coview.data.building import build_split, splits_of
@@ -31,9 +33,17 @@ class DataSource:
     @property
     def key(self) -> str:
         """The same for the same data, wherever it is named; a recipe's own is the empty text."""
+        return self._key(self.table.use, self.table.parameters)
+
+    @property
+    def written_key(self) -> str:
+        """The same of the paths as they are written, wherever that is: what is kept of the data goes by it."""
+        written = dict(self.table.written)
+        return self._key(written.pop("use"), written)
+
+    def _key(self, use: str, parameters: Mapping[str, Any]) -> str:
         own = self.at == ("data",)
-        parameters = dict(self.table.parameters)
-        return "" if own else json.dumps([self.table.use, parameters], sort_keys=True, default=str)
+        return "" if own else json.dumps([use, dict(parameters)], sort_keys=True, default=str)
 
 
 @dataclass

@@ -20,15 +20,21 @@ _OWN_CODE = "it comes with its own Python code: set trust_remote_code = true if 
 def folder_or_hub_id(family: str, name: str, expected: str) -> str:
     """A local folder with ``~`` written out, else a name of a hub id's form, as it is.
 
+    A folder is written as a path, such as ``./model``: in a recipe that goes by the recipe's own folder. A bare name is
+    the hub's, in whatever folder coview is started.
+
     Args:
         family: Of components, as recipes write it before the colon: "hf".
         name: What stands after the colon.
         expected: The file that a folder has to have.
 
     Raises:
-        LookupError: If it is neither, or the folder lacks the file that is expected.
+        LookupError: If it is neither, or a bare name that is a folder here too, or the folder lacks the file that is
+            expected.
     """
     folder = expanded(name)
+    if is_ambiguous(name):
+        raise LookupError(f'"{family}:{name}" is a folder here, and a name of the hub: {as_path(family, name)}')
     if folder.is_dir():
         if not (folder / expected).is_file():
             raise LookupError(f'"{family}:{name}": the folder has no {expected}, so it cannot be loaded')
@@ -36,6 +42,16 @@ def folder_or_hub_id(family: str, name: str, expected: str) -> str:
     if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name):
         raise LookupError(f'"{family}:{name}": there is no such folder, and a hub id is of the form owner/name')
     return name
+
+
+def is_ambiguous(name: str) -> bool:
+    """Whether a name that is not written as a path is that of a folder here."""
+    return not name.startswith((".", "/", "~")) and Path(name).is_dir()
+
+
+def as_path(family: str, name: str) -> str:
+    """How to write the one that is a folder."""
+    return f'for the folder write "{family}:./{name}"'
 
 
 @dataclass(frozen=True)

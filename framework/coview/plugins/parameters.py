@@ -10,7 +10,7 @@ import inspect
 import json
 import typing
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from functools import partial
@@ -88,6 +88,9 @@ class Parameters:
         doc: What the component is, from its docstring.
         own_model: Whether the component brought the model itself; then its constructor gets the values as given.
         supplied: Which of the parameters that coview passes itself it takes.
+        paths: Those whose type is a path, or holds paths: a relative one goes by the file that it is written in.
+        paths_or_names: Those of them whose type is a string as well (``str | Path``), as of a folder or a hub id: only
+            what begins with a dot, ``~`` or ``/`` is a path.
     """
 
     model: type[BaseModel]
@@ -95,6 +98,8 @@ class Parameters:
     doc: str
     own_model: bool
     supplied: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    paths_or_names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, factory: Callable[..., Any], kind: Kind) -> Parameters:
@@ -134,8 +139,18 @@ class Parameters:
                     own_model = create_model(_name(factory), __config__=STRICT, **fields)
                 except Exception as error:
                     raise CoviewError(f"{_name(factory)}: its parameters are no schema: {error}") from error
-            return cls(own_model, tuple(listed), about, own_model=False, supplied=tuple(supplied))
-        return cls(own, tuple(listed), about, own_model=True, supplied=tuple(supplied))
+        model = own_model if own is None else own
+        held = {name: list(_types_in(field.annotation)) for name, field in model.model_fields.items()}
+        paths = tuple(name for name, types in held.items() if Path in types)
+        return cls(
+            model,
+            tuple(listed),
+            about,
+            own_model=own is not None,
+            supplied=tuple(supplied),
+            paths=paths,
+            paths_or_names=tuple(name for name in paths if str in held[name]),
+        )
 
     def check(self, given: Mapping[str, Any], also: Iterable[str] = ()) -> list[Problem]:
         """Everything that is wrong with a table, in words.
@@ -296,6 +311,16 @@ def _short(value: Any) -> str:
     except (TypeError, ValueError):
         text = str(value)
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    """An annotation and all that it is made of; of a mapping only its values."""
+    yield annotation
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    is_mapping = isinstance(origin, type) and issubclass(origin, Mapping)
+    if origin is not typing.Literal:
+        for part in parts[1:] if is_mapping else parts:
+            yield from _types_in(part)
 
 
 def _name(factory: Callable[..., Any]) -> str:

@@ -14,6 +14,8 @@ from coview.plugins.parameters import Parameters, validate_strictly
 from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
+from coview.recipe.place import Places
+from coview.recipe.recipe import ComponentTable
 from coview.recipe.tables import key_types
 
 _CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "modality")
@@ -23,12 +25,21 @@ _CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "modality")
 _OF_A_MODALITY: tuple[Kind, ...] = ("augmentation", "encoder")
 
 
+Checked = tuple[ComponentTable, dict[str, Any]]
+"""A component to be built, and its resolved table."""
+
+
 class ComponentChecker:
-    """Checks tables against the components of a registry, and notes what is wrong."""
+    """Checks tables against the components of a registry, and notes what is wrong.
+
+    Attributes:
+        places: Where the paths in them lead.
+    """
 
     def __init__(self, registry: Registry, mistakes: Mistakes) -> None:
         self._registry = registry
         self._mistakes = mistakes
+        self.places = Places(mistakes.layers)
 
     def factory(self, kind: Kind, use: Any, modality: str | None = None) -> Any:
         """What builds the component, or None if that is a mistake, which is noted elsewhere."""
@@ -65,8 +76,8 @@ class ComponentChecker:
         modality: str | None = None,
         also: tuple[str, ...] = (),
         implied_use: bool = False,
-    ) -> dict[str, Any] | None:
-        """The resolved table, or None if something is wrong with it.
+    ) -> Checked | None:
+        """The component and its resolved table, or None if something is wrong with it.
 
         Args:
             kind: The kind of component.
@@ -86,7 +97,8 @@ class ComponentChecker:
             self._mistakes.add(at, f"{fault}; it names the {kind}")
             return None
         try:
-            factory = self._registry.resolve(kind, use, modality=modality).factory()
+            placed_use = self.places.use(use, at)
+            factory = self._registry.resolve(kind, placed_use, modality=modality).factory()
             schema = Parameters.of(factory, kind)
         except AmbiguousNameError as mistake:
             if modality is not None or kind not in _OF_A_MODALITY:
@@ -101,9 +113,14 @@ class ComponentChecker:
             self._mistakes.add(_inner(path, problem.path), problem.message)
         if problems:
             return None
+        try:
+            placed = self.places.parameters(schema, given, path)
+        except CoviewError as mistake:
+            self._mistakes.add(path, ": ".join(filter(None, (mistake.message, mistake.hint))), mistake)
+            return None
         if kind in _CHEAP:
             try:
-                factory(**_placeholders(schema), **schema.arguments(given))
+                factory(**_placeholders(schema), **schema.arguments(placed))
             except (ValueError, CoviewError) as error:
                 self._mistakes.add(path, str(error), error)
                 return None
@@ -113,7 +130,8 @@ class ComponentChecker:
             ) as error:  # whatever a constructor makes of odd values: they are the recipe's
                 self._mistakes.add(path, f'"{use}" cannot be built: {in_one_line(error)}', error)
                 return None
-        return {"use": use, **schema.resolved(given)}
+        resolved = {"use": use, **schema.resolved(given)}
+        return ComponentTable(placed_use, placed, as_written=resolved), resolved
 
 
 def _placeholders(schema: Parameters) -> dict[str, int]:

@@ -12,6 +12,7 @@ from coview.plugins.nearest import did_you_mean
 from coview.plugins.registry import Registry
 from coview.recipe.check_component import ComponentChecker
 from coview.recipe.extend import read_with_parents
+from coview.recipe.key import as_key
 from coview.recipe.load import load_cells
 from coview.recipe.merge import Layers
 from coview.recipe.mistakes import Mistakes
@@ -19,7 +20,7 @@ from coview.recipe.override import parse_set
 from coview.recipe.read import Document
 from coview.recipe.recipe import Recipe
 from coview.recipe.shipped import find_recipe
-from coview.recipe.tables import CompareTable
+from coview.recipe.tables import CompareTable, TopTable
 from coview.recipe.validate import validate
 
 SEED = "seed"
@@ -29,6 +30,9 @@ RECIPE = "modality"
 """The axis of a comparison's recipes: each is named by its modality, where that tells them apart."""
 
 _OF_THE_COMPARISON = ("schema", "name", "compare", "extends")
+
+_TOP = tuple(field.alias or name for name, field in TopTable.model_fields.items())
+"""What an override of every recipe begins with; one of a single recipe begins with that recipe's name."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
 
     Args:
         path: A recipe with a ``[sweep]``, or a file whose ``[compare]`` names several recipes.
-        sets: Overrides, as texts ``KEY=VALUE``: of the comparison's own tables, and of every recipe.
+        sets: Overrides, as texts ``KEY=VALUE``: of the comparison's own tables, of every recipe, or of one of several,
+            by the name that it has in the comparison: ``audio.data.root=sounds``.
         registry: What the recipes see.
 
     Raises:
@@ -123,7 +128,7 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
     if compare is None or not compare.recipes:
         recipes = {"": validate(layers, registry, Path(path))}
     else:
-        recipes = _by_modality(_recipes(documents, compare, overrides, registry), Path(path))
+        recipes = _recipes(documents, compare, overrides, registry, Path(path))
     cells = [
         ComparisonCell({**({RECIPE: name} if name else {}), **cell.levels}, valid)
         for name, recipe in recipes.items()
@@ -173,18 +178,59 @@ def _compare_table(layers: Layers, registry: Registry) -> CompareTable | None:
 
 
 def _recipes(
-    documents: Sequence[Document], compare: CompareTable, overrides: Mapping[str, Any], registry: Registry
-) -> list[Recipe]:
-    """Each recipe with the comparison's other tables merged over it."""
+    documents: Sequence[Document], compare: CompareTable, overrides: Mapping[str, Any], registry: Registry, path: Path
+) -> dict[str, Recipe]:
+    """Each recipe by its name in the comparison, with the comparison's other tables merged over it."""
+    of_all = {key: value for key, value in overrides.items() if key in _TOP}
+    of_one = {key: value for key, value in overrides.items() if key not in _TOP}
+    merged = _merged(documents, compare, of_all)
+    recipes = _by_modality(_all_valid(merged, registry), path)
+    for name, table in of_one.items():
+        if name not in recipes or not isinstance(table, dict):
+            raise RecipeError([Mistake("--set", name, _neither(name, recipes))])
+        merged[list(recipes).index(name)][0].add_override(table, f"--set {name}")
+    if not of_one:
+        return recipes
+    return dict(zip(recipes, _all_valid(merged, registry), strict=True))
+
+
+def _neither(name: str, recipes: Iterable[str]) -> str:
+    """What a key may begin with where several recipes are compared."""
+    names = ", ".join(map(as_key, recipes))
+    example = as_key(next(iter(recipes)))
+    return (
+        f"is no table of a recipe, and none of the recipes that are compared{did_you_mean(name, [*recipes, *_TOP])}: "
+        f"data.root=PATH is for all of them, {example}.data.root=PATH for one ({names})"
+    )
+
+
+def _all_valid(merged: Sequence[tuple[Layers, Path]], registry: Registry) -> list[Recipe]:
+    recipes: list[Recipe] = []
+    mistakes: list[Mistake] = []
+    for layers, path in merged:
+        try:
+            recipes.append(validate(layers, registry, path))
+        except RecipeError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise RecipeError(list(dict.fromkeys(mistakes)))
+    return recipes
+
+
+def _merged(
+    documents: Sequence[Document], compare: CompareTable, overrides: Mapping[str, Any]
+) -> list[tuple[Layers, Path]]:
+    """The layers of each recipe, and its file."""
     (named_by,) = [document for document in documents if "recipes" in document.table.get("compare", {})][-1:] or [
         documents[-1]
     ]
-    recipes, mistakes = [], []
+    merged: list[tuple[Layers, Path]] = []
+    mistakes: list[Mistake] = []
     for index, given in enumerate(compare.recipes):
         line = named_by.lines.get(("compare", "recipes", index), 1)
-        layers = Layers()
+        file, layers = find_recipe(given, named_by.path.parent), Layers()
         try:
-            for document in read_with_parents(find_recipe(given, named_by.path.parent)):
+            for document in read_with_parents(file):
                 layers.add_document(document)
         except RecipeError as error:
             where, path = f"{named_by.path}:{line}", f"compare.recipes.{index}"
@@ -196,13 +242,10 @@ def _recipes(
         rest = {key: value for key, value in overrides.items() if key not in _OF_THE_COMPARISON}
         layers.add_override(rest, "--set")
         layers.table["compare"] = {"variant": compare.variant}
-        try:
-            recipes.append(validate(layers, registry, find_recipe(given, named_by.path.parent)))
-        except RecipeError as error:
-            mistakes += error.mistakes
+        merged.append((layers, file))
     if mistakes:
         raise RecipeError(list(dict.fromkeys(mistakes)))
-    return recipes
+    return merged
 
 
 def _by_modality(recipes: Sequence[Recipe], path: Path) -> dict[str, Recipe]:

@@ -77,6 +77,12 @@ def recipe_schema(registry: Registry) -> Schema:
             "description": "A recipe to start from: a path relative to this one, or the name of one that comes with "
             "coview, such as base/simclr; or several, each merged over those before.",
         },
+        "relative_to": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "In a resolved recipe, as a run keeps it: for each key with a relative path the folder that "
+            "it goes by. Absent: this file's own.",
+        },
         "data": data,
         "modality": by_modality(modality) if modalities else {"type": "object"},
         "augment": by_modality({"type": "array", "items": table("augmentation")}),

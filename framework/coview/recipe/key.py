@@ -14,6 +14,12 @@ def dotted(path: Key) -> str:
     return ".".join(map(str, path))
 
 
+def as_key(name: str) -> str:
+    """A name as part of a dotted key: in quotes where it has to be."""
+    bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return name if bare else f'"{name}"'
+
+
 def dotted_key(key: str) -> list[str]:
     """The parts of a dotted key, as TOML reads it.
 

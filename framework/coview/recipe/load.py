@@ -100,6 +100,6 @@ def load_cells(recipe: Recipe, registry: Registry) -> list[tuple[Cell, Recipe]]:
         layers.add_override(table, "")
         layers.origins = dict(recipe.layers.origins)
         values = ", ".join(f"{key}={value}" for key, value in cell.values.items())
-        layers.add_override(cell.overrides(), f"sweep {values}")
+        layers.add_override(cell.overrides(), f"sweep {values}", recipe.layers.folder(("sweep",)))
         cells.append((cell, validate(layers, registry, recipe.path)))
     return cells

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from coview.errors import Mistake
 from coview.plugins.own_settings import own_keys
@@ -24,39 +25,85 @@ ALTERNATIVES: Mapping[Key, tuple[str, ...]] = {("train",): ("epochs", "steps")}
 """Keys of which a table has one: a layer that gives one of them takes the others of earlier layers away."""
 
 
+class Origin(NamedTuple):
+    """Where a value was written.
+
+    Attributes:
+        where: ``file:line``, or ``--set``.
+        folder: What a relative path in it goes by: the file's folder, else the current one.
+    """
+
+    where: str
+    folder: Path = Path()
+
+
+_OF_THE_FILE = ("extends", "relative_to")
+"""Keys that say how the file is read, and are no part of the merged recipe."""
+
+
 @dataclass
 class Layers:
     """A recipe with its parents and overrides merged in.
 
     Attributes:
         table: The merged table.
-        origins: Where each key was last written, as ``file:line`` or ``--set``.
+        origins: Where each key was last written.
         about: What the recipe is, from its first comment.
         mistakes: What could not be merged.
     """
 
     table: dict[str, Any] = field(default_factory=dict)
-    origins: dict[Key, str] = field(default_factory=dict)
+    origins: dict[Key, Origin] = field(default_factory=dict)
     about: str = ""
     mistakes: list[Mistake] = field(default_factory=list)
 
     def where(self, path: Key) -> str:
         """Where ``path`` was written, or the nearest table around it; empty if nothing is known."""
+        return self._nearest(path).where
+
+    def folder(self, path: Key) -> Path:
+        """The folder that a relative path goes by which is written at ``path``."""
+        return self._nearest(path).folder
+
+    def _nearest(self, path: Key) -> Origin:
         for length in range(len(path), 0, -1):
             if (origin := self.origins.get(path[:length])) is not None:
                 return origin
-        return self.origins.get((), "")
+        return self.origins.get((), Origin(""))
 
     def add_document(self, document: Document) -> None:
         """Merges a file over what is there."""
-        self.origins[()] = str(document.path)
+        beside = document.path.parent
+        self.origins[()] = Origin(str(document.path), beside)
         self.about = document.about or self.about
-        table = {key: value for key, value in document.table.items() if key != "extends"}
-        self._merge(self.table, table, (), lambda path: f"{document.path}:{_nearest(document.lines, path)}")
+        table = {key: value for key, value in document.table.items() if key not in _OF_THE_FILE}
+        folders = self._relative_to(document)
 
-    def add_override(self, table: Mapping[str, Any], origin: str) -> None:
-        """Merges overrides over what is there; a key that is a number reaches into an array."""
-        self._merge(self.table, table, (), lambda path: origin)
+        def origin(path: Key) -> Origin:
+            where = f"{document.path}:{_nearest(document.lines, path)}"
+            return Origin(where, beside / folders.get(dotted(path), ""))
+
+        self._merge(self.table, table, (), origin)
+
+    def add_override(self, table: Mapping[str, Any], where: str, folder: Path = Path()) -> None:
+        """Merges overrides over what is there; a key that is a number reaches into an array.
+
+        Args:
+            table: The overrides.
+            where: Where they were written, for messages.
+            folder: What relative paths in them go by; the current one by default.
+        """
+        self._merge(self.table, table, (), lambda path: Origin(where, folder))
+
+    def _relative_to(self, document: Document) -> Mapping[str, str]:
+        """The folders that paths of a resolved recipe go by, which need not be its own."""
+        given = document.table.get("relative_to", {})
+        if isinstance(given, dict) and all(isinstance(folder, str) for folder in given.values()):
+            return given
+        where = f"{document.path}:{_nearest(document.lines, ('relative_to',))}"
+        message = 'has to be a table of keys and folders, such as "data.root" = "/home/me/project"'
+        self.mistakes.append(Mistake(where, "relative_to", message))
+        return {}
 
     def _merge(self, into: dict[str, Any], table: Mapping[str, Any], base: Key, origin: Any) -> None:
         for key, value in table.items():
@@ -96,7 +143,7 @@ class Layers:
             index = int(digits) if len(digits) < 10 else len(array)
             if index >= len(array):
                 message = f"there is no element {digits}: it has {len(array)}"
-                self.mistakes.append(Mistake(origin(path), dotted(path), message))
+                self.mistakes.append(Mistake(origin(path).where, dotted(path), message))
                 continue
             old, at = array[index], (*path, index)
             both = isinstance(item, Mapping) and isinstance(old, dict)

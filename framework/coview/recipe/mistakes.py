@@ -8,10 +8,14 @@ from coview.recipe.merge import Layers
 
 
 class Mistakes:
-    """The mistakes found so far in one recipe."""
+    """The mistakes found so far in one recipe.
+
+    Attributes:
+        layers: The recipe's, which say where each value was written.
+    """
 
     def __init__(self, layers: Layers) -> None:
-        self._layers = layers
+        self.layers = layers
         self._cause: BaseException | None = None
         self._found: dict[tuple[str, str], Mistake] = {
             (mistake.path, mistake.message): mistake for mistake in layers.mistakes
@@ -31,7 +35,7 @@ class Mistakes:
 
     def where(self, path: Key) -> str:
         """``file:line`` of ``path``."""
-        return self._layers.where(path)
+        return self.layers.where(path)
 
     def tables(self) -> set[str]:
         """The top-level keys in which something is wrong."""

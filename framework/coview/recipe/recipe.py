@@ -22,15 +22,22 @@ from coview.recipe.tables import (
 
 @dataclass(frozen=True)
 class ComponentTable:
-    """A component and its parameters, as the recipe has them.
+    """A component and its parameters, to be built: relative paths are whole ones.
 
     Attributes:
         use: Its name.
         parameters: What the recipe gives; the component's own defaults fill in the rest.
+        as_written: The resolved table, paths as they are in the recipe: what it is told apart by, on any machine.
     """
 
     use: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    as_written: Mapping[str, Any] | None = field(default=None, kw_only=True)
+
+    @property
+    def written(self) -> Mapping[str, Any]:
+        """``use`` and parameters as a resolved recipe has them."""
+        return self.as_written or {"use": self.use, **self.parameters}
 
 
 @dataclass(frozen=True)

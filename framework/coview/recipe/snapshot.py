@@ -11,6 +11,7 @@ import tomli_w
 
 NO_EFFECT_ON_RESULTS = (
     ("name",),
+    ("relative_to",),
     ("data", "workers"),
     ("train", "checkpoint_every"),
     ("train", "keep"),

@@ -12,12 +12,13 @@ from coview.plugins.own_settings import AugmentSettings, DataSettings, EvaluateS
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
 from coview.recipe.check_batch_steps import check_order, works_on_device
-from coview.recipe.check_component import ComponentChecker, as_json
+from coview.recipe.check_component import Checked, ComponentChecker, as_json
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
+from coview.recipe.place import RELATIVE_TO
 from coview.recipe.recipe import AugmentTable, ComponentTable, EvaluateTable, LossTable, Recipe
 from coview.recipe.sweep import expand
 from coview.recipe.tables import (
@@ -28,9 +29,6 @@ from coview.recipe.tables import (
     TopTable,
     TrainTable,
 )
-
-Checked = tuple[ComponentTable, dict[str, Any]]
-"""A component as given, and its resolved table."""
 
 
 def validate(layers: Layers, registry: Registry, path: Path | None = None) -> Recipe:
@@ -125,6 +123,8 @@ class _Validation:
         if sweep.grid or sweep.zip:
             tables["sweep"] = {key: value for key, value in as_json(sweep).items() if value}
             tables["compare"] = as_json(compare)
+        if folders := self.components.places.as_table(used[0] if single else None):
+            tables[RELATIVE_TO] = folders
         return Recipe(
             name=top.name,
             seed=top.seed,
@@ -204,7 +204,8 @@ class _Validation:
             return None, None, None
         settings, rest = self._settings(DataSettings, table, ("data",))
         checked = self._component("dataset", rest, ("data",), also=tuple(DataSettings.model_fields))
-        return checked, settings, self.components.factory("dataset", rest.get("use"))
+        use = rest.get("use") if checked is None else checked[0].use
+        return checked, settings, self.components.factory("dataset", use)
 
     def _modalities(self, factory: Any) -> tuple[str, ...]:
         if factory is None:
@@ -280,7 +281,7 @@ class _Validation:
                 given = checked[0]
                 augmentation = self.components.built("augmentation", given.use, given.parameters, name)
                 on_device = works_on_device(self.mistakes, augmentation, given.use, settings, self.augment_on, at)
-                table = AugmentTable(given.use, given.parameters, settings, on_device)
+                table = AugmentTable(given.use, given.parameters, settings, on_device, as_written=given.as_written)
                 found.append((table, _beside_use(checked[1], settings)))
         return found
 
@@ -300,11 +301,7 @@ class _Validation:
     def _component(self, kind: Any, table: Any, path: Key, **options: Any) -> Checked | None:
         if table is None:
             return None
-        resolved = self.components.check(kind, table, path, **options)
-        if resolved is None:
-            return None
-        given = {key: value for key, value in table.items() if key != "use"}
-        return ComponentTable(table["use"], given), resolved
+        return self.components.check(kind, table, path, **options)
 
     def _settings(self, model: type[BaseModel], table: Any, path: Key) -> tuple[Any, Any]:
         """What in a component's table is coview's own, checked, and the rest of it."""
@@ -326,7 +323,8 @@ class _Validation:
             settings, rest = self._settings(LossSettings, table, path)
             checked = self._component("loss", rest, path, also=tuple(LossSettings.model_fields))
             if checked is not None and settings is not None:
-                term = LossTable(checked[0].use, checked[0].parameters, settings)
+                given = checked[0]
+                term = LossTable(given.use, given.parameters, settings, as_written=given.as_written)
                 found.append((term, _beside_use(checked[1], settings)))
         return found
 
@@ -347,14 +345,16 @@ class _Validation:
             if checked is not None and (other is None or data is not None):
                 named = {} if data is None else {"data": data[1]}
                 rest = {key: value for key, value in checked[1].items() if key != "use"}
-                given = EvaluateTable(checked[0].use, checked[0].parameters, None if data is None else data[0])
+                own, looked_at = checked[0], None if data is None else data[0]
+                given = EvaluateTable(own.use, own.parameters, looked_at, as_written=own.as_written)
                 found.append((given, {"use": checked[1]["use"], **named, **rest}))
         return found
 
     def _other_data(self, table: Any, at: Key, needed: tuple[str, ...]) -> Checked | None:
         """Data that only an evaluator looks at: it has to have what the evaluated encoders take."""
         checked = self._component("dataset", table, at)
-        modalities = modalities_of(self.components.factory("dataset", table.get("use"))) or needed
+        use = table.get("use") if checked is None else checked[0].use
+        modalities = modalities_of(self.components.factory("dataset", use)) or needed
         if checked is not None and not set(needed) <= set(modalities):
             has = " and ".join(modalities)
             takes = "the encoder takes" if len(needed) == 1 else "the evaluator compares"

@@ -10,13 +10,18 @@ from pathlib import Path
 _NAME = re.compile(r"(?P<stamp>\d{8}-\d{6})-(?P<hash>[0-9a-f]{6})(?:-(?P<number>[1-9]\d{0,3}))?")
 
 
-@dataclass(frozen=True, order=True)
+_STAMP = "%Y%m%d-%H%M%S"
+
+
+@dataclass(frozen=True)
 class RunName:
-    """The name of a run's folder: ``STAMP-HASH6``, or ``STAMP-HASH6-N`` for the N-th run of a second. Later ones are
-    greater.
+    """The name of a run's folder: ``STAMP-HASH6``, or ``STAMP-HASH6-N`` for the N-th run of a second.
+
+    It tells a person when the run was started. Which of several is later, their records say: local time goes back at
+    the end of summer time, and is another elsewhere.
 
     Attributes:
-        stamp: When it was started: ``20261101-093000``.
+        stamp: When it was started, in local time: ``20261101-093000``.
         hash: The first six digits of its recipe's hash.
         number: Counted from 1.
     """
@@ -28,13 +33,21 @@ class RunName:
     @classmethod
     def now(cls, recipe_hash: str, number: int = 1) -> RunName:
         """Of a run that starts now."""
-        return cls(datetime.now().strftime("%Y%m%d-%H%M%S"), recipe_hash[:6], number)
+        return cls(datetime.now().strftime(_STAMP), recipe_hash[:6], number)
 
     @classmethod
     def parse(cls, name: str) -> RunName | None:
         """What a folder's name says; None if it is not as coview names runs, such as that of a copy."""
         found = _NAME.fullmatch(name)
         return None if found is None else cls(found["stamp"], found["hash"], int(found["number"] or 1))
+
+    def local_time(self) -> datetime:
+        """When it says that it was started.
+
+        Raises:
+            ValueError: If there is no such time.
+        """
+        return datetime.strptime(self.stamp, _STAMP)
 
     def is_of(self, recipe_hash: str) -> bool:
         """Whether it is a run of the recipe with this hash, as far as six digits can tell."""

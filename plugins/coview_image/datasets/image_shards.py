@@ -63,8 +63,8 @@ class ImageShards:
         self,
         *,
         split: str = "train",
-        train: str,
-        test: str | None = None,
+        train: Path,
+        test: Path | None = None,
         classes: tuple[str, ...] | None = None,
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
@@ -160,7 +160,7 @@ class ImageShards:
         return self._open[tar].fileno()
 
 
-def _tars(pattern: str) -> list[Path]:
+def _tars(pattern: Path) -> list[Path]:
     path = coview.expanded(pattern)
     if path.is_dir():
         found = sorted(path.glob("*.tar"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -32,14 +33,14 @@ class ContextualSubstitution:
     def __init__(
         self,
         *,
-        model: str,
+        model: str | Path,
         share: Annotated[float, Gt(0), Le(1)] = 0.15,
         top_k: Annotated[int, Ge(1)] = 50,
         temperature: Annotated[float, Gt(0)] = 1.0,
         max_length: Annotated[int, Ge(3)] = 128,
     ) -> None:
         try:
-            self.name = coview.folder_or_hub_id("hf", model, "config.json")
+            self.name = coview.folder_or_hub_id("hf", str(model), "config.json")
         except LookupError as error:
             raise ValueError(f"model: {error.args[0]}") from error
         self.share, self.top_k, self.temperature, self.max_length = share, top_k, temperature, max_length
