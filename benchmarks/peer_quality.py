@@ -63,12 +63,14 @@ width = 128
 use = "nt_xent"
 temperature = 0.5
 
+[optimizer]
+use = "sgd"
+lr = {lr}
+weight_decay = 5e-4
+
 [train]
 steps = {steps}
 batch_size = {batch}
-optimizer = "sgd"
-lr = {lr}
-weight_decay = 5e-4
 precision = "fp32"
 device = "cpu"
 """

@@ -38,7 +38,7 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         "encoder.width": args.width,
         "train.batch_size": args.batch,
         "train.steps": args.steps,
-        "train.warmup": 0,
+        "schedule.warmup": 0,
         "train.log_every": args.warmup,
         "train.precision": args.precision,
         "data.workers": args.workers,
@@ -108,7 +108,8 @@ def by_hand(args: argparse.Namespace, transform: Callable[[Any], Tensor], loss: 
     head = recipe.projector["image"]
     projector = registry.build("projector", head.use, supplied={"in_width": encoder.width}, **head.parameters)
     model = nn.ModuleList([encoder, projector]).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=train.lr, weight_decay=train.weight_decay)
+    settings_of = recipe.tables["optimizer"]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings_of["lr"], weight_decay=settings_of["weight_decay"])
     pictures = Pictures(registry.build("dataset", "fashion_mnist", supplied={"split": "train"}), transform)
     loader = torch.utils.data.DataLoader(
         pictures,

@@ -49,6 +49,10 @@ ABOUT: dict[Kind, str] = {
     "table there is none.",
     "loss": "A loss sees the projections of all views of a batch and returns the number that training makes smaller. "
     "It stands in `[loss]`, or several in `[[loss]]`.",
+    "optimizer": "An optimiser takes the steps. It stands in `[optimizer]`; what is special about some parameters "
+    "stands in `[[optimizer.group]]`.",
+    "schedule": "A schedule says what the learning rate is multiplied by after the warm-up. It stands in `[schedule]`, "
+    "or as `schedule` in an `[[optimizer.group]]`.",
     "evaluator": "An evaluator turns frozen representations into numbers with intervals. Each stands in an "
     "`[[evaluate]]` of its own.",
     "resource": "Files that other components need and that no wheel of coview carries. `coview data fetch NAME` brings "

@@ -53,6 +53,7 @@ def api_page() -> str:
 
 ABOUT_REST = {
     "API": "the number of the plugin interface; a plugin whose `coview_api` is higher is refused.",
+    "TrainingLength": 'the type of a parameter that is a length of training: steps, or a text such as "10 epochs".',
     "hookimpl": "marks a function as an implementation of a hook.",
 }
 

@@ -50,10 +50,13 @@ width = 8
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "sgd"
+lr = 0.05
+
 [train]
 steps = 6
 batch_size = 32
-lr = 0.05
 precision = "fp32"
 device = "cpu"
 log_every = 2

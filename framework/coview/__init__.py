@@ -88,11 +88,15 @@ if TYPE_CHECKING:
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
     from coview.model.encoder import FitsToData as FitsToData
+    from coview.model.encoder import HasLayers as HasLayers
     from coview.model.encoder import SeesExample as SeesExample
+    from coview.model.layers import stacked_layers as stacked_layers
     from coview.model.meta_device import on_meta_device as on_meta_device
     from coview.model.transformer import load_transformer as load_transformer
     from coview.model.views import Views as Views
     from coview.plugins.discovery import load_plugins as load_plugins
+    from coview.plugins.duration import Duration as Duration
+    from coview.plugins.duration import TrainingLength as TrainingLength
     from coview.plugins.home import expanded as expanded
     from coview.plugins.hookspecs import API as API
     from coview.plugins.hookspecs import hookimpl as hookimpl
@@ -113,8 +117,16 @@ if TYPE_CHECKING:
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
     from coview.recipe.needs import Needs as Needs
     from coview.recipe.recipe import Recipe as Recipe
+    from coview.train.schedule import Moment as Moment
+    from coview.train.schedule import Schedule as Schedule
 
 _HOME = {
+    "TrainingLength": "coview.plugins.duration",
+    "Duration": "coview.plugins.duration",
+    "Schedule": "coview.train.schedule",
+    "Moment": "coview.train.schedule",
+    "stacked_layers": "coview.model.layers",
+    "HasLayers": "coview.model.encoder",
     "API": "coview.plugins.hookspecs",
     "Augmentation": "coview.data.augmentation",
     "BatchAugmentation": "coview.data.augmentation",

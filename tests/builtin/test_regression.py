@@ -131,11 +131,13 @@ width = 16
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "adamw"
+lr = 2e-3
+
 [train]
 steps = 2
 batch_size = 16
-optimizer = "adamw"
-lr = 2e-3
 precision = "fp32"
 device = "cpu"
 

@@ -61,8 +61,8 @@ def test_a_file_that_is_no_recipe(refused, write_recipe, text, says):
             ["loss.temprature=1"],
             '--set: loss.temprature: unknown key, did you mean "temperature"? (takes: temperature, weight)',
         ),
-        (["train.lr=fast"], '--set: train.lr: has to be a number, got "fast"'),
-        (["train.lr=0"], "--set: train.lr: has to be greater than 0, got 0"),
+        (["optimizer.lr=fast"], '--set: optimizer.lr: has to be a number, got "fast"'),
+        (["optimizer.lr=0"], "--set: optimizer.lr: has to be greater than 0, got 0"),
         (["loss.use=nt_xnt"], '--set: loss.use: unknown loss "nt_xnt", did you mean "nt_xent"?'),
         (["encoder.use=timm:resnet81"], 'timm has no model "resnet81", did you mean "resnet18"'),
         (["data.use=digit"], 'unknown dataset "digit", did you mean "digits"?'),
@@ -70,7 +70,7 @@ def test_a_file_that_is_no_recipe(refused, write_recipe, text, says):
         (["data.views=1"], "--set: data.views: nt_xent needs 2 views of each sample, got 1"),
         (["loss"], "--set loss: has to be KEY=VALUE, such as loss.temperature=0.2"),
         (["train.epochs=2", "train.steps=3"], "--set: train.steps: both epochs and steps are given: give one of them"),
-        (["train.momentum=1.0"], "--set: train.momentum: has to be less than 1, got 1"),
+        (["optimizer.momentum=1.0"], "--set: optimizer.momentum: has to be less than 1, got 1"),
         (["encoder.width=3"], "--set: encoder.width: has to be a multiple of 2, got 3"),
         (["evaluate.0.labels_per_class=[]"], "--set: evaluate.0.labels_per_class: has to be an integer"),
         (["augment.7.size=3"], "there is no element 7: it has 1"),
@@ -239,13 +239,13 @@ def test_a_model_that_is_nowhere(refused, write_recipe, monkeypatch):
 
 
 def test_a_resume_with_a_changed_recipe_shows_the_difference(refused, own_run, write_recipe):
-    sets = ["--set", "loss.temperature=0.3", "--set", "train.lr=0.1"]
+    sets = ["--set", "loss.temperature=0.3", "--set", "optimizer.lr=0.1"]
     message = refused("run", write_recipe(), "--out", "runs", "--resume", *sets)
     first, *lines = message.splitlines()
     assert first.startswith(f"error: runs/small/{own_run.path.name} is a run of another recipe and cannot be resumed")
     assert lines == [
         "    loss.temperature: 0.5 → 0.3",
-        "    train.lr: 0.05 → 0.1",
+        "    optimizer.lr: 0.05 → 0.1",
         "  undo the change to go on with that run, or leave out --resume to start a new one",
     ]
 
@@ -287,12 +287,12 @@ def test_without_a_whole_checkpoint_there_is_nothing_to_use(refused, own_run, co
         (["embed", "--out", "nowhere/x.npy"], "nowhere/x.npy cannot be written: No such file or directory"),
         (["embed", "dev", "--out", "x.npy"], "split has to be one of train, test, got 'dev'"),
         (
-            ["embed", "--out", "x.npy", "--set", "train.lr=1"],
+            ["embed", "--out", "x.npy", "--set", "optimizer.lr=1"],
             "embedding can change data, modality and train.device only",
         ),
         (
-            ["evaluate", "--set", "train.lr=1.0"],
-            "an evaluation can change only [[evaluate]] and train.device, and this changes:\n    tr",
+            ["evaluate", "--set", "optimizer.lr=1.0"],
+            "an evaluation can change only [[evaluate]] and train.device, and this changes:\n    optimizer",
         ),
         (["evaluate", "--set", "evaluate.0.k=0"], "--set: evaluate.0.k: has to be greater than or equal to 1, got 0"),
         (["export", "--to", "hf", "--out", "."], "error: . is not empty\n  choose another folder with --out"),

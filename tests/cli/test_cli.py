@@ -104,7 +104,7 @@ def test_plugins_show_of_a_plugin(call):
     [
         ("nt_xnt", 'there is no plugin or component "nt_xnt", did you mean "nt_xent"?'),
         ("core/kn", 'did you mean "core/knn"?'),
-        ("timm", '"timm" lacks a name after the colon, such as "timm:convnext_atto"'),
+        ("timm", '"timm" lacks a name after the colon, such as "timm:lion" or "timm:convnext_atto"'),
         ("timm:", '"timm:" lacks a name after the colon'),
         ("tim:x", 'did you mean "timm:x"?'),
         ("knn:5", '"knn:5": "knn" is a single evaluator and takes no name after a colon'),
@@ -143,7 +143,7 @@ def test_recipe_show_merges(call, write_recipe):
     child = write_recipe('extends = "recipe.toml"\nname = "child"\n', "child.toml")
     write_recipe()
     table = tomllib.loads(call("recipe", "show", child, "--set", "loss.temperature=0.3").out)
-    assert (table["name"], table["loss"], table["train"]["lr"]) == (
+    assert (table["name"], table["loss"], table["optimizer"]["lr"]) == (
         "child",
         {"use": "nt_xent", "temperature": 0.3},
         0.05,
@@ -164,12 +164,12 @@ def test_recipe_show_resolved_is_a_recipe_of_the_same_hash(call, write_recipe):
 def test_recipe_show_origin(call, write_recipe):
     child = write_recipe('extends = "recipe.toml"\nname = "child"\n', "child.toml")
     parent = write_recipe()
-    arguments = ["recipe", "show", child, "--resolved", "--origin", "--set", "train.lr=0.1"]
+    arguments = ["recipe", "show", child, "--resolved", "--origin", "--set", "optimizer.lr=0.1"]
     lines = dict(line.rsplit("  ", 1) for line in call(*arguments).out.splitlines())
     lines = {key.strip(): where.strip() for key, where in lines.items()}
     assert lines['name = "child"'] == f"{child}:2"
     assert lines["seed = 3"] == f"{parent}:3"
-    assert lines["train.lr = 0.1"] == "--set"
+    assert lines["optimizer.lr = 0.1"] == "--set"
     assert lines["encoder.channels = 3"] == "(default)"
     assert lines["augment.0.size = 8"].startswith(f"{parent}:")
     rows = json.loads(call(*arguments, "--json").out)
@@ -208,8 +208,8 @@ def test_recipe_check(call, write_recipe, small_recipe):
     assert done.out.startswith(f"{good}: ok")
     assert done.err == f"error: {bad}:3: seed: has to be greater than or equal to 0, got -3\n"
     assert (
-        "warning: --set: train.betas has no effect"
-        in call("recipe", "check", good, "--set", "train.betas=[0.5, 0.9]").out
+        "warning: --set: teacher.momentum has no effect"
+        in call("recipe", "check", good, "--set", "teacher={stop_gradient=true, momentum=0.9}").out
     )
 
 

@@ -34,10 +34,13 @@ use = "{encoder}"
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "sgd"
+lr = 0.01
+
 [train]
 steps = 2
 batch_size = 4
-lr = 0.01
 device = "cpu"
 precision = "fp32"
 

@@ -261,5 +261,5 @@ def test_what_cannot_be_compared(call, write_recipe, tmp_path):
 
 
 def test_slugs():
-    assert slug("loss.temperature=0.1, train.lr=0.2") == "loss.temperature=0.1_train.lr=0.2"
+    assert slug("loss.temperature=0.1, optimizer.lr=0.2") == "loss.temperature=0.1_optimizer.lr=0.2"
     assert slug("…") == "_"

@@ -58,14 +58,14 @@ def test_one_seed_is_no_axis_and_a_key_that_one_lacks_is_absent(made, registry):
 
 
 def test_names_stand_for_many_differences_where_they_say_as_much(made, registry):
-    one = {"name": "cold", "loss.temperature": 0.1, "train.lr": 0.01}
-    other = {"name": "warm", "loss.temperature": 0.5, "train.lr": 0.02}
+    one = {"name": "cold", "loss.temperature": 0.1, "optimizer.lr": 0.01}
+    other = {"name": "warm", "loss.temperature": 0.5, "optimizer.lr": 0.02}
     _, cells = compare_runs([made("a", **one), made("b", **other)], registry)
     assert levels(cells) == [{"recipe": "cold"}, {"recipe": "warm"}]
     same_name = made("c", **{**other, "name": "cold"})
     _, cells = compare_runs([made("d", **one), same_name], registry)
     assert levels(cells) == [
-        {"loss.temperature": "0.1", "train.lr": "0.01"}, {"loss.temperature": "0.5", "train.lr": "0.02"}
+        {"loss.temperature": "0.1", "optimizer.lr": "0.01"}, {"loss.temperature": "0.5", "optimizer.lr": "0.02"}
     ]  # fmt: skip
 
 
@@ -86,12 +86,12 @@ def test_the_same_run_given_twice_counts_once(made, registry):
 
 def test_what_by_leaves_out_may_not_differ(made, registry):
     paths = [
-        made("a", **{"loss.temperature": 0.1, "train.lr": 0.01}), made("b", **{"loss.temperature": 0.1, "seed": 1}),
+        made("a", **{"loss.temperature": 0.1, "optimizer.lr": 0.01}), made("b", **{"loss.temperature": 0.1, "seed": 1}),
         made("c", **{"loss.temperature": 0.5}),
     ]  # fmt: skip
     with pytest.raises(CoviewError, match="differ in more than their seed") as caught:
         compare_runs(paths, registry, by=["loss.temperature"])
-    assert "train.lr: 0.01 → 0.002" in caught.value.message
+    assert "optimizer.lr: 0.01 → 0.002" in caught.value.message
     assert "temperature" not in caught.value.message
 
 

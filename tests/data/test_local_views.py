@@ -46,10 +46,13 @@ width = 5
 [loss]
 use = "LOSS"
 
+[optimizer]
+use = "sgd"
+lr = 0.1
+
 [train]
 steps = 2
 batch_size = 4
-lr = 0.1
 """
 
 

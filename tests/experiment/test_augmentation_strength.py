@@ -156,10 +156,13 @@ layers = 1
 [loss]
 use = "info_nce"
 
+[optimizer]
+use = "sgd"
+lr = 0.001
+
 [train]
 steps = 1
 batch_size = 4
-lr = 0.001
 device = "cpu"
 """
 CUTOFF = '[[augment]]\nuse = "token_cutoff"'

@@ -197,11 +197,11 @@ def test_another_label_of_a_strangers_data_is_another_question(registry, small_r
 
 def test_rows_that_cannot_be_used_are_refused_before_training_where_they_are_many(call, write_recipe, tmp_path):
     (tmp_path / "train.csv").write_text(TABLE)
-    (tmp_path / "test.csv").write_text(TABLE + "a text without a topic,,x\n" * 3)
+    (tmp_path / "test.csv").write_text(TABLE + ",a topic without a text,x\n" * 3)
     done = call("run", write_recipe(TEXTS.replace("LINES", 'label = "topic"\ntest_path = "test.csv"')))
     assert done.status == 2
     assert "3 of the 83 test samples cannot be read, more than 1%" in done.err
-    assert 'test.csv:82: no "topic"' in done.err
+    assert 'test.csv:82: no "text"' in done.err
     assert not (tmp_path / "runs").exists()
 
 

@@ -47,10 +47,13 @@ width = 8
 [loss]
 use = "clip"
 
+[optimizer]
+use = "sgd"
+lr = 0.05
+
 [train]
 steps = 4
 batch_size = 32
-lr = 0.05
 precision = "fp32"
 device = "cpu"
 """

@@ -34,10 +34,13 @@ momentum = 0.9
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "sgd"
+lr = 0.1
+
 [train]
 steps = {steps}
 batch_size = 8
-lr = 0.1
 precision = "fp32"
 device = "cpu"
 checkpoint_every = 2

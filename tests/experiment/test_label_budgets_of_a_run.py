@@ -45,7 +45,7 @@ def test_labels_that_will_validate_do_not_count(registry, tmp_path, monkeypatch,
     recipe = tmp_path / "recipe.toml"
     document = {
         "schema": 1, "name": "small", "data": data, "loss": {"use": "nt_xent"}, "projector": {"width": 8},
-        "augment": [{"use": "random_swap"}], "train": {"steps": 1, "batch_size": 8, "lr": 0.001},
+        "augment": [{"use": "random_swap"}], "optimizer": {"use": "sgd", "lr": 0.001}, "train": {"steps": 1, "batch_size": 8},
         "encoder": {"use": "text_transformer", "vocabulary": 300, "width": 8, "heads": 2, "layers": 1},
         "evaluate": [{"use": "linear_probe", "labels_per_class": [int(before)]}],
     }  # fmt: skip

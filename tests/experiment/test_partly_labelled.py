@@ -93,10 +93,13 @@ hidden = 8
 width = 8
 [loss]
 use = "nt_xent"
+[optimizer]
+use = "sgd"
+lr = 0.001
+
 [train]
 steps = 2
 batch_size = 4
-lr = 0.001
 precision = "fp32"
 device = "cpu"
 [[evaluate]]

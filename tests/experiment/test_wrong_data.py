@@ -40,10 +40,13 @@ width = 8
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "sgd"
+lr = 0.05
+
 [train]
 epochs = 2
 batch_size = 10
-lr = 0.05
 precision = "fp32"
 device = "cpu"
 checkpoint_every = 100

@@ -19,11 +19,13 @@ TRAINING = """
 hidden = 32
 width = 16
 
+[optimizer]
+use = "{optimizer}"
+lr = {lr}
+
 [train]
 steps = 12
 batch_size = {batch}
-optimizer = "{optimizer}"
-lr = {lr}
 precision = "fp32"
 device = "cuda"
 log_every = 1

@@ -11,6 +11,7 @@ from torch import nn
 import coview
 from coview.model import training_memory
 from coview.model.loss_terms import build_loss
+from coview.model.parameter_groups import parameter_groups
 from coview.model.topology import build_topology
 from coview.model.tower import build_towers
 from coview.model.training_memory import check_training_memory
@@ -50,18 +51,19 @@ def in_bytes(monkeypatch):
 @pytest.mark.parametrize(
     ("optimizer", "more"),
     [
-        ('optimizer = "adamw"', MORE),
-        ('optimizer = "sgd"', MORE),
-        ('optimizer = "sgd"\nmomentum = 0.0', ""),
-        ('optimizer = "lars"', "[teacher]\nstop_gradient = true"),
+        ('use = "adamw"', MORE),
+        ('use = "sgd"', MORE),
+        ('use = "sgd"\nmomentum = 0.0', ""),
+        ('use = "lars"', "[teacher]\nstop_gradient = true"),
+        ('use = "timm:lion"', ""),
     ],
 )
 def test_it_is_what_a_step_leaves(registry, write_recipe, small_recipe, in_bytes, optimizer, more):
-    text = small_recipe.replace("[train]", f"[train]\n{optimizer}") + more
+    text = small_recipe.replace('use = "sgd"', optimizer) + more
     recipe = coview.load_recipe(write_recipe(text), registry=registry)
     topology = build_topology(recipe, registry)
     trained = [*topology.student.parameters(), *topology.loss.parameters()]
-    made = build_optimizer(recipe.train, (topology.student, topology.loss))
+    made = build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, topology.loss))
     for parameter in trained:
         parameter.grad = torch.ones_like(parameter)
     made.step()
@@ -77,7 +79,7 @@ def test_it_is_what_a_step_leaves(registry, write_recipe, small_recipe, in_bytes
     in_bytes(held - 1, recipe, registry)
     with pytest.raises(coview.CoviewError) as caught:
         build_topology(recipe, registry, trains_on=CPU)
-    found = {name: int(size) for name, size in re.findall(r"(\w+)(?: of \w+)? (\d+) bytes", str(caught.value))}
+    found = {name: int(size) for name, size in re.findall(r"(\w+)(?: of \S+)? (\d+) bytes", str(caught.value))}
     expected = {"weights": weights, "gradients": gradients, "state": state, "teacher": teacher, "queue": queue}
     assert f"the run needs {held} bytes of memory, and {held - 1} bytes are free" in str(caught.value)
     assert {name: size for name, size in found.items() if name in expected} == {n: s for n, s in expected.items() if s}
@@ -94,7 +96,7 @@ def test_what_is_not_trained_needs_neither_gradients_nor_state(registry, write_r
 
 
 def test_frozen_and_shared_weights_are_counted_as_such(registry, write_recipe, small_recipe, in_bytes):
-    text = small_recipe.replace("[train]", '[train]\noptimizer = "adamw"')
+    text = small_recipe.replace('use = "sgd"', 'use = "adamw"')
     recipe = coview.load_recipe(write_recipe(text), registry=registry)
     student, loss = build_towers(recipe, registry), build_loss(recipe, registry, 8)
     student.towers["image"].encoder = frozen = nn.Linear(100, 100)
@@ -103,7 +105,7 @@ def test_frozen_and_shared_weights_are_counted_as_such(registry, write_recipe, s
     shared[1].weight = shared[0].weight
     in_bytes(0, recipe, registry)
     with pytest.raises(coview.CoviewError, match=f"the run needs {4 * (100 * 101 + 4 * 100)} bytes"):
-        check_training_memory(recipe, student, loss, CPU)
+        check_training_memory(recipe, student, loss, CPU, copies=2)
 
 
 def test_a_queue_that_does_not_fit_beside_the_rest_is_named(call, write_recipe, small_recipe, tmp_path):

@@ -65,10 +65,13 @@ use = "mine"
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "sgd"
+lr = 0.05
+
 [train]
 steps = 1
 batch_size = 4
-lr = 0.05
 precision = "fp32"
 device = "cpu"
 """

@@ -268,6 +268,8 @@ def test_a_constructor_that_is_no_schema_is_a_message(factory, says):
         ("augmentation", "views"),
         ("augmentation", "on"),
         ("loss", "weight"),
+        ("optimizer", "group"),
+        ("schedule", "warmup"),
         ("evaluator", "data"),
     ],
 )
@@ -282,6 +284,8 @@ def test_the_keys_above_are_all_that_are_coviews_own():
     assert {kind: own_keys(kind) for kind in KINDS if own_keys(kind)} == {
         "dataset": ("views", "local_views", "workers", "augment_on"),
         "augmentation": ("views", "on"),
+        "optimizer": ("group",),
+        "schedule": ("warmup",),
         "evaluator": ("data",),
         "loss": ("weight",),
     }

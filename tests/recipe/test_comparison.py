@@ -22,7 +22,7 @@ label = "hot"
 
 [[sweep.zip]]
 "loss.temperature" = 0.1
-"train.lr" = 0.2
+"optimizer.lr" = 0.2
 """
 
 OF_SEVERAL = """\
@@ -55,7 +55,7 @@ def test_a_recipe_with_a_sweep(write_recipe, small_recipe, registry):
     path = write_recipe(small_recipe + SWEEP)
     comparison = load_comparison(path, registry=registry)
     assert (comparison.name, comparison.question, comparison.metric) == ("small", "Does it matter?", "knn/accuracy")
-    assert comparison.axes == {"how": ("hot", "loss.temperature=0.1, train.lr=0.2"), "seed": ("0", "1")}
+    assert comparison.axes == {"how": ("hot", "loss.temperature=0.1, optimizer.lr=0.2"), "seed": ("0", "1")}
     assert [cell.name for cell in comparison.cells][:2] == ["hot · seed 0", "hot · seed 1"]
     assert [cell.recipe.loss[0].parameters["temperature"] for cell in comparison.cells] == [1.0, 1.0, 0.1, 0.1]
     assert [cell.recipe.seed for cell in comparison.cells] == [0, 1, 0, 1]
@@ -74,7 +74,7 @@ def test_a_baseline_is_one_of_the_variants(write_recipe, small_recipe, registry,
     line = text.splitlines().index('baseline = "hott"') + 1
     assert str(caught.value) == (
         f'{path}:{line}: compare.baseline: no variant is called "hott", did you mean "hot"? '
-        "(variants: hot, loss.temperature=0.1, train.lr=0.2)"
+        "(variants: hot, loss.temperature=0.1, optimizer.lr=0.2)"
     )
     assert str(caught.value) in call("recipe", "check", path).err
     assert load_comparison(path, sets=["compare.baseline=hot"], registry=registry).baseline == "hot"
@@ -107,18 +107,21 @@ def test_an_override_of_one_of_several_recipes(write_recipe, small_recipe, regis
     write_recipe(small_recipe, "one.toml")
     write_recipe(small_recipe.replace('name = "small"', 'name = "other"'), "two.toml")
     path = write_recipe(OF_SEVERAL, "both.toml")
-    sets = ["train.lr=0.1", "other.train.lr=0.3", "other.data.use=image_folder", "other.data.root=there"]
+    sets = ["optimizer.lr=0.1", "other.optimizer.lr=0.3", "other.data.use=image_folder", "other.data.root=there"]
     cells = load_comparison(path, sets=sets, registry=registry).cells
-    assert {(cell.levels["modality"], cell.recipe.train.lr) for cell in cells} == {("small", 0.1), ("other", 0.3)}
+    assert {(cell.levels["modality"], cell.recipe.optimizer.parameters["lr"]) for cell in cells} == {
+        ("small", 0.1),
+        ("other", 0.3),
+    }
     found = {cell.levels["modality"]: cell.recipe.data for cell in cells}
     assert found["small"].use == "digits"
     assert found["other"].parameters == {"root": str(path.parent / "there")}  # the current folder, which `call` sets
-    done = call("compare", path, "--set", "othre.train.lr=1", "--dry-run")
+    done = call("compare", path, "--set", "othre.optimizer.lr=1", "--dry-run")
     assert done.status == 2
     assert 'othre: is no table of a recipe, and none of the recipes that are compared, did you mean "other"' in done.err
     assert "small.data.root=PATH for one (small, other)" in done.err
-    done = call("compare", path, "--set", "other.train.lrr=1", "--dry-run")
-    assert "--set other: train.lrr: unknown key" in done.err
+    done = call("compare", path, "--set", "other.optimizer.lrr=1", "--dry-run")
+    assert "--set other: optimizer.lrr: unknown key" in done.err
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ root = "there"
 use = "nt_xent"
 temperature = 0.5
 [train]
-lr = 0.1
+log_every = 1
 epochs = 3
 [[augment]]
 use = "crop"
@@ -35,8 +35,8 @@ use = "flip"
 
 
 def test_tables_merge_deeply_and_arrays_replace(family):
-    layers = read_layers(family('[train]\nlr = 0.2\n[[augment]]\nuse = "blur"\n'))
-    assert layers.table["train"] == {"lr": 0.2, "epochs": 3}
+    layers = read_layers(family('[train]\nlog_every = 2\n[[augment]]\nuse = "blur"\n'))
+    assert layers.table["train"] == {"log_every": 2, "epochs": 3}
     assert layers.table["augment"] == [{"use": "blur"}]
     assert "extends" not in layers.table
 
@@ -88,7 +88,7 @@ data = { use = "digits", split = 3 }
         ("[train]\nsteps = 5\n", [], {"steps": 5}),
         ("", ["train.steps=6"], {"steps": 6}),
         ("[train]\nsteps = 5\n", ["train.epochs=7"], {"epochs": 7}),
-        ("[train]\nlr = 1.0\n", ["train.lr=2.0"], {"epochs": 3}),
+        ("[train]\nlog_every = 1\n", ["train.log_every=2"], {"epochs": 3}),
         ("[train]\nsteps = 5\nepochs = 2\n", [], {"steps": 5, "epochs": 2}),
         ("", ["train.steps=5", "train.epochs=2"], {"steps": 5, "epochs": 2}),
     ],
@@ -96,7 +96,7 @@ data = { use = "digits", split = 3 }
 def test_the_length_that_is_given_last_replaces_the_other(family, text, sets, length):
     layers = read_layers(family(text), sets=sets)
     assert {key: layers.table["train"][key] for key in ("epochs", "steps") if key in layers.table["train"]} == length
-    assert {key[1] for key in layers.origins if key[:1] == ("train",) and key[1:]} == {"lr", *length}
+    assert {key[1] for key in layers.origins if key[:1] == ("train",) and key[1:]} == {"log_every", *length}
 
 
 def test_an_implied_use_counts_as_one(write_recipe):
@@ -106,8 +106,8 @@ def test_an_implied_use_counts_as_one(write_recipe):
 
 
 def test_origins_name_the_file_and_line_of_each_value(family, tmp_path):
-    layers = read_layers(family("[train]\nlr = 0.2\n"), sets=["loss.temperature=0.1"])
-    assert layers.where(("train", "lr")) == f"{tmp_path}/child.toml:3"
+    layers = read_layers(family("[train]\nlog_every = 2\n"), sets=["loss.temperature=0.1"])
+    assert layers.where(("train", "log_every")) == f"{tmp_path}/child.toml:3"
     assert layers.where(("train", "epochs")) == f"{tmp_path}/base/parent.toml:12"
     assert layers.where(("augment", 1, "use")) == f"{tmp_path}/base/parent.toml:17"
     assert layers.where(("loss", "temperature")) == "--set"

@@ -63,7 +63,7 @@ ODD_LINES = st.sampled_from(
         '"sweep.seed" = [1]',
         '"a b" = [1, 2]',
         '"train" = [1, 2]',
-        '"train.lr" = [0.1, "x"]',
+        '"optimizer.lr" = [0.1, "x"]',
         "seed = [" + "1," * 200 + "]",
         'extends = "recipe.toml"',
         'extends = "none.toml"',
@@ -120,7 +120,7 @@ def check(text, registry, **options):
 KEYS = st.sampled_from(
     [
         "seed", "data.use", "data.views", "augment", "augment.0", "augment.0.use", "augment.5.p", "encoder", "encoder.use",
-        "encoder.image.use", "projector", "projector.width", "loss.use", "loss.x", "train", "train.lr", "train.warmup",
+        "encoder.image.use", "projector", "projector.width", "loss.use", "loss.x", "train", "optimizer.lr", "schedule.warmup",
         "evaluate", "evaluate.0.k", "evaluate.²", "sweep.grid.seed", "sweep.zip", "modality.size", "modality.image.size",
         "name", "extends", "schema", "a." * 100 + "a",
     ]
@@ -217,7 +217,7 @@ def test_a_recipe_with_any_set(registry, sets):
 @fuzz(60)
 @given(
     overrides=st.dictionaries(
-        st.sampled_from(["seed", "train.lr", "a b", "augment", "loss", "ü", ""]), VALUES, max_size=3
+        st.sampled_from(["seed", "optimizer.lr", "a b", "augment", "loss", "ü", ""]), VALUES, max_size=3
     )
 )
 def test_a_recipe_with_any_override_from_python(registry, overrides):

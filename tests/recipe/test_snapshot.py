@@ -13,7 +13,7 @@ SINGLE = [path for path in recipe_files(RECIPES) if not is_comparison_of_several
 OVERRIDES = [
     {},
     {"train.steps": 0},
-    {"train.epochs": 1, "train.optimizer": "adamw", "train.accumulate": 2, "seed": 7, "name": "other"},
+    {"train.epochs": 1, "optimizer.use": "adamw", "train.accumulate": 2, "seed": 7, "name": "other"},
     {"data.views": 3},
     {"data.local_views": 2},
     {"teacher.momentum": 0.9, "queue.size": 256},

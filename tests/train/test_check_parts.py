@@ -25,10 +25,13 @@ use = "identity"
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "sgd"
+lr = 0.01
+
 [train]
 steps = 2
 batch_size = 8
-lr = 0.01
 device = "cpu"
 precision = "fp32"
 {more}

@@ -178,8 +178,8 @@ def batches_by_hand(recipe, registry, count):
 
 @pytest.mark.parametrize("accumulate", [1, 3])
 def test_a_step_takes_the_gradient_of_the_mean_of_its_parts(train, without_evaluators, registry, accumulate):
-    sets = ["train.steps=1", "train.batch_size=16", "train.momentum=0.0", "train.weight_decay=0.0", "train.lr=0.5",
-            "train.schedule=constant", "train.channels_last=false"]  # fmt: skip
+    sets = ["train.steps=1", "train.batch_size=16", "optimizer.momentum=0.0", "optimizer.weight_decay=0.0", "optimizer.lr=0.5",
+            "schedule.use=constant", "train.channels_last=false"]  # fmt: skip
     done, folder = train(*sets, f"train.accumulate={accumulate}")
     assert done.status == 0, done.err
     recipe = coview.load_recipe(without_evaluators, sets=sets, registry=registry)
@@ -221,7 +221,7 @@ def test_the_length_counts_optimiser_steps(without_evaluators, registry, sets, t
 def test_a_compiled_model_learns_the_same_and_is_kept_as_any_other(train, tmp_path):
     for name, compiled in (("compiled", "true"), ("plain", "false")):
         # one step: on so small a network every further one makes a difference of rounding a hundred times as large
-        one_step = ("train.steps=1", "train.warmup=0", "train.checkpoint_every=1")
+        one_step = ("train.steps=1", "schedule.warmup=0", "train.checkpoint_every=1")
         done, _ = train(f"train.compile={compiled}", f"name={name}", *one_step)
         assert done.status == 0, done.err
     runs = {name: coview.load_run(tmp_path / "runs" / name) for name in ("compiled", "plain")}

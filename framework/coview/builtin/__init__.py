@@ -8,7 +8,7 @@ from coview.plugins.registrar import Registrar
 
 @hookimpl
 def coview_register(registry: Registrar) -> None:
-    """Registers projectors, predictors and evaluators."""
+    """Registers projectors, predictors, optimisers, schedules and evaluators."""
     registry.projector(
         "mlp",
         "coview.builtin.projectors:MLP",
@@ -23,6 +23,50 @@ def coview_register(registry: Registrar) -> None:
         "coview.builtin.projectors:MLP",
         summary="linear, batch norm, ReLU, …, linear",
         source="arXiv:2006.07733, section 3.3",
+    )
+    registry.optimizer("sgd", "coview.builtin.optimizers:sgd", summary="stochastic gradient descent with momentum")
+    registry.optimizer(
+        "adamw",
+        "coview.builtin.optimizers:adamw",
+        summary="Adam with decoupled weight decay",
+        source="arXiv:1711.05101",
+    )
+    registry.optimizer(
+        "lars",
+        "coview.builtin.optimizers:lars",
+        summary="layer-wise adaptive rates, for large batches",
+        source="arXiv:1708.03888",
+        extra="timm",
+    )
+    registry.family(
+        "optimizer",
+        "torch",
+        "coview.builtin.optimizers:torch_optimizer",
+        summary="any optimiser of torch.optim",
+        example="torch:RAdam",
+    )
+    registry.family(
+        "optimizer",
+        "timm",
+        "coview.builtin.optimizers:timm_optimizer",
+        summary="any optimiser of timm",
+        example="timm:lion",
+        extra="timm",
+    )
+    registry.schedule("constant", "coview.builtin.schedules:Constant", summary="stays at the peak")
+    registry.schedule(
+        "cosine",
+        "coview.builtin.schedules:Cosine",
+        summary="falls along half of a cosine",
+        source="arXiv:1608.03983, equation 5",
+    )
+    registry.schedule("linear", "coview.builtin.schedules:Linear", summary="falls along a line")
+    registry.schedule("step", "coview.builtin.schedules:Step", summary="falls at some moments, to a share each time")
+    registry.schedule(
+        "wsd",
+        "coview.builtin.schedules:WarmupStableDecay",
+        summary="stays at the peak, and falls at the end",
+        source="arXiv:2404.06395, section 4",
     )
     registry.evaluator(
         "knn",

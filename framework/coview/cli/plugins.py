@@ -82,12 +82,15 @@ def _unknown(registry: Registry, name: str) -> CoviewError:
     from coview.plugins.nearest import did_you_mean
 
     head, colon, argument = name.partition(":")
-    for component in registry.components:
-        if head in (component.name, component.qualified):
-            try:
-                registry.resolve(component.kind, name)
-            except CoviewError as error:
-                return error
+    named = [component for component in registry.components if head in (component.name, component.qualified)]
+    if named and not argument and all(component.is_family for component in named):
+        examples = " or ".join(f'"{component.example}"' for component in named)
+        return CoviewError(f'"{name}" lacks a name after the colon, such as {examples}')
+    for component in named:
+        try:
+            registry.resolve(component.kind, name)
+        except CoviewError as error:
+            return error
     plugin = head.rpartition("/")[0]
     known = {component.qualified if plugin else component.name for component in registry.components}
     known |= {status.name for status in registry.plugins}

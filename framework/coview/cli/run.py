@@ -107,7 +107,7 @@ def evaluate(
 )
 @click.pass_obj
 def embed(disabled: tuple[str, ...], path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
-    """Write the representations of a split, (N, D), with ids, labels and names of classes.
+    """Write the representations of a split, with ids and labels.
 
     Of the run's data, or of other data that is given by --set.
     """

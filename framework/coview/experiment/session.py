@@ -40,6 +40,7 @@ from coview.experiment.folders import (
     set_aside_damaged,
 )
 from coview.experiment.hparams import given_numbers, reached_numbers
+from coview.experiment.parameter_table import parameter_table
 from coview.experiment.report import write_report
 from coview.experiment.splits import Splits
 from coview.experiment.suits_samples import suits_samples
@@ -167,6 +168,7 @@ class Session:
             code = code_of(self.recipe, self.registry)
             environment = describe_environment(self.registry, code, device=device, precision=precision, ranks=ranks)
             environment["data"] = data_of(self.recipe.data.written["use"], splits(splits.own, "train"))
+            environment["parameters"] = parameter_table(self.recipe, training.groups, training.peak_rate)
             write_environment(folder.environment, environment)
         elif recorded := environment.get("code"):
             environment["code"] = of_both(recorded, code_of(self.recipe, self.registry))

@@ -16,12 +16,14 @@ from coview.experiment.splits import Splits
 from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import build_loss, check_labels
+from coview.model.parameter_groups import parameter_groups
 from coview.model.topology import build_topology
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.train.check_parts import check_parts
 from coview.train.length import Length
+from coview.train.optimizer import build_optimizer
 
 _SAMPLES = 4
 
@@ -38,6 +40,8 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     with torch.device("meta"):
         topology = build_topology(recipe, registry, dataset)
     loss = build_loss(recipe, registry, topology.student.width)
+    if recipe.trains:
+        build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
     length = Length.of(recipe, len(dataset), loss.smallest_batch)
     check_parts(recipe, registry, dataset, topology.student, ranks=1)
     size = min(_SAMPLES, len(dataset))

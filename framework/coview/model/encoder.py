@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -68,6 +68,21 @@ class ChecksBatch(Protocol):
 
         Raises:
             CoviewError: With what the encoder takes, what the batch has, and which key to change.
+        """
+        ...
+
+
+@runtime_checkable
+class HasLayers(Protocol):
+    """An encoder that says which layer each of its parameters is in, for ``layer_decay`` in ``[[optimizer.group]]``.
+
+    :func:`coview.stacked_layers` finds it out for one whose layers are in an ``nn.ModuleList``.
+    """
+
+    def layer_numbers(self) -> Mapping[str, int]:
+        """The number of the layer of each parameter, by the names of ``named_parameters()``.
+
+        They rise from 0, for what sees the input, to the last, for what makes the output.
         """
         ...
 

@@ -13,6 +13,8 @@ from coview.model.batch_augment import BatchAugment, build_batch_augment
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
 from coview.model.loss_terms import LossTerms, build_loss
+from coview.model.optimizer_state import copies_by_optimizer
+from coview.model.parameter_groups import freeze_for_good, parameter_groups
 from coview.model.projecting import Projecting
 from coview.model.queue import Queue, build_queue
 from coview.model.teacher import Teacher
@@ -119,7 +121,11 @@ def _build(recipe: Recipe, registry: Registry, fit_to: Dataset | None, trains_on
     if fit_to is not None:  # before the teacher is copied
         fit_encoders(student, fit_to)
     loss = build_loss(recipe, registry, student.width)
-    check_training_memory(recipe, student, loss, trains_on)
+    copies = 0.0
+    if trains_on is not None:
+        freeze_for_good(parameter_groups(recipe, registry, student, loss))
+        copies = copies_by_optimizer(recipe, registry)
+    check_training_memory(recipe, student, loss, trains_on, copies)
     averages = recipe.teacher is not None and not recipe.teacher.stop_gradient
     return Topology(
         student,

@@ -15,7 +15,6 @@ from coview.model.queue import bytes_of_queue
 from coview.model.tower import Tower, Towers
 from coview.model.within_memory import ANY_MACHINE_HAS, free_memory, gigabytes
 from coview.recipe.recipe import Recipe
-from coview.recipe.tables import TrainTable
 
 
 class _Part(NamedTuple):
@@ -26,7 +25,9 @@ class _Part(NamedTuple):
     """In bytes."""
 
 
-def check_training_memory(recipe: Recipe, student: Towers, loss: LossTerms, trains_on: torch.device | None) -> None:
+def check_training_memory(
+    recipe: Recipe, student: Towers, loss: LossTerms, trains_on: torch.device | None, copies: float = 0.0
+) -> None:
     """Refuses a run whose weights, gradients, optimiser state, teacher and queue do not fit together.
 
     What a batch needs on its way through the model is not among them: nobody knows that before.
@@ -36,11 +37,12 @@ def check_training_memory(recipe: Recipe, student: Towers, loss: LossTerms, trai
         student: As it was made, on the CPU.
         loss: As it was made, on the CPU.
         trains_on: The device that trains; None where nothing is trained, which needs neither gradients nor a state.
+        copies: How many numbers the optimiser keeps for each one that is trained.
 
     Raises:
         CoviewError: If they are more than what is free on the device, or on the CPU, where the model is made.
     """
-    parts = list(_parts(recipe, student, loss, trains=trains_on is not None))
+    parts = list(_parts(recipe, student, loss, copies, trains=trains_on is not None))
     if sum(part.size for part in parts) < ANY_MACHINE_HAS:
         return
     of_model = [part for part in parts if part.kind in ("weights", "teacher", "queue")]
@@ -52,9 +54,9 @@ def check_training_memory(recipe: Recipe, student: Towers, loss: LossTerms, trai
         _check(parts, torch.cuda.mem_get_info(trains_on)[0], f" on {trains_on}")
 
 
-def _parts(recipe: Recipe, student: Towers, loss: LossTerms, *, trains: bool) -> Iterator[_Part]:
+def _parts(recipe: Recipe, student: Towers, loss: LossTerms, copies: float, *, trains: bool) -> Iterator[_Part]:
     averages = recipe.teacher is not None and not recipe.teacher.stop_gradient
-    copies = _copies_by_optimizer(recipe.train)
+    optimizer = "the optimizer" if recipe.optimizer is None else recipe.optimizer.use
     counted: set[int] = set()
     for where, module, followed in _modules(recipe, student, loss):
         weights = _bytes_of(module, counted)
@@ -62,7 +64,7 @@ def _parts(recipe: Recipe, student: Towers, loss: LossTerms, *, trains: bool) ->
         counted |= {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
         yield _Part(where, "weights", weights)
         yield _Part(where, "gradients", trained)
-        yield _Part(where, f"state of {recipe.train.optimizer}", trained * copies)
+        yield _Part(where, f"state of {optimizer}", round(trained * copies))
         yield _Part(where, "teacher", weights if averages and followed else 0)
     if recipe.queue is not None:
         yield _Part(recipe.where("queue", "size"), "queue", bytes_of_queue(recipe.queue.size, student.width))
@@ -85,11 +87,6 @@ def _bytes_of(module: nn.Module, without: Collection[int], *, only_trained: bool
     tensors: list[Tensor] = [p for p in module.parameters() if p.requires_grad or not only_trained]
     tensors += [] if only_trained else list(module.buffers())
     return sum({id(t): t.nbytes for t in tensors if t.device.type == "cpu" and id(t) not in without}.values())
-
-
-def _copies_by_optimizer(train: TrainTable) -> int:
-    """How many numbers the optimiser keeps of each that is trained."""
-    return 2 if train.optimizer == "adamw" else int(train.momentum > 0)
 
 
 def _check(parts: Sequence[_Part], free: int, where: str) -> None:

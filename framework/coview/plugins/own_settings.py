@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coview.plugins.component import Kind
+from coview.plugins.duration import TrainingLength
 
 OF_A_TABLE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 """How strictly a table of coview's own is checked."""
@@ -63,6 +64,55 @@ class LossSettings(BaseModel):
     weight: Annotated[float, Field(gt=0, le=1e9)] = Field(1.0, description="Its weight in the sum of several losses.")
 
 
+class GroupTable(BaseModel):
+    """``[[optimizer.group]]``: what is special about some parameters, beside the optimiser's own settings for them."""
+
+    model_config = OF_A_TABLE | ConfigDict(extra="allow")
+
+    match: Annotated[str, Field(min_length=1)] = Field(
+        description="Which parameters: names such as `encoder.*` or `projector.*.bias`, in which `*` stands for "
+        "anything, or `bias_and_norm` for those of fewer than two dimensions.",
+    )
+    lr_scale: Annotated[float, Field(gt=0, le=1e9)] | None = Field(None, description="Multiplies the learning rate.")
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="Multiplies the learning rate of an encoder's layers, once more for each layer further from the "
+        "last.",
+    )
+    schedule: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
+        None, description="A schedule of its own, by its name or as in `[schedule]`; absent: that of the recipe."
+    )
+    freeze: bool | TrainingLength | None = Field(
+        None, description='`true`: not trained at all; or not for the first steps, or for "1 epoch".'
+    )
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The optimiser's own settings."""
+        return dict(self.model_extra or {})
+
+
+class OptimizerSettings(BaseModel):
+    """``[optimizer]``, beside ``use`` and the optimiser's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    group: tuple[GroupTable, ...] = Field(
+        (),
+        description="What is special about some parameters. Where several match, the last one that gives a key counts.",
+    )
+
+
+class ScheduleSettings(BaseModel):
+    """``[schedule]``, beside ``use`` and the schedule's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    warmup: TrainingLength = Field(
+        0, description='How long the learning rate rises linearly before the schedule: steps, or "10 epochs".'
+    )
+
+
 class EvaluateSettings(BaseModel):
     """``[[evaluate]]``, beside ``use`` and the evaluator's own parameters."""
 
@@ -79,6 +129,8 @@ OWN_SETTINGS: Mapping[Kind, type[BaseModel]] = {
     "dataset": DataSettings,
     "augmentation": AugmentSettings,
     "loss": LossSettings,
+    "optimizer": OptimizerSettings,
+    "schedule": ScheduleSettings,
     "evaluator": EvaluateSettings,
 }
 """By kind of component; the tables of other kinds have ``use`` and the component's parameters only."""

@@ -32,6 +32,7 @@ SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
     "projector": ("in_width",),
     "predictor": ("in_width", "width"),
     "loss": ("width",),
+    "optimizer": ("params",),
     "resource": ("folder",),
 }
 """Parameters that coview passes itself, and which are therefore not a recipe's."""

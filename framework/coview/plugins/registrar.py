@@ -66,6 +66,18 @@ class Registrar:
         """Registers a predictor: ``target(in_width=…, width=…, **parameters)(z_ND) -> z_ND`` of that width."""
         self._add("predictor", name, target, summary=summary, source=source, extra=extra)
 
+    def optimizer(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
+        """Registers an optimiser: ``target(params=…, lr=…, **parameters) -> torch.optim.Optimizer``.
+
+        ``params`` are groups as PyTorch has them: what a recipe sets for some parameters only is in their group under
+        the name of the target's parameter.
+        """
+        self._add("optimizer", name, target, summary=summary, source=source, extra=extra)
+
+    def schedule(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
+        """Registers a schedule: ``target(**parameters)(moment) -> share of the peak learning rate``."""
+        self._add("schedule", name, target, summary=summary, source=source, extra=extra)
+
     def modality(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
         """Registers a modality under the name that data sets and components refer to it by."""
         self._add("modality", name, target, summary=summary, source=source, extra=extra)

@@ -18,7 +18,7 @@ from coview.plugins.status import PluginStatus
 if TYPE_CHECKING:
     from coview.plugins.parameters import Parameters
 
-_ARTICLE = {"augmentation": "an", "encoder": "an", "evaluator": "an"}
+_ARTICLE = {"augmentation": "an", "encoder": "an", "evaluator": "an", "optimizer": "an"}
 
 
 class UnknownComponentError(CoviewError):

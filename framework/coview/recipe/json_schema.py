@@ -35,8 +35,11 @@ _IS_OF_SEVERAL: Schema = {"required": ["compare"], "properties": {"compare": {"r
 
 _REQUIRED = ("schema", "name", "data", "encoder", "train")
 
+_REQUIRED_BY_STEPS = ("loss", "optimizer")
+"""What only a recipe needs that trains."""
+
 _NO_STEPS: Schema = {"required": ["steps"], "properties": {"steps": {"const": 0}}}
-"""A training that takes none needs no loss either."""
+"""A training that takes none needs no loss and no optimiser either."""
 
 
 def recipe_schema(registry: Registry) -> Schema:
@@ -65,7 +68,7 @@ def recipe_schema(registry: Registry) -> Schema:
     def implied(kind: Kind) -> Schema:
         """In a recipe that extends none, a table without ``use`` is of the default component."""
         use = DEFAULT_USE[kind]
-        strict = _only(registry, kind, use, definitions)
+        strict = _only(registry, kind, use, definitions, also=own.get(kind))
         return {"if": {"not": {"required": ["use"]}}, "then": strict}
 
     one_of_several = table("loss") | {"required": ["use"]}
@@ -92,6 +95,8 @@ def recipe_schema(registry: Registry) -> Schema:
         "teacher": _model_schema(TeacherTable, definitions),
         "queue": _model_schema(QueueTable, definitions),
         "loss": {"anyOf": [table("loss"), {"type": "array", "minItems": 1, "items": one_of_several}]},
+        "optimizer": table("optimizer"),
+        "schedule": table("schedule"),
         "evaluate": {"type": "array", "items": table("evaluator")},
         "train": train | {"required": [], "not": {"required": ["epochs", "steps"]}},
         "sweep": sweep,
@@ -108,25 +113,36 @@ def recipe_schema(registry: Registry) -> Schema:
         "then": {
             "required": list(_REQUIRED),
             "if": {"not": {"properties": {"train": _NO_STEPS}}},
-            "then": {"required": ["loss"]},
+            "then": {"required": list(_REQUIRED_BY_STEPS)},
             "properties": {
                 "train": {
                     "if": {"not": _NO_STEPS},
-                    "then": {"required": ["batch_size", "lr"]},
+                    "then": {"required": ["batch_size"]},
                     "oneOf": [{"required": ["epochs"]}, {"required": ["steps"]}],
                 },
                 "data": {"required": ["use"]},
                 "loss": {"anyOf": [{"type": "array"}, {"required": ["use"]}]},
+                "optimizer": {"required": ["use"]},
                 "encoder": by_modality({"required": ["use"]}),
                 "projector": by_modality(implied("projector")),
                 "predictor": by_modality(implied("predictor")),
+                "schedule": implied("schedule"),
             },
         },
         "$defs": definitions,
     }
 
 
-_KINDS: tuple[Kind, ...] = ("augmentation", "encoder", "projector", "predictor", "loss", "evaluator")
+_KINDS: tuple[Kind, ...] = (
+    "augmentation",
+    "encoder",
+    "projector",
+    "predictor",
+    "loss",
+    "optimizer",
+    "schedule",
+    "evaluator",
+)
 
 
 def _component_schema(registry: Registry, kind: Kind, definitions: Schema, also: Schema | None = None) -> Schema:
@@ -188,8 +204,8 @@ def _parameters_schema(component: Component, definitions: Schema) -> Schema | No
     return _model_schema(model, definitions)
 
 
-def _only(registry: Registry, kind: Kind, name: str, definitions: Schema) -> Schema:
-    """The parameters of one component, without ``use``."""
+def _only(registry: Registry, kind: Kind, name: str, definitions: Schema, also: Schema | None = None) -> Schema:
+    """The parameters of one component, without ``use``, and coview's own keys beside them."""
     try:
         component = registry.resolve(kind, name).component
     except CoviewError:
@@ -197,7 +213,7 @@ def _only(registry: Registry, kind: Kind, name: str, definitions: Schema) -> Sch
     parameters = _parameters_schema(component, definitions)
     if parameters is None:
         return {"type": "object"}
-    return {"type": "object", "properties": parameters["properties"], "additionalProperties": False}
+    return {"type": "object", "properties": {**(also or {}), **parameters["properties"]}, "additionalProperties": False}
 
 
 class _AnyTypes(GenerateJsonSchema):

@@ -18,7 +18,7 @@ from coview.recipe.key import Key, dotted
 from coview.recipe.read import Document
 from coview.recipe.tables import KIND_OF_TABLE
 
-DEFAULT_USE: Mapping[str, str] = {"projector": "mlp", "predictor": "mlp"}
+DEFAULT_USE: Mapping[str, str] = {"projector": "mlp", "predictor": "mlp", "schedule": "cosine"}
 """What ``use`` is in a table that does not say."""
 
 ALTERNATIVES: Mapping[Key, tuple[str, ...]] = {("train",): ("epochs", "steps")}

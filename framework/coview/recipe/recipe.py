@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coview.plugins.own_settings import AugmentSettings, DataSettings, LossSettings
+from coview.plugins.own_settings import (
+    AugmentSettings,
+    DataSettings,
+    GroupTable,
+    LossSettings,
+    ScheduleSettings,
+)
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import Layers
 from coview.recipe.snapshot import recipe_hash
@@ -83,6 +89,43 @@ class LossTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class ScheduleTable(ComponentTable):
+    """A schedule.
+
+    Attributes:
+        settings: Its warm-up.
+    """
+
+    settings: ScheduleSettings = field(default_factory=ScheduleSettings)
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """What is special about some parameters.
+
+    Attributes:
+        settings: Which they are, and coview's own settings for them.
+        options: The optimiser's own parameters for them, as the recipe gives them.
+        schedule: Theirs; absent: that of the recipe.
+    """
+
+    settings: GroupTable
+    options: Mapping[str, Any] = field(default_factory=dict)
+    schedule: ScheduleTable | None = None
+
+
+@dataclass(frozen=True)
+class OptimizerTable(ComponentTable):
+    """The optimiser.
+
+    Attributes:
+        groups: Of parameters that are treated otherwise than the rest, in the order of the recipe.
+    """
+
+    groups: tuple[ParameterGroup, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A valid recipe.
 
@@ -96,6 +139,8 @@ class Recipe:
         predictor: For each modality; empty where there is none.
         teacher, queue: Absent where there is none.
         loss: The terms of the loss; may be empty where nothing is trained.
+        optimizer: The optimiser; absent where nothing is trained.
+        schedule: Of the learning rate.
         train: ``[train]``.
         evaluate: The evaluators.
         sweep: The values to try; empty for a single run.
@@ -119,6 +164,8 @@ class Recipe:
     teacher: TeacherTable | None
     queue: QueueTable | None
     loss: tuple[LossTable, ...]
+    optimizer: OptimizerTable | None
+    schedule: ScheduleTable
     train: TrainTable
     evaluate: tuple[EvaluateTable, ...]
     sweep: SweepTable

@@ -12,12 +12,9 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import BaseModel, Field
 
 from coview.plugins.component import Kind
+from coview.plugins.duration import MOST_STEPS, Interval
 from coview.plugins.own_settings import OF_A_TABLE
 from coview.plugins.type_text import type_text
-from coview.recipe.duration import MOST_STEPS, Interval, TrainingLength
-
-_LARGEST = 1e9
-"""Of what gradients are multiplied by: far from any use, and from where fp32 ends."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
@@ -47,6 +44,8 @@ class TopTable(BaseModel):
     loss: dict[str, Any] | list[dict[str, Any]] | None = Field(
         None, description="The loss, or several, which are added up. Not needed where `train.steps` is 0."
     )
+    optimizer: dict[str, Any] | None = Field(None, description="The optimiser. Not needed where `train.steps` is 0.")
+    schedule: dict[str, Any] = Field({}, description='Of the learning rate ("cosine" by default).')
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
@@ -98,7 +97,7 @@ class TrainTable(BaseModel):
     steps: Annotated[int, Field(ge=0, le=MOST_STEPS)] | None = Field(
         None,
         description="Optimiser steps. Or `epochs`. 0 trains nothing: the encoder is evaluated as it is loaded, and "
-        "neither a loss nor `batch_size` and `lr` are needed.",
+        "neither a loss, an optimiser nor `batch_size` is needed.",
     )
     batch_size: Annotated[int, Field(ge=1)] = Field(description="Samples in a batch, over all ranks.")
     accumulate: Annotated[int, Field(ge=1, le=10**6)] = Field(
@@ -110,21 +109,6 @@ class TrainTable(BaseModel):
         description="Samples of a process encoded at a time; absent: all. The gradient is that of the whole batch "
         "(arXiv:2101.06983) in the memory of a part, for a second forward pass. Batch norm sees one part at a time.",
     )
-    optimizer: Literal["sgd", "adamw", "lars"] = Field(
-        "sgd",
-        description="No decay and no adaptation on parameters of fewer than two dimensions. LARS needs timm.",
-    )
-    lr: Annotated[float, Field(gt=0, le=_LARGEST)] = Field(description="Peak learning rate.")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd and lars.")
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
-        (0.9, 0.999), description="Of adamw."
-    )
-    trust_coefficient: Annotated[float, Field(gt=0, le=_LARGEST)] = Field(0.001, description="Of lars.")
-    weight_decay: Annotated[float, Field(ge=0, le=_LARGEST)] = Field(
-        1e-4, description="Decoupled for adamw, L2 for sgd and lars."
-    )
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="After the warm-up; cosine ends at 0.")
-    warmup: TrainingLength = Field(0, description='Linear warm-up: steps, or "10 epochs".')
     clip_norm: Annotated[float, Field(gt=0, le=1e30)] | None = Field(
         None, description="Largest gradient norm; absent: none."
     )
@@ -189,6 +173,8 @@ KIND_OF_TABLE: Mapping[str, Kind] = {
     "projector": "projector",
     "predictor": "predictor",
     "loss": "loss",
+    "optimizer": "optimizer",
+    "schedule": "schedule",
     "evaluate": "evaluator",
 }
 """The kind of component in each top-level table, or in its elements, or in its tables by modality."""

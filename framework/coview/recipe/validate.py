@@ -15,11 +15,20 @@ from coview.recipe.check_batch_steps import check_order, works_on_device
 from coview.recipe.check_component import Checked, ComponentChecker, as_json
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
+from coview.recipe.check_optimizer import check_optimizer, check_schedule
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
+from coview.recipe.moved_keys import note_moved_keys
 from coview.recipe.place import RELATIVE_TO
-from coview.recipe.recipe import AugmentTable, ComponentTable, EvaluateTable, LossTable, Recipe
+from coview.recipe.recipe import (
+    AugmentTable,
+    ComponentTable,
+    EvaluateTable,
+    LossTable,
+    OptimizerTable,
+    Recipe,
+)
 from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     CompareTable,
@@ -74,8 +83,11 @@ class _Validation:
         queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
         loss = [] if "loss" in broken else self._losses(self.table.get("loss"))
         train = None if "train" in broken else self._train(self.table.get("train"))
-        if self.table.get("loss") is None and (train is None or train.steps != 0):
+        trains = train is None or train.steps != 0
+        if self.table.get("loss") is None and trains:
             self.mistakes.add(("loss",), "is missing; it has to be a table [loss], or several [[loss]]")
+        optimizer = None if "optimizer" in broken else self._optimizer(self.table.get("optimizer"), trains)
+        schedule = None if "schedule" in broken else check_schedule(self.components, self.table.get("schedule", {}))
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
@@ -97,6 +109,7 @@ class _Validation:
         assert data is not None
         assert settings is not None
         assert train is not None
+        assert schedule is not None
         assert sweep is not None
         assert compare is not None
         single = len(used) == 1
@@ -117,6 +130,7 @@ class _Validation:
             **({} if teacher is None else {"teacher": as_json(teacher)}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
+            **({"optimizer": optimizer[1], "schedule": schedule[1]} if optimizer is not None and trains else {}),
             "train": {key: value for key, value in as_json(train).items() if train.steps != 0 or key in _WITHOUT_STEPS},
             "evaluate": [table for _, table in evaluate],
         }
@@ -140,6 +154,8 @@ class _Validation:
             teacher=teacher,
             queue=queue,
             loss=tuple(term for term, _ in loss),
+            optimizer=optimizer[0] if optimizer is not None and trains else None,
+            schedule=schedule[0],
             train=train,
             evaluate=tuple(given for given, _ in evaluate),
             sweep=sweep,
@@ -156,20 +172,19 @@ class _Validation:
         return self.components.own_table(model, table, path)
 
     def _train(self, table: Any) -> TrainTable | None:
-        if isinstance(table, dict) and table.get("steps") == 0:
-            table = {**_OF_NO_STEP, **table}
+        if isinstance(table, dict):
+            table = note_moved_keys(self.mistakes, table, ("train",))
+            table = {**_OF_NO_STEP, **table} if table.get("steps") == 0 else table
         train: TrainTable | None = self._own(TrainTable, table, ("train",))
-        if train is None:
-            return None
-        if (train.epochs is None) == (train.steps is None):
+        if train is not None and (train.epochs is None) == (train.steps is None):
             both = "both epochs and steps are given" if train.epochs else "epochs (or steps) is missing"
             self.mistakes.add(("train", "steps") if train.epochs else ("train",), f"{both}: give one of them")
-        for key, optimizers in _OPTIMIZER_SETTINGS.items():
-            # the default is written out in every resolved recipe, and nobody's mistake
-            if getattr(train, key) != TrainTable.model_fields[key].default and train.optimizer not in optimizers:
-                where = self.mistakes.where(("train", key))
-                self.warnings.append(f"{where}: train.{key} has no effect with optimizer {train.optimizer!r}")
         return train
+
+    def _optimizer(self, table: Any, trains: bool) -> tuple[OptimizerTable, dict[str, Any]] | None:
+        if table is None and trains:
+            self.mistakes.add(("optimizer",), 'is missing; such as [optimizer] with use = "adamw" and lr = 0.001')
+        return check_optimizer(self.components, self.mistakes, table)
 
     def _teacher(self, table: Any) -> TeacherTable | None:
         teacher: TeacherTable | None = self._own(TeacherTable, table, ("teacher",))
@@ -370,10 +385,8 @@ def _beside_use(resolved: Mapping[str, Any], settings: BaseModel) -> dict[str, A
     return {"use": resolved["use"], **as_json(settings), **rest}
 
 
-_OF_NO_STEP = {"batch_size": 1, "lr": 1.0}
-"""For what a recipe need not say that takes no step: nothing looks at them."""
+_OF_NO_STEP = {"batch_size": 1}
+"""For what a recipe need not say that takes no step: nothing looks at it."""
 
 _WITHOUT_STEPS = ("steps", "device")
 """What of ``[train]`` has an effect where no step is taken."""
-
-_OPTIMIZER_SETTINGS = {"momentum": ("sgd", "lars"), "betas": ("adamw",), "trust_coefficient": ("lars",)}

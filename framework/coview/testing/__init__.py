@@ -21,8 +21,12 @@ from coview.testing.example_views import example_cases as example_cases
 from coview.testing.example_views import example_views as example_views
 from coview.testing.loss import LOSS_CHECKS as LOSS_CHECKS
 from coview.testing.loss import check_loss as check_loss
+from coview.testing.optimizer import OPTIMIZER_CHECKS as OPTIMIZER_CHECKS
+from coview.testing.optimizer import check_optimizer as check_optimizer
 from coview.testing.outcome import Outcome as Outcome
 from coview.testing.outcome import outcome_of as outcome_of
+from coview.testing.schedule import SCHEDULE_CHECKS as SCHEDULE_CHECKS
+from coview.testing.schedule import check_schedule as check_schedule
 
 __all__ = [
     "AUGMENTATION_CHECKS",
@@ -30,6 +34,8 @@ __all__ = [
     "DATASET_CHECKS",
     "ENCODER_CHECKS",
     "LOSS_CHECKS",
+    "OPTIMIZER_CHECKS",
+    "SCHEDULE_CHECKS",
     "ConformanceError",
     "Outcome",
     "check_augmentation",
@@ -37,6 +43,8 @@ __all__ = [
     "check_dataset",
     "check_encoder",
     "check_loss",
+    "check_optimizer",
+    "check_schedule",
     "example_cases",
     "example_views",
     "outcome_of",

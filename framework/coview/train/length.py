@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from coview.errors import CoviewError
-from coview.recipe.duration import Duration
+from coview.plugins.duration import Duration
 from coview.recipe.recipe import Recipe
 
 

@@ -1,56 +1,50 @@
-"""Optimisers, with decay and adaptation only where they belong."""
+"""The optimiser of a recipe, over the groups of a model's parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import nn
 
 from coview.errors import CoviewError
-from coview.recipe.tables import TrainTable
+from coview.model.parameter_groups import GroupOfParameters
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
 
 
-def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters of two or more dimensions with decay, the rest (biases, norms, scalars) without.
-
-    By dimension and not by name: every library names its norms differently.
-    """
-    seen: dict[int, nn.Parameter] = {}
-    for module in modules:
-        seen |= {id(p): p for p in module.parameters() if p.requires_grad}
-    matrices = [p for p in seen.values() if p.ndim >= 2]
-    vectors = [p for p in seen.values() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+def trained(groups: Sequence[GroupOfParameters]) -> list[GroupOfParameters]:
+    """The groups that an optimiser gets: all but those that are frozen for good."""
+    return [group for group in groups if group.settings.freeze is not True]
 
 
-def build_optimizer(train: TrainTable, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
-    """The optimiser of a recipe over all parameters of some modules.
+def build_optimizer(recipe: Recipe, registry: Registry, groups: Sequence[GroupOfParameters]) -> torch.optim.Optimizer:
+    """The optimiser of a recipe, with one group for each of those that are trained, in their order.
 
     Raises:
-        CoviewError: If there is nothing to train, or timm, which has LARS, is not installed.
+        CoviewError: If there is nothing to train, or the optimiser refuses what it gets or loses a group of it.
     """
-    groups = parameter_groups(modules, train.weight_decay)
-    if not groups:
-        raise CoviewError("the model has no parameter to train")
-    if train.optimizer == "adamw":
-        # one kernel in place of a dozen for each kind of tensor: small models wait for kernels to be started
-        fused = all(parameter.is_cuda for group in groups for parameter in group["params"])
-        return torch.optim.AdamW(groups, lr=train.lr, betas=train.betas, fused=fused)
-    if train.optimizer == "sgd":  # not fused: in fp16 a first step that overflows leaves its momentum uninitialised
-        return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum)
+    assert recipe.optimizer is not None
+    where = recipe.where("optimizer", "use")
+    wanted = trained(groups)
+    if not any(name.split(".")[0] != "loss" for group in wanted for name in group.parameters):
+        raise CoviewError(f"{where}: the model has no parameter to train")
+    params = [{"params": list(group.parameters.values()), **group.settings.options} for group in wanted]
     try:
-        from timm.optim.lars import Lars  # of the extra "image"
-    except ModuleNotFoundError:
+        optimizer = registry.build(
+            "optimizer", recipe.optimizer.use, supplied={"params": params}, **recipe.optimizer.parameters
+        )
+    except CoviewError as error:
+        raise CoviewError(f"{where}: {error.message}", error.hint) from error
+    if not isinstance(optimizer, torch.optim.Optimizer):
         raise CoviewError(
-            "train.optimizer: lars comes from timm, which is not installed", hint="pip install timm"
-        ) from None
-    # timm adapts only groups with decay unless told to: matrices always are, vectors never
-    for group in groups:
-        group["always_adapt"] = group["params"][0].ndim >= 2
-    optimizer: torch.optim.Optimizer = Lars(
-        groups, lr=train.lr, momentum=train.momentum, trust_coeff=train.trust_coefficient
-    )
+            f"{where}: {recipe.optimizer.use} has to make a torch.optim.Optimizer, and makes a "
+            f"{type(optimizer).__name__}",
+            hint="tell the author of the plugin",
+        )
+    made = [[id(parameter) for parameter in group["params"]] for group in optimizer.param_groups]
+    if made != [[id(parameter) for parameter in group.parameters.values()] for group in wanted]:
+        raise CoviewError(
+            f"{where}: {recipe.optimizer.use} does not keep the groups of parameters that it is given",
+            hint="tell the author of the plugin: coview.testing.check_optimizer tries an optimiser",
+        )
     return optimizer

@@ -31,19 +31,21 @@ from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
 from coview.model.encoder_hooks import collators
 from coview.model.gather import average_gradients, several_ranks
+from coview.model.parameter_groups import parameter_groups
 from coview.model.teacher import momentum_at
 from coview.model.topology import Topology
+from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
-from coview.recipe.duration import Duration
 from coview.recipe.recipe import Recipe
 from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
 from coview.train.device import trains_channels_last
+from coview.train.freezing import Freezing
 from coview.train.gradient import Gradient, GradientOfBatch
+from coview.train.learning_rates import LearningRates
 from coview.train.length import CheckpointDue, Length
 from coview.train.loss_watch import LossWatch
 from coview.train.optimizer import build_optimizer
-from coview.train.schedule import lr_factor
 from coview.train.stopping import StopRequest
 
 
@@ -99,18 +101,29 @@ class Pretraining:
             synchronise_batch_norm(topology.student)
             if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
                 synchronise_batch_norm(topology.teacher)
-        self.optimizer = build_optimizer(recipe.train, (topology.student, topology.loss))
+        self.groups = parameter_groups(recipe, registry, topology.student, topology.loss) if recipe.trains else ()
+        self.optimizer: torch.optim.Optimizer | None = None
+        self._rates: LearningRates | None = None
+        if recipe.trains:
+            self.optimizer = build_optimizer(recipe, registry, self.groups)
+            # of its rates as they are made: a checkpoint brings those of its step
+            self._rates = LearningRates(recipe, registry, self.groups, self.optimizer, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
-        self._warmup = Duration.parse(recipe.train.warmup).in_steps(self.length.steps_per_epoch)
         self._due = CheckpointDue(Duration.parse(recipe.train.checkpoint_every), self.length.steps_per_epoch)
         self.step = 0
         self._saved_at = 0
+
+    @property
+    def peak_rate(self) -> float:
+        """The learning rate of parameters that no group names; 0 where nothing is trained."""
+        return 0.0 if self._rates is None else self._rates.peak
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Goes back to where a checkpoint was written."""
         checkpoint.load_weights(self.topology)
         state = checkpoint.load_state()
-        self.optimizer.load_state_dict(state["optimizer"])
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.skipped.add(Skipped(*row) for row in state["skipped"])
@@ -131,7 +144,7 @@ class Pretraining:
             CoviewError: If the loss is not finite, or too many samples cannot be read.
         """
         self._checkpoints, self._observer = checkpoints, observer
-        if self.step >= self.length.total_steps:
+        if self.optimizer is None or self.step >= self.length.total_steps:
             return
         model = self.accelerator.prepare_model(self.topology.student)
         optimizer = self.accelerator.prepare_optimizer(self.optimizer)
@@ -147,6 +160,7 @@ class Pretraining:
             seed=self.recipe.seed,
             channels_last=self._channels_last,
         )
+        self._freezing = Freezing(self.topology, self.groups, self.length.steps_per_epoch)
         self.topology.train()
         if self.accelerator.device.type == "cpu":
             keep_freed_memory()
@@ -192,9 +206,9 @@ class Pretraining:
         """One optimiser step; returns what its last batch that could be read came to."""
         train = self.recipe.train
         progress = self.step / self.length.total_steps
-        factor = lr_factor(self.step, self.length.total_steps, self._warmup, train.schedule)
-        for group in self.optimizer.param_groups:
-            group["lr"] = train.lr * factor
+        assert self._rates is not None
+        self._rates.set(self.step)
+        self._freezing.set_modes(self.step)
         optimizer.zero_grad(set_to_none=True)
         found: Gradient | None = None
         for part in range(train.accumulate):
@@ -207,6 +221,7 @@ class Pretraining:
             if self.topology.queue is not None:
                 self.topology.queue.put(found.views)
         average_gradients(self.topology.loss.parameters())
+        self._freezing.drop_gradients(self.step)
         if train.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.topology.parameters(), train.clip_norm)
         optimizer.step()
@@ -252,7 +267,8 @@ class Pretraining:
 
     def _metrics(self, found: Gradient) -> dict[str, float]:
         values = {name: float(value) for name, value in found.outputs.items()}
-        values["lr"] = self.optimizer.param_groups[0]["lr"]
+        if self._rates is not None:
+            values["lr"] = self._rates.at(self.step - 1)
         if (teacher := self.topology.teacher) is not None:
             values["teacher_momentum"] = momentum_at(teacher.table, (self.step - 1) / self.length.total_steps)
         if found.views.labels is not None:
@@ -286,7 +302,7 @@ class Pretraining:
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
             state = {
-                "optimizer": self.optimizer.state_dict(),
+                "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "skipped": [list(sample) for sample in self.skipped.samples.values()],
             }

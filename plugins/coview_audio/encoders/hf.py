@@ -66,6 +66,10 @@ class HuggingFaceAudioEncoder(nn.Module):
         """Refuses a batch of another sample rate."""
         check_rate(batch, self._frontend.sample_rate, of_modality(self._frontend.sample_rate))
 
+    def layer_numbers(self) -> dict[str, int]:
+        """Embeddings, then each layer."""
+        return coview.stacked_layers(self)
+
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder."""
         with coview.no_progress_bar():

@@ -55,6 +55,10 @@ class AudioResNet(AudioResNetNetwork):
         """Refuses a batch of another sample rate."""
         self.input.check_batch(batch)
 
+    def layer_numbers(self) -> dict[str, int]:
+        """The stem, then each block."""
+        return coview.stacked_layers(self)
+
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder with the network's code."""
         from coview_audio.encoders.export import export

@@ -54,6 +54,10 @@ class TorchaudioEncoder(nn.Module):
         """Refuses a batch of another sample rate."""
         check_rate(batch, self._sample_rate, of_modality(self._sample_rate))
 
+    def layer_numbers(self) -> dict[str, int]:
+        """What comes before the transformer, then each of its layers."""
+        return coview.stacked_layers(self)
+
     def _encode(self, waveform_ML: Tensor) -> Tensor:
         if self._normalises:
             waveform_ML = layer_norm(waveform_ML, waveform_ML.shape[1:])

@@ -71,6 +71,10 @@ class HuggingFaceImageEncoder(nn.Module):
             raise ValueError('pooling = "cls": the model has no class token; "mean" or "pooler" may do')
         return coview.Encoding(pooled_ND=pooled_ND, tokens_NTD=tokens_NTD)
 
+    def layer_numbers(self) -> dict[str, int]:
+        """Embeddings, then each layer."""
+        return coview.stacked_layers(self)
+
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder."""
         with coview.no_progress_bar():

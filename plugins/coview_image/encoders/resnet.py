@@ -12,6 +12,7 @@ import coview
 from coview import no_progress_bar
 from coview_image.encoders.folders import SaysPictureSize, save_timm_folder
 from coview_image.encoders.resnet_network import build_resnet, is_plain
+from coview_image.encoders.timm_layers import timm_layer_numbers
 
 
 class ResNet(SaysPictureSize, nn.Module):
@@ -56,6 +57,10 @@ class ResNet(SaysPictureSize, nn.Module):
             pooled_ND=self.network.forward_head(map_NDHW, pre_logits=True),
             tokens_NTD=map_NDHW.flatten(2).transpose(1, 2),
         )
+
+    def layer_numbers(self) -> dict[str, int]:
+        """By timm's own matcher: the stem, then each block."""
+        return timm_layer_numbers(self.network, "network")
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a timm folder where timm has this network, else a transformers folder with its code."""

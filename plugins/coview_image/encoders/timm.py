@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import coview
 from coview import hub_or_cache
 from coview_image.encoders.folders import SaysPictureSize, save_timm_folder
+from coview_image.encoders.timm_layers import timm_layer_numbers
 from coview_image.pixels import LARGEST_SIDE
 
 
@@ -67,6 +68,10 @@ class TimmEncoder(SaysPictureSize, nn.Module):
         pooled_ND = self.model.forward_head(features, pre_logits=True)
         has_tokens = isinstance(features, Tensor) and features.ndim == 3 and features.shape[-1] == self.width
         return coview.Encoding(pooled_ND=pooled_ND, tokens_NTD=features if has_tokens else None)
+
+    def layer_numbers(self) -> dict[str, int]:
+        """By timm's own matcher, which it decays learning rates by."""
+        return timm_layer_numbers(self.model, "model")
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a folder in timm's hub format, which transformers loads as well."""

@@ -64,6 +64,10 @@ class HuggingFaceTextEncoder(nn.Module):
         """Pooled features (N, D), and those of each token (N, T, D)."""
         return encode(self.model, batch, self.pooling)
 
+    def layer_numbers(self) -> dict[str, int]:
+        """Embeddings, then each layer."""
+        return coview.stacked_layers(self)
+
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder, tokenizer included."""
         return export(self.model, self.collate, self.pooling, folder)

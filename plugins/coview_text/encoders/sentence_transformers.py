@@ -61,6 +61,10 @@ class SentenceTransformerEncoder(nn.Module):
         found: dict[str, Any] = self.model({**batch})
         return coview.Encoding(found["sentence_embedding"], found.get("token_embeddings"), mask_NT.bool())
 
+    def layer_numbers(self) -> dict[str, int]:
+        """Embeddings, then each layer."""
+        return coview.stacked_layers(self)
+
     def export_hf(self, folder: Path, /) -> str:
         """Writes a folder of sentence-transformers, which transformers loads too, without what follows the pooling."""
         return self.export_sentence_transformers(folder)

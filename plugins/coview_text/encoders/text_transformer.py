@@ -101,6 +101,10 @@ class TextTransformer(nn.Module):
         """Pooled features (N, D), and those of each token (N, T, D)."""
         return encode(self.model, batch, self.pooling)
 
+    def layer_numbers(self) -> dict[str, int]:
+        """Embeddings, then each layer."""
+        return coview.stacked_layers(self)
+
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder, tokenizer included."""
         assert self._tokenize is not None, "a run has fitted it"

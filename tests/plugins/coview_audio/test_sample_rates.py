@@ -32,10 +32,13 @@ use = "gain"
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "sgd"
+lr = 0.01
+
 [train]
 steps = 2
 batch_size = 4
-lr = 0.01
 device = "cpu"
 
 [[evaluate]]

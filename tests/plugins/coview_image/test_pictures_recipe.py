@@ -28,7 +28,7 @@ def test_it_trains_in_colour_on_a_folder_of_photographs(registry, tmp_path, call
     assert try_out(recipe, registry).startswith("28 samples, ")
     done = call(
         "run", path, "--set", f"data.root={tmp_path / 'mine'}",
-        "--set", "train.batch_size=8", "--set", "train.epochs=1", "--set", "train.warmup=0", "--set", "encoder.width=2",
+        "--set", "train.batch_size=8", "--set", "train.epochs=1", "--set", "schedule.warmup=0", "--set", "encoder.width=2",
         "--set", 'evaluate=[{use="knn", k=3}]',
     )  # fmt: skip
     assert done.status == 0, done.err

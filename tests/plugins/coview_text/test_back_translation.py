@@ -166,10 +166,13 @@ width = 8
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "sgd"
+lr = 0.1
+
 [train]
 steps = 2
 batch_size = 4
-lr = 0.1
 """
 
 

@@ -41,10 +41,13 @@ width = 8
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "sgd"
+lr = 0.05
+
 [train]
 steps = 2
 batch_size = 8
-lr = 0.05
 device = "cpu"
 precision = "fp32"
 """

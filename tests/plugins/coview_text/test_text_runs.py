@@ -51,11 +51,13 @@ momentum = 0.9
 [loss]
 use = "nt_xent"
 
+[optimizer]
+use = "adamw"
+lr = 2e-3
+
 [train]
 steps = 8
 batch_size = 16
-optimizer = "adamw"
-lr = 2e-3
 precision = "fp32"
 device = "cpu"
 checkpoint_every = 4

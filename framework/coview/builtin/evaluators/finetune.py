@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from coview.builtin.schedules import Cosine
 from coview.data.loader import sample_loader, view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.rng import Rng
@@ -22,10 +23,9 @@ from coview.evaluate.evaluator import KnownData
 from coview.evaluate.label_budget import LabelBudgets, as_budgets, check_known_budgets, draw_labels
 from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
-from coview.recipe.tables import TrainTable
 from coview.track.progress import track_items
-from coview.train.optimizer import build_optimizer
-from coview.train.schedule import lr_factor
+from coview.train.length import Length
+from coview.train.schedule import WarmedUp
 
 _WARMUP = 0.1
 
@@ -124,14 +124,8 @@ class Finetune:
         order = Order(len(rows), min(self.batch_size, len(rows)), seed)
         per_epoch = order.batches_per_epoch
         total = per_epoch * self.epochs
-        table = TrainTable(
-            epochs=self.epochs,
-            batch_size=order.batch_size,
-            optimizer="adamw",
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-        )
-        optimizer = build_optimizer(table, (model,))
+        optimizer = torch.optim.AdamW(_by_decay(model, self.weight_decay), lr=self.lr)
+        schedule = WarmedUp(Cosine(), int(_WARMUP * total), Length(total, per_epoch, per_epoch))
         pipeline = [(at, step.augmentation) for at, step in enumerate(subject.steps)] if self.augment else []
         batches = view_loader(
             subject.rows("train", rows.tolist()),
@@ -146,7 +140,7 @@ class Finetune:
             if step % per_epoch == 0:
                 model.train()
             for group in optimizer.param_groups:
-                group["lr"] = self.lr * lr_factor(step, total, int(_WARMUP * total), "cosine")
+                group["lr"] = self.lr * schedule(step)
             here = batch.to(subject.device)
             assert here.labels is not None
             loss = cross_entropy(model(here.inputs[subject.modality_name]), here.labels)
@@ -181,6 +175,14 @@ class _Classifier(nn.Module):
     def forward(self, inputs: Any) -> Tensor:
         scores_NC: Tensor = self.head(self.encoder(inputs).pooled_ND)
         return scores_NC
+
+
+def _by_decay(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices with decay, the rest (biases, norms, scalars) without."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in trained if parameter.ndim >= 2]
+    others = [parameter for parameter in trained if parameter.ndim < 2]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 class _BestEpoch:

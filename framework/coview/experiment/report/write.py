@@ -68,6 +68,7 @@ def _page(contents: Contents) -> dict[str, Any]:
         "skipped_count": len(contents.measured.skipped_samples),
         "skipped_evaluators": contents.measured.skipped_evaluators,
         "leaks": contents.measured.leaks,
+        "parameters": _parameters(contents.environment.get("parameters") or []),
         "environment": _environment(contents.environment),
         "libraries": contents.environment.get("libraries") or {},
         "plugins": contents.environment.get("plugins") or {},
@@ -192,6 +193,18 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
 
 def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _parameters(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """How parameters were trained, without the columns that say the same of none."""
+    columns = [key for key in (groups[0] if groups else ()) if any(group.get(key) is not None for group in groups)]
+    return [{key: _cell(group.get(key)) for key in columns} for group in groups]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
