@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import coview
+from coview.data.views import PipelineStep
 from coview.evaluate.features import FeatureSplit
 from coview.experiment.augmentation.steps import Pipeline
 from coview.experiment.augmentation.strength import choose_rows, measure
@@ -53,7 +54,7 @@ def embed(dataset):
 
 
 def measured(*steps):
-    pipelines = [Pipeline("it", "", list(enumerate(steps)))]
+    pipelines = [Pipeline("it", "", [PipelineStep(*step) for step in enumerate(steps)])]
     (strength,) = measure(Arrows(), "arrow", list(range(12)), pipelines, embed, seed=0)
     return strength
 
