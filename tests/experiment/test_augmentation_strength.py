@@ -69,6 +69,23 @@ def test_turning_by_an_angle():
     assert found.unchanged == 0
 
 
+class TurnAtRandom:
+    def __call__(self, value, rng):
+        return Turn(rng.numpy.uniform(0, 360))(value, rng)
+
+
+def test_views_that_share_a_draw_are_alike():
+    def of(drawn_as):
+        pipeline = Pipeline("it", "", [PipelineStep(0, TurnAtRandom(), drawn_as)])
+        (strength,) = measure(Arrows(), "arrow", list(range(12)), [pipeline], embed, seed=0)
+        return strength
+
+    shared, apart = of(0), of(None)
+    assert shared.between_views == pytest.approx(0, abs=1e-6)
+    assert apart.between_views > 0.3
+    assert shared.distance == apart.distance  # of the first view
+
+
 def test_nothing_done_is_nothing_moved():
     found = measured(Nothing())
     assert (found.cosine, found.distance) == (pytest.approx(1), pytest.approx(0, abs=1e-6))
