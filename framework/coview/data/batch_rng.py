@@ -17,9 +17,9 @@ from torch import Tensor
 from coview.data.philox import LOW, philox
 from coview.data.rng import Rng
 
-OF_SAMPLES, OF_BATCHES = 2**64 - 2, 2**64 - 3
-"""What a row's id is of. In place of a sample id, which is below 2**63, in the key of the generator that makes a view's
-key."""
+_STREAM_OF_SAMPLES, _STREAM_OF_BATCHES = 2**64 - 2, 2**64 - 3
+"""In place of a sample id, which is below 2**63, in the key of the generator that makes a view's key: for rows of
+samples, and of batches."""
 
 WORDS = 4
 """Of a block, which is what Philox draws at a time."""
@@ -71,7 +71,7 @@ class BatchRng:
         drawn_as: The view whose numbers the rows of all views draw; absent: each its own.
         ahead: What has been computed of its draws.
         no_more: Whether to draw nothing but that.
-        of: What the ids are of.
+        of_batches: Whether the ids are numbers of batches, and not samples.
     """
 
     def __init__(
@@ -86,23 +86,23 @@ class BatchRng:
         drawn_as: int | None = None,
         ahead: Drawn | None = None,
         no_more: bool = False,
-        of: int = OF_SAMPLES,
+        of_batches: bool = False,
     ) -> None:
         self._of = seed, epoch, ids_N, tuple(views), position
-        self._number, self._drawn_as, self._kind = number, drawn_as, of
+        self._number, self._drawn_as, self._of_batches = number, drawn_as, of_batches
         self._ahead, self._no_more = ahead or Drawn(), no_more
         self._of_view: BatchRng | None = None
         self.blocks = 0
 
     def of_view(self) -> BatchRng:
-        """The generator of what is drawn once for a whole batch: one row for each view, of (seed, epoch, batch, view,
-        position).
+        """The generator of what is drawn once for a whole batch, with one row for each view.
 
-        So ``rng.of_view().uniform(k)`` is ``(len(views), k)``, in the order of the views in the batch. The batch is its
-        number in the epoch: every rank draws the same, whichever samples it has, and so does a run that goes on. In
-        this generator the ids are that number. Asked again, it is the same generator, and goes on to fresh numbers.
+        The row is a function of (seed, epoch, batch, view, position): ``rng.of_view().uniform(k)`` is
+        ``(len(views), k)``, in the order of the views in the batch. The batch is its number in the epoch: every rank
+        draws the same, whichever samples it has, and so does a run that goes on. In this generator the ids are that
+        number. Asked again, it is the same generator, and goes on to fresh numbers.
         """
-        if self._kind == OF_BATCHES:
+        if self._of_batches:
             return self
         if self._of_view is None:
             seed, epoch, ids_N, views, position = self._of
@@ -115,7 +115,7 @@ class BatchRng:
                 drawn_as=self._drawn_as,
                 ahead=Drawn(self._ahead.by_view),
                 no_more=self._no_more,
-                of=OF_BATCHES,
+                of_batches=True,
             )
         return self._of_view
 
@@ -175,20 +175,20 @@ class BatchRng:
             raise RuntimeError("an augmentation that is replayable draws as much for every batch of one shape")
         seed, epoch, ids_N, views, position = self._of
         part = Part(position, first, self.blocks, self._drawn_as)
-        return draw(seed, epoch, ids_N, views, (part,), self._kind)[:, :k]
+        return draw(seed, epoch, ids_N, views, (part,), self._of_batches)[:, :k]
 
 
 def draw(
-    seed: int, epoch: int, ids_N: Tensor, views: tuple[int, ...], parts: tuple[Part, ...], of: int = OF_SAMPLES
+    seed: int, epoch: int, ids_N: Tensor, views: tuple[int, ...], parts: tuple[Part, ...], of_batches: bool = False
 ) -> Tensor:
     """``(len(views) · N, 4 · blocks)`` numbers from 0 to 1, the latter excluded, for some blocks of some positions.
 
     Args:
         seed, epoch, ids_N, views: As of :class:`BatchRng`.
         parts: The runs of blocks.
-        of: What the ids are of.
+        of_batches: Whether the ids are numbers of batches, and not samples.
     """
-    block_T, key_V1T, mix_V1T = _counters_and_keys(seed, epoch, views, parts, of, ids_N.device)
+    block_T, key_V1T, mix_V1T = _counters_and_keys(seed, epoch, views, parts, of_batches, ids_N.device)
     low_N1, high_N1 = (ids_N & LOW)[:, None], (ids_N >> 32)[:, None]
     words_VNTW = philox((block_T, torch.zeros_like(block_T), low_N1, high_N1), (key_V1T, mix_V1T))
     # the upper 24 bits are all that a float32 holds
@@ -197,12 +197,15 @@ def draw(
 
 @lru_cache(maxsize=64)
 def _counters_and_keys(
-    seed: int, epoch: int, views: tuple[int, ...], parts: tuple[Part, ...], of: int, device: torch.device
+    seed: int, epoch: int, views: tuple[int, ...], parts: tuple[Part, ...], of_batches: bool, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The blocks' numbers and their keys' two words."""
     at = [(part, block) for part in parts for block in range(part.first, part.end)]
     keys = [
-        [_key(seed, epoch, view if part.drawn_as is None else part.drawn_as, part.position, of) for part, _ in at]
+        [
+            _key(seed, epoch, view if part.drawn_as is None else part.drawn_as, part.position, of_batches)
+            for part, _ in at
+        ]
         for view in views
     ]
     words = [[[key & LOW for key in row] for row in keys], [[key >> 32 for key in row] for row in keys]]
@@ -216,6 +219,7 @@ def _bring(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _key(seed: int, epoch: int, view: int, position: int, of: int) -> int:
+def _key(seed: int, epoch: int, view: int, position: int, of_batches: bool) -> int:
     """64 bits for Philox."""
-    return int(Rng(seed, epoch, of, view, position).numpy.bit_generator.random_raw())
+    stream = _STREAM_OF_BATCHES if of_batches else _STREAM_OF_SAMPLES
+    return int(Rng(seed, epoch, stream, view, position).numpy.bit_generator.random_raw())

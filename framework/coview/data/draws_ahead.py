@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from coview.data.batch_rng import OF_BATCHES, OF_SAMPLES, WORDS, BatchRng, Drawn, Part, draw
+from coview.data.batch_rng import WORDS, BatchRng, Drawn, Part, draw
 
-Ahead = Mapping[tuple[tuple[int, ...], int], Mapping[tuple[int, int | None], Tensor]]
-"""What was drawn ahead: by views and what the draws are of, and then by position and whose numbers they are."""
+Ahead = Mapping[tuple[tuple[int, ...], bool], Mapping[tuple[int, int | None], Tensor]]
+"""What was drawn ahead: by views and whether once for each, then by position and whose numbers they are."""
 
 
 class BatchKey(NamedTuple):
@@ -36,7 +36,7 @@ class DrawsAhead:
     """
 
     def __init__(self) -> None:
-        self._parts: dict[tuple[tuple[int, ...], int], dict[tuple[int, int | None], Part]] = {}
+        self._parts: dict[tuple[tuple[int, ...], bool], dict[tuple[int, int | None], Part]] = {}
 
     def of_batch(self, key: BatchKey) -> DrawsOfBatch:
         """For one batch."""
@@ -46,18 +46,18 @@ class DrawsAhead:
         """Takes what was drawn for a batch for what will be drawn for the next."""
         self._parts = {}
         for (views, position, drawn_as), rng in draws.made.items():
-            for of, blocks in ((OF_SAMPLES, rng.blocks), (OF_BATCHES, rng.view_blocks)):
+            for of_view, blocks in ((False, rng.blocks), (True, rng.view_blocks)):
                 if blocks:
-                    parts = self._parts.setdefault((views, of), {})
+                    parts = self._parts.setdefault((views, of_view), {})
                     parts[position, drawn_as] = Part(position, 0, blocks, drawn_as)
 
     def _ahead(self, key: BatchKey) -> Ahead:
-        found: dict[tuple[tuple[int, ...], int], dict[tuple[int, int | None], Tensor]] = {}
-        for (views, of), parts in self._parts.items():
-            ids = key.number if of == OF_BATCHES else key.ids_N
-            drawn = draw(key.seed, key.epoch, ids, views, tuple(parts.values()), of)
+        found: dict[tuple[tuple[int, ...], bool], dict[tuple[int, int | None], Tensor]] = {}
+        for (views, of_view), parts in self._parts.items():
+            ids = key.number if of_view else key.ids_N
+            drawn = draw(key.seed, key.epoch, ids, views, tuple(parts.values()), of_view)
             of_steps = drawn.split([part.end * WORDS for part in parts.values()], dim=1)
-            found[views, of] = dict(zip(parts, of_steps, strict=True))
+            found[views, of_view] = dict(zip(parts, of_steps, strict=True))
         return found
 
 
@@ -83,7 +83,7 @@ class DrawsOfBatch:
     def rng(self, views: tuple[int, ...], position: int, drawn_as: int | None = None) -> BatchRng:
         """The generator of a step for some of the views: the numbers of any other :class:`BatchRng` of its own."""
         at = position, drawn_as
-        by_row, by_view = (self.ahead.get((views, of), {}).get(at) for of in (OF_SAMPLES, OF_BATCHES))
+        by_row, by_view = (self.ahead.get((views, of_view), {}).get(at) for of_view in (False, True))
         found = self.rng_of(self.key.ids_N, views, position, drawn_as, Drawn(by_row, by_view))
         self.made[views, position, drawn_as] = found
         return found
