@@ -256,6 +256,7 @@ STEPS = """
 [[augment]]
 use = "both"
 on = "device"
+shared = true
 
 [[augment]]
 use = "mix_in"
