@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from coview.plugins.own_settings import AugmentSettings, DataSettings, EvaluateSettings, LossSettings
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
-from coview.recipe.check_batch_steps import check_order, works_on_device
+from coview.recipe.check_batch_steps import check_order, check_shared, works_on_device
 from coview.recipe.check_component import Checked, ComponentChecker, as_json
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
@@ -304,6 +304,7 @@ class _Validation:
                 given = checked[0]
                 augmentation = self.components.built("augmentation", given.use, given.parameters, name)
                 on_device = works_on_device(self.mistakes, augmentation, given.use, settings, self.augment_on, at)
+                check_shared(self.mistakes, augmentation, given.use, settings, at)
                 table = AugmentTable(given.use, given.parameters, settings, on_device, as_written=given.as_written)
                 found.append((table, _beside_use(checked[1], settings)))
         return found
