@@ -62,11 +62,14 @@ def test_show_tells_what_was_found_and_what_was_left_out(call, tmp_path):
     assert page["splits"][0]["classes"] == {"cat": 5, "dog": 4}
 
 
-def test_a_parameter_is_spelled_as_in_a_recipe(call):
-    done = call("data", "show", "image_folder", "--set", "root=pictures")
-    assert (done.status, done.out) == (2, "")
-    assert "--set root=pictures" in done.err
-    assert done.err.rstrip().endswith("--set data.root=pictures")
+def test_a_parameter_is_spelled_as_in_a_recipe_or_without_its_table(call, tmp_path):
+    (tmp_path / "t.csv").write_text("text,kind\n" + "".join(f"a text {i},{'ab'[i % 2]}\n" for i in range(20)))
+    both = [
+        call("data", "show", "text_table", "--set", f"{table}path=t.csv", "--set", f"{table}label=kind")
+        for table in ("data.", "")
+    ]
+    assert both[0].status == 0
+    assert both[0].out == both[1].out
 
 
 def test_show_of_groups_scores_and_lengths(call, tmp_path):

@@ -8,7 +8,6 @@ import click
 
 from coview.cli.output import print_columns, print_json, say
 from coview.cli.recipe import set_option
-from coview.errors import CoviewError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,16 +138,11 @@ def show(disabled: tuple[str, ...], name: str, sets: tuple[str, ...], as_json: b
 
 
 def _parameters(sets: tuple[str, ...]) -> dict[str, Any]:
-    """The parameters of a data set, spelled as everywhere: ``data.root=…``."""
+    """The parameters of a data set, spelled as everywhere, ``data.root=…``, or without the table that all are in."""
     from coview.recipe.override import parse_set
 
-    for text in sets:
-        if not text.strip().startswith("data."):
-            raise CoviewError(
-                f"--set {text}: a key of the data set is written as in a recipe", hint=f"--set data.{text}"
-            )
-    given = parse_set(sets).get("data", {})
-    parameters: dict[str, Any] = given
+    of_table = [text if text.strip().startswith("data.") else f"data.{text.strip()}" for text in sets]
+    parameters: dict[str, Any] = parse_set(of_table).get("data", {})
     return parameters
 
 
