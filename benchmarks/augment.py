@@ -32,7 +32,7 @@ from coview.data.batch import Batch
 from coview.data.building import BatchStep
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
-from coview.data.views import ViewMaker
+from coview.data.views import PipelineStep, ViewMaker
 from coview.model.batch_augment import BatchAugment
 from coview_image.augment.named_pipelines import SimCLR
 from coview_image.augment.step import albumentations
@@ -79,9 +79,9 @@ def one_by_one(side: int, rounds: int) -> None:
     steps = [step.transform for step in pipeline(side).steps]  # type: ignore[attr-defined]
     compose = albumentations.Compose(steps, seed=0)
     samples = [coview.Sample({"image": value}, id=row) for row, value in enumerate(values)]
-    maker = ViewMaker(0, ("image",), [[(0, pipeline(side))]], 1)
+    maker = ViewMaker(0, ("image",), [[PipelineStep(0, pipeline(side))]], 1)
     listed = pipeline(side).steps
-    apart = ViewMaker(0, ("image",), [list(enumerate(listed))], 1)
+    apart = ViewMaker(0, ("image",), [[PipelineStep(*step) for step in enumerate(listed)]], 1)
     ways: Ways = {
         "Albumentations, unseeded": lambda _: [compose(image=value) for value in values],
         "coview, seeded, as one step": lambda epoch: [maker(sample, epoch, rng) for sample in samples],
@@ -174,7 +174,7 @@ class InMemory:
 def make_views(side: int, seconds: float, start: Any, made: Any) -> None:
     """As many collated pairs of views as fit into the time."""
     data, rng, modality = InMemory(side), coview.Rng(), ImageModality()
-    maker = ViewMaker(0, ("image", "image"), [[(0, pipeline(side))]] * 2, 2)
+    maker = ViewMaker(0, ("image", "image"), [[PipelineStep(0, pipeline(side))]] * 2, 2)
     start.wait()
     end, count = time.perf_counter() + seconds, 0
     while time.perf_counter() < end:
@@ -209,7 +209,7 @@ def loader_once(side: int, seconds: float) -> tuple[float, float]:
     for process in processes:
         process.join()
     data = InMemory(side)
-    maker = ViewMaker(0, ("image", "image"), [[(0, pipeline(side))]] * 2, 2)
+    maker = ViewMaker(0, ("image", "image"), [[PipelineStep(0, pipeline(side))]] * 2, 2)
     order = Order(len(data), BATCH, 0)
     found = view_loader(data, maker, {"image": Raw()}, RankBatches(order, 0, 10**6), workers=2)
     count, begin = -1, 0.0

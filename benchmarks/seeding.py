@@ -20,7 +20,7 @@ from collections.abc import Callable
 import numpy as np
 
 import coview
-from coview.data.views import ViewMaker
+from coview.data.views import PipelineStep, ViewMaker
 from coview_image.augment.color_jitter import ColorJitter
 from coview_image.augment.flip import RandomFlip
 from coview_image.augment.gaussian_blur import GaussianBlur
@@ -52,7 +52,9 @@ def main() -> None:
     samples = [coview.Sample({"image": picture}, id=i) for i, picture in enumerate(pictures)]
     plain = albumentations.Compose([step.transform for step in steps()], seed=0)
     seeded = albumentations.Compose([step.transform for step in steps()], seed=0)
-    maker = ViewMaker(seed=0, modalities=("image",), pipelines=[list(enumerate(steps()))], global_views=1)
+    maker = ViewMaker(
+        seed=0, modalities=("image",), pipelines=[[PipelineStep(*step) for step in enumerate(steps())]], global_views=1
+    )
     unseeded_steps = steps()
     rng = coview.Rng()
     unseeded_rng = coview.Rng()

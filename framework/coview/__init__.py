@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from coview.data.augmentation import BatchAugmentation as BatchAugmentation
     from coview.data.augmentation import PreparedAhead as PreparedAhead
     from coview.data.augmentation import Replayable as Replayable
-    from coview.data.augmentation import WorksInEncoder as WorksInEncoder
     from coview.data.batch_rng import BatchRng as BatchRng
     from coview.data.cache import data_folder as data_folder
     from coview.data.cached_arrays import cached_arrays as cached_arrays
@@ -114,6 +113,7 @@ if TYPE_CHECKING:
     from coview.recipe.abilities import FindsSplits as FindsSplits
     from coview.recipe.abilities import HasBatchForm as HasBatchForm
     from coview.recipe.abilities import SaysWhetherTrained as SaysWhetherTrained
+    from coview.recipe.abilities import WorksInEncoder as WorksInEncoder
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
     from coview.recipe.needs import Needs as Needs
     from coview.recipe.recipe import Recipe as Recipe
@@ -184,7 +184,7 @@ _HOME = {
     "TableOfFiles": "coview.data.table_listing",
     "TableRow": "coview.data.table_file",
     "Views": "coview.model.views",
-    "WorksInEncoder": "coview.data.augmentation",
+    "WorksInEncoder": "coview.recipe.abilities",
     "cached_arrays": "coview.data.cached_arrays",
     "check_split": "coview.data.split",
     "cka": "coview.evaluate.cka",

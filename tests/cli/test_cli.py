@@ -219,7 +219,7 @@ def test_a_mistake_of_a_parent_is_told_once(call, write_recipe, small_recipe):
     assert call("recipe", "check", parent, child).err.splitlines() == [
         f"error: {parent}:3: seed: has to be greater than or equal to 0, got -3",
         f"{child}: the same as above: seed",
-        f'{child}:2: name: has to be a string, got 5: write it in quotes, "5"',
+        f"{child}:2: name: has to be a string, got 5: without quotes it is a number to TOML, write it in quotes",
     ]
 
 
@@ -282,6 +282,18 @@ def test_a_reader_that_goes_away_is_no_mistake(start, arguments):
     done = start(*arguments, stdout=writer)
     os.close(writer)
     assert (done.status, done.err) == (0, "")
+
+
+def test_a_run_whose_reader_goes_away_is_whole(write_recipe, tmp_path):
+    """``coview run 2>&1 | head``: what is on disk is all there, and nothing went wrong."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", "from coview.cli.main import main\nmain()", "run", str(write_recipe())]
+    done = subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=writer, timeout=120)
+    os.close(writer)
+    assert done.returncode == 0
+    (folder,) = tmp_path.glob("runs/small/*")
+    assert (folder / "report.html").is_file()
 
 
 def test_ctrl_c_through_a_pipe_leaves_a_checkpoint(write_recipe, small_recipe, tmp_path):

@@ -10,8 +10,12 @@ from scipy import stats
 import coview
 from coview.data import batch_rng
 from coview.data.batch_rng import BatchRng
-from coview.data.draws_ahead import DrawsAhead, DrawsOfBatch
+from coview.data.draws_ahead import BatchKey, DrawsAhead, DrawsOfBatch
 from coview.data.philox import philox
+
+
+def key_of(epoch, ids, number=0):
+    return BatchKey(7, epoch, torch.tensor([number]), ids)
 
 
 def words(text):
@@ -108,7 +112,10 @@ def test_the_distributions():
             st.integers(0, 2),
             st.lists(
                 st.tuples(
-                    st.sampled_from([(0,), (0, 1), (2,)]), st.integers(0, 2), st.lists(st.integers(1, 9), max_size=3)
+                    st.sampled_from([(0,), (0, 1), (2,)]),
+                    st.integers(0, 2),
+                    st.sampled_from([None, 0, 2]),
+                    st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=3),
                 ),
                 unique_by=lambda step: step[:2],
                 max_size=5,
@@ -121,23 +128,26 @@ def test_the_distributions():
 def test_drawing_ahead_changes_no_number(batches):
     """Whatever the batch before has drawn: by other steps, for other views, more or fewer numbers."""
     ids = torch.arange(4) * 2**35
-    draws = DrawsAhead(7)
-    for epoch, steps in batches:
-        of_batch = draws.of_batch(epoch, ids)
-        for views, position, counts in steps:
-            together, alone = of_batch.rng(views, position), BatchRng(7, epoch, ids, views, position)
-            for k in counts:
-                assert together.uniform(k, -1.0, 2.0).equal(alone.uniform(k, -1.0, 2.0))
+    draws = DrawsAhead()
+    for number, (epoch, steps) in enumerate(batches):
+        of_batch = draws.of_batch(key_of(epoch, ids, number))
+        for views, position, drawn_as, counts in steps:
+            together = of_batch.rng(views, position, drawn_as)
+            own = views if drawn_as is None else (drawn_as,) * len(views)
+            alone = BatchRng(7, epoch, ids, own, position, number=torch.tensor([number]))
+            for k, once in counts:
+                one, other = (together.of_view(), alone.of_view()) if once else (together, alone)
+                assert one.uniform(k, -1.0, 2.0).equal(other.uniform(k, -1.0, 2.0))
         draws.note(of_batch)
 
 
 def test_steps_that_draw_as_before_draw_together(monkeypatch):
     calls = []
     monkeypatch.setattr(batch_rng, "philox", lambda *words: calls.append(None) or philox(*words))
-    draws = DrawsAhead(7)
+    draws = DrawsAhead()
     for _ in range(2):
         calls.clear()
-        of_batch = draws.of_batch(0, torch.arange(5))
+        of_batch = draws.of_batch(key_of(0, torch.arange(5)))
         for position in range(4):
             rng = of_batch.rng((0, 1), position)
             rng.uniform(3)
@@ -147,15 +157,51 @@ def test_steps_that_draw_as_before_draw_together(monkeypatch):
 
 
 def test_one_that_may_draw_no_more_says_so():
-    draws = DrawsAhead(7)
-    first = draws.of_batch(0, torch.arange(5))
+    draws = DrawsAhead()
+    first = draws.of_batch(key_of(0, torch.arange(5)))
     first.rng((0,), 1).uniform(3)
     draws.note(first)
-    ahead = draws.of_batch(0, torch.arange(5)).ahead
-    rng = DrawsOfBatch(7, 0, torch.arange(5), ahead, no_more=True).rng((0,), 1)
+    ahead = draws.of_batch(key_of(0, torch.arange(5))).ahead
+    rng = DrawsOfBatch(key_of(0, torch.arange(5)), ahead, no_more=True).rng((0,), 1)
     assert rng.uniform(3).equal(BatchRng(7, 0, torch.arange(5), (0,), 1).uniform(3))
     with pytest.raises(RuntimeError, match="replayable draws as much"):
         rng.uniform(1)
+
+
+def test_what_is_drawn_once_for_a_view_is_computed_by_the_formula():
+    number, seed, epoch, views, position = 2**33 + 5, 7, 3, (0, 2), 4
+    rng = BatchRng(seed, epoch, torch.arange(9), views, position, number=torch.tensor([number]))
+    found = rng.of_view().uniform(6)
+    assert found.shape == (2, 6)
+    for row, view in enumerate(views):
+        bits = np.random.Philox(
+            key=np.array([seed, 2**64 - 3], np.uint64), counter=np.array([0, position, view, epoch], np.uint64)
+        )
+        key = int(bits.random_raw())
+        blocks = [by_python((block, 0, number % 2**32, number >> 32), (key % 2**32, key >> 32)) for block in (0, 1)]
+        assert found[row].tolist() == [(word >> 8) / 2**24 for block in blocks for word in block][:6]
+    assert rng.blocks == 0  # the rows' own draws do not notice
+
+
+def test_what_is_drawn_once_for_a_view_depends_on_no_sample():
+    def draw(ids, number=0, **of):
+        given = {"seed": 1, "epoch": 2, "views": (0, 1), "position": 3, **of}
+        return BatchRng(ids_N=torch.tensor(ids), number=torch.tensor([number]), **given).of_view().uniform(2)
+
+    expected = draw([5, 6, 7])
+    assert draw([9]).equal(expected)
+    assert draw([9], views=(1, 0)).equal(expected.flip(0))
+    others = [draw([5], number=1), draw([5], seed=2), draw([5], epoch=1), draw([5], position=2), expected]
+    values = torch.cat(others).flatten().tolist()
+    assert len(set(values)) == len(values)
+
+
+def test_asking_again_for_what_is_drawn_once_goes_on():
+    rng = BatchRng(0, 0, torch.arange(5), (0,), 0)
+    once = rng.of_view()
+    assert rng.of_view() is once
+    assert once.of_view() is once
+    assert not once.uniform(3).equal(rng.of_view().uniform(3))
 
 
 def test_it_is_public():

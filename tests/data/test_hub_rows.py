@@ -204,3 +204,19 @@ def test_labels_that_are_nan_are_none(tmp_path):
     rows = coview.HubRows(str(tmp_path / "d"))
     assert rows.classes == ("0.0", "1.0")
     assert rows.labels().tolist() == [-1 if row % 4 == 0 else row % 2 for row in range(20)]
+
+
+def test_a_class_that_only_one_of_the_datas_own_splits_has_is_said(tmp_path):
+    names = datasets.ClassLabel(names=["cat", "dog", "fox", "wolf"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": names})
+
+    def part(labels):
+        return datasets.Dataset.from_dict({"text": list(map(str, labels)), "label": labels}, features=features)
+
+    datasets.DatasetDict({"train": part([0, 1, 0, 1, 3, 3]), "test": part([0, 1, 2])}).save_to_disk(tmp_path / "own")
+    assert coview.HubRows(str(tmp_path / "own")).notes == (
+        "the class wolf cannot be tested: its samples are all in the train split",
+        "the class fox cannot be learned: its samples are all in the test split",
+    )
+    datasets.DatasetDict({"train": part([0, 1, 0, 1]), "test": part([-1, -1])}).save_to_disk(tmp_path / "hidden")
+    assert coview.HubRows(str(tmp_path / "hidden"), label="label").notes == ()

@@ -11,7 +11,7 @@ from coview.data.loader import sample_loader, view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.sample import id_as_int64
 from coview.data.skipped import SkippedSamples
-from coview.data.views import ViewMaker
+from coview.data.views import PipelineStep, ViewMaker
 
 
 class Numbers:
@@ -61,8 +61,8 @@ def shout(value, rng):
     return value + "!" * rng.python.randint(1, 9)
 
 
-NUMBER = ((0, jitter), (1, scale))
-MAKER = ViewMaker(5, ("number", "word", "number"), (NUMBER, ((0, shout),), NUMBER), 3)
+NUMBER = (PipelineStep(0, jitter), PipelineStep(1, scale))
+MAKER = ViewMaker(5, ("number", "word", "number"), (NUMBER, (PipelineStep(0, shout),), NUMBER), 3)
 MODALITIES = {"number": NumberModality(), "word": WordModality()}
 
 
@@ -115,7 +115,7 @@ def test_views_are_below_each_other_and_computed_by_the_formula():
 
 
 def test_samples_epochs_and_views_differ():
-    maker = ViewMaker(5, ("number", "number"), (((0, lambda value, rng: rng.numpy.random()),),) * 2, 2)
+    maker = ViewMaker(5, ("number", "number"), ((PipelineStep(0, lambda value, rng: rng.numpy.random()),),) * 2, 2)
     found = [value for batch in batches(maker=maker) for value in batch.inputs["number"].tolist()]
     assert len(set(found)) == len(found)
 

@@ -74,7 +74,7 @@ def local_loss(registry):
 def test_views_take_the_steps_that_are_for_them(write_recipe, registry):
     recipe = load_recipe(write_recipe(MULTI_CROP.replace("LOSS", local_loss(registry))), registry=registry)
     maker, batch = first_batch(recipe, registry)
-    assert [[position for position, _ in pipeline] for pipeline in maker.pipelines] == [[0], [0, 2], [1], [1], [1]]
+    assert [[step.position for step in pipeline] for pipeline in maker.pipelines] == [[0], [0, 2], [1], [1], [1]]
     assert batch.inputs["image"].shape == (2 * 4, 3, 12, 12)
     assert batch.local_inputs["image"].shape == (3 * 4, 3, 6, 6)
 

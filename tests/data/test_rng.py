@@ -51,6 +51,27 @@ def test_it_is_numpys_philox_at_that_key_and_counter():
     assert rng.numpy.random(5).tolist() == reference.random(5).tolist()
 
 
+def test_what_is_drawn_once_for_a_view_has_the_batch_in_place_of_the_sample():
+    reference = np.random.Generator(np.random.Philox(key=np.array([7, 2**63 + 9], np.uint64), counter=[0, 2, 1, 5]))
+    expected = reference.random(5).tolist()
+    rng = Rng(seed=7, epoch=5, sample=11, view=1, position=2, batch=9)
+    assert rng.of_view().numpy.random(5).tolist() == expected
+    assert rng.numpy.random(5).tolist() == Rng(7, 5, 11, 1, 2).numpy.random(5).tolist()  # its own draws do not notice
+    assert rng.seek(7, 5, 12, 1, 2, 9).of_view().numpy.random(5).tolist() == expected
+    assert rng.seek(7, 5, 12, 1, 2, 8).of_view().numpy.random(5).tolist() != expected
+
+
+def test_asking_again_for_what_is_drawn_once_goes_on_and_another_step_starts_anew():
+    rng = Rng(1, 2, 3, 4)
+    once = rng.of_view()
+    first = once.numpy.random()
+    assert rng.of_view() is once
+    assert once.of_view() is once
+    assert rng.of_view().numpy.random() != first
+    assert rng.at(0).of_view().numpy.random() == first
+    assert rng.at(1).of_view().numpy.random() != first
+
+
 def test_python_draws_are_uniform():
     rng = Rng(3)
     values = np.array([rng.python.random() for _ in range(20_000)])

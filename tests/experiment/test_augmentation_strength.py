@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import coview
+from coview.data.views import PipelineStep
 from coview.evaluate.features import FeatureSplit
 from coview.experiment.augmentation.steps import Pipeline
 from coview.experiment.augmentation.strength import choose_rows, measure
@@ -53,7 +54,7 @@ def embed(dataset):
 
 
 def measured(*steps):
-    pipelines = [Pipeline("it", "", list(enumerate(steps)))]
+    pipelines = [Pipeline("it", "", [PipelineStep(*step) for step in enumerate(steps)])]
     (strength,) = measure(Arrows(), "arrow", list(range(12)), pipelines, embed, seed=0)
     return strength
 
@@ -66,6 +67,23 @@ def test_turning_by_an_angle():
     assert found.between_views == pytest.approx(0, abs=1e-6)  # both views are turned alike
     assert found.rank == pytest.approx(2 / 11)  # those at 30 and at 60 degrees are nearer than the one at 40
     assert found.unchanged == 0
+
+
+class TurnAtRandom:
+    def __call__(self, value, rng):
+        return Turn(rng.numpy.uniform(0, 360))(value, rng)
+
+
+def test_views_that_share_a_draw_are_alike():
+    def of(drawn_as):
+        pipeline = Pipeline("it", "", [PipelineStep(0, TurnAtRandom(), drawn_as)])
+        (strength,) = measure(Arrows(), "arrow", list(range(12)), [pipeline], embed, seed=0)
+        return strength
+
+    shared, apart = of(0), of(None)
+    assert shared.between_views == pytest.approx(0, abs=1e-6)
+    assert apart.between_views > 0.3
+    assert shared.distance == apart.distance  # of the first view
 
 
 def test_nothing_done_is_nothing_moved():

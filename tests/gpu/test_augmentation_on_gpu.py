@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ import coview
 from coview.data.batch import Batch, map_tensors
 from coview.data.batch_rng import BatchRng
 from coview.data.building import BatchStep
-from coview.data.draws_ahead import DrawsAhead
+from coview.data.draws_ahead import BatchKey, DrawsAhead
 from coview.model.batch_augment import BatchAugment
 
 pytestmark = pytest.mark.gpu
@@ -62,18 +64,21 @@ def test_pictures_are_those_of_the_cpu(name, channels, gpu):
 
 def test_all_steps_draw_at_once_what_each_draws_alone(gpu):
     ids = torch.arange(20, device=gpu) * 2**33
-    draws = DrawsAhead(4)
+    draws = DrawsAhead()
     for epoch in (0, 0, 1):
-        of_batch = draws.of_batch(epoch, ids)
+        of_batch = draws.of_batch(BatchKey(4, epoch, ids.new_zeros(1), ids))
         for position, k in ((0, 9), (3, 1), (4, 30)):
             alone = BatchRng(4, epoch, ids.cpu(), (0, 1), position).uniform(k)
             assert of_batch.rng((0, 1), position).uniform(k).cpu().equal(alone)
         draws.note(of_batch)
 
 
-def augment_of(*steps):
+def augment_of(*steps, shared=()):
     modality = REGISTRY.build("modality", "image")
-    listed = [BatchStep("image", position, (0, 1), step) for position, step in enumerate(steps)]
+    listed = [
+        BatchStep("image", position, (0, 1), step, 0 if position in shared else None)
+        for position, step in enumerate(steps)
+    ]
     return BatchAugment(5, listed, ("image",) * 2, 2, {"image": modality.finish})
 
 
@@ -104,6 +109,26 @@ def test_what_is_replayed_is_what_is_done_for_each_batch(name, gpu):
     assert replayed._replay._recordings, "it was recorded"
     for one, batch in zip(found, batches, strict=True):  # and later ones have changed none of the earlier
         assert one.equal(alone(batch).inputs["image"])
+
+
+def test_shared_draws_and_those_of_a_whole_view_are_replayed_too(gpu):
+    class Darken:
+        batch = True
+        replayable = True
+
+        def __call__(self, value, rng):
+            share_V = rng.of_view().uniform()[:, 0]
+            return value * share_V.repeat_interleave(len(value) // len(share_V)).view(-1, 1, 1, 1)
+
+    made = [augment_of(step_of("random_resized_crop"), Darken(), shared={0}) for _ in range(3)]
+    made[1]._is_replayable = False
+    batches = [replace(batch_of(number, gpu), number=number % 3) for number in range(5)]
+    for batch in batches:
+        found, alone = (augment(batch).inputs["image"] for augment in made[:2])
+        assert found.equal(alone)
+        on_cpu = made[2](batch.to(torch.device("cpu"))).inputs["image"]
+        assert float((found.cpu() - on_cpu).abs().mean()) < 1e-4
+    assert made[0]._replay._recordings, "it was recorded"
 
 
 def test_batches_of_other_shapes_are_augmented_too(gpu):

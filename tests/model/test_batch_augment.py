@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -14,6 +15,7 @@ import coview
 from coview.data.batch import Batch
 from coview.data.batch_rng import BatchRng
 from coview.data.building import BatchStep
+from coview.data.draws_ahead import BatchKey
 from coview.experiment.trial import try_out
 from coview.model.batch_augment import BatchAugment
 
@@ -40,7 +42,8 @@ class MixIn(nn.Module):
     def forward(self, batch, rng):
         rows = batch.flatten(1)
         picks = (rng.uniform() * len(self.seen)).long()[:, 0]
-        mixed = rows + self.seen[picks].mean(1, keepdim=True)
+        once = rng.of_view().uniform().repeat_interleave(len(rows) // len(rng.of_view().views), 0)
+        mixed = rows + self.seen[picks].mean(1, keepdim=True) + once
         self.seen.copy_(rows.mean(1, keepdim=True)[torch.arange(len(self.seen)) % len(rows)])
         return mixed.view(batch.shape)
 
@@ -143,11 +146,74 @@ def test_state_is_in_the_state_dict():
     assert made.state_dict()["a_2.seen"].flatten().tolist() == [50, 51, 52, 53, 54]
 
 
+class AddOnce(AddNoise):
+    """Adds the same numbers to each row of a view."""
+
+    def __call__(self, batch, rng):
+        by_view = rng.of_view().uniform(batch[0].numel()).repeat_interleave(len(batch) // len(rng.of_view().views), 0)
+        return batch + by_view.view(batch.shape) + rng.uniform(batch[0].numel()).view(batch.shape)
+
+
+def test_a_shared_step_draws_for_all_views_what_the_first_one_draws():
+    """Global and local ones, also where steps before it took them apart."""
+    steps = (
+        BatchStep("a", 0, (0, 1, 2), AddNoise(), drawn_as=0),
+        BatchStep("a", 1, (1,), AddNoise()),
+        BatchStep("a", 2, (1, 2), AddNoise(), drawn_as=1),
+        BatchStep("a", 3, (0, 1, 2), AddNoise()),
+    )
+    made = augment(*steps)
+    zero = torch.zeros(6, 3)
+    for _ in range(2):  # the second draws ahead
+        found = made(batch())
+        first = noise((0,)) + torch.cat([zero, noise((1,), 1)]).view(2, 6, 3)
+        expected = (first + torch.stack([zero, noise((1,), 2)])).flatten(0, 1) + noise((0, 1), 3)
+        assert torch.allclose(found.inputs["a"], batch().inputs["a"] + expected, atol=1e-6)
+        expected = noise((0,)) + noise((1,), 2) + noise((2,), 3)
+        assert torch.allclose(found.local_inputs["a"], batch().local_inputs["a"] + expected, atol=1e-6)
+
+
+def test_what_is_drawn_once_for_a_view_is_the_same_for_the_samples_of_a_batch_and_differs_between_batches():
+    def added(ids, number, shared=None):
+        made = augment(BatchStep("a", 1, (0, 1, 2), AddOnce(), drawn_as=shared))
+        own = BatchRng(4, 2, ids, (0, 1) if shared is None else (shared,) * 2, 1).uniform(3)
+        given = replace(batch(ids), number=number)
+        return (made(given).inputs["a"] - given.inputs["a"] - own).unflatten(0, (2, len(ids)))
+
+    found = added(IDS, 3)
+    formula = BatchRng(4, 2, IDS, (0, 1), 1, number=torch.tensor([3])).of_view().uniform(3)
+    assert torch.allclose(found, formula[:, None].expand(2, 6, 3).double(), atol=1e-6)
+    assert torch.allclose(found[:, :2], added(IDS[4:], 3), atol=1e-6)
+    assert not torch.isclose(found, added(IDS, 4)).any()
+    assert not torch.isclose(found[0], found[1]).any()
+    assert torch.allclose(*added(IDS, 3, shared=0), atol=1e-6)
+
+
+def test_what_a_gpu_would_replay_draws_the_same():
+    """The recording gets all numbers of its batch, those of shared steps and those that are drawn once as well."""
+    steps = (
+        BatchStep("a", 0, (0, 1, 2), AddOnce(), drawn_as=0),
+        BatchStep("a", 1, (1, 2), AddOnce()),
+        BatchStep("a", 2, (0, 1, 2), AddNoise()),
+    )
+    made = augment(*steps)
+    made(batch())
+    for number in range(3):
+        given = replace(batch(), number=number)
+        key = BatchKey(4, given.epoch, torch.tensor([number]), IDS)
+        ahead = made._draws.of_batch(key).ahead
+        parts = {"inputs": given.inputs, "local_inputs": given.local_inputs, "ids": IDS, "number": key.number}
+        replayed, alone = made._with_drawn({**parts, "ahead": ahead}), augment(*steps)(given)
+        assert replayed["inputs"]["a"].equal(alone.inputs["a"])
+        assert replayed["local_inputs"]["a"].equal(alone.local_inputs["a"])
+
+
 # ---- two ranks -----------------------------------------------------------------------------------------------------
 
 
 def steps_of_two():
-    return augment(BatchStep("a", 0, (0, 1, 2), AddNoise()), BatchStep("a", 1, (0, 1), MixIn()))
+    steps = (("a", 0, (0, 1, 2), AddNoise(), 0), ("a", 1, (0, 1), MixIn()), ("a", 2, (0, 1), AddOnce(), 0))
+    return augment(*(BatchStep(*step) for step in steps))
 
 
 def two_batches(made, rows):
@@ -190,6 +256,7 @@ STEPS = """
 [[augment]]
 use = "both"
 on = "device"
+shared = true
 
 [[augment]]
 use = "mix_in"

@@ -283,7 +283,7 @@ def test_a_component_leaves_coview_its_keys(kind, name):
 def test_the_keys_above_are_all_that_are_coviews_own():
     assert {kind: own_keys(kind) for kind in KINDS if own_keys(kind)} == {
         "dataset": ("views", "local_views", "workers", "augment_on"),
-        "augmentation": ("views", "on"),
+        "augmentation": ("views", "on", "shared"),
         "optimizer": ("group",),
         "schedule": ("warmup",),
         "evaluator": ("data",),

@@ -114,10 +114,53 @@ def test_numbers_that_no_training_has_are_refused(write_recipe, registry, key):
     assert f"{key}: has to be" in mistake
 
 
-@pytest.mark.parametrize(("before", "now"), MOVED.items(), ids=str)
-def test_a_key_that_has_moved_is_told_its_new_place(write_recipe, registry, before, now):
-    (mistake,) = mistakes_of(write_recipe(), registry, sets=[f"{'.'.join(before)}=1"])
-    assert mistake == f"--set: {'.'.join(before)}: is now {'.'.join(now)}: write {now[1]} in the table [{now[0]}]"
+FORMER = """[train]
+optimizer = "lars"
+lr = 0.3
+momentum = 0.8
+trust_coefficient = 0.02
+weight_decay = 1e-6
+schedule = "constant"
+warmup = "2 epochs"
+"""
+
+
+def test_keys_that_have_moved_are_read_with_a_warning(write_recipe, small_recipe, registry):
+    before = small_recipe.replace('[optimizer]\nuse = "sgd"\nlr = 0.05\n', "").replace("[train]\n", FORMER)
+    now = {
+        "optimizer": {"use": "lars", "lr": 0.3, "momentum": 0.8, "trust_coefficient": 0.02, "weight_decay": 1e-6},
+        "schedule": {"use": "constant", "warmup": "2 epochs"},
+    }
+    recipe = load_recipe(write_recipe(before), registry=registry)
+    path = write_recipe(small_recipe, "now.toml")
+    assert recipe.hash == load_recipe(path, registry=registry, overrides=now).hash
+    lines = before.splitlines()
+    assert list(recipe.warnings) == [
+        f"{recipe.path}:{1 + lines.index(line)}: train.{key} is now {'.'.join(place)}: write {place[1]} in the table "
+        f"[{place[0]}]"
+        for (_, key), place in MOVED.items()
+        for line in lines
+        if line.startswith(f"{key} = ") and key != "betas" and line in FORMER
+    ]
+    assert len(recipe.warnings) == 7
+
+
+def test_what_a_former_run_wrote_out_is_read(write_recipe, small_recipe, registry):
+    """With the settings of all optimisers, and the default one."""
+    former = "[train]\nlr = 0.05\nbetas = [0.9, 0.999]\ntrust_coefficient = 0.001\nmomentum = 0.9\n"
+    before = small_recipe.replace('[optimizer]\nuse = "sgd"\nlr = 0.05\n', "").replace("[train]\n", former)
+    assert (
+        load_recipe(write_recipe(before), registry=registry).hash
+        == load_recipe(write_recipe(small_recipe, "now.toml"), registry=registry).hash
+    )
+
+
+def test_a_moved_key_overrides_that_of_the_file(write_recipe, registry):
+    recipe = load_recipe(write_recipe(), registry=registry, sets=["train.lr=0.3"])
+    assert recipe.tables["optimizer"]["lr"] == 0.3
+    assert recipe.warnings == ("--set: train.lr is now optimizer.lr: write lr in the table [optimizer]",)
+    (mistake,) = mistakes_of(write_recipe(), registry, sets=["train.lr=0"])
+    assert mistake.startswith("--set: optimizer.lr: has to be greater than 0")
 
 
 @pytest.mark.parametrize(

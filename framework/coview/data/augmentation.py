@@ -13,8 +13,9 @@ from coview.data.rng import Rng
 class Augmentation(Protocol):
     """Makes a new value of the same modality. All its randomness comes from ``rng``.
 
-    What else one can be: :class:`WorksInEncoder`, :class:`PreparedAhead`. One that has a form for whole batches as well
-    gives it by a method ``batched() -> BatchAugmentation``: it is used where a recipe says ``on = "device"``.
+    What else one can be: :class:`coview.WorksInEncoder`, :class:`PreparedAhead`. One that has a form for whole
+    batches as well gives it by a method ``batched() -> BatchAugmentation``: it is used where a recipe says
+    ``on = "device"``.
     """
 
     def __call__(self, value: Any, rng: Rng, /) -> Any:
@@ -32,16 +33,6 @@ class PreparedAhead(Protocol):
         Whatever was yielded is kept: a second call goes on.
         """
         ...
-
-
-@runtime_checkable
-class WorksInEncoder(Protocol):
-    """An augmentation that leaves values as they are, since its views differ by what the encoder does in training.
-
-    Its class has ``in_encoder = True``: ``coview augment`` then names it, where there is nothing to show.
-    """
-
-    in_encoder: bool
 
 
 @runtime_checkable
@@ -77,8 +68,3 @@ class Replayable(Protocol):
 def is_replayable(augmentation: object) -> bool:
     """Whether a batch augmentation says that a GPU may record and replay it."""
     return isinstance(augmentation, Replayable) and augmentation.replayable
-
-
-def works_in_encoder(augmentation: object) -> bool:
-    """Whether an augmentation leaves values as they are, and works in the encoder."""
-    return isinstance(augmentation, WorksInEncoder) and augmentation.in_encoder

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from coview.data.augmentation import Augmentation
 from coview.data.dataset import Dataset
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
+from coview.data.views import PipelineStep
 
 
 class AugmentedRows:
@@ -29,7 +29,7 @@ class AugmentedRows:
         dataset: Dataset,
         modality: str,
         rows: Sequence[int],
-        steps: Sequence[tuple[int, Augmentation]] = (),
+        steps: Sequence[PipelineStep] = (),
         *,
         seed: int = 0,
         view: int = 0,
@@ -46,6 +46,6 @@ class AugmentedRows:
     def __getitem__(self, index: int, /) -> Sample:
         sample = self._dataset[self._rows[index]]
         value, rng = sample[self._modality], Rng()
-        for position, augmentation in self._steps:
-            value = augmentation(value, rng.seek(self._seed, 0, id_as_int64(sample.id), self._view, position))
+        for step in self._steps:
+            value = step(value, rng, self._seed, 0, id_as_int64(sample.id), self._view)
         return Sample({self._modality: value}, sample.id, sample.label, sample.group, sample.score)

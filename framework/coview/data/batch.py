@@ -38,6 +38,7 @@ class Batch:
         rows: The index of each sample in the data set.
         skipped: Samples that could not be read, and are not in the batch.
         epoch: Counted from 0.
+        number: Of the batch in its epoch, counted from 0; the same on all ranks.
     """
 
     inputs: Mapping[str, Any]
@@ -49,6 +50,7 @@ class Batch:
     rows: tuple[int, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     epoch: int = 0
+    number: int = 0
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])

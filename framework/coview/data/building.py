@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coview.data.augmentation import Augmentation, BatchAugmentation
+from coview.data.augmentation import BatchAugmentation
 from coview.data.dataset import Dataset
 from coview.data.missing_places import missing_places
 from coview.data.modality import Collates, FinishesOnDevice, Modality
-from coview.data.views import ViewMaker
+from coview.data.views import PipelineStep, ViewMaker
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
 from coview.recipe import abilities
@@ -82,15 +82,17 @@ def build_view_maker(recipe: Recipe, registry: Registry, *, preview: bool = Fals
         registry: Where augmentations come from.
         preview: Whether steps that work on the device are to be there as well, in their form for one sample.
     """
-    pipelines: list[list[tuple[int, Augmentation]]] = [[] for _ in recipe.view_modalities]
+    pipelines: list[list[PipelineStep]] = [[] for _ in recipe.view_modalities]
     for name, steps in recipe.augment.items():
         for position, step in enumerate(steps):
             if step.on_device and not preview:
                 continue
             augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
             if not abilities.works_on_batches(augmentation):
-                for view in _views_of(recipe, name, step):
-                    pipelines[view].append((position, augmentation))
+                views = _views_of(recipe, name, step)
+                placed = PipelineStep(position, augmentation, _drawn_as(step, views))
+                for view in views:
+                    pipelines[view].append(placed)
     return ViewMaker(recipe.seed, recipe.view_modalities, pipelines, recipe.global_views)
 
 
@@ -103,12 +105,14 @@ class BatchStep:
         position: Among all steps of the modality.
         views: The views that it makes, by number.
         augmentation: What it does.
+        drawn_as: For a step whose draws are shared: the view whose draws the rows of all its views take.
     """
 
     modality: str
     position: int
     views: tuple[int, ...]
     augmentation: BatchAugmentation
+    drawn_as: int | None = None
 
 
 def build_batch_steps(recipe: Recipe, registry: Registry) -> list[BatchStep]:
@@ -120,7 +124,8 @@ def build_batch_steps(recipe: Recipe, registry: Registry) -> list[BatchStep]:
                 augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
                 if not abilities.works_on_batches(augmentation):
                     augmentation = augmentation.batched()
-                steps.append(BatchStep(name, position, _views_of(recipe, name, step), augmentation))
+                views = _views_of(recipe, name, step)
+                steps.append(BatchStep(name, position, views, augmentation, _drawn_as(step, views)))
     return steps
 
 
@@ -129,6 +134,11 @@ class _Raw:
     """A modality without the last of what it does to a batch."""
 
     collate: Callable[[Sequence[Any]], Any]
+
+
+def _drawn_as(step: AugmentTable, views: tuple[int, ...]) -> int | None:
+    """The first of the views, where they share their draws: what this one draws does not depend on ``shared``."""
+    return views[0] if step.settings.shared and views else None
 
 
 def _views_of(recipe: Recipe, modality: str, step: AugmentTable) -> tuple[int, ...]:

@@ -118,6 +118,8 @@ class HubRows:
             )
             self.notes += split_notes(train, test, fraction=test_fraction, groups=groups)
             self._index = train if split == "train" else test
+        elif first is None:
+            self.notes = self._on_one_side(parts[train_split], parts[held_out])
         self.version = f"{len(self._index)} rows {digest[:12]}"
 
     def __len__(self) -> int:
@@ -241,6 +243,21 @@ class HubRows:
                 hint='name a column of classes, label = "…", or label = "" for none',
             )
         return values
+
+    def _on_one_side(self, train: Any, test: Any) -> tuple[str, ...]:
+        """Which classes are in one of the data's own splits only; a test split without any label has hidden ones."""
+        if self.label is None or self.classes is None:
+            return ()
+        labels = [
+            np.array(
+                [-1 if (place := self.class_of(value)) is None else place for value in undecoded(part)[self.label]]
+            )
+            for part in (train, test)
+        ]
+        if any((of_part == -1).all() for of_part in labels):
+            return ()
+        rows = np.split(np.arange(sum(map(len, labels))), [len(labels[0])])
+        return split_notes(*rows, labels=np.concatenate(labels), classes=self.classes)
 
     def _streamed(self, table: Any, first: int) -> list[Any]:
         with explaining(self._path):

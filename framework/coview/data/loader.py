@@ -44,7 +44,7 @@ def view_loader(
     dataset: Dataset,
     maker: ViewMaker,
     collators: Mapping[str, Collates],
-    batches: Iterable[list[tuple[int, int]]],
+    batches: Iterable[list[tuple[int, int, int]]],
     *,
     workers: int,
     pin_memory: bool = False,
@@ -92,10 +92,11 @@ class _Read:
     sample: Sample
     views: list[Any]
     epoch: int
+    batch: int
 
 
 class _Reader(TorchDataset[Any]):
-    """A sample with its views, for a key (epoch, index) or a bare index."""
+    """A sample with its views, for a key (epoch, batch in the epoch, index) or a bare index."""
 
     def __init__(self, dataset: Dataset, maker: ViewMaker) -> None:
         self._dataset = dataset
@@ -106,22 +107,22 @@ class _Reader(TorchDataset[Any]):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_rng": None}
 
-    def __getitem__(self, key: tuple[int, int] | int) -> _Read | Skipped | CoviewError:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
+    def __getitem__(self, key: tuple[int, int, int] | int) -> _Read | Skipped | CoviewError:
+        epoch, batch, index = key if isinstance(key, tuple) else (0, 0, key)
         self._rng = self._rng or Rng()
         try:
             sample = self._dataset[index]
             if problem := problem_of(sample, self._modalities, self._dataset.classes):
                 return CoviewError(f"row {index} of {type(self._dataset).__name__}: {problem}", hint=FOR_THE_AUTHOR)
-            return self._views(index, sample, epoch, self._rng)
+            return self._views(index, sample, epoch, batch, self._rng)
         except SampleError as error:
             return Skipped(index, error.what, error.reason)
         except CoviewError as error:
             return error
 
-    def _views(self, index: int, sample: Sample, epoch: int, rng: Rng) -> _Read | CoviewError:
+    def _views(self, index: int, sample: Sample, epoch: int, batch: int, rng: Rng) -> _Read | CoviewError:
         try:
-            return _Read(index, sample, self._maker(sample, epoch, rng), epoch)
+            return _Read(index, sample, self._maker(sample, epoch, rng, batch), epoch, batch)
         except SampleError:
             raise
         except CoviewError as error:  # such as a crop that is larger than this picture, among others that are not small
@@ -157,6 +158,7 @@ class _Collate:
             rows=tuple(item.row for item in read),
             skipped=skipped,
             epoch=read[0].epoch if read else 0,
+            number=read[0].batch if read else 0,
         )
 
     def _inputs(self, read: Sequence[_Read], views: range) -> dict[str, Any]:

@@ -38,8 +38,8 @@ class Order:
         return Rng(self.seed, epoch=epoch, sample=_ORDER).numpy.permutation(self.samples)
 
 
-class RankBatches(Sampler[list[tuple[int, int]]]):
-    """One rank's share of the batches ``start … stop`` as lists of (epoch, sample index).
+class RankBatches(Sampler[list[tuple[int, int, int]]]):
+    """One rank's share of the batches ``start … stop`` as lists of (epoch, number in the epoch, sample index).
 
     The batches go on across epochs, so that workers neither stop nor start between them.
 
@@ -59,7 +59,7 @@ class RankBatches(Sampler[list[tuple[int, int]]]):
     def __len__(self) -> int:
         return self._stop - self._start
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         shuffled_epoch, shuffled = -1, np.empty(0, dtype=np.int64)
         for number in range(self._start, self._stop):
             epoch, batch = divmod(number, self._order.batches_per_epoch)
@@ -67,4 +67,4 @@ class RankBatches(Sampler[list[tuple[int, int]]]):
                 shuffled_epoch, shuffled = epoch, self._order.epoch(epoch)
             first = batch * self._order.batch_size
             rows = shuffled[first : first + self._order.batch_size][self._share]
-            yield [(epoch, int(row)) for row in rows]
+            yield [(epoch, batch, int(row)) for row in rows]

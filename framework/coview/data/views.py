@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from coview.data.augmentation import Augmentation
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
+
+
+class PipelineStep(NamedTuple):
+    """An augmentation in the pipeline of a view.
+
+    Attributes:
+        position: Among all of the modality's: what its randomness is told apart by.
+        augmentation: What it does.
+        drawn_as: For a step whose draws are shared: the view whose draws it takes, whichever view it makes.
+    """
+
+    position: int
+    augmentation: Augmentation
+    drawn_as: int | None = None
+
+    def __call__(self, value: Any, rng: Rng, seed: int, epoch: int, sample_id: int, view: int, batch: int = 0) -> Any:
+        """The value after the step, with the draws of a sample's view; ``rng`` is moved to them."""
+        drawn_as = view if self.drawn_as is None else self.drawn_as
+        return self.augmentation(value, rng.seek(seed, epoch, sample_id, drawn_as, self.position, batch))
 
 
 @dataclass(frozen=True)
@@ -45,10 +64,10 @@ class ViewMaker:
 
     seed: int
     modalities: tuple[str, ...]
-    pipelines: Sequence[Sequence[tuple[int, Augmentation]]]
+    pipelines: Sequence[Sequence[PipelineStep]]
     global_views: int
 
-    def __call__(self, sample: Sample, epoch: int, rng: Rng) -> list[Any]:
+    def __call__(self, sample: Sample, epoch: int, rng: Rng, batch: int = 0) -> list[Any]:
         """The views.
 
         Args:
@@ -56,10 +75,12 @@ class ViewMaker:
             epoch: Counted from 0.
             rng: Where it stands does not matter; it is moved to each step's own stream. One for each process is
                 enough, and saves making one for each view.
+            batch: The number of its batch in the epoch, for steps that draw once for a batch.
         """
         sample_id = id_as_int64(sample.id)
+        begun: dict[tuple[str, tuple[int, ...]], Any] = {}
         return [
-            self._view(sample[modality], self.pipelines[view], epoch, sample_id, view, rng)
+            self._view(sample[modality], view, (self.seed, epoch, sample_id, view, batch), rng, begun)
             for view, modality in enumerate(self.modalities)
         ]
 
@@ -68,14 +89,29 @@ class ViewMaker:
         sample_id = id_as_int64(sample.id)
         for view, modality in enumerate(self.modalities):
             value = sample[modality]
-            for position, augmentation in self.pipelines[view]:
-                after = augmentation(value, rng.seek(self.seed, epoch, sample_id, view, position))
-                yield Stage(modality, view, position, augmentation, value, after)
+            for step in self.pipelines[view]:
+                after = step(value, rng, self.seed, epoch, sample_id, view)
+                yield Stage(modality, view, step.position, step.augmentation, value, after)
                 value = after
 
     def _view(
-        self, value: Any, pipeline: Sequence[tuple[int, Augmentation]], epoch: int, sample_id: int, view: int, rng: Rng
+        self,
+        value: Any,
+        view: int,
+        key: tuple[int, int, int, int, int],
+        rng: Rng,
+        begun: dict[tuple[str, tuple[int, ...]], Any],
     ) -> Any:
-        for position, augmentation in pipeline:
-            value = augmentation(value, rng.seek(self.seed, epoch, sample_id, view, position))
+        """A view. What shared steps at its beginning make is kept in ``begun``, and is that of other views too."""
+        shared: tuple[int, ...] | None = ()
+        for step in self.pipelines[view]:
+            if shared is None or step.drawn_as is None:
+                shared = None
+                value = step(value, rng, *key)
+                continue
+            shared = (*shared, step.position)
+            at = self.modalities[view], shared
+            if at not in begun:
+                begun[at] = step(value, rng, *key)
+            value = begun[at]
         return value

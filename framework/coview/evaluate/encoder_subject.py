@@ -14,6 +14,7 @@ from coview.data.augmentation import Augmentation
 from coview.data.augmented_rows import AugmentedRows
 from coview.data.dataset import Dataset
 from coview.data.modality import Collates, Modality
+from coview.data.views import PipelineStep
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
 from coview.model.encoder_hooks import collator
@@ -96,4 +97,5 @@ class EncoderSubject:
             steps: Augmentations, each with its position: what their randomness is told apart by.
             seed: Of the randomness.
         """
-        return AugmentedRows(self.data[split], self.modality_name, rows, steps, seed=seed)
+        pipeline = [PipelineStep(*step) for step in steps]
+        return AugmentedRows(self.data[split], self.modality_name, rows, pipeline, seed=seed)

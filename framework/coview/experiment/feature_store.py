@@ -205,7 +205,7 @@ class FeatureStore:
         steps = self.recipe.augment[self.modality]
         maker = build_view_maker(self.recipe, self.registry, preview=True)
         pipeline = maker.pipelines[self.recipe.view_modalities.index(self.modality)]
-        return [AugmentStep(steps[at].use, _parameters(steps[at]), augmentation) for at, augmentation in pipeline]
+        return [AugmentStep(steps[at].use, _parameters(steps[at]), augmentation) for at, augmentation, _ in pipeline]
 
     def _embedded(self, kind: FeatureKind, split: str) -> Embedded:
         # raw features are kept with what tells equal samples: what was kept without is made again

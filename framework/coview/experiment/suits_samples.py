@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from coview.data.augmentation import works_in_encoder
 from coview.data.building import build_modalities, build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.evenly import evenly
@@ -17,6 +16,7 @@ from coview.data.same import same
 from coview.data.sample import Sample
 from coview.errors import SampleError
 from coview.plugins.registry import Registry
+from coview.recipe.abilities import works_in_encoder
 from coview.recipe.recipe import Recipe
 
 _SAMPLES = 128
@@ -98,7 +98,7 @@ def suits_samples(recipe: Recipe, registry: Registry, dataset: Dataset) -> Suits
         warnings += said
     augmented = recipe.trains and any(recipe.augment.values())
     share = equal / max(1, views) if augmented else None
-    in_encoder = any(works_in_encoder(step) for pipeline in maker.pipelines for _, step in pipeline)
+    in_encoder = any(works_in_encoder(step.augmentation) for pipeline in maker.pipelines for step in pipeline)
     if share is not None and share > _MOST and not in_encoder:
         warnings.append(f"{share:.0%} of the views equal their original: the augmentations do little")
     return Suits(share, warnings)

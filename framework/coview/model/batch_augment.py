@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from coview.data.augmentation import BatchAugmentation, is_replayable
 from coview.data.batch import Batch, map_tensors, select_samples
-from coview.data.batch_rng import BatchRng
 from coview.data.building import BatchStep, build_batch_steps, build_modalities
-from coview.data.draws_ahead import DrawsAhead, DrawsOfBatch
+from coview.data.draws_ahead import BatchKey, DrawsAhead, DrawsOfBatch
 from coview.data.modality import Collates, FinishesOnDevice
 from coview.errors import CoviewError
 from coview.model.gather import gather_rows, row_counts, several_ranks
@@ -47,7 +46,7 @@ class BatchAugment(nn.Module):
     ) -> None:
         super().__init__()
         self._seed = seed
-        self._draws = DrawsAhead(seed)
+        self._draws = DrawsAhead()
         self._steps = tuple(steps)
         self._is_replayable = bool(steps) and all(
             is_replayable(step.augmentation) and not has_state(step.augmentation) for step in steps
@@ -68,11 +67,12 @@ class BatchAugment(nn.Module):
     @torch.no_grad()
     def forward(self, batch: Batch) -> Batch:
         """The batch with its views augmented, and finished."""
-        draws = self._draws.of_batch(batch.epoch, batch.ids)
+        number = batch.ids.new_full((1,), batch.number)
+        draws = self._draws.of_batch(BatchKey(self._seed, batch.epoch, number, batch.ids))
         given = {"inputs": batch.inputs, "local_inputs": batch.local_inputs}
         made: dict[str, Any] | None = None
         if self._is_replayable and batch.ids.is_cuda and draws.ahead:
-            made = self._replay({**given, "ids": draws.ids, "ahead": draws.ahead})
+            made = self._replay({**given, "ids": batch.ids, "number": number, "ahead": draws.ahead})
         if made is None:
             made = self._augmented(given, draws)
             self._draws.note(draws)
@@ -80,7 +80,8 @@ class BatchAugment(nn.Module):
 
     def _with_drawn(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The work that a GPU replays: it gets all its numbers, and so the epoch does not matter."""
-        return self._augmented(given, DrawsOfBatch(self._seed, 0, given["ids"], given["ahead"], no_more=True))
+        key = BatchKey(self._seed, 0, given["number"], given["ids"])
+        return self._augmented(given, DrawsOfBatch(key, given["ahead"], no_more=True))
 
     def _augmented(self, given: Mapping[str, Any], draws: DrawsOfBatch) -> dict[str, Any]:
         """Global and local inputs after all steps."""
@@ -99,7 +100,7 @@ class BatchAugment(nn.Module):
         for step in self._steps:
             if step.modality == name:
                 parts = [done for part in parts for done in self._step(step, part, draws)]
-        return _in_order(parts, views, len(draws.ids)) if len(parts) > 1 else parts[0][1]
+        return _in_order(parts, views, len(draws.key.ids_N)) if len(parts) > 1 else parts[0][1]
 
     def _step(self, step: BatchStep, part: Part, draws: DrawsOfBatch) -> list[Part]:
         """The part after a step; in two if the step makes only some of its views."""
@@ -112,7 +113,7 @@ class BatchAugment(nn.Module):
             _check_made(step, value, done, keeps_kind=step.modality in self._finish)
             return [(views, done)]
         others = tuple(view for view in views if view not in made)
-        samples = len(draws.ids)
+        samples = len(draws.key.ids_N)
         given = _of_views(value, views, made, samples)
         done = self._called(step, made, given, draws)
         _check_made(step, given, done, keeps_kind=True)
@@ -121,20 +122,20 @@ class BatchAugment(nn.Module):
     def _called(self, step: BatchStep, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
         if several_ranks() and has_state(step.augmentation):
             return self._called_on_all(step, views, value, draws)
-        return step.augmentation(value, draws.rng(views, step.position))
+        return step.augmentation(value, draws.rng(views, step.position, step.drawn_as))
 
     def _called_on_all(self, step: BatchStep, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
         """On the batch of all ranks, of which each keeps its share: the state is that of a single process."""
-        own = len(draws.ids)
-        counts = row_counts(own, draws.ids.device)
+        own = len(draws.key.ids_N)
+        counts = row_counts(own, draws.key.ids_N.device)
         first = sum(counts[: torch.distributed.get_rank()])
 
         def gathered(tensor: Tensor) -> Tensor:
             by_sample = tensor.unflatten(0, (len(views), -1)).transpose(0, 1)
             return gather_rows(by_sample, counts).transpose(0, 1).flatten(0, 1)
 
-        ids = gather_rows(draws.ids, counts)
-        rng = BatchRng(self._seed, draws.epoch, ids, views, step.position)
+        ids = gather_rows(draws.key.ids_N, counts)
+        rng = draws.rng_of(ids, views, step.position, step.drawn_as)
         whole = step.augmentation(map_tensors(gathered, value), rng)
         return select_samples(whole, len(ids), slice(first, first + own))
 

@@ -54,6 +54,11 @@ class AugmentSettings(BaseModel):
     on: Literal["worker", "device"] | None = Field(
         None, description="Where it works; absent: where `data.augment_on` says. The device comes after the workers."
     )
+    shared: bool = Field(
+        False,
+        description="Whether all its views of a sample share one draw in each epoch, such as one excerpt; else each "
+        "view has its own.",
+    )
 
 
 class LossSettings(BaseModel):

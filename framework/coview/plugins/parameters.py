@@ -269,9 +269,10 @@ def _problems(
 
 
 def _quoted(wanted: str | None, value: Any) -> str:
-    """How to write a name that TOML takes for a number."""
+    """How to write a name that TOML takes for a number: as it was, which for 1_1_1 is not 111."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f': write it in quotes, "{value}"' if is_number and wanted in (type_text(str), type_text(Path)) else ""
+    is_name = is_number and wanted in (type_text(str), type_text(Path))
+    return ": without quotes it is a number to TOML, write it in quotes" if is_name else ""
 
 
 def _description(model: type[BaseModel], key: str) -> str:

@@ -75,6 +75,16 @@ class HasBatchForm(Protocol):
 
 
 @runtime_checkable
+class WorksInEncoder(Protocol):
+    """An augmentation that leaves values as they are, since its views differ by what the encoder does in training.
+
+    Its class has ``in_encoder = True``: ``coview augment`` then names it, where there is nothing to show.
+    """
+
+    in_encoder: bool
+
+
+@runtime_checkable
 class ComparesModalities(Protocol):
     """An evaluator that compares what several modalities are projected to.
 
@@ -111,3 +121,8 @@ def starts_trained(factory: Any) -> bool | None:
 def works_on_batches(augmentation: Any) -> bool:
     """Whether an augmentation takes batches, and not single values."""
     return isinstance(augmentation, WorksOnBatches) and augmentation.batch
+
+
+def works_in_encoder(augmentation: object) -> bool:
+    """Whether an augmentation leaves values as they are, and works in the encoder."""
+    return isinstance(augmentation, WorksInEncoder) and augmentation.in_encoder

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from coview.plugins.own_settings import AugmentSettings
-from coview.recipe.abilities import HasBatchForm, works_on_batches
+from coview.recipe.abilities import HasBatchForm, works_in_encoder, works_on_batches
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.recipe import AugmentTable
@@ -41,6 +41,21 @@ def works_on_device(
         mistakes.add(at, str(error), error)
         return False
     return True
+
+
+def check_shared(mistakes: Mistakes, augmentation: Any, use: str, settings: AugmentSettings, path: Key) -> None:
+    """Notes a step that is to share its draws, but draws nothing: the encoder does, for each view by itself.
+
+    Args:
+        mistakes: Where to note it.
+        augmentation: The step, built.
+        use: Its name.
+        settings: What its table says.
+        path: Of the step in the recipe.
+    """
+    if settings.shared and works_in_encoder(augmentation):
+        message = f"{use} works in the encoder, which draws for each view by itself: remove this line"
+        mistakes.add((*path, "shared"), message)
 
 
 def check_order(

@@ -50,6 +50,11 @@ class ComponentChecker:
         except CoviewError:
             return None
 
+    def takes(self, kind: Kind, use: Any) -> tuple[str, ...]:
+        """The names of the parameters that a recipe can give the component; none if it is a mistake."""
+        factory = self.factory(kind, use)
+        return () if factory is None else tuple(p.name for p in Parameters.of(factory, kind).parameters)
+
     def built(self, kind: Kind, use: str, parameters: Mapping[str, Any], modality: str | None = None) -> Any:
         """The component, whose table has been checked: what it needs can depend on its parameters."""
         factory = self.factory(kind, use, modality)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from coview.errors import Mistake
 from coview.plugins.own_settings import own_keys
 from coview.recipe.key import Key, dotted
+from coview.recipe.moved_keys import with_keys_moved
 from coview.recipe.read import Document
 from coview.recipe.tables import KIND_OF_TABLE
 
@@ -50,12 +51,14 @@ class Layers:
         origins: Where each key was last written.
         about: What the recipe is, from its first comment.
         mistakes: What could not be merged.
+        moved: Where a key was written that stands elsewhere now, by its former place.
     """
 
     table: dict[str, Any] = field(default_factory=dict)
     origins: dict[Key, Origin] = field(default_factory=dict)
     about: str = ""
     mistakes: list[Mistake] = field(default_factory=list)
+    moved: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def where(self, path: Key) -> str:
         """Where ``path`` was written, or the nearest table around it; empty if nothing is known."""
@@ -76,13 +79,15 @@ class Layers:
         beside = document.path.parent
         self.origins[()] = Origin(str(document.path), beside)
         self.about = document.about or self.about
-        table = {key: value for key, value in document.table.items() if key not in _OF_THE_FILE}
+        given = {key: value for key, value in document.table.items() if key not in _OF_THE_FILE}
+        table, former = with_keys_moved(given)
         folders = self._relative_to(document)
 
         def origin(path: Key) -> Origin:
-            where = f"{document.path}:{_nearest(document.lines, path)}"
+            where = f"{document.path}:{_nearest(document.lines, former.get(path, path))}"
             return Origin(where, beside / folders.get(dotted(path), ""))
 
+        self.moved |= {before: origin(now).where for now, before in former.items()}
         self._merge(self.table, table, (), origin)
 
     def add_override(self, table: Mapping[str, Any], where: str, folder: Path = Path()) -> None:
@@ -93,7 +98,9 @@ class Layers:
             where: Where they were written, for messages.
             folder: What relative paths in them go by; the current one by default.
         """
-        self._merge(self.table, table, (), lambda path: Origin(where, folder))
+        now, former = with_keys_moved(table)
+        self.moved |= dict.fromkeys(former.values(), where)
+        self._merge(self.table, now, (), lambda path: Origin(where, folder))
 
     def _relative_to(self, document: Document) -> Mapping[str, str]:
         """The folders that paths of a resolved recipe go by, which need not be its own."""

@@ -1,14 +1,16 @@
-"""Keys that stand elsewhere now: a recipe that has one is told its new place."""
+"""Keys that stand elsewhere now: recipes and run folders that have them are still read, with a warning.
+
+Each is moved before a file, or what ``--set`` gives, is merged, so that nothing behind knows the former places.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from coview.recipe.key import Key
-from coview.recipe.mistakes import Mistakes
+from coview.recipe.key import Key, dotted
 
-MOVED: Mapping[Key, tuple[str, str]] = {
+MOVED: Mapping[tuple[str, str], tuple[str, str]] = {
     ("train", "optimizer"): ("optimizer", "use"),
     ("train", "lr"): ("optimizer", "lr"),
     ("train", "momentum"): ("optimizer", "momentum"),
@@ -18,14 +20,30 @@ MOVED: Mapping[Key, tuple[str, str]] = {
     ("train", "schedule"): ("schedule", "use"),
     ("train", "warmup"): ("schedule", "warmup"),
 }
-"""The former place of a key, and the table and key that it is now."""
+"""The former place of a key, and its place now."""
+
+FORMER_OPTIMIZER = "sgd"
+"""What a recipe had that gave a learning rate in ``[train]`` and did not say which optimiser."""
 
 
-def note_moved_keys(mistakes: Mistakes, table: Mapping[str, Any], path: Key) -> dict[str, Any]:
-    """Notes each key of a table that has moved, and returns the rest of the table."""
-    rest = dict(table)
-    for key in table:
-        if (now := MOVED.get((*path, key))) is not None:
-            mistakes.add((*path, key), f"is now {'.'.join(now)}: write {now[1]} in the table [{now[0]}]")
-            del rest[key]
-    return rest
+def with_keys_moved(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[Key, tuple[str, str]]]:
+    """A recipe's table with each key where it is now, and for each that has moved, by its place now, the former one.
+
+    One that is there in both places stays in the former one, where it is unknown.
+    """
+    moved: dict[Key, tuple[str, str]] = {}
+    found = dict(table)
+    for (former, key), (place, name) in MOVED.items():
+        inner, target = found.get(former), found.get(place, {})
+        if not isinstance(inner, Mapping) or not isinstance(target, Mapping) or key not in inner or name in target:
+            continue
+        found[former] = {other: value for other, value in inner.items() if other != key}
+        found[place] = {**target, name: inner[key]}
+        moved[place, name] = former, key
+    return found, moved
+
+
+def moved_in_words(former: tuple[str, str]) -> str:
+    """``train.lr is now optimizer.lr: write lr in the table [optimizer]``."""
+    table, key = MOVED[former]
+    return f"{dotted(former)} is now {table}.{key}: write {key} in the table [{table}]"

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from coview.plugins.own_settings import AugmentSettings, DataSettings, EvaluateSettings, LossSettings
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
-from coview.recipe.check_batch_steps import check_order, works_on_device
+from coview.recipe.check_batch_steps import check_order, check_shared, works_on_device
 from coview.recipe.check_component import Checked, ComponentChecker, as_json
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
@@ -19,7 +19,7 @@ from coview.recipe.check_optimizer import check_optimizer, check_schedule
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.moved_keys import note_moved_keys
+from coview.recipe.moved_keys import FORMER_OPTIMIZER, MOVED, moved_in_words
 from coview.recipe.place import RELATIVE_TO
 from coview.recipe.recipe import (
     AugmentTable,
@@ -55,7 +55,7 @@ class _Validation:
         self.layers = layers
         self.mistakes = Mistakes(layers)
         self.components = ComponentChecker(registry, self.mistakes)
-        self.warnings: list[str] = []
+        self.warnings: list[str] = [f"{where}: {moved_in_words(key)}" for key, where in layers.moved.items()]
         self.augment_on = "worker"
 
     def run(self, path: Path | None) -> Recipe:
@@ -173,7 +173,6 @@ class _Validation:
 
     def _train(self, table: Any) -> TrainTable | None:
         if isinstance(table, dict):
-            table = note_moved_keys(self.mistakes, table, ("train",))
             table = {**_OF_NO_STEP, **table} if table.get("steps") == 0 else table
         train: TrainTable | None = self._own(TrainTable, table, ("train",))
         if train is not None and (train.epochs is None) == (train.steps is None):
@@ -184,7 +183,16 @@ class _Validation:
     def _optimizer(self, table: Any, trains: bool) -> tuple[OptimizerTable, dict[str, Any]] | None:
         if table is None and trains:
             self.mistakes.add(("optimizer",), 'is missing; such as [optimizer] with use = "adamw" and lr = 0.001')
+        moved = [MOVED[key][1] for key in self.layers.moved if MOVED[key][0] == "optimizer"]
+        if moved and isinstance(table, dict):
+            table = self._as_before(table, moved)
         return check_optimizer(self.components, self.mistakes, table)
+
+    def _as_before(self, table: dict[str, Any], moved: Sequence[str]) -> dict[str, Any]:
+        """An optimiser's table with the former default, without what had no effect on this one and was written out."""
+        table = {"use": FORMER_OPTIMIZER, **table}
+        takes = self.components.takes("optimizer", table["use"])
+        return {key: value for key, value in table.items() if key in ("use", "group", *takes) or key not in moved}
 
     def _teacher(self, table: Any) -> TeacherTable | None:
         teacher: TeacherTable | None = self._own(TeacherTable, table, ("teacher",))
@@ -296,6 +304,7 @@ class _Validation:
                 given = checked[0]
                 augmentation = self.components.built("augmentation", given.use, given.parameters, name)
                 on_device = works_on_device(self.mistakes, augmentation, given.use, settings, self.augment_on, at)
+                check_shared(self.mistakes, augmentation, given.use, settings, at)
                 table = AugmentTable(given.use, given.parameters, settings, on_device, as_written=given.as_written)
                 found.append((table, _beside_use(checked[1], settings)))
         return found

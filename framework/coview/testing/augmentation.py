@@ -13,7 +13,7 @@ from coview.data.order import Order, RankBatches
 from coview.data.rng import Rng
 from coview.data.same import distinct, same
 from coview.data.sample import Sample
-from coview.data.views import ViewMaker
+from coview.data.views import PipelineStep, ViewMaker
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
 from coview.testing.other_interpreter import Failed, call_elsewhere, travelling
@@ -183,7 +183,7 @@ class _Listed:
 
 
 def _loaded(tested: AugmentationUnderTest, workers: int) -> Iterator[Any]:
-    maker = ViewMaker(3, ("value", "value"), [[(0, tested.fresh())]] * 2, global_views=2)
+    maker = ViewMaker(3, ("value", "value"), [[PipelineStep(0, tested.fresh())]] * 2, global_views=2)
     dataset: Any = _Values(tested.values)
     order = Order(len(dataset), len(dataset) // 2, seed=3)
     batches = RankBatches(order, 0, 2 * order.batches_per_epoch)

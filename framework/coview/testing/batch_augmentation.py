@@ -157,7 +157,7 @@ def is_as_replayable_as_it_says(tested: BatchAugmentationUnderTest) -> Problems:
     for first_sample in range(5, 5 + DRAWS * tested.samples, tested.samples):
         rng = tested.rng(first_sample=first_sample)
         augmentation(_copied(tested.batch), rng)
-        blocks.append(rng.blocks)
+        blocks.append((rng.blocks, rng.view_blocks))
     if len(set(blocks)) > 1:
         yield "it is replayable, and draws more numbers for some batches than for others of the same shape"
     try:  # where there are no values, and every device but the CPU does as a GPU

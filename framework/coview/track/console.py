@@ -38,6 +38,9 @@ def make_console(*, stderr: bool = False) -> Console:
         def render_str(self, text: str, **options: Any) -> Text:
             return super().render_str(printable(text), **options)
 
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # and no exit of rich's own, with a status that says that something went wrong
+
     class Telling(Plain):
         def __exit__(self, *details: Any) -> None:
             try:

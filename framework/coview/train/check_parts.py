@@ -104,7 +104,7 @@ def _check_batches(
 
 def _small_batches(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers) -> Iterator[Batch]:
     rows = itertools.count()
-    keys = [[(0, next(rows) % len(dataset)) for _ in range(size)] for size in _TRIED]
+    keys = [[(0, 0, next(rows) % len(dataset)) for _ in range(size)] for size in _TRIED]
     loader: Iterable[Batch] = view_loader(
         dataset,
         build_view_maker(recipe, registry),

@@ -16,7 +16,7 @@ from coview.builtin.schedules import Cosine
 from coview.data.loader import sample_loader, view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.rng import Rng
-from coview.data.views import ViewMaker
+from coview.data.views import PipelineStep, ViewMaker
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
 from coview.evaluate.evaluator import KnownData
@@ -126,7 +126,9 @@ class Finetune:
         total = per_epoch * self.epochs
         optimizer = torch.optim.AdamW(_by_decay(model, self.weight_decay), lr=self.lr)
         schedule = WarmedUp(Cosine(), int(_WARMUP * total), Length(total, per_epoch, per_epoch))
-        pipeline = [(at, step.augmentation) for at, step in enumerate(subject.steps)] if self.augment else []
+        pipeline = (
+            [PipelineStep(at, step.augmentation) for at, step in enumerate(subject.steps)] if self.augment else []
+        )
         batches = view_loader(
             subject.rows("train", rows.tolist()),
             ViewMaker(seed, (subject.modality_name,), [pipeline], global_views=1),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coview.data.augmentation import Augmentation, works_in_encoder
 from coview.data.building import build_view_maker
+from coview.data.views import PipelineStep
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
+from coview.recipe.abilities import works_in_encoder
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import flatten
 
@@ -25,7 +26,7 @@ class Pipeline:
 
     name: str
     parameters: str
-    steps: Sequence[tuple[int, Augmentation]]
+    steps: Sequence[PipelineStep]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def steps_of(recipe: Recipe, registry: Registry, modality: str) -> Steps:
     """The steps of a modality, built once."""
     maker = build_view_maker(recipe, registry, preview=True)
     of_views = zip(recipe.view_modalities, maker.pipelines, strict=True)
-    built = {position: step for name, pipeline in of_views if name == modality for position, step in pipeline}
+    built = {position: step for name, pipeline in of_views if name == modality for position, step, _ in pipeline}
     unseen = []
     for position, step in enumerate(recipe.augment[modality]):
         if position not in built:
@@ -86,10 +87,10 @@ def steps_of(recipe: Recipe, registry: Registry, modality: str) -> Steps:
             continue
         unseen.append(Unseen(step.use, _parameters(recipe, modality, position), why))
     first = maker.pipelines[recipe.view_modalities.index(modality)]
-    whole = [(position, step) for position, step in first if not works_in_encoder(step)]
+    whole = [step for step in first if not works_in_encoder(step.augmentation)]
     alone = [
-        Pipeline(recipe.augment[modality][position].use, _parameters(recipe, modality, position), [(position, step)])
-        for position, step in whole
+        Pipeline(recipe.augment[modality][step.position].use, _parameters(recipe, modality, step.position), [step])
+        for step in whole
     ]
     return Steps([*alone, Pipeline("all steps", "", whole)] if whole else [], unseen)
 
