@@ -105,3 +105,19 @@ def test_a_resume_ends_with_the_weights_of_one_run(trained, registry, tmp_path):
 def test_everything_frozen_is_nothing_to_train(trained):
     with pytest.raises(coview.CoviewError, match="the model has no parameter to train"):
         trained('[[optimizer.group]]\nmatch = "*"\nfreeze = true')
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (
+            'match = "projector.*"\nlayer_decay = 0.9',
+            r"layer_decay: it is for the layers of an encoder, and .projector",
+        ),
+        ('match = "encoder.*"\nnesterov = true\nmomentum = 0.0', "in a group: .*Nesterov momentum requires a momentum"),
+    ],
+)
+def test_what_a_group_cannot_have_is_refused_before_there_is_a_run(trained, tmp_path, group, message):
+    with pytest.raises(coview.CoviewError, match=message):
+        trained(f"[[optimizer.group]]\n{group}")
+    assert not (tmp_path / "runs").exists()

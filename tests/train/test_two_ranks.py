@@ -81,11 +81,29 @@ def losses(out: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in metrics.read_text().splitlines()]
 
 
+FROZEN = """
+[[optimizer.group]]
+match = "encoder.network.0.*"
+freeze = true
+
+[[optimizer.group]]
+match = "encoder.network.1.*"
+freeze = true
+
+[[optimizer.group]]
+match = "predictor.*"
+freeze = 4
+lr_scale = 0.5
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("smooth")
-@pytest.mark.parametrize("groups", [1, 4], ids=["synchronised", "shuffled"])
-def test_two_ranks_end_with_the_weights_of_one_process(write_recipe, small_recipe, tmp_path, groups):
-    text = small_recipe.replace('use = "nt_xent"', 'use = "info_nce"') + PARTS.format(groups=groups)
+@pytest.mark.parametrize(
+    ("groups", "special"), [(1, ""), (4, ""), (1, FROZEN)], ids=["synchronised", "shuffled", "partly frozen"]
+)
+def test_two_ranks_end_with_the_weights_of_one_process(write_recipe, small_recipe, tmp_path, groups, special):
+    text = small_recipe.replace('use = "nt_xent"', 'use = "info_nce"') + PARTS.format(groups=groups) + special
     start, end = text.index("[encoder]"), text.index("[projector]")
     recipe = write_recipe(text[:start] + '[encoder]\nuse = "smooth"\n\n' + text[end:])
     train(recipe, 1, tmp_path / "one")

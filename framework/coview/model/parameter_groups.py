@@ -177,6 +177,12 @@ def _share_by_layer(
     """What ``layer_decay`` multiplies the learning rate of each matched parameter of an encoder by."""
     if group.layer_decay is None:
         return {}
+    if not any(name.startswith("encoder.") for name in matched):
+        raise CoviewError(
+            f"{recipe.where('optimizer', 'group', at, 'layer_decay')}: it is for the layers of an encoder, and "
+            f'"{group.match}" matches none of its parameters',
+            hint="lr_scale multiplies the learning rate of other parts",
+        )
     shares: dict[str, float] = {}
     layers: dict[int, Mapping[str, int]] = {}
     for name in matched:

@@ -32,7 +32,7 @@ def momentum_at(table: TeacherTable, progress: float) -> float:
 class Teacher(nn.Module):
     """A copy of the student without predictor, which follows it by a moving average of weights and buffers.
 
-    It stays in training mode, as the student is: batch norm uses the batch's statistics. Its running statistics are
+    It is in training mode where the student is: batch norm uses the batch's statistics. Its running statistics are
     the average of the student's, and not of what it sees itself, of which a rank would see its share only.
 
     Args:
@@ -79,6 +79,12 @@ class Teacher(nn.Module):
                 own.lerp_(theirs[name].to(own.dtype), share)
             else:  # a count of batches has no average
                 own.copy_(theirs[name])
+
+    def take_modes(self, student: Towers) -> None:
+        """Puts each part into the mode of the student's, which is evaluation where that is frozen."""
+        theirs = dict(student.named_modules())
+        for name, own in self.towers.named_modules():
+            own.training = theirs[name].training
 
     def _shuffled(self, inputs: Mapping[str, Any], samples: int, step: int) -> Tensor:
         """The batch of all ranks, shuffled, in groups of which each rank encodes its share.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -29,12 +30,7 @@ def build_optimizer(recipe: Recipe, registry: Registry, groups: Sequence[GroupOf
     if not any(name.split(".")[0] != "loss" for group in wanted for name in group.parameters):
         raise CoviewError(f"{where}: the model has no parameter to train")
     params = [{"params": list(group.parameters.values()), **group.settings.options} for group in wanted]
-    try:
-        optimizer = registry.build(
-            "optimizer", recipe.optimizer.use, supplied={"params": params}, **recipe.optimizer.parameters
-        )
-    except CoviewError as error:
-        raise CoviewError(f"{where}: {error.message}", error.hint) from error
+    optimizer = _built(recipe, registry, params)
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise CoviewError(
             f"{where}: {recipe.optimizer.use} has to make a torch.optim.Optimizer, and makes a "
@@ -47,4 +43,18 @@ def build_optimizer(recipe: Recipe, registry: Registry, groups: Sequence[GroupOf
             f"{where}: {recipe.optimizer.use} does not keep the groups of parameters that it is given",
             hint="tell the author of the plugin: coview.testing.check_optimizer tries an optimiser",
         )
+    for group in wanted:  # libraries look at the values of the table alone: as such those of a group are tried
+        if group.settings.options:
+            _built(recipe, registry, [{"params": list(group.parameters.values())}], **group.settings.options)
     return optimizer
+
+
+def _built(recipe: Recipe, registry: Registry, params: list[dict[str, Any]], **changed: Any) -> Any:
+    """The optimiser over some groups; changed: values for those of its table."""
+    assert recipe.optimizer is not None
+    parameters = {**recipe.optimizer.parameters, **changed}
+    try:
+        return registry.build("optimizer", recipe.optimizer.use, supplied={"params": params}, **parameters)
+    except CoviewError as error:
+        of = f"with {', '.join(f'{key} = {value}' for key, value in changed.items())} in a group: " if changed else ""
+        raise CoviewError(f"{recipe.where('optimizer', 'use')}: {of}{error.message}", error.hint) from error

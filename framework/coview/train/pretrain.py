@@ -209,6 +209,8 @@ class Pretraining:
         assert self._rates is not None
         self._rates.set(self.step)
         self._freezing.set_modes(self.step)
+        if self.topology.teacher is not None:
+            self.topology.teacher.take_modes(self.topology.student)
         optimizer.zero_grad(set_to_none=True)
         found: Gradient | None = None
         for part in range(train.accumulate):
