@@ -108,6 +108,7 @@ class Bare(nn.Module):
 @pytest.mark.parametrize(
     ("match", "says"),
     [
+        ("encoder.netwrk.*", r'"encoder.netwrk.\*", did you mean "encoder.network.\*"'),
         ("encodr.*", r'recipe.toml:\d+: optimizer.group.0.match: no parameter is called "encodr.\*"'),
         ("predictor.*", "no parameter is called"),
     ],

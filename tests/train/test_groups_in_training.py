@@ -121,3 +121,9 @@ def test_what_a_group_cannot_have_is_refused_before_there_is_a_run(trained, tmp_
     with pytest.raises(coview.CoviewError, match=message):
         trained(f"[[optimizer.group]]\n{group}")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("freeze", ["2", '"1 epoch"'])
+def test_a_first_step_that_trains_nothing_is_refused(trained, freeze):
+    with pytest.raises(coview.CoviewError, match="every parameter of the model is frozen at the first step"):
+        trained(f'[[optimizer.group]]\nmatch = "*"\nfreeze = {freeze}')

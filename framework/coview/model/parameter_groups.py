@@ -85,7 +85,7 @@ def parameter_groups(
         if not matched and at >= 0:
             raise CoviewError(
                 f"{recipe.where('optimizer', 'group', at, 'match')}: no parameter is called "
-                f'"{group.settings.match}"{did_you_mean(group.settings.match, named)}',
+                f'"{group.settings.match}"{did_you_mean(group.settings.match, _parts(named))}',
                 hint=f"they are {_listed(named)}",
             )
         layers = _share_by_layer(recipe, at, group.settings, named, matched)
@@ -202,10 +202,15 @@ def _share_by_layer(
 
 
 def _listed(named: Collection[str]) -> str:
+    parts = _parts(named)
+    shown = parts[:_SHOWN]
+    return ", ".join(shown) + (", …" if len(parts) > _SHOWN else "")
+
+
+def _parts(named: Collection[str]) -> list[str]:
     """The parts that the names begin with, as globs."""
     parts: dict[str, None] = {}
     for name in named:
         words = takewhile(lambda word: not word.isdecimal(), name.split(".")[:2])
         parts[".".join(words) + ".*"] = None
-    shown = list(parts)[:_SHOWN]
-    return ", ".join(shown) + (", …" if len(parts) > _SHOWN else "")
+    return list(parts)

@@ -296,6 +296,7 @@ def _plain(message: str) -> str:
     """Pydantic's message in the words of a recipe: arrays and tables, not tuples and dictionaries."""
     for before, after in (
         ("Input should be", "has to be"),
+        ("String should have", "has to be a string of"),
         ("Value error, ", ""),
         ("has to be a valid", "has to be a"),
         ("a integer", "an integer"),

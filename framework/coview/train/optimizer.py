@@ -9,6 +9,7 @@ import torch
 
 from coview.errors import CoviewError
 from coview.model.parameter_groups import GroupOfParameters
+from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
@@ -27,8 +28,12 @@ def build_optimizer(recipe: Recipe, registry: Registry, groups: Sequence[GroupOf
     assert recipe.optimizer is not None
     where = recipe.where("optimizer", "use")
     wanted = trained(groups)
-    if not any(name.split(".")[0] != "loss" for group in wanted for name in group.parameters):
+    if not _is_of_a_model(wanted):
         raise CoviewError(f"{where}: the model has no parameter to train")
+    if not _is_of_a_model([group for group in wanted if not _is_frozen_at_first(group)]):
+        raise CoviewError(
+            f"{where}: every parameter of the model is frozen at the first step", hint="leave some of them to train"
+        )
     params = [{"params": list(group.parameters.values()), **group.settings.options} for group in wanted]
     optimizer = _built(recipe, registry, params)
     if not isinstance(optimizer, torch.optim.Optimizer):
@@ -47,6 +52,16 @@ def build_optimizer(recipe: Recipe, registry: Registry, groups: Sequence[GroupOf
         if group.settings.options:
             _built(recipe, registry, [{"params": list(group.parameters.values())}], **group.settings.options)
     return optimizer
+
+
+def _is_of_a_model(groups: Sequence[GroupOfParameters]) -> bool:
+    """Whether there is a parameter in them that is none of the loss."""
+    return any(name.split(".")[0] != "loss" for group in groups for name in group.parameters)
+
+
+def _is_frozen_at_first(group: GroupOfParameters) -> bool:
+    freeze = group.settings.freeze
+    return not isinstance(freeze, bool) and freeze is not None and Duration.parse(freeze).amount > 0
 
 
 def _built(recipe: Recipe, registry: Registry, params: list[dict[str, Any]], **changed: Any) -> Any:
