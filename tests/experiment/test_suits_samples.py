@@ -173,3 +173,22 @@ def test_views_that_differ_in_the_encoder_are_not_said_to_be_equal(call, write_r
         'vocabulary = 300\n[loss]\nuse = "nt_xent"\n'
     )
     assert warned(call, recipe) == []
+
+
+def test_what_works_on_batches_only_is_not_said_to_do_nothing(call, write_recipe, tmp_path):
+    for i in range(20):
+        path = tmp_path / "sounds" / f"{i:02}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, np.random.default_rng(i).normal(0, 0.1, 8000), 8000)
+    text = SOUNDS.format(more="").replace('use = "random_excerpt"\nseconds = 0.5\n', ON_BATCHES)
+    recipe = write_recipe(text.replace("channels = 2", "channels = 2\nmel_bins = 32"))
+    assert warned(call, recipe) == []
+
+
+ON_BATCHES = """use = "log_mel"
+sample_rate = 8000
+mel_bins = 32
+
+[[augment]]
+use = "spec_augment"
+"""

@@ -14,6 +14,7 @@ from coview.data.remarks import Remarks, RemarksOn
 from coview.data.rng import Rng
 from coview.data.same import same
 from coview.data.sample import Sample
+from coview.data.views import ViewMaker
 from coview.errors import SampleError
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import works_in_encoder
@@ -32,7 +33,8 @@ class Suits:
     """What was found.
 
     Attributes:
-        unchanged: The share of views that equal their originals, in [0, 1]; None where nothing is augmented.
+        unchanged: The share of views that equal their originals, in [0, 1]; None where nothing is augmented, or some of
+            it in a batch only, which nobody has made yet.
         warnings: What to tell a person, a sentence each.
     """
 
@@ -96,12 +98,22 @@ def suits_samples(recipe: Recipe, registry: Registry, dataset: Dataset) -> Suits
         if not said and not step.changed and len(recipe.augment[of]) > 1:
             said = [f"{where} leaves all of {step.calls:,} views as they are: it does nothing on these samples"]
         warnings += said
-    augmented = recipe.trains and any(recipe.augment.values())
+    augmented = recipe.trains and any(recipe.augment.values()) and not _works_on_batches(recipe, maker)
     share = equal / max(1, views) if augmented else None
     in_encoder = any(works_in_encoder(step.augmentation) for pipeline in maker.pipelines for step in pipeline)
     if share is not None and share > _MOST and not in_encoder:
         warnings.append(f"{share:.0%} of the views equal their original: the augmentations do little")
     return Suits(share, warnings)
+
+
+def _works_on_batches(recipe: Recipe, maker: ViewMaker) -> bool:
+    """Whether a step takes whole batches only, so that it is in no pipeline for single samples."""
+    shown = {
+        (name, step.position)
+        for name, pipeline in zip(maker.modalities, maker.pipelines, strict=True)
+        for step in pipeline
+    }
+    return any((name, at) not in shown for name, steps in recipe.augment.items() for at in range(len(steps)))
 
 
 def _where(recipe: Recipe, kind: str, modality: str, *place: int) -> str:
