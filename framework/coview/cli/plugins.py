@@ -80,12 +80,12 @@ def _about_hook(name: str) -> str:
 def _unknown(registry: Registry, name: str) -> CoviewError:
     """What is wrong with the name: what the kind that it nearly is says of it, else the nearest names."""
     from coview.plugins.nearest import did_you_mean
+    from coview.plugins.registry import lacks_name
 
     head, colon, argument = name.partition(":")
     named = [component for component in registry.components if head in (component.name, component.qualified)]
     if named and not argument and all(component.is_family for component in named):
-        examples = " or ".join(f'"{component.example}"' for component in named)
-        return CoviewError(f'"{name}" lacks a name after the colon, such as {examples}')
+        return CoviewError(lacks_name(name, *named))
     for component in named:
         try:
             registry.resolve(component.kind, name)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from coview.model.parameter_groups import GroupOfParameters
+from coview.model.parameter_groups import GroupOfParameters, ParameterSettings
 from coview.recipe.recipe import Recipe
 
 
@@ -24,24 +24,26 @@ def parameter_table(recipe: Recipe, groups: Sequence[GroupOfParameters], peak: f
     for group in groups:
         settings = group.settings
         schedule = settings.schedule or recipe.schedule
-        frozen = settings.freeze not in (None, False)
+        trained = not settings.is_frozen_for_good
         rows.append(
             {
                 "parameters": _parts(group),
                 "numbers": sum(parameter.numel() for parameter in group.parameters.values()),
-                "learning rate": None if settings.freeze is True else peak * settings.lr_scale,
-                "schedule": None if settings.freeze is True else schedule.use,
-                "frozen": ("always" if settings.freeze is True else f"first {_length(settings.freeze)}")
-                if frozen
-                else None,
+                "learning rate": peak * settings.lr_scale if trained else None,
+                "schedule": schedule.use if trained else None,
+                "frozen": _frozen(settings),
                 "besides": ", ".join(f"{key} = {value}" for key, value in settings.options.items()) or None,
             }
         )
     return rows
 
 
-def _length(freeze: bool | int | str | None) -> str:
-    return f"{freeze} steps" if isinstance(freeze, int) else str(freeze)
+def _frozen(settings: ParameterSettings) -> str | None:
+    if settings.is_frozen_for_good:
+        return "always"
+    if settings.frozen_for is None:
+        return None
+    return f"first {settings.freeze} steps" if isinstance(settings.freeze, int) else f"first {settings.freeze}"
 
 
 def _parts(group: GroupOfParameters) -> str:

@@ -14,6 +14,7 @@ from coview.errors import CoviewError
 from coview.model.encoder import HasLayers
 from coview.model.loss_terms import LossTerms
 from coview.model.tower import Tower, Towers
+from coview.plugins.duration import Duration
 from coview.plugins.nearest import did_you_mean
 from coview.plugins.own_settings import GroupTable
 from coview.plugins.registry import Registry
@@ -43,6 +44,17 @@ class ParameterSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     schedule: ScheduleTable | None = None
     freeze: bool | int | str | None = None
+
+    @property
+    def is_frozen_for_good(self) -> bool:
+        """Whether they are never trained."""
+        return self.freeze is True
+
+    @property
+    def frozen_for(self) -> Duration | None:
+        """How long they are not trained, of those that are later; None where they are trained from the first step."""
+        length = None if self.freeze is None or isinstance(self.freeze, bool) else Duration.parse(self.freeze)
+        return length if length is not None and length.amount > 0 else None
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,7 @@ def parameter_groups(
 def freeze_for_good(groups: Iterable[GroupOfParameters]) -> None:
     """Takes the parameters that are never trained out of everything that asks for a gradient."""
     for group in groups:
-        if group.settings.freeze is True:
+        if group.settings.is_frozen_for_good:
             for parameter in group.parameters.values():
                 parameter.requires_grad_(False)
 

@@ -13,7 +13,7 @@ from coview.model.batch_augment import BatchAugment, build_batch_augment
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
 from coview.model.loss_terms import LossTerms, build_loss
-from coview.model.optimizer_state import copies_by_optimizer
+from coview.model.optimizer_over import copies_by_optimizer
 from coview.model.parameter_groups import freeze_for_good, parameter_groups
 from coview.model.projecting import Projecting
 from coview.model.queue import Queue, build_queue

@@ -117,14 +117,14 @@ class Registry:
         if not found and named:
             if colon:
                 raise UnknownComponentError(f'"{use}": "{head}" is a single {kind} and takes no name after a colon')
-            raise UnknownComponentError(_lacks_name(use, named[0]))
+            raise UnknownComponentError(lacks_name(use, named[0]))
         if not fitting:
             raise UnknownComponentError(self._unknown(kind, use, plugin, modality))
         if len(fitting) > 1:
             choices = " or ".join(sorted({f'"{component.qualified}{colon}{argument}"' for component in fitting}))
             raise AmbiguousNameError(f'"{use}" is ambiguous: write {choices}')
         if colon and not argument:
-            raise UnknownComponentError(_lacks_name(use, fitting[0]))
+            raise UnknownComponentError(lacks_name(use, fitting[0]))
         return Use(use, fitting[0], argument if colon else None)
 
     def _unknown(self, kind: Kind, use: str, plugin: str, modality: str | None) -> str:
@@ -199,5 +199,7 @@ class Registry:
             raise CoviewError(f'{kind} "{use}" cannot be built: {in_one_line(error)}') from error
 
 
-def _lacks_name(use: str, family: Component) -> str:
-    return f'"{use}" lacks a name after the colon, such as "{family.example}"'
+def lacks_name(use: str, *families: Component) -> str:
+    """What is said of families that are named without what of them is meant."""
+    examples = " or ".join(f'"{family.example}"' for family in families)
+    return f'"{use}" lacks a name after the colon, such as {examples}'

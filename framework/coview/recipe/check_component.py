@@ -72,6 +72,14 @@ class ComponentChecker:
             self._mistakes.add(_inner(path, problem.path), problem.message)
         return valid
 
+    def settings(self, model: type[BaseModel], table: Any, path: Key) -> tuple[Any, Any]:
+        """What in a component's table is coview's own, checked, and the rest of it."""
+        if not isinstance(table, dict):
+            return None, table
+        own = {key: value for key, value in table.items() if key in model.model_fields}
+        rest = {key: value for key, value in table.items() if key not in model.model_fields}
+        return self.own_table(model, own, path), rest
+
     def check(
         self,
         kind: Kind,

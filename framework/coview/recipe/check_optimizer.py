@@ -23,8 +23,8 @@ def check_optimizer(
     """The optimiser as given, and its resolved table; None if something is wrong with it, which is noted."""
     if not isinstance(table, dict):
         return None
-    own, rest = _parted(table, OptimizerSettings)
-    tables = _groups(components, mistakes, own.get("group", []))
+    rest = {key: value for key, value in table.items() if key not in OptimizerSettings.model_fields}
+    tables = _groups(components, mistakes, table.get("group", []))
     of_use = components.check("optimizer", rest, ("optimizer",), also=tuple(OptimizerSettings.model_fields))
     if of_use is None or tables is None:
         return None
@@ -64,8 +64,8 @@ def check_schedule(
     """The schedule as given, and its resolved table; None if something is wrong with it, which is noted."""
     if not isinstance(table, dict):
         return None
-    own, rest = _parted({"use": DEFAULT_USE["schedule"], **table}, ScheduleSettings)
-    settings = components.own_table(ScheduleSettings, own, path)
+    given = {"use": DEFAULT_USE["schedule"], **table}
+    settings, rest = components.settings(ScheduleSettings, given, path)
     checked = components.check("schedule", rest, path, also=tuple(ScheduleSettings.model_fields))
     if checked is None or not isinstance(settings, ScheduleSettings):
         return None
@@ -109,9 +109,3 @@ def _group(
     resolved = schema.resolved({**given, **options})
     written = {**own, **{key: resolved[key] for key in options if key in resolved}}
     return ParameterGroup(group, options, None if schedule is None else schedule[0]), written
-
-
-def _parted(table: Mapping[str, Any], model: type[OptimizerSettings | ScheduleSettings]) -> tuple[Any, dict[str, Any]]:
-    """What in a component's table is coview's own, and the rest of it."""
-    own = {key: value for key, value in table.items() if key in model.model_fields}
-    return own, {key: value for key, value in table.items() if key not in model.model_fields}

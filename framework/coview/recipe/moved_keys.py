@@ -5,7 +5,7 @@ Each is moved before a file, or what ``--set`` gives, is merged, so that nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from coview.recipe.key import Key, dotted
@@ -41,6 +41,21 @@ def with_keys_moved(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[Key,
         found[place] = {**target, name: inner[key]}
         moved[place, name] = former, key
     return found, moved
+
+
+def as_before(
+    table: Mapping[str, Any], moved: Collection[str], takes: Callable[[Any], Collection[str]]
+) -> dict[str, Any]:
+    """An optimiser's table with the former default, without what had no effect on this one and was written out.
+
+    Args:
+        table: The table, as it is now.
+        moved: Which of its keys stood elsewhere.
+        takes: The parameters of an optimiser, by its name.
+    """
+    table = {"use": FORMER_OPTIMIZER, **table}
+    known = ("use", "group", *takes(table["use"]))
+    return {key: value for key, value in table.items() if key in known or key not in moved}
 
 
 def moved_in_words(former: tuple[str, str]) -> str:

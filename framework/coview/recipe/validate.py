@@ -19,7 +19,7 @@ from coview.recipe.check_optimizer import check_optimizer, check_schedule
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.moved_keys import FORMER_OPTIMIZER, MOVED, moved_in_words
+from coview.recipe.moved_keys import MOVED, as_before, moved_in_words
 from coview.recipe.place import RELATIVE_TO
 from coview.recipe.recipe import (
     AugmentTable,
@@ -185,14 +185,8 @@ class _Validation:
             self.mistakes.add(("optimizer",), 'is missing; such as [optimizer] with use = "adamw" and lr = 0.001')
         moved = [MOVED[key][1] for key in self.layers.moved if MOVED[key][0] == "optimizer"]
         if moved and isinstance(table, dict):
-            table = self._as_before(table, moved)
+            table = as_before(table, moved, lambda use: self.components.takes("optimizer", use))
         return check_optimizer(self.components, self.mistakes, table)
-
-    def _as_before(self, table: dict[str, Any], moved: Sequence[str]) -> dict[str, Any]:
-        """An optimiser's table with the former default, without what had no effect on this one and was written out."""
-        table = {"use": FORMER_OPTIMIZER, **table}
-        takes = self.components.takes("optimizer", table["use"])
-        return {key: value for key, value in table.items() if key in ("use", "group", *takes) or key not in moved}
 
     def _teacher(self, table: Any) -> TeacherTable | None:
         teacher: TeacherTable | None = self._own(TeacherTable, table, ("teacher",))
@@ -225,7 +219,7 @@ class _Validation:
     def _data(self, table: Any) -> tuple[Checked | None, DataSettings | None, Any]:
         if not isinstance(table, dict):
             return None, None, None
-        settings, rest = self._settings(DataSettings, table, ("data",))
+        settings, rest = self.components.settings(DataSettings, table, ("data",))
         checked = self._component("dataset", rest, ("data",), also=tuple(DataSettings.model_fields))
         use = rest.get("use") if checked is None else checked[0].use
         return checked, settings, self.components.factory("dataset", use)
@@ -298,7 +292,7 @@ class _Validation:
         found = []
         for index, step in enumerate(steps):
             at: Key = (*path, index)
-            settings, rest = self._settings(AugmentSettings, step, at)
+            settings, rest = self.components.settings(AugmentSettings, step, at)
             checked = self._component("augmentation", rest, at, modality=name, also=tuple(AugmentSettings.model_fields))
             if checked is not None and settings is not None:
                 given = checked[0]
@@ -327,14 +321,6 @@ class _Validation:
             return None
         return self.components.check(kind, table, path, **options)
 
-    def _settings(self, model: type[BaseModel], table: Any, path: Key) -> tuple[Any, Any]:
-        """What in a component's table is coview's own, checked, and the rest of it."""
-        if not isinstance(table, dict):
-            return None, table
-        own = {key: value for key, value in table.items() if key in model.model_fields}
-        rest = {key: value for key, value in table.items() if key not in model.model_fields}
-        return self._own(model, own, path), rest
-
     def _losses(self, tables: Any) -> list[tuple[LossTable, dict[str, Any]]]:
         """The terms of ``[loss]`` or ``[[loss]]``."""
         if tables is None:
@@ -344,7 +330,7 @@ class _Validation:
             self.mistakes.add(("loss",), "at least one loss is needed")
         for index, table in enumerate([tables] if isinstance(tables, dict) else tables):
             path: Key = ("loss",) if isinstance(tables, dict) else ("loss", index)
-            settings, rest = self._settings(LossSettings, table, path)
+            settings, rest = self.components.settings(LossSettings, table, path)
             checked = self._component("loss", rest, path, also=tuple(LossSettings.model_fields))
             if checked is not None and settings is not None:
                 given = checked[0]
@@ -360,7 +346,7 @@ class _Validation:
         found = []
         for index, table in enumerate(tables):
             at: Key = ("evaluate", index)
-            settings, rest = self._settings(EvaluateSettings, table, at)
+            settings, rest = self.components.settings(EvaluateSettings, table, at)
             checked = self._component("evaluator", rest, at, also=tuple(EvaluateSettings.model_fields))
             other = None if settings is None or settings.data is None else settings.data
             built = checked and self.components.built("evaluator", checked[0].use, checked[0].parameters)

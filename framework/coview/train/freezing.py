@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from torch import nn
 
 from coview.model.parameter_groups import GroupOfParameters, wholly_of
-from coview.plugins.duration import Duration
 
 
 class Freezing:
@@ -24,8 +23,9 @@ class Freezing:
         self._lengths: dict[int | None, list[nn.Parameter]] = {}
         """Frozen parameters by the first step at which they are trained; None: never."""
         for group in groups:
-            if (freeze := group.settings.freeze) not in (None, False):
-                until = None if freeze is True else Duration.parse(freeze or 0).in_steps(steps_per_epoch)
+            length = group.settings.frozen_for
+            if length is not None or group.settings.is_frozen_for_good:
+                until = None if length is None else length.in_steps(steps_per_epoch)
                 self._lengths.setdefault(until, []).extend(group.parameters.values())
         self._frozen: frozenset[int | None] = frozenset()
         self._parts: tuple[nn.Module, ...] = ()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
 from coview.errors import CoviewError
+from coview.model.optimizer_over import optimizer_over
 from coview.model.parameter_groups import GroupOfParameters
-from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
 
 def trained(groups: Sequence[GroupOfParameters]) -> list[GroupOfParameters]:
     """The groups that an optimiser gets: all but those that are frozen for good."""
-    return [group for group in groups if group.settings.freeze is not True]
+    return [group for group in groups if not group.settings.is_frozen_for_good]
 
 
 def build_optimizer(recipe: Recipe, registry: Registry, groups: Sequence[GroupOfParameters]) -> torch.optim.Optimizer:
@@ -30,12 +29,12 @@ def build_optimizer(recipe: Recipe, registry: Registry, groups: Sequence[GroupOf
     wanted = trained(groups)
     if not _is_of_a_model(wanted):
         raise CoviewError(f"{where}: the model has no parameter to train")
-    if not _is_of_a_model([group for group in wanted if not _is_frozen_at_first(group)]):
+    if not _is_of_a_model([group for group in wanted if group.settings.frozen_for is None]):
         raise CoviewError(
             f"{where}: every parameter of the model is frozen at the first step", hint="leave some of them to train"
         )
     params = [{"params": list(group.parameters.values()), **group.settings.options} for group in wanted]
-    optimizer = _built(recipe, registry, params)
+    optimizer = optimizer_over(recipe, registry, params)
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise CoviewError(
             f"{where}: {recipe.optimizer.use} has to make a torch.optim.Optimizer, and makes a "
@@ -50,26 +49,10 @@ def build_optimizer(recipe: Recipe, registry: Registry, groups: Sequence[GroupOf
         )
     for group in wanted:  # libraries look at the values of the table alone: as such those of a group are tried
         if group.settings.options:
-            _built(recipe, registry, [{"params": list(group.parameters.values())}], **group.settings.options)
+            optimizer_over(recipe, registry, [{"params": list(group.parameters.values())}], **group.settings.options)
     return optimizer
 
 
 def _is_of_a_model(groups: Sequence[GroupOfParameters]) -> bool:
     """Whether there is a parameter in them that is none of the loss."""
     return any(name.split(".")[0] != "loss" for group in groups for name in group.parameters)
-
-
-def _is_frozen_at_first(group: GroupOfParameters) -> bool:
-    freeze = group.settings.freeze
-    return not isinstance(freeze, bool) and freeze is not None and Duration.parse(freeze).amount > 0
-
-
-def _built(recipe: Recipe, registry: Registry, params: list[dict[str, Any]], **changed: Any) -> Any:
-    """The optimiser over some groups; changed: values for those of its table."""
-    assert recipe.optimizer is not None
-    parameters = {**recipe.optimizer.parameters, **changed}
-    try:
-        return registry.build("optimizer", recipe.optimizer.use, supplied={"params": params}, **parameters)
-    except CoviewError as error:
-        of = f"with {', '.join(f'{key} = {value}' for key, value in changed.items())} in a group: " if changed else ""
-        raise CoviewError(f"{recipe.where('optimizer', 'use')}: {of}{error.message}", error.hint) from error
