@@ -38,6 +38,8 @@ class Wrong:
                 return 0.5
             case "numbers":
                 return [0.5]
+            case "only raw" if features["test"].x_ND.shape[1] != 64:
+                raise coview.CoviewError("it takes pixels only")
             case _:
                 return [coview.Result("share", np.float32(0.5), 0.0, np.float32(1), 10, "test")]
 
@@ -76,3 +78,17 @@ def test_numbers_of_numpy_are_written(own_run, with_wrong):
     coview.evaluate_run(run, overrides={"evaluate": [{"use": "wrong", "how": "not"}]}, quiet=True)
     rows = json.loads((run.path / "results.json").read_text())["results"]
     assert [(row["value"], row["ci_high"]) for row in rows if row["evaluator"] == "wrong"] == [(0.5, 1.0)] * 3
+
+
+def test_what_cannot_be_measured_on_an_untrained_encoder_is_left_out_though_its_control_can(
+    write_recipe, with_wrong, tmp_path
+):
+    """Of a run without steps too, the first kind of features is what is measured, and the others are its controls."""
+    evaluate = [{"use": "wrong", "how": "only raw"}, {"use": "knn", "k": 3}]
+    recipe = coview.load_recipe(
+        write_recipe(), registry=with_wrong, overrides={"train.steps": 0, "evaluate": evaluate, "encoder.width": 4}
+    )
+    run = coview.run(recipe, tmp_path / "runs", registry=with_wrong, quiet=True)
+    written = json.loads(run.folder.results.read_text())
+    assert written["skipped_evaluators"] == [{"evaluator": "wrong", "reason": "it takes pixels only"}]
+    assert {row["evaluator"] for row in written["results"]} == {"knn"}

@@ -10,12 +10,13 @@ from typing import Any
 
 from coview.errors import CoviewError
 from coview.experiment.changed_data import changed_data
-from coview.experiment.evaluators import evaluate_all, plan_evaluators, write_results
+from coview.experiment.evaluators import evaluate_all, plan_evaluators
 from coview.experiment.folders import locked
 from coview.experiment.pointed import changed_recipe, pointed_to, same_data
 from coview.experiment.run import Run, run, run_console
 from coview.experiment.session import write_report_or_say_why
 from coview.experiment.splits import Splits
+from coview.experiment.write_results import write_results
 from coview.plugins.hook_calls import HookCalls
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from coview.data.atomic import replacing
 from coview.data.augmentation import Augmentation
 from coview.data.dataset import Dataset, HasJudgedPairs, KnowsGroups, KnowsLabels
 from coview.data.rng import Rng
@@ -29,9 +28,8 @@ from coview.evaluate.intervals import Groups, groups_of
 from coview.evaluate.result import FeatureKind, Result
 from coview.experiment import validation
 from coview.experiment.against_controls import beside_controls
-from coview.experiment.controls import kinds_of, untrained_in_words
+from coview.experiment.controls import kinds_of
 from coview.experiment.feature_store import FeatureStore
-from coview.experiment.leaks import check_leaks
 from coview.experiment.projections import Projections
 from coview.experiment.splits import DataSource, Splits
 from coview.plugins.component import in_one_line
@@ -39,7 +37,6 @@ from coview.plugins.hook_calls import HookCalls
 from coview.plugins.lifecycle import Evaluated
 from coview.recipe.recipe import ComponentTable
 from coview.track.result_rows import warnings_of
-from coview.track.results_file import RunResults
 
 
 @dataclass(frozen=True)
@@ -254,12 +251,12 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> tuple[list[list[Result]
     """
     found: list[list[Result]] = []
     lacking: list[tuple[FeatureKind, str]] = []
-    for kind in kinds_of(store.recipe, store.registry):
+    measured, *controls = kinds_of(store.recipe, store.registry)
+    found.append(_of_kind(store, plan, measured))
+    for kind in controls:
         try:
             found.append(_of_kind(store, plan, kind))
         except CoviewError as error:
-            if kind == "pretrained":
-                raise
             lacking.append((kind, error.message))
     return beside_controls(found), lacking
 
@@ -324,68 +321,6 @@ def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rn
         )
     assert isinstance(evaluator, Evaluator)
     return evaluator(store.features(kind, evaluator.splits, labelled=evaluator.labels == "class"), rng)
-
-
-def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evaluation) -> None:
-    """Writes ``results.json``; results of an earlier evaluation under another protocol stay.
-
-    Raises:
-        Exception: What an evaluator or a hook raised, once everything is written.
-    """
-    earlier = RunResults.read(store.folder.results)
-    kinds = kinds_of(store.recipe, store.registry)  # earlier versions called every encoder pretrained
-    earlier = replace(earlier, results=[result for result in earlier.results if result.kind in kinds])
-    for result in found.results:
-        if result.per_item is not None:
-            items = store.folder.per_item(result.protocol_hash, result.kind)
-            items.parent.mkdir(exist_ok=True)
-            with replacing(items) as beside:
-                np.save(beside, result.per_item)
-        if result.item_groups is not None:
-            with replacing(store.folder.item_groups(result.protocol_hash)) as beside:
-                np.save(beside, result.item_groups)
-    leaks = check_leaks(store, _trained_and_tested(planned))
-    new = RunResults(
-        run=store.recipe.name,
-        recipe_hash=store.recipe.hash,
-        checkpoint=f"step-{store.step}" if store.recipe.trains else "as it is loaded",
-        encoder=f"{store.modality} encoder of the {store.evaluated}, before the projector, evaluation mode, fp32",
-        untrained=untrained_in_words(store.recipe, store.registry),
-        dataset=_described(store),
-        other_datasets=[_described(other) for other in store.others],
-        results=found.results,
-        skipped_samples=[
-            {
-                "split": f"{of.data.table.use} {split}" if of.data.key else split,
-                "sample": sample.what,
-                "reason": sample.reason,
-            }
-            for of in (store, *store.others)
-            for split, skipped in of.skipped.items()
-            for sample in skipped
-        ],
-        leaks=leaks,
-        skipped_evaluators=[{"evaluator": use, "reason": reason} for use, reason in found.left_out],
-    )
-    new.after(earlier).write(store.folder.results)
-    if found.raised is not None:
-        raise found.raised
-
-
-def _described(store: FeatureStore) -> dict[str, str]:
-    """What the data is: name, version, licence, citation."""
-    dataset = store.reference
-    return {
-        "name": store.data.table.written["use"],
-        "version": dataset.version,
-        "licence": dataset.licence,
-        "citation": dataset.citation,
-    }
-
-
-def _trained_and_tested(planned: Iterable[Planned]) -> list[DataSource]:
-    """The data of which evaluators learn from one split and are tested on another."""
-    return [plan.source for plan in planned if not plan.skipped and {"train", "test"} <= set(plan.evaluator.splits)]
 
 
 def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, Any]:

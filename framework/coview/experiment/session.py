@@ -26,7 +26,6 @@ from coview.experiment.evaluators import (
     build_evaluated,
     evaluate_all,
     plan_evaluators,
-    write_results,
 )
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.first_views import show_views
@@ -45,6 +44,7 @@ from coview.experiment.report import write_report
 from coview.experiment.splits import Splits
 from coview.experiment.suits_samples import suits_samples
 from coview.experiment.trial import try_out
+from coview.experiment.write_results import write_results
 from coview.model.loss_terms import check_labels
 from coview.model.topology import build_topology
 from coview.plugins.hook_calls import HookCalls
