@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 
@@ -65,9 +64,8 @@ class MelViT(MelViTNetwork):
             "frames": frames, "pool": pool,
         }  # fmt: skip
         super().__init__(**self._parameters_of_network, drop_path=drop_path)  # type: ignore[arg-type]
-        rows, columns, _ = self.positions_HWD.shape
-        with torch.no_grad():
-            self.positions_HWD.copy_(coview.sine_positions((rows, columns), width).unflatten(0, (rows, columns)))
+        shape = self.rows, self.most_columns
+        self.positions_HWD.copy_(coview.sine_positions(shape, width).unflatten(0, shape))
         self.input, self.seconds = mel, seconds
         self.patches = coview.Patches(self.model, self.patch, 1, mean=pool == "mean")
         self.token_width = self.mask_width = width
@@ -82,7 +80,7 @@ class MelViT(MelViTNetwork):
         """The class token, which cannot be hidden, then patches, band by band; those of silence behind a sound are
         padding."""
         columns, real_NT = self._patches_of(batch)
-        height, width = self.positions_HWD.shape[0] * self.patch[0], columns * self.patch[1]
+        height, width = self.rows * self.patch[0], columns * self.patch[1]
         return self.patches.layout(height, width, real_NT)
 
     def token_values(self, batch: Mapping[str, Tensor], /) -> Tensor:

@@ -5,7 +5,7 @@ Nothing here may import coview: an exported encoder carries this file with it (`
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -27,6 +27,8 @@ class MelViTNetwork(nn.Module):
         pool: "mean" of the patches that are real, or "cls".
         drop_path: Largest probability of leaving out a layer in training.
     """
+
+    positions_HWD: Tensor
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class MelViTNetwork(nn.Module):
         )
         # fixed, of the longest sound: what a shorter one has is cut off
         rows, columns = mel_bins // patch[0], -(-frames // patch[1])
+        self.rows, self.most_columns = rows, columns
         self.register_buffer("positions_HWD", torch.zeros(rows, columns, width))
 
     def columns(self, frames: int) -> int:
@@ -67,11 +70,9 @@ class MelViTNetwork(nn.Module):
             ValueError: If they are more than those of the longest sound.
         """
         columns = -(-frames // self.patch[1])
-        most: int = cast(Tensor, self.positions_HWD).shape[1]
-        if columns > most:
-            raise ValueError(
-                f"{frames:,} frames are more than the {most * self.patch[1]:,} that there are positions for"
-            )
+        if columns > self.most_columns:
+            most = self.most_columns * self.patch[1]
+            raise ValueError(f"{frames:,} frames are more than the {most:,} that there are positions for")
         return columns
 
     def whole_patches(self, x_N1FT: Tensor) -> Tensor:
@@ -80,13 +81,12 @@ class MelViTNetwork(nn.Module):
 
     def positions(self, columns: int) -> Tensor:
         """``(T, D)`` of the patches of a batch, row by row."""
-        return cast(Tensor, self.positions_HWD)[:, :columns].flatten(0, 1)
+        return self.positions_HWD[:, :columns].flatten(0, 1)
 
     def real_patches(self, columns: int, lengths_N: Tensor) -> Tensor:
         """``(N, T)``, True where a patch has a real frame in it, row by row."""
-        rows = cast(Tensor, self.positions_HWD).shape[0]
         real_NW = torch.arange(columns, device=lengths_N.device) * self.patch[1] < lengths_N[:, None]
-        return real_NW[:, None].expand(-1, rows, -1).flatten(1)
+        return real_NW[:, None].expand(-1, self.rows, -1).flatten(1)
 
     def encode(self, x_N1FT: Tensor, lengths_N: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Pooled features (N, D), those of the class token and of each patch (N, T, D), and which of these are real."""

@@ -162,7 +162,7 @@ def _with_head(source: str, pretrained: bool, trust_remote_code: bool, name: str
     options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
     if not pretrained or coview.on_meta_device():
         config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
-        return AutoModelForMaskedLM.from_config(config, **options)
+        return AutoModelForMaskedLM.from_config(config, **options)  # type: ignore[no-untyped-call]
     model, loaded = AutoModelForMaskedLM.from_pretrained(source, output_loading_info=True, **options)
     tied = {f"{key}" for key in model.state_dict() if key.endswith(("decoder.weight", "decoder.bias"))}
     if missing := sorted(set(loaded["missing_keys"]) - tied):
