@@ -50,7 +50,8 @@ class Patches:
             real_NT: Which patches are more than padding, row by row.
         """
         before_NP = real_NT.new_ones((len(real_NT), self.prefix))
-        grid = height // self.patch[0], width // self.patch[1]
+        grid: tuple[int, ...] = (height // self.patch[0], width // self.patch[1])
+        grid = grid[1:] if grid[0] == 1 else grid  # patches of all bands lie in a row
         return TokenLayout(torch.cat([before_NP, real_NT], 1), torch.cat([~before_NP, real_NT], 1), grid)
 
     def values(self, x_NCHW: Tensor) -> Tensor:
