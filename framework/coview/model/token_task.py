@@ -132,7 +132,7 @@ def _check_kind(recipe: Recipe, target: Target) -> None:
     """Refuses a loss of classes for a target of numbers, and the other way round."""
     made = "classes" if target.is_class else "numbers"
     for index, term in enumerate(recipe.loss):
-        if term.needs is not None and term.needs.tokens not in ("unused", made):
+        if term.needs is not None and term.needs.tokens not in ("unused", "either", made):
             at = ("loss", "use") if len(recipe.loss) == 1 else ("loss", index, "use")
             assert recipe.target is not None, "a recipe with a mask has a target"
             raise CoviewError(
