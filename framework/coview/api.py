@@ -183,10 +183,10 @@ def export(
     sets: Iterable[str] = (),
     registry: Registry | None = None,
 ) -> tuple[Path, str]:
-    """Writes the encoder of the latest checkpoint, or of the run's step, as a folder, and how its inputs are prepared where that can be said.
+    """Writes the encoder as a folder, and how its inputs are prepared where that can be said.
 
     Args:
-        run: The run, or its folder.
+        run: The run, or its folder: of the latest checkpoint, or of the step that :func:`load_run` was given.
         to: ``hf``: what transformers' ``AutoModel.from_pretrained``, or timm, loads. ``sentence-transformers``: what
             ``SentenceTransformer`` loads, for encoders of texts; its ``encode`` gives the run's representations.
         out: The folder; ``export/hf`` or ``export/sentence-transformers`` in the run's by default. It must not hold

@@ -186,7 +186,7 @@ def _print_run(done: Run) -> None:
             click.echo(f"{name:<12}{path}")
     click.echo(f"{'tensorboard':<12}{folder.tensorboard}")
     click.echo("\nnext:")
-    quoted = shlex.quote(str(done.path))
+    quoted = shlex.quote(str(done.path)) + ("" if of_the_run else f" --step {done.step}")
     for command in (
         f"tensorboard --logdir {shlex.quote(str(folder.tensorboard))}",
         f"coview evaluate {quoted} --set evaluate.0.k=5"

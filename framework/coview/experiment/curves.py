@@ -112,14 +112,14 @@ class Curves:
                         f"{curve.where}: {curve.plan.table.use} cannot measure while training: {error.message}",
                         error.hint,
                     ) from error
-                self._say_failed(curve, step, error)
+                self._say_failed(curve, step, error.message)
             except Exception as error:  # a bug of one evaluator's is no reason to lose a training
                 if step == 0:
                     raise
-                self._say_failed(curve, step, error)
+                self._say_failed(curve, step, in_one_line(error))
         return found
 
-    def _say_failed(self, curve: PlannedCurve, step: int, error: Exception) -> None:
+    def _say_failed(self, curve: PlannedCurve, step: int, reason: str) -> None:
         use = curve.plan.table.use
         if use not in self._failed:
             self._failed.add(use)
