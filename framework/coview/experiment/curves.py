@@ -123,9 +123,8 @@ class Curves:
         use = curve.plan.table.use
         if use not in self._failed:
             self._failed.add(use)
-            self.say(
-                f"warning: {use} could not measure after step {step:,}: {in_one_line(error)}; its curve lacks points"
-            )
+            said = f"warning: {use} could not measure after step {step:,}, and its curve lacks points"
+            self.say(f"{said}: {reason}")
 
     def _check_keep_best(self, names: Iterable[str]) -> None:
         recipe, known = self.training.recipe, list(names)
