@@ -72,10 +72,12 @@ class Curves:
         began = time.monotonic()
         with generators_kept():
             found = self._results(step)
-        by_name = {result.name: result for result in reversed(found)}
+        by_name: dict[str, Result] = {}
+        for result in found:
+            by_name.setdefault(result.name, result)
         if step == 0:
             self._check_keep_best(by_name)
-        self._values = {name: by_name[name].value for name in dict.fromkeys(result.name for result in found)}
+        self._values = {name: result.value for name, result in by_name.items()}
         if not self._values:
             return None
         self.tracker.curve_point(step, epoch, self._values)

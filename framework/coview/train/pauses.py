@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from coview.errors import CoviewError
 from coview.model.gather import several_ranks
 from coview.train.checkpoint import Score, best_by
 
 _FOR_EVER = timedelta(days=365)
+_FAILED = -1
 
 
 class Pauses:
@@ -54,15 +56,31 @@ class Pauses:
 
         Returns:
             Whether a checkpoint of the step would be better than all of these, so that there is to be one.
+
+        Raises:
+            CoviewError: On the ranks that wait, if the main process cannot go on: it says why.
         """
-        is_best = torch.zeros(1, dtype=torch.int64)
-        if not several_ranks() or dist.get_rank() == 0:
+        if several_ranks() and dist.get_rank():
+            outcome = self._agreed(_FAILED)
+            if outcome == _FAILED:
+                raise CoviewError("the main process could not go on, and has said why")
+            return bool(outcome)
+        try:
             self._score, self._scored_at = self._measure(step, epoch), step
             self._tell(step, epoch)
-            is_best += step > 0 and self._score is not None and _is_better(self._score, step, checkpoints)
-        if self._waiting is not None:
-            dist.broadcast(is_best, src=0, group=self._waiting)
-        return bool(is_best)
+        except BaseException:
+            self._agreed(_FAILED)
+            raise
+        is_best = step > 0 and self._score is not None and _is_better(self._score, step, checkpoints)
+        return bool(self._agreed(int(is_best)))
+
+    def _agreed(self, outcome: int) -> int:
+        """What the main process says, on every rank."""
+        if self._waiting is None:
+            return outcome
+        agreed = torch.tensor([outcome])
+        dist.broadcast(agreed, src=0, group=self._waiting)
+        return int(agreed)
 
     def score(self, step: int) -> Score | None:
         """What a checkpoint of a step is worth, where that was measured in the last pause."""
