@@ -66,7 +66,7 @@ def test_the_best_of_a_curve_is_kept_besides_the_latest_and_the_one_of_the_lowes
     assert (
         best_by(tmp_path, "knn/accuracy", best - 1) is None
     )  # what a run has passed over that went back does not count
-    with pytest.raises(CoviewError, match="the recipe has no train.keep_best"):
+    with pytest.raises(CoviewError, match=r"the recipe has no train\.keep_best"):
         best_step(tmp_path, None)
     model = modules()
     assert load_step(tmp_path, best, model).step == best
