@@ -88,17 +88,16 @@ class RunFolder:
     @property
     def results(self) -> Path:
         """Every number with its interval, its control and its protocol: of the run, or of the step."""
-        return self.path / f"results{self._of_step}.json"
+        return self.path / f"results{self._of_step()}.json"
 
     def per_item(self, protocol_hash: str, kind: str) -> Path:
         """The number of each test item, of one result."""
-        return self.path / f"items{self._of_step}" / f"{protocol_hash}-{kind}.npy"
+        return self.path / f"items{self._of_step()}" / f"{protocol_hash}-{kind}.npy"
 
     def item_groups(self, protocol_hash: str) -> Path:
         """The number of the group that each test item is of, where there are groups."""
-        return self.path / f"items{self._of_step}" / f"{protocol_hash}-groups.npy"
+        return self.path / f"items{self._of_step()}" / f"{protocol_hash}-groups.npy"
 
-    @property
     def _of_step(self) -> str:
         return "" if self.step is None else f"-step-{self.step}"
 
