@@ -3,7 +3,8 @@
 SimCLR on digits (``quickstart``), measured by nearest neighbours as often as ``--every`` says. Both runs train in this
 process, in turns; the least of several rounds counts for each, since other work only ever adds to it. A step is timed
 from the end of the one before. The steps after which the one run measures are left out of both, so that what is left is
-training alone. What the measuring took is given as a share of the whole.
+training alone. What the measuring took is given as a share of the whole. Processor seconds are those of this process,
+which does everything where there are no loader processes.
 
     python benchmarks/curves.py [--every "2 epochs"] [--epochs 12] [--rounds 3] [--workers 0] [--precision fp32]
         [--recipe quickstart]
@@ -26,10 +27,10 @@ WARMUP = 5
 
 
 class Clock:
-    """The moment after each step, and the steps after which was measured."""
+    """The moment after each step, by the clock and in processor seconds, and the steps after which was measured."""
 
     def __init__(self) -> None:
-        self.ends: dict[int, float] = {}
+        self.ends: dict[int, tuple[float, float]] = {}
         self.measured: set[int] = set()
 
     def registry(self) -> coview.Registry:
@@ -38,7 +39,7 @@ class Clock:
 
         @coview.hookimpl
         def coview_step_end(context: Any) -> None:
-            self.ends[context.step] = time.perf_counter()
+            self.ends[context.step] = time.perf_counter(), time.process_time()
 
         @coview.hookimpl
         def coview_curve_point(context: Any) -> None:
@@ -48,9 +49,9 @@ class Clock:
         registry.manager.register(clock, name="clock")
         return registry
 
-    def seconds(self, step: int) -> float:
-        """What a step took, and the measuring after it."""
-        return self.ends[step] - self.ends[step - 1]
+    def seconds(self, step: int, of: int) -> float:
+        """What a step took, and the measuring after it: of the first or the second."""
+        return self.ends[step][of] - self.ends[step - 1][of]
 
 
 def run(args: argparse.Namespace, every: str | None) -> Clock:
@@ -82,22 +83,20 @@ def main() -> None:
     rounds = [(run(args, None), run(args, args.every)) for _ in range(args.rounds)]
     measured = rounds[0][1].measured
     steps = [step for step in rounds[0][0].ends if step > WARMUP and step not in measured]
-    speeds = [
-        max(len(steps) / sum(clock.seconds(step) for step in steps) for clock in clocks)
-        for clocks in zip(*rounds, strict=True)
-    ]
-    without, with_curves = speeds
+    for of, what in enumerate(("by the clock", "of the processor")):
+        without, with_curves = (
+            min(sum(clock.seconds(step, of) for step in steps) / len(steps) for clock in clocks)
+            for clocks in zip(*rounds, strict=True)
+        )
+        print(f"a step without curves, {what}: {without:.4f} s; between their points: {with_curves:.4f} s")
+        print(f"  speed between the points: {without / with_curves:.3f} of that without")
     shares = []
     for _, clock in rounds:
-        whole = clock.ends[max(clock.ends)] - clock.ends[WARMUP]
-        plain = sum(clock.seconds(step) for step in steps) / len(steps)
-        extra = sum(clock.seconds(step) - plain for step in measured if step > WARMUP)
-        shares.append(extra / whole)
-    print(f"without curves                {without:7.3f} steps/s")
-    print(f"between the points of a curve {with_curves:7.3f} steps/s, {with_curves / without:.3f} of that")
-    print(
-        f"measuring, {len(measured) - 1} times every {args.every}: {min(shares):.1%} to {max(shares):.1%} of the time"
-    )
+        whole = clock.ends[max(clock.ends)][1] - clock.ends[WARMUP][1]
+        plain = sum(clock.seconds(step, 1) for step in steps) / len(steps)
+        shares.append(sum(clock.seconds(step, 1) - plain for step in measured if step > WARMUP) / whole)
+    share = f"{min(shares):.1%} to {max(shares):.1%} of the processor's time"
+    print(f"measuring every {args.every}, {len(measured) - 1} times: {share}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import click
 _MOST = 10**12
 
 
-class Step(click.ParamType):
+class Step(click.ParamType[Any]):
     """A number of steps, or ``best``."""
 
     name = "step"

@@ -68,7 +68,7 @@ class PlannedCurves:
                 f'"{source.table.use}" has no validation split: curves are measured on {held:,} samples held out of '
                 f"its train split, and what is fitted is fitted to the other {rest:,}"
             )
-            if not source.key and any(needs is not None and needs.labels for needs in _needs(loss)):
+            if not source.key and _trains_with_labels(loss):
                 note += "; the loss trains with the labels of both, so they show more than is there"
             notes.append(note)
         return notes
@@ -121,5 +121,6 @@ def _check(splits: ValidationSplits, plan: Planned) -> None:
         raise CoviewError(f"{error.message} (what is called test is {on} here)", error.hint) from error
 
 
-def _needs(loss: LossTerms) -> list[object]:
-    return [needs_of(term.loss) for term in loss.terms]
+def _trains_with_labels(loss: LossTerms) -> bool:
+    needs = (needs_of(term.loss) for term in loss.terms)
+    return any(need is not None and need.labels for need in needs)

@@ -87,8 +87,8 @@ class Run:
         damaged: list[str] = []
         topology = build_topology(self.recipe, self.registry)
         if self.step is not None:
-            checkpoint = load_step(self.folder.checkpoints, self.step, topology)
-            return topology.eval(), checkpoint
+            of_step = load_step(self.folder.checkpoints, self.step, topology)
+            return topology.eval(), of_step
         checkpoint = load_latest(self.folder.checkpoints, topology, damaged)
         for line in damaged:
             warnings.warn(f"a damaged checkpoint is skipped: {line}", stacklevel=2)

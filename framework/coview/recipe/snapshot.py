@@ -31,7 +31,7 @@ def hashed_part(tables: Mapping[str, Any]) -> dict[str, Any]:
     """The resolved recipe without what has no effect on results."""
     part: dict[str, Any] = json.loads(json.dumps(tables))
     for *parents, last in NO_EFFECT_ON_RESULTS:
-        table = part
+        table: Any = part
         for name in parents:
             table = table.get(name, {})
         for one in table if isinstance(table, list) else [table]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -38,7 +39,7 @@ class Pauses:
         self._tell = tell
         self._score: Score | None = None
         self._scored_at = 0
-        self._waiting: dist.ProcessGroup | None = None
+        self._waiting: Any = None
 
     def gather(self) -> None:
         """Makes what ranks wait by; each of them calls it before training."""
