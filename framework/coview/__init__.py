@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from coview.model.hidden_tokens import HiddenTokens as HiddenTokens
     from coview.model.kept_tokens import KeptTokens as KeptTokens
     from coview.model.layers import stacked_layers as stacked_layers
+    from coview.model.masked_encoder import HasPretrainingHead as HasPretrainingHead
     from coview.model.masked_encoder import TakesMask as TakesMask
     from coview.model.meta_device import on_meta_device as on_meta_device
     from coview.model.patch_encoding import Patches as Patches
@@ -142,6 +143,7 @@ _HOME = {
     "Target": "coview.model.target",
     "Decoder": "coview.model.decoder",
     "DecoderInput": "coview.model.decoder",
+    "HasPretrainingHead": "coview.model.masked_encoder",
     "TakesMask": "coview.model.masked_encoder",
     "Mask": "coview.data.token_mask",
     "TokenMask": "coview.data.token_mask",

@@ -57,6 +57,7 @@ def coview_register(registry: Registrar) -> None:
         summary="linear, GELU, layer norm, linear",
         source="arXiv:1810.04805",
     )
+    registry.decoder("own", "coview.builtin.decoders:Own", summary="the head that came with the encoder's weights")
     registry.decoder(
         "transformer",
         "coview.builtin.decoders:Transformer",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from coview.model.decoder import DecoderInput
 from coview.model.kept_tokens import KeptTokens
+from coview.model.masked_encoder import HasPretrainingHead
 from coview.model.positions import sine_positions
 
 
@@ -43,6 +44,24 @@ class MLP(nn.Module):
     def forward(self, seen: DecoderInput) -> Tensor:
         """Maps the tokens that are wanted."""
         made: Tensor = self.layers(seen.tokens_MTD[seen.wanted_MT])
+        return made
+
+
+class Own(nn.Module):
+    """The head that came with the encoder's weights: it goes on with its own pretraining; for ``hide = "replace"``.
+
+    Where there are no weights, it is of the same architecture, as BERT's, whose last matrix is that of the embeddings.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        if not isinstance(encoder, HasPretrainingHead):
+            raise ValueError(f"{type(encoder).__name__} has no head of its own: take linear or mlp")
+        self.head = encoder.pretraining_head()
+
+    def forward(self, seen: DecoderInput) -> Tensor:
+        """What the head makes of the tokens that are wanted."""
+        made: Tensor = self.head(seen.tokens_MTD[seen.wanted_MT])
         return made
 
 

@@ -32,7 +32,8 @@ class DecoderInput:
 class Decoder(Protocol):
     """An ``nn.Module`` from what was seen to a prediction for each token that is wanted.
 
-    The registered target is called as ``target(in_width=…, width=…, **parameters)``: D, and the width of a prediction.
+    The registered target is called as ``target(in_width=…, width=…, **parameters)``: D, and the width of a prediction;
+    one that takes ``encoder`` is given that too.
     """
 
     def __call__(self, seen: DecoderInput, /) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from coview.data.token_mask import TokenLayout, TokenMask
 from coview.model.encoder import Encoding
@@ -59,5 +59,18 @@ class TakesMask(Protocol):
         Returns:
             ``tokens_NTD`` of all T tokens; what is dropped, or padding, may be anything. ``pooled_ND`` is of what is
             seen.
+        """
+        ...
+
+
+@runtime_checkable
+class HasPretrainingHead(Protocol):
+    """An encoder whose weights came with a head that predicts hidden tokens, for ``[decoder] use = "own"``."""
+
+    def pretraining_head(self) -> nn.Module:
+        """From ``(K, token_width)`` to ``(K, classes)``; what it shares with the encoder, it shares.
+
+        Raises:
+            CoviewError: If there is none after all.
         """
         ...

@@ -42,17 +42,16 @@ class Patches:
         """Tokens before those of patches: the class token and registers."""
         return int(self.model.num_prefix_tokens)
 
-    def layout(self, x_NCHW: Tensor, real_NT: Tensor | None = None) -> TokenLayout:
+    def layout(self, height: int, width: int, real_NT: Tensor) -> TokenLayout:
         """How the tokens of a batch lie.
 
         Args:
-            x_NCHW: The batch.
-            real_NT: Which patches are more than padding, row by row; absent: all.
+            height, width: Of its pictures.
+            real_NT: Which patches are more than padding, row by row.
         """
-        grid = x_NCHW.shape[2] // self.patch[0], x_NCHW.shape[3] // self.patch[1]
-        if real_NT is None:
-            real_NT = torch.ones(len(x_NCHW), grid[0] * grid[1], dtype=torch.bool, device=x_NCHW.device)
         before_NP = real_NT.new_ones((len(real_NT), self.prefix))
+        grid: tuple[int, ...] = (height // self.patch[0], width // self.patch[1])
+        grid = grid[1:] if grid[0] == 1 else grid  # patches of all bands lie in a row
         return TokenLayout(torch.cat([before_NP, real_NT], 1), torch.cat([~before_NP, real_NT], 1), grid)
 
     def values(self, x_NCHW: Tensor) -> Tensor:

@@ -139,12 +139,20 @@ class _AsModule(nn.Module):
         return self._target(given)
 
 
-def build_decoder(recipe: Recipe, registry: Registry, in_width: int, width: int) -> nn.Module:
-    """The decoder of a recipe with a mask, for predictions of a width; 0 where it says itself how wide they are."""
+def build_decoder(recipe: Recipe, registry: Registry, encoder: TakesMask, width: int) -> nn.Module:
+    """The decoder of a recipe with a mask, for predictions of a width; 0 where it says itself how wide they are.
+
+    Raises:
+        CoviewError: If it cannot be one of this encoder's tokens.
+    """
     assert recipe.decoder is not None, "a recipe with a mask has a decoder"
     asks = registry.parameters("decoder", recipe.decoder.use).supplied
     if width == 0 and "width" in asks:
-        width = in_width
-    supplied = {name: {"in_width": in_width, "width": width}[name] for name in asks}
-    decoder: nn.Module = registry.build("decoder", recipe.decoder.use, supplied=supplied, **recipe.decoder.parameters)
-    return decoder
+        width = encoder.token_width
+    given = {"in_width": encoder.token_width, "width": width, "encoder": encoder}
+    supplied = {name: given[name] for name in asks}
+    try:
+        built: nn.Module = registry.build("decoder", recipe.decoder.use, supplied=supplied, **recipe.decoder.parameters)
+    except CoviewError as error:
+        raise CoviewError(f"{recipe.where('decoder')}: {error.message}", hint=error.hint) from error
+    return built

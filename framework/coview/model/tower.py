@@ -245,5 +245,5 @@ def _for_hidden(recipe: Recipe, registry: Registry, encoder: nn.Module) -> ForHi
     if recipe.decoder is None:
         return ForHidden(mask_width=mask_width)
     width = cast(Target, build_target(recipe, registry, takes)).width
-    decoder = build_decoder(recipe, registry, takes.token_width, width)
+    decoder = build_decoder(recipe, registry, takes, width)
     return ForHidden(decoder, width or width_of(decoder, f"{recipe.where('decoder', 'use')}: the decoder"), mask_width)

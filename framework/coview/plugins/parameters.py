@@ -31,7 +31,7 @@ SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
     "dataset": ("split",),
     "projector": ("in_width",),
     "predictor": ("in_width", "width"),
-    "decoder": ("in_width", "width"),
+    "decoder": ("in_width", "width", "encoder"),
     "target": ("in_width", "values", "classes"),
     "loss": ("width", "token_width"),
     "optimizer": ("params",),

@@ -72,7 +72,10 @@ class Registrar:
         self._add("mask", name, target, summary=summary, source=source, extra=extra)
 
     def decoder(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
-        """Registers a decoder: ``target(in_width=…, width=…, **parameters)(decoder_input) -> predictions``."""
+        """Registers a decoder: ``target(in_width=…, width=…, **parameters)(decoder_input) -> predictions``.
+
+        One that takes ``encoder`` is given the encoder whose tokens are hidden.
+        """
         self._add("decoder", name, target, summary=summary, source=source, extra=extra)
 
     def target(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:

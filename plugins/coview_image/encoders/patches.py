@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal
 
+import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
@@ -36,7 +37,10 @@ class EncodesPatches:
 
     def token_layout(self, batch: Tensor, /) -> coview.TokenLayout:
         """Class token and registers, which cannot be hidden, then patches row by row."""
-        return self.patches.layout(batch)
+        height, width = batch.shape[2:]
+        patches = (height // self.patches.patch[0]) * (width // self.patches.patch[1])
+        real_NT = torch.ones(len(batch), patches, dtype=torch.bool, device=batch.device)
+        return self.patches.layout(height, width, real_NT)
 
     def token_values(self, batch: Tensor, /) -> Tensor:
         """The pixels of each patch."""

@@ -69,7 +69,7 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
             # the mean is of tokens that are normalised each, as those that a decoder sees
             "fc_norm": False,
         }
-        training_args = {"drop_path_rate": drop_path} if drop_path > 0 else {}
+        training_args: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path > 0 else {}
         self.model: Any = timm.create_model(_BASE, num_classes=0, **self._model_args, **training_args)
         self.width = width
         self.use_patches(self.model)
