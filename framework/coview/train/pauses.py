@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 
 from coview.errors import CoviewError
-from coview.model.ranks import several_ranks
+from coview.model.collectives import several_ranks
 from coview.train.checkpoint import Score, best_by
 
 _FOR_EVER = timedelta(days=365)
