@@ -12,6 +12,7 @@ from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
 from coview.experiment.evaluators import build_evaluated, plan_evaluators
+from coview.experiment.plan_curves import plan_curves
 from coview.experiment.splits import Splits
 from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder_hooks import collators
@@ -39,6 +40,7 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     splits = Splits(recipe, registry)
     dataset = splits(splits.own, "train")
     build_evaluated(splits, plan_evaluators(splits))
+    plan_curves(splits)
     device = torch.device("meta" if recipe.mask is None else "cpu")
     with device:
         topology = build_topology(recipe, registry, dataset)
