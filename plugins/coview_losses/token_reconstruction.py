@@ -1,7 +1,7 @@
 """What a hidden token was, in any modality: squared error where it is numbers, cross-entropy where it is a class.
 
-Pixels and log-mel as masked autoencoders (He et al. 2022, arXiv:2111.06377, section 3), tokens of texts as BERT (Devlin et
-al. 2019, arXiv:1810.04805, section 3.1): the loss of a comparison between modalities, in which each has its own.
+Pixels and log-mel as masked autoencoders (He et al. 2022, arXiv:2111.06377, section 3), tokens of texts as BERT (Devlin
+et al. 2019, arXiv:1810.04805, section 3.1): the loss of a comparison between modalities, in which each has its own.
 """
 
 from __future__ import annotations
