@@ -49,6 +49,10 @@ ABOUT: dict[Kind, str] = {
     "table there is none.",
     "loss": "A loss sees the projections of all views of a batch and returns the number that training makes smaller. "
     "It stands in `[loss]`, or several in `[[loss]]`.",
+    "mask": "A mask hides some tokens of a view from the encoder: patches of a picture, of the log-mel of a sound, or "
+    "tokens of a text. It stands in `[mask]`.",
+    "decoder": "A decoder predicts hidden tokens from those that were seen. It stands in `[decoder]`.",
+    "target": "A target says what hidden tokens have to be. It stands in `[target]`.",
     "optimizer": "An optimiser takes the steps. It stands in `[optimizer]`; what is special about some parameters "
     "stands in `[[optimizer.group]]`.",
     "schedule": "A schedule says what the learning rate is multiplied by after the warm-up. It stands in `[schedule]`, "
