@@ -13,6 +13,7 @@ from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
 from coview.experiment.evaluators import build_evaluated, plan_evaluators
 from coview.experiment.splits import Splits
+from coview.experiment.start import start_weights
 from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import build_loss, check_labels
@@ -37,8 +38,9 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     splits = Splits(recipe, registry)
     dataset = splits(splits.own, "train")
     build_evaluated(splits, plan_evaluators(splits))
+    start = start_weights(recipe, registry)
     with torch.device("meta"):
-        topology = build_topology(recipe, registry, dataset)
+        topology = build_topology(recipe, registry, dataset, start=start)
     loss = build_loss(recipe, registry, topology.student.width)
     if recipe.trains:
         build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))

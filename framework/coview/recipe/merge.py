@@ -22,7 +22,10 @@ from coview.recipe.tables import KIND_OF_TABLE
 DEFAULT_USE: Mapping[str, str] = {"projector": "mlp", "predictor": "mlp", "schedule": "cosine"}
 """What ``use`` is in a table that does not say."""
 
-ALTERNATIVES: Mapping[Key, tuple[str, ...]] = {("train",): ("epochs", "steps")}
+ALTERNATIVES: Mapping[Key, tuple[str, ...]] = {
+    ("train",): ("epochs", "steps"),
+    ("start",): ("run", "checkpoint", "export"),
+}
 """Keys of which a table has one: a layer that gives one of them takes the others of earlier layers away."""
 
 

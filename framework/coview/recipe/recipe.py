@@ -20,6 +20,7 @@ from coview.recipe.snapshot import recipe_hash
 from coview.recipe.tables import (
     CompareTable,
     QueueTable,
+    StartTable,
     SweepTable,
     TeacherTable,
     TrainTable,
@@ -137,6 +138,7 @@ class Recipe:
         global_views: How many of them are global: a teacher sees these.
         modality, augment, encoder, projector: For each modality.
         predictor: For each modality; empty where there is none.
+        start: For each modality whose tower starts from trained weights.
         teacher, queue: Absent where there is none.
         loss: The terms of the loss; may be empty where nothing is trained.
         optimizer: The optimiser; absent where nothing is trained.
@@ -174,6 +176,7 @@ class Recipe:
     layers: Layers = field(repr=False, compare=False)
     warnings: tuple[str, ...] = ()
     path: Path | None = None
+    start: Mapping[str, StartTable] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from coview.recipe.check_component import Checked, ComponentChecker, as_json
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
+from coview.recipe.check_start import check_start
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
@@ -33,6 +34,7 @@ from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     CompareTable,
     QueueTable,
+    StartTable,
     SweepTable,
     TeacherTable,
     TopTable,
@@ -79,6 +81,8 @@ class _Validation:
             if "predictor" in broken or self.table.get("predictor") is None
             else self._by_modality("predictor", used, self._predictor)
         )
+        start = {} if "start" in broken or "start" not in self.table else self._by_modality("start", used, self._start)
+        start = {name: of_modality for name, of_modality in start.items() if of_modality is not None}
         teacher = None if "teacher" in broken else self._teacher(self.table.get("teacher"))
         queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
         loss = [] if "loss" in broken else self._losses(self.table.get("loss"))
@@ -127,6 +131,7 @@ class _Validation:
             "encoder": resolved({name: table for name, (_, table) in encoder.items()}),
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
+            **({"start": resolved({name: table for name, (_, table) in start.items()})} if start else {}),
             **({} if teacher is None else {"teacher": as_json(teacher)}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
@@ -164,6 +169,7 @@ class _Validation:
             layers=self.layers,
             warnings=tuple(self.warnings),
             path=path,
+            start={name: given for name, (given, _) in start.items()},
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------
@@ -313,6 +319,9 @@ class _Validation:
     def _predictor(self, name: str | None, table: Any, path: Key) -> Checked:
         given = {"use": DEFAULT_USE["predictor"], **table}
         return self._component("predictor", given, path) or (ComponentTable(""), {})
+
+    def _start(self, name: str | None, table: Any, path: Key) -> tuple[StartTable, dict[str, Any]] | None:
+        return check_start(self.components, self.mistakes, table, path)
 
     # ---- components --------------------------------------------------------------------------------------------
 
