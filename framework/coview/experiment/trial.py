@@ -10,6 +10,7 @@ from coview.data.batch import map_tensors
 from coview.data.building import build_collators, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
+from coview.data.sampler import build_order
 from coview.errors import CoviewError
 from coview.experiment.evaluators import build_evaluated, plan_evaluators
 from coview.experiment.splits import Splits
@@ -45,6 +46,8 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     if recipe.trains:
         build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
     length = Length.of(recipe, len(dataset), loss.smallest_batch)
+    if recipe.trains:
+        build_order(recipe, registry, dataset)
     check_parts(recipe, registry, dataset, topology.student, ranks=1)
     size = min(_SAMPLES, len(dataset))
     batches = view_loader(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from coview.recipe.check_component import ComponentChecker, as_json
@@ -12,12 +13,32 @@ from coview.recipe.tables import StartTable
 _SOURCES = ("run", "checkpoint", "export")
 
 
+def check_starts(
+    components: ComponentChecker, mistakes: Mistakes, recipe: Mapping[str, Any], used: tuple[str, ...]
+) -> dict[str, tuple[StartTable, dict[str, Any]]]:
+    """``[start]``, or each ``[start.NAME]``, by the modality that it is for."""
+    table = recipe.get("start")
+    if table is None:
+        return {}
+    split = bool(table) and set(table) <= set(used)
+    if len(used) > 1 and not split:
+        named = " and ".join(used)
+        mistakes.add(("start",), f"the views are of {named}: give a table for each that has one, [start.{used[0]}]")
+        return {}
+    names = list(table) if split else used[:1]
+    found = {
+        name: check_start(
+            components, mistakes, table[name] if split else table, ("start", name) if split else ("start",)
+        )
+        for name in names
+    }
+    return {name: of_modality for name, of_modality in found.items() if of_modality is not None}
+
+
 def check_start(
     components: ComponentChecker, mistakes: Mistakes, table: Any, path: Key
 ) -> tuple[StartTable, dict[str, Any]] | None:
     """The table with whole paths, and the resolved one; None if there is none, or it is a mistake, which is noted."""
-    if table == {} and len(path) > 1:  # this modality's tower starts from nothing
-        return None
     start = components.own_table(StartTable, table, path)
     if not isinstance(start, StartTable):
         return None

@@ -99,6 +99,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "loss": {"anyOf": [table("loss"), {"type": "array", "minItems": 1, "items": one_of_several}]},
         "optimizer": table("optimizer"),
         "schedule": table("schedule"),
+        "sampler": table("sampler"),
         "evaluate": {"type": "array", "items": table("evaluator")},
         "train": train | {"required": [], "not": {"required": ["epochs", "steps"]}},
         "sweep": sweep,
@@ -129,6 +130,7 @@ def recipe_schema(registry: Registry) -> Schema:
                 "projector": by_modality(implied("projector")),
                 "predictor": by_modality(implied("predictor")),
                 "schedule": implied("schedule"),
+                "sampler": implied("sampler"),
             },
         },
         "$defs": definitions,
@@ -143,6 +145,7 @@ _KINDS: tuple[Kind, ...] = (
     "loss",
     "optimizer",
     "schedule",
+    "sampler",
     "evaluator",
 )
 

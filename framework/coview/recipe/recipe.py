@@ -143,6 +143,7 @@ class Recipe:
         loss: The terms of the loss; may be empty where nothing is trained.
         optimizer: The optimiser; absent where nothing is trained.
         schedule: Of the learning rate.
+        sampler: Which samples are in which batch.
         train: ``[train]``.
         evaluate: The evaluators.
         sweep: The values to try; empty for a single run.
@@ -177,6 +178,7 @@ class Recipe:
     warnings: tuple[str, ...] = ()
     path: Path | None = None
     start: Mapping[str, StartTable] = field(default_factory=dict)
+    sampler: ComponentTable = ComponentTable("uniform")
 
     @property
     def modalities(self) -> tuple[str, ...]:

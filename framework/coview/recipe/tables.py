@@ -49,6 +49,7 @@ class TopTable(BaseModel):
     )
     optimizer: dict[str, Any] | None = Field(None, description="The optimiser. Not needed where `train.steps` is 0.")
     schedule: dict[str, Any] = Field({}, description='Of the learning rate ("cosine" by default).')
+    sampler: dict[str, Any] = Field({}, description='Which samples are in which batch ("uniform" by default).')
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
@@ -202,6 +203,7 @@ KIND_OF_TABLE: Mapping[str, Kind] = {
     "loss": "loss",
     "optimizer": "optimizer",
     "schedule": "schedule",
+    "sampler": "sampler",
     "evaluate": "evaluator",
 }
 """The kind of component in each top-level table, or in its elements, or in its tables by modality."""

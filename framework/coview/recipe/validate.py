@@ -16,7 +16,7 @@ from coview.recipe.check_component import Checked, ComponentChecker, as_json
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
-from coview.recipe.check_start import check_start
+from coview.recipe.check_start import check_starts
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
@@ -34,7 +34,6 @@ from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     CompareTable,
     QueueTable,
-    StartTable,
     SweepTable,
     TeacherTable,
     TopTable,
@@ -81,8 +80,8 @@ class _Validation:
             if "predictor" in broken or self.table.get("predictor") is None
             else self._by_modality("predictor", used, self._predictor)
         )
-        start = {} if "start" in broken or "start" not in self.table else self._by_modality("start", used, self._start)
-        start = {name: of_modality for name, of_modality in start.items() if of_modality is not None}
+        start = {} if "start" in broken else check_starts(self.components, self.mistakes, self.table, used)
+        sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
         teacher = None if "teacher" in broken else self._teacher(self.table.get("teacher"))
         queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
         loss = [] if "loss" in broken else self._losses(self.table.get("loss"))
@@ -114,6 +113,7 @@ class _Validation:
         assert settings is not None
         assert train is not None
         assert schedule is not None
+        assert sampler is not None
         assert sweep is not None
         assert compare is not None
         single = len(used) == 1
@@ -136,6 +136,7 @@ class _Validation:
             **({} if queue is None else {"queue": as_json(queue)}),
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
             **({"optimizer": optimizer[1], "schedule": schedule[1]} if optimizer is not None and trains else {}),
+            **({"sampler": sampler[1]} if sampler and trains and sampler[1] != {"use": DEFAULT_USE["sampler"]} else {}),
             "train": {key: value for key, value in as_json(train).items() if train.steps != 0 or key in _WITHOUT_STEPS},
             "evaluate": [table for _, table in evaluate],
         }
@@ -170,6 +171,7 @@ class _Validation:
             warnings=tuple(self.warnings),
             path=path,
             start={name: given for name, (given, _) in start.items()},
+            sampler=sampler[0],
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------
@@ -320,8 +322,8 @@ class _Validation:
         given = {"use": DEFAULT_USE["predictor"], **table}
         return self._component("predictor", given, path) or (ComponentTable(""), {})
 
-    def _start(self, name: str | None, table: Any, path: Key) -> tuple[StartTable, dict[str, Any]] | None:
-        return check_start(self.components, self.mistakes, table, path)
+    def _sampler(self, table: Any) -> Checked | None:
+        return self._component("sampler", {"use": DEFAULT_USE["sampler"], **table}, ("sampler",))
 
     # ---- components --------------------------------------------------------------------------------------------
 
