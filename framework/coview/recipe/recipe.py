@@ -12,10 +12,12 @@ from coview.plugins.own_settings import (
     DataSettings,
     GroupTable,
     LossSettings,
+    MaskSettings,
     ScheduleSettings,
 )
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import Layers
+from coview.recipe.needs import Needs
 from coview.recipe.snapshot import recipe_hash
 from coview.recipe.tables import (
     CompareTable,
@@ -47,6 +49,13 @@ class ComponentTable:
         return self.as_written or {"use": self.use, **self.parameters}
 
 
+def is_among(views: str | tuple[int, ...], view: int, global_views: int) -> bool:
+    """Whether a view is one of those that a table names, of which the first ``global_views`` are global."""
+    if isinstance(views, tuple):
+        return view in views
+    return views == "all" or (views == "global") == (view < global_views)
+
+
 @dataclass(frozen=True)
 class AugmentTable(ComponentTable):
     """A step of the augmentation pipeline.
@@ -61,10 +70,7 @@ class AugmentTable(ComponentTable):
 
     def makes(self, view: int, global_views: int) -> bool:
         """Whether the step is in the pipeline of a view, of which the first ``global_views`` are global."""
-        views = self.settings.views
-        if isinstance(views, tuple):
-            return view in views
-        return views == "all" or (views == "global") == (view < global_views)
+        return is_among(self.settings.views, view, global_views)
 
 
 @dataclass(frozen=True)
@@ -79,14 +85,31 @@ class EvaluateTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class MaskTable(ComponentTable):
+    """A mask.
+
+    Attributes:
+        settings: How it hides, and of which views.
+    """
+
+    settings: MaskSettings = field(default_factory=MaskSettings)
+
+    def makes(self, view: int, global_views: int) -> bool:
+        """Whether it masks a view, of which the first ``global_views`` are global."""
+        return is_among(self.settings.views, view, global_views)
+
+
+@dataclass(frozen=True)
 class LossTable(ComponentTable):
     """A term of the loss.
 
     Attributes:
         settings: Its weight.
+        needs: What it needs; None where it does not say.
     """
 
     settings: LossSettings = field(default_factory=LossSettings)
+    needs: Needs | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +163,8 @@ class Recipe:
         predictor: For each modality; empty where there is none.
         start: For each modality whose tower starts from trained weights.
         teacher, queue: Absent where there is none.
+        mask: What is hidden of the views; absent: nothing.
+        decoder, target: What hidden tokens are predicted by, and what they have to be; absent where they are not.
         loss: The terms of the loss; may be empty where nothing is trained.
         optimizer: The optimiser; absent where nothing is trained.
         schedule: Of the learning rate.
@@ -166,6 +191,9 @@ class Recipe:
     predictor: Mapping[str, ComponentTable]
     teacher: TeacherTable | None
     queue: QueueTable | None
+    mask: MaskTable | None
+    decoder: ComponentTable | None
+    target: ComponentTable | None
     loss: tuple[LossTable, ...]
     optimizer: OptimizerTable | None
     schedule: ScheduleTable
