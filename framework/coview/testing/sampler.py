@@ -121,5 +121,6 @@ def check_sampler(
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name.
     """
-    tested = SamplerUnderTest(factory, parameters or {}, Rows(_Texts(61) if dataset is None else dataset), batch_size)
+    data: Any = _Texts(61) if dataset is None else dataset
+    tested = SamplerUnderTest(factory, parameters or {}, Rows(data), batch_size)
     run_checks(SAMPLER_CHECKS, tested, factory, only, except_for)
