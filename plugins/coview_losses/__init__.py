@@ -218,6 +218,12 @@ OF_TOKENS = (
         "arXiv:1810.04805, section 3.1",
     ),
     (
+        "token_reconstruction",
+        "TokenReconstruction",
+        "what a hidden token was, in any modality: squared error of numbers, cross-entropy of classes",
+        "arXiv:2111.06377, section 3",
+    ),
+    (
         "ibot",
         "IBOT",
         "the student's distribution of a hidden token over prototypes is the teacher's",

@@ -130,13 +130,12 @@ def test_a_run_goes_on_without_what_it_started_from(own_run, write_recipe, tmp_p
 
 def replaced(run):
     """The same checkpoint with other weights, its manifest right."""
-    from coview.train.checkpoint import _write
+    from coview.train.checkpoint import save_checkpoint
 
     tensors = {name: tensor + 1 for name, tensor in step(run, 6).items()}
-    path = run.path / "checkpoints" / "step-6"
     topology = run.topology
     topology.load_state_dict(tensors)
-    _write(path, 6, 0.5, topology, {})
+    save_checkpoint(run.folder.checkpoints, 6, 0.5, topology, {}, keep=9)
 
 
 def test_other_weights_at_the_same_place_are_another_run(own_run, write_recipe, tmp_path, registry):

@@ -101,7 +101,8 @@ def suits_samples(recipe: Recipe, registry: Registry, dataset: Dataset) -> Suits
     augmented = recipe.trains and any(recipe.augment.values()) and not _works_on_batches(recipe, maker)
     share = equal / max(1, views) if augmented else None
     in_encoder = any(works_in_encoder(step.augmentation) for pipeline in maker.pipelines for step in pipeline)
-    if share is not None and share > _MOST and not in_encoder:
+    # what is hidden of a view makes it another one
+    if share is not None and share > _MOST and not in_encoder and recipe.mask is None:
         warnings.append(f"{share:.0%} of the views equal their original: the augmentations do little")
     return Suits(share, warnings)
 

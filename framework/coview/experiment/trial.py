@@ -6,20 +6,21 @@ from typing import Any
 
 import torch
 
-from coview.data.batch import map_tensors
+from coview.data.batch import Batch, map_tensors
 from coview.data.building import build_collators, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.sampler import build_order
 from coview.errors import CoviewError
 from coview.experiment.evaluators import build_evaluated, plan_evaluators
+from coview.experiment.plan_curves import plan_curves
 from coview.experiment.splits import Splits
 from coview.experiment.start import start_weights
 from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import build_loss, check_labels
 from coview.model.parameter_groups import parameter_groups
-from coview.model.topology import build_topology
+from coview.model.topology import Topology, build_topology
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -33,16 +34,20 @@ _SAMPLES = 4
 def try_out(recipe: Recipe, registry: Registry) -> str:
     """Builds all that a run needs, without memory for the model, and says what the run would be.
 
+    Where tokens are hidden, whose number depends on the batch, the model is real, and on the CPU.
+
     Raises:
         CoviewError: If something does not fit.
     """
     splits = Splits(recipe, registry)
     dataset = splits(splits.own, "train")
     build_evaluated(splits, plan_evaluators(splits))
+    plan_curves(splits)
     start = start_weights(recipe, registry)
-    with torch.device("meta"):
+    device = torch.device("meta" if recipe.mask is None else "cpu")
+    with device:
         topology = build_topology(recipe, registry, dataset, start=start)
-    loss = build_loss(recipe, registry, topology.student.width)
+    loss = build_loss(recipe, registry, topology.student.width, topology.student.token_width)
     if recipe.trains:
         build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
     length = Length.of(recipe, len(dataset), loss.smallest_batch)
@@ -60,39 +65,48 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     batch = next(iter(batches))
     encoders = {name: topology.student.encoder(name) for name in recipe.modalities}
     batch = build_batch_augment(recipe, registry, encoders)(batch)  # the topology's has no memory for its state
-    with torch.device("meta"):
-        inputs, local_inputs = (_on_meta(part) for part in (batch.inputs, batch.local_inputs))
+    views = _views(recipe, topology, batch, device)
+    check_labels(recipe, loss, dataset)
+    if recipe.trains and not torch.isfinite(loss(views)["loss"]):
+        raise CoviewError(f"{recipe.where('loss')}: the loss is not finite on random projections")
+    parameters = sum(parameter.numel() for parameter in topology.student.parameters())
+    return (
+        f"{len(dataset):,} samples, {length.total_steps:,} steps, {parameters:,} parameters, "
+        f"projections {' × '.join(map(str, views.student.shape))}"
+    )
+
+
+def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.device) -> Views:
+    """What the loss sees: of random projections, or where tokens are hidden of what the model makes."""
+    with device, torch.no_grad():
         try:
+            if topology.masking is not None:
+                masked = topology.masking.masked(batch)
+                both = masked.inputs, masked.local_inputs, masked.masks, masked.local_masks
+                return topology.views(topology.student(*both), topology.taught(masked, 0), masked, 0.0)
+            inputs, local_inputs = (_on(device, part) for part in (batch.inputs, batch.local_inputs))
             z_VND = topology.student(inputs, local_inputs).predictions
             if topology.teacher is not None:
                 topology.teacher.towers(inputs)
         except RuntimeError as error:
-            shapes = {name: _shapes(value) for name, value in (*inputs.items(), *local_inputs.items())}
+            shapes = {name: _shapes(value) for name, value in (*batch.inputs.items(), *batch.local_inputs.items())}
             raise CoviewError(f"the encoder does not take the batch {shapes}: {error}") from error
-    check_labels(recipe, loss, dataset)
     generator = torch.Generator().manual_seed(recipe.seed)
-    V, _, D = z_VND.shape
+    V, N, D = z_VND.shape
     G = recipe.global_views
-    views = Views.of(
-        torch.randn(V, size, D, generator=generator),
-        teacher=torch.randn(G, size, D, generator=generator) if recipe.teacher else None,
+    return Views.of(
+        torch.randn(V, N, D, generator=generator),
+        teacher=torch.randn(G, N, D, generator=generator) if recipe.teacher else None,
         global_views=G,
         modalities=recipe.view_modalities,
         ids=batch.ids,
         labels=batch.labels,
         queue=None if recipe.queue is None else torch.randn(8, D, generator=generator),
     )
-    if recipe.trains and not torch.isfinite(loss(views)["loss"]):
-        raise CoviewError(f"{recipe.where('loss')}: the loss is not finite on random projections")
-    parameters = sum(parameter.numel() for parameter in topology.student.parameters())
-    return (
-        f"{len(dataset):,} samples, {length.total_steps:,} steps, {parameters:,} parameters, "
-        f"projections {' × '.join(map(str, z_VND.shape))}"
-    )
 
 
-def _on_meta(inputs: Any) -> dict[str, Any]:
-    moved: dict[str, Any] = map_tensors(lambda tensor: tensor.to("meta"), inputs)
+def _on(device: torch.device, inputs: Any) -> dict[str, Any]:
+    moved: dict[str, Any] = map_tensors(lambda tensor: tensor.to(device), inputs)
     return moved
 
 

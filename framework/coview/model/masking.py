@@ -64,6 +64,19 @@ class Masking:
             made.append(masks)
         return batch.with_masks(*made)
 
+    @torch.no_grad()
+    def hidden(self, value: Any, ids_N: Tensor) -> tuple[TokenLayout, Tensor]:
+        """Which tokens some values have, and which of them the mask hides where all of them are masked.
+
+        Args:
+            value: A batch for the encoder.
+            ids_N: Of its rows.
+        """
+        layout = self._encoder.token_layout(value)
+        made = self._mask(layout, BatchRng(self._seed, 0, ids_N, (0,), _OF_THE_MASK))
+        check_hidden(type(self._mask).__name__, layout, made)
+        return layout, made.hidden_NT & layout.maskable_NT
+
     def _of(self, value: Any, batch: Batch, views: tuple[int, ...]) -> TokenMask:
         layout = self._encoder.token_layout(value)
         number = batch.ids.new_full((1,), batch.number)

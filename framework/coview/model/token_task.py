@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -124,7 +124,51 @@ def build_target(recipe: Recipe, registry: Registry, encoder: TakesMask) -> nn.M
         )
     except CoviewError as error:
         raise CoviewError(f"{recipe.where('target')}: {error.message}", hint=error.hint) from error
+    _check_kind(recipe, target)
     return target if isinstance(target, nn.Module) else _AsModule(target)
+
+
+def _check_kind(recipe: Recipe, target: Target) -> None:
+    """Refuses a loss of classes for a target of numbers, and the other way round."""
+    made = "classes" if target.is_class else "numbers"
+    for index, term in enumerate(recipe.loss):
+        if term.needs is not None and term.needs.tokens not in ("unused", "either", made):
+            at = ("loss", "use") if len(recipe.loss) == 1 else ("loss", index, "use")
+            assert recipe.target is not None, "a recipe with a mask has a target"
+            raise CoviewError(
+                f"{recipe.where(*at)}: {term.use} is of hidden tokens that are {term.needs.tokens}, and the target "
+                f'"{recipe.target.use}" of this encoder makes {made}',
+                hint="take token_cross_entropy for classes, and token_mse or token_smooth_l1 for numbers",
+            )
+
+
+def width_of_predictions(recipe: Recipe, decoder: nn.Module, wanted: int) -> int:
+    """How wide predictions are: as the target is, or as the decoder says where the target does not.
+
+    Raises:
+        CoviewError: If the decoder says another width than the target's, or none.
+    """
+    says = decoder.width if isinstance(decoder, _SaysWidth) else None
+    if wanted and says in (None, wanted):
+        return wanted
+    where = recipe.where("decoder", "use")
+    assert recipe.decoder is not None, "a recipe with a mask has a decoder"
+    assert recipe.target is not None, "a recipe with a mask has a target"
+    if isinstance(says, int) and not wanted:
+        return says
+    use, target = recipe.decoder.use, recipe.target.use
+    said = f'{use} takes its width from the target, and "{target}" has none'
+    if wanted:
+        said = f'{use} makes predictions of {says} numbers, and the target "{target}" has {wanted}'
+    raise CoviewError(
+        f"{where}: {said}",
+        hint='take linear, mlp or transformer for a target of its own width, and ibot_head for "teacher_decoder"',
+    )
+
+
+@runtime_checkable
+class _SaysWidth(Protocol):
+    width: Any
 
 
 class _AsModule(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
@@ -87,6 +88,18 @@ class Topology(nn.Module):
     def evaluated_projections(self, modality: str) -> Projecting:
         """The same encoder with its projector: its pooled output is the projections."""
         return Projecting(cast(Tower, self._evaluated.towers[modality]))
+
+    def evaluated_copy(self) -> Topology:
+        """A copy of the encoders that are evaluated, with their projectors and no loss.
+
+        Whatever becomes of it (modes, statistics, the layout of weights), the training of this one goes on as it would.
+        """
+        of = self._evaluated
+        towers = {
+            name: Tower(copy.deepcopy(cast(Tower, tower).encoder), copy.deepcopy(cast(Tower, tower).projector))
+            for name, tower in of.towers.items()
+        }
+        return Topology(Towers(towers, of.of_view, of.global_views), LossTerms(()))
 
     @property
     def _evaluated(self) -> Towers:

@@ -14,7 +14,7 @@ from coview.model.decoder import decode
 from coview.model.encoder import Encoding, Projector
 from coview.model.masked_encoder import TakesMask
 from coview.model.target import Target
-from coview.model.token_task import Part, build_decoder, build_target, that_takes_mask
+from coview.model.token_task import Part, build_decoder, build_target, that_takes_mask, width_of_predictions
 from coview.model.widths import checked_encoding, encode, project, width_of
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -244,6 +244,6 @@ def _for_hidden(recipe: Recipe, registry: Registry, encoder: nn.Module) -> ForHi
     mask_width = takes.mask_width if recipe.mask.settings.hide == "replace" else 0
     if recipe.decoder is None:
         return ForHidden(mask_width=mask_width)
-    width = cast(Target, build_target(recipe, registry, takes)).width
-    decoder = build_decoder(recipe, registry, takes, width)
-    return ForHidden(decoder, width or width_of(decoder, f"{recipe.where('decoder', 'use')}: the decoder"), mask_width)
+    target = cast(Target, build_target(recipe, registry, takes))
+    decoder = build_decoder(recipe, registry, takes, target.width)
+    return ForHidden(decoder, width_of_predictions(recipe, decoder, target.width), mask_width)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coview.plugins.component import Kind
-from coview.plugins.duration import TrainingLength
+from coview.plugins.duration import CurveInterval, TrainingLength
 
 OF_A_TABLE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 """How strictly a table of coview's own is checked."""
@@ -153,6 +153,11 @@ class EvaluateSettings(BaseModel):
         None,
         description='Other data to measure on, as in `[data]`: `{ use = "…", … }`, of the modality of the encoder. '
         "Absent: what the recipe trains on.",
+    )
+    every: CurveInterval | None = Field(
+        None,
+        description="How often it measures on validation while training, besides before the first step and after the "
+        'last: steps, or "5 epochs", but no time, which no two runs divide alike. Absent: only at the end, on test.',
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 from coview.errors import CoviewError
 
 Use = Literal["unused", "optional", "required"]
-Tokens = Literal["unused", "numbers", "classes"]
+Tokens = Literal["unused", "numbers", "classes", "either"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Needs:
         smallest_batch: The fewest samples in a batch; 2 where other samples are the negatives.
         projections: Whether it sees projections at all; a recipe of which no loss does has no projector.
         representations: Whether it sees what the encoder makes, before the projector.
-        tokens: Whether it sees hidden tokens, which a ``[mask]`` makes, and what they have to be: numbers or classes.
+        tokens: Whether it sees hidden tokens, which a ``[mask]`` makes, and what they have to be: numbers,
+            classes, or either.
     """
 
     views: int = 2

@@ -79,9 +79,11 @@ class EvaluateTable(ComponentTable):
 
     Attributes:
         data: What it measures on; None: what the recipe trains on.
+        every: How often it measures on validation while training; None: only at the end, on test.
     """
 
     data: ComponentTable | None = None
+    every: int | str | None = None
 
 
 @dataclass(frozen=True)

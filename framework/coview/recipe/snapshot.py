@@ -15,9 +15,11 @@ NO_EFFECT_ON_RESULTS = (
     ("data", "workers"),
     ("train", "checkpoint_every"),
     ("train", "keep"),
+    ("train", "keep_best"),
     ("train", "log_every"),
+    ("evaluate", "every"),
 )
-"""Keys that are promised to change nothing that is computed, and so are not hashed."""
+"""Keys that are promised to change nothing that is computed, and so are not hashed; of an array those of each table."""
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
@@ -29,10 +31,11 @@ def hashed_part(tables: Mapping[str, Any]) -> dict[str, Any]:
     """The resolved recipe without what has no effect on results."""
     part: dict[str, Any] = json.loads(json.dumps(tables))
     for *parents, last in NO_EFFECT_ON_RESULTS:
-        table = part
+        table: Any = part
         for name in parents:
             table = table.get(name, {})
-        table.pop(last, None)
+        for one in table if isinstance(table, list) else [table]:
+            one.pop(last, None)
     return part
 
 

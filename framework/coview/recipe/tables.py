@@ -161,6 +161,11 @@ class TrainTable(BaseModel):
     keep: Annotated[int, Field(ge=1)] = Field(
         2, description="Latest checkpoints kept, besides the one of lowest training loss."
     )
+    keep_best: str | None = Field(
+        None,
+        description='A curve, such as "knn/accuracy" of an evaluator with `every`: the checkpoint of its best point is '
+        "kept too, and is what `checkpoints/best` and `--step best` mean. The evaluation at the end stays of the last.",
+    )
     log_every: Annotated[int, Field(ge=1)] = Field(10, description="Steps between two lines of metrics.")
 
 

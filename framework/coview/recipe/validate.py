@@ -8,14 +8,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from coview.plugins.own_settings import AugmentSettings, DataSettings, EvaluateSettings
+from coview.plugins.own_settings import AugmentSettings, DataSettings
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
 from coview.recipe.check_batch_steps import check_order, check_shared, works_on_device
 from coview.recipe.check_component import Checked, ComponentChecker, as_json, beside_use
+from coview.recipe.check_curves import as_measured_once, check_keep_best, without_curves
+from coview.recipe.check_evaluators import check_evaluators
 from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
-from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
 from coview.recipe.check_start import check_starts
@@ -104,7 +105,7 @@ class _Validation:
             global_views=global_views,
             teacher=teacher,
         )
-        evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used)
+        evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used, train)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
         self._pipelines(augment, views, global_views)
@@ -349,40 +350,20 @@ class _Validation:
             return None
         return self.components.check(kind, table, path, **options)
 
+    def _evaluators(
+        self, tables: Sequence[Any], used: tuple[str, ...], train: TrainTable | None
+    ) -> list[tuple[EvaluateTable, dict[str, Any]]]:
+        found = check_evaluators(self.components, self.mistakes, tables, used)
+        if train is not None and train.steps == 0:
+            self.warnings += without_curves(self.mistakes, found, train)
+            return [as_measured_once(given, table) for given, table in found]
+        if train is not None:
+            check_keep_best(self.mistakes, train, [given for given, _ in found])
+        return found
+
     def _as_given(self, tables: list[dict[str, Any]]) -> Any:
         """The terms as ``[loss]`` or ``[[loss]]``, whichever the recipe has."""
         return tables[0] if isinstance(self.table["loss"], dict) else tables
-
-    def _evaluators(self, tables: Sequence[Any], used: tuple[str, ...]) -> list[tuple[EvaluateTable, dict[str, Any]]]:
-        found = []
-        for index, table in enumerate(tables):
-            at: Key = ("evaluate", index)
-            settings, rest = self.components.settings(EvaluateSettings, table, at)
-            checked = self._component("evaluator", rest, at, also=tuple(EvaluateSettings.model_fields))
-            other = None if settings is None or settings.data is None else settings.data
-            built = checked and self.components.built("evaluator", checked[0].use, checked[0].parameters)
-            needed = check_modalities(self.mistakes, built, table.get("use"), used, at)
-            data = None if other is None else self._other_data(other, (*at, "data"), needed)
-            if checked is not None and (other is None or data is not None):
-                named = {} if data is None else {"data": data[1]}
-                rest = {key: value for key, value in checked[1].items() if key != "use"}
-                own, looked_at = checked[0], None if data is None else data[0]
-                given = EvaluateTable(own.use, own.parameters, looked_at, as_written=own.as_written)
-                found.append((given, {"use": checked[1]["use"], **named, **rest}))
-        return found
-
-    def _other_data(self, table: Any, at: Key, needed: tuple[str, ...]) -> Checked | None:
-        """Data that only an evaluator looks at: it has to have what the evaluated encoders take."""
-        checked = self._component("dataset", table, at)
-        use = table.get("use") if checked is None else checked[0].use
-        modalities = modalities_of(self.components.factory("dataset", use)) or needed
-        if checked is not None and not set(needed) <= set(modalities):
-            has = " and ".join(modalities)
-            takes = "the encoder takes" if len(needed) == 1 else "the evaluator compares"
-            message = f'"{table["use"]}" has {has}, and {takes} {" and ".join(needed)}'
-            self.mistakes.add((*at, "use"), message)
-            return None
-        return checked
 
 
 _OF_NO_STEP = {"batch_size": 1}

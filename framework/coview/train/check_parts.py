@@ -22,6 +22,7 @@ from coview.model.encoder_hooks import collator, collators
 from coview.model.tower import Towers
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_masks import check_masks
 
 _TRIED = (3, 4)
 """Sizes of the batches that are tried: what counts something else fits one of them by chance, and not both."""
@@ -47,7 +48,8 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
             each sample; or if there are more groups than samples, or not as many for each rank.
     """
     batches = list(_small_batches(recipe, registry, dataset, student)) if recipe.trains else []
-    _check_batches(recipe, registry, dataset, student, batches)
+    augmented = _check_batches(recipe, registry, dataset, student, batches)
+    check_masks(recipe, registry, dataset, student, augmented)
     if not recipe.trains:
         return
     groups = 1 if recipe.teacher is None else recipe.teacher.shuffle_groups
@@ -77,7 +79,7 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
 
 def _check_batches(
     recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers, small: Iterable[Batch]
-) -> None:
+) -> list[Batch]:
     """Augments batches, and lets each encoder look at what it is trained on, and at the data as it is evaluated."""
     encoders = {name: student.encoder(name) for name in recipe.modalities}
     asked = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, ChecksBatch)}
@@ -85,7 +87,7 @@ def _check_batches(
     # among several ranks a step with a state gathers the batch, which not every backend does on the CPU
     augmented = [augment(batch) for batch in small] if asked or not several_ranks() else []
     if not asked:
-        return
+        return augmented
     modalities = build_modalities(recipe, registry)
     batches: list[tuple[str, Any]] = []
     for name, encoder in encoders.items():
@@ -100,6 +102,7 @@ def _check_batches(
             except CoviewError as error:
                 where = recipe.where("encoder", "use") if len(encoders) == 1 else recipe.where("encoder", name, "use")
                 raise CoviewError(f"{where}: {error.message}", hint=error.hint) from error
+    return augmented
 
 
 def _small_batches(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers) -> Iterator[Batch]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ from coview.train.learning_rates import LearningRates
 from coview.train.length import CheckpointDue, Length
 from coview.train.loss_watch import LossWatch
 from coview.train.optimizer import build_optimizer
+from coview.train.pauses import Pauses
 from coview.train.stopping import StopRequest
 
 
@@ -94,6 +95,7 @@ class Pretraining:
         self.topology = topology
         self._checkpoints = Path()
         self._observer = Observer()
+        self._pauses = Pauses()
         self._watch = LossWatch(accelerator.device)
         device = accelerator.device
         self._channels_last = trains_channels_last(topology, device, asked=recipe.train.channels_last)
@@ -134,19 +136,20 @@ class Pretraining:
             raise CoviewError(f"{checkpoint.path} holds the state of step {state['step']:,}")
         self.step = self._saved_at = checkpoint.step
 
-    def run(self, checkpoints: Path, stop: StopRequest, observer: Observer) -> None:
+    def run(self, checkpoints: Path, stop: StopRequest, observer: Observer, pauses: Pauses | None = None) -> None:
         """Trains from the current step to the end.
 
         Args:
             checkpoints: Where checkpoints go.
             stop: Looked at after every step.
             observer: What to tell.
+            pauses: Where to pause for a measurement; absent: nowhere.
 
         Raises:
             Interrupted: If a stop was requested; a checkpoint has been written.
             CoviewError: If the loss is not finite, or too many samples cannot be read.
         """
-        self._checkpoints, self._observer = checkpoints, observer
+        self._checkpoints, self._observer, self._pauses = checkpoints, observer, pauses or Pauses()
         if self.optimizer is None or self.step >= self.length.total_steps:
             return
         model = self.accelerator.prepare_model(self.topology.student)
@@ -163,6 +166,7 @@ class Pretraining:
             seed=self.recipe.seed,
             channels_last=self._channels_last,
         )
+        self._pauses.gather()
         self._freezing = Freezing(self.topology, self.groups, self.length.steps_per_epoch)
         self.topology.train()
         if self.accelerator.device.type == "cpu":
@@ -173,11 +177,18 @@ class Pretraining:
 
     def _loop(self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch], stop: StopRequest) -> None:
         train = self.recipe.train
+        if self.step == 0:
+            self._pause(epoch=0)
         started, logged_at = time.perf_counter(), self.step
         while self.step < self.length.total_steps:
             logs = (self.step + 1) % train.log_every == 0 or self.step + 1 == self.length.total_steps
             found = self._take_step(gradient, optimizer, batches)
             self.step += 1
+            epoch = (self.step * train.accumulate - 1) // self.length.batches_per_epoch
+            before = time.perf_counter()
+            # before anything of the step is told or written: no checkpoint is without the points of its steps
+            is_best = self._pause(epoch)
+            started += time.perf_counter() - before
             metrics: dict[str, float] = {}
             if logs and found is not None:
                 self._watch.check(self.step, self._checkpoints)  # diagnostics of numbers that are none would raise
@@ -186,21 +197,37 @@ class Pretraining:
                 rows = train.batch_size * train.accumulate
                 metrics["samples_per_s"] = rows * (self.step - logged_at) / (now - started)
                 started, logged_at = now, self.step
-            epoch = (self.step * train.accumulate - 1) // self.length.batches_per_epoch
             if self.accelerator.is_main_process:
                 self._tell(epoch, metrics)
             if self._has_to_stop(stop):
                 self._interrupt(stop)
-            if self._due(self.step) or self.step == self.length.total_steps:
+            if is_best or self._due(self.step) or self.step == self.length.total_steps:
                 self._save()
 
+    def _pause(self, epoch: int) -> bool:
+        """Pauses if that is due; whether there is to be a checkpoint of the step."""
+        if not self._pauses.due(self.step):
+            return False
+        if self.accelerator.device.type == "cuda":
+            torch.cuda.synchronize()  # what is still computed is of training
+        with self._checkpoint_first():
+            return self._pauses(self.step, epoch, self._checkpoints)
+
     def _tell(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Calls the observer. One that refuses to go on has its say once there is a checkpoint of the step."""
-        try:
+        """Calls the observer."""
+        with self._checkpoint_first():
             self._observer.step(self.step, epoch, metrics)
             if self.step * self.recipe.train.accumulate % self.length.batches_per_epoch == 0:
                 self._observer.epoch(self.step, epoch)
+
+    @contextmanager
+    def _checkpoint_first(self) -> Iterator[None]:
+        """Who refuses to go on has his say once there is a checkpoint of the step."""
+        try:
+            yield
         except CoviewError as error:
+            if self.step == 0:
+                raise
             if self._saved_at != self.step:
                 self._write()
             raise CoviewError(f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint) from error
@@ -312,5 +339,12 @@ class Pretraining:
                 "skipped": [list(sample) for sample in self.skipped.samples.values()],
             }
             save_checkpoint(
-                self._checkpoints, self.step, self._watch.mean(), self.topology, state, keep=self.recipe.train.keep
+                self._checkpoints,
+                self.step,
+                self._watch.mean(),
+                self.topology,
+                state,
+                keep=self.recipe.train.keep,
+                keep_best=self.recipe.train.keep_best,
+                score=self._pauses.score(self.step),
             )

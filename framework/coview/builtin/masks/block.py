@@ -9,8 +9,8 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from coview.builtin.masks.grid import rectangle, rows_and_columns
-from coview.builtin.masks.share import Ratio, check_ratio, counts, first
+from coview.builtin.masks.grid import real_columns, rectangle, rows_and_columns
+from coview.builtin.masks.share import Ratio, check_ratio, counts, first, number_for_each
 from coview.data.batch_rng import BatchRng
 from coview.data.token_mask import Hidden, TokenLayout
 
@@ -43,6 +43,7 @@ class Block:
     def __call__(self, layout: TokenLayout, rng: BatchRng, /) -> Hidden:
         """Hides rectangle by rectangle, in all rows at once."""
         height, width = rows_and_columns(layout, "block")
+        columns_N = real_columns(layout)
         maskable_NT = layout.grid_NT
         wanted_N = counts(self.ratio, maskable_NT, rng)
         hidden_NT = torch.zeros_like(maskable_NT)
@@ -53,12 +54,13 @@ class Block:
             size_N = self.smallest + area_N * (left_to_hide_N - self.smallest).clamp(min=0)
             ratio_N = torch.exp(narrowest + aspect_N * -2 * narrowest)
             h_N = (size_N * ratio_N).sqrt().round().clamp(1, height).long()
-            w_N = (size_N / ratio_N).sqrt().round().clamp(1, width).long()
-            place = _at(top_N, height - h_N), _at(left_N, width - w_N)
+            w_N = torch.minimum((size_N / ratio_N).sqrt().round().clamp(min=1).long(), columns_N)
+            place = _at(top_N, height - h_N), _at(left_N, columns_N - w_N)
             new_NT = rectangle(*place, h_N, w_N, height, width) & maskable_NT & ~hidden_NT
             hidden_NT |= new_NT & (new_NT.sum(1) <= left_to_hide_N)[:, None]
         missing_N = wanted_N - hidden_NT.sum(1)
-        hidden_NT |= first(rng.uniform(hidden_NT.shape[1]), maskable_NT & ~hidden_NT, missing_N)
+        number_NT = number_for_each(rng, layout)[:, layout.prefix :]
+        hidden_NT |= first(number_NT, maskable_NT & ~hidden_NT, missing_N)
         whole_NT = torch.zeros_like(layout.maskable_NT)
         whole_NT[:, layout.prefix :] = hidden_NT
         return Hidden(whole_NT)

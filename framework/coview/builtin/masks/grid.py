@@ -24,6 +24,13 @@ def rows_and_columns(layout: TokenLayout, name: str) -> tuple[int, int]:
     return height, width
 
 
+def real_columns(layout: TokenLayout) -> Tensor:
+    """``(N,)``: how many columns of each row's grid are more than padding, which lies behind them."""
+    height, width = layout.shape
+    is_real_NW = layout.grid_NT.unflatten(1, (height, width)).any(1)
+    return (is_real_NW * torch.arange(1, width + 1, device=is_real_NW.device)).amax(1)
+
+
 def rectangle(top_N: Tensor, left_N: Tensor, height_N: Tensor, width_N: Tensor, height: int, width: int) -> Tensor:
     """``(N, height · width)`` bool: a rectangle in each row's grid."""
     y_H1, x_W = torch.arange(height, device=top_N.device)[:, None], torch.arange(width, device=top_N.device)

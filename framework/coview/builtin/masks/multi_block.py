@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from coview.builtin.masks.grid import rectangle, rows_and_columns
+from coview.builtin.masks.grid import real_columns, rectangle, rows_and_columns
 from coview.data.batch_rng import BatchRng
 from coview.data.token_mask import Hidden, TokenLayout
 
@@ -49,18 +49,19 @@ class MultiBlock:
     def __call__(self, layout: TokenLayout, rng: BatchRng, /) -> Hidden:
         """Hides what is not of the context, and wants the targets."""
         height, width = rows_and_columns(layout, "multi_block")
+        columns_N = real_columns(layout)
         of_view_VK, place_NK = rng.of_view().uniform(3), rng.uniform(2 * (self.targets + 1))
         rows = len(place_NK) // len(of_view_VK)
         scale_N, aspect_N, context_N = of_view_VK.repeat_interleave(rows, dim=0).unbind(1)
         h_N, w_N = self._size(
-            _between(scale_N, self.target_scale), _between(aspect_N, self.target_aspect), height, width
+            _between(scale_N, self.target_scale), _between(aspect_N, self.target_aspect), height, columns_N
         )
         at_NK2 = place_NK.unflatten(1, (self.targets + 1, 2))
-        blocks = [_block(at_N2, h_N, w_N, height, width) for at_N2 in at_NK2[:, :-1].unbind(1)]
+        blocks = [_block(at_N2, h_N, w_N, (height, width), columns_N) for at_N2 in at_NK2[:, :-1].unbind(1)]
         wanted_NBT = torch.stack(blocks, 1)
         scale_N = _between(context_N, self.context_scale)
-        h_N, w_N = self._size(scale_N, torch.ones_like(scale_N), height, width)
-        context_NT = _block(at_NK2[:, -1], h_N, w_N, height, width)
+        h_N, w_N = self._size(scale_N, torch.ones_like(scale_N), height, columns_N)
+        context_NT = _block(at_NK2[:, -1], h_N, w_N, (height, width), columns_N)
         hidden_NT = ~context_NT | wanted_NBT.any(1)
         # where the targets cover all of the context, one token of it is seen none the less
         nothing_N = hidden_NT.all(1)
@@ -72,17 +73,18 @@ class MultiBlock:
         before = wanted_NBT.new_zeros((*wanted_NBT.shape[:2], layout.prefix))
         return Hidden(whole_NT, torch.cat([before, wanted_NBT], 2))
 
-    def _size(self, scale_N: Tensor, aspect_N: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-        area_N = scale_N * height * width
+    def _size(self, scale_N: Tensor, aspect_N: Tensor, height: int, columns_N: Tensor) -> tuple[Tensor, Tensor]:
+        area_N = scale_N * height * columns_N
         h_N, w_N = (area_N * aspect_N).sqrt().round().long(), (area_N / aspect_N).sqrt().round().long()
-        return h_N.clamp(1, height), w_N.clamp(1, width)
+        return h_N.clamp(1, height), torch.minimum(w_N.clamp(min=1), columns_N)
 
 
 def _between(unit_N: Tensor, bounds: tuple[float, float]) -> Tensor:
     return unit_N * (bounds[1] - bounds[0]) + bounds[0]
 
 
-def _block(unit_N2: Tensor, h_N: Tensor, w_N: Tensor, height: int, width: int) -> Tensor:
+def _block(unit_N2: Tensor, h_N: Tensor, w_N: Tensor, shape: tuple[int, int], columns_N: Tensor) -> Tensor:
     """A block of some size, at a place that two numbers from 0 to 1 say."""
-    top_N, left_N = ((unit_N2[:, k] * (most_N + 1)).long() for k, most_N in enumerate((height - h_N, width - w_N)))
-    return rectangle(top_N, left_N, h_N, w_N, height, width)
+    free = shape[0] - h_N, columns_N - w_N
+    top_N, left_N = ((unit_N2[:, k] * (most_N + 1)).long() for k, most_N in enumerate(free))
+    return rectangle(top_N, left_N, h_N, w_N, *shape)

@@ -9,7 +9,7 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional
 
-from coview.builtin.masks.share import Ratio, check_ratio, counts, first
+from coview.builtin.masks.share import Ratio, check_ratio, counts, first, number_for_each
 from coview.data.batch_rng import BatchRng
 from coview.data.token_mask import Hidden, TokenLayout
 
@@ -30,17 +30,22 @@ class Random:
 
     def __call__(self, layout: TokenLayout, rng: BatchRng, /) -> Hidden:
         """Hides the tokens of the smallest of as many numbers as there are tokens, or squares of them."""
-        maskable_NT = layout.maskable_NT if self.side == 1 else self._squares(layout)
-        counts_N = counts(self.ratio, maskable_NT, rng)
-        hidden_NT = first(rng.uniform(maskable_NT.shape[1]), maskable_NT, counts_N)
-        return Hidden(hidden_NT if self.side == 1 else self._tokens(hidden_NT, layout))
+        if self.side > 1:
+            squares = self._squares(layout)
+            return Hidden(self._tokens(self._of(squares, rng), layout))
+        return Hidden(self._of(layout, rng))
 
-    def _squares(self, layout: TokenLayout) -> Tensor:
-        """Which squares have a token in them that may be hidden, row by row."""
+    def _of(self, layout: TokenLayout, rng: BatchRng) -> Tensor:
+        counts_N = counts(self.ratio, layout.maskable_NT, rng)
+        return first(number_for_each(rng, layout), layout.maskable_NT, counts_N)
+
+    def _squares(self, layout: TokenLayout) -> TokenLayout:
+        """The squares, of which those may be hidden that have a token in them that may."""
         grid_NHW = layout.grid_NT.unflatten(1, self._height_and_width(layout))
         high = min(self.side, grid_NHW.shape[1])
-        pooled = functional.max_pool2d(grid_NHW[:, None].float(), (high, self.side), ceil_mode=True)
-        return pooled.flatten(1).bool()
+        pooled_NHW = functional.max_pool2d(grid_NHW[:, None].float(), (high, self.side), ceil_mode=True)[:, 0].bool()
+        squares_NS = pooled_NHW.flatten(1)
+        return TokenLayout(squares_NS, squares_NS, (pooled_NHW.shape[1], pooled_NHW.shape[2]))
 
     def _tokens(self, squares_NS: Tensor, layout: TokenLayout) -> Tensor:
         """The tokens of squares."""

@@ -9,6 +9,7 @@ from annotated_types import Gt, Lt
 from torch import Tensor
 
 from coview.data.batch_rng import BatchRng
+from coview.data.token_mask import TokenLayout
 
 Share = Annotated[float, Gt(0), Lt(1)]
 Ratio = Share | tuple[Share, Share]
@@ -32,6 +33,19 @@ def counts(ratio: Ratio, maskable_NT: Tensor, rng: BatchRng) -> Tensor:
     # half a token is one, and not the nearest even number of tokens
     wanted_N = (share_N.double() * tokens_N + 0.5).floor().long()
     return torch.minimum(wanted_N.clamp(min=1), (tokens_N - 1).clamp(min=0))
+
+
+def number_for_each(rng: BatchRng, layout: TokenLayout) -> Tensor:
+    """``(N, T)``: a number from 0 to 1 for each token; 0 for those before the shape.
+
+    In a grid they are drawn column by column: a batch that is longer in time has more of them, and the same first ones.
+    """
+    if len(layout.shape) == 1:
+        drawn_NT = rng.uniform(layout.shape[0])
+    else:
+        height, width = layout.shape
+        drawn_NT = rng.uniform(height * width).unflatten(1, (width, height)).transpose(1, 2).flatten(1)
+    return torch.cat([drawn_NT.new_zeros((len(drawn_NT), layout.prefix)), drawn_NT], 1)
 
 
 def first(precedence_NT: Tensor, maskable_NT: Tensor, counts_N: Tensor) -> Tensor:
