@@ -57,6 +57,7 @@ ABOUT: dict[Kind, str] = {
     "stands in `[[optimizer.group]]`.",
     "schedule": "A schedule says what the learning rate is multiplied by after the warm-up. It stands in `[schedule]`, "
     "or as `schedule` in an `[[optimizer.group]]`.",
+    "sampler": "A sampler says which samples are in which batch of an epoch. It stands in `[sampler]`.",
     "evaluator": "An evaluator turns frozen representations into numbers with intervals. Each stands in an "
     "`[[evaluate]]` of its own.",
     "resource": "Files that other components need and that no wheel of coview carries. `coview data fetch NAME` brings "

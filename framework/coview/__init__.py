@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from coview.data.resources import resource_folder as resource_folder
     from coview.data.rng import Rng as Rng
     from coview.data.sample import Sample as Sample
+    from coview.data.sampler import Rows as Rows
+    from coview.data.sampler import Sampler as Sampler
     from coview.data.split import check_split as check_split
     from coview.data.split import seeded_split as seeded_split
     from coview.data.split import split_notes as split_notes
@@ -151,6 +153,8 @@ _HOME = {
     "TokenLayout": "coview.data.token_mask",
     "TrainingLength": "coview.plugins.duration",
     "Duration": "coview.plugins.duration",
+    "Rows": "coview.data.sampler",
+    "Sampler": "coview.data.sampler",
     "Schedule": "coview.train.schedule",
     "Moment": "coview.train.schedule",
     "stacked_layers": "coview.model.layers",

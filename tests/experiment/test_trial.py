@@ -22,8 +22,8 @@ def test_it_says_what_the_run_would_be(write_recipe, small_run, registry):
 def test_the_model_takes_no_memory(write_recipe, registry, monkeypatch):
     built = []
 
-    def build(*arguments):
-        built.append(build_topology(*arguments))
+    def build(*arguments, **options):
+        built.append(build_topology(*arguments, **options))
         return built[0]
 
     monkeypatch.setattr("coview.experiment.trial.build_topology", build)

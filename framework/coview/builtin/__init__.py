@@ -127,6 +127,20 @@ def coview_register(registry: Registrar) -> None:
         summary="stays at the peak, and falls at the end",
         source="arXiv:2404.06395, section 4",
     )
+    registry.sampler("uniform", "coview.builtin.samplers:Uniform", summary="all samples once, shuffled")
+    registry.sampler(
+        "m_per_class",
+        "coview.builtin.samplers:MPerClass",
+        summary="m samples of each class that is in a batch",
+        source="arXiv:1703.07737, section 2.1",
+    )
+    registry.sampler(
+        "no_duplicates",
+        "coview.builtin.samplers:NoDuplicates",
+        summary="no two samples of a batch with the same value, class or group",
+    )
+    registry.sampler("by_length", "coview.builtin.samplers:ByLength", summary="samples of like length together")
+    registry.sampler("weighted", "coview.builtin.samplers:Weighted", summary="all classes, or groups, equally often")
     registry.evaluator(
         "knn",
         "coview.builtin.evaluators.knn:KNN",

@@ -16,6 +16,7 @@ from coview.data.json_object import read_json_object
 from coview.errors import CoviewError
 from coview.experiment.code import changed_code
 from coview.experiment.folders import is_finished, runs_below
+from coview.experiment.start import changed_start
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import SEED, Comparison, ComparisonCell
 from coview.recipe.load import load_recipe
@@ -32,7 +33,8 @@ class FoundCell:
         out: The folder that a run of it goes into: ``out/NAME/STAMP-HASH6``.
         run: A finished run of its recipe and of the code as it is now, or None.
         reason: Why it has none although it was tried; empty otherwise.
-        outdated: Why a finished run of its recipe does not count: what of its code has changed; empty otherwise.
+        outdated: Why a finished run of its recipe does not count: its code has changed, or what [start] leads to; empty
+            otherwise.
     """
 
     cell: ComparisonCell
@@ -70,10 +72,12 @@ def find_cells(comparison: Comparison, out: Path, registry: Registry) -> list[Fo
         run, outdated = None, ""
         for folder in (folder for folder in reversed(candidates) if _is_run_of(folder, cell, registry)):
             changed = changed_code(folder, cell.recipe, registry)
-            if not changed:
+            started = changed_start(folder, cell.recipe, registry)
+            if not changed and not started:
                 run, outdated = folder, ""
                 break
-            outdated = outdated or f"{folder.path} is of other code: {'; '.join(changed)}"
+            why = f"{folder.path} is of other code: {'; '.join(changed)}" if changed else started
+            outdated = outdated or why
         here = FoundCell(cell, base, run, outdated=outdated)
         if run is None and here.failure.is_file():
             reason = here.failure.read_text(encoding="utf-8", errors="replace").strip()

@@ -12,6 +12,7 @@ from coview.compare.comparable import difference_but_seed
 from coview.errors import CoviewError
 from coview.experiment.folders import is_finished
 from coview.experiment.run import Run, load_run
+from coview.experiment.start import start_record
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import RECIPE, SEED, Comparison, ComparisonCell
 from coview.recipe.snapshot import flatten, hashed_part
@@ -92,9 +93,19 @@ def _check_alike(runs: Sequence[Run], axes: Sequence[dict[str, str]]) -> None:
     first: dict[tuple[tuple[str, str], ...], Run] = {}
     for run, levels in zip(runs, axes, strict=True):
         other = first.setdefault(tuple(levels.items()), run)
+        if _start_versions(other) != _start_versions(run):
+            raise CoviewError(
+                f"{other.path} and {run.path} would be averaged, and started from different weights: [start] of their "
+                "recipes has led to others since",
+                hint="leave one of them out",
+            )
         if lines := difference_but_seed(other.recipe, run.recipe):
             listed = "\n    ".join(lines)
             raise CoviewError(
                 f"{other.path} and {run.path} would be averaged, and differ in more than their seed:\n    {listed}",
                 hint="give what they differ in to --by, or leave one out",
             )
+
+
+def _start_versions(run: Run) -> dict[str, str]:
+    return {modality: of["version"] for modality, of in start_record(run.folder).items()}

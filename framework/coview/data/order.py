@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +22,13 @@ class Order:
         samples: How many there are.
         batch_size: Over all ranks.
         seed: The run's.
+        batches: What makes the batches of an epoch, one in each row; absent: all samples, shuffled.
     """
 
     samples: int
     batch_size: int
     seed: int
+    batches: Callable[[Rng], np.ndarray] | None = None
 
     @property
     def batches_per_epoch(self) -> int:
@@ -34,8 +36,9 @@ class Order:
         return self.samples // self.batch_size
 
     def epoch(self, epoch: int) -> np.ndarray:
-        """The samples of an epoch, shuffled."""
-        return Rng(self.seed, epoch=epoch, sample=_ORDER).numpy.permutation(self.samples)
+        """The samples of an epoch, batch after batch."""
+        rng = Rng(self.seed, epoch=epoch, sample=_ORDER)
+        return rng.numpy.permutation(self.samples) if self.batches is None else self.batches(rng).ravel()
 
 
 class RankBatches(Sampler[list[tuple[int, int, int]]]):

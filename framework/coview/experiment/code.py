@@ -17,6 +17,7 @@ from coview.experiment.folders import find_unfinished
 from coview.plugins.component import Kind
 from coview.plugins.registry import Registry
 from coview.plugins.source_hash import source_hash
+from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.recipe import Recipe
 from coview.track.run_folder import RunFolder
 
@@ -119,6 +120,8 @@ def _uses(recipe: Recipe) -> Iterator[tuple[Kind, str, str | None]]:
             yield "augmentation", step.use, name
     for term in recipe.loss:
         yield "loss", term.use, None
+    if recipe.trains and recipe.sampler.use != DEFAULT_USE["sampler"]:
+        yield "sampler", recipe.sampler.use, None
     for table in recipe.evaluate:
         yield "evaluator", table.use, None
         if table.data is not None:

@@ -19,7 +19,7 @@ def kind_of_encoder(recipe: Recipe, registry: Registry) -> FeatureKind:
 
     An encoder without a parameter ``pretrained`` may say itself (``starts_trained``), and is else ``given``.
     """
-    if recipe.trains:
+    if recipe.trains or _is_given_weights(recipe):
         return "pretrained"
     trained = _starts_trained(recipe, registry)
     return "given" if trained is None else "pretrained" if trained else "untrained"
@@ -35,11 +35,16 @@ def untrained_recipe(recipe: Recipe, registry: Registry) -> Recipe | None:
     """The recipe whose model, before any step, is the untrained control; None where there is none.
 
     Of a recipe that trains it is the recipe itself. Where nothing is trained that would be what is measured: there it
-    is the same architecture at random weights, if the encoder's parameters can ask for them.
+    is the same architecture at random weights, if the encoder's parameters can ask for them, or it has them without
+    ``[start]``.
     """
     if recipe.trains:
         return recipe
     modality = recipe.modalities[0]
+    if _is_given_weights(recipe):
+        recipe = replace(recipe, start={name: of for name, of in recipe.start.items() if name != modality})
+        if _starts_trained(recipe, registry) is False:
+            return recipe
     table = recipe.encoder[modality]
     parameters = registry.parameters("encoder", table.use, modality=modality).parameters
     if not _starts_trained(recipe, registry) or all(parameter.name != "pretrained" for parameter in parameters):
@@ -52,7 +57,9 @@ def untrained_recipe(recipe: Recipe, registry: Registry) -> Recipe | None:
 def untrained_in_words(recipe: Recipe, registry: Registry) -> str:
     """What the untrained control is, or why there is none."""
     if recipe.trains:
-        return "the model as training starts from it"
+        return "the model as training starts from it" + (": at the weights of [start]" if recipe.start else "")
+    if _is_given_weights(recipe) and untrained_recipe(recipe, registry) is not None:
+        return "the same architecture at random weights: without [start]"
     if untrained_recipe(recipe, registry) is not None:
         return "the same architecture at random weights: pretrained = false"
     if kind_of_encoder(recipe, registry) == "untrained":
@@ -61,6 +68,12 @@ def untrained_in_words(recipe: Recipe, registry: Registry) -> str:
         f'none: nothing is trained, and "{recipe.encoder[recipe.modalities[0]].use}" has no trained weights that '
         "pretrained = false would leave out"
     )
+
+
+def _is_given_weights(recipe: Recipe) -> bool:
+    """Whether the encoder that is evaluated starts from the weights of ``[start]``, which were trained."""
+    start = recipe.start.get(recipe.modalities[0])
+    return start is not None and "encoder" in start.parts
 
 
 def _starts_trained(recipe: Recipe, registry: Registry) -> bool | None:

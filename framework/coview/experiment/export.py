@@ -15,6 +15,8 @@ from coview.data.file_lock import LockHeldError, file_lock
 from coview.data.modality import Collates
 from coview.data.values import readable_values
 from coview.errors import CoviewError
+from coview.experiment.controls import kind_of_encoder
+from coview.experiment.exported_weights import note_weights
 from coview.experiment.pointed import changed_recipe, pointed_to
 from coview.experiment.run import Run
 from coview.experiment.splits import Splits
@@ -55,6 +57,7 @@ def export(run: Run, *, to: str, out: Path | str | None = None, sets: Iterable[s
             _check_free(folder, is_own=out is None)
             with replacing_folder(folder) as beside:
                 codes = [getattr(part, method)(beside) for part in (modality, encoder) if isinstance(part, contract)]
+                note_weights(beside, encoder, modality=name, kind=kind_of_encoder(run.recipe, run.registry))
     except LockHeldError:
         raise CoviewError(f"another process is exporting to {folder}", hint="wait for it to end") from None
     except OSError as error:

@@ -29,6 +29,7 @@ from coview.evaluate.result import FeatureKind
 from coview.experiment.changed_data import data_of_features, rows_digest
 from coview.experiment.controls import kind_of_encoder, untrained_recipe
 from coview.experiment.splits import DataSource, Splits
+from coview.experiment.start import start_weights
 from coview.experiment.validation import carve_validation
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
@@ -323,7 +324,8 @@ class FeatureStore:
         if self._untrained is None:
             own = self.splits(self.splits.own, "train")
             recipe = untrained_recipe(self.recipe, self.registry) or self.recipe
-            self._untrained = build_topology(recipe, self.registry, own)
+            start = start_weights(recipe, self.registry, self.folder)
+            self._untrained = build_topology(recipe, self.registry, own, start=start)
         return self._untrained
 
 

@@ -19,6 +19,7 @@ from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import existing_folder
 from coview.experiment.session import Session
 from coview.experiment.splits import Splits
+from coview.experiment.start import start_weights
 from coview.model.topology import Topology, build_topology
 from coview.plugins.home import expanded
 from coview.plugins.registry import Registry
@@ -79,7 +80,8 @@ class Run:
             warnings.warn(f"{self.path} was trained with other code: {'; '.join(changes)}", stacklevel=2)
         if not self.recipe.trains:
             splits = Splits(self.recipe, self.registry)
-            return build_topology(self.recipe, self.registry, splits(splits.own, "train")).eval()
+            start = start_weights(self.recipe, self.registry, self.folder)
+            return build_topology(self.recipe, self.registry, splits(splits.own, "train"), start=start).eval()
         return self._trained[0]
 
     @cached_property

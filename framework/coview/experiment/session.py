@@ -44,6 +44,7 @@ from coview.experiment.parameter_table import parameter_table
 from coview.experiment.plan_curves import PlannedCurves, plan_curves
 from coview.experiment.report import write_report
 from coview.experiment.splits import Splits
+from coview.experiment.start import changed_start, check_start, keep_start, start_record, start_weights
 from coview.experiment.suits_samples import suits_samples
 from coview.experiment.trial import try_out
 from coview.experiment.write_results import write_results
@@ -101,11 +102,13 @@ class Session:
         dataset = splits(splits.own, "train")
         if resumed is not None:
             check_data(resumed, dataset)
+            check_start(resumed, recipe, registry)
         planned = plan_evaluators(splits)
         _check_purpose(splits, planned)
         build_evaluated(splits, planned)
         curves = plan_curves(splits)
-        topology = build_topology(recipe, registry, dataset, trains_on=accelerator.device if recipe.trains else None)
+        start, trains_on = start_weights(recipe, registry, resumed), accelerator.device if recipe.trains else None
+        topology = build_topology(recipe, registry, dataset, trains_on=trains_on, start=start)
         check_labels(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
         folder = resumed or self._new_folder(accelerator)
@@ -118,6 +121,7 @@ class Session:
             return folder
         try:
             with locked(folder, self._say):
+                keep_start(folder, start)
                 try:
                     self._lead(folder, training, splits, planned, curves, precision, go_on=resumed is not None)
                 except RuntimeError as error:
@@ -134,6 +138,8 @@ class Session:
         """Makes what a finished run lacks: the report."""
         said = [f"{folder.path} was trained with other code: {'; '.join(changes)}"] if changes else []
         if change := self._changed_data(folder):
+            said.append(change)
+        if change := changed_start(folder, self.recipe, self.registry):
             said.append(change)
         if said:
             self._say("\n".join([*said, "  without --resume a new run starts"]))
@@ -174,6 +180,8 @@ class Session:
             code = code_of(self.recipe, self.registry)
             environment = describe_environment(self.registry, code, device=device, precision=precision, ranks=ranks)
             environment["data"] = data_of(self.recipe.data.written["use"], splits(splits.own, "train"))
+            if start := start_record(folder):
+                environment["start"] = start
             environment["parameters"] = parameter_table(self.recipe, training.groups, training.peak_rate)
             write_environment(folder.environment, environment)
         elif recorded := environment.get("code"):

@@ -10,10 +10,12 @@ from coview.data.batch import Batch, map_tensors
 from coview.data.building import build_collators, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
+from coview.data.sampler import build_order
 from coview.errors import CoviewError
 from coview.experiment.evaluators import build_evaluated, plan_evaluators
 from coview.experiment.plan_curves import plan_curves
 from coview.experiment.splits import Splits
+from coview.experiment.start import start_weights
 from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import build_loss, check_labels
@@ -41,13 +43,16 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     dataset = splits(splits.own, "train")
     build_evaluated(splits, plan_evaluators(splits))
     plan_curves(splits)
+    start = start_weights(recipe, registry)
     device = torch.device("meta" if recipe.mask is None else "cpu")
     with device:
-        topology = build_topology(recipe, registry, dataset)
+        topology = build_topology(recipe, registry, dataset, start=start)
     loss = build_loss(recipe, registry, topology.student.width, topology.student.token_width)
     if recipe.trains:
         build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
     length = Length.of(recipe, len(dataset), loss.smallest_batch)
+    if recipe.trains:
+        build_order(recipe, registry, dataset)
     check_parts(recipe, registry, dataset, topology.student, ranks=1)
     size = min(_SAMPLES, len(dataset))
     batches = view_loader(

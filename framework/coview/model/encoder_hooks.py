@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +32,15 @@ def collators(modalities: Mapping[str, Collates], towers: Towers) -> dict[str, C
     return {name: collator(modality, towers.encoder(name)) for name, modality in modalities.items()}
 
 
-def fit_encoders(towers: Towers, dataset: Dataset) -> None:
-    """Fits the encoders that have ``fit`` to the training values of their modalities."""
-    for name in towers.towers:
+def fit_encoders(towers: Towers, dataset: Dataset, *, except_for: Collection[str] = ()) -> None:
+    """Fits the encoders that have ``fit`` to the training values of their modalities.
+
+    Args:
+        towers: The encoders'.
+        dataset: The training split.
+        except_for: The modalities whose encoders have what they had fitted from elsewhere.
+    """
+    for name in (name for name in towers.towers if name not in except_for):
         encoder = towers.encoder(name)
         if isinstance(encoder, FitsToData):
             encoder.fit(readable_values(dataset, name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -21,6 +21,7 @@ from coview.model.optimizer_over import copies_by_optimizer
 from coview.model.parameter_groups import freeze_for_good, parameter_groups
 from coview.model.projecting import Projecting
 from coview.model.queue import Queue, build_queue
+from coview.model.start import StartWeights, start_from
 from coview.model.target import Target
 from coview.model.teacher import Teacher
 from coview.model.token_task import Part, build_target, rows_of, targets_of_input, that_takes_mask
@@ -171,7 +172,12 @@ class Topology(nn.Module):
 
 
 def build_topology(
-    recipe: Recipe, registry: Registry, fit_to: Dataset | None = None, *, trains_on: torch.device | None = None
+    recipe: Recipe,
+    registry: Registry,
+    fit_to: Dataset | None = None,
+    *,
+    trains_on: torch.device | None = None,
+    start: Mapping[str, StartWeights] | None = None,
 ) -> Topology:
     """The topology of a recipe, its weights initialised by its seed.
 
@@ -182,18 +188,26 @@ def build_topology(
             bring what they had found.
         trains_on: The device that is to train it, whose memory has to hold gradients and the optimiser's state
             besides; None where it is not trained.
+        start: The weights that towers start from, by modality; absent too where a checkpoint will bring them.
 
     Raises:
         CoviewError: If a part cannot be built, parts do not fit each other, or the whole does not fit into memory.
     """
     with WithinMemory():
-        return _build(recipe, registry, fit_to, trains_on)
+        return _build(recipe, registry, fit_to, trains_on, start or {})
 
 
-def _build(recipe: Recipe, registry: Registry, fit_to: Dataset | None, trains_on: torch.device | None) -> Topology:
+def _build(
+    recipe: Recipe,
+    registry: Registry,
+    fit_to: Dataset | None,
+    trains_on: torch.device | None,
+    start: Mapping[str, StartWeights],
+) -> Topology:
     student = build_towers(recipe, registry)
-    if fit_to is not None:  # before the teacher is copied
-        fit_encoders(student, fit_to)
+    started = start_from(student, start)  # before the teacher is copied
+    if fit_to is not None:
+        fit_encoders(student, fit_to, except_for=started)
     loss = build_loss(recipe, registry, student.width, student.token_width)
     copies = 0.0
     if trains_on is not None:

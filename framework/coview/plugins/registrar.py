@@ -97,6 +97,10 @@ class Registrar:
         """Registers a schedule: ``target(**parameters)(moment) -> share of the peak learning rate``."""
         self._add("schedule", name, target, summary=summary, source=source, extra=extra)
 
+    def sampler(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
+        """Registers a sampler: ``target(**parameters)(rows, batch_size, rng) -> the batches of an epoch``."""
+        self._add("sampler", name, target, summary=summary, source=source, extra=extra)
+
     def modality(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
         """Registers a modality under the name that data sets and components refer to it by."""
         self._add("modality", name, target, summary=summary, source=source, extra=extra)

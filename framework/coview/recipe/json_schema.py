@@ -22,6 +22,7 @@ from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.tables import (
     CompareTable,
     QueueTable,
+    StartTable,
     SweepTable,
     TeacherTable,
     TopTable,
@@ -92,6 +93,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "encoder": by_modality(table("encoder")),
         "projector": by_modality(table("projector")),
         "predictor": by_modality(table("predictor")),
+        "start": by_modality(_model_schema(StartTable, definitions)),
         "teacher": _model_schema(TeacherTable, definitions),
         "queue": _model_schema(QueueTable, definitions),
         "mask": table("mask"),
@@ -100,6 +102,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "loss": {"anyOf": [table("loss"), {"type": "array", "minItems": 1, "items": one_of_several}]},
         "optimizer": table("optimizer"),
         "schedule": table("schedule"),
+        "sampler": table("sampler"),
         "evaluate": {"type": "array", "items": table("evaluator")},
         "train": train | {"required": [], "not": {"required": ["epochs", "steps"]}},
         "sweep": sweep,
@@ -133,6 +136,7 @@ def recipe_schema(registry: Registry) -> Schema:
                 "target": implied("target"),
                 "mask": {"required": ["use"]},
                 "schedule": implied("schedule"),
+                "sampler": implied("sampler"),
             },
         },
         "$defs": definitions,
@@ -150,6 +154,7 @@ _KINDS: tuple[Kind, ...] = (
     "loss",
     "optimizer",
     "schedule",
+    "sampler",
     "evaluator",
 )
 

@@ -25,10 +25,14 @@ DEFAULT_USE: Mapping[str, str] = {
     "decoder": "linear",
     "target": "input",
     "schedule": "cosine",
+    "sampler": "uniform",
 }
 """What ``use`` is in a table that does not say."""
 
-ALTERNATIVES: Mapping[Key, tuple[str, ...]] = {("train",): ("epochs", "steps")}
+ALTERNATIVES: Mapping[Key, tuple[str, ...]] = {
+    ("train",): ("epochs", "steps"),
+    ("start",): ("run", "checkpoint", "export"),
+}
 """Keys of which a table has one: a layer that gives one of them takes the others of earlier layers away."""
 
 

@@ -45,6 +45,10 @@ class Places:
                 placed[name] = self._each(placed[name], (*at, name), only_written=name in schema.paths_or_names)
         return placed
 
+    def path(self, path: str, at: Key) -> str:
+        """A path in one of coview's own tables, whole."""
+        return self._whole(path, at)
+
     def as_table(self, split: str | None) -> dict[str, str]:
         """The folders as the table of a resolved recipe.
 

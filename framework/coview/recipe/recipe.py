@@ -22,6 +22,7 @@ from coview.recipe.snapshot import recipe_hash
 from coview.recipe.tables import (
     CompareTable,
     QueueTable,
+    StartTable,
     SweepTable,
     TeacherTable,
     TrainTable,
@@ -162,12 +163,14 @@ class Recipe:
         global_views: How many of them are global: a teacher sees these.
         modality, augment, encoder, projector: For each modality.
         predictor: For each modality; empty where there is none.
+        start: For each modality whose tower starts from trained weights.
         teacher, queue: Absent where there is none.
         mask: What is hidden of the views; absent: nothing.
         decoder, target: What hidden tokens are predicted by, and what they have to be; absent where they are not.
         loss: The terms of the loss; may be empty where nothing is trained.
         optimizer: The optimiser; absent where nothing is trained.
         schedule: Of the learning rate.
+        sampler: Which samples are in which batch.
         train: ``[train]``.
         evaluate: The evaluators.
         sweep: The values to try; empty for a single run.
@@ -204,6 +207,8 @@ class Recipe:
     layers: Layers = field(repr=False, compare=False)
     warnings: tuple[str, ...] = ()
     path: Path | None = None
+    start: Mapping[str, StartTable] = field(default_factory=dict)
+    sampler: ComponentTable = ComponentTable("uniform")
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -39,6 +39,9 @@ class TopTable(BaseModel):
     predictor: dict[str, Any] | None = Field(
         None, description='After the projector, of the student only ("mlp" by default), or one for each modality.'
     )
+    start: dict[str, Any] | None = Field(
+        None, description="Trained weights to start from, or those of each modality by name; absent: none."
+    )
     teacher: dict[str, Any] | None = Field(None, description="A target branch; absent: none.")
     queue: dict[str, Any] | None = Field(None, description="Earlier projections as further candidates; absent: none.")
     mask: dict[str, Any] | None = Field(
@@ -53,10 +56,35 @@ class TopTable(BaseModel):
     )
     optimizer: dict[str, Any] | None = Field(None, description="The optimiser. Not needed where `train.steps` is 0.")
     schedule: dict[str, Any] = Field({}, description='Of the learning rate ("cosine" by default).')
+    sampler: dict[str, Any] = Field({}, description='Which samples are in which batch ("uniform" by default).')
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
     compare: dict[str, Any] = Field({}, description="What a comparison asks.")
+
+
+class StartTable(BaseModel):
+    """``[start]``: trained weights that the model starts from, of one of ``run``, ``checkpoint``, ``export``."""
+
+    model_config = OF_A_TABLE
+
+    run: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="A run's folder, or a folder of runs, of which the latest counts: its last whole checkpoint, of "
+        "the teacher where that is what the run evaluates.",
+    )
+    step: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Of which step of the run; absent: the last that it has kept."
+    )
+    checkpoint: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="A checkpoint's folder, `step-N`, or the `weights.safetensors` in it: the student's weights."
+    )
+    export: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="A folder that `coview export` has written."
+    )
+    parts: tuple[Literal["encoder", "projector", "predictor"], ...] = Field(
+        ("encoder",), description="What starts from them; all else starts as it does without."
+    )
 
 
 class TeacherTable(BaseModel):
@@ -190,6 +218,7 @@ KIND_OF_TABLE: Mapping[str, Kind] = {
     "loss": "loss",
     "optimizer": "optimizer",
     "schedule": "schedule",
+    "sampler": "sampler",
     "evaluate": "evaluator",
 }
 """The kind of component in each top-level table, or in its elements, or in its tables by modality."""

@@ -19,6 +19,7 @@ from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
+from coview.recipe.check_start import check_starts
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
@@ -84,6 +85,8 @@ class _Validation:
             if "predictor" in broken or self.table.get("predictor") is None
             else self._by_modality("predictor", used, self._predictor)
         )
+        start = {} if "start" in broken else check_starts(self.components, self.mistakes, self.table, used)
+        sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
         teacher = None if "teacher" in broken else self._teacher(self.table.get("teacher"))
         queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
         train = None if "train" in broken else self._train(self.table.get("train"))
@@ -124,6 +127,7 @@ class _Validation:
         assert settings is not None
         assert train is not None
         assert schedule is not None
+        assert sampler is not None
         assert sweep is not None
         assert compare is not None
         single = len(used) == 1
@@ -141,11 +145,13 @@ class _Validation:
             "encoder": resolved({name: table for name, (_, table) in encoder.items()}),
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
+            **({"start": resolved({name: table for name, (_, table) in start.items()})} if start else {}),
             **({} if teacher is None else {"teacher": as_json(teacher)}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **masked.tables,
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
             **({"optimizer": optimizer[1], "schedule": schedule[1]} if optimizer is not None and trains else {}),
+            **({"sampler": sampler[1]} if sampler and trains and sampler[1] != {"use": DEFAULT_USE["sampler"]} else {}),
             "train": {key: value for key, value in as_json(train).items() if train.steps != 0 or key in _WITHOUT_STEPS},
             "evaluate": [table for _, table in evaluate],
         }
@@ -182,6 +188,8 @@ class _Validation:
             layers=self.layers,
             warnings=tuple(self.warnings),
             path=path,
+            start={name: given for name, (given, _) in start.items()},
+            sampler=sampler[0],
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------
@@ -331,6 +339,9 @@ class _Validation:
     def _predictor(self, name: str | None, table: Any, path: Key) -> Checked:
         given = {"use": DEFAULT_USE["predictor"], **table}
         return self._component("predictor", given, path) or (ComponentTable(""), {})
+
+    def _sampler(self, table: Any) -> Checked | None:
+        return self._component("sampler", {"use": DEFAULT_USE["sampler"], **table}, ("sampler",))
 
     # ---- components --------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ from coview.testing.optimizer import OPTIMIZER_CHECKS as OPTIMIZER_CHECKS
 from coview.testing.optimizer import check_optimizer as check_optimizer
 from coview.testing.outcome import Outcome as Outcome
 from coview.testing.outcome import outcome_of as outcome_of
+from coview.testing.sampler import SAMPLER_CHECKS as SAMPLER_CHECKS
+from coview.testing.sampler import check_sampler as check_sampler
 from coview.testing.schedule import SCHEDULE_CHECKS as SCHEDULE_CHECKS
 from coview.testing.schedule import check_schedule as check_schedule
 
@@ -35,6 +37,7 @@ __all__ = [
     "ENCODER_CHECKS",
     "LOSS_CHECKS",
     "OPTIMIZER_CHECKS",
+    "SAMPLER_CHECKS",
     "SCHEDULE_CHECKS",
     "ConformanceError",
     "Outcome",
@@ -44,6 +47,7 @@ __all__ = [
     "check_encoder",
     "check_loss",
     "check_optimizer",
+    "check_sampler",
     "check_schedule",
     "example_cases",
     "example_views",

@@ -102,6 +102,11 @@ class RunFolder:
         return "" if self.step is None else f"-step-{self.step}"
 
     @property
+    def start(self) -> Path:
+        """The weights that the run started from, where its recipe has ``[start]``."""
+        return self.path / "start.safetensors"
+
+    @property
     def checkpoints(self) -> Path:
         """``step-N/``, and ``last`` and ``best`` that point at one of them."""
         return self.path / "checkpoints"

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
-from torch import nn
+from torch import Tensor, nn
 
 from coview.data.disk_error import disk_error
 from coview.data.json_object import read_json_object
@@ -205,6 +205,39 @@ def load_latest(folder: Path, modules: nn.Module, damaged: list[str]) -> Checkpo
                 continue
         damaged += lines
         return checkpoint
+
+
+def checkpoint_at(path: Path) -> tuple[Path, dict[str, Tensor]]:
+    """The weights of a checkpoint that somebody names: its folder, or the file of weights in it.
+
+    Returns:
+        The checkpoint's folder, links followed, and what :func:`tensors_of` gives.
+
+    Raises:
+        CoviewError: If it is none, or not whole.
+    """
+    folder = path.resolve()
+    folder = folder.parent if folder.name == _WEIGHTS else folder
+    if not os.path.lexists(path):
+        raise CoviewError(f"{path}: there is no such file or folder")
+    if not (folder / _MANIFEST).is_file():
+        raise CoviewError(
+            f"{path} is no checkpoint of a run",
+            hint="one is a folder such as runs/NAME/STAMP-HASH/checkpoints/step-100",
+        )
+    try:
+        _verified(folder)
+    except _DAMAGED as error:
+        raise CoviewError(f"{path} is no whole checkpoint: {error}") from error
+    return folder, tensors_of(folder)
+
+
+def tensors_of(checkpoint: Path) -> dict[str, Tensor]:
+    """Everything that the weights of a whole checkpoint hold, by name; a tensor of two names by both."""
+    with safe_open(checkpoint / _WEIGHTS, framework="pt") as opened:
+        found = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
+        shared = opened.metadata() or {}  # safetensors notes there which name stands for which
+    return found | {name: found[other] for name, other in shared.items() if other in found}
 
 
 def load_step(folder: Path, step: int, modules: nn.Module) -> Checkpoint:

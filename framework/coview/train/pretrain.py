@@ -24,7 +24,8 @@ from coview.data.freed_memory import keep_freed_memory
 from coview.data.ids import IdWatch
 from coview.data.loader import view_loader, worker_count
 from coview.data.loader_processes import LoaderFailedError
-from coview.data.order import Order, RankBatches
+from coview.data.order import RankBatches
+from coview.data.sampler import build_order
 from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose, false_negative_rate
@@ -104,6 +105,7 @@ class Pretraining:
             synchronise_batch_norm(topology.student)
             if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
                 synchronise_batch_norm(topology.teacher)
+        self._order = build_order(recipe, registry, dataset) if recipe.trains else None
         self.groups = parameter_groups(recipe, registry, topology.student, topology.loss) if recipe.trains else ()
         self.optimizer: torch.optim.Optimizer | None = None
         self._rates: LearningRates | None = None
@@ -278,13 +280,13 @@ class Pretraining:
             raise CoviewError(
                 f"{self.recipe.where('train', 'batch_size')}: {train.batch_size} cannot be shared by {ranks} ranks"
             )
-        order = Order(len(self._dataset), train.batch_size, self.recipe.seed)
+        assert self._order is not None
         first, last = self.step * train.accumulate, self.length.total_steps * train.accumulate
         loader = view_loader(
             self._dataset,
             build_view_maker(self.recipe, self._registry),
             collators(build_collators(self.recipe, self._registry), self.topology.student),
-            RankBatches(order, first, last, self.accelerator.process_index, ranks),
+            RankBatches(self._order, first, last, self.accelerator.process_index, ranks),
             workers=worker_count(self.recipe.settings.workers, ranks),
             pin_memory=self.accelerator.device.type == "cuda",
         )

@@ -16,7 +16,8 @@ from coview.experiment.augmentation.steps import Unseen, augmented, steps_of
 from coview.experiment.augmentation.strength import Embed, Strength, choose_rows, measure
 from coview.experiment.run import load_run
 from coview.experiment.splits import Splits
-from coview.model.topology import build_topology
+from coview.experiment.start import start_weights
+from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.train.device import choose_device
@@ -72,7 +73,7 @@ def measure_augmentations(
         if reference == "raw":
             embed, described = _raw(recipe, registry, dataset, name), f"the raw features of {name}"
         else:
-            topology = run.topology if run is not None else build_topology(recipe, registry, dataset)
+            topology = run.topology if run is not None else _before_training(recipe, registry, dataset)
             encoder = topology.evaluated_encoder(name)
             how = f"as {run.path} trained it" if run is not None else "before training"
             embed, described = _encoder(recipe, registry, encoder, name), f"{recipe.encoder[name].use} {how}"
@@ -81,6 +82,10 @@ def measure_augmentations(
             strengths = measure(dataset, name, rows, steps.pipelines, embed, seed=recipe.seed)
         found.append(Measured(name, described, strengths, steps.unseen))
     return found
+
+
+def _before_training(recipe: Recipe, registry: Registry, dataset: Dataset) -> Topology:
+    return build_topology(recipe, registry, dataset, start=start_weights(recipe, registry))
 
 
 def _encoder(recipe: Recipe, registry: Registry, encoder: Any, name: str) -> Embed:

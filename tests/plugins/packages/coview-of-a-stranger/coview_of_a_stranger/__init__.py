@@ -15,6 +15,7 @@ def coview_register(registry: coview.Registrar) -> None:
     registry.augmentation("jitter", f"{__name__}.parts:Jitter", modality="point", summary="noise")
     registry.projector("scaled", f"{__name__}.parts:Scaled", summary="a number for all")
     registry.loss("pull", f"{__name__}.parts:Pull", summary="mean squared distance, and spread", source="none")
+    registry.sampler("neighbours", f"{__name__}.parts:Neighbours", summary="rows at equal distances")
     registry.evaluator("nearest_mean", f"{__name__}.parts:NearestMean", summary="accuracy of the nearest class mean")
     registry.family(
         "augmentation",

@@ -156,3 +156,19 @@ class NearestMean:
         accuracy, n = right.double().mean().item(), len(test)
         half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / n)
         return [Result("accuracy", accuracy, accuracy - half, accuracy + half, n, "test", {"metric": "euclidean"})]
+
+
+class Neighbours:
+    """Rows at equal distances in the order of the data, from a drawn first one on.
+
+    Args:
+        apart: The distance.
+    """
+
+    def __init__(self, *, apart: int = 1) -> None:
+        self.apart = apart
+
+    def __call__(self, rows, batch_size, rng):
+        batches, first = len(rows) // batch_size, rng.numpy.integers(len(rows))
+        order = np.concatenate([np.arange(start, len(rows), self.apart) for start in range(self.apart)])
+        return np.roll(order, first)[: batches * batch_size].reshape(batches, batch_size)

@@ -1,0 +1,156 @@
+"""The contract of samplers, which plugins implement, and what they know of the rows of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from coview.data.content import content_hash
+from coview.data.dataset import Dataset, KnowsGroups, KnowsLabels
+from coview.data.order import Order
+from coview.data.rng import Rng
+from coview.data.sample import Sample
+from coview.errors import CoviewError, SampleError
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+
+
+class Rows:
+    """What is known of the training rows ahead of an epoch. What the data set does not know itself is found by reading
+    its samples once, when it is first asked for.
+
+    Args:
+        dataset: The training split.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._of_values: dict[tuple[str, str], np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those of the samples."""
+        return tuple(self._dataset.modalities)
+
+    @cached_property
+    def labels(self) -> np.ndarray | None:
+        """The class of each row, -1 where it has none; None where the data has no classes."""
+        if self._dataset.classes is None:
+            return None
+        known = self._dataset.labels if isinstance(self._dataset, KnowsLabels) else None
+        found = known if known is not None else [-1 if s is None or s.label is None else s.label for s in self._read()]
+        return np.asarray(found, dtype=np.int64)
+
+    @cached_property
+    def groups(self) -> np.ndarray | None:
+        """A number for each group, and -1 for a row without one; None where no row has one."""
+        known = self._dataset.groups if isinstance(self._dataset, KnowsGroups) else None
+        found = known if known is not None else [None if sample is None else sample.group for sample in self._read()]
+        return None if all(group is None for group in found) else _numbered(list(found))
+
+    def contents(self, modality: str | None = None) -> np.ndarray:
+        """A number for each row that rows of equal values share: of one modality, or of all of them together."""
+        return self._found("contents", modality)
+
+    def lengths(self, modality: str) -> np.ndarray:
+        """How long each value is: characters of a text, entries of an array's first axis; 0 of one without a length."""
+        return self._found("lengths", modality)
+
+    def _found(self, what: str, modality: str | None) -> np.ndarray:
+        if (key := (what, modality or "")) not in self._of_values:
+            names = self.modalities if modality is None else (modality,)
+            found: list[Any] = []
+            for row, sample in enumerate(self._read()):
+                values = [] if sample is None else [sample.values[name] for name in names]
+                if what == "lengths":
+                    found.append(_length(values[0]) if values else 0)
+                else:
+                    hashes = tuple(content_hash(value) for value in values)
+                    found.append(hashes if hashes and None not in hashes else ("row", row))
+            self._of_values[key] = np.asarray(found, dtype=np.int64) if what == "lengths" else _numbered(found)
+        return self._of_values[key]
+
+    def _read(self) -> Iterator[Sample | None]:
+        """The samples in order; None for one that cannot be read, which is skipped in training."""
+        for row in range(len(self)):
+            try:
+                yield self._dataset[row]
+            except SampleError:
+                yield None
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Which rows are in which batch of an epoch: a pure function of the rows, the batch size and the generator, which
+    is of (seed, epoch). So it is the same for any number of workers and ranks, and after a resume.
+    """
+
+    def __call__(self, rows: Rows, batch_size: int, rng: Rng, /) -> np.ndarray:
+        """The batches of an epoch: integers ``(len(rows) // batch_size, batch_size)``, each the number of a row.
+
+        No row is in a batch twice: its views would be the same. A batch is shared by the ranks in contiguous parts.
+
+        Raises:
+            ValueError: If such batches cannot be made of these rows; coview adds where the recipe asks for it.
+        """
+        ...
+
+
+def build_order(recipe: Recipe, registry: Registry, dataset: Dataset) -> Order:
+    """The order of a recipe's run, its first epoch tried.
+
+    Raises:
+        CoviewError: If the sampler cannot make batches of the rows, or makes others than it promises.
+    """
+    table, size = recipe.sampler, recipe.train.batch_size
+    where = recipe.where("sampler")
+    sampler = registry.build("sampler", table.use, **table.parameters)
+    rows = Rows(dataset)
+
+    def batches(rng: Rng) -> np.ndarray:
+        try:
+            found = sampler(rows, size, rng)
+        except ValueError as error:
+            raise CoviewError(f'{where}: "{table.use}": {error}') from error
+        if problem := problem_of_batches(found, len(rows), size):
+            raise CoviewError(
+                f'{where}: the sampler "{table.use}" {problem}',
+                hint="tell the author of the plugin; see coview.Sampler",
+            )
+        return np.asarray(found, dtype=np.int64)
+
+    order = Order(len(dataset), size, recipe.seed, batches)
+    order.epoch(0)
+    return order
+
+
+def problem_of_batches(found: Any, rows: int, batch_size: int) -> str:
+    """What is wrong with the batches of an epoch, in words; empty if nothing is."""
+    shape = (rows // batch_size, batch_size)
+    if not isinstance(found, np.ndarray) or not np.issubdtype(found.dtype, np.integer):
+        return f"makes a {type(found).__name__}, and not an array of integers"
+    if found.shape != shape:
+        return f"makes batches of the shape {found.shape}, and {shape} are wanted"
+    if found.size and not (found.min() >= 0 and found.max() < rows):
+        return f"names rows from {found.min()} to {found.max()}, and there are {rows:,}"
+    ordered = np.sort(found, axis=1)
+    twice = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+    return f"has a row twice in batch {twice[0]}" if len(twice) else ""
+
+
+def _numbered(values: list[Hashable]) -> np.ndarray:
+    numbers: dict[Hashable, int] = {}
+    return np.asarray([-1 if v is None else numbers.setdefault(v, len(numbers)) for v in values], dtype=np.int64)
+
+
+def _length(value: Any) -> int:
+    try:
+        return len(value)
+    except TypeError:
+        return 0
