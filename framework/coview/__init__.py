@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from coview.model.layers import stacked_layers as stacked_layers
     from coview.model.masked_encoder import HasPretrainingHead as HasPretrainingHead
     from coview.model.masked_encoder import TakesMask as TakesMask
+    from coview.model.masked_encoder import TrainsMaskToken as TrainsMaskToken
     from coview.model.meta_device import on_meta_device as on_meta_device
     from coview.model.patch_encoding import Patches as Patches
     from coview.model.positions import sine_positions as sine_positions
@@ -147,6 +148,7 @@ _HOME = {
     "DecoderInput": "coview.model.decoder",
     "HasPretrainingHead": "coview.model.masked_encoder",
     "TakesMask": "coview.model.masked_encoder",
+    "TrainsMaskToken": "coview.model.masked_encoder",
     "Mask": "coview.data.token_mask",
     "TokenMask": "coview.data.token_mask",
     "Hidden": "coview.data.token_mask",

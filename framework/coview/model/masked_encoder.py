@@ -74,3 +74,12 @@ class HasPretrainingHead(Protocol):
             CoviewError: If there is none after all.
         """
         ...
+
+
+@runtime_checkable
+class TrainsMaskToken(Protocol):
+    """An encoder with a learnt token of its own for hidden ones, which without a mask is no trained parameter."""
+
+    def train_mask_token(self) -> None:
+        """Is called once, before the first step, in a recipe whose mask replaces tokens."""
+        ...

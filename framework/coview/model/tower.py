@@ -12,7 +12,7 @@ from coview.data.token_mask import TokenMask
 from coview.errors import CoviewError
 from coview.model.decoder import decode
 from coview.model.encoder import Encoding, Projector
-from coview.model.masked_encoder import TakesMask
+from coview.model.masked_encoder import TakesMask, TrainsMaskToken
 from coview.model.target import Target
 from coview.model.token_task import Part, build_decoder, build_target, that_takes_mask, width_of_predictions
 from coview.model.widths import checked_encoding, encode, project, width_of
@@ -241,6 +241,8 @@ def _for_hidden(recipe: Recipe, registry: Registry, encoder: nn.Module) -> ForHi
     if recipe.mask is None:
         return ForHidden()
     takes = that_takes_mask(recipe, encoder)
+    if recipe.mask.settings.hide == "replace" and isinstance(encoder, TrainsMaskToken):
+        encoder.train_mask_token()
     mask_width = takes.mask_width if recipe.mask.settings.hide == "replace" else 0
     if recipe.decoder is None:
         return ForHidden(mask_width=mask_width)

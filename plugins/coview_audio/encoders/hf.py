@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig
 
 import coview
-from coview_audio.encoders.hf_inputs import Frontend, frontend_of
+from coview_audio.encoders.hf_inputs import SHORTEST, Frontend, WaveformFrontend, frontend_of
+from coview_audio.encoders.hidden_frames import BANDS, FrameValues, frame_count, takes_mask
 from coview_audio.encoders.masked import masked_mean
 from coview_audio.encoders.mel_input import check_rate, check_rate_once, of_modality
 
@@ -22,7 +24,8 @@ class HuggingFaceAudioEncoder(nn.Module):
     """A sound model that transformers loads, in float32: wav2vec 2.0, HuBERT, WavLM and their like on waveforms, the
     encoder of Whisper, or AST, each with the preparation that its folder asks for.
 
-    What transformers would mask at random in training (``mask_time_prob``, ``layerdrop``) is off: views are what the
+    Frames of wav2vec 2.0 and its like can be hidden, by ``[mask]``: their own learnt vector stands for them. Whisper and
+    AST take no mask. What transformers would mask at random in training (``mask_time_prob``, ``layerdrop``) is off: views are what the
     recipe's augmentations make of a sound.
 
     Args:
@@ -30,6 +33,11 @@ class HuggingFaceAudioEncoder(nn.Module):
         pooling: "mean" over the frames that are real; "cls" is what AST says of the whole sound.
         trust_remote_code: Run the Python code that comes with the model. Only for sources you trust.
     """
+
+    hides: Collection[Literal["replace", "drop", "swap"]] = ()
+    mask_width = 0
+    value_width = 0
+    classes = 0
 
     def __init__(
         self,
@@ -48,7 +56,11 @@ class HuggingFaceAudioEncoder(nn.Module):
             raise ValueError(f'{name}: pooling = "cls": the model has no class token; "mean" may do')
         if (unused := getattr(self.model, "masked_spec_embed", None)) is not None:
             unused.requires_grad_(False)
-        self.width = int(self.model.config.hidden_size)
+        self.width = self.token_width = int(self.model.config.hidden_size)
+        self._values: FrameValues | None = None
+        if takes_mask(self.model):
+            self.hides, self.value_width = ("replace",), BANDS
+            self._values = FrameValues(self.model.config, self._frontend.sample_rate)
         self.model.train()
 
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
@@ -61,6 +73,48 @@ class HuggingFaceAudioEncoder(nn.Module):
             assert class_ND is not None
             return coview.Encoding(pooled_ND=class_ND, tokens_NTD=tokens_NTD, mask_NT=mask_NT)
         return coview.Encoding(pooled_ND=masked_mean(tokens_NTD, mask_NT), tokens_NTD=tokens_NTD, mask_NT=mask_NT)
+
+    def token_layout(self, batch: Mapping[str, Tensor], /) -> coview.TokenLayout:
+        """Frames in a row, of which those behind a sound are padding."""
+        lengths_N = batch["lengths_N"].clamp(min=SHORTEST)
+        frames_N = self.model._get_feat_extract_output_lengths(lengths_N)
+        real_NT = torch.arange(self._most_frames(batch), device=lengths_N.device) < frames_N[:, None]
+        return coview.TokenLayout(real_NT, real_NT, (real_NT.shape[1],))
+
+    def token_values(self, batch: Mapping[str, Tensor], /) -> Tensor:
+        """Log-mel of 80 bands of what each frame sees."""
+        assert self._values is not None, "it takes a mask"
+        return self._values(batch["waveform_NT"], self._most_frames(batch))
+
+    def encode_tokens(
+        self,
+        batch: Mapping[str, Tensor],
+        mask: coview.TokenMask | None,
+        /,
+        *,
+        mask_token_D: Tensor | None = None,
+        layers: int = 0,
+    ) -> coview.Encoding:
+        """Pooled features (N, D), and those of each frame (N, T, D)."""
+        check_rate_once(self, batch, self._frontend.sample_rate)
+        if batch["waveform_NT"].is_meta:
+            self.model.eval()
+        assert isinstance(self._frontend, WaveformFrontend), "it takes a mask"
+        tokens_NTD, real_NT, last = self._frontend.frames(
+            self.model,
+            batch["waveform_NT"],
+            batch["lengths_N"],
+            hidden_NT=None if mask is None else mask.replaced_NT,
+            layers=layers,
+        )
+        return coview.Encoding(masked_mean(tokens_NTD, real_NT), tokens_NTD, real_NT, last)
+
+    def train_mask_token(self) -> None:
+        """The learnt vector for hidden frames is trained."""
+        self.model.masked_spec_embed.requires_grad_(True)
+
+    def _most_frames(self, batch: Mapping[str, Tensor]) -> int:
+        return frame_count(self.model.config, max(batch["waveform_NT"].shape[1], SHORTEST))
 
     def check_batch(self, batch: Mapping[str, Tensor], /) -> None:
         """Refuses a batch of another sample rate."""

@@ -11,11 +11,12 @@ from torch.nn.functional import pad
 from transformers import ASTFeatureExtractor, AutoFeatureExtractor, Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
 
 from coview_audio.encoders.equal_lengths import by_length
+from coview_audio.encoders.hidden_frames import frame_count, frames_of, takes_mask
 
 _MASKS_EXACTLY = ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio")
 """Models whose attention mask leaves no trace of padding, unless their first layer is normalised over time."""
 
-_SHORTEST = 400
+SHORTEST = 400
 """Samples that these models see at once in a first frame, 25 ms: a shorter sound is followed by silence."""
 
 
@@ -95,18 +96,39 @@ class WaveformFrontend(_Extracting):
         self, model: Any, waveform_NL: Tensor, lengths_N: Tensor
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Encodes a batch."""
-        lengths_N = lengths_N.clamp(min=_SHORTEST)
-        if waveform_NL.shape[1] < _SHORTEST:
-            waveform_NL = pad(waveform_NL, (0, _SHORTEST - waveform_NL.shape[1]))
+        tokens_NTD, mask_NT, _ = self.frames(model, waveform_NL, lengths_N)
+        return tokens_NTD, mask_NT, None
+
+    def frames(
+        self, model: Any, waveform_NL: Tensor, lengths_N: Tensor, *, hidden_NT: Tensor | None = None, layers: int = 0
+    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+        """Encodes a batch of which some frames are hidden: its tokens, their mask, and its last layers."""
+        lengths_N = lengths_N.clamp(min=SHORTEST)
+        if waveform_NL.shape[1] < SHORTEST:
+            waveform_NL = pad(waveform_NL, (0, SHORTEST - waveform_NL.shape[1]))
         real_NL = torch.arange(waveform_NL.shape[1], device=lengths_N.device) < lengths_N[:, None]
         if self.extractor.do_normalize:
             waveform_NL = _normalised(waveform_NL, real_NL, lengths_N)
         normalises_over_time = getattr(self.config, "feat_extract_norm", "layer") == "group"
         if normalises_over_time or self.config.model_type not in _MASKS_EXACTLY or real_NL.is_meta or real_NL.all():
-            return *by_length(waveform_NL, lengths_N, lambda x_ML: model(x_ML).last_hidden_state), None
-        tokens_NTD = model(waveform_NL, attention_mask=real_NL.long()).last_hidden_state
+
+            def encode(x_ML: Tensor, rows_M: Tensor) -> Tensor:
+                hidden_MT = None
+                if hidden_NT is not None:
+                    hidden_MT = hidden_NT[rows_M, : frame_count(model.config, x_ML.shape[1])]
+                return torch.cat(frames_of(model, x_ML, hidden_MT=hidden_MT, layers=layers), -1)
+
+            # a mask is of as many frames as the batch is long, whatever the longest of some of its sounds
+            least = frame_count(model.config, waveform_NL.shape[1]) if takes_mask(model) else 0
+            made_NTE, mask_NT = by_length(waveform_NL, lengths_N, encode, frames=least)
+            tokens_NTD, *last = made_NTE.chunk(1 + layers, dim=-1)
+            return tokens_NTD, mask_NT, tuple(last)
+        tokens_NTD, *last = frames_of(
+            model, waveform_NL, attention_NL=real_NL.long(), hidden_MT=hidden_NT, layers=layers
+        )
         frames_N = model._get_feat_extract_output_lengths(lengths_N)
-        return tokens_NTD, torch.arange(tokens_NTD.shape[1], device=frames_N.device) < frames_N[:, None], None
+        mask_NT = torch.arange(tokens_NTD.shape[1], device=frames_N.device) < frames_N[:, None]
+        return tokens_NTD, mask_NT, tuple(last)
 
 
 class WhisperFrontend(_Extracting):
@@ -147,10 +169,10 @@ class ASTFrontend(_Extracting):
         self, model: Any, waveform_NL: Tensor, lengths_N: Tensor
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Encodes a batch."""
-        if waveform_NL.shape[1] < _SHORTEST:
-            waveform_NL = pad(waveform_NL, (0, _SHORTEST - waveform_NL.shape[1]))
+        if waveform_NL.shape[1] < SHORTEST:
+            waveform_NL = pad(waveform_NL, (0, SHORTEST - waveform_NL.shape[1]))
         shape = (self.config.max_length, self.config.num_mel_bins)
-        output = model(self._prepared(waveform_NL, lengths_N.clamp(min=_SHORTEST), shape))
+        output = model(self._prepared(waveform_NL, lengths_N.clamp(min=SHORTEST), shape))
         return output.last_hidden_state[:, 2:], None, output.pooler_output
 
 

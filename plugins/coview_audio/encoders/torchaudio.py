@@ -47,7 +47,7 @@ class TorchaudioEncoder(nn.Module):
         waveform_NL, lengths_N = batch["waveform_NT"], batch["lengths_N"].clamp(min=_SHORTEST)
         if waveform_NL.shape[1] < _SHORTEST:
             waveform_NL = pad(waveform_NL, (0, _SHORTEST - waveform_NL.shape[1]))
-        tokens_NTD, mask_NT = by_length(waveform_NL, lengths_N, self._encode)
+        tokens_NTD, mask_NT = by_length(waveform_NL, lengths_N, lambda x_ML, _: self._encode(x_ML))
         return coview.Encoding(pooled_ND=masked_mean(tokens_NTD, mask_NT), tokens_NTD=tokens_NTD, mask_NT=mask_NT)
 
     def check_batch(self, batch: Mapping[str, Tensor], /) -> None:
