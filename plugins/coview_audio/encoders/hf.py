@@ -24,9 +24,9 @@ class HuggingFaceAudioEncoder(nn.Module):
     """A sound model that transformers loads, in float32: wav2vec 2.0, HuBERT, WavLM and their like on waveforms, the
     encoder of Whisper, or AST, each with the preparation that its folder asks for.
 
-    Frames of wav2vec 2.0 and its like can be hidden, by ``[mask]``: their own learnt vector stands for them. Whisper and
-    AST take no mask. What transformers would mask at random in training (``mask_time_prob``, ``layerdrop``) is off: views are what the
-    recipe's augmentations make of a sound.
+    Frames of wav2vec 2.0 and its like can be hidden, by ``[mask]``: their own learnt vector stands for them, and is
+    trained then. Whisper and AST take no mask. What transformers would mask at random in training (``mask_time_prob``,
+    ``layerdrop``) is off: views are what the recipe's augmentations make of a sound.
 
     Args:
         pretrained: Start from its weights; false: from its architecture alone, with random weights.

@@ -76,7 +76,7 @@ def frames_of(
 
 
 class FrameValues(nn.Module):
-    """Log-mel of 80 bands of what each frame of a model sees: one column for each, centred on its samples, standardised.
+    """Log-mel of 80 bands of what each frame of a model sees: a column for each, centred on its samples, standardised.
 
     The window is what a frame sees, at least 25 ms.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -40,13 +41,7 @@ class MaskedTexts:
         real_NT = batch["attention_mask"].bool()
         own = torch.tensor(sorted(set(self.tokenizer().all_special_ids)), device=ids_NT.device)
         maskable_NT = real_NT & ~torch.isin(ids_NT, own)
-        words_NT = None
-        if (begins_C := begins_word(self.tokenizer(), self.classes)) is not None:
-            begins_NT = begins_C.to(ids_NT.device)[ids_NT] & maskable_NT
-            # the first token of a text begins a word, whether or not a space is before it
-            after_NT = torch.cat([maskable_NT.new_zeros((len(ids_NT), 1)), maskable_NT[:, :-1]], 1)
-            begins_NT |= maskable_NT & ~after_NT
-            words_NT = (begins_NT.cumsum(1) - 1).masked_fill(~maskable_NT, -1)
+        words_NT = batch["words"].masked_fill(~maskable_NT, -1)
         return coview.TokenLayout(real_NT, maskable_NT, (ids_NT.shape[1],), words_NT)
 
     def token_values(self, batch: Mapping[str, Tensor], /) -> Tensor:
@@ -67,14 +62,10 @@ class MaskedTexts:
         given: dict[str, Tensor] = {"input_ids": ids_NT}
         if mask is not None:
             given = self._hidden(ids_NT, mask, mask_token_D)
-        made = self.model(**given, attention_mask=batch["attention_mask"], output_hidden_states=layers > 0)
-        tokens_NTD = made.last_hidden_state
-        return coview.Encoding(
-            pool(tokens_NTD, real_NT, self.pooling),
-            tokens_NTD,
-            real_NT,
-            tuple(made.hidden_states[-layers:]) if layers else (),
-        )
+        seen = None if ids_NT.is_meta else batch["attention_mask"]  # as in ``encode``
+        with _outputs_of_layers(self.model, layers) as last:
+            tokens_NTD = self.model(**given, attention_mask=seen).last_hidden_state
+        return coview.Encoding(pool(tokens_NTD, real_NT, self.pooling), tokens_NTD, real_NT, tuple(last))
 
     def _hidden(self, ids_NT: Tensor, mask: coview.TokenMask, mask_token_D: Tensor | None) -> dict[str, Tensor]:
         if mask.swap_NT is not None:
@@ -87,42 +78,38 @@ class MaskedTexts:
         return {"inputs_embeds": torch.where(mask.replaced_NT[..., None], vector_D, embedded_NTD)}
 
 
-_BEGINS: dict[int, Tensor | None] = {}
+@contextmanager
+def _outputs_of_layers(model: Any, layers: int) -> Iterator[list[Tensor]]:
+    """What the last layers make; transformers' ``hidden_states`` would have it behind a last norm."""
+    made: list[Tensor] = []
 
+    def keep(_module: nn.Module, _given: Any, output: Any) -> None:
+        made.append(output[0] if isinstance(output, tuple) else output)
 
-def begins_word(tokenizer: Any, classes: int) -> Tensor | None:
-    """``(C,)`` bool: whether each token of a vocabulary begins a word; None where its tokens do not say.
-
-    WordPiece marks what goes on with ``##``, byte-level BPE a space before with ``Ġ``, and SentencePiece with ``▁``.
-    """
-    key = id(tokenizer)
-    if key not in _BEGINS:
-        _BEGINS[key] = _begins(tokenizer.get_vocab(), classes)
-    return _BEGINS[key]
-
-
-def _begins(vocabulary: Mapping[str, int], classes: int) -> Tensor | None:
-    begins_C = torch.zeros(classes, dtype=torch.bool)
-    goes_on = any(token.startswith("##") for token in vocabulary)
-    marks = [mark for mark in ("Ġ", "▁") if any(token.startswith(mark) for token in vocabulary)]
-    if not goes_on and not marks:
-        return None
-    for token, number in vocabulary.items():
-        begins_C[number] = not token.startswith("##") if goes_on else token.startswith(marks[0])
-    return begins_C
+    count = model.config.num_hidden_layers
+    stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == count]
+    if layers and not stacks:
+        raise coview.CoviewError(f"the layers of {type(model).__name__} cannot be told apart")
+    hooks = [layer.register_forward_hook(keep) for layer in stacks[0][count - layers :]] if layers else []
+    try:
+        yield made
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 _HEADS = (
     ("cls",),
     ("lm_head",),
     ("head", "decoder"),
-    ("vocab_transform", "vocab_layer_norm", "vocab_projector"),
+    ("vocab_transform", "activation", "vocab_layer_norm", "vocab_projector"),
 )
 """What the heads of transformers' models for masked tokens consist of, in BERT, RoBERTa, ModernBERT and DistilBERT."""
 
 
 def pretraining_head(of: Any, model: Any, name: str) -> nn.Module:
-    """The head of a masked language model, from hidden states to logits, its last matrix that of the embeddings.
+    """The head of a masked language model, from hidden states to logits; its last matrix is that of the embeddings
+    where the model has it so.
 
     Args:
         of: A model of transformers for masked language modelling, whose head is taken.
@@ -135,12 +122,11 @@ def pretraining_head(of: Any, model: Any, name: str) -> nn.Module:
     output = of.get_output_embeddings()
     if output is None:
         raise coview.CoviewError(f"{name} has no head for masked tokens")
-    output.weight = model.get_input_embeddings().weight
+    if getattr(of.config, "tie_word_embeddings", True):
+        output.weight = model.get_input_embeddings().weight
     for parts in _HEADS:
         found = [module for part in parts if isinstance(module := getattr(of, part, None), nn.Module)]
         if len(found) == len(parts):
-            if parts[0] == "vocab_transform":  # DistilBERT's activation is no module
-                found.insert(1, nn.GELU())
             return found[0] if len(found) == 1 else nn.Sequential(*found)
     raise coview.CoviewError(
         f"{name}: the head of {type(of).__name__} for masked tokens is of a kind that coview does not know",

@@ -24,7 +24,9 @@ IN_WORDS = {
 
 @dataclass(frozen=True)
 class Tokenize:
-    """Makes a batch of texts: a mapping of ``input_ids`` and ``attention_mask``, (N, T), padded on the right.
+    """Makes a batch of texts: ``input_ids``, ``attention_mask`` and ``words``, each (N, T), padded on the right.
+
+    ``words`` is the word of each token by the tokenizer, counted from 0 in each text; -1 where it is of none.
 
     Attributes:
         tokenizer: A fast one of transformers', with a token to pad by.
@@ -39,14 +41,16 @@ class Tokenize:
         for value in values:
             if not isinstance(value, str):
                 raise coview.CoviewError(f"a text has to be a str, and the data gives {type(value).__name__}")
-        rows = self.tokenizer(list(values), truncation=True, max_length=self.max_length)["input_ids"]
-        rows = [row or [self.tokenizer.pad_token_id] for row in rows]
+        made = self.tokenizer(list(values), truncation=True, max_length=self.max_length)
+        rows = [row or [self.tokenizer.pad_token_id] for row in made["input_ids"]]
         ids_NT = torch.full((len(rows), max(map(len, rows), default=0)), self.tokenizer.pad_token_id)
-        mask_NT = torch.zeros_like(ids_NT)
+        mask_NT, words_NT = torch.zeros_like(ids_NT), torch.full_like(ids_NT, -1)
         for number, row in enumerate(rows):
             ids_NT[number, : len(row)] = torch.tensor(row)
             mask_NT[number, : len(row)] = 1
-        return {"input_ids": ids_NT, "attention_mask": mask_NT}
+            words = [-1 if word is None else word for word in made.word_ids(number)]
+            words_NT[number, : len(words)] = torch.tensor(words, dtype=torch.long)
+        return {"input_ids": ids_NT, "attention_mask": mask_NT, "words": words_NT}
 
     def save(self, folder: Path) -> None:
         """Writes the tokenizer so that it pads on the right and cuts texts where the run does, unless it is told to do

@@ -85,7 +85,9 @@ def test_it_is_what_transformers_makes_of_each_sound_alone(models, name):
         frames = int(reference._get_feat_extract_output_lengths(torch.tensor(x.shape[1])))
         layers = []
         hooks = [
-            layer.register_forward_hook(lambda _, __, y: layers.append(y[0] if isinstance(y, tuple) else y))
+            layer.register_forward_hook(
+                lambda _, __, y, layers=layers: layers.append(y[0] if isinstance(y, tuple) else y)
+            )
             for layer in reference.encoder.layers
         ]
         expected = reference(x, mask_time_indices=mask.hidden_NT[row : row + 1, :frames]).last_hidden_state
