@@ -25,9 +25,41 @@ pytestmark = pytest.mark.slow
 STEPS = 40
 
 
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
+MASKED = """
+[mask]
+use = "random"
+ratio = [0.3, 0.6]
+hide = "drop"
+
+[decoder]
+use = "transformer"
+layers = 1
+hidden = 16
+heads = 2
+
+[target]
+use = "teacher_tokens"
+layers = 2
+
+[teacher]
+momentum = 0.9
+
+[loss]
+use = "token_mse"
+
+[optimizer]"""
+"""In place of the contrastive recipe's projector and loss; its encoder is a small vision transformer."""
+
+
+@pytest.fixture(scope="module", params=["contrastive"])
+def recipe(tmp_path_factory, request):
     text = SMALL.split("[[evaluate]]")[0]
+    if request.param == "masked":
+        before, _, after = text.partition("[encoder]")
+        _, _, after = after.partition("[optimizer]")
+        before = before.replace("workers = 0", "workers = 0\nviews = 1")
+        vit = 'use = "vit"\nimage_size = 8\npatch = 2\nwidth = 8\nlayers = 2\nheads = 2\nchannels = 3\n'
+        text = f"{before}[encoder]\n{vit}{MASKED}{after}"
     for before, after in (
         ('name = "small"', 'name = "run"'),
         ("workers = 0", "workers = 2"),
@@ -113,6 +145,7 @@ def go_on(call, recipe):
     return go_on
 
 
+@pytest.mark.parametrize("recipe", ["contrastive", "masked"], indirect=True)
 def test_sigkill_at_random_moments(recipe, tmp_path, untouched, go_on):
     chance = random.Random(os.environ.get("COVIEW_TEST_SEED", "0"))
     out, reached = tmp_path / "killed", [0]
@@ -126,6 +159,16 @@ def test_sigkill_at_random_moments(recipe, tmp_path, untouched, go_on):
     assert 0 < reached[1] < reached[2] < STEPS, "each kill was in mid-run, and the resume got further"
     done = go_on(out)
     assert done.status == 0, done.err
+    assert_same_end(untouched, only_run(out))
+
+
+@pytest.mark.parametrize("recipe", ["contrastive", "masked"], indirect=True)
+def test_no_loader_process_or_two_end_with_the_same_weights(recipe, untouched, tmp_path):
+    out = tmp_path / "alone"
+    done = subprocess.run(
+        command(recipe, out, "--set", "data.workers=0"), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
     assert_same_end(untouched, only_run(out))
 
 

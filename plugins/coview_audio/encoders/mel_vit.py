@@ -120,7 +120,15 @@ class MelViT(MelViTNetwork):
 
     def layer_numbers(self) -> Mapping[str, int]:
         """The embedding, then each layer."""
-        return coview.stacked_layers(self)
+        after = len(self.model.blocks) + 1
+        numbers = dict.fromkeys((name for name, _ in self.named_parameters()), 0)
+        for name in numbers:
+            place = name.split(".")
+            if place[:2] == ["model", "blocks"]:
+                numbers[name] = int(place[2]) + 1
+            elif place[:2] == ["model", "norm"]:
+                numbers[name] = after
+        return numbers
 
     def _patches_of(self, batch: Mapping[str, Tensor]) -> tuple[int, Tensor]:
         """How many patches lie beside each other, and which of all are real."""

@@ -11,6 +11,7 @@ import coview
 from coview.testing import check_encoder
 from coview_audio.encoders.audio_cnn import AudioCNN
 from coview_audio.encoders.masked import MaskedBatchNorm, frame_mask, masked_max, masked_mean
+from coview_audio.encoders.mel_vit import MelViT
 from coview_audio.encoders.resnet import AudioResNet18, AudioResNet34
 from coview_audio.modality import AudioModality
 from coview_audio.sound import Sound
@@ -28,6 +29,11 @@ CASES = {
     "resnet18": (AudioResNet18, {"channels": 4}),
     "resnet18 small": (AudioResNet18, {"channels": 4, "stem": "small", "mel_bins": 32}),
     "resnet34": (AudioResNet34, {"channels": 2}),
+    "vit": (MelViT, {"width": 16, "layers": 2, "heads": 2, "seconds": 2.0}),
+    "vit of all bands, by the class token": (
+        MelViT,
+        {"width": 16, "layers": 2, "heads": 2, "seconds": 2.0, "patch": (64, 4), "pool": "cls"},
+    ),
 }
 
 

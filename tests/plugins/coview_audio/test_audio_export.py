@@ -61,6 +61,7 @@ device = "cpu"
 ENCODERS = {
     "audio_cnn": 'use = "audio_cnn"\nwidth = 24\nchannels = 4\nmel_bins = 32\nmean = -2.0\nstd = 3.0',
     "audio_resnet18": 'use = "audio_resnet18"\nchannels = 4',
+    "mel_vit": 'use = "mel_vit"\nwidth = 16\nlayers = 2\nheads = 2\npatch = [8, 4]\nmel_bins = 32\nseconds = 2.0',
     "audio_resnet34": 'use = "audio_resnet34"\nchannels = 4\nstem = "small"',
 }
 
