@@ -148,7 +148,7 @@ def width_of_predictions(recipe: Recipe, decoder: nn.Module, wanted: int) -> int
     Raises:
         CoviewError: If the decoder says another width than the target's, or none.
     """
-    says = decoder.width if isinstance(decoder, _SaysWidth) else None
+    says: Any = decoder.width if isinstance(decoder, _SaysWidth) else None
     if wanted and says in (None, wanted):
         return wanted
     where = recipe.where("decoder", "use")

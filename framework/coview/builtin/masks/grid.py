@@ -28,7 +28,8 @@ def real_columns(layout: TokenLayout) -> Tensor:
     """``(N,)``: how many columns of each row's grid are more than padding, which lies behind them."""
     height, width = layout.shape
     is_real_NW = layout.grid_NT.unflatten(1, (height, width)).any(1)
-    return (is_real_NW * torch.arange(1, width + 1, device=is_real_NW.device)).amax(1)
+    last_N: Tensor = (is_real_NW * torch.arange(1, width + 1, device=is_real_NW.device)).amax(1)
+    return last_N
 
 
 def rectangle(top_N: Tensor, left_N: Tensor, height_N: Tensor, width_N: Tensor, height: int, width: int) -> Tensor:
