@@ -59,7 +59,8 @@ class HuggingFaceAudioEncoder(nn.Module):
         self.width = self.token_width = int(self.model.config.hidden_size)
         self._values: FrameValues | None = None
         if takes_mask(self.model):
-            self.hides, self.value_width = ("replace",), BANDS
+            self.hides = ("replace",)
+            self.value_width = BANDS
             self._values = FrameValues(self.model.config, self._frontend.sample_rate)
         self.model.train()
 
@@ -84,7 +85,8 @@ class HuggingFaceAudioEncoder(nn.Module):
     def token_values(self, batch: Mapping[str, Tensor], /) -> Tensor:
         """Log-mel of 80 bands of what each frame sees."""
         assert self._values is not None, "it takes a mask"
-        return self._values(batch["waveform_NT"], self._most_frames(batch))
+        values_NTP: Tensor = self._values(batch["waveform_NT"], self._most_frames(batch))
+        return values_NTP
 
     def encode_tokens(
         self,

@@ -102,7 +102,8 @@ class FrameValues(nn.Module):
         """``(N, T, 80)`` of so many frames, of waveforms that are zero behind each sound."""
         lengths_N = torch.full((len(waveform_NL),), waveform_NL.shape[1], device=waveform_NL.device)
         mel_NFT, _ = self.log_mel(pad(waveform_NL, (self._before, 0)), lengths_N)
-        return ((mel_NFT[:, :, self._first : self._first + frames] - MEAN) / STD).transpose(1, 2)
+        of_frames_NFT: Tensor = mel_NFT[:, :, self._first : self._first + frames]
+        return ((of_frames_NFT - MEAN) / STD).transpose(1, 2)
 
 
 @contextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 import coview
@@ -318,6 +320,15 @@ def test_a_model_goes_on_with_its_own_pretraining(folders, texts, write_recipe, 
     (run,) = (tmp_path / "runs" / "texts").iterdir()
     losses = [line["loss"] for line in map(json.loads, (run / "metrics.jsonl").open()) if "loss" in line]
     assert losses[-1] < losses[0] - 0.5
+    weights = run / "checkpoints" / "step-60" / "weights.safetensors"
+    end = load_file(weights)
+    shutil.rmtree(weights.parent)
+    environment = json.loads((run / "environment.json").read_text())
+    (run / "environment.json").write_text(json.dumps({**environment, "finished": None}))
+    assert "from step 40 " in called("run", path, "--out", tmp_path / "runs", "--resume").stderr
+    again = load_file(weights)
+    assert end.keys() == again.keys()
+    assert all(end[key].equal(again[key]) for key in end), "the tied matrix is one tensor after a resume too"
     called("export", run, "--to", "hf", "--out", tmp_path / "out")
     (folder,) = {file.parent for file in (tmp_path / "out").rglob("config.json")}
     model = transformers.AutoModel.from_pretrained(folder)
