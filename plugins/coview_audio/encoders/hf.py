@@ -59,7 +59,8 @@ class HuggingFaceAudioEncoder(nn.Module):
         self.width = self.token_width = int(self.model.config.hidden_size)
         self._values: FrameValues | None = None
         if takes_mask(self.model):
-            self.hides = ("replace",)
+            hides: tuple[Literal["replace"], ...] = ("replace",)
+            self.hides = hides
             self.value_width = BANDS
             self._values = FrameValues(self.model.config, self._frontend.sample_rate)
         self.model.train()

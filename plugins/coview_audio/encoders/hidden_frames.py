@@ -93,15 +93,18 @@ class FrameValues(nn.Module):
             hop *= stride
         # column t of a log-mel is centred on sample t · hop: silence before the sound moves that to a frame's middle
         self._first = -(-(sees // 2) // hop)
-        self._before = self._first * hop - sees // 2
+        self._hop, self._before = hop, self._first * hop - sees // 2
         window = max(sees / sample_rate, _LEAST_WINDOW)
         settings = LogMelSettings(sample_rate=sample_rate, mel_bins=BANDS, window=window, hop=hop / sample_rate)
         self.log_mel = LogMel(settings)
 
     def forward(self, waveform_NL: Tensor, frames: int) -> Tensor:
         """``(N, T, 80)`` of so many frames, of waveforms that are zero behind each sound."""
-        lengths_N = torch.full((len(waveform_NL),), waveform_NL.shape[1], device=waveform_NL.device)
-        mel_NFT, _ = self.log_mel(pad(waveform_NL, (self._before, 0)), lengths_N)
+        # a sound shorter than a frame is followed by silence, as the model is given it
+        after = max(0, (self._first + frames - 1) * self._hop - self._before - waveform_NL.shape[1])
+        padded_NL = pad(waveform_NL, (self._before, after))
+        lengths_N = torch.full((len(padded_NL),), padded_NL.shape[1], device=padded_NL.device)
+        mel_NFT, _ = self.log_mel(padded_NL, lengths_N)
         of_frames_NFT: Tensor = mel_NFT[:, :, self._first : self._first + frames]
         return ((of_frames_NFT - MEAN) / STD).transpose(1, 2)
 

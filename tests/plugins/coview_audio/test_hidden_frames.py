@@ -182,6 +182,13 @@ def test_values_are_the_log_mel_of_the_samples_that_a_frame_sees(models):
         np.testing.assert_allclose(values[frame].numpy(), expected, atol=2e-3)
 
 
+def test_a_batch_of_sounds_shorter_than_a_frame_has_values(models):
+    encoder = made(models, "hubert")
+    batch, longer = (AudioModality().collate(sounds((n, n))) for n in (1, 400))
+    assert encoder.token_values(batch).shape == encoder.token_values(longer).shape
+    assert encoder.token_values(batch).shape[:2] == encoder.token_layout(batch).real_NT.shape
+
+
 RECIPE = """\
 schema = 1
 name = "sounds"
