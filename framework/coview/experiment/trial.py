@@ -11,6 +11,7 @@ from coview.data.building import build_collators, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
+from coview.experiment.callbacks import build_callbacks
 from coview.experiment.evaluators import build_evaluated, plan_evaluators
 from coview.experiment.splits import Splits
 from coview.model.batch_augment import build_batch_augment
@@ -34,6 +35,7 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     Raises:
         CoviewError: If something does not fit.
     """
+    build_callbacks(recipe, registry)
     splits = Splits(recipe, registry)
     dataset = splits(splits.own, "train")
     build_evaluated(splits, plan_evaluators(splits))

@@ -12,7 +12,7 @@ from coview.errors import CoviewError
 
 Kind = Literal[
     "modality", "dataset", "augmentation", "encoder", "projector", "predictor", "loss", "optimizer", "schedule",
-    "evaluator", "resource",
+    "evaluator", "callback", "resource",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -18,7 +18,7 @@ from coview.recipe.place import Places
 from coview.recipe.recipe import ComponentTable
 from coview.recipe.tables import key_types
 
-_CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "modality", "schedule")
+_CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "modality", "schedule", "callback")
 """Kinds whose constructors are cheap by contract, and so are called to hear what they say of their parameters."""
 
 

@@ -100,6 +100,19 @@ class ScheduleTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class CallbackTable(ComponentTable):
+    """A callback.
+
+    Attributes:
+        changes_run: Whether the run is another with it.
+        every_step: Whether it is told of every step.
+    """
+
+    changes_run: bool = False
+    every_step: bool = False
+
+
+@dataclass(frozen=True)
 class ParameterGroup:
     """What is special about some parameters.
 
@@ -148,6 +161,8 @@ class Recipe:
         tables: The resolved recipe: nothing extended, every default written out.
         layers: Where each value came from.
         warnings: Settings that have no effect.
+        path: Its file.
+        callback: What is told of the run, and what may end it.
     """
 
     name: str
@@ -174,6 +189,7 @@ class Recipe:
     layers: Layers = field(repr=False, compare=False)
     warnings: tuple[str, ...] = ()
     path: Path | None = None
+    callback: tuple[CallbackTable, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:

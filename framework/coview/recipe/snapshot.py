@@ -17,7 +17,9 @@ NO_EFFECT_ON_RESULTS = (
     ("train", "keep"),
     ("train", "log_every"),
 )
-"""Keys that are promised to change nothing that is computed, and so are not hashed."""
+"""Keys that are promised to change nothing that is computed, and so are not hashed.
+
+Nor are callbacks that only tell. Where one changes the run, how often it is told of it (``log_every``) is."""
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
@@ -28,12 +30,15 @@ def to_toml(tables: Mapping[str, Any]) -> str:
 def hashed_part(tables: Mapping[str, Any]) -> dict[str, Any]:
     """The resolved recipe without what has no effect on results."""
     part: dict[str, Any] = json.loads(json.dumps(tables))
+    changing = [table for table in part.pop("callback", []) if table.get("changes_run")]
     for *parents, last in NO_EFFECT_ON_RESULTS:
+        if changing and last == "log_every":
+            continue
         table = part
         for name in parents:
             table = table.get(name, {})
         table.pop(last, None)
-    return part
+    return {**part, "callback": changing} if changing else part
 
 
 def recipe_hash(tables: Mapping[str, Any]) -> str:

@@ -48,6 +48,7 @@ class TopTable(BaseModel):
     schedule: dict[str, Any] = Field({}, description='Of the learning rate ("cosine" by default).')
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
+    callback: list[dict[str, Any]] = Field([], description="What is told of the run, and what may end it.")
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
     compare: dict[str, Any] = Field({}, description="What a comparison asks.")
 
@@ -176,6 +177,7 @@ KIND_OF_TABLE: Mapping[str, Kind] = {
     "optimizer": "optimizer",
     "schedule": "schedule",
     "evaluate": "evaluator",
+    "callback": "callback",
 }
 """The kind of component in each top-level table, or in its elements, or in its tables by modality."""
 

@@ -12,6 +12,7 @@ from coview.plugins.own_settings import AugmentSettings, DataSettings, EvaluateS
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
 from coview.recipe.check_batch_steps import check_order, check_shared, works_on_device
+from coview.recipe.check_callbacks import check_callbacks
 from coview.recipe.check_component import Checked, ComponentChecker, as_json
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
@@ -89,6 +90,7 @@ class _Validation:
         optimizer = None if "optimizer" in broken else self._optimizer(self.table.get("optimizer"), trains)
         schedule = None if "schedule" in broken else check_schedule(self.components, self.table.get("schedule", {}))
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used)
+        callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
         self._pipelines(augment, views, global_views)
@@ -133,6 +135,7 @@ class _Validation:
             **({"optimizer": optimizer[1], "schedule": schedule[1]} if optimizer is not None and trains else {}),
             "train": {key: value for key, value in as_json(train).items() if train.steps != 0 or key in _WITHOUT_STEPS},
             "evaluate": [table for _, table in evaluate],
+            **({"callback": [table for _, table in callbacks]} if callbacks else {}),
         }
         if sweep.grid or sweep.zip:
             tables["sweep"] = {key: value for key, value in as_json(sweep).items() if value}
@@ -164,6 +167,7 @@ class _Validation:
             layers=self.layers,
             warnings=tuple(self.warnings),
             path=path,
+            callback=tuple(given for given, _ in callbacks),
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------
