@@ -55,8 +55,8 @@ ABOUT: dict[Kind, str] = {
     "or as `schedule` in an `[[optimizer.group]]`.",
     "evaluator": "An evaluator turns frozen representations into numbers with intervals. Each stands in an "
     "`[[evaluate]]` of its own.",
-    "callback": "A callback is told of a run while it trains, and may end it. Each stands in a `[[callback]]` of its own; "
-    "see [Callbacks](../callbacks.md).",
+    "callback": "A callback is told of a run while it trains, and may end it. Each stands in a `[[callback]]` of its "
+    "own; see [Callbacks](../callbacks.md).",
     "resource": "Files that other components need and that no wheel of coview carries. `coview data fetch NAME` brings "
     "them into the cache, once.",
 }

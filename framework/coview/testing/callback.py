@@ -117,15 +117,9 @@ def only_looks_at_the_model(tested: CallbackUnderTest) -> Problems:
     with _training(tested) as watched, _training(tested) as alone:
         watched.tell(tested.fresh(), _STEPS)
         alone.tell(Callback(), _STEPS)
-        for what, of_both in {
-            "the weights": [dict(each.model.state_dict()) for each in (watched, alone)],
-            "the gradients": [[p.grad for p in each.model.parameters()] for each in (watched, alone)],
-            "which parameters want a gradient": [
-                [p.requires_grad for p in each.model.parameters()] for each in (watched, alone)
-            ],
-            "the modes": [[module.training for module in each.model.modules()] for each in (watched, alone)],
-        }.items():
-            if not same(*of_both):
+        without = _seen_of(alone.model)
+        for what, seen in _seen_of(watched.model).items():
+            if not same(seen, without[what]):
                 yield f"{what} of the model are others with it"
                 return
 
@@ -177,6 +171,17 @@ def goes_on_from_its_state(tested: CallbackUnderTest) -> Problems:
                     f"and without a resume at {_listed(expected)}"
                 )
                 return
+
+
+def _seen_of(model: nn.Module) -> dict[str, list[Any]]:
+    """All of a model that a callback could change, by what it is."""
+    parameters = list(model.parameters())
+    return {
+        "the weights": list(model.state_dict().values()),
+        "the gradients": [parameter.grad for parameter in parameters],
+        "the parameters that want a gradient": [parameter.requires_grad for parameter in parameters],
+        "the modes": [module.training for module in model.modules()],
+    }
 
 
 def _listed(steps: Sequence[int]) -> str:
