@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
@@ -42,19 +42,21 @@ def load_recipe(
     return load.load_recipe(path, registry or load_plugins(), overrides=overrides, sets=sets)
 
 
-def load_run(path: Path | str, *, registry: Registry | None = None) -> Run:
+def load_run(path: Path | str, *, step: int | Literal["best"] | None = None, registry: Registry | None = None) -> Run:
     """A run that is on disk.
 
     Args:
         path: Its folder, or a folder of runs, of which the latest is taken.
+        step: Of the checkpoint to look at, such as 200, or ``"best"``: the best by ``train.keep_best``. What is then
+            measured has a file of its own. Absent: the latest.
         registry: Where its components come from; all installed plugins by default.
 
     Raises:
-        CoviewError: If there is no run, or its recipe is not valid any more.
+        CoviewError: If there is no run, its recipe is not valid any more, or the checkpoint of the step is not kept.
     """
     from coview.experiment import run as runs  # torch costs start-up time
 
-    return runs.load_run(path, registry or load_plugins())
+    return runs.load_run(path, registry or load_plugins(), step=step)
 
 
 def run(
@@ -94,7 +96,8 @@ def evaluate_run(
     """Evaluates a finished run again, under the protocol of its recipe or another.
 
     Args:
-        run: The run, or its folder.
+        run: The run, or its folder. Of one that :func:`load_run` gave a step, the checkpoint of that step is measured,
+            and written to ``results-step-N.json``: the run's own results and report stay.
         overrides: Over the recipe's ``evaluate`` tables, its ``train.device``, and the paths in ``data``, which say
             where the data are now.
         sets: The same as texts ``KEY=VALUE``.
@@ -180,10 +183,10 @@ def export(
     sets: Iterable[str] = (),
     registry: Registry | None = None,
 ) -> tuple[Path, str]:
-    """Writes the encoder of the latest checkpoint as a folder, and how its inputs are prepared where that can be said.
+    """Writes the encoder as a folder, and how its inputs are prepared where that can be said.
 
     Args:
-        run: The run, or its folder.
+        run: The run, or its folder: of the latest checkpoint, or of the step that :func:`load_run` was given.
         to: ``hf``: what transformers' ``AutoModel.from_pretrained``, or timm, loads. ``sentence-transformers``: what
             ``SentenceTransformer`` loads, for encoders of texts; its ``encode`` gives the run's representations.
         out: The folder; ``export/hf`` or ``export/sentence-transformers`` in the run's by default. It must not hold

@@ -317,7 +317,7 @@ def test_curve_has_the_shape_of_the_numbers() -> None:
     steps = [10, 20, 30, 50, 80]
     losses = [3.0, 1.0, math.nan, 2.0, 5.0]
     rows = [{"step": step, "loss": value} for step, value in zip(steps, losses, strict=True)]
-    (curve,), diagnostics = draw_curves(rows)
+    (curve,), diagnostics, _ = draw_curves(rows, [])
     assert diagnostics == []
     assert curve.last == 5.0
     points = curve_points(curve.svg)
@@ -342,7 +342,7 @@ def test_curves_are_grouped_and_what_is_no_number_has_none() -> None:
             "note": "x",
         }
     ]
-    training, diagnostics = draw_curves(rows)
+    training, diagnostics, _ = draw_curves(rows, [])
     assert [curve.name for curve in training] == ["loss", "invariance", "lr"]
     assert [curve.name for curve in diagnostics] == ["spread"]
 

@@ -9,7 +9,15 @@ import torch
 from torch import nn
 
 from coview import CoviewError
-from coview.train.checkpoint import load_latest, save_checkpoint, whole_checkpoints
+from coview.train.checkpoint import (
+    Score,
+    best_by,
+    best_step,
+    load_latest,
+    load_step,
+    save_checkpoint,
+    whole_checkpoints,
+)
 
 
 def modules(value=0.0):
@@ -40,6 +48,31 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-2", "step-4", "step-5"]
     assert os.readlink(tmp_path / "last") == "step-5"
     assert os.readlink(tmp_path / "best") == "step-2"
+
+
+@pytest.mark.parametrize(("better", "best"), [("higher", 2), ("lower", 4)])
+def test_the_best_of_a_curve_is_kept_besides_the_latest_and_the_one_of_the_lowest_loss(tmp_path, better, best):
+    values = {1: None, 2: 0.9, 3: 0.5, 4: 0.1, 5: 0.9, 6: None, 7: 0.5}
+    losses = {1: 1.0, 2: 3.0, 3: 2.0, 4: 3.0, 5: 3.0, 6: 3.0, 7: 3.0}
+    for step, value in values.items():
+        score = None if value is None else Score("knn/accuracy", value, better)
+        save_checkpoint(tmp_path, step, losses[step], modules(step), {}, keep=1, keep_best="knn/accuracy", score=score)
+    assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-1", f"step-{best}", "step-7"]
+    assert os.readlink(tmp_path / "best") == f"step-{best}"
+    assert best_step(tmp_path, "knn/accuracy") == best
+    assert next(whole_checkpoints(tmp_path)).score == Score("knn/accuracy", 0.5, better)
+    assert best_by(tmp_path, "another/curve", 7) is None
+    assert best_by(tmp_path, None, 7) is None
+    assert (
+        best_by(tmp_path, "knn/accuracy", best - 1) is None
+    )  # what a run has passed over that went back does not count
+    with pytest.raises(CoviewError, match=r"the recipe has no train\.keep_best"):
+        best_step(tmp_path, None)
+    model = modules()
+    assert load_step(tmp_path, best, model).step == best
+    assert all((tensor == best).all() for tensor in model.state_dict().values())
+    with pytest.raises(CoviewError, match=r"step 5 is not kept in .*\n  kept are the steps 1, .*7"):
+        load_step(tmp_path, 5, model)
 
 
 def test_one_that_is_taken_away_while_it_is_read_has_a_later_one(tmp_path):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from coview.cli.output import print_json
 from coview.cli.recipe import set_option
+from coview.cli.step import step_option
 from coview.cli.user_path import UserPath
 from coview.errors import CoviewError
 
@@ -52,6 +53,7 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
 @click.argument("path", metavar="[RUN]", required=False, type=UserPath())
 @click.option("--encoder", metavar="USE", help="An encoder that no run has trained, such as timm:resnet18.")
 @click.option("--data", metavar="USE", help="What to measure it on, such as digits.")
+@step_option
 @set_option
 @click.option("--out", default="runs", show_default=True, type=UserPath(), help="For --encoder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
@@ -61,6 +63,7 @@ def evaluate(
     path: Path | None,
     encoder: str | None,
     data: str | None,
+    step: int | Literal["best"] | None,
     sets: tuple[str, ...],
     out: Path,
     as_json: bool,
@@ -75,12 +78,12 @@ def evaluate(
     from coview.plugins.discovery import load_plugins
 
     if path is not None and encoder is None and data is None:
-        done = evaluate_run(load_run(path, load_plugins(disable=disabled)), sets=sets)
-    elif path is None and encoder is not None and data is not None:
+        done = evaluate_run(load_run(path, load_plugins(disable=disabled), step=step), sets=sets)
+    elif step is None and path is None and encoder is not None and data is not None:
         done = evaluate_encoder(encoder, data, load_plugins(disable=disabled), sets=sets, out=out)
     else:
         raise CoviewError(
-            "give either a run, or both --encoder and --data",
+            "give either a run, with or without --step, or both --encoder and --data",
             hint="coview evaluate runs/NAME, or coview evaluate --encoder timm:resnet18 --data digits",
         )
     if as_json:
@@ -105,8 +108,16 @@ def evaluate(
     metavar="KEY=VALUE",
     help="Other data, such as data.root=my-pictures, or train.device=cpu.",
 )
+@step_option
 @click.pass_obj
-def embed(disabled: tuple[str, ...], path: Path, split: str, out: Path, sets: tuple[str, ...]) -> None:
+def embed(
+    disabled: tuple[str, ...],
+    path: Path,
+    split: str,
+    out: Path,
+    sets: tuple[str, ...],
+    step: int | Literal["best"] | None,
+) -> None:
     """Write the representations of a split, with ids and labels.
 
     Of the run's data, or of other data that is given by --set.
@@ -115,7 +126,7 @@ def embed(disabled: tuple[str, ...], path: Path, split: str, out: Path, sets: tu
     from coview.experiment.run import load_run
     from coview.plugins.discovery import load_plugins
 
-    run = load_run(path, load_plugins(disable=disabled))
+    run = load_run(path, load_plugins(disable=disabled), step=step)
     written = embed_to_file(run, split, out, sets=sets)
     if written.kept:
         click.echo(f"taken from what {run.path} has kept: the encoder did not run again", err=True)
@@ -136,14 +147,22 @@ def embed(disabled: tuple[str, ...], path: Path, split: str, out: Path, sets: tu
 @click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Where the data are now, such as data.root=/new/place."
 )
+@step_option
 @click.pass_obj
-def export(disabled: tuple[str, ...], path: Path, to: str, out: Path | None, sets: tuple[str, ...]) -> None:
+def export(
+    disabled: tuple[str, ...],
+    path: Path,
+    to: str,
+    out: Path | None,
+    sets: tuple[str, ...],
+    step: int | Literal["best"] | None,
+) -> None:
     """Write the encoder in a form that other libraries load."""
     from coview.experiment.export import export as write
     from coview.experiment.run import load_run
     from coview.plugins.discovery import load_plugins
 
-    folder, code = write(load_run(path, load_plugins(disable=disabled)), to=to, out=out, sets=sets)
+    folder, code = write(load_run(path, load_plugins(disable=disabled), step=step), to=to, out=out, sets=sets)
     click.echo(f"{folder}\n\n{code}")
 
 
@@ -157,16 +176,17 @@ def _print_run(done: Run) -> None:
         print_results(done.results, console)
     folder = done.folder
     click.echo()
+    of_the_run = done.step is None
     for name, path in (
-        ("report", folder.report),
-        ("checkpoint", folder.checkpoints / "last"),
+        *((("report", folder.report),) if of_the_run else ()),
+        ("checkpoint", folder.checkpoints / ("last" if of_the_run else f"step-{done.step}")),
         ("results", folder.results),
     ):
         if path.exists():
             click.echo(f"{name:<12}{path}")
     click.echo(f"{'tensorboard':<12}{folder.tensorboard}")
     click.echo("\nnext:")
-    quoted = shlex.quote(str(done.path))
+    quoted = shlex.quote(str(done.path)) + ("" if of_the_run else f" --step {done.step}")
     for command in (
         f"tensorboard --logdir {shlex.quote(str(folder.tensorboard))}",
         f"coview evaluate {quoted} --set evaluate.0.k=5"

@@ -48,7 +48,8 @@ def evaluate_run(
         store.say(same)
     with locked(run.folder, store.say):
         write_results(store, planned, evaluate_all(store, planned, HookCalls(run.registry, store.say)))
-        write_report_or_say_why(run.folder, console)
+        if run.step is None:  # the report is of the run's results
+            write_report_or_say_why(run.folder, console)
     return run
 
 

@@ -66,13 +66,13 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
     for index, table in enumerate(recipe.evaluate):
         evaluator: AnyEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
         source = splits.source_of(index)
-        plan = Planned(table, evaluator, source, _why_not(splits, source, evaluator))
+        plan = Planned(table, evaluator, source, why_not(splits, source, evaluator))
         for split in evaluator.splits:  # what is wrong with the data is no mistake of the evaluator's table
             if not plan.skipped and splits.has(source, split):
                 splits(source, split)
         try:
             if not plan.skipped:
-                _check(splits, plan)
+                check_data_of(splits, plan)
         except CoviewError as error:
             raise CoviewError(
                 f"{recipe.where('evaluate', index)}: {table.use}: {error.message}", hint=error.hint
@@ -81,7 +81,7 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
     return planned
 
 
-def _why_not(splits: Splits, source: DataSource, evaluator: AnyEvaluator) -> str:
+def why_not(splits: Splits, source: DataSource, evaluator: AnyEvaluator) -> str:
     """What the data has not that the evaluator is about; empty if it can run."""
     if evaluator.labels == "class" and splits.reference(source).classes is None:
         return "the data has no class labels"
@@ -111,8 +111,8 @@ def able_evaluators(splits: Splits) -> list[str]:
         try:
             evaluator: AnyEvaluator = splits.registry.build("evaluator", component.name)
             plan = Planned(ComponentTable(component.name), evaluator, splits.own)
-            if not compared_modalities(evaluator) and not _why_not(splits, splits.own, evaluator):
-                _check(splits, plan)
+            if not compared_modalities(evaluator) and not why_not(splits, splits.own, evaluator):
+                check_data_of(splits, plan)
                 able.append(component.name)
         except CoviewError:
             continue
@@ -128,7 +128,7 @@ def _has_scores(dataset: Dataset) -> bool:
     return first is not None and first.score is not None
 
 
-def _check(splits: Splits, plan: Planned) -> None:
+def check_data_of(splits: Splits, plan: Planned) -> None:
     """What every evaluator needs, and what this one says itself."""
     evaluator, source = plan.evaluator, plan.source
     classes = splits.reference(source).classes
@@ -235,8 +235,8 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
         for warning in warnings_of(chain.from_iterable(found)):
             store.say(f"warning: {warning}")
         try:
-            for of_kind in found:
-                hooks("coview_evaluated", Evaluated(store.folder.path, of_kind))
+            for of_one_kind in found:
+                hooks("coview_evaluated", Evaluated(store.folder.path, of_one_kind, store.folder.step))
         except CoviewError as error:  # a hook that refuses the run: that is not the evaluator's failure
             raised = raised or error
     if failed and not results and raised is None:
@@ -252,16 +252,21 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> tuple[list[list[Result]
     found: list[list[Result]] = []
     lacking: list[tuple[FeatureKind, str]] = []
     measured, *controls = kinds_of(store.recipe, store.registry)
-    found.append(_of_kind(store, plan, measured))
+    found.append(of_kind(store, plan, measured))
     for kind in controls:
         try:
-            found.append(_of_kind(store, plan, kind))
+            found.append(of_kind(store, plan, kind))
         except CoviewError as error:
             lacking.append((kind, error.message))
     return beside_controls(found), lacking
 
 
-def _of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Result]:
+def of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Result]:
+    """The results of one evaluator for one kind of features.
+
+    Raises:
+        CoviewError: If it cannot measure them.
+    """
     of_data, evaluator = store.on(plan.source), plan.evaluator
     # the same draws for every kind of features, so that a control is a paired one
     rng = Rng(store.recipe.seed, sample=id_as_int64(plan.table.use))

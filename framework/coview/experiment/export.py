@@ -45,7 +45,7 @@ def export(run: Run, *, to: str, out: Path | str | None = None, sets: Iterable[s
         raise CoviewError(
             f'the encoder "{use}" cannot be exported to {to}: it has no {method}', hint=f"encoders that can be: {able}"
         )
-    folder = expanded(out) if out is not None else run.path / "export" / to
+    folder = expanded(out) if out is not None else run.path / "export" / _name(to, run.step)
     _check_free(folder, is_own=out is None)
     if isinstance(encoder, SeesExample):
         _show_example(run, name, modality, encoder)
@@ -68,6 +68,10 @@ def forms_of(recipe: Recipe, registry: Registry) -> list[str]:
     component = registry.resolve("encoder", recipe.encoder[name].use, modality=name).component
     made = _made_by(component.load())
     return [form for form, (contract, _) in _FORMS.items() if isinstance(made, type) and issubclass(made, contract)]
+
+
+def _name(to: str, step: int | None) -> str:
+    return to if step is None else f"{to}-step-{step}"
 
 
 def _check_free(folder: Path, *, is_own: bool) -> None:

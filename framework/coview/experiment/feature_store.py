@@ -33,7 +33,7 @@ from coview.experiment.validation import carve_validation
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import ComponentTable, Recipe
-from coview.track.metrics_file import read_metrics
+from coview.track.metrics_file import read_metrics, split_lines
 from coview.track.progress import track_items
 from coview.track.run_folder import RunFolder
 
@@ -52,6 +52,7 @@ class FeatureStore:
         splits: The data of the run and of its evaluators.
         source: Which of them this is of; absent: the run's own.
         skipped: Samples that could not be read, by split.
+        on_disk: Whether features are kept in the folder, or only as long as this is.
         rows: By split, a digest of the samples that there are and what is known of them, once it was embedded.
     """
 
@@ -64,9 +65,11 @@ class FeatureStore:
     console: Console
     splits: Splits
     source: DataSource | None = None
+    on_disk: bool = True
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     _others: dict[str, FeatureStore] = field(default_factory=dict)
+    _in_memory: dict[tuple[str, str], Embedded] = field(default_factory=dict)
     _changes_said: set[str] = field(default_factory=set)
     _untrained: Topology | None = None
     _raw: Callable[[Sequence[Any]], np.ndarray] | None = None
@@ -115,8 +118,9 @@ class FeatureStore:
         if source.key == self.data.key:
             return self
         if source.key not in self._others:
-            other = replace(self, source=source, skipped={}, rows={}, _others={}, _changes_said=set(), _raw=None)
-            if untrained_recipe(self.recipe, self.registry) is not None:
+            empty: dict[str, Any] = {"skipped": {}, "rows": {}, "_others": {}, "_in_memory": {}, "_changes_said": set()}
+            other = replace(self, source=source, _raw=None, **empty)
+            if self.on_disk and untrained_recipe(self.recipe, self.registry) is not None:
                 other._untrained = self._fresh()  # what it fits to data, it fits to the run's own
             self._others[source.key] = other
         return self._others[source.key]
@@ -165,7 +169,7 @@ class FeatureStore:
             workers=worker_count(self.recipe.settings.workers),
             console=self.console,
             encoder=None if kind == "raw" else self._encoder(kind),
-            metrics=read_metrics(self.folder.metrics) if kind == self.measured else (),
+            metrics=split_lines(read_metrics(self.folder.metrics))[0] if kind == self.measured else (),
         )
 
     def _part(
@@ -226,18 +230,27 @@ class FeatureStore:
             embed: Does it.
             more: What else has to be alike.
         """
-        dataset = self.dataset(split)
-        path, of = self._kept_at(folder, split, modality, more)
-        embedded = read_embedded(path, of)
-        if embedded is None:
-            self._say_change(of, path)
-            embedded = embed(dataset)
-            what = f'data "{self.data.table.use}": the {split} split'
-            check_ids(embedded.rows, embedded.features.ids_N.numpy(), what)
-            write_embedded(path, embedded, of)
+        if not self.on_disk:
+            key = folder, split
+            if key not in self._in_memory:
+                self._in_memory[key] = self._made(split, embed)
+            embedded = self._in_memory[key]
+        else:
+            path, of = self._kept_at(folder, split, modality, more)
+            kept = read_embedded(path, of)
+            if kept is None:
+                self._say_change(of, path)
+                kept = self._made(split, embed)
+                write_embedded(path, kept, of)
+            embedded = kept
         self.skipped[split] = embedded.skipped
         if split not in self.rows:
             self.rows[split] = rows_digest(embedded.features)
+        return embedded
+
+    def _made(self, split: str, embed: Callable[[Dataset], Embedded]) -> Embedded:
+        embedded = embed(self.dataset(split))
+        check_ids(embedded.rows, embedded.features.ids_N.numpy(), f'data "{self.data.table.use}": the {split} split')
         return embedded
 
     def kept_already(self, kind: FeatureKind, split: str) -> Embedded | None:

@@ -10,9 +10,10 @@ from coview.data.dataset import Dataset
 from coview.errors import CoviewError
 from coview.experiment.environment import read_environment
 from coview.experiment.run import Run
-from coview.recipe.load import load_recipe
+from coview.recipe.load import read_layers
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference
+from coview.recipe.validate import validate
 from coview.track.run_folder import RunFolder
 
 
@@ -36,9 +37,11 @@ def changed_recipe(
     Raises:
         CoviewError: If an override is of anything else; the message lists it.
     """
-    recipe = load_recipe(run.folder.recipe, run.registry, overrides=overrides, sets=sets)
+    layers = read_layers(run.folder.recipe, sets=sets, overrides=overrides)
+    layers.table.get("train", {}).pop("keep_best", None)  # of evaluators that may be others now; nothing is trained
+    recipe = validate(layers, run.registry, run.folder.recipe)
     places = [f"data.{name}" for name in run.registry.parameters("dataset", run.recipe.data.use).paths]
-    allowed = (*may_change, "relative_to.", *(f"{place}:" for place in places))
+    allowed = (*may_change, "train.keep_best:", "relative_to.", *(f"{place}:" for place in places))
     changed = [line for line in difference(run.recipe.tables, recipe.tables) if not line.startswith(allowed)]
     if changed:
         listed = "\n    ".join(changed)

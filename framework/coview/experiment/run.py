@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from accelerate import PartialState
 from rich.console import Console
@@ -26,7 +27,7 @@ from coview.recipe.recipe import Recipe
 from coview.track.console import make_console
 from coview.track.results_file import RunResults
 from coview.track.run_folder import RunFolder
-from coview.train.checkpoint import Checkpoint, load_latest
+from coview.train.checkpoint import Checkpoint, best_step, check_kept, load_latest, load_step
 from coview.train.device import choose_device
 
 
@@ -39,26 +40,28 @@ class Run:
         recipe: Its resolved recipe.
         registry: Where its components come from.
         leads: Whether this process is the one of several that writes and speaks.
+        step: Of the checkpoint that it is looked at; None: the latest that is whole.
     """
 
     path: Path
     recipe: Recipe
     registry: Registry
     leads: bool = True
+    step: int | None = None
 
     @property
     def folder(self) -> RunFolder:
         """The names in its folder."""
-        return RunFolder(self.path)
+        return RunFolder(self.path, self.step)
 
     @property
     def results(self) -> list[Result]:
-        """Its results, controls included."""
+        """Its results, controls included; of a step those that were found of it."""
         return list(RunResults.read(self.folder.results).results)
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The one that :attr:`topology` is of: the latest that was whole.
+        """The one that :attr:`topology` is of: that of the step, or the latest that was whole.
 
         Raises:
             CoviewError: If there is none.
@@ -67,7 +70,7 @@ class Run:
 
     @cached_property
     def topology(self) -> Topology:
-        """Student, teacher, queue and loss as of the latest checkpoint, on the CPU, in evaluation mode.
+        """Student, teacher, queue and loss as of that checkpoint, on the CPU, in evaluation mode.
 
         As they are built where nothing was trained, which leaves no checkpoint. Warns of components whose code has
         changed since.
@@ -83,6 +86,9 @@ class Run:
     def _trained(self) -> tuple[Topology, Checkpoint]:
         damaged: list[str] = []
         topology = build_topology(self.recipe, self.registry)
+        if self.step is not None:
+            of_step = load_step(self.folder.checkpoints, self.step, topology)
+            return topology.eval(), of_step
         checkpoint = load_latest(self.folder.checkpoints, topology, damaged)
         for line in damaged:
             warnings.warn(f"a damaged checkpoint is skipped: {line}", stacklevel=2)
@@ -102,10 +108,17 @@ class Run:
         return FeatureStore(self.recipe, self.registry, self.folder, self.topology, step, device, console, splits)
 
 
-def load_run(path: Path | str, registry: Registry) -> Run:
+def load_run(path: Path | str, registry: Registry, *, step: int | Literal["best"] | None = None) -> Run:
     """As :func:`coview.load_run`."""
     folder = existing_folder(path)
-    return Run(folder.path, load_recipe(folder.recipe, registry), registry)
+    recipe = load_recipe(folder.recipe, registry)
+    if step is not None and not recipe.trains:
+        raise CoviewError(f"{folder.path} took no step: it has no checkpoint of one", hint="leave out the step")
+    if step == "best":
+        step = best_step(folder.checkpoints, recipe.train.keep_best)
+    elif step is not None:
+        check_kept(folder.checkpoints, step)
+    return Run(folder.path, recipe, registry, step=step)
 
 
 def run(

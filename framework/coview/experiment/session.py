@@ -18,6 +18,7 @@ from coview.experiment.callbacks import RunCalls, build_callbacks
 from coview.experiment.changed_data import changed_data, check_data, data_of
 from coview.experiment.code import changed_code, code_of, of_both
 from coview.experiment.controls import kinds_of, untrained_in_words
+from coview.experiment.curves import Curves
 from coview.experiment.environment import describe_environment, now, read_environment, write_environment
 from coview.experiment.evaluators import (
     Planned,
@@ -39,6 +40,7 @@ from coview.experiment.folders import (
 )
 from coview.experiment.hparams import given_numbers, reached_numbers
 from coview.experiment.parameter_table import parameter_table
+from coview.experiment.plan_curves import PlannedCurves, plan_curves
 from coview.experiment.report import write_report
 from coview.experiment.splits import Splits
 from coview.experiment.suits_samples import suits_samples
@@ -57,6 +59,7 @@ from coview.track.tracker import Tracker
 from coview.train.accelerator import make_accelerator
 from coview.train.checkpoint import whole_checkpoints
 from coview.train.device import Precision, choose_device, choose_precision
+from coview.train.pauses import Pauses
 from coview.train.pretrain import Observer, Pretraining
 from coview.train.stopping import StopRequest
 
@@ -101,6 +104,7 @@ class Session:
         planned = plan_evaluators(splits)
         _check_purpose(splits, planned)
         build_evaluated(splits, planned)
+        curves = plan_curves(splits)
         topology = build_topology(recipe, registry, dataset, trains_on=accelerator.device if recipe.trains else None)
         check_labels(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
@@ -109,13 +113,14 @@ class Session:
             if resumed is not None:
                 self._go_back(training, folder)
             with StopRequest() as stop:
-                training.run(folder.checkpoints, stop, Observer())
+                pauses = Pauses(lambda step: bool(curves.due(step, training.length)))
+                training.run(folder.checkpoints, stop, Observer(), pauses)
             return folder
         try:
             with locked(folder, self._say):
                 try:
                     self._hooks = RunCalls(registry, callbacks, self._say)
-                    self._lead(folder, training, splits, planned, precision, go_on=resumed is not None)
+                    self._lead(folder, training, splits, planned, curves, precision, go_on=resumed is not None)
                 except RuntimeError as error:
                     if training.step == 0:
                         self._explain(error)
@@ -154,6 +159,7 @@ class Session:
         training: Pretraining,
         splits: Splits,
         planned: list[Planned],
+        curves: PlannedCurves,
         precision: Precision,
         *,
         go_on: bool,
@@ -183,7 +189,7 @@ class Session:
             self._say(f"warning: {warning}")
         if "untrained" not in kinds_of(self.recipe, self.registry):
             self._say(f"untrained control: {untrained_in_words(self.recipe, self.registry)}")
-        for note in splits.notes:
+        for note in (*splits.notes, *curves.notes(training.length, training.topology.loss)):
             self._say(note)
         for plan in planned:
             if plan.skipped:
@@ -191,7 +197,8 @@ class Session:
         status: Status = "failed"
         try:
             with Tracker(folder, resume_step=step if go_on else None, say=self._say) as tracker:
-                self._pretrain(folder, training, splits(splits.own, "train"), tracker)
+                pauses = Curves(curves, training, folder, tracker, self._hooks, self._say).pauses()
+                self._pretrain(folder, training, splits(splits.own, "train"), tracker, pauses)
                 self._evaluate(folder, training, splits, planned, tracker)
             # the last that is written says that all the rest has been: a run that was killed before makes it again
             environment = read_environment(folder.environment) or environment
@@ -209,7 +216,9 @@ class Session:
         finally:
             self._hooks("coview_run_end", RunEnd(folder.path, status))
 
-    def _pretrain(self, folder: RunFolder, training: Pretraining, dataset: Dataset, tracker: Tracker) -> None:
+    def _pretrain(
+        self, folder: RunFolder, training: Pretraining, dataset: Dataset, tracker: Tracker, pauses: Pauses
+    ) -> None:
         length, batch_size = training.length, self.recipe.train.batch_size * self.recipe.train.accumulate
         start, telling = training.step, Telling(self._say)
         with StopRequest() as stop, self._hooks.stopping_by(stop.ask):
@@ -244,6 +253,7 @@ class Session:
                         ended=lambda: self._hooks.ended,
                         state=self._hooks.state,
                     ),
+                    pauses,
                 )
 
         if (ended := training.ended) is not None:

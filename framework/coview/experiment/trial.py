@@ -13,6 +13,7 @@ from coview.data.order import Order, RankBatches
 from coview.errors import CoviewError
 from coview.experiment.callbacks import build_callbacks
 from coview.experiment.evaluators import build_evaluated, plan_evaluators
+from coview.experiment.plan_curves import plan_curves
 from coview.experiment.splits import Splits
 from coview.model.batch_augment import build_batch_augment
 from coview.model.encoder_hooks import collators
@@ -39,6 +40,7 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     splits = Splits(recipe, registry)
     dataset = splits(splits.own, "train")
     build_evaluated(splits, plan_evaluators(splits))
+    plan_curves(splits)
     with torch.device("meta"):
         topology = build_topology(recipe, registry, dataset)
     loss = build_loss(recipe, registry, topology.student.width)

@@ -23,6 +23,10 @@ Interval = (
 )
 """Steps, or a string of steps, epochs or time."""
 
+CurveInterval = Annotated[int, Field(ge=1, le=MOST_STEPS)] | Annotated[str, Field(pattern=f"^(?:{_TRAINING})$")]
+"""Steps, or a string of steps or epochs, which has to be more than nothing: not of time, which no two runs divide
+alike."""
+
 
 @dataclass(frozen=True)
 class Duration:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pluggy
 
 if TYPE_CHECKING:
-    from coview.plugins.lifecycle import EpochEnd, Evaluated, RunEnd, RunStart, StepEnd
+    from coview.plugins.lifecycle import CurvePoint, EpochEnd, Evaluated, RunEnd, RunStart, StepEnd
     from coview.plugins.registrar import Registrar
 
 PROJECT: Final = "coview"
@@ -41,6 +41,10 @@ class Hooks:
     @hookspec
     def coview_epoch_end(self, context: EpochEnd) -> None:
         """Called after the last step of every epoch."""
+
+    @hookspec
+    def coview_curve_point(self, context: CurvePoint) -> None:
+        """Called after each measurement on validation while training, before the step's own hooks."""
 
     @hookspec
     def coview_evaluated(self, context: Evaluated) -> None:

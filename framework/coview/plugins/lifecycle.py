@@ -56,11 +56,33 @@ class EpochEnd:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """What has ``every`` in ``[[evaluate]]`` was measured on validation while the run trains.
+
+    Attributes:
+        step: Optimiser steps taken; 0 before the first.
+        epoch: Counted from 0.
+        metrics: By ``EVALUATOR/METRIC``, such as ``knn/accuracy``: of the evaluators that were due.
+    """
+
+    step: int
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Evaluated:
-    """One evaluator has finished on one kind of features."""
+    """One evaluator has finished on one kind of features.
+
+    Attributes:
+        path: The run's folder.
+        results: What it found.
+        step: Of the checkpoint, where an earlier one than the last was asked for; None: these are the run's results.
+    """
 
     path: Path
     results: Sequence[Result]
+    step: int | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coview.plugins.component import Kind
-from coview.plugins.duration import TrainingLength
+from coview.plugins.duration import CurveInterval, TrainingLength
 
 OF_A_TABLE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 """How strictly a table of coview's own is checked."""
@@ -58,6 +58,32 @@ class AugmentSettings(BaseModel):
         False,
         description="Whether all its views of a sample share one draw in each epoch, such as one excerpt; else each "
         "view has its own.",
+    )
+
+
+class MaskSettings(BaseModel):
+    """``[mask]``, beside ``use`` and the mask's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    hide: Literal["replace", "drop"] = Field(
+        "replace",
+        description='What the encoder sees of a hidden token: "replace": a learnt token in its place (BERT, SimMIM); '
+        '"drop": nothing, which saves the work for it (MAE).',
+    )
+    views: Literal["all", "global", "local"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        "global", description="The views that are masked: all, the global ones, the local ones, or some by number."
+    )
+    probability: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Of a view of a sample to be masked at all; DINOv2: 0.5."
+    )
+    swapped: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Share of the hidden tokens that the encoder sees another token in place of, drawn from all that "
+        "there are; BERT: 0.1.",
+    )
+    kept: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of the hidden tokens that the encoder sees as they are; BERT: 0.1."
     )
 
 
@@ -128,6 +154,11 @@ class EvaluateSettings(BaseModel):
         description='Other data to measure on, as in `[data]`: `{ use = "…", … }`, of the modality of the encoder. '
         "Absent: what the recipe trains on.",
     )
+    every: CurveInterval | None = Field(
+        None,
+        description="How often it measures on validation while training, besides before the first step and after the "
+        'last: steps, or "5 epochs", but no time, which no two runs divide alike. Absent: only at the end, on test.',
+    )
 
 
 class CallbackSettings(BaseModel):
@@ -145,6 +176,7 @@ class CallbackSettings(BaseModel):
 OWN_SETTINGS: Mapping[Kind, type[BaseModel]] = {
     "dataset": DataSettings,
     "augmentation": AugmentSettings,
+    "mask": MaskSettings,
     "loss": LossSettings,
     "optimizer": OptimizerSettings,
     "schedule": ScheduleSettings,

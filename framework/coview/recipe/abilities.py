@@ -98,6 +98,15 @@ class ComparesModalities(Protocol):
     of_data: tuple[str, ...]
 
 
+@runtime_checkable
+class TakesEncoder(Protocol):
+    """An evaluator that gets the encoder itself, and not its representations alone."""
+
+    def evaluate_encoder(self, subject: Any, rng: Any, /) -> Any:
+        """Trains it further, changes its input, or measures what it costs."""
+        ...
+
+
 def modalities_of(factory: Any) -> tuple[str, ...]:
     """The modalities that a data set says its samples have; none where it does not say."""
     named = factory.modalities if isinstance(factory, SaysModalities) else ()

@@ -15,9 +15,13 @@ NO_EFFECT_ON_RESULTS = (
     ("data", "workers"),
     ("train", "checkpoint_every"),
     ("train", "keep"),
+    ("train", "keep_best"),
     ("train", "log_every"),
+    ("evaluate", "every"),
 )
-"""Keys that are promised to change nothing that is computed, and so are not hashed; nor are callbacks that only tell."""
+"""Keys that are promised to change nothing that is computed, and so are not hashed; of an array those of each table.
+
+Nor are callbacks that only tell."""
 
 HOW_OFTEN_TOLD = ("log_every", "every")
 """Of those, what is hashed where a callback changes the run: how often it is told of it."""
@@ -35,10 +39,11 @@ def hashed_part(tables: Mapping[str, Any]) -> dict[str, Any]:
     for *parents, last in NO_EFFECT_ON_RESULTS:
         if changing and last in HOW_OFTEN_TOLD:
             continue
-        table = part
+        table: Any = part
         for name in parents:
             table = table.get(name, {})
-        table.pop(last, None)
+        for one in table if isinstance(table, list) else [table]:
+            one.pop(last, None)
     return {**part, "callback": changing} if changing else part
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
 from coview.data.same import same
+from coview.evaluate.generators_kept import generators_kept
 from coview.testing.conformance import Problems
 
 
@@ -23,7 +23,7 @@ def outcomes_by_global_seed(make: Callable[[], Any], result: str) -> Problems:
     """
     outcomes = []
     for seed in (0, 1):
-        with _kept():
+        with generators_kept():
             random.seed(seed)
             np.random.seed(seed)
             torch.manual_seed(seed)
@@ -38,14 +38,3 @@ def outcomes_by_global_seed(make: Callable[[], Any], result: str) -> Problems:
 
 def _states() -> dict[str, Any]:
     return {"Python": random.getstate(), "NumPy": np.random.get_state(), "PyTorch": torch.get_rng_state()}
-
-
-@contextmanager
-def _kept() -> Iterator[None]:
-    states = _states()
-    try:
-        yield
-    finally:
-        random.setstate(states["Python"])
-        np.random.set_state(states["NumPy"])
-        torch.set_rng_state(states["PyTorch"])

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from coview.data.atomic import write_atomically
 from coview.data.json_object import parse_json_object
 from coview.errors import CoviewError
+
+SPLIT: Final = "split"
+"""The key of a line that is a point of curves: what it was measured on."""
 
 
 class MetricsFile:
@@ -26,8 +29,8 @@ class MetricsFile:
 
     Args:
         path: The file.
-        resume_step: The step of the checkpoint that the run goes on from: lines of later steps are dropped.
-            ``None`` for a new run, which starts an empty file.
+        resume_step: The step of the checkpoint that the run goes on from: lines of later steps are dropped, and all of
+            them where it is 0, as the run begins anew. ``None`` for a new run, which starts an empty file.
         say: Gets a sentence for each line that is damaged, and so is left out.
     """
 
@@ -38,7 +41,7 @@ class MetricsFile:
         earlier = [] if resume_step is None else _read(path, damaged)
         for line in damaged:
             say(f"warning: a damaged line of the metrics is left out: {line}")
-        kept = [row for row in earlier if row["step"] <= (resume_step or 0)]
+        kept = [row for row in earlier if resume_step and row["step"] <= resume_step]
         self.last: Mapping[str, Any] = kept[-1] if kept else {}
         write_atomically(path, "".join(map(_line, kept)))
         self._file = path.open("a", encoding="utf-8", newline="\n")
@@ -78,6 +81,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             damaged[0], hint="The file was changed by something other than coview; repair or delete that line."
         )
     return rows
+
+
+def split_lines(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """The lines of training, and the points of curves, which say by ``split`` what they were measured on."""
+    return [row for row in rows if SPLIT not in row], [row for row in rows if SPLIT in row]
 
 
 def _read(path: Path, damaged: list[str]) -> list[dict[str, Any]]:

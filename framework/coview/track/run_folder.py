@@ -63,9 +63,12 @@ class RunFolder:
 
     Attributes:
         path: The folder.
+        step: Of the checkpoint that results are of, where one was asked for by its step: they have a file of their own
+            then, and do not pass for the run's.
     """
 
     path: Path
+    step: int | None = None
 
     @property
     def recipe(self) -> Path:
@@ -84,16 +87,19 @@ class RunFolder:
 
     @property
     def results(self) -> Path:
-        """Every number with its interval, its control and its protocol."""
-        return self.path / "results.json"
+        """Every number with its interval, its control and its protocol: of the run, or of the step."""
+        return self.path / f"results{self._of_step()}.json"
 
     def per_item(self, protocol_hash: str, kind: str) -> Path:
         """The number of each test item, of one result."""
-        return self.path / "items" / f"{protocol_hash}-{kind}.npy"
+        return self.path / f"items{self._of_step()}" / f"{protocol_hash}-{kind}.npy"
 
     def item_groups(self, protocol_hash: str) -> Path:
         """The number of the group that each test item is of, where there are groups."""
-        return self.path / "items" / f"{protocol_hash}-groups.npy"
+        return self.path / f"items{self._of_step()}" / f"{protocol_hash}-groups.npy"
+
+    def _of_step(self) -> str:
+        return "" if self.step is None else f"-step-{self.step}"
 
     @property
     def checkpoints(self) -> Path:

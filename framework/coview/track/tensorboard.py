@@ -33,7 +33,7 @@ class TensorBoard:
         self._folder = folder
         self._hook = _FailuresAreRaised()
         self._writer = SummaryWriter(
-            str(folder), purge_step=None if resume_step is None else resume_step + 1, flush_secs=10
+            str(folder), purge_step=resume_step + 1 if resume_step else resume_step, flush_secs=10
         )
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from coview.data.atomic import write_atomically
-from coview.track.metrics_file import MetricsFile
+from coview.track.metrics_file import SPLIT, MetricsFile
 from coview.track.telling import Telling
 from coview.track.tensorboard import TensorBoard
 
@@ -51,10 +51,19 @@ class Tracker:
     def scalars(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Records numbers of one step, with the seconds that the run has taken so far."""
         self._step = step
+        self._write(step, epoch, values)
+        self._on_board(lambda board: board.scalars(step, {"epoch": epoch, **values}))
+
+    def curve_point(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        """Records what was measured on validation while training: a line of its own, and curves beside the numbers
+        that the run reaches on test."""
+        self._write(step, epoch, {SPLIT: "validation", **values})
+        self._on_board(lambda board: board.scalars(step, {f"validation/{key}": it for key, it in values.items()}))
+
+    def _write(self, step: int, epoch: int, values: Mapping[str, Any]) -> None:
         seconds = round(time.monotonic() - self._started, 3)
         line = {"step": step, "epoch": epoch, "time": seconds, **values}
         self._telling(self._folder.metrics.name, lambda: self._metrics.write(line))
-        self._on_board(lambda board: board.scalars(step, {"epoch": epoch, **values}))
 
     def views(self, modality: Modality, rows: Sequence[Sequence[Any]], captions: Sequence[str], step: int) -> None:
         """Shows what the model sees: a row for each sample, in it a value for each view.

@@ -2,7 +2,8 @@
 
 ``checkpoints/step-N/`` holds ``weights.safetensors`` (model and loss, parameters and buffers), ``state.pt`` (optimiser
 and loop; loads with ``weights_only=True``) and ``manifest.json`` (size and SHA-256 of both, and its own).
-``last`` and ``best`` are links to one of them.
+``last`` and ``best`` are links to one of them: ``best`` to the one of the best score where there are scores, else to
+the one of the lowest training loss.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -35,6 +36,26 @@ _WEIGHTS, _STATE, _MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
 
 
 @dataclass(frozen=True)
+class Score:
+    """What a checkpoint is worth by a curve.
+
+    Attributes:
+        metric: The curve.
+        value: Its point at the checkpoint's step.
+        better: Whether a higher value or a lower one is better.
+    """
+
+    metric: str
+    value: float
+    better: Literal["higher", "lower"]
+
+    @property
+    def rank(self) -> float:
+        """The smaller, the better."""
+        return self.value if self.better == "lower" else -self.value
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A whole checkpoint on disk.
 
@@ -42,11 +63,13 @@ class Checkpoint:
         path: ``step-N``.
         step: Optimiser steps taken.
         loss: Mean training loss since the checkpoint before it.
+        score: By the curve that checkpoints are kept by, where it has a point at the step.
     """
 
     path: Path
     step: int
     loss: float
+    score: Score | None = None
 
     def load_weights(self, modules: nn.Module) -> None:
         """Puts the weights into modules of the same structure."""
@@ -59,9 +82,17 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    folder: Path, step: int, loss: float, modules: nn.Module, state: Mapping[str, Any], *, keep: int
+    folder: Path,
+    step: int,
+    loss: float,
+    modules: nn.Module,
+    state: Mapping[str, Any],
+    *,
+    keep: int,
+    keep_best: str | None = None,
+    score: Score | None = None,
 ) -> Checkpoint:
-    """Writes a checkpoint, points ``last`` (and ``best``, if its loss is the lowest) at it, and removes old ones.
+    """Writes a checkpoint, points ``last`` (and ``best``, if it is the best) at it, and removes old ones.
 
     Args:
         folder: ``checkpoints/``.
@@ -69,7 +100,9 @@ def save_checkpoint(
         loss: Mean training loss since the checkpoint before it.
         modules: Whose weights and buffers are written.
         state: What else is needed to go on.
-        keep: Latest checkpoints to keep, besides the best.
+        keep: Latest checkpoints to keep, besides the one of the lowest loss and the one of the best score.
+        keep_best: The curve by which a score counts; absent: none does.
+        score: What this one is worth by it, where that was measured.
 
     Raises:
         CoviewError: If the disk refuses (full, read-only, over quota); nothing half-written stays.
@@ -80,18 +113,19 @@ def save_checkpoint(
         folder.mkdir(parents=True, exist_ok=True)
         remove_half_written(folder)
         beside.mkdir()
-        _write(beside, step, loss, modules, state)
+        _write(beside, step, loss, modules, state, score)
         _remove(final)
         beside.rename(final)
         _sync(folder)
-        checkpoint = Checkpoint(final, step, loss)
+        checkpoint = Checkpoint(final, step, loss, score)
         _point(folder / "last", final)
         # one of a later step is a damaged one that this run has passed over
         known = sorted((c for c in _listed(folder) if c.step <= step), key=lambda c: c.step)
-        best = min((c for c in known if c.loss == c.loss), key=lambda c: (c.loss, c.step), default=checkpoint)
+        lowest = min((c for c in known if c.loss == c.loss), key=lambda c: (c.loss, c.step), default=checkpoint)
+        best = best_by(folder, keep_best, step) or lowest
         _point(folder / "best", best.path)
         for old in known[:-keep]:
-            if old.path != best.path:
+            if old.path not in (best.path, lowest.path):
                 _remove(old.path)
     except Exception as error:
         shutil.rmtree(beside, ignore_errors=True)
@@ -104,6 +138,19 @@ def save_checkpoint(
             hint="make room, then go on with --resume",
         ) from error
     return checkpoint
+
+
+def best_by(folder: Path, metric: str | None, step: int) -> Checkpoint | None:
+    """The checkpoint with the best point of a curve, the earliest of equals; None if none has one.
+
+    Args:
+        folder: ``checkpoints/``.
+        metric: The curve; None: none.
+        step: Only checkpoints up to this step count.
+    """
+    scored = [(c.score.rank, c.step, c) for c in _listed(folder) if c.score is not None and c.step <= step
+              and c.score.metric == metric]  # fmt: skip
+    return min(scored, key=lambda found: found[:2])[2] if scored else None
 
 
 def remove_half_written(folder: Path) -> None:
@@ -160,19 +207,68 @@ def load_latest(folder: Path, modules: nn.Module, damaged: list[str]) -> Checkpo
         return checkpoint
 
 
+def load_step(folder: Path, step: int, modules: nn.Module) -> Checkpoint:
+    """Puts the weights of one checkpoint into modules of the same structure.
+
+    Raises:
+        CoviewError: If it is damaged, or is not kept, with those that are.
+    """
+    path = folder / f"step-{step}"
+    try:
+        checkpoint = _verified(path)
+        checkpoint.load_weights(modules)
+    except (*_DAMAGED, SafetensorError) as error:
+        if path.exists():
+            raise CoviewError(f"{path} is damaged: {error}") from error
+        raise _not_kept(folder, step) from error
+    return checkpoint
+
+
+def best_step(folder: Path, keep_best: str | None) -> int:
+    """The step of the best checkpoint by a curve.
+
+    Raises:
+        CoviewError: If no checkpoint is kept by one.
+    """
+    best = best_by(folder, keep_best, max(_steps(folder), default=0))
+    if best is None:
+        why = f"no checkpoint has a point of {keep_best}" if keep_best else "the recipe has no train.keep_best"
+        raise CoviewError(f"there is no best checkpoint in {folder}: {why}", hint=_kept(folder))
+    return best.step
+
+
+def check_kept(folder: Path, step: int) -> None:
+    """Raises :class:`CoviewError` if there is no checkpoint of a step, with those that there are."""
+    if step not in _steps(folder):
+        raise _not_kept(folder, step)
+
+
+def _not_kept(folder: Path, step: int) -> CoviewError:
+    return CoviewError(f"the checkpoint of step {step:,} is not kept in {folder}", hint=_kept(folder))
+
+
+def _kept(folder: Path) -> str:
+    steps = ", ".join(map(str, sorted(_steps(folder))))
+    return f"kept are the steps {steps}; train.keep says how many of the latest are" if steps else "none is kept"
+
+
 def last_good(folder: Path) -> str:
     """What is left to go on from, in words."""
     before = next(whole_checkpoints(folder), None)
     return f"the last good checkpoint is step {before.step:,}" if before else "there is no checkpoint before it"
 
 
-def _write(folder: Path, step: int, loss: float, modules: nn.Module, state: Mapping[str, Any]) -> None:
+def _write(
+    folder: Path, step: int, loss: float, modules: nn.Module, state: Mapping[str, Any], score: Score | None
+) -> None:
     save_model(modules, str(folder / _WEIGHTS))
     with (folder / _STATE).open("wb") as file:
         torch.save({**state, "step": step}, file)
     files = {name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)}
              for name in (_WEIGHTS, _STATE)}  # fmt: skip
     manifest: dict[str, Any] = {"step": step, "loss": loss if math.isfinite(loss) else None, "files": files}
+    if score is not None:
+        manifest["score"] = asdict(score)
     manifest["sha256"] = _digest(manifest)
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n")
     for name in (_WEIGHTS, _STATE, _MANIFEST, "."):
@@ -227,8 +323,9 @@ def _digest(manifest: Mapping[str, Any]) -> str:
 
 
 def _described(path: Path, manifest: Mapping[str, Any]) -> Checkpoint:
-    loss = manifest["loss"]
-    return Checkpoint(path, manifest["step"], math.nan if loss is None else loss)
+    loss, score = manifest["loss"], manifest.get("score")
+    scored = None if score is None else Score(score["metric"], score["value"], score["better"])
+    return Checkpoint(path, manifest["step"], math.nan if loss is None else loss, scored)
 
 
 def _sha256(path: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ from coview.data.skipped import SkippedSamples
 from coview.errors import AlteredModelError, CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
+from coview.model.collectives import several_ranks
 from coview.model.encoder_hooks import collators
-from coview.model.gather import average_gradients, several_ranks
+from coview.model.gather import average_gradients
 from coview.model.parameter_groups import parameter_groups
 from coview.model.teacher import momentum_at
 from coview.model.topology import Topology
@@ -46,6 +47,7 @@ from coview.train.learning_rates import LearningRates
 from coview.train.length import CheckpointDue, Length
 from coview.train.loss_watch import LossWatch
 from coview.train.optimizer import build_optimizer
+from coview.train.pauses import Pauses
 from coview.train.stopping import StopRequest
 
 
@@ -103,6 +105,7 @@ class Pretraining:
         self.topology = topology
         self._checkpoints = Path()
         self._observer = Observer()
+        self._pauses = Pauses()
         self._watch = LossWatch(accelerator.device)
         device = accelerator.device
         self._channels_last = trains_channels_last(topology, device, asked=recipe.train.channels_last)
@@ -152,19 +155,20 @@ class Pretraining:
         self.ended = None if (ended := state.get("ended")) is None else Ended(**ended)
         self.state_of_observer = state.get("observer", "")
 
-    def run(self, checkpoints: Path, stop: StopRequest, observer: Observer) -> None:
+    def run(self, checkpoints: Path, stop: StopRequest, observer: Observer, pauses: Pauses | None = None) -> None:
         """Trains from the current step to the end, or until who observes asks for an end.
 
         Args:
             checkpoints: Where checkpoints go.
             stop: Looked at after every step.
             observer: What to tell.
+            pauses: Where to pause for a measurement; absent: nowhere.
 
         Raises:
             Interrupted: If a stop was requested; a checkpoint has been written.
             CoviewError: If the loss is not finite, or too many samples cannot be read.
         """
-        self._checkpoints, self._observer = checkpoints, observer
+        self._checkpoints, self._observer, self._pauses = checkpoints, observer, pauses or Pauses()
         if self.optimizer is None or self.is_over:
             return
         model = self.accelerator.prepare_model(self.topology.student)
@@ -181,6 +185,7 @@ class Pretraining:
             seed=self.recipe.seed,
             channels_last=self._channels_last,
         )
+        self._pauses.gather()
         self._freezing = Freezing(self.topology, self.groups, self.length.steps_per_epoch)
         self.topology.train()
         if self.accelerator.device.type == "cpu":
@@ -191,11 +196,18 @@ class Pretraining:
 
     def _loop(self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch], stop: StopRequest) -> None:
         train = self.recipe.train
+        if self.step == 0:
+            self._pause(epoch=0)
         started, logged_at = time.perf_counter(), self.step
         while not self.is_over:
             logs = (self.step + 1) % train.log_every == 0 or self.step + 1 == self.length.total_steps
             found = self._take_step(gradient, optimizer, batches, logs=logs)
             self.step += 1
+            epoch = self._epoch_of(self.step)
+            before = time.perf_counter()
+            # before anything of the step is told or written: no checkpoint is without the points of its steps
+            is_best = self._pause(epoch)
+            started += time.perf_counter() - before
             metrics: dict[str, float] = {}
             if logs and found is not None:
                 self._watch.check(self.step, self._checkpoints)  # diagnostics of numbers that are none would raise
@@ -204,7 +216,6 @@ class Pretraining:
                 rows = train.batch_size * train.accumulate
                 metrics["samples_per_s"] = rows * (self.step - logged_at) / (now - started)
                 started, logged_at = now, self.step
-            epoch = self._epoch_of(self.step)
             if self.accelerator.is_main_process:
                 self._tell(epoch, metrics)
             follows = self._follows(stop)
@@ -212,7 +223,7 @@ class Pretraining:
                 self._interrupt(stop)
             if follows is Next.END:
                 self.ended = self._observer.ended() or Ended("another process", "", self.step)
-            if self._due(self.step) or self.is_over:
+            if is_best or self._due(self.step) or self.is_over:
                 self._save()
 
     def _epoch_of(self, step: int) -> int:
@@ -223,15 +234,32 @@ class Pretraining:
     def _ends_epoch(self) -> bool:
         return self.step * self.recipe.train.accumulate % self.length.batches_per_epoch == 0
 
+    def _pause(self, epoch: int) -> bool:
+        """Pauses if that is due; whether there is to be a checkpoint of the step."""
+        if not self._pauses.due(self.step):
+            return False
+        if self.accelerator.device.type == "cuda":
+            torch.cuda.synchronize()  # what is still computed is of training
+        with self._checkpoint_first():
+            return self._pauses(self.step, epoch, self._checkpoints)
+
     def _tell(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Calls the observer. One that refuses to go on has its say once there is a checkpoint of the step."""
-        try:
+        """Calls the observer."""
+        with self._checkpoint_first():
             self._observer.step(self.step, epoch, metrics)
             if self._ends_epoch:
                 self._observer.epoch(self.step, epoch)
+
+    @contextmanager
+    def _checkpoint_first(self) -> Iterator[None]:
+        """Who refuses to go on has his say once there is a checkpoint of the step."""
+        try:
+            yield
         except AlteredModelError:  # what was changed is in no checkpoint
             raise
         except CoviewError as error:
+            if self.step == 0:
+                raise
             if self._saved_at != self.step:
                 self._write()
             raise CoviewError(f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint) from error
@@ -324,7 +352,7 @@ class Pretraining:
             mine = Next.END
         if stop.by is not None:
             mine = Next.INTERRUPT
-        return self._agreed(mine, self.step, told=self._ends_epoch)
+        return self._agreed(mine, self.step, told=self._ends_epoch or self._pauses.due(self.step))
 
     def _interrupt(self, stop: StopRequest) -> None:
         self._save()
@@ -350,5 +378,12 @@ class Pretraining:
                 "observer": self._observer.state(),
             }
             save_checkpoint(
-                self._checkpoints, self.step, self._watch.mean(), self.topology, state, keep=self.recipe.train.keep
+                self._checkpoints,
+                self.step,
+                self._watch.mean(),
+                self.topology,
+                state,
+                keep=self.recipe.train.keep,
+                keep_best=self.recipe.train.keep_best,
+                score=self._pauses.score(self.step),
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 from coview.errors import CoviewError
 from coview.experiment.report.safe_html import safe_html
-from coview.track.metrics_file import read_metrics
+from coview.track.metrics_file import read_metrics, split_lines
 from coview.track.results_file import RunResults
 from coview.track.run_folder import RunFolder
 
@@ -24,7 +24,8 @@ class Contents:
         name: The run's name.
         recipe: The text of the resolved recipe.
         environment: Versions, device, command line, when.
-        metrics: The lines of ``metrics.jsonl``.
+        metrics: The lines of ``metrics.jsonl`` that are of training.
+        curve_points: Its lines of what was measured on validation meanwhile.
         measured: What ``results.json`` says.
         trains: Whether its recipe takes a step.
         views: A caption and the HTML of each view, for a few samples.
@@ -35,6 +36,7 @@ class Contents:
     recipe: str
     environment: Mapping[str, Any]
     metrics: Sequence[Mapping[str, Any]]
+    curve_points: Sequence[Mapping[str, Any]]
     measured: RunResults
     trains: bool
     views: Sequence[Mapping[str, Any]]
@@ -57,11 +59,13 @@ def read_contents(folder: RunFolder) -> Contents:
     train = tables.get("train")
     measured = RunResults.read(folder.results)
     damaged: list[Path] = []
+    training, points = split_lines(read_metrics(folder.metrics))
     return Contents(
         name=measured.run or str(tables.get("name") or folder.path.name),
         recipe=recipe,
         environment=_read_environment(folder.environment, damaged),
-        metrics=read_metrics(folder.metrics),
+        metrics=training,
+        curve_points=points,
         measured=measured,
         trains=not isinstance(train, dict) or train.get("steps") != 0,
         views=_read_views(folder.views, damaged),

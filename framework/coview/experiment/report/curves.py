@@ -40,13 +40,21 @@ class Curve:
     svg: str
 
 
-def draw_curves(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[Curve], list[Curve]]:
-    """The curves of training, and those of the diagnostics."""
+def draw_curves(
+    metrics: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, Any]]
+) -> tuple[list[Curve], list[Curve], list[Curve]]:
+    """The curves of training, those of the diagnostics, and those of what was measured on validation meanwhile.
+
+    Args:
+        metrics: The lines of training.
+        points: Those of what was measured.
+    """
     logged = dict.fromkeys(key for row in metrics for key in row if key not in _AXES)
     others = [key for key in logged if key not in _TRAINING and key not in DIAGNOSTICS]
     training = ["loss", *others, "lr", "samples_per_s"]
     with page_style():
-        return _draw(metrics, training), _draw(metrics, list(DIAGNOSTICS))
+        measured = [key for key in dict.fromkeys(key for row in points for key in row) if "/" in key]
+        return _draw(metrics, training), _draw(metrics, list(DIAGNOSTICS)), _draw(points, measured)
 
 
 def _draw(metrics: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Curve]:

@@ -43,7 +43,7 @@ def write_report(folder: RunFolder) -> Path:
 def _page(contents: Contents) -> dict[str, Any]:
     """What the template shows."""
     rows = result_rows(contents.measured.results)
-    training, diagnostics = draw_curves(contents.metrics)
+    training, diagnostics, on_validation = draw_curves(contents.metrics, contents.curve_points)
     return {
         "name": contents.name,
         "recipe_hash": contents.measured.recipe_hash,
@@ -62,6 +62,7 @@ def _page(contents: Contents) -> dict[str, Any]:
         "trains": contents.trains,
         "training": training,
         "diagnostics": diagnostics,
+        "on_validation": on_validation,
         "views": contents.views,
         "dataset": contents.measured.dataset,
         "skipped_samples": contents.measured.skipped_samples[:_LISTED],

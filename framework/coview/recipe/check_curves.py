@@ -1,0 +1,78 @@
+"""Whether what a recipe wants measured while it trains can be, and which of it decides what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from coview.plugins.duration import Duration
+from coview.recipe.abilities import TakesEncoder
+from coview.recipe.key import Key
+from coview.recipe.mistakes import Mistakes
+from coview.recipe.recipe import EvaluateTable
+from coview.recipe.tables import TrainTable
+
+
+def check_every(
+    mistakes: Mistakes, every: int | str, evaluator: Any, use: str, earlier: Sequence[EvaluateTable], at: Key
+) -> None:
+    """Notes why an evaluator cannot measure while training.
+
+    Args:
+        mistakes: Where to note it.
+        every: How often it is to.
+        evaluator: The evaluator; None if that is a mistake already.
+        use: Its name.
+        earlier: The evaluators before it.
+        at: Where in the recipe its table stands.
+    """
+    place = (*at, "every")
+    if Duration.parse(every).amount == 0:
+        mistakes.add(place, f'has to be more than nothing, such as 200 or "5 epochs", got "{every}"')
+    if isinstance(evaluator, TakesEncoder):
+        mistakes.add(
+            place,
+            f"{use} takes the encoder itself, to train it, to time it or to change its input, and so measures at the "
+            "end only; a curve is of what is measured on representations",
+        )
+    if any(other.use == use and other.every is not None for other in earlier):
+        mistakes.add(place, f"another {use} has it already, and the points of both would have one name: leave one out")
+
+
+def check_keep_best(mistakes: Mistakes, train: TrainTable, evaluate: Sequence[EvaluateTable]) -> None:
+    """Notes where ``train.keep_best`` is of an evaluator that has no curve.
+
+    Which numbers each evaluator gives is known once it has measured, before the first step.
+    """
+    if train.keep_best is None:
+        return
+    place = ("train", "keep_best")
+    measuring = list(dict.fromkeys(table.use for table in evaluate if table.every is not None))
+    if not measuring:
+        mistakes.add(place, "no evaluator measures while training: give one of [[evaluate]] a key every")
+    elif not any(train.keep_best.startswith(f"{use}/") for use in measuring):
+        mistakes.add(
+            place,
+            f'has to be a number of an evaluator with every, "EVALUATOR/METRIC", got "{train.keep_best}"; those with '
+            f"every: {', '.join(measuring)}",
+        )
+
+
+def without_curves(
+    mistakes: Mistakes, evaluate: Sequence[tuple[EvaluateTable, dict[str, Any]]], train: TrainTable
+) -> list[str]:
+    """What has no effect where no step is taken, in sentences."""
+    places: list[Key] = [
+        ("evaluate", index, "every") for index, (table, _) in enumerate(evaluate) if table.every is not None
+    ]
+    if train.keep_best is not None:
+        places.append(("train", "keep_best"))
+    return [
+        f"{mistakes.where(place)}: {'.'.join(map(str, place))} has no effect where train.steps is 0" for place in places
+    ]
+
+
+def as_measured_once(given: EvaluateTable, table: dict[str, Any]) -> tuple[EvaluateTable, dict[str, Any]]:
+    """An evaluator without ``every``, and its resolved table."""
+    return replace(given, every=None), {key: value for key, value in table.items() if key != "every"}

@@ -1,0 +1,66 @@
+"""Whether evaluators, and the data that only they look at, are what a recipe's encoders can be measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from coview.plugins.own_settings import EvaluateSettings
+from coview.recipe.abilities import modalities_of
+from coview.recipe.check_component import Checked, ComponentChecker
+from coview.recipe.check_curves import check_every
+from coview.recipe.check_modalities import check_modalities
+from coview.recipe.key import Key
+from coview.recipe.mistakes import Mistakes
+from coview.recipe.recipe import EvaluateTable
+
+
+def check_evaluators(
+    components: ComponentChecker, mistakes: Mistakes, tables: Sequence[Any], used: tuple[str, ...]
+) -> list[tuple[EvaluateTable, dict[str, Any]]]:
+    """Each evaluator as given, and its resolved table; what is wrong with one is noted, and it is left out.
+
+    Args:
+        components: What checks tables against the components.
+        mistakes: Where to note what is wrong.
+        tables: The recipe's ``[[evaluate]]``.
+        used: The modalities that the recipe has an encoder of.
+    """
+    found: list[tuple[EvaluateTable, dict[str, Any]]] = []
+    for index, table in enumerate(tables):
+        at: Key = ("evaluate", index)
+        settings, rest = components.settings(EvaluateSettings, table, at)
+        checked = components.check("evaluator", rest, at, also=tuple(EvaluateSettings.model_fields))
+        built = checked and components.built("evaluator", checked[0].use, checked[0].parameters)
+        needed = check_modalities(mistakes, built, table.get("use"), used, at)
+        other = None if settings is None or settings.data is None else settings.data
+        data = None if other is None else _other_data(components, mistakes, other, (*at, "data"), needed)
+        if checked is None or settings is None or (other is not None and data is None):
+            continue
+        own = checked[0]
+        if settings.every is not None:
+            check_every(mistakes, settings.every, built, own.use, [given for given, _ in found], at)
+        named: dict[str, Any] = {} if data is None else {"data": data[1]}
+        if settings.every is not None:
+            named["every"] = settings.every
+        parameters = {key: value for key, value in checked[1].items() if key != "use"}
+        looked_at = None if data is None else data[0]
+        given = EvaluateTable(own.use, own.parameters, looked_at, settings.every, as_written=own.as_written)
+        found.append((given, {"use": checked[1]["use"], **named, **parameters}))
+    return found
+
+
+def _other_data(
+    components: ComponentChecker, mistakes: Mistakes, table: Any, at: Key, needed: tuple[str, ...]
+) -> Checked | None:
+    """Data that only an evaluator looks at: it has to have what the evaluated encoders take."""
+    checked = components.check("dataset", table, at)
+    use = table.get("use") if checked is None else checked[0].use
+    modalities = modalities_of(components.factory("dataset", use)) or needed
+    if checked is not None and not set(needed) <= set(modalities):
+        has = " and ".join(modalities)
+        takes = "the encoder takes" if len(needed) == 1 else "the evaluator compares"
+        message = f'"{table["use"]}" has {has}, and {takes} {" and ".join(needed)}'
+        mistakes.add((*at, "use"), message)
+        return None
+    return checked
