@@ -247,3 +247,38 @@ def test_a_metric_that_is_not_logged_is_refused_at_the_first_step_that_logs(run_
         coview.CoviewError, match=r'nothing of this name is measured, did you mean "loss"\?; there are loss, lr'
     ):
         run_with(text=text)
+
+
+ON_A_CURVE = """
+[[callback]]
+use = "early_stopping"
+metric = "knn/accuracy"
+patience = 2
+"""
+
+
+@pytest.mark.slow
+def test_early_stopping_goes_by_a_curve_and_a_resumed_run_stops_where_another_does(run_with, tmp_path):
+    text = SMALL.replace("steps = 6", "steps = 60").replace("k = 5", "k = 5\nevery = 2") + ON_A_CURVE
+    run, _ = run_with(text=text)
+    environment = json.loads((run.path / "environment.json").read_text())
+    stopped = environment.pop("stopped")
+    points = [(row["step"], row["knn/accuracy"]) for row in lines(run.path / "metrics.jsonl") if "knn/accuracy" in row]
+    best, since = -1.0, 0
+    for index, (_, value) in enumerate(points):
+        best, since = (value, index) if value > best else (best, since)
+    assert len(points) - 1 - since == 2
+    assert (stopped["by"], stopped["step"]) == ("early_stopping", points[-1][0])
+    (run.path / f"checkpoints/step-{points[-1][0]}").rename(tmp_path / "last")
+    (run.path / "environment.json").write_text(json.dumps({**environment, "finished": None}))
+    resumed, said = run_with(text=text, resume=True)
+    assert "goes on from step" in said
+    assert json.loads((resumed.path / "environment.json").read_text())["stopped"] == stopped
+
+
+@pytest.mark.slow
+def test_a_metric_that_no_curve_has_is_refused_before_the_first_step(run_with, tmp_path):
+    text = SMALL.replace("k = 5", "k = 5\nevery = 2") + ON_A_CURVE.replace("accuracy", "acuracy")
+    with pytest.raises(coview.CoviewError, match=r'did you mean "knn/accuracy"\?'):
+        run_with(text=text)
+    assert not list((tmp_path / "runs" / "small").glob("*"))
