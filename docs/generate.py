@@ -60,6 +60,8 @@ ABOUT: dict[Kind, str] = {
     "sampler": "A sampler says which samples are in which batch of an epoch. It stands in `[sampler]`.",
     "evaluator": "An evaluator turns frozen representations into numbers with intervals. Each stands in an "
     "`[[evaluate]]` of its own.",
+    "callback": "A callback is told of a run while it trains, and may end it. Each stands in a `[[callback]]` of its "
+    "own; see [Callbacks](../callbacks.md).",
     "resource": "Files that other components need and that no wheel of coview carries. `coview data fetch NAME` brings "
     "them into the cache, once.",
 }
@@ -97,7 +99,8 @@ The hash is of the text, so it is the same in every checkout. A run keeps for ea
   into an array: `evaluate.0.k=5`.
 - Where `use` is left out it is{default}.
 - Two recipes are the same, and a run of one can be resumed by the other, if they agree in everything but {unhashed}:
-  those keys change nothing that is computed.
+  those keys change nothing that is computed. Callbacks that only tell may differ, too; with one that changes the run,
+  `train.log_every` may not, since that is how often it is told of the run.
 """
 
 

@@ -19,7 +19,10 @@ LAYERS = (
 
 EXEMPT = {"__init__.py", "__main__.py"}
 
-FOR_TYPE_CHECKERS = {("plugins/lifecycle.py", "coview.evaluate.result")}
+FOR_TYPE_CHECKERS = {
+    ("plugins/callback.py", "coview.evaluate.result"),
+    ("plugins/lifecycle.py", "coview.evaluate.result"),
+}
 """A hook is told of results: their type is the one name that the plugin system takes from above, and never imports."""
 
 NAMES_OF_OTHER_THINGS = {"experiment/report/safe_html.py": {"audio"}}

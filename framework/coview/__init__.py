@@ -110,6 +110,10 @@ if TYPE_CHECKING:
     from coview.model.target import TargetInput as TargetInput
     from coview.model.transformer import load_transformer as load_transformer
     from coview.model.views import Views as Views
+    from coview.plugins.callback import Callback as Callback
+    from coview.plugins.callback import EndContext as EndContext
+    from coview.plugins.callback import RunContext as RunContext
+    from coview.plugins.callback import StepContext as StepContext
     from coview.plugins.discovery import load_plugins as load_plugins
     from coview.plugins.duration import Duration as Duration
     from coview.plugins.duration import TrainingLength as TrainingLength
@@ -165,6 +169,10 @@ _HOME = {
     "Augmentation": "coview.data.augmentation",
     "BatchAugmentation": "coview.data.augmentation",
     "BatchRng": "coview.data.batch_rng",
+    "Callback": "coview.plugins.callback",
+    "EndContext": "coview.plugins.callback",
+    "RunContext": "coview.plugins.callback",
+    "StepContext": "coview.plugins.callback",
     "ChecksData": "coview.evaluate.evaluator",
     "CoviewError": "coview.errors",
     "CrossModalEvaluator": "coview.evaluate.evaluator",

@@ -44,6 +44,10 @@ class SampleError(CoviewError):
         return SampleError, (self.what, self.reason)
 
 
+class AlteredModelError(CoviewError):
+    """What may only look at the model has written into it: no checkpoint may be made of that."""
+
+
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but for tab and new line, those that turn the direction of writing, bytes that are no UTF-8."""
 

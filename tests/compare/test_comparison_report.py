@@ -247,6 +247,20 @@ def test_what_train_and_test_have_in_common_is_said(registry, tmp_path):
         assert "of another data set" not in text
 
 
+def test_runs_that_were_stopped_are_said(registry, tmp_path):
+    compared = comparison(registry)
+    cells = found(compared, tmp_path / "runs", values())
+    for cell in cells[1:3]:
+        document = json.loads(cell.run.results.read_text())
+        document["stopped"] = {"by": "early_stopping", "reason": "loss <b> rises", "step": 12}
+        cell.run.results.write_text(json.dumps(document))
+    written = write_comparison_report(compared, cells, tmp_path / "report")
+    assert [cell.cell.levels["loss"] for cell in cells[1:3]] == ["nt_xent", "nt_xent"]
+    for page in (written.report, written.markdown):
+        assert page.read_text().count("Runs that were stopped before their last step: nt_xent (2).") == 1
+    assert written.report.read_text().count("stopped at step 12 by early_stopping: loss &lt;b&gt; rises") == 2
+
+
 def test_intervals_of_two_seeds_end_where_the_results_say(registry, tmp_path):
     compared = comparison(registry, seeds=2)
     cells = found(compared, tmp_path / "runs", {**values(), ("image", "warm"): [0.9, 0.2]})

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 pytestmark = pytest.mark.slow
 
@@ -170,13 +171,38 @@ def test_a_stranger_can_do_all_that_coviews_own_plugins_can(start_coview, run_co
     ]
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert any("distance" in row for row in metrics)
+    assert [(row["step"], row["lr"]) for row in metrics] == [(2, 0.05), (4, 0.05)]
+    largest = [json.loads(line) for line in (run / "largest.jsonl").read_text().splitlines()]
+    assert [step for step, _, _ in largest] == [2, 4]
+    assert all(weight > 0 and gradient > 0 for _, weight, gradient in largest)
     assert "stranger" in json.loads((run / "environment.json").read_text())["plugins"]
     again = json.loads(run_coview("evaluate", str(run), "--json").out)
     assert [row["value"] for row in again] == [row["value"] for row in results["results"]]
     assert len((run / "diary.jsonl").read_text().splitlines()) == len(diary) + 3
     done = run_coview("embed", str(run), "test", "--out", "x.npy")
     assert done.status == 0, done.err
-    assert done.out == "x.npy: 32 × 4\n"
+    assert done.out == "x.npy: 32 × 4\nx.samples.csv: a row for each, in the same order\n"
+
+
+def test_its_optimiser_goes_by_its_group_its_schedule_by_the_step_and_its_callback_ends_the_run(start_coview, tmp_path):
+    """The steps of ``signed`` are as large as the rate: 0.1 and 0.05 in turn. Its group moves nothing below the floor."""
+    (tmp_path / "r.toml").write_text(RECIPE)
+    stopped = ["--set", "callback.1.at=1000.0", "--set", "train.log_every=1"]
+    for name, more in (("one", ["train.steps=1"]), ("two", ["train.steps=2"]), ("stopped", ["train.epochs=2"])):
+        given = stopped if name == "stopped" else []
+        done = start_coview(
+            "run", "r.toml", "--out", name, "--set", more[0], "--set", "optimizer.group.0.floor=1e9", *given
+        )
+        assert done.status == 0, done.err
+    assert "stopped at step 1 of 4 by enough: the loss is below 1000.0" in done.err
+    one, two, ended = (
+        load_file(next((tmp_path / name).glob("*/*/checkpoints/last/weights.safetensors")))
+        for name in ("one", "two", "stopped")
+    )
+    assert all(ended[key].equal(one[key]) for key in one)
+    moved = {key: (two[key] - one[key]).abs() for key in one if "loss" not in key}
+    assert all(float(moved[key].max()) == pytest.approx(0.05, abs=1e-6) for key in moved if "encoder" in key)
+    assert all(float(moved[key].max()) == 0 for key in moved if "projector" in key)
 
 
 def test_its_page_is_as_good_as_any(run_coview):

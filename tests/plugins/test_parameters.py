@@ -271,6 +271,7 @@ def test_a_constructor_that_is_no_schema_is_a_message(factory, says):
         ("optimizer", "group"),
         ("schedule", "warmup"),
         ("evaluator", "data"),
+        ("callback", "changes_run"),
     ],
 )
 def test_a_component_leaves_coview_its_keys(kind, name):
@@ -287,5 +288,6 @@ def test_the_keys_above_are_all_that_are_coviews_own():
         "optimizer": ("group",),
         "schedule": ("warmup",),
         "evaluator": ("data",),
+        "callback": ("changes_run",),
         "loss": ("weight",),
     }

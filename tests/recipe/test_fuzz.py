@@ -121,7 +121,7 @@ KEYS = st.sampled_from(
     [
         "seed", "data.use", "data.views", "augment", "augment.0", "augment.0.use", "augment.5.p", "encoder", "encoder.use",
         "encoder.image.use", "projector", "projector.width", "loss.use", "loss.x", "train", "optimizer.lr", "schedule.warmup",
-        "evaluate", "evaluate.0.k", "evaluate.²", "sweep.grid.seed", "sweep.zip", "modality.size", "modality.image.size",
+        "evaluate", "evaluate.0.k", "evaluate.²", "callback", "callback.0.use", "sweep.grid.seed", "sweep.zip", "modality.size", "modality.image.size",
         "name", "extends", "schema", "a." * 100 + "a",
     ]
 )  # fmt: skip

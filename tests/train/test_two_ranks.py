@@ -121,3 +121,52 @@ def test_two_ranks_end_with_the_weights_of_one_process(write_recipe, small_recip
     one, two = (losses(tmp_path / name) for name in ("one", "two"))
     assert two == pytest.approx(one, rel=1e-3)
     assert len(one) == 3
+
+
+ENDING = """
+import coview
+
+
+class StopsAt(coview.Callback):
+    changes_run = True
+    every_step = True
+
+    def step_end(self, context):
+        if context.step == 3:
+            context.stop("three are enough")
+
+
+@coview.hookimpl
+def coview_register(registry):
+    registry.callback("stops", "ending:StopsAt", summary="stops at step 3, which logs nothing")
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_end_at_the_step_at_which_one_does(write_recipe, small_recipe, tmp_path, monkeypatch):
+    (tmp_path / "ending.py").write_text(ENDING)
+    about = tmp_path / "ending-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: ending\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[coview]\nending = ending\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
+    recipe = write_recipe(
+        small_recipe.replace("checkpoint_every = 3", "checkpoint_every = 6") + '\n[[callback]]\nuse = "stops"\n'
+    )
+    for ranks in (1, 2):
+        out = tmp_path / f"of-{ranks}"
+        train(recipe, ranks, out)
+        (environment,) = out.glob("*/*/environment.json")
+        assert json.loads(environment.read_text())["stopped"] == {
+            "by": "stops",
+            "reason": "three are enough",
+            "step": 3,
+        }
+        assert weights(out, 3)
+        resumed = subprocess.run(
+            [sys.executable, "-m", "coview", "run", str(recipe), "--out", str(out), "--resume"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "is finished: nothing is left to do" in resumed.stderr

@@ -8,7 +8,7 @@ from coview.plugins.registrar import Registrar
 
 @hookimpl
 def coview_register(registry: Registrar) -> None:
-    """Registers projectors, predictors, masks, decoders, targets, optimisers, schedules and evaluators."""
+    """Registers projectors, predictors, masks, decoders, targets, optimisers, schedules, evaluators and callbacks."""
     registry.projector(
         "mlp",
         "coview.builtin.projectors:MLP",
@@ -221,4 +221,23 @@ def coview_register(registry: Registrar) -> None:
         "coview.builtin.evaluators.geometry:Geometry",
         summary="how representations fill their space: effective rank, uniformity, spread, isotropy, mean cosine",
         source="arXiv:2210.02885",
+    )
+    registry.callback(
+        "early_stopping",
+        "coview.builtin.callbacks.early_stopping:EarlyStopping",
+        summary="ends a run once a number no longer becomes better",
+    )
+    registry.callback(
+        "wandb",
+        "coview.builtin.callbacks.wandb:Wandb",
+        summary="tells Weights & Biases of the run",
+        source="https://wandb.ai",
+        extra="coview[wandb]",
+    )
+    registry.callback(
+        "mlflow",
+        "coview.builtin.callbacks.mlflow:MLflow",
+        summary="tells MLflow of the run",
+        source="https://mlflow.org",
+        extra="coview[mlflow]",
     )

@@ -95,6 +95,7 @@ def _row(found: FoundCell, results: Mapping[FeatureKind, Result], metric: str) -
         parameters=_parameters(found.run) if found.run else None,
         run=found.run,
         leaks=_leaks(found.run, results["pretrained"]) if found.run and "pretrained" in results else (),
+        stopped=RunResults.read(found.run.results).stopped_in_words if found.run else "",
     )
 
 
@@ -142,6 +143,7 @@ def _record(row: Row, metric: str) -> dict[str, Any]:
     record["seconds"] = math.nan if row.seconds is None else row.seconds
     record["parameters"] = math.nan if row.parameters is None else float(row.parameters)
     record |= {name: row.diagnostics.get(name, math.nan) for name in DIAGNOSTICS}
+    record["stopped"] = row.stopped
     record["recipe_hash"] = row.recipe.hash
     record["run"] = str(row.run.path) if row.run else ""
     return record

@@ -32,6 +32,7 @@ class Row:
         diagnostics: The last of each that was logged.
         parameters: Of all that was trained; None where there is no checkpoint.
         run: Its folder.
+        stopped: Who has stopped its training before the last step, when and why; mostly nobody, and empty.
         leaks: What the test split that ranks has of the train split, in words; mostly nothing.
     """
 
@@ -48,6 +49,7 @@ class Row:
     parameters: int | None = None
     run: RunFolder | None = None
     leaks: Sequence[str] = ()
+    stopped: str = ""
 
     def value(self, features: FeatureKind = "pretrained") -> float:
         """The number that ranks; NaN where there is none."""

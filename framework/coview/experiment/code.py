@@ -126,3 +126,6 @@ def _uses(recipe: Recipe) -> Iterator[tuple[Kind, str, str | None]]:
         yield "evaluator", table.use, None
         if table.data is not None:
             yield "dataset", table.data.use, None
+    for callback in recipe.callback:
+        if callback.changes_run:
+            yield "callback", callback.use, None

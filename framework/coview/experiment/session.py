@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
@@ -16,6 +14,7 @@ from rich.console import Console
 from coview.data.building import build_view_maker
 from coview.data.dataset import Dataset
 from coview.errors import CoviewError, Interrupted
+from coview.experiment.callbacks import RunCalls, build_callbacks
 from coview.experiment.changed_data import changed_data, check_data, data_of
 from coview.experiment.code import changed_code, code_of, of_both
 from coview.experiment.controls import kinds_of, untrained_in_words
@@ -50,8 +49,7 @@ from coview.experiment.trial import try_out
 from coview.experiment.write_results import write_results
 from coview.model.loss_terms import check_labels
 from coview.model.topology import build_topology
-from coview.plugins.hook_calls import HookCalls
-from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, StepEnd
+from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, Status, StepEnd
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.track.collapse import CollapseWatch
@@ -84,6 +82,7 @@ class Session:
     resume: bool
     registry: Registry
     console: Console
+    _hooks: RunCalls = field(init=False, repr=False)
 
     def run(self) -> RunFolder:
         """Builds everything that can fail first, and only then makes a folder."""
@@ -95,6 +94,7 @@ class Session:
             return resumed
         if resumed is not None and changes:
             self._say(f"warning: {resumed.path} was started with other code: {'; '.join(changes)}")
+        callbacks = build_callbacks(recipe, registry)
         device = choose_device(recipe)
         precision = choose_precision(recipe, device) if recipe.trains else "fp32"  # as everything is embedded
         accelerator = make_accelerator(device, precision)
@@ -123,6 +123,7 @@ class Session:
             with locked(folder, self._say):
                 keep_start(folder, start)
                 try:
+                    self._hooks = RunCalls(registry, callbacks, self._say)
                     self._lead(folder, training, splits, planned, curves, precision, go_on=resumed is not None)
                 except RuntimeError as error:
                     if training.step == 0:
@@ -170,10 +171,12 @@ class Session:
         go_on: bool,
     ) -> None:
         """What the main process does: train, evaluate, report, and tell about it."""
+        self._hooks.of_run(folder.path, training.length.total_steps, self.recipe.tables, training.topology.student)
         if go_on:
             mend_recipe(folder, self.recipe, self.registry)
             set_aside_damaged(folder, self._say)
         step = self._go_back(training, folder) if go_on else 0
+        self._hooks.load_state(training.state_of_observer)
         device, ranks = training.accelerator.device, training.accelerator.num_processes
         environment = None if step == 0 else read_environment(folder.environment)
         if environment is None:
@@ -199,7 +202,7 @@ class Session:
         for plan in planned:
             if plan.skipped:
                 self._say(f"{plan.table.use} is left out: {plan.skipped}")
-        status: Literal["done", "interrupted", "failed"] = "failed"
+        status: Status = "failed"
         try:
             with Tracker(folder, resume_step=step if go_on else None, say=self._say) as tracker:
                 pauses = Curves(curves, training, folder, tracker, self._hooks, self._say).pauses()
@@ -208,11 +211,13 @@ class Session:
             # the last that is written says that all the rest has been: a run that was killed before makes it again
             environment = read_environment(folder.environment) or environment
             environment["ended"] = now()
+            if training.ended is not None:
+                environment["stopped"] = asdict(training.ended)
             write_environment(folder.environment, environment)
             write_report_or_say_why(folder, self.console)
             environment["finished"] = now()
             write_environment(folder.environment, environment)
-            status = "done"
+            status = "done" if training.ended is None else "stopped"
         except (Interrupted, KeyboardInterrupt):
             status = "interrupted"
             raise
@@ -229,7 +234,7 @@ class Session:
             of_the_views: dict[str, float] = {}
             if start == 0:
                 telling("unchanged_views", lambda: of_the_views.update(self._unchanged(dataset)))
-            if start >= length.total_steps:
+            if training.is_over:
                 return
             maker = build_view_maker(self.recipe, self.registry, preview=True)
             telling("a preview", lambda: show_views(self.recipe, self.registry, dataset, maker, tracker, start))
@@ -252,9 +257,15 @@ class Session:
                         step=on_step,
                         epoch=lambda step, epoch: self._hooks("coview_epoch_end", EpochEnd(step, epoch)),
                         skipped=lambda what, reason: self._say(f"skipped {what}: {reason}"),
+                        gradients=self._hooks.before_step if self._hooks.looks_at_gradients else None,
+                        ended=lambda: self._hooks.ended,
+                        state=self._hooks.state,
                     ),
                     pauses,
                 )
+
+        if (ended := training.ended) is not None:
+            self._say(f"stopped at step {ended.step:,} of {length.total_steps:,} by {ended.by}: {ended.reason}")
 
     def _evaluate(
         self,
@@ -276,7 +287,7 @@ class Session:
         )
         store.skipped["train"] = tuple(training.skipped.samples.values())
         found = evaluate_all(store, planned, self._hooks)
-        write_results(store, planned, found)
+        write_results(store, planned, found, training.ended)
         if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):
             split = store.features(store.measured, ("test",))["test"]
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
@@ -319,10 +330,6 @@ class Session:
         for warning in found.warnings:
             self._say(f"warning: {warning}")
         return {} if found.unchanged is None else {"unchanged_views": found.unchanged}
-
-    @cached_property
-    def _hooks(self) -> HookCalls:
-        return HookCalls(self.registry, self._say)
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.sampler import build_order
 from coview.errors import CoviewError
+from coview.experiment.callbacks import build_callbacks
 from coview.experiment.evaluators import build_evaluated, plan_evaluators
 from coview.experiment.plan_curves import plan_curves
 from coview.experiment.splits import Splits
@@ -39,6 +40,7 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     Raises:
         CoviewError: If something does not fit.
     """
+    build_callbacks(recipe, registry)
     splits = Splits(recipe, registry)
     dataset = splits(splits.own, "train")
     build_evaluated(splits, plan_evaluators(splits))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -14,10 +14,19 @@ from coview.experiment.feature_store import FeatureStore
 from coview.experiment.leaks import check_leaks
 from coview.experiment.splits import DataSource
 from coview.track.results_file import RunResults
+from coview.train.ending import Ended
 
 
-def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evaluation) -> None:
+def write_results(
+    store: FeatureStore, planned: Sequence[Planned], found: Evaluation, ended: Ended | None = None
+) -> None:
     """Writes ``results.json``; results of an earlier evaluation under another protocol stay.
+
+    Args:
+        store: Of what was evaluated.
+        planned: What was to be measured.
+        found: What was.
+        ended: Who has ended the training before its last step, where this follows on it.
 
     Raises:
         Exception: What an evaluator or a hook raised, once everything is written.
@@ -55,6 +64,7 @@ def write_results(store: FeatureStore, planned: Sequence[Planned], found: Evalua
             for sample in skipped
         ],
         leaks=leaks,
+        stopped={} if ended is None else asdict(ended),
         skipped_evaluators=[{"evaluator": use, "reason": reason} for use, reason in found.left_out],
     )
     new.after(earlier).write(store.folder.results)

@@ -12,7 +12,7 @@ from coview.errors import CoviewError
 
 Kind = Literal[
     "modality", "dataset", "augmentation", "encoder", "projector", "predictor", "mask", "decoder", "target", "loss",
-    "optimizer", "schedule", "sampler", "evaluator", "resource",
+    "optimizer", "schedule", "sampler", "evaluator", "callback", "resource",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

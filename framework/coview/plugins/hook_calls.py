@@ -63,15 +63,19 @@ class HookCalls:
             except CoviewError as error:
                 raise CoviewError(f"{_of(hook, plugin)}: {error.message}", error.hint) from error
             except (KeyboardInterrupt, SystemExit) as error:
-                if self._stop is None:
-                    raise
-                self._stop(f"{type(error).__name__} in {_of(hook, plugin)}")
+                self._stop_for(error, _of(hook, plugin))
             except Exception as error:
                 del self._callers[hook][plugin]
                 self._say(
                     f"warning: {_of(hook, plugin)} failed, and is not called again in this run: "
-                    f"{in_one_line(error)}{_where(error)}"
+                    f"{in_one_line(error)}{where_raised(error)}"
                 )
+
+    def _stop_for(self, error: BaseException, who: str) -> None:
+        """Asks for the stop that an exception stands for."""
+        if self._stop is None:
+            raise error
+        self._stop(f"{type(error).__name__} in {who}")
 
     def _callers_of(self, hook: str) -> dict[str, pluggy.HookCaller]:
         manager = self._registry.manager
@@ -87,8 +91,8 @@ def _of(hook: str, plugin: str) -> str:
     return f'the hook {hook} of plugin "{plugin}"'
 
 
-def _where(error: BaseException) -> str:
-    """The line that raised it."""
+def where_raised(error: BaseException) -> str:
+    """The line that raised it, in brackets."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

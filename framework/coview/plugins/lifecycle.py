@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from coview.evaluate.result import Result
 
 
+Status = Literal["done", "stopped", "interrupted", "failed"]
+"""How a run has ended: ``stopped`` by a callback is finished, before its last step."""
+
+
 @dataclass(frozen=True)
 class RunStart:
     """A run is about to train.
@@ -86,4 +90,4 @@ class RunEnd:
     """A run has ended, whichever way."""
 
     path: Path
-    status: Literal["done", "interrupted", "failed"]
+    status: Status

@@ -161,6 +161,18 @@ class EvaluateSettings(BaseModel):
     )
 
 
+class CallbackSettings(BaseModel):
+    """``[[callback]]``, beside ``use`` and the callback's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    changes_run: bool | None = Field(
+        None,
+        description="Whether the run is another with it, so that it is in the recipe's hash. The callback says it, and "
+        "a resolved recipe has it where it is so; it need not be given.",
+    )
+
+
 OWN_SETTINGS: Mapping[Kind, type[BaseModel]] = {
     "dataset": DataSettings,
     "augmentation": AugmentSettings,
@@ -169,6 +181,7 @@ OWN_SETTINGS: Mapping[Kind, type[BaseModel]] = {
     "optimizer": OptimizerSettings,
     "schedule": ScheduleSettings,
     "evaluator": EvaluateSettings,
+    "callback": CallbackSettings,
 }
 """By kind of component; the tables of other kinds have ``use`` and the component's parameters only."""
 

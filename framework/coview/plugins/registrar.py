@@ -113,6 +113,10 @@ class Registrar:
         """Registers an evaluator: ``target(**parameters)``, an ``Evaluator`` or an ``EncoderEvaluator``."""
         self._add("evaluator", name, target, summary=summary, source=source, extra=extra)
 
+    def callback(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
+        """Registers a callback: ``target(**parameters)``, a ``Callback``."""
+        self._add("callback", name, target, summary=summary, source=source, extra=extra)
+
     def resource(self, name: str, target: str, *, summary: str, licence: str, source: str, installed: str = "") -> None:
         """Registers files to be fetched: ``target(folder)`` writes them into an empty folder.
 

@@ -18,7 +18,9 @@ from coview.recipe.place import Places
 from coview.recipe.recipe import ComponentTable
 from coview.recipe.tables import key_types
 
-_CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "mask", "modality", "sampler", "schedule", "target")
+_CHEAP: tuple[Kind, ...] = (
+    "augmentation", "evaluator", "loss", "mask", "modality", "sampler", "schedule", "target", "callback"
+)  # fmt: skip
 """Kinds whose constructors are cheap by contract, and so are called to hear what they say of their parameters."""
 
 

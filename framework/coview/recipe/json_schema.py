@@ -54,7 +54,7 @@ def recipe_schema(registry: Registry) -> Schema:
     data = _component_schema(registry, "dataset", definitions, also=own["dataset"])
     train = _model_schema(TrainTable, definitions)
     sweep = _model_schema(SweepTable, definitions)
-    for kind in ("augmentation", "evaluator"):  # they stand in arrays, which replace what is inherited
+    for kind in ("augmentation", "evaluator", "callback"):  # they stand in arrays, which replace what is inherited
         component[kind]["required"] = ["use"]
     definitions.update({str(kind): schema for kind, schema in component.items()})
 
@@ -104,6 +104,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "schedule": table("schedule"),
         "sampler": table("sampler"),
         "evaluate": {"type": "array", "items": table("evaluator")},
+        "callback": {"type": "array", "items": table("callback")},
         "train": train | {"required": [], "not": {"required": ["epochs", "steps"]}},
         "sweep": sweep,
         "compare": _model_schema(CompareTable, definitions),
@@ -156,6 +157,7 @@ _KINDS: tuple[Kind, ...] = (
     "schedule",
     "sampler",
     "evaluator",
+    "callback",
 )
 
 

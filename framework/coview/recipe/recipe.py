@@ -126,6 +126,19 @@ class ScheduleTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class CallbackTable(ComponentTable):
+    """A callback.
+
+    Attributes:
+        changes_run: Whether the run is another with it.
+        every_step: Whether it is told of every step.
+    """
+
+    changes_run: bool = False
+    every_step: bool = False
+
+
+@dataclass(frozen=True)
 class ParameterGroup:
     """What is special about some parameters.
 
@@ -178,6 +191,8 @@ class Recipe:
         tables: The resolved recipe: nothing extended, every default written out.
         layers: Where each value came from.
         warnings: Settings that have no effect.
+        path: Its file.
+        callback: What is told of the run, and what may end it.
     """
 
     name: str
@@ -209,6 +224,7 @@ class Recipe:
     path: Path | None = None
     start: Mapping[str, StartTable] = field(default_factory=dict)
     sampler: ComponentTable = ComponentTable("uniform")
+    callback: tuple[CallbackTable, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -19,7 +19,12 @@ NO_EFFECT_ON_RESULTS = (
     ("train", "log_every"),
     ("evaluate", "every"),
 )
-"""Keys that are promised to change nothing that is computed, and so are not hashed; of an array those of each table."""
+"""Keys that are promised to change nothing that is computed, and so are not hashed; of an array those of each table.
+
+Nor are callbacks that only tell."""
+
+HOW_OFTEN_TOLD = ("log_every", "every")
+"""Of those, what is hashed where a callback changes the run: how often it is told of it."""
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
@@ -30,13 +35,16 @@ def to_toml(tables: Mapping[str, Any]) -> str:
 def hashed_part(tables: Mapping[str, Any]) -> dict[str, Any]:
     """The resolved recipe without what has no effect on results."""
     part: dict[str, Any] = json.loads(json.dumps(tables))
+    changing = [table for table in part.pop("callback", []) if table.get("changes_run")]
     for *parents, last in NO_EFFECT_ON_RESULTS:
+        if changing and last in HOW_OFTEN_TOLD:
+            continue
         table: Any = part
         for name in parents:
             table = table.get(name, {})
         for one in table if isinstance(table, list) else [table]:
             one.pop(last, None)
-    return part
+    return {**part, "callback": changing} if changing else part
 
 
 def recipe_hash(tables: Mapping[str, Any]) -> str:

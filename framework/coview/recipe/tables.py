@@ -59,6 +59,7 @@ class TopTable(BaseModel):
     sampler: dict[str, Any] = Field({}, description='Which samples are in which batch ("uniform" by default).')
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
+    callback: list[dict[str, Any]] = Field([], description="What is told of the run, and what may end it.")
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
     compare: dict[str, Any] = Field({}, description="What a comparison asks.")
 
@@ -220,6 +221,7 @@ KIND_OF_TABLE: Mapping[str, Kind] = {
     "schedule": "schedule",
     "sampler": "sampler",
     "evaluate": "evaluator",
+    "callback": "callback",
 }
 """The kind of component in each top-level table, or in its elements, or in its tables by modality."""
 

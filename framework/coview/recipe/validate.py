@@ -12,6 +12,7 @@ from coview.plugins.own_settings import AugmentSettings, DataSettings
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
 from coview.recipe.check_batch_steps import check_order, check_shared, works_on_device
+from coview.recipe.check_callbacks import check_callbacks
 from coview.recipe.check_component import Checked, ComponentChecker, as_json, beside_use
 from coview.recipe.check_curves import as_measured_once, check_keep_best, without_curves
 from coview.recipe.check_evaluators import check_evaluators
@@ -106,6 +107,7 @@ class _Validation:
             teacher=teacher,
         )
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used, train)
+        callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
         self._pipelines(augment, views, global_views)
@@ -154,6 +156,7 @@ class _Validation:
             **({"sampler": sampler[1]} if sampler and trains and sampler[1] != {"use": DEFAULT_USE["sampler"]} else {}),
             "train": {key: value for key, value in as_json(train).items() if train.steps != 0 or key in _WITHOUT_STEPS},
             "evaluate": [table for _, table in evaluate],
+            **({"callback": [table for _, table in callbacks]} if callbacks else {}),
         }
         if sweep.grid or sweep.zip:
             tables["sweep"] = {key: value for key, value in as_json(sweep).items() if value}
@@ -190,6 +193,7 @@ class _Validation:
             path=path,
             start={name: given for name, (given, _) in start.items()},
             sampler=sampler[0],
+            callback=tuple(given for given, _ in callbacks),
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------

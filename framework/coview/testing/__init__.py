@@ -12,6 +12,8 @@ from coview.testing.augmentation import AUGMENTATION_CHECKS as AUGMENTATION_CHEC
 from coview.testing.augmentation import check_augmentation as check_augmentation
 from coview.testing.batch_augmentation import BATCH_AUGMENTATION_CHECKS as BATCH_AUGMENTATION_CHECKS
 from coview.testing.batch_augmentation import check_batch_augmentation as check_batch_augmentation
+from coview.testing.callback import CALLBACK_CHECKS as CALLBACK_CHECKS
+from coview.testing.callback import check_callback as check_callback
 from coview.testing.conformance import ConformanceError as ConformanceError
 from coview.testing.dataset import DATASET_CHECKS as DATASET_CHECKS
 from coview.testing.dataset import check_dataset as check_dataset
@@ -33,6 +35,7 @@ from coview.testing.schedule import check_schedule as check_schedule
 __all__ = [
     "AUGMENTATION_CHECKS",
     "BATCH_AUGMENTATION_CHECKS",
+    "CALLBACK_CHECKS",
     "DATASET_CHECKS",
     "ENCODER_CHECKS",
     "LOSS_CHECKS",
@@ -43,6 +46,7 @@ __all__ = [
     "Outcome",
     "check_augmentation",
     "check_batch_augmentation",
+    "check_callback",
     "check_dataset",
     "check_encoder",
     "check_loss",

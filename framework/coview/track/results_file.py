@@ -29,6 +29,7 @@ class RunResults:
         skipped_samples: Samples that could not be read: split, sample and reason.
         leaks: By data set, what its test split has of its train split.
         skipped_evaluators: Evaluators that gave no number, each with the reason.
+        stopped: By whom training was ended before its last step, the reason, and the step; empty if nobody did.
     """
 
     run: str = ""
@@ -42,6 +43,7 @@ class RunResults:
     skipped_samples: Sequence[Mapping[str, Any]] = ()
     leaks: Sequence[Mapping[str, Any]] = ()
     skipped_evaluators: Sequence[Mapping[str, Any]] = ()
+    stopped: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> RunResults:
@@ -74,7 +76,7 @@ class RunResults:
     def write(self, path: Path) -> None:
         """Writes ``results.json``, whole or not at all."""
         document = {item.name: getattr(self, item.name) for item in fields(self)}
-        document["dataset"] = dict(self.dataset)
+        document |= {"dataset": dict(self.dataset), "stopped": dict(self.stopped)}
         document["results"] = [result.as_json() for result in self.results]
         write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False, default=list) + "\n")
 
@@ -83,7 +85,14 @@ class RunResults:
         new = {_identity(result) for result in self.results}
         kept = [result for result in earlier.results if _identity(result) not in new]
         leaks = {(leak["data"], leak["version"]): leak for leak in (*earlier.leaks, *self.leaks)}
-        return replace(self, results=(*kept, *self.results), leaks=tuple(leaks.values()))
+        stopped = self.stopped or earlier.stopped  # it is said where training ends, and not by a later evaluation
+        return replace(self, results=(*kept, *self.results), leaks=tuple(leaks.values()), stopped=stopped)
+
+    @property
+    def stopped_in_words(self) -> str:
+        """Who has stopped the training, when and why; empty if nobody has."""
+        told = {key: self.stopped.get(key) for key in ("by", "reason", "step")}
+        return "" if not self.stopped else "stopped at step {step} by {by}: {reason}".format(**told)
 
     def leak_warnings(self, data: str | None = None, version: str | None = None) -> list[str]:
         """A sentence for each data set, or for one, whose test split has something of its train split."""

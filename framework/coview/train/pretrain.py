@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from accelerate import Accelerator
 
 from coview.data.batch import Batch, Skipped
@@ -27,7 +26,7 @@ from coview.data.loader_processes import LoaderFailedError
 from coview.data.order import RankBatches
 from coview.data.sampler import build_order
 from coview.data.skipped import SkippedSamples
-from coview.errors import CoviewError, Interrupted
+from coview.errors import AlteredModelError, CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
 from coview.model.collectives import several_ranks
@@ -42,6 +41,7 @@ from coview.recipe.recipe import Recipe
 from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
 from coview.train.device import trains_channels_last
+from coview.train.ending import Agreement, Ended, Next
 from coview.train.freezing import Freezing
 from coview.train.gradient import Gradient, GradientOfBatch
 from coview.train.learning_rates import LearningRates
@@ -60,11 +60,17 @@ class Observer:
         step: After each optimiser step with (step, epoch, metrics); metrics are empty at steps that log nothing.
         epoch: After the last step of an epoch with (step, epoch).
         skipped: With the name and the reason of a sample that cannot be read.
+        gradients: Before the optimiser takes a step, with (step, epoch, whether the step logs); absent: nobody asks.
+        ended: Who has asked for the end of the training; None as long as nobody has.
+        state: What checkpoints keep for who observes, as a text.
     """
 
     step: Callable[[int, int, Mapping[str, float]], None] = lambda step, epoch, metrics: None
     epoch: Callable[[int, int], None] = lambda step, epoch: None
     skipped: Callable[[str, str], None] = lambda what, reason: None
+    gradients: Callable[[int, int, bool], None] | None = None
+    ended: Callable[[], Ended | None] = lambda: None
+    state: Callable[[], str] = str
 
 
 class Pretraining:
@@ -76,6 +82,11 @@ class Pretraining:
         dataset: The training split.
         topology: Student, teacher, queue and loss.
         accelerator: From :func:`make_accelerator`.
+
+    Attributes:
+        step: Optimiser steps taken.
+        ended: Who has ended it before its last step; None if nobody has.
+        state_of_observer: What the checkpoint that it goes on from has kept for who observes.
     """
 
     def __init__(
@@ -115,8 +126,16 @@ class Pretraining:
             self._rates = LearningRates(recipe, registry, self.groups, self.optimizer, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
         self._due = CheckpointDue(Duration.parse(recipe.train.checkpoint_every), self.length.steps_per_epoch)
+        self._agreed = Agreement(recipe.callback, recipe.train.log_every, accelerator.device)
         self.step = 0
+        self.ended: Ended | None = None
+        self.state_of_observer = ""
         self._saved_at = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no step left to take."""
+        return self.ended is not None or self.step >= self.length.total_steps
 
     @property
     def peak_rate(self) -> float:
@@ -135,9 +154,11 @@ class Pretraining:
         if state["step"] != checkpoint.step:
             raise CoviewError(f"{checkpoint.path} holds the state of step {state['step']:,}")
         self.step = self._saved_at = checkpoint.step
+        self.ended = None if (ended := state.get("ended")) is None else Ended(**ended)
+        self.state_of_observer = state.get("observer", "")
 
     def run(self, checkpoints: Path, stop: StopRequest, observer: Observer, pauses: Pauses | None = None) -> None:
-        """Trains from the current step to the end.
+        """Trains from the current step to the end, or until who observes asks for an end.
 
         Args:
             checkpoints: Where checkpoints go.
@@ -150,7 +171,7 @@ class Pretraining:
             CoviewError: If the loss is not finite, or too many samples cannot be read.
         """
         self._checkpoints, self._observer, self._pauses = checkpoints, observer, pauses or Pauses()
-        if self.optimizer is None or self.step >= self.length.total_steps:
+        if self.optimizer is None or self.is_over:
             return
         model = self.accelerator.prepare_model(self.topology.student)
         optimizer = self.accelerator.prepare_optimizer(self.optimizer)
@@ -180,11 +201,11 @@ class Pretraining:
         if self.step == 0:
             self._pause(epoch=0)
         started, logged_at = time.perf_counter(), self.step
-        while self.step < self.length.total_steps:
+        while not self.is_over:
             logs = (self.step + 1) % train.log_every == 0 or self.step + 1 == self.length.total_steps
-            found = self._take_step(gradient, optimizer, batches)
+            found = self._take_step(gradient, optimizer, batches, logs=logs)
             self.step += 1
-            epoch = (self.step * train.accumulate - 1) // self.length.batches_per_epoch
+            epoch = self._epoch_of(self.step)
             before = time.perf_counter()
             # before anything of the step is told or written: no checkpoint is without the points of its steps
             is_best = self._pause(epoch)
@@ -199,10 +220,21 @@ class Pretraining:
                 started, logged_at = now, self.step
             if self.accelerator.is_main_process:
                 self._tell(epoch, metrics)
-            if self._has_to_stop(stop):
+            follows = self._follows(stop)
+            if follows is Next.INTERRUPT:
                 self._interrupt(stop)
-            if is_best or self._due(self.step) or self.step == self.length.total_steps:
+            if follows is Next.END:
+                self.ended = self._observer.ended() or Ended("another process", "", self.step)
+            if is_best or self._due(self.step) or self.is_over:
                 self._save()
+
+    def _epoch_of(self, step: int) -> int:
+        """The epoch, counted from 0, of the last batch of a step, counted from 1."""
+        return (step * self.recipe.train.accumulate - 1) // self.length.batches_per_epoch
+
+    @property
+    def _ends_epoch(self) -> bool:
+        return self.step * self.recipe.train.accumulate % self.length.batches_per_epoch == 0
 
     def _pause(self, epoch: int) -> bool:
         """Pauses if that is due; whether there is to be a checkpoint of the step."""
@@ -217,7 +249,7 @@ class Pretraining:
         """Calls the observer."""
         with self._checkpoint_first():
             self._observer.step(self.step, epoch, metrics)
-            if self.step * self.recipe.train.accumulate % self.length.batches_per_epoch == 0:
+            if self._ends_epoch:
                 self._observer.epoch(self.step, epoch)
 
     @contextmanager
@@ -225,6 +257,8 @@ class Pretraining:
         """Who refuses to go on has his say once there is a checkpoint of the step."""
         try:
             yield
+        except AlteredModelError:  # what was changed is in no checkpoint
+            raise
         except CoviewError as error:
             if self.step == 0:
                 raise
@@ -232,7 +266,9 @@ class Pretraining:
                 self._write()
             raise CoviewError(f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint) from error
 
-    def _take_step(self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch]) -> Gradient | None:
+    def _take_step(
+        self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch], *, logs: bool
+    ) -> Gradient | None:
         """One optimiser step; returns what its last batch that could be read came to."""
         train = self.recipe.train
         progress = self.step / self.length.total_steps
@@ -256,6 +292,10 @@ class Pretraining:
         self._freezing.drop_gradients(self.step)
         if train.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.topology.parameters(), train.clip_norm)
+        if self._observer.gradients is not None:
+            if train.clip_norm is None:  # which divides by fp16's scale, too
+                self.accelerator.unscale_gradients(optimizer)
+            self._observer.gradients(self.step + 1, self._epoch_of(self.step + 1), logs)
         optimizer.step()
         if self.topology.teacher is not None:
             self.topology.teacher.follow(self.topology.student, progress)
@@ -307,15 +347,14 @@ class Pretraining:
             values["false_negative_rate"] = false_negative_rate(found.views.labels, found.views.ids)
         return values | diagnose(found.projections)
 
-    def _has_to_stop(self, stop: StopRequest) -> bool:
-        """Whether to stop now. Several ranks have to agree on the step, which they do at every step that logs."""
-        if not several_ranks():
-            return stop.by is not None
-        if self.step % self.recipe.train.log_every:
-            return False
-        asked = torch.tensor(float(stop.by is not None), device=self.accelerator.device)
-        dist.all_reduce(asked, dist.ReduceOp.MAX)
-        return bool(asked)
+    def _follows(self, stop: StopRequest) -> Next:
+        """What follows on the step: on all ranks the same."""
+        mine = Next.ANOTHER_STEP
+        if self._observer.ended() is not None and self.step < self.length.total_steps:
+            mine = Next.END
+        if stop.by is not None:
+            mine = Next.INTERRUPT
+        return self._agreed(mine, self.step, told=self._ends_epoch or self._pauses.due(self.step))
 
     def _interrupt(self, stop: StopRequest) -> None:
         self._save()
@@ -337,6 +376,8 @@ class Pretraining:
                 "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "skipped": [list(sample) for sample in self.skipped.samples.values()],
+                "ended": None if self.ended is None else asdict(self.ended),
+                "observer": self._observer.state(),
             }
             save_checkpoint(
                 self._checkpoints,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from coview.compare.statistics.ranks import Ranks, compare_ranks
 from coview.compare.statistics.scores import Scores, scores_of
 from coview.compare.statistics.summary import Summary, summarise
 from coview.compare.statistics.verdict import cautions, verdict
-from coview.compare.table import Table
+from coview.compare.table import Row, Table
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,19 @@ def analyse(table: Table) -> Analysis:
         CoviewError: If scipy, statsmodels or scikit-posthocs is missing.
     """
     every = [scores_of(table, modality) for modality in table.modalities]
-    leaks = [dict.fromkeys(said for row in table.of(scores.modality) for said in row.leaks) for scores in every]
-    modalities = [_analyse(scores, list(said)) for scores, said in zip(every, leaks, strict=True)]
+    modalities = [_analyse(scores, _known(table.of(scores.modality))) for scores in every]
     return Analysis(modalities, compare_ranks(every), agreements(every))
 
 
-def _analyse(scores: Scores, leaks: Sequence[str]) -> ModalityAnalysis:
+def _known(rows: Sequence[Row]) -> list[str]:
+    """What the runs themselves say that has to be known with their numbers."""
+    leaks = dict.fromkeys(said for row in rows for said in row.leaks)
+    stopped = Counter(row.variant for row in rows if row.stopped)
+    counted = ", ".join(f"{variant} ({number})" for variant, number in stopped.items())
+    return [*leaks, *([f"Runs that were stopped before their last step: {counted}."] if stopped else [])]
+
+
+def _analyse(scores: Scores, known: Sequence[str]) -> ModalityAnalysis:
     summaries, pairs = summarise(scores), compare_pairs(scores)
-    said = verdict(scores, summaries, pairs), [*cautions(scores, summaries, pairs), *leaks]
+    said = verdict(scores, summaries, pairs), [*cautions(scores, summaries, pairs), *known]
     return ModalityAnalysis(scores, summaries, pairs, smallest_detectable(scores), *said)

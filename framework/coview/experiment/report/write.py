@@ -174,6 +174,8 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
     notes += [f"{path.name} cannot be read: what it would tell is missing here." for path in contents.damaged]
     if contents.environment and not contents.environment.get("finished"):
         notes.append("This run has not finished: its numbers, if it has any, are of an earlier moment.")
+    if stopped := contents.measured.stopped_in_words:
+        notes.append(f"Training was {stopped}.")
     watch = CollapseWatch()
     warnings = (watch.update(row["step"], row) for row in contents.metrics)
     notes += [f"{warning[0].upper()}{warning[1:]}" for warning in warnings if warning]

@@ -17,6 +17,10 @@ def coview_register(registry: coview.Registrar) -> None:
     registry.loss("pull", f"{__name__}.parts:Pull", summary="mean squared distance, and spread", source="none")
     registry.sampler("neighbours", f"{__name__}.parts:Neighbours", summary="rows at equal distances")
     registry.evaluator("nearest_mean", f"{__name__}.parts:NearestMean", summary="accuracy of the nearest class mean")
+    registry.optimizer("signed", f"{__name__}.parts:signed", summary="goes by the sign of the gradient")
+    registry.schedule("zigzag", f"{__name__}.parts:Zigzag", summary="the peak, and less at every second step")
+    registry.callback("largest_weight", f"{__name__}.parts:LargestWeight", summary="notes the largest weight")
+    registry.callback("enough", f"{__name__}.parts:Enough", summary="stops where the loss is small enough")
     registry.family(
         "augmentation",
         "stranger",

@@ -1,5 +1,6 @@
 """What the plugin registers; imported when a recipe needs it."""
 
+import json
 import math
 from typing import Annotated, Literal
 
@@ -8,7 +9,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import nn
 
-from coview import CoviewError, Encoding, Needs, Result, Sample
+from coview import Callback, CoviewError, Encoding, Moment, Needs, Result, Sample
 
 
 class Vectors:
@@ -172,3 +173,66 @@ class Neighbours:
         batches, first = len(rows) // batch_size, rng.numpy.integers(len(rows))
         order = np.concatenate([np.arange(start, len(rows), self.apart) for start in range(self.apart)])
         return np.roll(order, first)[: batches * batch_size].reshape(batches, batch_size)
+
+
+def signed(*, params, lr: Annotated[float, Gt(0)], floor: Annotated[float, Ge(0)] = 0.0):
+    """Steps of one size along the sign of the gradient.
+
+    Args:
+        lr: The size of a step.
+        floor: A gradient that is smaller than this moves nothing.
+    """
+    return Signed(params, {"lr": lr, "floor": floor})
+
+
+class Signed(torch.optim.Optimizer):
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    moves = parameter.grad.abs() >= group["floor"]
+                    parameter -= group["lr"] * parameter.grad.sign() * moves
+
+
+class Zigzag:
+    """The peak at every second step, and a share of it at the others.
+
+    Args:
+        low: The share.
+    """
+
+    def __init__(self, *, low: Annotated[float, Ge(0)] = 0.1):
+        self.low = low
+
+    def __call__(self, moment: Moment, /) -> float:
+        return self.low if moment.step % 2 else 1.0
+
+
+class LargestWeight(Callback):
+    """Notes the largest weight of the model and the largest gradient, of each step that logs."""
+
+    def before_step(self, context):
+        self.gradient = max(float(p.grad.abs().max()) for p in context.model.parameters())
+
+    def step_end(self, context):
+        weight = max(float(p.detach().abs().max()) for p in context.model.parameters())
+        with (context.path / "largest.jsonl").open("a") as file:
+            file.write(json.dumps([context.step, weight, self.gradient]) + "\n")
+
+
+class Enough(Callback):
+    """Stops where the loss is small enough.
+
+    Args:
+        at: How small.
+    """
+
+    changes_run = True
+
+    def __init__(self, *, at: Annotated[float, Ge(0)] = 0.1):
+        self.at = at
+
+    def step_end(self, context):
+        if context.metrics["loss"] < self.at:
+            context.stop(f"the loss is below {self.at}")

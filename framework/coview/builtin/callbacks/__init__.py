@@ -1,0 +1,1 @@
+"""Callbacks that come with coview: what ends a run early, and trackers."""
