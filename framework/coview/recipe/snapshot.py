@@ -19,7 +19,10 @@ NO_EFFECT_ON_RESULTS = (
 )
 """Keys that are promised to change nothing that is computed, and so are not hashed.
 
-Nor are callbacks that only tell. Where one changes the run, how often it is told of it (``log_every``) is."""
+Nor are callbacks that only tell."""
+
+HOW_OFTEN_TOLD = ("log_every", "every")
+"""Of those, what is hashed where a callback changes the run: how often it is told of it."""
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
@@ -32,7 +35,7 @@ def hashed_part(tables: Mapping[str, Any]) -> dict[str, Any]:
     part: dict[str, Any] = json.loads(json.dumps(tables))
     changing = [table for table in part.pop("callback", []) if table.get("changes_run")]
     for *parents, last in NO_EFFECT_ON_RESULTS:
-        if changing and last == "log_every":
+        if changing and last in HOW_OFTEN_TOLD:
             continue
         table = part
         for name in parents:
