@@ -67,6 +67,10 @@ if TYPE_CHECKING:
     from coview.data.table_paths import NamedFiles as NamedFiles
     from coview.data.table_paths import table_files as table_files
     from coview.data.text_file import read_text as read_text
+    from coview.data.token_mask import Hidden as Hidden
+    from coview.data.token_mask import Mask as Mask
+    from coview.data.token_mask import TokenLayout as TokenLayout
+    from coview.data.token_mask import TokenMask as TokenMask
     from coview.errors import CoviewError as CoviewError
     from coview.errors import RecipeError as RecipeError
     from coview.errors import SampleError as SampleError
@@ -83,14 +87,24 @@ if TYPE_CHECKING:
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.run import Run as Run
+    from coview.model.decoder import Decoder as Decoder
+    from coview.model.decoder import DecoderInput as DecoderInput
     from coview.model.encoder import ChecksBatch as ChecksBatch
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
     from coview.model.encoder import FitsToData as FitsToData
     from coview.model.encoder import HasLayers as HasLayers
     from coview.model.encoder import SeesExample as SeesExample
+    from coview.model.hidden_tokens import HiddenTokens as HiddenTokens
+    from coview.model.kept_tokens import KeptTokens as KeptTokens
     from coview.model.layers import stacked_layers as stacked_layers
+    from coview.model.masked_encoder import HasPretrainingHead as HasPretrainingHead
+    from coview.model.masked_encoder import TakesMask as TakesMask
     from coview.model.meta_device import on_meta_device as on_meta_device
+    from coview.model.patch_encoding import Patches as Patches
+    from coview.model.positions import sine_positions as sine_positions
+    from coview.model.target import Target as Target
+    from coview.model.target import TargetInput as TargetInput
     from coview.model.transformer import load_transformer as load_transformer
     from coview.model.views import Views as Views
     from coview.plugins.callback import Callback as Callback
@@ -125,6 +139,20 @@ if TYPE_CHECKING:
     from coview.train.schedule import Schedule as Schedule
 
 _HOME = {
+    "sine_positions": "coview.model.positions",
+    "Patches": "coview.model.patch_encoding",
+    "KeptTokens": "coview.model.kept_tokens",
+    "HiddenTokens": "coview.model.hidden_tokens",
+    "TargetInput": "coview.model.target",
+    "Target": "coview.model.target",
+    "Decoder": "coview.model.decoder",
+    "DecoderInput": "coview.model.decoder",
+    "HasPretrainingHead": "coview.model.masked_encoder",
+    "TakesMask": "coview.model.masked_encoder",
+    "Mask": "coview.data.token_mask",
+    "TokenMask": "coview.data.token_mask",
+    "Hidden": "coview.data.token_mask",
+    "TokenLayout": "coview.data.token_mask",
     "TrainingLength": "coview.plugins.duration",
     "Duration": "coview.plugins.duration",
     "Schedule": "coview.train.schedule",

@@ -140,6 +140,14 @@ def _register_encoders(registry: coview.Registrar) -> None:
         source=_BYOL_A,
         extra=_AUDIO,
     )
+    registry.encoder(
+        "mel_vit",
+        "coview_audio.encoders.mel_vit:MelViT",
+        modality="audio",
+        summary="a vision transformer on patches of log-mel, which can be hidden",
+        source="arXiv:2207.06405, section 3",
+        extra=_AUDIO,
+    )
     for depth in (18, 34):
         registry.encoder(
             f"audio_resnet{depth}",

@@ -64,6 +64,14 @@ def _register_datasets(registry: coview.Registrar) -> None:
         summary="your own pictures in tar files (WebDataset's layout), read by place",
         extra=_IMAGE,
     )
+    registry.encoder(
+        "vit",
+        "coview_image.encoders.vit:ViT",
+        modality="image",
+        summary="a vision transformer of any size, whose patches can be hidden",
+        source="arXiv:2010.11929",
+        extra=_IMAGE,
+    )
     registry.family(
         "dataset",
         "hub",

@@ -8,13 +8,19 @@ import coview
 @coview.hookimpl
 def coview_register(registry: coview.Registrar) -> None:
     """Registers the losses, and the head that one of them needs."""
-    for name, attribute, summary, source in CONTRASTIVE + METRIC + STATISTICS + DISTILLATION:
+    for name, attribute, summary, source in CONTRASTIVE + METRIC + STATISTICS + DISTILLATION + OF_TOKENS:
         registry.loss(name, f"coview_losses.{name}:{attribute}", summary=summary, source=source)
     registry.projector(
         "dino_head",
         "coview_losses.dino_head:DINOHead",
         summary="linear, GELU, …, unit length, cosines to prototypes",
         source="arXiv:2104.14294, appendix C",
+    )
+    registry.decoder(
+        "ibot_head",
+        "coview_losses.ibot_head:IBOTHead",
+        summary="linear, GELU, …, unit length, cosines to prototypes, of each token",
+        source="arXiv:2111.07832, appendix A",
     )
 
 
@@ -183,5 +189,38 @@ DISTILLATION = (
         "MSN",
         "a view predicts the target's sharpened prototypes, and on the whole all prototypes",
         "arXiv:2204.07141, section 3",
+    ),
+)
+
+OF_TOKENS = (
+    (
+        "token_mse",
+        "TokenMSE",
+        "mean squared error of hidden tokens",
+        "arXiv:2111.06377, section 3",
+    ),
+    (
+        "token_smooth_l1",
+        "TokenSmoothL1",
+        "smooth L1 of hidden tokens, or absolute error",
+        "arXiv:2202.03555, equation 3",
+    ),
+    (
+        "token_cosine",
+        "TokenCosine",
+        "cosine distance of hidden tokens",
+        "arXiv:2211.07636, section 2",
+    ),
+    (
+        "token_cross_entropy",
+        "TokenCrossEntropy",
+        "which token of a vocabulary, or of a codebook, a hidden one was",
+        "arXiv:1810.04805, section 3.1",
+    ),
+    (
+        "ibot",
+        "IBOT",
+        "the student's distribution of a hidden token over prototypes is the teacher's",
+        "arXiv:2111.07832, equation 3",
     ),
 )

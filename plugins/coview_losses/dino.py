@@ -11,7 +11,7 @@ on after each batch by the whole batch's mean, the same on every process.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Le, Lt
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 import coview
 from coview_losses.cosine import in_full_precision, no_autocast
 from coview_losses.positives_and_negatives import cross_entropy_of_pairs, refuse_one_teacher_view
+from coview_losses.swav import sinkhorn
 
 Temperature = Annotated[float, Ge(0.01), Le(1)]
 
@@ -33,6 +34,9 @@ class DINO(nn.Module):
         warmup_teacher_temperature: Tt at the start, 0.01 to 1; the paper's is 0.04.
         warmup: Share of training over which Tt rises, 0 to 1; the paper's is 0.1 (30 of 300 epochs).
         center_momentum: Of the centre, from 0 to below 1; the paper's is 0.9.
+        centering: "mean": the centre is taken off; "sinkhorn": instead of it all prototypes are made to be used alike
+            within the batch, each teacher's view by itself (DINOv2, arXiv:2304.07193, section 4).
+        iterations: Of Sinkhorn and Knopp, 1 to 100; DINOv2's is 3.
     """
 
     needs = coview.Needs(views=2, teacher=True, local_views=True, smallest_batch=1)
@@ -47,6 +51,8 @@ class DINO(nn.Module):
         warmup_teacher_temperature: Temperature = 0.04,
         warmup: Annotated[float, Ge(0), Le(1)] = 0.1,
         center_momentum: Annotated[float, Ge(0), Lt(1)] = 0.9,
+        centering: Literal["mean", "sinkhorn"] = "mean",
+        iterations: Annotated[int, Ge(1), Le(100)] = 3,
     ) -> None:
         super().__init__()
         self.student_temperature = student_temperature
@@ -54,6 +60,7 @@ class DINO(nn.Module):
         self.warmup_teacher_temperature = warmup_teacher_temperature
         self.warmup = warmup
         self.center_momentum = center_momentum
+        self.centering, self.iterations = centering, iterations
         self.register_buffer("center_D", torch.zeros(width))
 
     def forward(self, views: coview.Views) -> dict[str, Tensor]:
@@ -63,16 +70,32 @@ class DINO(nn.Module):
         with no_autocast(views.student.device):
             student_VAD = in_full_precision(views.student[:, views.anchors]) / self.student_temperature
             teacher_GND = in_full_precision(views.teacher.detach())
-            center_D = self.center_D.to(teacher_GND.dtype)
-            target_GAD = ((teacher_GND[:, views.anchors] - center_D) / temperature).softmax(-1)
+            target_GAD = self._targets(teacher_GND, temperature)[:, views.anchors]
             log_p_VAD = student_VAD.log_softmax(-1)
             loss = cross_entropy_of_pairs(target_GAD.unbind(), log_p_VAD)
             entropy = -(target_GAD * target_GAD.clamp_min(1e-12).log()).sum(-1).mean()
-            if self.training:
+            if self.training and self.centering == "mean":
                 self.center_D.lerp_(teacher_GND.mean((0, 1)).to(self.center_D.dtype), 1 - self.center_momentum)
         return {"loss": loss, "teacher_entropy": entropy.detach()}
 
     def temperature_at(self, progress: float) -> float:
         """Tt at a share of the training."""
-        risen = 1.0 if self.warmup == 0 else min(1.0, progress / self.warmup)
-        return self.warmup_teacher_temperature + risen * (self.teacher_temperature - self.warmup_teacher_temperature)
+        return risen((self.warmup_teacher_temperature, self.teacher_temperature), self.warmup, progress)
+
+    @torch.no_grad()
+    def _targets(self, teacher_GND: Tensor, temperature: float) -> Tensor:
+        if self.centering == "sinkhorn":
+            return torch.stack([sinkhorn(logits_ND, temperature, self.iterations) for logits_ND in teacher_GND])
+        return ((teacher_GND - self.center_D.to(teacher_GND.dtype)) / temperature).softmax(-1)
+
+
+def risen(temperatures: tuple[float, float], warmup: float, progress: float) -> float:
+    """A temperature that rises linearly from the first to the second.
+
+    Args:
+        temperatures: Both.
+        warmup: The share of training in which it does.
+        progress: The share that is done.
+    """
+    share = 1.0 if warmup == 0 else min(1.0, progress / warmup)
+    return temperatures[0] + share * (temperatures[1] - temperatures[0])

@@ -10,6 +10,8 @@ Samples of equal id are no neighbours; a row that has none counts nothing.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -22,15 +24,27 @@ EPS = 1e-4
 
 
 class KoLeo(nn.Module):
-    """Negative mean log distance of each row to its nearest neighbour."""
+    """Negative mean log distance of each row to its nearest neighbour.
 
-    needs = coview.Needs(views=1, local_views=True, smallest_batch=2)
+    Args:
+        of: "projections", of all views; or "representations", what the encoder makes before the projector, of the
+            global views, as DINOv2 has it. DINOv2 adds its views up, with 0.1; of the mean of two that is a weight of
+            0.2.
+    """
+
+    def __init__(self, *, of: Literal["projections", "representations"] = "projections") -> None:
+        super().__init__()
+        self.of = of
+        sees = of == "representations"
+        self.needs = coview.Needs(
+            views=1, local_views=True, smallest_batch=2, projections=not sees, representations=sees
+        )
 
     def forward(self, views: coview.Views) -> Tensor:
         """The loss of the rows that this process owns.  V view · A anchor · N sample."""
         is_other_AN = has_other_id(views.ids, views.anchors, views=1)
         with no_autocast(views.student.device):
-            z_VND = unit_rows(views.student)
+            z_VND = unit_rows(self._rows(views))
             anchors_VAD = z_VND[:, views.anchors]
             with torch.no_grad():
                 cosine_VAN = (anchors_VAD @ z_VND.transpose(1, 2)).masked_fill(~is_other_AN, -torch.inf)
@@ -39,3 +53,10 @@ class KoLeo(nn.Module):
             distance_VA = torch.linalg.vector_norm(anchors_VAD - nearest_VAD, dim=-1)
             log_VA = (distance_VA + EPS).log()
             return -torch.where(is_other_AN.any(-1), log_VA, 0).mean()
+
+    def _rows(self, views: coview.Views) -> Tensor:
+        if self.of == "projections":
+            return views.student
+        if views.representations is None:
+            raise ValueError("koleo is of representations, and these views have none")
+        return views.representations[: len(views.teacher)]

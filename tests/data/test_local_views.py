@@ -6,7 +6,8 @@ from coview.api import load_recipe
 from coview.data.building import build_dataset, build_modalities, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
-from coview.model.topology import build_topology
+from coview.model.token_task import Part
+from coview.model.topology import Taught, build_topology
 
 MULTI_CROP = """\
 schema = 1
@@ -90,9 +91,9 @@ def test_the_student_sees_all_views_and_the_teacher_the_global_ones(write_recipe
     # equal weights, evaluation mode: the same input gives the same projection, in the order of the views
     assert torch.allclose(student.projections[:2], teacher_GND, atol=1e-6)
     tower = topology.student.towers["image"]
-    third_local = tower([batch.local_inputs["image"][8:12]])[0]
+    third_local = tower([Part(batch.local_inputs["image"][8:12], None)])[0]
     assert torch.allclose(student.projections[4], third_local, atol=1e-6)
-    views = topology.views(student, teacher_GND, batch, 0.5)
+    views = topology.views(student, Taught(teacher_GND, None), batch, 0.5)
     assert views.student.shape == (5, 4, 5)
     assert views.teacher.shape == (2, 4, 5)
     assert views.progress == 0.5

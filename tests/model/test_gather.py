@@ -9,6 +9,7 @@ from torch import nn
 
 from coview.data.batch import Batch
 from coview.model.gather import rank_weight, views_of_all_ranks
+from coview.model.tower import Projected
 
 
 def row_wise_mean(views):
@@ -35,7 +36,8 @@ def problem():
 def gradient(loss, rows=slice(None), ranks=1):
     model, x_VND, ids = problem()
     batch = Batch({}, ids[rows], None, None, None)
-    views = views_of_all_ranks(model(x_VND[:, rows]), batch, ("a", "a"), global_views=2)
+    z_VND = model(x_VND[:, rows])
+    views = views_of_all_ranks(Projected(z_VND, z_VND), batch, ("a", "a"), global_views=2)
     (loss(views) * rank_weight(views)).backward()
     for parameter in model.parameters():
         if ranks > 1:  # what data-parallel training does

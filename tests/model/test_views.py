@@ -8,7 +8,7 @@ import torch
 from coview.data.batch import Batch
 from coview.model.gather import views_of_all_ranks
 from coview.model.loss_terms import LossTerms
-from coview.model.topology import Topology
+from coview.model.topology import Taught, Topology
 from coview.model.tower import Projected, Tower, Towers
 from coview.model.views import Views
 
@@ -49,7 +49,7 @@ def test_numbers_of_views_that_do_not_fit_are_refused(options, says):
 @pytest.mark.parametrize("teacher", [None, Z_VND[:2]])
 def test_what_is_gathered_says_it_too(teacher):
     batch = Batch({}, torch.arange(4), None, None, None)
-    views = views_of_all_ranks(Z_VND, batch, ("a",) * 3, global_views=2, teacher_GND=teacher)
+    views = views_of_all_ranks(Projected(Z_VND, Z_VND), batch, ("a",) * 3, global_views=2, teacher_GND=teacher)
     assert views.has_teacher is (teacher is not None)
 
 
@@ -58,5 +58,5 @@ def test_stop_gradient_is_a_teacher_though_it_shares_the_students_memory(stop_gr
     towers = Towers({"a": Tower(torch.nn.Identity(), torch.nn.Identity())}, ("a",) * 3, 2)
     topology = Topology(towers, LossTerms([]), stop_gradient=stop_gradient)
     batch = Batch({}, torch.arange(4), None, None, None)
-    views = topology.views(Projected(Z_VND, Z_VND), None, batch, 0.0)
+    views = topology.views(Projected(Z_VND, Z_VND), Taught(None, None), batch, 0.0)
     assert views.has_teacher is stop_gradient

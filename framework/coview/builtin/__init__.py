@@ -8,7 +8,7 @@ from coview.plugins.registrar import Registrar
 
 @hookimpl
 def coview_register(registry: Registrar) -> None:
-    """Registers projectors, predictors, optimisers, schedules, evaluators and callbacks."""
+    """Registers projectors, predictors, masks, decoders, targets, optimisers, schedules, evaluators and callbacks."""
     registry.projector(
         "mlp",
         "coview.builtin.projectors:MLP",
@@ -23,6 +23,65 @@ def coview_register(registry: Registrar) -> None:
         "coview.builtin.projectors:MLP",
         summary="linear, batch norm, ReLU, …, linear",
         source="arXiv:2006.07733, section 3.3",
+    )
+    registry.mask("random", "coview.builtin.masks.random:Random", summary="tokens one by one")
+    registry.mask(
+        "span",
+        "coview.builtin.masks.span:Span",
+        summary="runs of tokens",
+        source="arXiv:2006.11477, section 3.1",
+    )
+    registry.mask("whole_word", "coview.builtin.masks.whole_word:WholeWord", summary="words with all their tokens")
+    registry.mask(
+        "block",
+        "coview.builtin.masks.block:Block",
+        summary="rectangles of a grid of tokens",
+        source="arXiv:2106.08254, algorithm 1",
+    )
+    registry.mask(
+        "multi_block",
+        "coview.builtin.masks.multi_block:MultiBlock",
+        summary="all but one large block, of which others are predicted",
+        source="arXiv:2301.08243, section 3",
+    )
+    registry.mask(
+        "time_frequency",
+        "coview.builtin.masks.time_frequency:TimeFrequency",
+        summary="whole columns and rows of a spectrogram's grid",
+        source="arXiv:2110.09784, section 2.2",
+    )
+    registry.decoder("linear", "coview.builtin.decoders:Linear", summary="a linear map of each hidden token")
+    registry.decoder(
+        "mlp",
+        "coview.builtin.decoders:MLP",
+        summary="linear, GELU, layer norm, linear",
+        source="arXiv:1810.04805",
+    )
+    registry.decoder("own", "coview.builtin.decoders:Own", summary="the head that came with the encoder's weights")
+    registry.decoder(
+        "transformer",
+        "coview.builtin.decoders:Transformer",
+        summary="a transformer over what was seen, and a learnt token where one is hidden",
+        source="arXiv:2111.06377, section 3",
+    )
+    registry.target("input", "coview.builtin.targets:Input", summary="what the token was made of")
+    registry.target(
+        "teacher_tokens",
+        "coview.builtin.targets:TeacherTokens",
+        summary="what a moving average of the encoder makes of the token, seeing the whole view",
+        source="arXiv:2202.03555, section 3.3",
+    )
+    registry.target(
+        "teacher_decoder",
+        "coview.builtin.targets:TeacherDecoder",
+        summary="what the teacher's decoder makes of the teacher's token",
+        source="arXiv:2111.07832, equation 3",
+    )
+    registry.target(
+        "random_codebook",
+        "coview.builtin.targets:RandomCodebook",
+        summary="the nearest of many random vectors, after a random projection",
+        source="arXiv:2202.01855, section 3",
     )
     registry.optimizer("sgd", "coview.builtin.optimizers:sgd", summary="stochastic gradient descent with momentum")
     registry.optimizer(

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from coview.data.token_mask import TokenMask
+
 
 class Skipped(NamedTuple):
     """A sample that could not be read.
@@ -31,6 +33,8 @@ class Batch:
         inputs: For each modality its batch: for training all its global views below each other, view by view; for
             embedding the samples as they are.
         local_inputs: The same of the local views, which may be of another size.
+        masks: What is hidden of the inputs, by modality; empty where nothing is.
+        local_masks: The same of the local views.
         ids: ``(N,)`` int64.
         labels: ``(N,)`` int64, where the data has them.
         scores: ``(N,)`` float64, where the data has them.
@@ -47,6 +51,8 @@ class Batch:
     scores: Tensor | None
     groups: Tensor | None
     local_inputs: Mapping[str, Any] = field(default_factory=dict)
+    masks: Mapping[str, TokenMask] = field(default_factory=dict)
+    local_masks: Mapping[str, TokenMask] = field(default_factory=dict)
     rows: tuple[int, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     epoch: int = 0
@@ -67,6 +73,10 @@ class Batch:
         """On another device, without waiting where the memory is pinned."""
         return self.map_tensors(lambda tensor: tensor.to(device, non_blocking=True))
 
+    def with_masks(self, masks: Mapping[str, TokenMask], local_masks: Mapping[str, TokenMask]) -> Batch:
+        """The same samples with masks."""
+        return replace(self, masks=masks, local_masks=local_masks)
+
     def with_inputs(self, inputs: Mapping[str, Any], local_inputs: Mapping[str, Any]) -> Batch:
         """The same samples with other inputs."""
         return replace(self, inputs=inputs, local_inputs=local_inputs)
@@ -77,11 +87,28 @@ class Batch:
             self,
             inputs=map_tensors(change, self.inputs),
             local_inputs=map_tensors(change, self.local_inputs),
+            masks=map_tensors(change, self.masks),
+            local_masks=map_tensors(change, self.local_masks),
             ids=change(self.ids),
             labels=None if self.labels is None else change(self.labels),
             scores=None if self.scores is None else change(self.scores),
             groups=None if self.groups is None else change(self.groups),
         )
+
+
+def some_samples(batch: Batch, rows: slice) -> Batch:
+    """Some of the samples, as far as encoding goes."""
+    samples = len(batch)
+    return Batch(
+        select_samples(batch.inputs, samples, rows),
+        batch.ids[rows],
+        None,
+        None,
+        None,
+        select_samples(batch.local_inputs, samples, rows),
+        select_samples(batch.masks, samples, rows),
+        select_samples(batch.local_masks, samples, rows),
+    )
 
 
 def select_samples(inputs: Any, samples: int, rows: Any) -> Any:
@@ -113,6 +140,8 @@ def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
     """Applies ``change`` to every tensor of a modality's batch."""
     if isinstance(value, Tensor):
         return change(value)
+    if isinstance(value, TokenMask):
+        return value.map_tensors(change)
     if isinstance(value, Mapping):
         return {key: map_tensors(change, item) for key, item in value.items()}
     return value

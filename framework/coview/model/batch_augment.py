@@ -14,7 +14,7 @@ from coview.data.building import BatchStep, build_batch_steps, build_modalities
 from coview.data.draws_ahead import BatchKey, DrawsAhead, DrawsOfBatch
 from coview.data.modality import Collates, FinishesOnDevice
 from coview.errors import CoviewError
-from coview.model.gather import gather_rows, row_counts, several_ranks
+from coview.model.collectives import gather_rows, row_counts, several_ranks
 from coview.model.replay import Replay
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe

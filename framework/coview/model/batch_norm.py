@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coview.errors import CoviewError
-from coview.model.gather import sum_over_ranks
+from coview.model.collectives import sum_over_ranks
 
 
 class SyncedBatchNorm(_BatchNorm):

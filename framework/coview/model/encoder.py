@@ -12,17 +12,19 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Encoding:
-    """A batch, encoded.  N sample · D width · T token.
+    """A batch, encoded.  N sample · D width · T token · L layer.
 
     Attributes:
         pooled_ND: One vector for each sample; what evaluators and the projector see.
         tokens_NTD: The vectors before pooling, where the encoder has them.
         mask_NT: True where a token is real, False where it is padding; absent where there is none.
+        layers_LNTD: What the last layers make of each token, the last one last, where a target asks for it.
     """
 
     pooled_ND: Tensor
     tokens_NTD: Tensor | None = None
     mask_NT: Tensor | None = None
+    layers_LNTD: tuple[Tensor, ...] = ()
 
 
 class Encoder(Protocol):

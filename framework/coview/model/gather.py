@@ -9,49 +9,51 @@ rows on every rank (the weights average to 1) as for one that takes the mean ove
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from coview.data.batch import Batch
+from coview.model.collectives import gather_rows, row_counts, several_ranks
+from coview.model.hidden_tokens import HiddenTokens
+from coview.model.tower import Projected
 from coview.model.views import Views
 
 
-def several_ranks() -> bool:
-    """Whether this process is one of several."""
-    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-
-
 def views_of_all_ranks(
-    student_VND: Tensor,
+    student: Projected,
     batch: Batch,
     modalities: tuple[str, ...],
     *,
     global_views: int,
     teacher_GND: Tensor | None = None,
     queue: tuple[Tensor, Tensor] | None = None,
+    tokens: HiddenTokens | None = None,
     progress: float = 0.0,
 ) -> Views:
     """What the loss sees.
 
     Args:
-        student_VND: This rank's, with gradient.
+        student: This rank's, with gradient.
         batch: This rank's batch. Ranks may own different numbers of rows: a sample can be unreadable.
         modalities: Of each view.
         global_views: How many of the V views are global.
         teacher_GND: This rank's target branch; absent: the student's global views.
         queue: Rows and ids, the same on all ranks.
+        tokens: This rank's, which stay here.
         progress: Share of the training that is done.
     """
     own = len(batch)
+    student_VND, pooled_VND = student.predictions, student.representations
     anchors, ids_N, labels_N = slice(0, own), batch.ids, batch.labels
     if several_ranks():
         rows = row_counts(own, student_VND.device)
         first = sum(rows[: dist.get_rank()])
         anchors = slice(first, first + own)
         student_VND = gather_rows(student_VND.transpose(0, 1), rows).transpose(0, 1)
+        if pooled_VND is not None:
+            pooled_VND = gather_rows(pooled_VND.transpose(0, 1), rows).transpose(0, 1)
         if teacher_GND is not None:
             teacher_GND = gather_rows(teacher_GND.transpose(0, 1), rows).transpose(0, 1)
         ids_N = gather_rows(ids_N, rows)
@@ -67,6 +69,8 @@ def views_of_all_ranks(
         queue=rows_QD,
         queue_ids=ids_Q,
         labels=labels_N,
+        representations=pooled_VND,
+        tokens=tokens,
         progress=progress,
     )
 
@@ -98,58 +102,3 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             dist.all_reduce(gradient)
             parameter.grad = gradient / dist.get_world_size()
-
-
-def row_counts(own: int, device: torch.device) -> list[int]:
-    """How many rows each rank owns."""
-    counts = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(dist.get_world_size())]
-    dist.all_gather(counts, torch.tensor([own], device=device))
-    return [int(count) for count in torch.cat(counts).tolist()]
-
-
-def gather_rows(rows_N: Tensor, counts: list[int]) -> Tensor:
-    """Concatenates the ranks' rows, of which each has its own number; gradients flow back to their owners."""
-    padding = max(counts) - rows_N.shape[0]
-    padded = torch.cat([rows_N, rows_N.new_zeros((padding, *rows_N.shape[1:]))]).contiguous()
-    parts: Any = _AllGather.apply(padded) if rows_N.requires_grad else _all_gather(padded)
-    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
-
-
-def _all_gather(tensor: Tensor) -> tuple[Tensor, ...]:
-    parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, tensor)
-    return tuple(parts)
-
-
-def sum_over_ranks(tensor: Tensor) -> Tensor:
-    """The sum; the gradient of each rank's part is the sum of what all ranks send back."""
-    summed: Tensor = _AllReduce.apply(tensor)
-    return summed
-
-
-class _AllReduce(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, tensor: Tensor) -> Tensor:
-        summed = tensor.clone()
-        dist.all_reduce(summed)
-        return summed
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        summed = gradient.contiguous().clone()
-        dist.all_reduce(summed)
-        return summed
-
-
-class _AllGather(torch.autograd.Function):
-    """All-gather whose backward pass is the sum over ranks of the gradients of this rank's part."""
-
-    @staticmethod
-    def forward(ctx: Any, tensor: Tensor) -> tuple[Tensor, ...]:
-        return _all_gather(tensor)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        summed = torch.stack([gradient.contiguous() for gradient in gradients])
-        dist.all_reduce(summed)
-        return summed[dist.get_rank()]

@@ -45,6 +45,10 @@ class Term:
             views = replace(views, labels=None)
         if needs is not None and needs.queue == "unused":
             views = replace(views, queue=None, queue_ids=None)
+        if needs is not None and not needs.representations:
+            views = replace(views, representations=None)
+        if needs is not None and needs.tokens == "unused":
+            views = replace(views, tokens=None)
         return self._outputs(self.loss(views))
 
     def _outputs(self, output: Any) -> dict[str, Tensor]:
@@ -98,8 +102,10 @@ class LossTerms(nn.Module):
         return {"loss": sum(weighted[1:], weighted[0]), **found}
 
 
-def build_loss(recipe: Recipe, registry: Registry, width: int) -> LossTerms:
-    """The loss of a recipe for projections of a width; a loss that occurs twice gets a number behind its name.
+def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int = 0) -> LossTerms:
+    """The loss of a recipe for projections of a width, and predictions of hidden tokens of another.
+
+    A loss that occurs twice gets a number behind its name.
 
     Raises:
         CoviewError: If a parameter is wrong.
@@ -109,7 +115,8 @@ def build_loss(recipe: Recipe, registry: Registry, width: int) -> LossTerms:
         earlier = sum(other.use == table.use for other in recipe.loss[: len(terms)])
         name = table.use.replace(".", "-") + (f"-{earlier + 1}" if earlier else "")
         asks = registry.parameters("loss", table.use).supplied
-        loss = registry.build("loss", table.use, supplied=dict.fromkeys(asks, width), **table.parameters)
+        supplied = {name: {"width": width, "token_width": token_width}[name] for name in asks}
+        loss = registry.build("loss", table.use, supplied=supplied, **table.parameters)
         terms.append(Term(name, table.settings.weight, loss))
     return LossTerms(terms)
 

@@ -73,8 +73,9 @@ class GroupOfParameters:
 def named_parameters(student: Towers, loss: LossTerms) -> dict[str, nn.Parameter]:
     """All parameters by the names that a recipe matches; one that is shared, by the first.
 
-    They begin as the tables of the recipe do: ``encoder.``, ``projector.`` and ``predictor.``, or ``encoder.text.``
-    where there are several modalities; ``loss.``, or ``loss.0.`` where there are several.
+    They begin as the tables of the recipe do: ``encoder.``, ``projector.``, ``predictor.`` and ``decoder.``, or
+    ``encoder.text.`` where there are several modalities; ``loss.``, or ``loss.0.`` where there are several. What stands
+    for a hidden token is ``mask_token``.
     """
     return {name: parameter for name, (parameter, _) in _named(student, loss).items()}
 
@@ -142,6 +143,8 @@ def _named(student: Towers, loss: LossTerms) -> dict[str, tuple[nn.Parameter, nn
         for part, module in cast(Tower, tower).named_children():
             prefix = f"{part}.{modality}" if several else part
             _add(found, seen, prefix, module)
+        for name, parameter in tower.named_parameters(recurse=False):  # what stands for a hidden token
+            found[f"{name}.{modality}" if several else name] = parameter, tower
     for index, term in enumerate(loss.terms):
         if isinstance(term.loss, nn.Module):
             _add(found, seen, "loss" if len(loss.terms) == 1 else f"loss.{index}", term.loss)

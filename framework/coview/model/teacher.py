@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -12,8 +12,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from coview.data.batch import map_tensors, select_samples
+from coview.data.token_mask import TokenMask
 from coview.model.buffers import buffers_kept
-from coview.model.gather import gather_rows, row_counts, several_ranks
+from coview.model.collectives import gather_rows, row_counts, several_ranks
+from coview.model.target import Target
+from coview.model.token_task import Part, targets_of_teacher
 from coview.model.tower import Tower, Towers
 from coview.recipe.tables import TeacherTable
 
@@ -39,13 +42,16 @@ class Teacher(nn.Module):
         student: What to copy.
         table: The recipe's.
         seed: The run's, from which the shuffles are.
+        decodes: Whether the target is made by the teacher's own decoder.
     """
 
-    def __init__(self, student: Towers, table: TeacherTable, seed: int) -> None:
+    def __init__(self, student: Towers, table: TeacherTable, seed: int, *, decodes: bool = False) -> None:
         super().__init__()
         self.towers = copy.deepcopy(student).requires_grad_(False)
-        for tower in self.towers.towers.values():
-            cast(Tower, tower).predictor = None
+        for tower in cast(Iterable[Tower], self.towers.towers.values()):
+            tower.predictor = None
+            if not decodes:
+                tower.decoder = None
         self.table = table
         self._seed = seed
 
@@ -63,6 +69,24 @@ class Teacher(nn.Module):
                 projected: Tensor = self.towers(inputs).projections
                 return projected
             return self._shuffled(inputs, samples, step)
+
+    @torch.no_grad()
+    def of_tokens(
+        self, inputs: Mapping[str, Any], masks: Mapping[str, TokenMask], target: nn.Module
+    ) -> tuple[Tensor, Tensor | None]:
+        """``z_GND`` of this rank's samples, and what is to be predicted of their tokens: one pass for both.
+
+        Args:
+            inputs: The global views, of one modality; the teacher sees them whole.
+            masks: What is hidden of them from the student.
+            target: Made of what the teacher sees.
+        """
+        ((name, value),) = inputs.items()
+        tower = cast(Tower, self.towers.towers[name])
+        with buffers_kept(self):
+            encoding = tower.encode(Part(value, None), max(1, cast(Target, target).layers))
+            z_GND = tower.project(encoding.pooled_ND).unflatten(0, (self.towers.global_views, -1))
+            return z_GND, targets_of_teacher(target, tower.decoder, [encoding], [masks.get(name)])
 
     @torch.no_grad()
     def follow(self, student: Towers, progress: float) -> None:

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from coview.data.batch import Batch
+from coview.data.batch import Batch, select_samples
 from coview.data.dataset import Dataset
 from coview.model.batch_augment import BatchAugment, build_batch_augment
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
+from coview.model.hidden_tokens import HiddenTokens
 from coview.model.loss_terms import LossTerms, build_loss
+from coview.model.masking import Masking, build_masking
 from coview.model.optimizer_over import copies_by_optimizer
 from coview.model.parameter_groups import freeze_for_good, parameter_groups
 from coview.model.projecting import Projecting
 from coview.model.queue import Queue, build_queue
+from coview.model.target import Target
 from coview.model.teacher import Teacher
+from coview.model.token_task import Part, build_target, rows_of, targets_of_input, that_takes_mask
 from coview.model.tower import Projected, Tower, Towers, build_towers
 from coview.model.training_memory import check_training_memory
 from coview.model.views import Views
 from coview.model.within_memory import WithinMemory
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+
+
+class Taught(NamedTuple):
+    """What the target branch makes of a batch.
+
+    Attributes:
+        projections: ``z_GND``; None where the student's own are taken.
+        targets: What hidden tokens have to be, ``(K, P)`` or ``(K,)`` classes; None where none is hidden.
+    """
+
+    projections: Tensor | None
+    targets: Tensor | None
 
 
 class Topology(nn.Module):
@@ -36,6 +53,8 @@ class Topology(nn.Module):
         queue: Earlier projections; absent: none.
         stop_gradient: Whether the student's own projections, without gradient, are the target branch.
         augment: What becomes of batches on the device before they are encoded; absent: nothing.
+        masking: What hides tokens from the student; absent: it sees all.
+        target: What is to be predicted of hidden tokens; absent: nothing.
     """
 
     def __init__(
@@ -47,6 +66,8 @@ class Topology(nn.Module):
         *,
         stop_gradient: bool = False,
         augment: BatchAugment | None = None,
+        masking: Masking | None = None,
+        target: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.student = student
@@ -55,6 +76,8 @@ class Topology(nn.Module):
         self.queue = queue
         self.stop_gradient = stop_gradient
         self.augment = augment
+        self.masking = masking
+        self.target = target
 
     def evaluated_encoder(self, modality: str) -> nn.Module:
         """The encoder that is evaluated, exported and embedded with: the student's unless the recipe says otherwise."""
@@ -71,29 +94,67 @@ class Topology(nn.Module):
 
     def augmented(self, batch: Batch) -> Batch:
         """The batch as the encoders get it, from what the loader gives."""
-        return batch if self.augment is None else self.augment(batch)
+        augmented = batch if self.augment is None else self.augment(batch)
+        return augmented if self.masking is None else self.masking.masked(augmented)
 
-    def views(self, student: Projected, teacher_GND: Tensor | None, batch: Batch, progress: float) -> Views:
+    def taught(self, batch: Batch, step: int) -> Taught:
+        """What the target branch makes of a batch, or of some of its samples.
+
+        Args:
+            batch: This rank's.
+            step: Optimiser steps taken.
+        """
+        if self.target is not None:
+            ((name, _),) = batch.inputs.items()
+            parts = [Part(batch.inputs[name], batch.masks.get(name))]
+            if name in batch.local_inputs:
+                parts.append(Part(batch.local_inputs[name], batch.local_masks.get(name)))
+            of_input_K = targets_of_input(self.target, self.student.encoder(name), parts)
+            if self.teacher is None:
+                return Taught(None, of_input_K)
+            if cast(Target, self.target).sees != "input":
+                return Taught(*self.teacher.of_tokens(batch.inputs, batch.masks, self.target))
+            return Taught(self.teacher(batch.inputs, len(batch), step), of_input_K)
+        return Taught(None if self.teacher is None else self.teacher(batch.inputs, len(batch), step), None)
+
+    def views(
+        self, student: Projected, taught: Taught, batch: Batch, progress: float, parts: Sequence[slice] | None = None
+    ) -> Views:
         """What the loss sees.
 
         Args:
             student: What the student made of this rank's batch.
-            teacher_GND: What the teacher made of it, where there is one.
+            taught: What the target branch made of it.
             batch: This rank's.
             progress: Share of the training that is done.
+            parts: The samples that were encoded together, where these are not all: hidden tokens come in their order.
         """
+        teacher_GND = taught.projections
         global_views = self.student.global_views
         if self.stop_gradient:
             teacher_GND = student.projections[:global_views].detach()
         return views_of_all_ranks(
-            student.predictions,
+            student,
             batch,
             self.student.of_view,
             global_views=global_views,
             teacher_GND=teacher_GND,
             queue=None if self.queue is None else self.queue.content(),
+            tokens=self._tokens(student, taught, batch, parts or [slice(0, len(batch))]),
             progress=progress,
         )
+
+    def _tokens(self, student: Projected, taught: Taught, batch: Batch, parts: Sequence[slice]) -> HiddenTokens | None:
+        if student.hidden_KP is None or taught.targets is None:
+            return None
+        samples = len(batch)
+        masks = [*batch.masks.values(), *batch.local_masks.values()]
+        rows = []
+        for part in parts:
+            of_part = [select_samples(mask, samples, part) for mask in masks]
+            rows.append(rows_of(of_part, part.start, part.stop - part.start, samples))
+        views = sum(len(mask.hidden_NT) for mask in masks)
+        return HiddenTokens(student.hidden_KP, taught.targets, torch.cat(rows), views)
 
 
 def build_topology(
@@ -120,18 +181,27 @@ def _build(recipe: Recipe, registry: Registry, fit_to: Dataset | None, trains_on
     student = build_towers(recipe, registry)
     if fit_to is not None:  # before the teacher is copied
         fit_encoders(student, fit_to)
-    loss = build_loss(recipe, registry, student.width)
+    loss = build_loss(recipe, registry, student.width, student.token_width)
     copies = 0.0
     if trains_on is not None:
         freeze_for_good(parameter_groups(recipe, registry, student, loss))
         copies = copies_by_optimizer(recipe, registry)
     check_training_memory(recipe, student, loss, trains_on, copies)
-    averages = recipe.teacher is not None and not recipe.teacher.stop_gradient
+    masking, target = build_masking(recipe, registry, student), None
+    if recipe.decoder is not None:
+        (modality,) = recipe.modalities
+        target = build_target(recipe, registry, that_takes_mask(recipe, student.encoder(modality)))
+    teacher = None
+    if recipe.teacher is not None and not recipe.teacher.stop_gradient:
+        decodes = target is not None and cast(Target, target).sees == "teacher_decoder"
+        teacher = Teacher(student, recipe.teacher, recipe.seed, decodes=decodes)
     return Topology(
         student,
         loss,
-        Teacher(student, recipe.teacher, recipe.seed) if averages and recipe.teacher is not None else None,
+        teacher,
         build_queue(recipe, student.width),
         stop_gradient=recipe.teacher is not None and recipe.teacher.stop_gradient,
         augment=build_batch_augment(recipe, registry, {name: student.encoder(name) for name in recipe.modalities}),
+        masking=masking,
+        target=target,
     )

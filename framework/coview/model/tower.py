@@ -8,23 +8,55 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from coview.data.token_mask import TokenMask
 from coview.errors import CoviewError
-from coview.model.encoder import Projector
-from coview.model.widths import encode, project, width_of
+from coview.model.decoder import decode
+from coview.model.encoder import Encoding, Projector
+from coview.model.masked_encoder import TakesMask
+from coview.model.target import Target
+from coview.model.token_task import Part, build_decoder, build_target, that_takes_mask
+from coview.model.widths import checked_encoding, encode, project, width_of
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
 
 class Projected(NamedTuple):
-    """What the student makes of a batch.  V view · N sample · D width.
+    """What the student makes of a batch.  V view · N sample · D width · K hidden token · P width of its prediction.
 
     Attributes:
         projections: ``z_VND``.
         predictions: After the predictor; the projections where there is none.
+        representations: ``(V, N, D)`` of the encoder, where a loss asks for them.
+        hidden_KP: What is predicted of hidden tokens, where there is a mask.
     """
 
     projections: Tensor
     predictions: Tensor
+    representations: Tensor | None = None
+    hidden_KP: Tensor | None = None
+
+
+class OfBatches(NamedTuple):
+    """What a tower makes of batches, the rows of all of them below each other: as in :class:`Projected`."""
+
+    projections: Tensor
+    predictions: Tensor
+    pooled: Tensor
+    hidden_KP: Tensor | None
+
+
+class ForHidden(NamedTuple):
+    """What a tower has for hidden tokens.
+
+    Attributes:
+        decoder: From tokens to predictions of hidden ones; None where none are predicted.
+        token_width: Of these predictions.
+        mask_width: Of the learnt token that stands for a hidden one; 0: none.
+    """
+
+    decoder: nn.Module | None = None
+    token_width: int = 0
+    mask_width: int = 0
 
 
 class Tower(nn.Module):
@@ -34,15 +66,27 @@ class Tower(nn.Module):
         encoder: With a ``width``.
         projector: Built for that width.
         predictor: From the projector's width to the same; absent: none.
+        hidden: What is there for hidden tokens; by default nothing.
     """
 
-    def __init__(self, encoder: nn.Module, projector: nn.Module, predictor: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        projector: nn.Module,
+        predictor: nn.Module | None = None,
+        hidden: ForHidden | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.projector = projector
         self.predictor = predictor
+        hidden = hidden or ForHidden()
+        self.decoder = hidden.decoder
+        self.token_width = hidden.token_width
+        # as BERT, MAE and BEiT begin it
+        self.mask_token = nn.Parameter(torch.randn(hidden.mask_width) * 0.02) if hidden.mask_width else None
 
-    def forward(self, batches: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    def forward(self, parts: Sequence[Part]) -> OfBatches:
         """Projections and predictions ``(N, width)`` of all batches below each other.
 
         Batches of other sizes (local crops) are encoded apart, and projected with the rest.
@@ -50,10 +94,34 @@ class Tower(nn.Module):
         Raises:
             CoviewError: If a part makes something of another width than it says.
         """
-        pooled_ND = torch.cat([encode(self.encoder, batch).pooled_ND for batch in batches])
-        width = cast(Projector, self.projector).width
-        z_ND = project(self.projector, pooled_ND, width, "projector")
-        return z_ND, z_ND if self.predictor is None else project(self.predictor, z_ND, width, "predictor")
+        encodings = [self.encode(part) for part in parts]
+        pooled_ND = torch.cat([encoding.pooled_ND for encoding in encodings])
+        z_ND = self.project(pooled_ND)
+        width = z_ND.shape[1]
+        p_ND = z_ND if self.predictor is None else project(self.predictor, z_ND, width, "predictor")
+        return OfBatches(z_ND, p_ND, pooled_ND, self._predicted(parts, encodings))
+
+    def encode(self, part: Part, layers: int = 0) -> Encoding:
+        """What the encoder makes of a batch, and its last layers of each token where they are asked for."""
+        if part.mask is None and not layers:
+            return encode(self.encoder, part.batch)
+        encoder = cast(TakesMask, self.encoder)
+        encoding = encoder.encode_tokens(part.batch, part.mask, mask_token_D=self.mask_token, layers=layers)
+        return checked_encoding(self.encoder, encoding)
+
+    def project(self, pooled_ND: Tensor) -> Tensor:
+        """Projections of representations."""
+        return project(self.projector, pooled_ND, cast(Projector, self.projector).width, "projector")
+
+    def _predicted(self, parts: Sequence[Part], encodings: Sequence[Encoding]) -> Tensor | None:
+        if self.decoder is None:
+            return None
+        found = []
+        for part, encoding in zip(parts, encodings, strict=True):
+            if part.mask is not None:
+                assert encoding.tokens_NTD is not None, "an encoder that takes a mask gives tokens"
+                found.append(decode(self.decoder, encoding.tokens_NTD, part.mask))
+        return torch.cat(found) if found else None
 
 
 class Towers(nn.Module):
@@ -63,36 +131,59 @@ class Towers(nn.Module):
         towers: One for each modality.
         of_view: The modality of each view, the global views before the local ones.
         global_views: How many views are global.
+        gives_representations: Whether a loss sees what the encoders make, before the projectors.
     """
 
-    def __init__(self, towers: Mapping[str, Tower], of_view: Sequence[str], global_views: int) -> None:
+    def __init__(
+        self,
+        towers: Mapping[str, Tower],
+        of_view: Sequence[str],
+        global_views: int,
+        *,
+        gives_representations: bool = False,
+    ) -> None:
         super().__init__()
+        self.gives_representations = gives_representations
         self.towers = nn.ModuleDict(towers)
         self.of_view = tuple(of_view)
         self.global_views = global_views
 
-    def forward(self, inputs: Mapping[str, Any], local_inputs: Mapping[str, Any] | None = None) -> Projected:
+    def forward(
+        self,
+        inputs: Mapping[str, Any],
+        local_inputs: Mapping[str, Any] | None = None,
+        masks: Mapping[str, TokenMask] | None = None,
+        local_masks: Mapping[str, TokenMask] | None = None,
+    ) -> Projected:
         """All views of a modality go through its tower at once, so that batch norm sees them together.
 
         Args:
             inputs: For each modality its batch, all its global views below each other, view by view.
             local_inputs: The same of the local views; without them only global views come out.
+            masks: What is hidden of the inputs, by modality.
+            local_masks: What is hidden of the local ones.
 
         Returns:
             Projections and predictions, in the order of the views.
         """
         of_view = self.of_view if local_inputs else self.of_view[: self.global_views]
-        both = (inputs, local_inputs or {})
-        by_modality: dict[str, tuple[list[Tensor], list[Tensor]]] = {}
+        both = ((inputs, masks or {}), (local_inputs or {}, local_masks or {}))
+        by_modality: dict[str, tuple[list[Tensor], ...]] = {}
+        hidden_KP = None
         for name, tower in self.towers.items():
-            batches = [part[name] for part in both if name in part]
-            if batches:
+            if parts := [Part(given[name], masked.get(name)) for given, masked in both if name in given]:
                 views = of_view.count(name)
-                z, p = (list(rows.unflatten(0, (views, -1))) for rows in tower(batches))
-                by_modality[name] = z, p
-        pairs = [tuple(views.pop(0) for views in by_modality[name]) for name in of_view]
-        z_VND = torch.stack([z for z, _ in pairs])
-        return Projected(z_VND, torch.stack([p for _, p in pairs]) if self.predicts else z_VND)
+                made: OfBatches = tower(parts)
+                by_modality[name] = tuple(list(rows.unflatten(0, (views, -1))) for rows in made[:3])
+                hidden_KP = made.hidden_KP if made.hidden_KP is not None else hidden_KP
+        z, p, pooled = zip(*(tuple(views.pop(0) for views in by_modality[name]) for name in of_view), strict=True)
+        z_VND = torch.stack(z)
+        return Projected(
+            z_VND,
+            torch.stack(p) if self.predicts else z_VND,
+            torch.stack(pooled) if self.gives_representations else None,
+            hidden_KP,
+        )
 
     @property
     def predicts(self) -> bool:
@@ -107,6 +198,11 @@ class Towers(nn.Module):
     def width(self) -> int:
         """Of the projections."""
         return cast(Projector, next(iter(cast(Iterable[Tower], self.towers.values()))).projector).width
+
+    @property
+    def token_width(self) -> int:
+        """Of the predictions of hidden tokens; 0 where there are none."""
+        return max(cast(Tower, tower).token_width for tower in self.towers.values())
 
 
 def build_towers(recipe: Recipe, registry: Registry) -> Towers:
@@ -132,9 +228,22 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
             table = recipe.predictor[name]
             supplied = {"in_width": width, "width": width}
             predictor = registry.build("predictor", table.use, supplied=supplied, **table.parameters)
-        towers[name] = Tower(encoder, projector, predictor)
+        towers[name] = Tower(encoder, projector, predictor, _for_hidden(recipe, registry, encoder))
     widths = {name: cast(Projector, tower.projector).width for name, tower in towers.items()}
     if len(set(widths.values())) > 1:
         listed = ", ".join(f"{name} {width}" for name, width in widths.items())
         raise CoviewError(f"{recipe.where('projector')}: the projections differ in width: {listed}")
-    return Towers(towers, recipe.view_modalities, recipe.global_views)
+    gives = any(term.needs is not None and term.needs.representations for term in recipe.loss)
+    return Towers(towers, recipe.view_modalities, recipe.global_views, gives_representations=gives)
+
+
+def _for_hidden(recipe: Recipe, registry: Registry, encoder: nn.Module) -> ForHidden:
+    if recipe.mask is None:
+        return ForHidden()
+    takes = that_takes_mask(recipe, encoder)
+    mask_width = takes.mask_width if recipe.mask.settings.hide == "replace" else 0
+    if recipe.decoder is None:
+        return ForHidden(mask_width=mask_width)
+    width = cast(Target, build_target(recipe, registry, takes)).width
+    decoder = build_decoder(recipe, registry, takes, width)
+    return ForHidden(decoder, width or width_of(decoder, f"{recipe.where('decoder', 'use')}: the decoder"), mask_width)

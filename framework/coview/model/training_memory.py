@@ -79,6 +79,8 @@ def _modules(recipe: Recipe, student: Towers, loss: LossTerms) -> Iterator[tuple
         yield recipe.where("projector", *inner), tower.projector, True
         if tower.predictor is not None:
             yield recipe.where("predictor", *inner), tower.predictor, False
+        if tower.decoder is not None:
+            yield recipe.where("decoder"), tower.decoder, False
     yield recipe.where("loss"), loss, False
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from coview.model.hidden_tokens import HiddenTokens
+
 
 @dataclass(frozen=True)
 class Views:
@@ -25,9 +27,12 @@ class Views:
         queue: ``z_QD``, earlier teacher projections, where there is a queue; none at the first step (Q = 0).
         queue_ids: ``(Q,)``, the sample ids of the queue's rows.
         labels: ``(N,)`` int64, where the data has them.
+        representations: ``(V, N, D)``, with gradient: what the student's encoder makes, before the projector, where a
+            loss needs them.
+        tokens: Hidden tokens and what they have to be, of this process, where there is a mask.
         progress: Share of the training that is done, in optimiser steps: from 0 to below 1.
 
-    A loss that declares its ``needs`` sees labels and a queue only where it names them.
+    A loss that declares its ``needs`` sees labels, a queue, representations and tokens only where it names them.
     """
 
     student: Tensor
@@ -39,6 +44,8 @@ class Views:
     queue: Tensor | None = None
     queue_ids: Tensor | None = None
     labels: Tensor | None = None
+    representations: Tensor | None = None
+    tokens: HiddenTokens | None = None
     progress: float = 0.0
 
     @classmethod
@@ -53,6 +60,8 @@ class Views:
         labels: Tensor | None = None,
         queue: Tensor | None = None,
         queue_ids: Tensor | None = None,
+        representations: Tensor | None = None,
+        tokens: HiddenTokens | None = None,
         progress: float = 0.0,
     ) -> Views:
         """Views as one device sees them, for trying a loss by hand.
@@ -67,6 +76,8 @@ class Views:
             labels: Of each sample.
             queue: Of shape (queue, width).
             queue_ids: Of each row of the queue; by default, none of them is a sample of the batch.
+            representations: Of shape (views, samples, width of the encoder).
+            tokens: Hidden tokens.
             progress: Share of the training that is done.
 
         Raises:
@@ -104,5 +115,7 @@ class Views:
             queue=queue,
             queue_ids=queue_ids,
             labels=labels,
+            representations=representations,
+            tokens=tokens,
             progress=progress,
         )

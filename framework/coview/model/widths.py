@@ -43,7 +43,15 @@ def encode(encoder: nn.Module, batch: Any) -> Encoding:
     Raises:
         CoviewError: If it is no :class:`Encoding`, or its ``pooled_ND`` is not as wide as the encoder says.
     """
-    encoding: Any = cast(Encoder, encoder)(batch)
+    return checked_encoding(encoder, cast(Encoder, encoder)(batch))
+
+
+def checked_encoding(encoder: nn.Module, encoding: Any) -> Encoding:
+    """What an encoder has made, if it is what it has to be.
+
+    Raises:
+        CoviewError: As :func:`encode`.
+    """
     what = f"the encoder {type(encoder).__name__}"
     if not isinstance(encoding, Encoding):
         raise CoviewError(f"{what} has to return a coview.Encoding, and returns a {type(encoding).__name__}", _HINT)

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 from coview.errors import CoviewError
 
 Kind = Literal[
-    "modality", "dataset", "augmentation", "encoder", "projector", "predictor", "loss", "optimizer", "schedule",
-    "evaluator", "callback", "resource",
+    "modality", "dataset", "augmentation", "encoder", "projector", "predictor", "mask", "decoder", "target", "loss",
+    "optimizer", "schedule", "evaluator", "callback", "resource",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

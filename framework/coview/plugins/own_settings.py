@@ -61,6 +61,32 @@ class AugmentSettings(BaseModel):
     )
 
 
+class MaskSettings(BaseModel):
+    """``[mask]``, beside ``use`` and the mask's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    hide: Literal["replace", "drop"] = Field(
+        "replace",
+        description='What the encoder sees of a hidden token: "replace": a learnt token in its place (BERT, SimMIM); '
+        '"drop": nothing, which saves the work for it (MAE).',
+    )
+    views: Literal["all", "global", "local"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        "global", description="The views that are masked: all, the global ones, the local ones, or some by number."
+    )
+    probability: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Of a view of a sample to be masked at all; DINOv2: 0.5."
+    )
+    swapped: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Share of the hidden tokens that the encoder sees another token in place of, drawn from all that "
+        "there are; BERT: 0.1.",
+    )
+    kept: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of the hidden tokens that the encoder sees as they are; BERT: 0.1."
+    )
+
+
 class LossSettings(BaseModel):
     """``[loss]``, beside ``use`` and the loss's own parameters."""
 
@@ -145,6 +171,7 @@ class CallbackSettings(BaseModel):
 OWN_SETTINGS: Mapping[Kind, type[BaseModel]] = {
     "dataset": DataSettings,
     "augmentation": AugmentSettings,
+    "mask": MaskSettings,
     "loss": LossSettings,
     "optimizer": OptimizerSettings,
     "schedule": ScheduleSettings,

@@ -31,7 +31,9 @@ SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
     "dataset": ("split",),
     "projector": ("in_width",),
     "predictor": ("in_width", "width"),
-    "loss": ("width",),
+    "decoder": ("in_width", "width", "encoder"),
+    "target": ("in_width", "values", "classes"),
+    "loss": ("width", "token_width"),
     "optimizer": ("params",),
     "resource": ("folder",),
 }

@@ -28,7 +28,8 @@ class Registrar:
     def loss(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
         """Registers a loss: ``target(**parameters)(views) -> scalar or mapping with "loss"``.
 
-        One that takes ``width`` is given the width of the projections; it is not a recipe's to set.
+        One that takes ``width`` is given the width of the projections, and one that takes ``token_width`` that of the
+        predictions of hidden tokens; they are not a recipe's to set.
         """
         self._add("loss", name, target, summary=summary, source=source, extra=extra)
 
@@ -65,6 +66,24 @@ class Registrar:
     def predictor(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
         """Registers a predictor: ``target(in_width=…, width=…, **parameters)(z_ND) -> z_ND`` of that width."""
         self._add("predictor", name, target, summary=summary, source=source, extra=extra)
+
+    def mask(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
+        """Registers a mask: ``target(**parameters)(layout, rng) -> Hidden``."""
+        self._add("mask", name, target, summary=summary, source=source, extra=extra)
+
+    def decoder(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
+        """Registers a decoder: ``target(in_width=…, width=…, **parameters)(decoder_input) -> predictions``.
+
+        One that takes ``encoder`` is given the encoder whose tokens are hidden.
+        """
+        self._add("decoder", name, target, summary=summary, source=source, extra=extra)
+
+    def target(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
+        """Registers what hidden tokens have to be: ``target(**parameters)(target_input) -> numbers or classes``.
+
+        One that takes ``in_width``, ``values`` or ``classes`` is given what the encoder's tokens have.
+        """
+        self._add("target", name, target, summary=summary, source=source, extra=extra)
 
     def optimizer(self, name: str, target: str, *, summary: str, source: str = "", extra: str | None = None) -> None:
         """Registers an optimiser: ``target(params=…, lr=…, **parameters) -> torch.optim.Optimizer``.

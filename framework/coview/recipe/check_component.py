@@ -18,7 +18,7 @@ from coview.recipe.place import Places
 from coview.recipe.recipe import ComponentTable
 from coview.recipe.tables import key_types
 
-_CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "modality", "schedule", "callback")
+_CHEAP: tuple[Kind, ...] = ("augmentation", "evaluator", "loss", "mask", "modality", "schedule", "target", "callback")
 """Kinds whose constructors are cheap by contract, and so are called to hear what they say of their parameters."""
 
 
@@ -155,6 +155,12 @@ def _placeholders(schema: Parameters) -> dict[str, int]:
 def as_json(model: BaseModel) -> dict[str, Any]:
     """A table of coview's own as JSON values, what is absent left out."""
     return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def beside_use(resolved: Mapping[str, Any], settings: BaseModel) -> dict[str, Any]:
+    """A resolved component's table with coview's own settings in it."""
+    rest = {key: value for key, value in resolved.items() if key != "use"}
+    return {"use": resolved["use"], **as_json(settings), **rest}
 
 
 def _inner(path: Key, problem: str) -> Key:

@@ -8,7 +8,7 @@ from coview.recipe.abilities import SaysWhetherLabelled
 from coview.recipe.check_component import ComponentChecker
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.needs import Needs, needs_of
+from coview.recipe.needs import Needs
 from coview.recipe.recipe import LossTable
 
 _ADD = {
@@ -43,7 +43,7 @@ def check_needs(
     """
     takes_queue = False
     for index, term in enumerate(terms):
-        needs = needs_of(components.built("loss", term.use, term.parameters))
+        needs = term.needs
         if needs is None:  # it has not said, and may use anything
             takes_queue = True
             continue

@@ -19,7 +19,13 @@ from coview.recipe.moved_keys import with_keys_moved
 from coview.recipe.read import Document
 from coview.recipe.tables import KIND_OF_TABLE
 
-DEFAULT_USE: Mapping[str, str] = {"projector": "mlp", "predictor": "mlp", "schedule": "cosine"}
+DEFAULT_USE: Mapping[str, str] = {
+    "projector": "mlp",
+    "predictor": "mlp",
+    "decoder": "linear",
+    "target": "input",
+    "schedule": "cosine",
+}
 """What ``use`` is in a table that does not say."""
 
 ALTERNATIVES: Mapping[Key, tuple[str, ...]] = {("train",): ("epochs", "steps")}

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 from coview.errors import CoviewError
 
 Use = Literal["unused", "optional", "required"]
+Tokens = Literal["unused", "numbers", "classes"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Needs:
         queue: Whether earlier projections are of no use to it, can be used, or have to be there.
         local_views: Whether it takes student views that have no teacher view (multi-crop).
         smallest_batch: The fewest samples in a batch; 2 where other samples are the negatives.
+        projections: Whether it sees projections at all; a recipe of which no loss does has no projector.
+        representations: Whether it sees what the encoder makes, before the projector.
+        tokens: Whether it sees hidden tokens, which a ``[mask]`` makes, and what they have to be: numbers or classes.
     """
 
     views: int = 2
@@ -33,6 +37,9 @@ class Needs:
     queue: Use = "unused"
     local_views: bool = False
     smallest_batch: int = 2
+    projections: bool = True
+    representations: bool = False
+    tokens: Tokens = "unused"
 
     def __post_init__(self) -> None:
         """Checks itself, so that a mistake shows where it is written.
@@ -46,11 +53,14 @@ class Needs:
             _check_count("most_views", self.most_views)
             if self.most_views < self.views:
                 raise ValueError(f"needs: most_views is {self.most_views}, fewer than views, which is {self.views}")
-        for name in ("labels", "teacher", "predictor", "local_views"):
+        for name in ("labels", "teacher", "predictor", "local_views", "projections", "representations"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"needs: {name} has to be true or false, got {getattr(self, name)!r}")
-        if self.queue not in get_args(Use):
-            raise ValueError(f"needs: queue has to be one of {', '.join(get_args(Use))}, got {self.queue!r}")
+        for name, choices in (("queue", get_args(Use)), ("tokens", get_args(Tokens))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"needs: {name} has to be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if not (self.projections or self.representations or self.tokens != "unused"):
+            raise ValueError("needs: a loss has to see projections, representations or tokens")
 
 
 def _check_count(name: str, value: Any) -> None:

@@ -12,10 +12,12 @@ from coview.plugins.own_settings import (
     DataSettings,
     GroupTable,
     LossSettings,
+    MaskSettings,
     ScheduleSettings,
 )
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import Layers
+from coview.recipe.needs import Needs
 from coview.recipe.snapshot import recipe_hash
 from coview.recipe.tables import (
     CompareTable,
@@ -46,6 +48,13 @@ class ComponentTable:
         return self.as_written or {"use": self.use, **self.parameters}
 
 
+def is_among(views: str | tuple[int, ...], view: int, global_views: int) -> bool:
+    """Whether a view is one of those that a table names, of which the first ``global_views`` are global."""
+    if isinstance(views, tuple):
+        return view in views
+    return views == "all" or (views == "global") == (view < global_views)
+
+
 @dataclass(frozen=True)
 class AugmentTable(ComponentTable):
     """A step of the augmentation pipeline.
@@ -60,10 +69,7 @@ class AugmentTable(ComponentTable):
 
     def makes(self, view: int, global_views: int) -> bool:
         """Whether the step is in the pipeline of a view, of which the first ``global_views`` are global."""
-        views = self.settings.views
-        if isinstance(views, tuple):
-            return view in views
-        return views == "all" or (views == "global") == (view < global_views)
+        return is_among(self.settings.views, view, global_views)
 
 
 @dataclass(frozen=True)
@@ -78,14 +84,31 @@ class EvaluateTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class MaskTable(ComponentTable):
+    """A mask.
+
+    Attributes:
+        settings: How it hides, and of which views.
+    """
+
+    settings: MaskSettings = field(default_factory=MaskSettings)
+
+    def makes(self, view: int, global_views: int) -> bool:
+        """Whether it masks a view, of which the first ``global_views`` are global."""
+        return is_among(self.settings.views, view, global_views)
+
+
+@dataclass(frozen=True)
 class LossTable(ComponentTable):
     """A term of the loss.
 
     Attributes:
         settings: Its weight.
+        needs: What it needs; None where it does not say.
     """
 
     settings: LossSettings = field(default_factory=LossSettings)
+    needs: Needs | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +174,8 @@ class Recipe:
         modality, augment, encoder, projector: For each modality.
         predictor: For each modality; empty where there is none.
         teacher, queue: Absent where there is none.
+        mask: What is hidden of the views; absent: nothing.
+        decoder, target: What hidden tokens are predicted by, and what they have to be; absent where they are not.
         loss: The terms of the loss; may be empty where nothing is trained.
         optimizer: The optimiser; absent where nothing is trained.
         schedule: Of the learning rate.
@@ -178,6 +203,9 @@ class Recipe:
     predictor: Mapping[str, ComponentTable]
     teacher: TeacherTable | None
     queue: QueueTable | None
+    mask: MaskTable | None
+    decoder: ComponentTable | None
+    target: ComponentTable | None
     loss: tuple[LossTable, ...]
     optimizer: OptimizerTable | None
     schedule: ScheduleTable

@@ -41,6 +41,13 @@ class TopTable(BaseModel):
     )
     teacher: dict[str, Any] | None = Field(None, description="A target branch; absent: none.")
     queue: dict[str, Any] | None = Field(None, description="Earlier projections as further candidates; absent: none.")
+    mask: dict[str, Any] | None = Field(
+        None, description="What is hidden of the views, token by token; absent: nothing."
+    )
+    decoder: dict[str, Any] = Field(
+        {}, description='From what was seen to a prediction for each hidden token ("linear" by default).'
+    )
+    target: dict[str, Any] = Field({}, description='What hidden tokens have to be ("input" by default).')
     loss: dict[str, Any] | list[dict[str, Any]] | None = Field(
         None, description="The loss, or several, which are added up. Not needed where `train.steps` is 0."
     )
@@ -173,6 +180,9 @@ KIND_OF_TABLE: Mapping[str, Kind] = {
     "encoder": "encoder",
     "projector": "projector",
     "predictor": "predictor",
+    "mask": "mask",
+    "decoder": "decoder",
+    "target": "target",
     "loss": "loss",
     "optimizer": "optimizer",
     "schedule": "schedule",

@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from coview.plugins.own_settings import AugmentSettings, DataSettings, EvaluateSettings, LossSettings
+from coview.plugins.own_settings import AugmentSettings, DataSettings, EvaluateSettings
 from coview.plugins.registry import Registry
 from coview.recipe.abilities import modalities_of
 from coview.recipe.check_batch_steps import check_order, check_shared, works_on_device
 from coview.recipe.check_callbacks import check_callbacks
-from coview.recipe.check_component import Checked, ComponentChecker, as_json
+from coview.recipe.check_component import Checked, ComponentChecker, as_json, beside_use
+from coview.recipe.check_losses import check_losses, default_projector
+from coview.recipe.check_masked import check_masked
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
@@ -26,7 +28,6 @@ from coview.recipe.recipe import (
     AugmentTable,
     ComponentTable,
     EvaluateTable,
-    LossTable,
     OptimizerTable,
     Recipe,
 )
@@ -58,6 +59,7 @@ class _Validation:
         self.components = ComponentChecker(registry, self.mistakes)
         self.warnings: list[str] = [f"{where}: {moved_in_words(key)}" for key, where in layers.moved.items()]
         self.augment_on = "worker"
+        self.projector = DEFAULT_USE["projector"]
 
     def run(self, path: Path | None) -> Recipe:
         top = self._own(TopTable, self.table, ())
@@ -74,6 +76,8 @@ class _Validation:
         modality = self._by_modality("modality", used, self._modality, {} if "modality" in broken else None)
         augment = self._by_modality("augment", used, self._pipeline, [] if "augment" in broken else None)
         encoder = {} if "encoder" in broken else self._by_modality("encoder", used, self._encoder)
+        loss = [] if "loss" in broken else check_losses(self.components, self.mistakes, self.table.get("loss"))
+        self.projector = default_projector([term for term, _ in loss])
         projector = self._by_modality("projector", used, self._projector, {} if "projector" in broken else None)
         predictor = (
             {}
@@ -82,13 +86,22 @@ class _Validation:
         )
         teacher = None if "teacher" in broken else self._teacher(self.table.get("teacher"))
         queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
-        loss = [] if "loss" in broken else self._losses(self.table.get("loss"))
         train = None if "train" in broken else self._train(self.table.get("train"))
         trains = train is None or train.steps != 0
         if self.table.get("loss") is None and trains:
             self.mistakes.add(("loss",), "is missing; it has to be a table [loss], or several [[loss]]")
         optimizer = None if "optimizer" in broken else self._optimizer(self.table.get("optimizer"), trains)
         schedule = None if "schedule" in broken else check_schedule(self.components, self.table.get("schedule", {}))
+        masked = check_masked(
+            self.components,
+            self.mistakes,
+            {key: self.table[key] for key in ("mask", "decoder", "target") if key in self.table and key not in broken},
+            [term for term, _ in loss],
+            modalities=used,
+            views=views,
+            global_views=global_views,
+            teacher=teacher,
+        )
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used)
         callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
@@ -123,7 +136,7 @@ class _Validation:
             "schema": 1,
             "name": top.name,
             "seed": top.seed,
-            "data": _beside_use(data[1], settings),
+            "data": beside_use(data[1], settings),
             "modality": resolved(modality),
             "augment": resolved({name: [table for _, table in steps] for name, steps in augment.items()}),
             "encoder": resolved({name: table for name, (_, table) in encoder.items()}),
@@ -131,6 +144,7 @@ class _Validation:
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
             **({} if teacher is None else {"teacher": as_json(teacher)}),
             **({} if queue is None else {"queue": as_json(queue)}),
+            **masked.tables,
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
             **({"optimizer": optimizer[1], "schedule": schedule[1]} if optimizer is not None and trains else {}),
             "train": {key: value for key, value in as_json(train).items() if train.steps != 0 or key in _WITHOUT_STEPS},
@@ -156,6 +170,9 @@ class _Validation:
             predictor={name: given for name, (given, _) in predictor.items()},
             teacher=teacher,
             queue=queue,
+            mask=masked.mask,
+            decoder=masked.decoder,
+            target=masked.target,
             loss=tuple(term for term, _ in loss),
             optimizer=optimizer[0] if optimizer is not None and trains else None,
             schedule=schedule[0],
@@ -304,14 +321,14 @@ class _Validation:
                 on_device = works_on_device(self.mistakes, augmentation, given.use, settings, self.augment_on, at)
                 check_shared(self.mistakes, augmentation, given.use, settings, at)
                 table = AugmentTable(given.use, given.parameters, settings, on_device, as_written=given.as_written)
-                found.append((table, _beside_use(checked[1], settings)))
+                found.append((table, beside_use(checked[1], settings)))
         return found
 
     def _encoder(self, name: str | None, table: Any, path: Key) -> Checked:
         return self._component("encoder", table, path, modality=name) or (ComponentTable(""), {})
 
     def _projector(self, name: str | None, table: Any, path: Key) -> Checked:
-        given = {"use": DEFAULT_USE["projector"], **table}
+        given = {"use": self.projector, **table}
         return self._component("projector", given, path) or (ComponentTable(""), {})
 
     def _predictor(self, name: str | None, table: Any, path: Key) -> Checked:
@@ -324,23 +341,6 @@ class _Validation:
         if table is None:
             return None
         return self.components.check(kind, table, path, **options)
-
-    def _losses(self, tables: Any) -> list[tuple[LossTable, dict[str, Any]]]:
-        """The terms of ``[loss]`` or ``[[loss]]``."""
-        if tables is None:
-            return []
-        found = []
-        if tables == []:
-            self.mistakes.add(("loss",), "at least one loss is needed")
-        for index, table in enumerate([tables] if isinstance(tables, dict) else tables):
-            path: Key = ("loss",) if isinstance(tables, dict) else ("loss", index)
-            settings, rest = self.components.settings(LossSettings, table, path)
-            checked = self._component("loss", rest, path, also=tuple(LossSettings.model_fields))
-            if checked is not None and settings is not None:
-                given = checked[0]
-                term = LossTable(given.use, given.parameters, settings, as_written=given.as_written)
-                found.append((term, _beside_use(checked[1], settings)))
-        return found
 
     def _as_given(self, tables: list[dict[str, Any]]) -> Any:
         """The terms as ``[loss]`` or ``[[loss]]``, whichever the recipe has."""
@@ -376,12 +376,6 @@ class _Validation:
             self.mistakes.add((*at, "use"), message)
             return None
         return checked
-
-
-def _beside_use(resolved: Mapping[str, Any], settings: BaseModel) -> dict[str, Any]:
-    """A resolved component's table with coview's own settings in it."""
-    rest = {key: value for key, value in resolved.items() if key != "use"}
-    return {"use": resolved["use"], **as_json(settings), **rest}
 
 
 _OF_NO_STEP = {"batch_size": 1}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
+from coview.model.hidden_tokens import HiddenTokens
 from coview.model.views import Views
 from coview.recipe.needs import Needs
 
@@ -49,16 +52,58 @@ def example_views(
         return torch.randn(*shape, width, generator=generator, dtype=torch.float64).to(dtype)
 
     student_VND = rows(views + local_views, samples).requires_grad_()
+    ids_N = torch.tensor(ids) if ids is not None else torch.arange(samples) * 3 + 5
     queue_rows = {"none": None, "empty": 0, "full": QUEUE_ROWS}[queue]
     return Views.of(
         student_VND,
         teacher=rows(views, samples) if teacher else None,
         global_views=views,
-        ids=torch.tensor(ids) if ids is not None else torch.arange(samples) * 3 + 5,
+        ids=ids_N,
         labels=torch.arange(samples) % 3 if needs.labels else None,
         queue=None if queue_rows is None else rows(queue_rows),
+        representations=student_VND if needs.representations else None,
+        tokens=None if needs.tokens == "unused" else example_tokens(student_VND, ids_N, needs.tokens == "classes"),
         progress=0.5,
     )
+
+
+def with_student(views: Views, student_VND: Tensor, ids_N: Tensor | None = None) -> Views:
+    """Example views with other rows of the student, of which all is made that the loss takes a gradient by.
+
+    They are the target branch where there is no teacher.
+
+    Args:
+        views: The views.
+        student_VND: The rows.
+        ids_N: Of the samples; those of the views by default.
+    """
+    ids_N = views.ids if ids_N is None else ids_N
+    if not views.has_teacher:
+        whole = len(views.teacher) == len(student_VND)
+        views = replace(views, teacher=student_VND if whole else student_VND[: len(views.teacher)])
+    tokens = views.tokens and example_tokens(student_VND, ids_N, views.tokens.targets.ndim == 1)
+    representations = None if views.representations is None else student_VND
+    return replace(views, student=student_VND, ids=ids_N, representations=representations, tokens=tokens)
+
+
+def example_tokens(student_VND: Tensor, ids_N: Tensor, classes: bool) -> HiddenTokens:
+    """Hidden tokens whose predictions are the student's rows: one of some views, two of others, none of every fourth.
+
+    Args:
+        student_VND: The rows.
+        ids_N: Of the samples, of which the targets are a function.
+        classes: Whether the targets are classes, and not numbers.
+    """
+    views, samples, width = student_VND.shape
+    every_R = torch.arange(views * samples)
+    number_R = ids_N.repeat(views) + 11 * (every_R // samples)
+    rows_K = torch.cat([every_R[number_R % 4 != 3], every_R[number_R % 3 == 1]]).sort().values
+    number_K = number_R[rows_K]
+    targets = number_K % width
+    if not classes:
+        place_D = torch.arange(width)
+        targets = torch.sin(number_K[:, None] * (place_D + 1.0)).to(student_VND.dtype)
+    return HiddenTokens(student_VND.flatten(0, 1)[rows_K], targets, rows_K, views * samples)
 
 
 def example_cases(needs: Needs) -> dict[str, dict[str, Any]]:

@@ -67,7 +67,8 @@ def outcome_of(loss: Callable[[Views], Any], views: Views) -> Outcome:
         wanted |= {f"parameter {name}": p for name, p in loss.named_parameters() if p.requires_grad}
     found: tuple[Tensor | None, ...] = (None,) * len(wanted)
     if value.requires_grad:
-        found = torch.autograd.grad(value, list(wanted.values()), allow_unused=True)
+        # views with hidden tokens share the graph that makes these of the student's rows
+        found = torch.autograd.grad(value, list(wanted.values()), allow_unused=True, retain_graph=True)
     gradients = {
         name: torch.zeros_like(tensor) if gradient is None else gradient.detach()
         for (name, tensor), gradient in zip(wanted.items(), found, strict=True)

@@ -16,9 +16,9 @@ from coview.data.loader import view_loader
 from coview.data.values import readable_values
 from coview.errors import CoviewError
 from coview.model.batch_augment import build_batch_augment
+from coview.model.collectives import several_ranks
 from coview.model.encoder import ChecksBatch
 from coview.model.encoder_hooks import collator, collators
-from coview.model.gather import several_ranks
 from coview.model.tower import Towers
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe

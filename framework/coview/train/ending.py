@@ -9,7 +9,7 @@ from enum import IntEnum
 import torch
 import torch.distributed as dist
 
-from coview.model.gather import several_ranks
+from coview.model.collectives import several_ranks
 from coview.recipe.recipe import CallbackTable
 
 

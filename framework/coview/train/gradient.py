@@ -7,7 +7,7 @@ Dropout is the same both times, as it is seeded by (seed, step, rank, part).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +17,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from coview.data.batch import Batch, map_tensors, select_samples
+from coview.data.batch import Batch, map_tensors, some_samples
 from coview.model.buffers import buffers_kept
 from coview.model.gather import average_outputs, rank_weight
-from coview.model.topology import Topology
+from coview.model.topology import Taught, Topology
 from coview.model.tower import Projected
 from coview.model.views import Views
 
@@ -89,54 +89,67 @@ class GradientOfBatch:
         batch = self._laid_out(batch)
         seed = _mix(self._seed, step, self._accelerator.process_index, part)
         torch.manual_seed(seed ^ _OF_THE_TEACHER)
-        teacher_GND = self._teacher(batch, step)
+        taught = self._taught(batch, step)
         if self._parts == 1:
             with self._synchronised(synchronise):
                 student = self._forward(batch, seed, 0)
-                views, outputs = self._loss(student, teacher_GND, batch, progress)
+                views, outputs = self._loss(student, taught, batch, progress)
                 self._backward(outputs["loss"] * (rank_weight(views) * share))
             return Gradient(average_outputs(outputs, views), views, student.projections.detach())
-        return self._cached(batch, seed, teacher_GND, share, progress, synchronise)
+        return self._cached(batch, seed, taught, share, progress, synchronise)
 
     def _cached(
-        self, batch: Batch, seed: int, teacher_GND: Tensor | None, share: float, progress: float, synchronise: bool
+        self, batch: Batch, seed: int, taught: Taught, share: float, progress: float, synchronise: bool
     ) -> Gradient:
-        parts = [_samples(batch, rows) for rows in torch.arange(len(batch)).tensor_split(self._parts) if len(rows)]
+        slices = self._slices(batch)
+        parts = [some_samples(batch, rows) for rows in slices]
         with torch.no_grad(), buffers_kept(self._student):
             encoded = [self._forward(part, seed, number) for number, part in enumerate(parts)]
-        p_VND = torch.cat([part.predictions for part in encoded], 1).requires_grad_()
-        predicts = self._topology.student.predicts
-        z_VND = torch.cat([part.projections for part in encoded], 1) if predicts else p_VND
-        views, outputs = self._loss(Projected(z_VND, p_VND), teacher_GND, batch, progress)
+        made = _joined(encoded, self._topology.student.predicts)
+        views, outputs = self._loss(made, taught, batch, progress, slices)
         self._backward(outputs["loss"] * (rank_weight(views) * share))
-        assert p_VND.grad is not None, "the loss does not depend on the student"
-        gradients = p_VND.grad.split([len(part) for part in parts], 1)
-        for number, (part, gradient) in enumerate(zip(parts, gradients, strict=True)):
+        for number, (part, gradients) in enumerate(zip(parts, _gradients(made, encoded), strict=True)):
             with self._synchronised(synchronise and number == len(parts) - 1):
-                torch.autograd.backward(self._forward(part, seed, number).predictions, gradient)
-        return Gradient(average_outputs(outputs, views), views, z_VND.detach())
+                again = self._forward(part, seed, number)
+                torch.autograd.backward([getattr(again, name) for name in gradients], list(gradients.values()))
+        return Gradient(average_outputs(outputs, views), views, made.projections.detach())
+
+    def _slices(self, batch: Batch) -> list[slice]:
+        """The samples that are encoded together."""
+        rows = torch.arange(len(batch)).tensor_split(self._parts)
+        return [slice(int(part[0]), int(part[-1]) + 1) for part in rows if len(part)]
 
     def _forward(self, batch: Batch, seed: int, number: int) -> Projected:
         # dropout and the like draw from here: a function of the step and the part, whatever was drawn before
         torch.manual_seed((seed + number) % 2**63)
-        z_VND, p_VND = map(_full, self._student(batch.inputs, batch.local_inputs))
-        return Projected(z_VND, p_VND if self._topology.student.predicts else z_VND)
+        masks = (batch.masks, batch.local_masks) if batch.masks or batch.local_masks else ()
+        made = self._student(batch.inputs, batch.local_inputs, *masks)
+        z_VND, p_VND, pooled_VND, hidden_KP = (None if part is None else _full(part) for part in made)
+        assert z_VND is not None, "a student projects"
+        assert p_VND is not None, "a student predicts"
+        return Projected(z_VND, p_VND if self._topology.student.predicts else z_VND, pooled_VND, hidden_KP)
 
-    def _teacher(self, batch: Batch, step: int) -> Tensor | None:
-        teacher = self._topology.teacher
-        if teacher is None:
-            return None
-        with self._accelerator.autocast():
-            if self._parts == 1 or teacher.table.shuffle_groups > 1:
-                return _full(teacher(batch.inputs, len(batch), step))
-            rows = [rows for rows in torch.arange(len(batch)).tensor_split(self._parts) if len(rows)]
-            parts = [_samples(batch, part) for part in rows]
-            return _full(torch.cat([teacher(part.inputs, len(part), step) for part in parts], 1))
+    def _taught(self, batch: Batch, step: int) -> Taught:
+        topology = self._topology
+        if topology.teacher is None and topology.target is None:
+            return Taught(None, None)
+        with self._accelerator.autocast(), torch.no_grad():
+            shuffles = topology.teacher is not None and topology.teacher.table.shuffle_groups > 1
+            if self._parts == 1 or shuffles:
+                return _full_taught(topology.taught(batch, step))
+            parts = [topology.taught(some_samples(batch, rows), step) for rows in self._slices(batch)]
+            projections, targets = zip(*parts, strict=True)
+            return _full_taught(Taught(_cat(projections, 1), _cat(targets, 0)))
 
     def _loss(
-        self, student: Projected, teacher_GND: Tensor | None, batch: Batch, progress: float
+        self,
+        student: Projected,
+        taught: Taught,
+        batch: Batch,
+        progress: float,
+        parts: Sequence[slice] | None = None,
     ) -> tuple[Views, Mapping[str, Tensor]]:
-        views = self._topology.views(student, teacher_GND, batch, progress)
+        views = self._topology.views(student, taught, batch, progress, parts)
         return views, self._topology.loss(views)
 
     def _backward(self, loss: Tensor) -> None:
@@ -155,13 +168,38 @@ class GradientOfBatch:
         return batch.with_inputs(map_tensors(change, batch.inputs), map_tensors(change, batch.local_inputs))
 
 
-def _samples(batch: Batch, rows: Tensor) -> Batch:
-    """Some of the samples, as far as encoding goes."""
-    first, last = int(rows[0]), int(rows[-1]) + 1
-    inputs, local = (
-        select_samples(part, len(batch), slice(first, last)) for part in (batch.inputs, batch.local_inputs)
-    )
-    return Batch(inputs, batch.ids[first:last], None, None, None, local)
+def _joined(parts: Sequence[Projected], predicts: bool) -> Projected:
+    """What the loss takes the gradient by: the parts' in one, cut off from what made them."""
+    p_VND = torch.cat([part.predictions for part in parts], 1).requires_grad_()
+    z_VND = torch.cat([part.projections for part in parts], 1) if predicts else p_VND
+    pooled_VND, hidden_KP = _cat([part.representations for part in parts], 1), _cat([p.hidden_KP for p in parts], 0)
+    for leaf in (pooled_VND, hidden_KP):
+        if leaf is not None:
+            leaf.requires_grad_()
+    return Projected(z_VND, p_VND, pooled_VND, hidden_KP)
+
+
+def _gradients(made: Projected, parts: Sequence[Projected]) -> list[dict[str, Tensor]]:
+    """Of each part, the gradients by what was made of it, by the names of :class:`Projected`."""
+    found: list[dict[str, Tensor]] = [{} for _ in parts]
+    for name, dim in (("predictions", 1), ("representations", 1), ("hidden_KP", 0)):
+        leaf: Tensor | None = getattr(made, name)
+        if leaf is None or leaf.grad is None:
+            continue
+        sizes = [getattr(part, name).shape[dim] for part in parts]
+        for of_part, gradient in zip(found, leaf.grad.split(sizes, dim), strict=True):
+            of_part[name] = gradient
+    assert all(found), "the loss does not depend on the student"
+    return found
+
+
+def _cat(parts: Sequence[Tensor | None], dim: int) -> Tensor | None:
+    there = [part for part in parts if part is not None]
+    return torch.cat(there, dim) if there else None
+
+
+def _full_taught(taught: Taught) -> Taught:
+    return Taught(*(None if part is None else _full(part) for part in taught))
 
 
 def _full(z: Tensor) -> Tensor:

@@ -28,8 +28,9 @@ from coview.data.skipped import SkippedSamples
 from coview.errors import AlteredModelError, CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
+from coview.model.collectives import several_ranks
 from coview.model.encoder_hooks import collators
-from coview.model.gather import average_gradients, several_ranks
+from coview.model.gather import average_gradients
 from coview.model.parameter_groups import parameter_groups
 from coview.model.teacher import momentum_at
 from coview.model.topology import Topology

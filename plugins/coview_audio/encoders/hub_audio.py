@@ -16,9 +16,10 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from .audio_cnn_network import AudioCNNNetwork
 from .log_mel import LogMel, LogMelSettings
 from .masked import standardised
+from .mel_vit_network import MelViTNetwork
 from .resnet_network import AudioResNetNetwork
 
-NETWORKS: Mapping[str, Any] = {"cnn": AudioCNNNetwork, "resnet": AudioResNetNetwork}
+NETWORKS: Mapping[str, Any] = {"cnn": AudioCNNNetwork, "resnet": AudioResNetNetwork, "vit": MelViTNetwork}
 
 
 class CoviewAudioConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]

@@ -38,6 +38,13 @@ class MelInput(nn.Module):
             mel_NFT, lengths_N = self.front_end(batch["waveform_NT"], batch["lengths_N"])
         return standardised(mel_NFT, lengths_N, self.mean, self.std), lengths_N
 
+    def frames(self, batch: Mapping[str, Tensor]) -> tuple[int, Tensor]:
+        """How many frames a batch has, and how many of each sound are real, without making them."""
+        if "log_mel_NFT" in batch:
+            return batch["log_mel_NFT"].shape[2], batch["frames_N"]
+        hop = self.front_end.settings.hop_length
+        return batch["waveform_NT"].shape[1] // hop + 1, batch["lengths_N"] // hop + 1
+
     def check_batch(self, batch: Mapping[str, Tensor], /) -> None:
         """Refuses a batch of another sample rate than this has been given.
 

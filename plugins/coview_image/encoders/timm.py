@@ -14,12 +14,15 @@ from torch import Tensor, nn
 import coview
 from coview import hub_or_cache
 from coview_image.encoders.folders import SaysPictureSize, save_timm_folder
+from coview_image.encoders.patches import EncodesPatches
 from coview_image.encoders.timm_layers import timm_layer_numbers
 from coview_image.pixels import LARGEST_SIDE
 
 
-class TimmEncoder(SaysPictureSize, nn.Module):
+class TimmEncoder(EncodesPatches, SaysPictureSize, nn.Module):
     """A model of timm without its classifier; the vector of a picture is what the classifier would have seen.
+
+    The patches of its vision transformers (``vit_*``, ``deit_*``) can be hidden, by ``[mask]``.
 
     Args:
         pretrained: Download timm's weights. Without it nothing is downloaded.
@@ -55,6 +58,7 @@ class TimmEncoder(SaysPictureSize, nn.Module):
         if checkpoint is not None:
             _load(self.model, name, coview.expanded(checkpoint), is_empty=is_empty)
         self.width = int(getattr(self.model, "head_hidden_size", None) or self.model.num_features)
+        self.use_patches(self.model)
 
     def forward(self, x_NCHW: Tensor) -> coview.Encoding:
         """Pooled features (N, D), and all tokens (N, T, D) where the model has tokens."""

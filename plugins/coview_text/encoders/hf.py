@@ -7,12 +7,20 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer
+from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_MAPPING,
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+)
 
 import coview
 from coview_text.encoders.loading import found, with_vocabulary
+from coview_text.encoders.masked import MaskedTexts, pretraining_head
 from coview_text.encoders.sentence_folder import write_sentence_folder
 from coview_text.encoders.tokens import IN_WORDS, Pooling, Tokenize, pool
 
@@ -20,7 +28,7 @@ _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "
              "attn_pdrop", "resid_pdrop")  # fmt: skip
 
 
-class HuggingFaceTextEncoder(nn.Module):
+class HuggingFaceTextEncoder(MaskedTexts, nn.Module):
     """A text encoder that transformers loads, in float32, with its tokenizer.
 
     Args:
@@ -58,11 +66,26 @@ class HuggingFaceTextEncoder(nn.Module):
             raise ValueError(f"max_length = {max_length} is more than the {longest} tokens that {name} takes")
         self.collate = Tokenize(tokenizer, max_length)
         self.width = int(self.model.config.hidden_size)
+        self._source, self._pretrained, self._trusts = name, pretrained, trust_remote_code
+        self.hides = ()
+        if type(self.model.config) in MODEL_FOR_MASKED_LM_MAPPING:  # others see what comes before a token only
+            self.hides = ("replace", "swap")
+            self.use_tokens(self.model, has_mask_token=tokenizer.mask_token is not None)
         self.model.train()
 
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
         """Pooled features (N, D), and those of each token (N, T, D)."""
         return encode(self.model, batch, self.pooling)
+
+    def tokenizer(self) -> Any:
+        """That of the model."""
+        return self.collate.tokenizer
+
+    def pretraining_head(self) -> nn.Module:
+        """The head for masked tokens that came with the weights."""
+        with found("hf", self._source, trust_remote_code=self._trusts) as source:
+            of = _with_head(source, self._pretrained, self._trusts, self._source)
+        return pretraining_head(of, self.model, f"hf:{self._source}")
 
     def layer_numbers(self) -> dict[str, int]:
         """Embeddings, then each layer."""
@@ -128,3 +151,23 @@ def _load(source: str, pretrained: bool, dropout: float | None, trust_remote_cod
     if model_class is not None and model_class.main_input_name != "input_ids":
         raise ValueError(f"{config.model_type} takes {model_class.main_input_name}, not texts")
     return coview.load_transformer(source, config, pretrained=pretrained, trust_remote_code=trust_remote_code)
+
+
+def _with_head(source: str, pretrained: bool, trust_remote_code: bool, name: str) -> Any:
+    """The model for masked language modelling whose head is that of the encoder.
+
+    Raises:
+        CoviewError: If the weights have none.
+    """
+    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
+    if not pretrained or coview.on_meta_device():
+        config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
+        return AutoModelForMaskedLM.from_config(config, **options)  # type: ignore[no-untyped-call]
+    model, loaded = AutoModelForMaskedLM.from_pretrained(source, output_loading_info=True, **options)
+    tied = {f"{key}" for key in model.state_dict() if key.endswith(("decoder.weight", "decoder.bias"))}
+    if missing := sorted(set(loaded["missing_keys"]) - tied):
+        raise coview.CoviewError(
+            f"hf:{name}: its weights have no head for masked tokens: {missing[0]} is missing",
+            hint='take [decoder] use = "mlp", which starts with random weights',
+        )
+    return model

@@ -10,10 +10,11 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import BertConfig, BertForMaskedLM, BertModel, PreTrainedTokenizerFast
 
 import coview
 from coview_text.encoders.hf import encode, export
+from coview_text.encoders.masked import MaskedTexts, pretraining_head
 from coview_text.encoders.sentence_folder import write_sentence_folder
 from coview_text.encoders.tokens import Pooling, Tokenize
 
@@ -21,7 +22,7 @@ _PAD, _CLS, _SEP = "[PAD]", "[CLS]", "[SEP]"
 _SPECIAL = (_PAD, _CLS, _SEP)
 
 
-class TextTransformer(nn.Module):
+class TextTransformer(MaskedTexts, nn.Module):
     """BERT's architecture in any size, its weights random, over byte-level BPE tokens.
 
     The tokenizer is trained on the training texts before the first step and lies in the checkpoint. It works on bytes,
@@ -70,6 +71,7 @@ class TextTransformer(nn.Module):
             pad_token_id=0,
         )
         self.model = BertModel(config, add_pooling_layer=False)
+        self.use_tokens(self.model, has_mask_token=False)
         self._tokenize: Tokenize | None = None
 
     def fit(self, values: Iterable[str], /) -> None:
@@ -100,6 +102,16 @@ class TextTransformer(nn.Module):
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
         """Pooled features (N, D), and those of each token (N, T, D)."""
         return encode(self.model, batch, self.pooling)
+
+    def tokenizer(self) -> Any:
+        """The one that was fitted."""
+        assert self._tokenize is not None, "a run has fitted it"
+        return self._tokenize.tokenizer
+
+    def pretraining_head(self) -> nn.Module:
+        """BERT's, with random weights."""
+        of: Any = BertForMaskedLM(self.model.config)
+        return pretraining_head(of, self.model, "transformer")
 
     def layer_numbers(self) -> dict[str, int]:
         """Embeddings, then each layer."""

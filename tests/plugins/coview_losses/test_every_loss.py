@@ -10,6 +10,7 @@ from torch import nn
 import coview
 from coview.data.batch import Batch
 from coview.model.gather import average_gradients, rank_weight, views_of_all_ranks
+from coview.model.tower import Projected
 from coview.testing import LOSS_CHECKS, check_loss, example_cases, example_views
 from coview.testing.example_views import WIDTH
 from coview.testing.loss_under_test import LossUnderTest
@@ -73,19 +74,32 @@ def gradients(tested: LossUnderTest, whole: coview.Views, own: slice = slice(Non
     model = nn.Sequential(nn.Linear(WIDTH, 6), nn.Tanh(), nn.Linear(6, WIDTH)).double()
     target = nn.Linear(WIDTH, WIDTH).double().requires_grad_(False)
     loss = tested.fresh()
+    z_VND = model(whole.student.detach()[:, own])
     views = views_of_all_ranks(
-        model(whole.student.detach()[:, own]),
+        Projected(z_VND, z_VND, None if whole.representations is None else z_VND),
         Batch({}, whole.ids[own], None if whole.labels is None else whole.labels[own], None, None),
         whole.modalities,
         global_views=len(whole.teacher),
         teacher_GND=target(whole.teacher[:, own]) if whole.has_teacher else None,
         queue=None if whole.queue is None or whole.queue_ids is None else (target(whole.queue), whole.queue_ids),
+        tokens=None if whole.tokens is None else own_tokens(whole, z_VND, own),
         progress=whole.progress,
     )
     (scalar_of(loss(views)) * rank_weight(views)).backward()
     parameters = [*model.parameters(), *(loss.parameters() if isinstance(loss, nn.Module) else ())]
     average_gradients(parameters)
     return torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters])
+
+
+def own_tokens(whole: coview.Views, z_VND: torch.Tensor, own: slice) -> coview.HiddenTokens:
+    """Of the hidden tokens of all samples those of the own ones, unevenly many on each process."""
+    assert whole.tokens is not None
+    samples, mine = len(whole.ids), range(len(whole.ids))[own]
+    row_K = whole.tokens.rows
+    is_own_K = (row_K % samples >= mine.start) & (row_K % samples < mine.stop)
+    row_K = row_K[is_own_K] // samples * len(mine) + row_K[is_own_K] % samples - mine.start
+    views = len(z_VND) * len(mine)
+    return coview.HiddenTokens(z_VND.flatten(0, 1)[row_K], whole.tokens.targets[is_own_K], row_K, views)
 
 
 def rank_of_many(rank: int, ranks: int, address: str, answers: torch.multiprocessing.SimpleQueue) -> None:

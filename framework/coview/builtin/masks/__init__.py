@@ -1,0 +1,1 @@
+"""What hides tokens, by no modality in particular."""

@@ -1,0 +1,69 @@
+"""What the processes that train together tell each other, with gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def several_ranks() -> bool:
+    """Whether this process is one of several."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def row_counts(own: int, device: torch.device) -> list[int]:
+    """How many rows each rank owns."""
+    counts = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(dist.get_world_size())]
+    dist.all_gather(counts, torch.tensor([own], device=device))
+    return [int(count) for count in torch.cat(counts).tolist()]
+
+
+def gather_rows(rows_N: Tensor, counts: list[int]) -> Tensor:
+    """Concatenates the ranks' rows, of which each has its own number; gradients flow back to their owners."""
+    padding = max(counts) - rows_N.shape[0]
+    padded = torch.cat([rows_N, rows_N.new_zeros((padding, *rows_N.shape[1:]))]).contiguous()
+    parts: Any = _AllGather.apply(padded) if rows_N.requires_grad else _all_gather(padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+
+def _all_gather(tensor: Tensor) -> tuple[Tensor, ...]:
+    parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, tensor)
+    return tuple(parts)
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """The sum; the gradient of each rank's part is the sum of what all ranks send back."""
+    summed: Tensor = _AllReduce.apply(tensor)
+    return summed
+
+
+class _AllReduce(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        summed = tensor.clone()
+        dist.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        summed = gradient.contiguous().clone()
+        dist.all_reduce(summed)
+        return summed
+
+
+class _AllGather(torch.autograd.Function):
+    """All-gather whose backward pass is the sum over ranks of the gradients of this rank's part."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> tuple[Tensor, ...]:
+        return _all_gather(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        summed = torch.stack([gradient.contiguous() for gradient in gradients])
+        dist.all_reduce(summed)
+        return summed[dist.get_rank()]

@@ -1,0 +1,46 @@
+"""The terms of a recipe's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from coview.errors import CoviewError
+from coview.plugins.own_settings import LossSettings
+from coview.recipe.check_component import ComponentChecker, beside_use
+from coview.recipe.key import Key
+from coview.recipe.merge import DEFAULT_USE
+from coview.recipe.mistakes import Mistakes
+from coview.recipe.needs import needs_of
+from coview.recipe.recipe import LossTable
+
+
+def check_losses(
+    components: ComponentChecker, mistakes: Mistakes, tables: Any
+) -> list[tuple[LossTable, dict[str, Any]]]:
+    """The terms of ``[loss]`` or ``[[loss]]`` with their resolved tables; what is wrong is noted."""
+    if tables is None:
+        return []
+    found = []
+    if tables == []:
+        mistakes.add(("loss",), "at least one loss is needed")
+    for index, table in enumerate([tables] if isinstance(tables, dict) else tables):
+        path: Key = ("loss",) if isinstance(tables, dict) else ("loss", index)
+        settings, rest = components.settings(LossSettings, table, path)
+        checked = components.check("loss", rest, path, also=tuple(LossSettings.model_fields))
+        if checked is not None and settings is not None:
+            given = checked[0]
+            try:
+                needs = needs_of(components.built("loss", given.use, given.parameters))
+            except CoviewError as mistake:
+                mistakes.add(path, mistake.message, mistake)
+                continue
+            term = LossTable(given.use, given.parameters, settings, needs, as_written=given.as_written)
+            found.append((term, beside_use(checked[1], settings)))
+    return found
+
+
+def default_projector(terms: Sequence[LossTable]) -> str:
+    """What the projector is where a recipe does not say: none, where no loss sees projections."""
+    sees = [term.needs is None or term.needs.projections for term in terms]
+    return DEFAULT_USE["projector"] if any(sees) or not sees else "identity"

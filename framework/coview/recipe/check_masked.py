@@ -1,0 +1,126 @@
+"""The tables ``[mask]``, ``[decoder]`` and ``[target]``: what is hidden, and what is to be predicted of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from coview.plugins.own_settings import MaskSettings
+from coview.recipe.check_component import ComponentChecker, beside_use
+from coview.recipe.merge import DEFAULT_USE
+from coview.recipe.mistakes import Mistakes
+from coview.recipe.recipe import ComponentTable, LossTable, MaskTable
+from coview.recipe.tables import TeacherTable
+
+_NO_MASK = 'needs hidden tokens: add [mask], such as use = "random" with ratio = 0.75'
+
+
+@dataclass(frozen=True)
+class Masked:
+    """What a recipe says of hidden tokens.
+
+    Attributes:
+        mask, decoder, target: Absent where it says nothing.
+        tables: As the resolved recipe has them.
+    """
+
+    mask: MaskTable | None = None
+    decoder: ComponentTable | None = None
+    target: ComponentTable | None = None
+    tables: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_masked(
+    components: ComponentChecker,
+    mistakes: Mistakes,
+    given: Mapping[str, Any],
+    terms: Sequence[LossTable],
+    *,
+    modalities: Sequence[str],
+    views: Sequence[str],
+    global_views: int,
+    teacher: TeacherTable | None,
+) -> Masked:
+    """Notes what is wrong, and returns what is right.
+
+    Args:
+        components: Where the components come from.
+        mistakes: Where to note it.
+        given: Those of the three tables that the recipe has.
+        terms: The terms of the loss.
+        modalities: That are encoded; none if that is a mistake already.
+        views: The modality of each view.
+        global_views: How many of them are global.
+        teacher: The recipe's.
+    """
+    seeing = [(index, term) for index, term in enumerate(terms) if term.needs and term.needs.tokens != "unused"]
+    if "mask" not in given:
+        for index, term in seeing:
+            at = ("loss", "use") if len(terms) == 1 else ("loss", index, "use")
+            mistakes.add(at, f"{term.use} {_NO_MASK}")
+        for key in ("decoder", "target"):
+            if given.get(key):
+                mistakes.add((key,), "no token is hidden: add [mask], or remove this table")
+        return Masked()
+    if len(modalities) > 1:
+        mistakes.add(("mask",), f"a mask is for recipes of one modality, and this one has {' and '.join(modalities)}")
+    settings, rest = components.settings(MaskSettings, given["mask"], ("mask",))
+    checked = components.check("mask", rest, ("mask",), also=tuple(MaskSettings.model_fields))
+    if settings is None or checked is None:
+        return Masked()
+    _check_settings(mistakes, settings, len(views), global_views)
+    own = checked[0]
+    mask = MaskTable(own.use, own.parameters, settings, as_written=own.as_written)
+    tables: dict[str, Any] = {"mask": beside_use(checked[1], settings)}
+    if not seeing:  # a mask alone is an augmentation
+        for key in ("decoder", "target"):
+            if given.get(key):
+                mistakes.add((key,), "no loss sees hidden tokens: add one such as token_mse, or remove this table")
+        return Masked(mask, tables=tables)
+    decoder = components.check("decoder", {"use": DEFAULT_USE["decoder"], **given.get("decoder", {})}, ("decoder",))
+    target = components.check("target", {"use": DEFAULT_USE["target"], **given.get("target", {})}, ("target",))
+    if decoder is None or target is None:
+        return Masked(mask, tables=tables)
+    built = components.built("target", target[0].use, target[0].parameters)
+    if built is not None and built.sees != "input":
+        _check_teacher(mistakes, target[0].use, mask, teacher, views, global_views)
+    tables |= {"decoder": decoder[1], "target": target[1]}
+    return Masked(mask, decoder[0], target[0], tables)
+
+
+def _check_settings(mistakes: Mistakes, settings: MaskSettings, views: int, global_views: int) -> None:
+    seen = settings.kept + settings.swapped
+    if seen >= 1:
+        mistakes.add(("mask",), f"kept and swapped are {seen:g} together: nothing is hidden")
+    if settings.hide == "drop":
+        for key in ("kept", "swapped"):
+            if getattr(settings, key):
+                mistakes.add(("mask", key), 'has no effect with hide = "drop": what is dropped is not seen at all')
+    if not views:
+        return
+    if isinstance(settings.views, tuple):
+        for view in settings.views:
+            if view >= views:
+                mistakes.add(("mask", "views"), f"there is no view {view}: they are 0 to {views - 1}")
+    elif settings.views == "local" and views == global_views:
+        mistakes.add(("mask", "views"), "there are no local views: see local_views in [data]")
+
+
+def _check_teacher(
+    mistakes: Mistakes,
+    use: str,
+    mask: MaskTable,
+    teacher: TeacherTable | None,
+    views: Sequence[str],
+    global_views: int,
+) -> None:
+    """A target that sees the teacher needs one that is a moving average, and sees the views that are masked."""
+    if teacher is None or teacher.stop_gradient:
+        message = f"{use} needs a teacher that is a moving average: add [teacher] with momentum = 0.996"
+        mistakes.add(("target", "use"), message)
+    elif teacher.shuffle_groups > 1:
+        mistakes.add(("teacher", "shuffle_groups"), f"{use} needs all of a teacher's tokens at once: remove this key")
+    unseen = [view for view in range(global_views, len(views)) if mask.makes(view, global_views)]
+    if unseen:
+        mistakes.add(("mask", "views"), f"{use} is of what the teacher sees, and it does not see the local views")

@@ -1,0 +1,103 @@
+"""A vision transformer of any size (arXiv:2010.11929), on timm's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import timm
+from annotated_types import Ge, Gt, Le, Lt
+from torch import Tensor, nn
+
+import coview
+from coview_image.encoders.folders import SaysPictureSize, save_timm_folder
+from coview_image.encoders.patches import EncodesPatches
+from coview_image.encoders.timm_layers import timm_layer_numbers
+from coview_image.pixels import LARGEST_SIDE
+
+_BASE = "vit_base_patch16_224"
+"""Of which every size is a variation, so that timm itself can make it again."""
+
+
+class ViT(EncodesPatches, SaysPictureSize, nn.Module):
+    """A vision transformer with random weights. Its patches can be hidden, by ``[mask]``.
+
+    ViT-S/16 has a width of 384, 12 layers and 6 heads; ViT-B/16 768, 12 and 12; ViT-L/16 1024, 24 and 16.
+
+    Args:
+        image_size: Side of the pictures in pixels, a multiple of ``patch``.
+        patch: Side of a patch in pixels; the paper's 16 and 32, 14 for ViT-H.
+        width: Of the tokens, a multiple of ``heads``.
+        layers: Of the transformer.
+        heads: Of its attention.
+        channels: Channels of the pictures, the same as the modality's.
+        pool: "cls": what comes out for the class token; "mean": the mean over the patches.
+        drop_path: Largest probability of leaving out a layer in training (stochastic depth, arXiv:1603.09382).
+        layer_scale: What each layer's output is multiplied by at first, by learnable numbers (arXiv:2103.17239); 0: no
+            such numbers. DINOv2: 1e-5; data2vec: 1e-4.
+    """
+
+    starts_trained: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        image_size: Annotated[int, Gt(0), Le(LARGEST_SIDE)] = 224,
+        patch: Annotated[int, Ge(1)] = 16,
+        width: Annotated[int, Ge(1)] = 384,
+        layers: Annotated[int, Ge(1)] = 12,
+        heads: Annotated[int, Ge(1)] = 6,
+        channels: Literal[1, 3] = 3,
+        pool: Literal["cls", "mean"] = "cls",
+        drop_path: Annotated[float, Ge(0), Lt(1)] = 0.0,
+        layer_scale: Annotated[float, Ge(0), Le(1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        if image_size % patch:
+            raise ValueError(f"image_size = {image_size} is not a multiple of patch = {patch}")
+        if width % heads:
+            raise ValueError(f"width = {width} is not a multiple of heads = {heads}")
+        self._model_args: dict[str, Any] = {
+            "img_size": image_size,
+            "patch_size": patch,
+            "embed_dim": width,
+            "depth": layers,
+            "num_heads": heads,
+            "in_chans": channels,
+            "init_values": layer_scale or None,
+            "global_pool": "avg" if pool == "mean" else "token",
+            # the mean is of tokens that are normalised each, as those that a decoder sees
+            "fc_norm": False,
+        }
+        training_args: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path > 0 else {}
+        self.model: Any = timm.create_model(_BASE, num_classes=0, **self._model_args, **training_args)
+        self.width = width
+        self.use_patches(self.model)
+
+    def forward(self, x_NCHW: Tensor) -> coview.Encoding:
+        """Pooled features (N, D), and those of the class token and each patch (N, T, D)."""
+        self.check_size(x_NCHW)
+        return self.patches.encode(x_NCHW)
+
+    def check_size(self, x_NCHW: Tensor) -> None:
+        """Refuses pictures of another size than that of its positions.
+
+        Raises:
+            CoviewError: If they are.
+        """
+        wanted = self._model_args["img_size"]
+        if tuple(x_NCHW.shape[2:]) != (wanted, wanted):
+            height, width = x_NCHW.shape[2:]
+            raise coview.CoviewError(
+                f"the encoder takes pictures of {wanted} × {wanted} pixels, and these have {width} × {height}",
+                hint="give the encoder their image_size, or set size in [modality] and in random_resized_crop",
+            )
+
+    def layer_numbers(self) -> dict[str, int]:
+        """By timm's own matcher: embeddings, then each layer."""
+        return timm_layer_numbers(self.model, "model")
+
+    def export_hf(self, folder: Path, /) -> str:
+        """Writes a folder in timm's hub format, which transformers loads as well."""
+        args = {key: value for key, value in self._model_args.items() if value is not None}
+        return save_timm_folder(self.model, folder, model_args=args, picture_size=self.picture_size)
