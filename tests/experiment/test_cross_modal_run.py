@@ -11,6 +11,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 import coview
 from coview.evaluate.embedding import read_embedded
+from coview.model.token_task import Part
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -141,7 +142,8 @@ def test_projections_are_those_of_the_checkpoints_towers(run):
     tower = run.topology.student.towers["text"].eval()
     data = CaptionedDigits("test")
     with torch.no_grad():
-        z_ND, _ = tower([tower.encoder.collate([data[index]["text"] for index in range(40)])])
+        batch = tower.encoder.collate([data[index]["text"] for index in range(40)])
+        z_ND = tower([Part(batch, None)]).projections
     torch.testing.assert_close(projections(run, "pretrained", "text").x_ND, z_ND, atol=1e-5, rtol=1e-4)
 
 
@@ -151,7 +153,8 @@ def test_zero_shot_is_the_nearest_name(run):
     means = []
     for name in NAMES:
         with torch.no_grad():
-            z_PD, _ = tower([tower.encoder.collate([f"a picture of a {name}", name])])
+            batch = tower.encoder.collate([f"a picture of a {name}", name])
+            z_PD = tower([Part(batch, None)]).projections
         means.append((z_PD / z_PD.norm(dim=1, keepdim=True)).mean(0))
     predicted = cosine_similarity(image.x_ND, torch.stack(means)).argmax(1)
     (found,) = (row for row in run.results if row.evaluator == "zero_shot" and row.kind == "pretrained")

@@ -159,8 +159,8 @@ def test_a_recipe_without_a_step_needs_no_loss_and_one_with_steps_does(write_rec
         (["--encoder", "resnet18", "--data", "nothing"], 'data.use: unknown dataset "nothing"'),
         (["--encoder", "resnet18", "--data", "digits", "--set", "encoder.widht=4"], 'did you mean "width"?'),
         (["--encoder", "resnet18", "--data", "digits", "--set", "evaluate=[]"], "there is no evaluator"),
-        (["--encoder", "resnet18"], "give either a run, or both --encoder and --data"),
-        (["runs/x", "--encoder", "resnet18", "--data", "digits"], "give either a run, or both"),
+        (["--encoder", "resnet18"], "give either a run, with or without --step, or both --encoder and --data"),
+        (["runs/x", "--encoder", "resnet18", "--data", "digits"], "give either a run, with or without --step, or both"),
     ],
 )
 def test_mistakes_are_told_and_leave_no_folder(call, tmp_path, arguments, message):
