@@ -287,7 +287,8 @@ def test_the_keys_above_are_all_that_are_coviews_own():
         "augmentation": ("views", "on", "shared"),
         "optimizer": ("group",),
         "schedule": ("warmup",),
-        "evaluator": ("data",),
+        "evaluator": ("data", "every"),
         "callback": ("changes_run",),
         "loss": ("weight",),
+        "mask": ("hide", "views", "probability", "swapped", "kept"),
     }
