@@ -17,12 +17,16 @@ from coview.testing.callback import check_callback as check_callback
 from coview.testing.conformance import ConformanceError as ConformanceError
 from coview.testing.dataset import DATASET_CHECKS as DATASET_CHECKS
 from coview.testing.dataset import check_dataset as check_dataset
+from coview.testing.decoder import DECODER_CHECKS as DECODER_CHECKS
+from coview.testing.decoder import check_decoder as check_decoder
 from coview.testing.encoder import ENCODER_CHECKS as ENCODER_CHECKS
 from coview.testing.encoder import check_encoder as check_encoder
 from coview.testing.example_views import example_cases as example_cases
 from coview.testing.example_views import example_views as example_views
 from coview.testing.loss import LOSS_CHECKS as LOSS_CHECKS
 from coview.testing.loss import check_loss as check_loss
+from coview.testing.mask import MASK_CHECKS as MASK_CHECKS
+from coview.testing.mask import check_mask as check_mask
 from coview.testing.optimizer import OPTIMIZER_CHECKS as OPTIMIZER_CHECKS
 from coview.testing.optimizer import check_optimizer as check_optimizer
 from coview.testing.outcome import Outcome as Outcome
@@ -37,8 +41,10 @@ __all__ = [
     "BATCH_AUGMENTATION_CHECKS",
     "CALLBACK_CHECKS",
     "DATASET_CHECKS",
+    "DECODER_CHECKS",
     "ENCODER_CHECKS",
     "LOSS_CHECKS",
+    "MASK_CHECKS",
     "OPTIMIZER_CHECKS",
     "SAMPLER_CHECKS",
     "SCHEDULE_CHECKS",
@@ -48,8 +54,10 @@ __all__ = [
     "check_batch_augmentation",
     "check_callback",
     "check_dataset",
+    "check_decoder",
     "check_encoder",
     "check_loss",
+    "check_mask",
     "check_optimizer",
     "check_sampler",
     "check_schedule",
