@@ -35,6 +35,8 @@ from coview.testing.sampler import SAMPLER_CHECKS as SAMPLER_CHECKS
 from coview.testing.sampler import check_sampler as check_sampler
 from coview.testing.schedule import SCHEDULE_CHECKS as SCHEDULE_CHECKS
 from coview.testing.schedule import check_schedule as check_schedule
+from coview.testing.target import TARGET_CHECKS as TARGET_CHECKS
+from coview.testing.target import check_target as check_target
 
 __all__ = [
     "AUGMENTATION_CHECKS",
@@ -48,6 +50,7 @@ __all__ = [
     "OPTIMIZER_CHECKS",
     "SAMPLER_CHECKS",
     "SCHEDULE_CHECKS",
+    "TARGET_CHECKS",
     "ConformanceError",
     "Outcome",
     "check_augmentation",
@@ -61,6 +64,7 @@ __all__ = [
     "check_optimizer",
     "check_sampler",
     "check_schedule",
+    "check_target",
     "example_cases",
     "example_views",
     "outcome_of",
