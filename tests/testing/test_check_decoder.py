@@ -39,6 +39,14 @@ class Peeks(Small):
         return super().forward(seen) + seen.tokens_MTD[seen.wanted_MT][:, :1]
 
 
+class AttendsToPadding(Small):
+    def forward(self, seen):
+        made = super().forward(seen)
+        unseen = ~(seen.seen_MT | seen.wanted_MT)
+        padding = (seen.tokens_MTD * unseen[..., None]).sum((1, 2))
+        return made + padding[seen.wanted_MT.nonzero()[:, 0], None]
+
+
 class Mixes(Small):
     def forward(self, seen):
         made = super().forward(seen)
@@ -75,6 +83,7 @@ class Writes(Small):
     [
         (AllTokens, "makes_a_row_for_each_token"),
         (Peeks, "does_not_see_what_was_hidden"),
+        (AttendsToPadding, "does_not_see_what_was_hidden"),
         (Mixes, "rows_are_apart"),
         (Nowhere, "tells_places_apart"),
         (Unused, "its_parameters_learn"),

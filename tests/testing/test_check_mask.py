@@ -79,6 +79,16 @@ class Neighbours(Half):
         return coview.Hidden(half(drawn + drawn.roll(1, 0), layout))
 
 
+class Remembers(Half):
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self, layout, rng):
+        self.asked += 1
+        drawn = numbers(layout, rng)
+        return coview.Hidden(half(drawn if self.asked == 1 else 1 - drawn, layout))
+
+
 class RowByRow:
     def __call__(self, layout, rng):
         drawn = rng.uniform(layout.real_NT.shape[1] + 3)[:, 3:]
@@ -113,6 +123,7 @@ def test_what_they_vary_is_right():
         (NotTheFirst, "hides_some_and_leaves_some"),
         (All, "hides_some_and_leaves_some"),
         (Neighbours, "a_row_is_a_function_of_its_sample"),
+        (Remembers, "a_row_is_a_function_of_its_sample"),
         (RowByRow, "padding_changes_nothing"),
         (TheSame, "differs"),
         (Global, "leaves_global_generators_alone"),

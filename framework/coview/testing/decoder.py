@@ -58,7 +58,7 @@ def makes_a_row_for_each_token(tested: DecoderUnderTest) -> Problems:
 
 
 def does_not_see_what_was_hidden(tested: DecoderUnderTest) -> Problems:
-    """What lies at places that were not seen is of no meaning, and changes no prediction."""
+    """What lies at places that were not seen is of no meaning, and changes no prediction; nor does padding."""
     for name, given in _inputs():
         other = torch.where(given.seen_MT[..., None], given.tokens_MTD, given.tokens_MTD + 9)
         difference = _difference(tested, given, replace(given, tokens_MTD=other))
@@ -123,6 +123,8 @@ def _inputs() -> Iterator[tuple[str, DecoderInput]]:
     yield "tokens in a row", DecoderInput(tokens_MTD, seen_MT, hidden_MT, (_TOKENS,))
     yield "a grid", DecoderInput(tokens_MTD, seen_MT, hidden_MT, (3, 4))
     yield "dropped tokens", DecoderInput(tokens_MTD, ~hidden_MT, hidden_MT, (3, 4))
+    some_MT = hidden_MT & (torch.arange(_TOKENS) % 3 != 0)  # the rest is padding, or of another group
+    yield "dropped tokens and padding", DecoderInput(tokens_MTD, ~hidden_MT, some_MT, (3, 4))
     yield "no hidden token", DecoderInput(tokens_MTD, seen_MT, torch.zeros_like(hidden_MT), (3, 4))
 
 
