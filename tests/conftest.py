@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -194,3 +195,25 @@ def no_waiting(gpu):
 
     yield switch
     torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.fixture
+def answer_of_ranks(tmp_path: Path) -> Callable[[Callable[..., None], int], Any]:
+    """Runs ``work(rank, ranks, address, answers)`` in processes of their own, and gives what one of them answers."""
+
+    def run(work: Callable[..., None], ranks: int) -> Any:
+        import torch  # most tests need none of its processes
+
+        answers = torch.multiprocessing.get_context("spawn").SimpleQueue()
+        arguments = (ranks, str(tmp_path / "meeting"), answers)
+        running = torch.multiprocessing.spawn(work, args=arguments, nprocs=ranks, join=False)
+        assert running is not None
+        while not running.join(timeout=0.1):
+            if not answers.empty():
+                break
+        found = answers.get()
+        while not running.join():
+            pass
+        return found
+
+    return run

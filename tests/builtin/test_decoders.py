@@ -78,7 +78,7 @@ def test_groups_are_predicted_each_by_itself():
     layout = TokenLayout(real, real, (T - 1,))
     mask = TokenMask(layout, ~seen.seen_MT, ~seen.seen_MT, halves, "drop")
     made = decode(built, seen.tokens_MTD, mask)
-    rows, groups, _ = mask.places()
+    rows, groups, _ = mask.places
     for group in range(2):
         alone = built(DecoderInput(seen.tokens_MTD, seen.seen_MT, halves[:, group], seen.shape))
         torch.testing.assert_close(made[groups == group], alone)

@@ -158,18 +158,8 @@ def one_rank(rank: int, ranks: int, address: str, answers: torch.multiprocessing
 
 
 @pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_ranks_make_the_gradient_of_one_process(registry, tmp_path, ranks):
-    answers = torch.multiprocessing.get_context("spawn").SimpleQueue()
-    running = torch.multiprocessing.spawn(
-        one_rank, args=(ranks, str(tmp_path / "meeting"), answers), nprocs=ranks, join=False
-    )
-    assert running is not None
-    while not running.join(timeout=0.1):
-        if not answers.empty():
-            break
-    found = answers.get()
-    while not running.join():
-        pass
+def test_ranks_make_the_gradient_of_one_process(registry, answer_of_ranks, ranks):
+    found = answer_of_ranks(one_rank, ranks)
     for case, gradients in found.items():
         expected = gradient_of(masked_topology(registry, case), pictures())
         assert gradients.keys() == expected.keys(), case

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, Protocol
 
 import torch
@@ -55,6 +56,10 @@ class TokenLayout:
     def grid_NT(self) -> Tensor:  # noqa: N802
         """``maskable_NT`` of the tokens that lie in the shape."""
         return self.maskable_NT[:, self.prefix :]
+
+    def whole(self, grid_NT: Tensor) -> Tensor:
+        """``(N, T)`` of all tokens, of something for those that lie in the shape: zero, or false, for those before."""
+        return torch.cat([grid_NT.new_zeros((len(grid_NT), self.prefix)), grid_NT], 1)
 
     def map_tensors(self, change: Callable[[Tensor], Tensor]) -> TokenLayout:
         """The same with every tensor changed."""
@@ -131,7 +136,11 @@ class TokenMask:
             swap_NT=None if self.swap_NT is None else change(self.swap_NT),
         )
 
+    @cached_property
     def places(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Row, group and token of each prediction, ``(K,)`` each: in the order that decoders make them."""
+        """Row, group and token of each prediction, ``(K,)`` each: in the order that decoders make them.
+
+        Found once, since a GPU has to be waited for.
+        """
         row_K, group_K, token_K = self.wanted_NBT.nonzero(as_tuple=True)
         return row_K, group_K, token_K

@@ -42,7 +42,7 @@ class Decoder(Protocol):
 
 
 def decode(decoder: nn.Module, tokens_NTD: Tensor, mask: TokenMask, *, seen_NT: Tensor | None = None) -> Tensor:
-    """What a decoder predicts, ``(K, width)`` in the order of ``mask.places()``.
+    """What a decoder predicts, ``(K, width)`` in the order of ``mask.places``.
 
     Args:
         decoder: The decoder.
@@ -59,11 +59,11 @@ def decode(decoder: nn.Module, tokens_NTD: Tensor, mask: TokenMask, *, seen_NT: 
         tokens_NTD, seen_NT = (part.repeat_interleave(groups, dim=0) for part in (tokens_NTD, seen_NT))
     wanted_MT = mask.wanted_NBT.flatten(0, 1)
     made: Any = cast(Decoder, decoder)(DecoderInput(tokens_NTD, seen_NT, wanted_MT, mask.layout.shape))
-    if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != int(wanted_MT.sum()):
+    wanted = len(mask.places[0])
+    if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != wanted:
         found = tuple(made.shape) if isinstance(made, Tensor) else f"a {type(made).__name__}"
         raise CoviewError(
-            f"the decoder {type(decoder).__name__} has to make a row for each of {int(wanted_MT.sum())} tokens, and "
-            f"makes {found}",
+            f"the decoder {type(decoder).__name__} has to make a row for each of {wanted} tokens, and makes {found}",
             hint="tell the author of the plugin",
         )
     return made

@@ -13,6 +13,7 @@ from coview.data.lacking_labels import lacking_labels
 from coview.errors import CoviewError
 from coview.model.views import Views
 from coview.plugins.registry import Registry
+from coview.recipe.key import key_of_term
 from coview.recipe.needs import needs_of
 from coview.recipe.recipe import Recipe
 
@@ -129,6 +130,6 @@ def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
     for index, term in enumerate(loss.terms):
         needs = needs_of(term.loss)
         if needs is not None and needs.labels:
-            where = recipe.where("loss", "use") if len(loss.terms) == 1 else recipe.where("loss", index, "use")
+            where = recipe.where(*key_of_term(index, len(loss.terms)))
             has = "none" if dataset.classes is None else f"none for {lacking:,} of {len(dataset):,} samples"
             raise CoviewError(f'{where}: {term.name} needs class labels, and the data "{recipe.data.use}" has {has}')

@@ -72,20 +72,22 @@ class Masking:
             value: A batch for the encoder.
             ids_N: Of its rows.
         """
-        layout = self._encoder.token_layout(value)
-        made = self._mask(layout, BatchRng(self._seed, 0, ids_N, (0,), _OF_THE_MASK))
-        check_hidden(type(self._mask).__name__, layout, made)
+        layout, made = self._made(value, BatchRng(self._seed, 0, ids_N, (0,), _OF_THE_MASK))
         return layout, made.hidden_NT & layout.maskable_NT
 
-    def _of(self, value: Any, batch: Batch, views: tuple[int, ...]) -> TokenMask:
+    def _made(self, value: Any, rng: BatchRng) -> tuple[TokenLayout, Hidden]:
         layout = self._encoder.token_layout(value)
+        made = self._mask(layout, rng)
+        check_hidden(type(self._mask).__name__, layout, made)
+        return layout, made
+
+    def _of(self, value: Any, batch: Batch, views: tuple[int, ...]) -> TokenMask:
         number = batch.ids.new_full((1,), batch.number)
 
         def rng(position: int) -> BatchRng:
             return BatchRng(self._seed, batch.epoch, batch.ids, views, position, number=number)
 
-        hidden = self._mask(layout, rng(_OF_THE_MASK))
-        check_hidden(type(self._mask).__name__, layout, hidden)
+        layout, hidden = self._made(value, rng(_OF_THE_MASK))
         settings = self._table.settings
         masked_N = rng(_OF_THE_VIEW).chance(settings.probability)
         for place, view in enumerate(views):

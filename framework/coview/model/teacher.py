@@ -86,7 +86,8 @@ class Teacher(nn.Module):
         with buffers_kept(self):
             encoding = tower.encode(Part(value, None), max(1, cast(Target, target).layers))
             z_GND = tower.project(encoding.pooled_ND).unflatten(0, (self.towers.global_views, -1))
-            return z_GND, targets_of_teacher(target, tower.decoder, [encoding], [masks.get(name)])
+            mask = masks.get(name)
+            return z_GND, None if mask is None else targets_of_teacher(target, tower.decoder, encoding, mask)
 
     @torch.no_grad()
     def follow(self, student: Towers, progress: float) -> None:

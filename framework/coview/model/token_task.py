@@ -15,6 +15,7 @@ from coview.model.encoder import Encoding
 from coview.model.masked_encoder import TakesMask
 from coview.model.target import Target, TargetInput
 from coview.plugins.registry import Registry
+from coview.recipe.key import key_of_term
 from coview.recipe.recipe import Recipe
 
 
@@ -31,9 +32,7 @@ class Part(NamedTuple):
 
 
 def targets_of_input(target: nn.Module, encoder: nn.Module, parts: Sequence[Part]) -> Tensor | None:
-    """What is to be predicted, ``(K, …)``, of a target that sees the input; None for another, or without a mask."""
-    if cast(Target, target).sees != "input":
-        return None
+    """What is to be predicted, ``(K, …)``, of a target that sees the input; None where nothing is masked."""
     found = []
     for part in parts:
         if part.mask is not None:
@@ -42,30 +41,21 @@ def targets_of_input(target: nn.Module, encoder: nn.Module, parts: Sequence[Part
     return torch.cat(found) if found else None
 
 
-def targets_of_teacher(
-    target: nn.Module, decoder: nn.Module | None, encodings: Sequence[Encoding], masks: Sequence[TokenMask | None]
-) -> Tensor | None:
-    """What is to be predicted, of a target that sees the teacher; None where nothing is masked.
+def targets_of_teacher(target: nn.Module, decoder: nn.Module | None, encoding: Encoding, mask: TokenMask) -> Tensor:
+    """What is to be predicted, of a target that sees the teacher.
 
     Args:
         target: The target.
         decoder: The teacher's.
-        encodings: What it makes of whole views.
-        masks: What is hidden of them from the student.
+        encoding: What it makes of whole views.
+        mask: What is hidden of them from the student.
     """
-    found = []
-    for encoding, mask in zip(encodings, masks, strict=True):
-        if mask is None:
-            continue
-        if cast(Target, target).sees == "teacher_decoder":
-            assert decoder is not None, "a topology that is masked has a decoder"
-            assert encoding.tokens_NTD is not None, "an encoder that takes a mask gives tokens"
-            decoded_KP = decode(decoder, encoding.tokens_NTD, mask, seen_NT=mask.layout.real_NT)
-            found.append(target(TargetInput(mask.layout.real_NT, decoded_KP=decoded_KP)))
-        else:
-            given = TargetInput(mask.layout.real_NT, layers_LNTD=encoding.layers_LNTD)
-            found.append(_wanted(target, mask, given))
-    return torch.cat(found) if found else None
+    if cast(Target, target).sees != "teacher_decoder":
+        return _wanted(target, mask, TargetInput(mask.layout.real_NT, layers_LNTD=encoding.layers_LNTD))
+    assert decoder is not None, "a topology that is masked has a decoder"
+    assert encoding.tokens_NTD is not None, "an encoder that takes a mask gives tokens"
+    decoded_KP = decode(decoder, encoding.tokens_NTD, mask, seen_NT=mask.layout.real_NT)
+    return cast(Tensor, target(TargetInput(mask.layout.real_NT, decoded_KP=decoded_KP)))
 
 
 def rows_of(masks: Sequence[TokenMask], first: int, samples: int, of: int) -> Tensor:
@@ -79,7 +69,7 @@ def rows_of(masks: Sequence[TokenMask], first: int, samples: int, of: int) -> Te
     """
     found, before = [], 0
     for mask in masks:
-        row_K, _, _ = mask.places()
+        row_K, _, _ = mask.places
         found.append(before + row_K // samples * of + first + row_K % samples)
         before += len(mask.hidden_NT) // samples * of
     return torch.cat(found)
@@ -88,7 +78,7 @@ def rows_of(masks: Sequence[TokenMask], first: int, samples: int, of: int) -> Te
 def _wanted(target: nn.Module, mask: TokenMask, given: TargetInput) -> Tensor:
     """Of what a target makes of all tokens those that are wanted."""
     made: Any = target(given)
-    row_K, _, token_K = mask.places()
+    row_K, _, token_K = mask.places
     return cast(Tensor, made[row_K, token_K])
 
 
@@ -133,10 +123,10 @@ def _check_kind(recipe: Recipe, target: Target) -> None:
     made = "classes" if target.is_class else "numbers"
     for index, term in enumerate(recipe.loss):
         if term.needs is not None and term.needs.tokens not in ("unused", "either", made):
-            at = ("loss", "use") if len(recipe.loss) == 1 else ("loss", index, "use")
             assert recipe.target is not None, "a recipe with a mask has a target"
+            where = recipe.where(*key_of_term(index, len(recipe.loss)))
             raise CoviewError(
-                f"{recipe.where(*at)}: {term.use} is of hidden tokens that are {term.needs.tokens}, and the target "
+                f"{where}: {term.use} is of hidden tokens that are {term.needs.tokens}, and the target "
                 f'"{recipe.target.use}" of this encoder makes {made}',
                 hint="take token_cross_entropy for classes, and token_mse or token_smooth_l1 for numbers",
             )
@@ -151,17 +141,21 @@ def width_of_predictions(recipe: Recipe, decoder: nn.Module, wanted: int) -> int
     says: Any = decoder.width if isinstance(decoder, _SaysWidth) else None
     if wanted and says in (None, wanted):
         return wanted
-    where = recipe.where("decoder", "use")
-    assert recipe.decoder is not None, "a recipe with a mask has a decoder"
-    assert recipe.target is not None, "a recipe with a mask has a target"
     if isinstance(says, int) and not wanted:
         return says
+    raise _misfit(recipe, says, wanted)
+
+
+def _misfit(recipe: Recipe, says: Any, wanted: int) -> CoviewError:
+    """A decoder whose predictions are not as wide as the target, or of no width at all."""
+    assert recipe.decoder is not None, "a recipe with a mask has a decoder"
+    assert recipe.target is not None, "a recipe with a mask has a target"
     use, target = recipe.decoder.use, recipe.target.use
     said = f'{use} takes its width from the target, and "{target}" has none'
     if wanted:
         said = f'{use} makes predictions of {says} numbers, and the target "{target}" has {wanted}'
-    raise CoviewError(
-        f"{where}: {said}",
+    return CoviewError(
+        f"{recipe.where('decoder', 'use')}: {said}",
         hint='take linear, mlp or transformer for a target of its own width, and ibot_head for "teacher_decoder"',
     )
 
@@ -191,8 +185,8 @@ def build_decoder(recipe: Recipe, registry: Registry, encoder: TakesMask, width:
     """
     assert recipe.decoder is not None, "a recipe with a mask has a decoder"
     asks = registry.parameters("decoder", recipe.decoder.use).supplied
-    if width == 0 and "width" in asks:
-        width = encoder.token_width
+    if not width and "width" in asks:
+        raise _misfit(recipe, None, width)
     given = {"in_width": encoder.token_width, "width": width, "encoder": encoder}
     supplied = {name: given[name] for name in asks}
     try:

@@ -118,18 +118,19 @@ class Topology(nn.Module):
             batch: This rank's.
             step: Optimiser steps taken.
         """
-        if self.target is not None:
-            ((name, _),) = batch.inputs.items()
-            parts = [Part(batch.inputs[name], batch.masks.get(name))]
-            if name in batch.local_inputs:
-                parts.append(Part(batch.local_inputs[name], batch.local_masks.get(name)))
-            of_input_K = targets_of_input(self.target, self.student.encoder(name), parts)
-            if self.teacher is None:
-                return Taught(None, of_input_K)
-            if cast(Target, self.target).sees != "input":
-                return Taught(*self.teacher.of_tokens(batch.inputs, batch.masks, self.target))
-            return Taught(self.teacher(batch.inputs, len(batch), step), of_input_K)
-        return Taught(None if self.teacher is None else self.teacher(batch.inputs, len(batch), step), None)
+        teacher, target = self.teacher, self.target
+        if teacher is not None and target is not None and cast(Target, target).sees != "input":
+            return Taught(*teacher.of_tokens(batch.inputs, batch.masks, target))
+        projections = None if teacher is None else teacher(batch.inputs, len(batch), step)
+        return Taught(projections, None if target is None else self._of_input(target, batch))
+
+    def _of_input(self, target: nn.Module, batch: Batch) -> Tensor | None:
+        """What hidden tokens have to be, of a target that sees the input."""
+        ((name, inputs),) = batch.inputs.items()
+        parts = [Part(inputs, batch.masks.get(name))]
+        if name in batch.local_inputs:
+            parts.append(Part(batch.local_inputs[name], batch.local_masks.get(name)))
+        return targets_of_input(target, self.student.encoder(name), parts)
 
     def views(
         self, student: Projected, taught: Taught, batch: Batch, progress: float, parts: Sequence[slice] | None = None
@@ -165,7 +166,7 @@ class Topology(nn.Module):
         masks = [*batch.masks.values(), *batch.local_masks.values()]
         rows = []
         for part in parts:
-            of_part = [select_samples(mask, samples, part) for mask in masks]
+            of_part = masks if len(parts) == 1 else [select_samples(mask, samples, part) for mask in masks]
             rows.append(rows_of(of_part, part.start, part.stop - part.start, samples))
         views = sum(len(mask.hidden_NT) for mask in masks)
         return HiddenTokens(student.hidden_KP, taught.targets, torch.cat(rows), views)

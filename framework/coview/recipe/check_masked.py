@@ -8,6 +8,7 @@ from typing import Any
 
 from coview.plugins.own_settings import MaskSettings
 from coview.recipe.check_component import ComponentChecker, beside_use
+from coview.recipe.key import key_of_term
 from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.recipe import ComponentTable, LossTable, MaskTable
@@ -57,8 +58,7 @@ def check_masked(
     seeing = [(index, term) for index, term in enumerate(terms) if term.needs and term.needs.tokens != "unused"]
     if "mask" not in given:
         for index, term in seeing:
-            at = ("loss", "use") if len(terms) == 1 else ("loss", index, "use")
-            mistakes.add(at, f"{term.use} {_NO_MASK}")
+            mistakes.add(key_of_term(index, len(terms)), f"{term.use} {_NO_MASK}")
         for key in ("decoder", "target"):
             if given.get(key):
                 mistakes.add((key,), "no token is hidden: add [mask], or remove this table")

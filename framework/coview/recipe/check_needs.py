@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from coview.recipe.abilities import SaysWhetherLabelled
 from coview.recipe.check_component import ComponentChecker
-from coview.recipe.key import Key
+from coview.recipe.key import key_of_term
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.needs import Needs
 from coview.recipe.recipe import LossTable
@@ -47,7 +47,7 @@ def check_needs(
         if needs is None:  # it has not said, and may use anything
             takes_queue = True
             continue
-        at: Key = ("loss", "use") if len(terms) == 1 else ("loss", index, "use")
+        at = key_of_term(index, len(terms))
         takes_queue = takes_queue or needs.queue != "unused"
         for table in _tables_needed(needs):
             if table not in given:

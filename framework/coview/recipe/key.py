@@ -41,3 +41,8 @@ def dotted_key(key: str) -> list[str]:
 
 def _not_dotted(key: str) -> ValueError:
     return ValueError(f"{key.strip()!r} is not a dotted key, such as loss.temperature")
+
+
+def key_of_term(index: int, terms: int) -> Key:
+    """Where a recipe says which loss a term is: in ``[loss]``, or in one of several ``[[loss]]``."""
+    return ("loss", "use") if terms == 1 else ("loss", index, "use")

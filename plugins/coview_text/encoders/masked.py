@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -13,7 +15,7 @@ import coview
 from coview_text.encoders.tokens import Pooling, pool
 
 
-class MaskedTexts:
+class MaskedTexts(ABC):
     """The part of an encoder of texts that makes it a :class:`coview.TakesMask`."""
 
     hides: Collection[Literal["replace", "drop", "swap"]] = ("replace", "swap")
@@ -31,16 +33,16 @@ class MaskedTexts:
         self.classes = int(embedding.num_embeddings)
         self.mask_width = 0 if has_mask_token else int(embedding.embedding_dim)
 
+    @abstractmethod
     def tokenizer(self) -> Any:
         """The tokenizer of transformers'."""
-        raise NotImplementedError
 
     def token_layout(self, batch: Mapping[str, Tensor], /) -> coview.TokenLayout:
         """Tokens in a row, of which the tokenizer's own, such as separators, cannot be hidden."""
         ids_NT = batch["input_ids"]
         real_NT = batch["attention_mask"].bool()
-        own = torch.tensor(sorted(set(self.tokenizer().all_special_ids)), device=ids_NT.device)
-        maskable_NT = real_NT & ~torch.isin(ids_NT, own)
+        own = tuple(self.tokenizer().all_special_ids)
+        maskable_NT = real_NT & ~torch.isin(ids_NT, _on_device(own, ids_NT.device))
         words_NT = batch["words"].masked_fill(~maskable_NT, -1)
         return coview.TokenLayout(real_NT, maskable_NT, (ids_NT.shape[1],), words_NT)
 
@@ -76,6 +78,12 @@ class MaskedTexts:
         embedded_NTD = self.model.get_input_embeddings()(ids_NT)
         vector_D = mask_token_D.to(embedded_NTD.dtype)
         return {"inputs_embeds": torch.where(mask.replaced_NT[..., None], vector_D, embedded_NTD)}
+
+
+@lru_cache
+def _on_device(ids: tuple[int, ...], device: torch.device) -> Tensor:
+    """Brought to the device once: a GPU would be waited for at each batch."""
+    return torch.tensor(ids, device=device)
 
 
 @contextmanager

@@ -114,19 +114,8 @@ def rank_of_many(rank: int, ranks: int, address: str, answers: torch.multiproces
 
 
 @pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_ranks_make_the_gradient_of_one_process(tmp_path, ranks: int) -> None:
-    context = torch.multiprocessing.get_context("spawn")
-    answers = context.SimpleQueue()
-    running = torch.multiprocessing.spawn(
-        rank_of_many, args=(ranks, str(tmp_path / "meeting"), answers), nprocs=ranks, join=False
-    )
-    assert running is not None
-    while not running.join(timeout=0.1):
-        if not answers.empty():
-            break
-    found = answers.get()
-    while not running.join():
-        pass
+def test_ranks_make_the_gradient_of_one_process(answer_of_ranks, ranks: int) -> None:
+    found = answer_of_ranks(rank_of_many, ranks)
     assert found.keys() == problems().keys()
     for key, (tested, whole) in problems().items():
         expected = gradients(tested, whole)

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt, Le
-from torch import Tensor
 
-from coview.builtin.masks.grid import real_columns, rectangle, rows_and_columns
+from coview.builtin.masks.grid import block_at, real_columns, rows_and_columns
 from coview.builtin.masks.share import Ratio, check_ratio, counts, first, number_for_each
 from coview.data.batch_rng import BatchRng
 from coview.data.token_mask import Hidden, TokenLayout
@@ -49,23 +48,17 @@ class Block:
         hidden_NT = torch.zeros_like(maskable_NT)
         narrowest = math.log(self.aspect)
         for _ in range(_TRIES):
-            area_N, aspect_N, top_N, left_N = rng.uniform(4).unbind(1)
+            drawn_N4 = rng.uniform(4)
+            area_N, aspect_N = drawn_N4[:, :2].unbind(1)
             left_to_hide_N = wanted_N - hidden_NT.sum(1)
             size_N = self.smallest + area_N * (left_to_hide_N - self.smallest).clamp(min=0)
             ratio_N = torch.exp(narrowest + aspect_N * -2 * narrowest)
             h_N = (size_N * ratio_N).sqrt().round().clamp(1, height).long()
             w_N = torch.minimum((size_N / ratio_N).sqrt().round().clamp(min=1).long(), columns_N)
-            place = _at(top_N, height - h_N), _at(left_N, columns_N - w_N)
-            new_NT = rectangle(*place, h_N, w_N, height, width) & maskable_NT & ~hidden_NT
+            block_NT = block_at(drawn_N4[:, 2:], h_N, w_N, (height, width), columns_N)
+            new_NT = block_NT & maskable_NT & ~hidden_NT
             hidden_NT |= new_NT & (new_NT.sum(1) <= left_to_hide_N)[:, None]
         missing_N = wanted_N - hidden_NT.sum(1)
         number_NT = number_for_each(rng, layout)[:, layout.prefix :]
         hidden_NT |= first(number_NT, maskable_NT & ~hidden_NT, missing_N)
-        whole_NT = torch.zeros_like(layout.maskable_NT)
-        whole_NT[:, layout.prefix :] = hidden_NT
-        return Hidden(whole_NT)
-
-
-def _at(unit_N: Tensor, most_N: Tensor) -> Tensor:
-    """A place from 0 to the most."""
-    return (unit_N * (most_N + 1)).long()
+        return Hidden(layout.whole(hidden_NT))

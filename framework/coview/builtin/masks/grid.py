@@ -38,3 +38,10 @@ def rectangle(top_N: Tensor, left_N: Tensor, height_N: Tensor, width_N: Tensor, 
     top, left, high, wide = (part[:, None, None] for part in (top_N, left_N, height_N, width_N))
     inside_NHW = (y_H1 >= top) & (y_H1 < top + high) & (x_W >= left) & (x_W < left + wide)
     return inside_NHW.flatten(1)
+
+
+def block_at(unit_N2: Tensor, h_N: Tensor, w_N: Tensor, shape: tuple[int, int], columns_N: Tensor) -> Tensor:
+    """A block of some size, at a place that two numbers from 0 to 1 say."""
+    free = shape[0] - h_N, columns_N - w_N
+    top_N, left_N = ((unit_N2[:, k] * (most_N + 1)).long() for k, most_N in enumerate(free))
+    return rectangle(top_N, left_N, h_N, w_N, *shape)

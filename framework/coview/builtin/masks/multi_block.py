@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from coview.builtin.masks.grid import real_columns, rectangle, rows_and_columns
+from coview.builtin.masks.grid import block_at, real_columns, rows_and_columns
 from coview.data.batch_rng import BatchRng
 from coview.data.token_mask import Hidden, TokenLayout
 
@@ -57,21 +57,19 @@ class MultiBlock:
             _between(scale_N, self.target_scale), _between(aspect_N, self.target_aspect), height, columns_N
         )
         at_NK2 = place_NK.unflatten(1, (self.targets + 1, 2))
-        blocks = [_block(at_N2, h_N, w_N, (height, width), columns_N) for at_N2 in at_NK2[:, :-1].unbind(1)]
+        blocks = [block_at(at_N2, h_N, w_N, (height, width), columns_N) for at_N2 in at_NK2[:, :-1].unbind(1)]
         wanted_NBT = torch.stack(blocks, 1)
         scale_N = _between(context_N, self.context_scale)
         h_N, w_N = self._size(scale_N, torch.ones_like(scale_N), height, columns_N)
-        context_NT = _block(at_NK2[:, -1], h_N, w_N, (height, width), columns_N)
+        context_NT = block_at(at_NK2[:, -1], h_N, w_N, (height, width), columns_N)
         hidden_NT = ~context_NT | wanted_NBT.any(1)
         # where the targets cover all of the context, one token of it is seen none the less
         nothing_N = hidden_NT.all(1)
         spared_NT = torch.zeros_like(hidden_NT).scatter_(1, context_NT.int().argmax(1, keepdim=True), True)
         hidden_NT &= ~(spared_NT & nothing_N[:, None])
         wanted_NBT &= hidden_NT[:, None]
-        whole_NT = torch.zeros_like(layout.maskable_NT)
-        whole_NT[:, layout.prefix :] = hidden_NT
-        before = wanted_NBT.new_zeros((*wanted_NBT.shape[:2], layout.prefix))
-        return Hidden(whole_NT, torch.cat([before, wanted_NBT], 2))
+        whole_NBT = torch.stack([layout.whole(block_NT) for block_NT in wanted_NBT.unbind(1)], 1)
+        return Hidden(layout.whole(hidden_NT), whole_NBT)
 
     def _size(self, scale_N: Tensor, aspect_N: Tensor, height: int, columns_N: Tensor) -> tuple[Tensor, Tensor]:
         area_N = scale_N * height * columns_N
@@ -81,10 +79,3 @@ class MultiBlock:
 
 def _between(unit_N: Tensor, bounds: tuple[float, float]) -> Tensor:
     return unit_N * (bounds[1] - bounds[0]) + bounds[0]
-
-
-def _block(unit_N2: Tensor, h_N: Tensor, w_N: Tensor, shape: tuple[int, int], columns_N: Tensor) -> Tensor:
-    """A block of some size, at a place that two numbers from 0 to 1 say."""
-    free = shape[0] - h_N, columns_N - w_N
-    top_N, left_N = ((unit_N2[:, k] * (most_N + 1)).long() for k, most_N in enumerate(free))
-    return rectangle(top_N, left_N, h_N, w_N, *shape)

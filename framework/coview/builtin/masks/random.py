@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional
@@ -53,8 +52,7 @@ class Random:
         high = min(self.side, height)
         squares_NHW = squares_NS.unflatten(1, (-(-height // high), -(-width // self.side)))
         grid_NHW = squares_NHW.repeat_interleave(high, 1).repeat_interleave(self.side, 2)[:, :height, :width]
-        before_NP = squares_NS.new_zeros((len(squares_NS), layout.prefix))
-        return torch.cat([before_NP, grid_NHW.flatten(1)], 1)
+        return layout.whole(grid_NHW.flatten(1))
 
     def _height_and_width(self, layout: TokenLayout) -> tuple[int, int]:
         return (1, layout.shape[0]) if len(layout.shape) == 1 else (layout.shape[0], layout.shape[1])

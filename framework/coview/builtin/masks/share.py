@@ -45,7 +45,7 @@ def number_for_each(rng: BatchRng, layout: TokenLayout) -> Tensor:
     else:
         height, width = layout.shape
         drawn_NT = rng.uniform(height * width).unflatten(1, (width, height)).transpose(1, 2).flatten(1)
-    return torch.cat([drawn_NT.new_zeros((len(drawn_NT), layout.prefix)), drawn_NT], 1)
+    return layout.whole(drawn_NT)
 
 
 def first(precedence_NT: Tensor, maskable_NT: Tensor, counts_N: Tensor) -> Tensor:

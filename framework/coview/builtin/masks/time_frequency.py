@@ -37,8 +37,7 @@ class TimeFrequency:
         rows_NH = _some(self.frequency, maskable_NHW.any(2), rng)
         columns_NW = _some(self.time, maskable_NHW.any(1), rng)
         hidden_NHW = (rows_NH[:, :, None] | columns_NW[:, None, :]) & maskable_NHW
-        before_NP = hidden_NHW.new_zeros((len(hidden_NHW), layout.prefix))
-        return Hidden(torch.cat([before_NP, hidden_NHW.flatten(1)], 1))
+        return Hidden(layout.whole(hidden_NHW.flatten(1)))
 
 
 def _some(share: float, there_NT: Tensor, rng: BatchRng) -> Tensor:
