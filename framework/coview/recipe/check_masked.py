@@ -65,14 +65,7 @@ def check_masked(
         return Masked()
     if len(modalities) > 1:
         mistakes.add(("mask",), f"a mask is for recipes of one modality, and this one has {' and '.join(modalities)}")
-    settings, rest = components.settings(MaskSettings, given["mask"], ("mask",))
-    checked = components.check("mask", rest, ("mask",), also=tuple(MaskSettings.model_fields))
-    if settings is None or checked is None:
-        return Masked()
-    _check_settings(mistakes, settings, len(views), global_views)
-    own = checked[0]
-    mask = MaskTable(own.use, own.parameters, settings, as_written=own.as_written)
-    tables: dict[str, Any] = {"mask": beside_use(checked[1], settings)}
+    mask, tables = _mask(components, mistakes, given["mask"], len(views), global_views)
     if not seeing:  # a mask alone is an augmentation
         for key in ("decoder", "target"):
             if given.get(key):
@@ -80,13 +73,26 @@ def check_masked(
         return Masked(mask, tables=tables)
     decoder = components.check("decoder", {"use": DEFAULT_USE["decoder"], **given.get("decoder", {})}, ("decoder",))
     target = components.check("target", {"use": DEFAULT_USE["target"], **given.get("target", {})}, ("target",))
-    if decoder is None or target is None:
+    if mask is None or decoder is None or target is None:
         return Masked(mask, tables=tables)
     built = components.built("target", target[0].use, target[0].parameters)
     if built is not None and built.sees != "input":
         _check_teacher(mistakes, target[0].use, mask, teacher, views, global_views)
-    tables |= {"decoder": decoder[1], "target": target[1]}
-    return Masked(mask, decoder[0], target[0], tables)
+    return Masked(mask, decoder[0], target[0], tables | {"decoder": decoder[1], "target": target[1]})
+
+
+def _mask(
+    components: ComponentChecker, mistakes: Mistakes, table: Any, views: int, global_views: int
+) -> tuple[MaskTable | None, dict[str, Any]]:
+    """``[mask]``, and its table in the resolved recipe; None where something is wrong with it."""
+    settings, rest = components.settings(MaskSettings, table, ("mask",))
+    checked = components.check("mask", rest, ("mask",), also=tuple(MaskSettings.model_fields))
+    if settings is None or checked is None:
+        return None, {}
+    _check_settings(mistakes, settings, views, global_views)
+    own = checked[0]
+    mask = MaskTable(own.use, own.parameters, settings, as_written=own.as_written)
+    return mask, {"mask": beside_use(checked[1], settings)}
 
 
 def _check_settings(mistakes: Mistakes, settings: MaskSettings, views: int, global_views: int) -> None:
