@@ -47,6 +47,17 @@ def test_a_term_sees_what_it_names(needs, labels, queue):
 
 
 @pytest.mark.parametrize(
+    ("needs", "sees"), [(None, {"a", "b"}), (coview.Needs(), set()), (coview.Needs(extras=("b",)), {"b"})]
+)
+def test_a_term_sees_the_extras_that_it_names(needs, sees):
+    extras = {"a": torch.arange(4), "b": torch.ones(4, 2)}
+    loss = Sees(needs)
+    LossTerms([Term("sees", 1.0, loss)])(coview.Views.of(torch.zeros(2, 4, 5), extras=extras))
+    assert loss.views.extras.keys() == sees
+    assert all(loss.views.extras[name] is extras[name] for name in sees)
+
+
+@pytest.mark.parametrize(
     ("returns", "says"),
     [
         (torch.zeros(4), '"loss" has to be a scalar tensor, and is a Tensor of shape (4,)'),

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from coview.data.structured_batch import StructuredBatch
+
 
 def same(a: Any, b: Any) -> bool:
     """Compares arrays and tensors by type, shape and content (NaN equals NaN), and what holds them part by part."""
@@ -22,6 +24,8 @@ def same(a: Any, b: Any) -> bool:
         return all(same(getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
     if isinstance(a, Mapping):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, StructuredBatch):
+        return same(vars(a), vars(b))
     if isinstance(a, Sequence) and not isinstance(a, str | bytes):
         return len(a) == len(b) and all(map(same, a, b))
     return bool(a == b)

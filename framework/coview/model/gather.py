@@ -46,7 +46,7 @@ def views_of_all_ranks(
     """
     own = len(batch)
     student_VND, pooled_VND = student.predictions, student.representations
-    anchors, ids_N, labels_N = slice(0, own), batch.ids, batch.labels
+    anchors, ids_N, labels_N, extras = slice(0, own), batch.ids, batch.labels, batch.extras
     if several_ranks():
         rows = row_counts(own, student_VND.device)
         first = sum(rows[: dist.get_rank()])
@@ -58,6 +58,7 @@ def views_of_all_ranks(
             teacher_GND = gather_rows(teacher_GND.transpose(0, 1), rows).transpose(0, 1)
         ids_N = gather_rows(ids_N, rows)
         labels_N = None if labels_N is None else gather_rows(labels_N, rows)
+        extras = {name: gather_rows(of_sample, rows) for name, of_sample in extras.items()}
     rows_QD, ids_Q = queue or (None, None)
     return Views(
         student=student_VND,
@@ -71,6 +72,7 @@ def views_of_all_ranks(
         labels=labels_N,
         representations=pooled_VND,
         tokens=tokens,
+        extras=extras,
         progress=progress,
     )
 

@@ -10,9 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from coview.data.batch import map_tensors
+from coview.data.batch import to_device
 from coview.data.modality import Modality
 from coview.data.same import same
+from coview.data.structured_batch import StructuredBatch
 from coview.errors import few
 from coview.model.encoder import Encoding, FitsToData
 from coview.model.encoder_hooks import collator
@@ -87,7 +88,7 @@ def leaves_its_batch_alone(tested: EncoderUnderTest) -> Problems:
     for mode in (True, False):
         encoder = tested.fresh().train(mode)
         batch = collator(tested.modality, encoder).collate(tested.values)
-        before = map_tensors(torch.clone, batch)
+        before = copy.deepcopy(batch)
         with torch.no_grad():
             encoder(batch)
         if not same(batch, before):
@@ -117,6 +118,31 @@ def is_still_in_evaluation_mode(tested: EncoderUnderTest) -> Problems:
     for name, tensor in encoder.named_buffers():
         if not same(tensor, before[name]):
             yield f"in evaluation mode it changes its buffer {name}"
+
+
+def rows_can_be_selected(tested: EncoderUnderTest) -> Problems:
+    """Of a structured batch, some rows in another order are encoded as they are among all."""
+    encoder = tested.fresh().eval()
+    batch = collator(tested.modality, encoder).collate(tested.values)
+    if isinstance(batch, Tensor) or not isinstance(batch, StructuredBatch):
+        return
+    if len(batch) != len(tested.values):
+        yield f"of {len(tested.values)} values its batch has {len(batch)} rows"
+        return
+    with torch.no_grad():
+        together = encoder(batch).pooled_ND
+        for rows in ([len(batch) - 1, 0], list(range(len(batch)))):
+            part = batch.select(torch.tensor(rows))
+            if len(part) != len(rows):
+                yield f"select of the rows {rows} gives {len(part)} rows"
+            elif not torch.allclose(
+                encoder(part).pooled_ND, together[rows], rtol=0, atol=_largest(together) * TOLERANCE
+            ):
+                yield f"the rows {rows} that select gives are encoded differently than among all {len(batch)}"
+
+
+def _largest(pooled_ND: Tensor) -> float:
+    return float(pooled_ND.abs().max())
 
 
 def every_weight_learns(tested: EncoderUnderTest) -> Problems:
@@ -193,16 +219,12 @@ def comes_back_from_its_state(tested: EncoderUnderTest) -> Problems:
 
 def can_be_tried_out(tested: EncoderUnderTest) -> Problems:
     """It is built and called on the meta device: ``coview recipe check --build`` does so."""
-
-    def on_meta(tensor: Tensor) -> Tensor:
-        return tensor.to("meta")
-
     try:
         with torch.device("meta"):
             encoder = tested.fitted(tested.factory(**copy.deepcopy(dict(tested.parameters))))
         batch = collator(tested.modality, encoder).collate(tested.values)
         with torch.device("meta"):
-            pooled = encoder(map_tensors(on_meta, batch)).pooled_ND
+            pooled = encoder(to_device(batch, torch.device("meta"))).pooled_ND
     except (RuntimeError, NotImplementedError) as error:
         yield f"on the meta device it fails: {str(error).splitlines()[0]}"
         return
@@ -228,6 +250,7 @@ ENCODER_CHECKS: Mapping[str, Check[EncoderUnderTest]] = {
         leaves_its_batch_alone,
         is_still_in_evaluation_mode,
         padding_changes_nothing,
+        rows_can_be_selected,
         every_weight_learns,
         fits_the_same_twice,
         comes_back_from_its_state,
@@ -242,7 +265,7 @@ _AFTER = {
     "encodes_into_its_width": ("is_a_module_with_a_width",),
     **dict.fromkeys([*ENCODER_CHECKS][2:], _ENCODES),
     **dict.fromkeys(
-        ("padding_changes_nothing", "fits_the_same_twice", "comes_back_from_its_state"),
+        ("padding_changes_nothing", "rows_can_be_selected", "fits_the_same_twice", "comes_back_from_its_state"),
         (*_ENCODES, "is_still_in_evaluation_mode"),
     ),
 }
