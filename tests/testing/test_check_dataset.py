@@ -203,6 +203,12 @@ class NoisyExtra(Changed):
         return {"extras": {"weight": np.random.default_rng().random()}}
 
 
+class ContextOfAnArray(Right):
+    def __init__(self, **parameters) -> None:
+        super().__init__(**parameters)
+        self.context = {"edges": np.zeros((2, 3))}
+
+
 class KnowsOtherLabels(KnowsAll):
     def __init__(self, **parameters) -> None:
         super().__init__(**parameters)
@@ -264,6 +270,7 @@ WRONG = [
         "user has to be of one kind in every sample, and is a whole number in row",
     ),
     (NoisyExtra, "values_stay", "row 0 has another value of weight each time it is read"),
+    (ContextOfAnArray, "context_can_be_moved", "its context has a ndarray in it, which cannot be brought to a device"),
     (KnowsOtherLabels, "knows_what_its_samples_say", "labels has 1 for row 0, and its sample has 0"),
     (KnowsTooFewGroups, "knows_what_its_samples_say", "groups has 19 entries, and the split 20 rows"),
     (KnowsOtherIds, "knows_what_its_samples_say", "ids has 'train/0.png' for row 0, and its sample has 'train/0'"),

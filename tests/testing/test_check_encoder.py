@@ -98,6 +98,23 @@ class OfWrongRows(RightOfRagged):
     kind = SelectsLengthsOnly
 
 
+class InContext(Right):
+    """What it makes is moved by what all samples share."""
+
+    takes_context = True
+
+    def forward(self, batch, context):
+        made = super().forward(batch)
+        return coview.Encoding(made.pooled_ND + context["shift"])
+
+
+class WritesIntoContext(InContext):
+    def forward(self, batch, context):
+        made = super().forward(batch, context)
+        context["seen"].add_(1)
+        return made
+
+
 class SeesPadding(Right):
     def mask(self, batch):
         return torch.ones_like(super().mask(batch))
@@ -270,6 +287,14 @@ def test_what_is_wrong_is_found_and_said_and_nothing_else(wrong, check, says):
 
 def test_every_check_has_an_encoder_that_it_finds_out():
     assert {check for _, check, _ in WRONG} == set(ENCODER_CHECKS)
+
+
+def test_an_encoder_is_tried_in_a_context():
+    context = {"shift": torch.arange(4.0), "seen": torch.zeros(())}
+    check_encoder(InContext, Sequences(), VALUES, context=context)
+    failed, message = failures(check_encoder, WritesIntoContext, Sequences(), VALUES, context=context)
+    assert failed == {"leaves_its_batch_alone"}
+    assert "in training mode it writes into the context that all samples share" in message
 
 
 def test_what_raises_says_in_which_check_and_what_was_found_before():

@@ -36,7 +36,7 @@ class Ring:
 
     def __init__(self, *, split: str = "train"):
         rng = np.random.default_rng(0)
-        self.features = rng.normal(size=(NODES, 3)).astype(np.float32) + (np.arange(NODES) // 24)[:, None]
+        self.features = (rng.normal(size=(NODES, 3)) + (np.arange(NODES) // 24)[:, None]).astype(np.float32)
         self.rows = [row for row in range(NODES) if (row % 3 == 0) == (split == "test")]
         self.context = {"features": torch.from_numpy(self.features)}
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from coview.data.batch import MovesToDevice, leaves
 from coview.data.content import content_hash
-from coview.data.dataset import Dataset, KnowsGroups, KnowsIds, KnowsLabels
+from coview.data.dataset import Dataset, HasContext, KnowsGroups, KnowsIds, KnowsLabels
 from coview.data.evenly import evenly
 from coview.data.ids import WHY, equal_ids, ids_as_int64
 from coview.data.sample import Sample
@@ -183,6 +184,16 @@ def extras_are_numbers(tested: SplitUnderTest) -> Problems:
             yield f"the extra {name} has to be of one kind in every sample, and is {listed}"
 
 
+def context_can_be_moved(tested: SplitUnderTest) -> Problems:
+    """What its samples share is a tensor, something that has ``to(device)``, or a mapping of such; or None."""
+    dataset = tested.dataset
+    if isinstance(dataset, HasContext) and dataset.context is not None:
+        for leaf in leaves(dataset.context):
+            if not isinstance(leaf, MovesToDevice):
+                kind = type(leaf).__name__
+                yield f"its context has a {kind} in it, which cannot be brought to a device: it has no to"
+
+
 def knows_what_its_samples_say(tested: SplitUnderTest) -> Problems:
     """What it says of all rows ahead (labels, groups, ids) is what its samples have."""
     dataset = tested.dataset
@@ -212,6 +223,7 @@ DATASET_CHECKS: Mapping[str, Callable[[SplitUnderTest], Problems]] = {
         groups_are_texts_or_whole_numbers,
         scores_are_finite_numbers,
         extras_are_numbers,
+        context_can_be_moved,
         knows_what_its_samples_say,
     )
 }

@@ -21,7 +21,7 @@ from coview.experiment.plan_curves import plan_curves
 from coview.experiment.splits import Splits
 from coview.experiment.start import start_weights
 from coview.model.batch_augment import build_batch_augment
-from coview.model.context import build_contexts
+from coview.model.context import InContext, build_contexts
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import LossTerms, build_loss, check_extras, check_labels
 from coview.model.parameter_groups import parameter_groups
@@ -177,6 +177,7 @@ def _refusing(topology: Topology, batch: Batch) -> str:
 
 
 def _shapes(value: Any) -> Any:
+    value = value.batch if isinstance(value, InContext) else value
     shapes: list[Any] = []
 
     def note(tensor: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -15,6 +15,7 @@ from coview.data.modality import Modality
 from coview.data.same import same
 from coview.data.structured_batch import StructuredBatch
 from coview.errors import few
+from coview.model.context import takes_context
 from coview.model.encoder import Encoding, FitsToData
 from coview.model.encoder_hooks import collator
 from coview.testing.conformance import Check, Problems, run_checks
@@ -35,12 +36,14 @@ class EncoderUnderTest:
         factory, parameters: A fresh instance is ``factory(**parameters)``.
         modality: What makes batches for it, unless it does so itself.
         values: Values of its modality, of different lengths where the modality has lengths.
+        context: What it is called with besides, if it takes a context.
     """
 
     factory: Callable[..., Any]
     parameters: Mapping[str, Any]
     modality: Modality
     values: Sequence[Any]
+    context: Any = None
 
     def built(self) -> Any:
         """A new instance with the same weights each time."""
@@ -60,7 +63,11 @@ class EncoderUnderTest:
 
     def encode(self, encoder: Any, values: Sequence[Any]) -> Encoding:
         """The encoding of some values, in whichever mode the encoder is."""
-        encoding: Encoding = encoder(collator(self.modality, encoder).collate(values))
+        return self.called(encoder, collator(self.modality, encoder).collate(values))
+
+    def called(self, encoder: Any, batch: Any) -> Encoding:
+        """What it makes of a batch, in the context where it takes one."""
+        encoding: Encoding = encoder(batch, self.context) if takes_context(encoder) else encoder(batch)
         return encoding
 
 
@@ -84,15 +91,19 @@ def encodes_into_its_width(tested: EncoderUnderTest) -> Problems:
 
 
 def leaves_its_batch_alone(tested: EncoderUnderTest) -> Problems:
-    """It writes into nothing of the batch: the teacher, and a second pass of the gradient cache, get it too."""
+    """It writes into nothing of the batch and its context: the teacher, and a second pass of the gradient cache, get
+    them too."""
     for mode in (True, False):
         encoder = tested.fresh().train(mode)
         batch = collator(tested.modality, encoder).collate(tested.values)
-        before = copy.deepcopy(batch)
+        before, context = copy.deepcopy((batch, tested.context))
         with torch.no_grad():
-            encoder(batch)
+            tested.called(encoder, batch)
+        how = f"in {'training' if mode else 'evaluation'} mode it writes into the"
         if not same(batch, before):
-            yield f"in {'training' if mode else 'evaluation'} mode it writes into the batch that it is given"
+            yield f"{how} batch that it is given"
+        if not same(tested.context, context):
+            yield f"{how} context that all samples share"
 
 
 def padding_changes_nothing(tested: EncoderUnderTest) -> Problems:
@@ -130,13 +141,13 @@ def rows_can_be_selected(tested: EncoderUnderTest) -> Problems:
         yield f"of {len(tested.values)} values its batch has {len(batch)} rows"
         return
     with torch.no_grad():
-        together = encoder(batch).pooled_ND
+        together = tested.called(encoder, batch).pooled_ND
         for rows in ([len(batch) - 1, 0], list(range(len(batch)))):
             part = batch.select(torch.tensor(rows))
             if len(part) != len(rows):
                 yield f"select of the rows {rows} gives {len(part)} rows"
             elif not torch.allclose(
-                encoder(part).pooled_ND, together[rows], rtol=0, atol=_largest(together) * TOLERANCE
+                tested.called(encoder, part).pooled_ND, together[rows], rtol=0, atol=_largest(together) * TOLERANCE
             ):
                 yield f"the rows {rows} that select gives are encoded differently than among all {len(batch)}"
 
@@ -218,13 +229,17 @@ def comes_back_from_its_state(tested: EncoderUnderTest) -> Problems:
 
 
 def can_be_tried_out(tested: EncoderUnderTest) -> Problems:
-    """It is built and called on the meta device: ``coview recipe check --build`` does so."""
+    """It is built and called on the meta device: ``coview recipe check --build`` does so, without memory for it.
+
+    One that asks for real numbers may be excepted: it is then tried on the CPU.
+    """
     try:
         with torch.device("meta"):
             encoder = tested.fitted(tested.factory(**copy.deepcopy(dict(tested.parameters))))
         batch = collator(tested.modality, encoder).collate(tested.values)
         with torch.device("meta"):
-            pooled = encoder(to_device(batch, torch.device("meta"))).pooled_ND
+            on_meta = replace(tested, context=to_device(tested.context, torch.device("meta")))
+            pooled = on_meta.called(encoder, to_device(batch, torch.device("meta"))).pooled_ND
     except (RuntimeError, NotImplementedError) as error:
         yield f"on the meta device it fails: {str(error).splitlines()[0]}"
         return
@@ -288,6 +303,7 @@ def check_encoder(
     values: Sequence[Any],
     *,
     parameters: Mapping[str, Any] | None = None,
+    context: Any = None,
     only: Collection[str] = tuple(ENCODER_CHECKS),
     except_for: Mapping[str, str] | None = None,
 ) -> None:
@@ -298,6 +314,7 @@ def check_encoder(
         modality: Its modality, built.
         values: At least two values, of different lengths where the modality has lengths.
         parameters: What every instance is built with; the defaults otherwise.
+        context: What the samples of its data share, for an encoder that takes it.
         only: Names of the checks to run, of ``ENCODER_CHECKS``.
         except_for: Checks that this encoder is meant to fail, each with the reason. One that it passes is an error.
 
@@ -307,5 +324,5 @@ def check_encoder(
     """
     if len(values) < 2:
         raise ValueError(f"give at least two values to try it on, got {len(values)}")
-    tested = EncoderUnderTest(factory, parameters or {}, modality, tuple(values))
+    tested = EncoderUnderTest(factory, parameters or {}, modality, tuple(values), context)
     run_checks(ENCODER_CHECKS, tested, factory, only, except_for, after=_AFTER)
