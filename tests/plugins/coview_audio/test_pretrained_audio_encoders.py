@@ -38,6 +38,14 @@ CONFIGS = {
     "ast": lambda: transformers.ASTConfig(**TINY, max_length=64, num_mel_bins=32),
     "bert": lambda: transformers.BertConfig(**TINY, vocab_size=50),
 }  # fmt: skip
+SEES_HIDDEN = {
+    **dict.fromkeys(
+        ("wav2vec2", "hubert", "wavlm"), {"does_not_see_what_is_hidden": "its group norm is over all of a sound"}
+    ),
+    **dict.fromkeys(
+        ("wav2vec2-layer", "hubert-layer", "wavlm-layer"), {"does_not_see_what_is_hidden": "a sound is standardised as a whole"}
+    ),
+}
 SOUNDS = tuple(name for name in CONFIGS if name != "bert")
 
 
@@ -58,7 +66,7 @@ def models(tmp_path_factory):
 
 @pytest.mark.parametrize("name", SOUNDS)
 def test_keeps_the_contract(models, name):
-    check_encoder(hf_audio_encoder(str(models / name)), AudioModality(), sounds())
+    check_encoder(hf_audio_encoder(str(models / name)), AudioModality(), sounds(), except_for=SEES_HIDDEN.get(name))
 
 
 @pytest.mark.parametrize("name", SOUNDS)
