@@ -17,7 +17,13 @@ NARROW = {"prototypes": 6, "hidden": 8, "bottleneck": 4}
 
 @pytest.mark.parametrize(
     ("factory", "parameters", "excepted"),
-    [(Linear, {}, REPLACED), (MLP, {}, REPLACED), (Transformer, SMALL, None), (IBOTHead, NARROW, REPLACED), (Own, {}, REPLACED)],
+    [
+        (Linear, {}, REPLACED),
+        (MLP, {}, REPLACED),
+        (Transformer, SMALL, None),
+        (IBOTHead, NARROW, REPLACED),
+        (Own, {}, REPLACED),
+    ],
 )
 def test_those_that_come_with_coview_keep_their_promises(factory, parameters, excepted):
     check_decoder(factory, parameters=parameters, except_for=excepted)

@@ -23,6 +23,7 @@ from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
 TRIES = 3
 """How often weights are moved, among which one that is used gets a gradient that is not zero."""
 
+
 def encodes_into_its_width(tested: EncoderUnderTest) -> Problems:
     """A finite ``pooled_ND`` of (N, width); tokens (N, T, D) and a mask (N, T) of booleans where there are any."""
     encoder = tested.fresh()

@@ -153,9 +153,7 @@ TARGET_CHECKS: Mapping[str, Check[TargetUnderTest]] = {
 _AFTER = {
     "leaves_its_input_alone": ("says_what_it_makes",),
     "is_the_same_each_time": ("says_what_it_makes", "leaves_its_input_alone"),
-    **dict.fromkeys(
-        [*TARGET_CHECKS][3:], ("says_what_it_makes", "leaves_its_input_alone", "is_the_same_each_time")
-    ),
+    **dict.fromkeys([*TARGET_CHECKS][3:], ("says_what_it_makes", "leaves_its_input_alone", "is_the_same_each_time")),
 }
 
 

@@ -43,7 +43,8 @@ SEES_HIDDEN = {
         ("wav2vec2", "hubert", "wavlm"), {"does_not_see_what_is_hidden": "its group norm is over all of a sound"}
     ),
     **dict.fromkeys(
-        ("wav2vec2-layer", "hubert-layer", "wavlm-layer"), {"does_not_see_what_is_hidden": "a sound is standardised as a whole"}
+        ("wav2vec2-layer", "hubert-layer", "wavlm-layer"),
+        {"does_not_see_what_is_hidden": "a sound is standardised as a whole"},
     ),
 }
 SOUNDS = tuple(name for name in CONFIGS if name != "bert")

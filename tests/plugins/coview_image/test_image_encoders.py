@@ -21,6 +21,10 @@ CASES = {
     "resnet18": (ResNet18, {"channels": 1, "stem": "cifar"}),
     "vit by the class token": (ViT, SMALL),
     "vit by the mean, with layer scale": (ViT, {**SMALL, "pool": "mean", "layer_scale": 0.1}),
+    "vit of fixed positions, without a class token": (
+        ViT,
+        {**SMALL, "pool": "mean", "class_token": False, "positions": "sine"},
+    ),
     "timm:test_vit": (timm_encoder("test_vit"), {"image_size": 48, "channels": 1}),
     "timm:test_vit2": (timm_encoder("test_vit2"), {"image_size": 48, "channels": 1}),
 }
@@ -32,6 +36,22 @@ def test_keeps_the_contract(name):
     side = parameters.get("image_size", 16)
     pictures = [np.random.default_rng(row).random((side, side), dtype=np.float32) for row in range(3)]
     check_encoder(factory, ImageModality(channels=1), pictures, parameters=parameters)
+
+
+def test_fixed_positions_are_mae_s():
+    """As ``util/pos_embed.py`` of facebookresearch/mae has them (efb2a80): the column in the first half of the width."""
+    side, width = 3, 8
+    vit = ViT(**{**SMALL, "image_size": 12, "width": width, "positions": "sine"})
+    expected = np.zeros((1 + side * side, width))
+    for row in range(side):
+        for column in range(side):
+            numbers = []
+            for place in (column, row):
+                angles = [place / 10000 ** (k / (width / 4)) for k in range(width // 4)]
+                numbers += [*np.sin(angles), *np.cos(angles)]
+            expected[1 + row * side + column] = numbers
+    assert not vit.model.pos_embed.requires_grad
+    np.testing.assert_allclose(vit.model.pos_embed[0], expected, atol=1e-6)
 
 
 def families():
