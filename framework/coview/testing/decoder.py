@@ -134,7 +134,7 @@ def comes_back_from_its_state(tested: DecoderUnderTest) -> Problems:
         return
     with torch.no_grad():
         if not torch.equal(built(given), other(given)):
-            yield "another instance that loads its state_dict makes other predictions: register what it draws as buffers"
+            yield "another instance that loads its state_dict predicts otherwise: register what it draws as buffers"
 
 
 def runs_in_mixed_precision(tested: DecoderUnderTest) -> Problems:

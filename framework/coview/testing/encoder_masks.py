@@ -30,7 +30,8 @@ def says_which_tokens_it_has(tested: EncoderUnderTest) -> Problems:
             return
         expected = (*layout.real_NT.shape, encoder.token_width)
         if tuple(encoding.tokens_NTD.shape) != expected:
-            yield f"tokens_NTD is of shape {tuple(encoding.tokens_NTD.shape)}; by token_layout and token_width {expected}"
+            found = tuple(encoding.tokens_NTD.shape)
+            yield f"tokens_NTD is of shape {found}; by token_layout and token_width {expected}"
             return
         if int(layout.maskable_NT.sum(1).max()) < 2:
             yield "none of the values has two tokens that may be hidden: give it longer ones, or smaller tokens"

@@ -33,8 +33,8 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
         channels: Channels of the pictures, the same as the modality's.
         pool: "cls": what comes out for the class token; "mean": the mean over the patches.
         class_token: Whether there is one; I-JEPA has none.
-        positions: "learnt"; "sine": fixed sines and cosines of row and column, zero for the class token, as MAE and I-JEPA
-            have them (arXiv:2111.06377, A.1).
+        positions: "learnt"; "sine": fixed sines and cosines of row and column, zero for the class token (MAE's and
+            I-JEPA's, arXiv:2111.06377, A.1).
         drop_path: Largest probability of leaving out a layer in training (stochastic depth, arXiv:1603.09382).
         layer_scale: What each layer's output is multiplied by at first, by learnable numbers (arXiv:2103.17239); 0: no
             such numbers. DINOv2: 1e-5; data2vec: 1e-4.
