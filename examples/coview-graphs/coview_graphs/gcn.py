@@ -35,5 +35,7 @@ class GCN(nn.Module):
         adjacency_NN = context.adjacency()
         hidden_ND = context.features_NF
         for layer in self.layers:
-            hidden_ND = torch.sparse.mm(adjacency_NN, layer(hidden_ND)).relu()
+            made_ND = layer(hidden_ND)
+            with torch.autocast(made_ND.device.type, enabled=False):  # there is no sparse product in bf16
+                hidden_ND = torch.sparse.mm(adjacency_NN, made_ND.to(adjacency_NN.dtype)).relu()
         return coview.Encoding(hidden_ND[batch])

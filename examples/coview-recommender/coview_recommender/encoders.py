@@ -35,7 +35,8 @@ class History(nn.Module):
     def forward(self, batch: dict[str, Tensor], context: Chosen) -> coview.Encoding:
         """Of users their representations."""
         table_ID = self.items.weight
-        summed_ND = torch.sparse.mm(context.matrix_UI, table_ID)[batch["number"]]
+        with torch.autocast(table_ID.device.type, enabled=False):  # there is no sparse product in bf16
+            summed_ND = torch.sparse.mm(context.matrix_UI, table_ID)[batch["number"]]
         is_known_N = batch["looks_for"] >= 0
         looked_for_ND = table_ID[batch["looks_for"].clamp(min=0)] * is_known_N[:, None]
         count_N = context.counts_U[batch["number"]] - is_known_N.long()

@@ -155,6 +155,7 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
         labels=batch.labels,
         extras=batch.extras,
         queue=None if recipe.queue is None else torch.randn(8, D, generator=generator),
+        queue_labels=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),
     )
 
 

@@ -29,6 +29,7 @@ def views_of_all_ranks(
     global_views: int,
     teacher_GND: Tensor | None = None,
     queue: tuple[Tensor, Tensor] | None = None,
+    queue_labels: Tensor | None = None,
     tokens: HiddenTokens | None = None,
     progress: float = 0.0,
 ) -> Views:
@@ -41,6 +42,7 @@ def views_of_all_ranks(
         global_views: How many of the V views are global.
         teacher_GND: This rank's target branch; absent: the student's global views.
         queue: Rows and ids, the same on all ranks.
+        queue_labels: Of the queue's rows, where they are kept.
         tokens: This rank's, which stay here.
         progress: Share of the training that is done.
     """
@@ -69,6 +71,7 @@ def views_of_all_ranks(
         anchors=anchors,
         queue=rows_QD,
         queue_ids=ids_Q,
+        queue_labels=queue_labels,
         labels=labels_N,
         representations=pooled_VND,
         tokens=tokens,

@@ -45,9 +45,9 @@ class Term:
         """
         needs = needs_of(self.loss)
         if needs is not None and not needs.labels:
-            views = replace(views, labels=None)
+            views = replace(views, labels=None, queue_labels=None)
         if needs is not None and needs.queue == "unused":
-            views = replace(views, queue=None, queue_ids=None)
+            views = replace(views, queue=None, queue_ids=None, queue_labels=None)
         if needs is not None and not needs.representations:
             views = replace(views, representations=None)
         if needs is not None and needs.tokens == "unused":

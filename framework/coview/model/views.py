@@ -27,6 +27,7 @@ class Views:
             student's without gradient.
         queue: ``z_QD``, earlier teacher projections, where there is a queue; none at the first step (Q = 0).
         queue_ids: ``(Q,)``, the sample ids of the queue's rows.
+        queue_labels: ``(Q,)`` int64, the labels of the queue's rows, where a loss names labels and takes a queue.
         labels: ``(N,)`` int64, where the data has them.
         representations: ``(V, N, D)``, with gradient: what the student's encoder makes, before the projector, where a
             loss needs them.
@@ -52,6 +53,7 @@ class Views:
     tokens: HiddenTokens | None = None
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     progress: float = 0.0
+    queue_labels: Tensor | None = None
 
     @classmethod
     def of(
@@ -65,6 +67,7 @@ class Views:
         labels: Tensor | None = None,
         queue: Tensor | None = None,
         queue_ids: Tensor | None = None,
+        queue_labels: Tensor | None = None,
         representations: Tensor | None = None,
         tokens: HiddenTokens | None = None,
         extras: Mapping[str, Tensor] | None = None,
@@ -82,6 +85,7 @@ class Views:
             labels: Of each sample.
             queue: Of shape (queue, width).
             queue_ids: Of each row of the queue; by default, none of them is a sample of the batch.
+            queue_labels: Of each row of the queue.
             representations: Of shape (views, samples, width of the encoder).
             tokens: Hidden tokens.
             extras: Of each sample, by name.
@@ -124,6 +128,7 @@ class Views:
             anchors=slice(0, samples),
             queue=queue,
             queue_ids=queue_ids,
+            queue_labels=queue_labels,
             labels=labels,
             representations=representations,
             tokens=tokens,

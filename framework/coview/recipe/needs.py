@@ -18,7 +18,7 @@ class Needs:
     Attributes:
         views: The fewest views of each sample.
         most_views: The most views of each sample; absent where any number makes sense.
-        labels: Whether it needs class labels.
+        labels: Whether it needs class labels; with a queue it sees those of its rows, too.
         teacher: Whether it needs a target branch, by EMA or by stop-gradient.
         predictor: Whether it collapses without a predictor.
         queue: Whether earlier projections are of no use to it, can be used, or have to be there.
