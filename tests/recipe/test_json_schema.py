@@ -34,6 +34,17 @@ def test_the_small_recipe_is_valid(schema, small_recipe):
     schema.validate(tomllib.loads(small_recipe))
 
 
+def test_a_mixture_is_valid_and_mistakes_in_it_are_not(schema, small_recipe):
+    mixed = small_recipe.replace(
+        '[data]\nuse = "digits"\n', '[[data]]\nuse = "digits"\nweight = 2\n[[data]]\nuse = "fashion_mnist"\n'
+    )
+    table = tomllib.loads(mixed)
+    schema.validate(table)
+    for wrong in ({"use": "digits", "wieght": 1}, {"weight": 1}, {"use": "digits", "weight": 0}):
+        assert not schema.is_valid({**table, "data": [table["data"][0], wrong]})
+    assert not schema.is_valid({**table, "data": []})
+
+
 @pytest.mark.parametrize(
     "sets",
     [

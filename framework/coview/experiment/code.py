@@ -109,7 +109,8 @@ def _moved(before: Mapping[str, Any], after: Mapping[str, str], name: str) -> st
 
 def _uses(recipe: Recipe) -> Iterator[tuple[Kind, str, str | None]]:
     """Kind, name and modality of every component that a recipe uses."""
-    yield "dataset", recipe.data.use, None
+    for data, _ in recipe.trains_on:
+        yield "dataset", data.use, None
     for name in recipe.modalities:
         yield "modality", name, None
         yield "encoder", recipe.encoder[name].use, name

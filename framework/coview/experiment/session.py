@@ -99,7 +99,7 @@ class Session:
         precision = choose_precision(recipe, device) if recipe.trains else "fp32"  # as everything is embedded
         accelerator = make_accelerator(device, precision)
         splits = Splits(recipe, registry)
-        dataset = splits(splits.own, "train")
+        dataset = splits.training
         if resumed is not None:
             check_data(resumed, dataset)
             check_start(resumed, recipe, registry)
@@ -155,7 +155,7 @@ class Session:
         """How the data of a finished run have changed; what is wrong with them is no matter to it."""
         splits = Splits(self.recipe, self.registry)
         try:
-            return changed_data(folder, splits(splits.own, "train"))
+            return changed_data(folder, splits.training)
         except CoviewError as error:
             return f"whether the data are those of {folder.path} cannot be told: {error.message}"
 
@@ -182,7 +182,7 @@ class Session:
         if environment is None:
             code = code_of(self.recipe, self.registry)
             environment = describe_environment(self.registry, code, device=device, precision=precision, ranks=ranks)
-            environment["data"] = data_of(self.recipe.data.written["use"], splits(splits.own, "train"))
+            environment["data"] = data_of(self.recipe, splits.training)
             if start := start_record(folder):
                 environment["start"] = start
             environment["parameters"] = parameter_table(self.recipe, training.groups, training.peak_rate)
@@ -206,7 +206,7 @@ class Session:
         try:
             with Tracker(folder, resume_step=step if go_on else None, say=self._say) as tracker:
                 pauses = Curves(curves, training, folder, tracker, self._hooks, self._say).pauses()
-                self._pretrain(folder, training, splits(splits.own, "train"), tracker, pauses)
+                self._pretrain(folder, training, splits.training, tracker, pauses)
                 self._evaluate(folder, training, splits, planned, tracker)
             # the last that is written says that all the rest has been: a run that was killed before makes it again
             environment = read_environment(folder.environment) or environment
@@ -285,7 +285,8 @@ class Session:
             self.console,
             splits,
         )
-        store.skipped["train"] = tuple(training.skipped.samples.values())
+        own = len(splits(splits.own, "train"))  # of a mixture the first data set, whose rows come first
+        store.skipped["train"] = tuple(skipped for skipped in training.skipped.samples.values() if skipped.row < own)
         found = evaluate_all(store, planned, self._hooks)
         write_results(store, planned, found, training.ended)
         if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):

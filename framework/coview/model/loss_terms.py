@@ -132,4 +132,4 @@ def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
         if needs is not None and needs.labels:
             where = recipe.where(*key_of_term(index, len(loss.terms)))
             has = "none" if dataset.classes is None else f"none for {lacking:,} of {len(dataset):,} samples"
-            raise CoviewError(f'{where}: {term.name} needs class labels, and the data "{recipe.data.use}" has {has}')
+            raise CoviewError(f"{where}: {term.name} needs class labels, and the data {recipe.data_named} has {has}")

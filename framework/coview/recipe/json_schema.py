@@ -51,7 +51,7 @@ def recipe_schema(registry: Registry) -> Schema:
     modalities = sorted(component.name for component in registry.of_kind("modality"))
     own = {kind: _model_schema(model, definitions)["properties"] for kind, model in OWN_SETTINGS.items()}
     component = {kind: _component_schema(registry, kind, definitions, also=own.get(kind)) for kind in _KINDS}
-    data = _component_schema(registry, "dataset", definitions, also=own["dataset"])
+    definitions["dataset"] = _component_schema(registry, "dataset", definitions, also=own["dataset"])
     train = _model_schema(TrainTable, definitions)
     sweep = _model_schema(SweepTable, definitions)
     for kind in ("augmentation", "evaluator", "callback"):  # they stand in arrays, which replace what is inherited
@@ -72,7 +72,8 @@ def recipe_schema(registry: Registry) -> Schema:
         strict = _only(registry, kind, use, definitions, also=own.get(kind))
         return {"if": {"not": {"required": ["use"]}}, "then": strict}
 
-    one_of_several = table("loss") | {"required": ["use"]}
+    required = {"required": ["use"]}
+    one_of_several = table("loss") | required
     modality = {"anyOf": [_only(registry, "modality", name, definitions) for name in modalities]}
     path = {"type": "string", "minLength": 1}
     properties |= {
@@ -87,7 +88,7 @@ def recipe_schema(registry: Registry) -> Schema:
             "description": "In a resolved recipe, as a run keeps it: for each key with a relative path the folder that "
             "it goes by. Absent: this file's own.",
         },
-        "data": data,
+        "data": {"anyOf": [table("dataset"), {"type": "array", "minItems": 1, "items": table("dataset") | required}]},
         "modality": by_modality(modality) if modalities else {"type": "object"},
         "augment": by_modality({"type": "array", "items": table("augmentation")}),
         "encoder": by_modality(table("encoder")),
@@ -127,7 +128,7 @@ def recipe_schema(registry: Registry) -> Schema:
                     "then": {"required": ["batch_size"]},
                     "oneOf": [{"required": ["epochs"]}, {"required": ["steps"]}],
                 },
-                "data": {"required": ["use"]},
+                "data": {"anyOf": [{"type": "array"}, required]},
                 "loss": {"anyOf": [{"type": "array"}, {"required": ["use"]}]},
                 "optimizer": {"required": ["use"]},
                 "encoder": by_modality({"required": ["use"]}),

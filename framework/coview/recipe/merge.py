@@ -2,7 +2,8 @@
 
 Tables merge deeply, arrays replace, and a table whose ``use`` changes is replaced whole: the parameters of one
 component mean nothing to another. coview's own settings in it (``data.views``, ``loss.weight``) stay. Of keys that say
-the same in two ways (``train.epochs``, ``train.steps``), the one given last replaces the other.
+the same in two ways (``train.epochs``, ``train.steps``), the one given last replaces the other. Those settings of
+``[data]`` that hold for all data sets stay as well where several ``[[data]]`` take its place, or it theirs.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ class Origin(NamedTuple):
     where: str
     folder: Path = Path()
 
+
+OF_ALL_DATA = tuple(key for key in own_keys("dataset") if key != "weight")
+"""Of several ``[[data]]`` the first has them."""
 
 _OF_THE_FILE = ("extends", "relative_to")
 """Keys that say how the file is read, and are no part of the merged recipe."""
@@ -126,7 +130,9 @@ class Layers:
         for key, value in table.items():
             path = (*base, key)
             old = into.get(key)
-            if (
+            if path == ("data",) and isinstance(old, list | dict) and list in (type(old), type(value)):
+                into[key] = self._data(old, value, path, origin)
+            elif (
                 isinstance(value, Mapping)
                 and isinstance(old, list)
                 and value
@@ -148,6 +154,29 @@ class Layers:
         self.origins[path] = origin(path)
         self._merge(old, new, path, origin)
         return old
+
+    def _data(self, old: list[Any] | dict[str, Any], new: Any, path: Key, origin: Any) -> Any:
+        """Data sets in place of others, or settings of the first of several."""
+        if isinstance(old, list) and isinstance(new, Mapping) and "use" not in new:
+            numbers = {key: value for key, value in new.items() if key.isdecimal()}
+            self._into_array(old, numbers, path, origin)
+            of_all = {key: value for key, value in new.items() if key in OF_ALL_DATA}
+            if of_all:
+                self._into_array(old, {"0": of_all}, path, origin)
+            for key in new.keys() - numbers.keys() - of_all.keys():
+                message = f"the recipe has several [[data]]: say which is meant, such as data.0.{key}"
+                self.mistakes.append(Mistake(origin((*path, key)).where, dotted((*path, key)), message))
+            return old
+        first, at = (old[:1], (*path, 0)) if isinstance(old, list) else ([old], path)
+        kept = {key: value for key, value in first[0].items() if key in OF_ALL_DATA} if first and first[0] else {}
+        origins = {key: self.origins[(*at, key)] for key in kept if (*at, key) in self.origins}
+        made = self._replace(new, path, origin)
+        into, at = (made[:1], (*path, 0)) if isinstance(made, list) else ([made], path)
+        for key in kept if into and isinstance(into[0], dict) else ():
+            if key not in into[0]:
+                into[0][key] = kept[key]
+                self.origins |= {(*at, key): origins[key]} if key in origins else {}
+        return made
 
     def _replace(self, value: Any, path: Key, origin: Any) -> Any:
         self._forget(path)

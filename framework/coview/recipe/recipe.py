@@ -74,6 +74,17 @@ class AugmentTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class DataTable(ComponentTable):
+    """One of the data sets that a recipe trains on.
+
+    Attributes:
+        weight: How often its samples come, relative to those of others; None: as often as there are samples.
+    """
+
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
 class EvaluateTable(ComponentTable):
     """An evaluator.
 
@@ -170,7 +181,7 @@ class Recipe:
 
     Attributes:
         name, seed: As in the recipe.
-        data: The data set.
+        data: The data set; of several the first, which evaluators measure on.
         settings: The rest of ``[data]``.
         view_modalities: The modality of each view, V of them, the global views before the local ones.
         global_views: How many of them are global: a teacher sees these.
@@ -193,6 +204,7 @@ class Recipe:
         warnings: Settings that have no effect.
         path: Its file.
         callback: What is told of the run, and what may end it.
+        mixture: All data sets where there are several, the first among them; else none.
     """
 
     name: str
@@ -225,6 +237,19 @@ class Recipe:
     start: Mapping[str, StartTable] = field(default_factory=dict)
     sampler: ComponentTable = ComponentTable("uniform")
     callback: tuple[CallbackTable, ...] = ()
+    mixture: tuple[DataTable, ...] = ()
+
+    @property
+    def trains_on(self) -> tuple[tuple[ComponentTable, Key], ...]:
+        """Every data set that is trained on, with where in the recipe it stands."""
+        if not isinstance(self.layers.table.get("data"), list):
+            return ((self.data, ("data",)),)
+        return tuple((table, ("data", index)) for index, table in enumerate(self.mixture or (self.data,)))
+
+    @property
+    def data_named(self) -> str:
+        """The names of the data sets that are trained on, in quotes."""
+        return " and ".join(f'"{table.use}"' for table, _ in self.trains_on)
 
     @property
     def modalities(self) -> tuple[str, ...]:

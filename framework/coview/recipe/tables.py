@@ -29,7 +29,9 @@ class TopTable(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         0, description="Of the weights, the order of samples and every view."
     )
-    data: dict[str, Any] = Field(description="The data set.")
+    data: dict[str, Any] | list[dict[str, Any]] = Field(
+        description="The data set, or several in `[[data]]`, which are mixed."
+    )
     modality: dict[str, Any] = Field({}, description="Settings of the data's modality, or of each by name.")
     augment: list[dict[str, Any]] | dict[str, list[dict[str, Any]]] = Field(
         [], description="The augmentation pipeline, or one for each modality by name."

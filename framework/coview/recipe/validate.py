@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from coview.plugins.own_settings import AugmentSettings, DataSettings
+from coview.plugins.own_settings import AugmentSettings
 from coview.plugins.registry import Registry
-from coview.recipe.abilities import modalities_of
 from coview.recipe.check_batch_steps import check_order, check_shared, works_on_device
 from coview.recipe.check_callbacks import check_callbacks
 from coview.recipe.check_component import Checked, ComponentChecker, as_json, beside_use
 from coview.recipe.check_curves import as_measured_once, check_keep_best, without_curves
+from coview.recipe.check_data import check_data, views_of
 from coview.recipe.check_evaluators import check_evaluators
 from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
@@ -66,15 +66,16 @@ class _Validation:
     def run(self, path: Path | None) -> Recipe:
         top = self._own(TopTable, self.table, ())
         broken = self.mistakes.tables()  # tables of the wrong type are not looked into
-        data, settings, factory = self._data(None if "data" in broken else self.table.get("data"))
+        given = None if "data" in broken else self.table.get("data")
+        data = check_data(self.components, self.mistakes, given, self.warnings)
+        settings = data.settings
         self.augment_on = "worker" if settings is None else settings.augment_on
-        modalities = self._modalities(factory)
-        views = self._views("views", settings, modalities)
-        if settings is not None and modalities and not views:
-            self.mistakes.add(("data", "views"), "at least one view is needed")
+        views = views_of(self.mistakes, "views", data)
+        if settings is not None and data.modalities and not views:
+            self.mistakes.add((*data.at, "views"), "at least one view is needed")
         global_views = len(views)
-        views += self._views("local_views", settings, modalities)
-        used = tuple(dict.fromkeys(views)) or modalities
+        views += views_of(self.mistakes, "local_views", data)
+        used = tuple(dict.fromkeys(views)) or data.modalities
         modality = self._by_modality("modality", used, self._modality, {} if "modality" in broken else None)
         augment = self._by_modality("augment", used, self._pipeline, [] if "augment" in broken else None)
         encoder = {} if "encoder" in broken else self._by_modality("encoder", used, self._encoder)
@@ -111,12 +112,12 @@ class _Validation:
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
         self._pipelines(augment, views, global_views)
-        if train is not None and train.steps != 0 and isinstance(settings, DataSettings):
+        if train is not None and train.steps != 0 and settings is not None:
             check_needs(
                 self.components,
                 self.mistakes,
                 [term for term, _ in loss],
-                data=data[0].use if data else None,
+                data=data,
                 views=views,
                 global_views=global_views,
                 given={key for key in ("teacher", "predictor", "queue") if self.table.get(key) is not None},
@@ -125,7 +126,7 @@ class _Validation:
         self.mistakes.raise_if_any()
         # what is missing has been noted as a mistake, and raised
         assert isinstance(top, TopTable)
-        assert data is not None
+        assert data.tables
         assert settings is not None
         assert train is not None
         assert schedule is not None
@@ -141,7 +142,7 @@ class _Validation:
             "schema": 1,
             "name": top.name,
             "seed": top.seed,
-            "data": beside_use(data[1], settings),
+            "data": data.resolved,
             "modality": resolved(modality),
             "augment": resolved({name: [table for _, table in steps] for name, steps in augment.items()}),
             "encoder": resolved({name: table for name, (_, table) in encoder.items()}),
@@ -166,7 +167,7 @@ class _Validation:
         return Recipe(
             name=top.name,
             seed=top.seed,
-            data=data[0],
+            data=data.tables[0],
             settings=settings,
             view_modalities=views,
             global_views=global_views,
@@ -194,6 +195,7 @@ class _Validation:
             start={name: given for name, (given, _) in start.items()},
             sampler=sampler[0],
             callback=tuple(given for given, _ in callbacks),
+            mixture=data.tables if len(data.tables) > 1 else (),
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------
@@ -244,37 +246,7 @@ class _Validation:
             self.mistakes.add(("compare", "recipes"), message)
         return compare
 
-    # ---- data and views ----------------------------------------------------------------------------------------
-
-    def _data(self, table: Any) -> tuple[Checked | None, DataSettings | None, Any]:
-        if not isinstance(table, dict):
-            return None, None, None
-        settings, rest = self.components.settings(DataSettings, table, ("data",))
-        checked = self._component("dataset", rest, ("data",), also=tuple(DataSettings.model_fields))
-        use = rest.get("use") if checked is None else checked[0].use
-        return checked, settings, self.components.factory("dataset", use)
-
-    def _modalities(self, factory: Any) -> tuple[str, ...]:
-        if factory is None:
-            return ()
-        modalities = modalities_of(factory)
-        if not modalities:
-            use = self.table["data"]["use"]
-            self.mistakes.add(("data", "use"), f'"{use}" does not say which modalities its samples have')
-            return ()
-        return modalities
-
-    def _views(self, key: str, settings: DataSettings | None, modalities: tuple[str, ...]) -> tuple[str, ...]:
-        """The modality of each view, or of each local view."""
-        if settings is None or not modalities:
-            return ()
-        number: int | dict[str, int] = getattr(settings, key)
-        if isinstance(number, int):
-            return tuple(name for name in modalities for _ in range(number))
-        for name in number:
-            if name not in modalities:
-                self.mistakes.add(("data", key, name), f"the data has {' and '.join(modalities)}")
-        return tuple(name for name in modalities for _ in range(number.get(name, 0)))
+    # ---- views ---------------------------------------------------------------------------------------------
 
     def _pipelines(self, augment: Mapping[str, Sequence[Any]], views: tuple[str, ...], global_views: int) -> None:
         """A step for a view that is not there would do nothing; one on the device comes after those in a worker."""

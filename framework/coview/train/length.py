@@ -42,10 +42,11 @@ class Length:
         batches = samples // train.batch_size
         if batches == 0:
             names = " and ".join(term.use for term in recipe.loss)
+            of_epoch = " of an epoch of the mixture" if recipe.mixture else ""
             possible = max(smallest_batch, samples // 4)
             raise CoviewError(
                 f"{recipe.where('train', 'batch_size')}: a batch of {train.batch_size:,} is more than the "
-                f"{samples:,} training samples",
+                f"{samples:,} training samples{of_epoch}",
                 hint=f"--set train.batch_size={possible}"
                 if possible <= samples
                 else f"{names} needs at least {smallest_batch} samples in a batch: add data",

@@ -23,6 +23,7 @@ from coview.data.freed_memory import keep_freed_memory
 from coview.data.ids import IdWatch
 from coview.data.loader import view_loader, worker_count
 from coview.data.loader_processes import LoaderFailedError
+from coview.data.mixture import samples_of_epoch
 from coview.data.order import RankBatches
 from coview.data.sampler import build_order
 from coview.data.skipped import SkippedSamples
@@ -38,6 +39,7 @@ from coview.model.topology import Topology
 from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
 from coview.train.device import trains_channels_last
@@ -99,7 +101,7 @@ class Pretraining:
     ) -> None:
         self.recipe = recipe
         self.accelerator = accelerator
-        self.length = Length.of(recipe, len(dataset), topology.loss.smallest_batch)
+        self.length = Length.of(recipe, samples_of_epoch(dataset), topology.loss.smallest_batch)
         self.skipped = SkippedSamples(len(dataset), "train")
         self._registry = registry
         self._dataset = dataset
@@ -117,6 +119,8 @@ class Pretraining:
             if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
                 synchronise_batch_norm(topology.teacher)
         self._order = build_order(recipe, registry, dataset) if recipe.trains else None
+        if self._order is not None:
+            check_mixture(recipe, dataset, self._order, self.length)
         self.groups = parameter_groups(recipe, registry, topology.student, topology.loss) if recipe.trains else ()
         self.optimizer: torch.optim.Optimizer | None = None
         self._rates: LearningRates | None = None
@@ -330,7 +334,7 @@ class Pretraining:
             workers=worker_count(self.recipe.settings.workers, ranks),
             pin_memory=self.accelerator.device.type == "cuda",
         )
-        ids = IdWatch(len(self._dataset), f'data "{self.recipe.data.use}": the train split')
+        ids = IdWatch(len(self._dataset), f"data {self.recipe.data_named}: the train split")
         for batch in loader:
             ids.note(batch.rows, batch.ids.tolist())
             for sample in self.skipped.add(batch.skipped):

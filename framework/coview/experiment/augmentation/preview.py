@@ -33,7 +33,7 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
     """
     template = page_template(Path(__file__).parent / "preview.html.j2", figures=False)
     splits = Splits(recipe, registry)
-    dataset = splits(splits.own, "train")
+    dataset = splits.training
     rows = choose_rows(dataset, samples, recipe.seed)
     modalities = build_modalities(recipe, registry)
     steps = {name: steps_of(recipe, registry, name) for name in augmented(recipe)}
