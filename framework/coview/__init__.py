@@ -133,6 +133,7 @@ if TYPE_CHECKING:
     from coview.plugins.registry import Registry as Registry
     from coview.recipe.abilities import FindsSplits as FindsSplits
     from coview.recipe.abilities import HasBatchForm as HasBatchForm
+    from coview.recipe.abilities import ReadsEachStep as ReadsEachStep
     from coview.recipe.abilities import SaysWhetherTrained as SaysWhetherTrained
     from coview.recipe.abilities import WorksInEncoder as WorksInEncoder
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
@@ -214,6 +215,7 @@ _HOME = {
     "RecipeError": "coview.errors",
     "Registrar": "coview.plugins.registrar",
     "Registry": "coview.plugins.registry",
+    "ReadsEachStep": "coview.recipe.abilities",
     "RemarksOn": "coview.data.remarks",
     "Replayable": "coview.data.augmentation",
     "Result": "coview.evaluate.result",

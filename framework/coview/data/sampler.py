@@ -110,7 +110,8 @@ class _SomeRows(Rows):
         return None if self._all.groups is None else self._all.groups[self._chosen_N]
 
     def _found(self, what: str, modality: str | None) -> np.ndarray:
-        return self._all._found(what, modality)[self._chosen_N]
+        found: np.ndarray = self._all._found(what, modality)[self._chosen_N]
+        return found
 
 
 @runtime_checkable

@@ -30,6 +30,7 @@ from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
 from coview.train.length import Length
 from coview.train.optimizer import build_optimizer
+from coview.train.scheduled_values import scheduled_values
 
 _SAMPLES = 4
 
@@ -56,6 +57,7 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
         build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
     length = Length.of(recipe, samples_of_epoch(dataset), loss.smallest_batch)
     if recipe.trains:
+        scheduled_values(recipe, registry, length)
         check_mixture(recipe, dataset, build_order(recipe, registry, dataset), length)
     check_parts(recipe, registry, dataset, topology.student, ranks=1)
     size = min(_SAMPLES, len(dataset))

@@ -87,6 +87,16 @@ class LossTerms(nn.Module):
         needs = map(needs_of, (term.loss for term in self.terms))
         return max((need.smallest_batch for need in needs if need is not None), default=1)
 
+    def set_value(self, key: str, value: float) -> None:
+        """Sets a scheduled value: ``temperature`` of the only term, ``1.temperature`` of one of several, ``weight``."""
+        number, _, name = key.rpartition(".")
+        index = int(number or 0)
+        term = self.terms[index]
+        if name == "weight":
+            self.terms = (*self.terms[:index], replace(term, weight=value), *self.terms[index + 1 :])
+        else:
+            setattr(term.loss, name, value)
+
     def forward(self, views: Views) -> dict[str, Tensor]:
         """``loss``, and with several terms ``loss/NAME`` of each, unweighted; beside it what a loss reports itself."""
         if len(self.terms) == 1:

@@ -152,6 +152,22 @@ class ScheduleSettings(BaseModel):
     )
 
 
+class ValueScheduleSettings(BaseModel):
+    """``[schedule."TABLE.KEY"]``, beside ``use`` and the schedule's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    end: float = Field(
+        description="What the value comes to; it starts as what its own table says. The schedule says how it gets from "
+        "the one to the other."
+    )
+    over: TrainingLength | None = Field(
+        None,
+        description='How long that takes: steps, or "30 epochs"; from then on it is what it has come to. Absent: the '
+        "whole run.",
+    )
+
+
 class EvaluateSettings(BaseModel):
     """``[[evaluate]]``, beside ``use`` and the evaluator's own parameters."""
 

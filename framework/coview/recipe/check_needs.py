@@ -58,10 +58,10 @@ def check_needs(
         if batch_size < needs.smallest_batch:
             message = f"{term.use} needs at least {needs.smallest_batch} samples in a batch, got {batch_size}"
             mistakes.add(("train", "batch_size"), message)
-        for table in data.tables if needs.labels else ():
-            factory = components.factory("dataset", table.use)
+        for of in data.tables if needs.labels else ():
+            factory = components.factory("dataset", of.use)
             if isinstance(factory, SaysWhetherLabelled) and not factory.labelled:
-                mistakes.add(at, f'{term.use} needs class labels, and the data "{table.use}" has none')
+                mistakes.add(at, f'{term.use} needs class labels, and the data "{of.use}" has none')
     if terms and "queue" in given and not takes_queue:
         names = " and ".join(term.use for term in terms)
         mistakes.add(("queue",), f"{names} has no use for a queue: remove this table, or take another loss")

@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchema
 
 from coview.errors import CoviewError
 from coview.plugins.component import Component, Kind
-from coview.plugins.own_settings import OWN_SETTINGS
+from coview.plugins.own_settings import OWN_SETTINGS, ValueScheduleSettings
 from coview.plugins.parameters import Parameters
 from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.recipe.merge import DEFAULT_USE
@@ -210,7 +210,12 @@ def _table_schema(component: Component, definitions: Schema, also: Schema) -> Sc
     if parameters is None:
         return {"type": "object"}
     properties = {"use": {"type": "string"}, **also, **parameters["properties"]}
-    return {"properties": properties, "additionalProperties": False, "required": parameters.get("required", [])}
+    return {
+        "properties": properties,
+        **_of_values(component.kind),
+        "additionalProperties": False,
+        "required": parameters.get("required", []),
+    }
 
 
 def _parameters_schema(component: Component, definitions: Schema) -> Schema | None:
@@ -230,7 +235,16 @@ def _only(registry: Registry, kind: Kind, name: str, definitions: Schema, also: 
     parameters = _parameters_schema(component, definitions)
     if parameters is None:
         return {"type": "object"}
-    return {"type": "object", "properties": {**(also or {}), **parameters["properties"]}, "additionalProperties": False}
+    properties = {**(also or {}), **parameters["properties"]}
+    return {"type": "object", "properties": properties, **_of_values(kind), "additionalProperties": False}
+
+
+def _of_values(kind: Kind) -> Schema:
+    """What ``[schedule]`` may have besides: tables of other values, by keys with a dot in them."""
+    if kind != "schedule":
+        return {}
+    own = _model_schema(ValueScheduleSettings, {})["properties"]
+    return {"patternProperties": {r"\.": {"type": "object", "properties": {"use": {"type": "string"}, **own}}}}
 
 
 class _AnyTypes(GenerateJsonSchema):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from coview.errors import Mistake
-from coview.plugins.own_settings import own_keys
+from coview.plugins.own_settings import ValueScheduleSettings, own_keys
 from coview.recipe.key import Key, dotted
 from coview.recipe.moved_keys import with_keys_moved
 from coview.recipe.read import Document
@@ -146,7 +146,7 @@ class Layers:
 
     def _merge_table(self, old: dict[str, Any], new: Mapping[str, Any], path: Key, origin: Any) -> dict[str, Any]:
         if _changes_use(old, new, path):
-            old = {name: old[name] for name in _kept(path) if name in old}
+            old = {name: old[name] for name in _kept(path, old) if name in old}
             self._forget(path, except_for=old)
         for name in _superseded(new, path):
             if old.pop(name, None) is not None:
@@ -208,9 +208,13 @@ def _changes_use(old: Mapping[str, Any], new: Mapping[str, Any], path: Key) -> b
     return bool(old) and old.get("use", default) != new["use"]
 
 
-def _kept(path: Key) -> tuple[str, ...]:
+def _kept(path: Key, old: Mapping[str, Any]) -> tuple[str, ...]:
     """coview's own keys in the table of a component, which say nothing of the component."""
     *above, last = path
+    if path[0] == "schedule" and above:  # of another value: [schedule."loss.temperature"]
+        return tuple(ValueScheduleSettings.model_fields)
+    if path[0] == "schedule":
+        return (*own_keys("schedule"), *(key for key in old if "." in key))
     of_component = not above or isinstance(last, int)  # [data], [loss]; an element of [[augment]] or [[augment.image]]
     return own_keys(KIND_OF_TABLE[str(path[0])]) if of_component and path[0] in KIND_OF_TABLE else ()
 

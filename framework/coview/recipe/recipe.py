@@ -137,6 +137,22 @@ class ScheduleTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class ScheduledTable(ComponentTable):
+    """The schedule of a value that is no learning rate.
+
+    Attributes:
+        key: Which: ``loss.temperature``.
+        start, end: What it is at the first step, and what it comes to.
+        over: How long that takes; None: the whole run.
+    """
+
+    key: str = field(kw_only=True)
+    start: float = field(kw_only=True)
+    end: float = field(kw_only=True)
+    over: int | str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
 class CallbackTable(ComponentTable):
     """A callback.
 
@@ -204,6 +220,7 @@ class Recipe:
         warnings: Settings that have no effect.
         path: Its file.
         callback: What is told of the run, and what may end it.
+        scheduled: Schedules of other values than the learning rate.
         mixture: All data sets where there are several, the first among them; else none.
     """
 
@@ -238,6 +255,7 @@ class Recipe:
     sampler: ComponentTable = ComponentTable("uniform")
     callback: tuple[CallbackTable, ...] = ()
     mixture: tuple[DataTable, ...] = ()
+    scheduled: tuple[ScheduledTable, ...] = ()
 
     @property
     def trains_on(self) -> tuple[tuple[ComponentTable, Key], ...]:

@@ -57,7 +57,9 @@ class TopTable(BaseModel):
         None, description="The loss, or several, which are added up. Not needed where `train.steps` is 0."
     )
     optimizer: dict[str, Any] | None = Field(None, description="The optimiser. Not needed where `train.steps` is 0.")
-    schedule: dict[str, Any] = Field({}, description='Of the learning rate ("cosine" by default).')
+    schedule: dict[str, Any] = Field(
+        {}, description='Of the learning rate ("cosine" by default), and by `[schedule."TABLE.KEY"]` of other values.'
+    )
     sampler: dict[str, Any] = Field({}, description='Which samples are in which batch ("uniform" by default).')
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")

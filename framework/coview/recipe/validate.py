@@ -20,6 +20,7 @@ from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
+from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
 from coview.recipe.check_start import check_starts
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
@@ -96,7 +97,8 @@ class _Validation:
         if self.table.get("loss") is None and trains:
             self.mistakes.add(("loss",), "is missing; it has to be a table [loss], or several [[loss]]")
         optimizer = None if "optimizer" in broken else self._optimizer(self.table.get("optimizer"), trains)
-        schedule = None if "schedule" in broken else check_schedule(self.components, self.table.get("schedule", {}))
+        rate = without_scheduled(self.table.get("schedule", {}))
+        schedule = None if "schedule" in broken else check_schedule(self.components, rate)
         masked = check_masked(
             self.components,
             self.mistakes,
@@ -107,6 +109,17 @@ class _Validation:
             global_views=global_views,
             teacher=teacher,
         )
+        parts = CheckedParts(
+            loss=[term for term, _ in loss],
+            several=isinstance(self.table.get("loss"), list),
+            optimizer=None if optimizer is None else optimizer[0],
+            teacher=teacher,
+            mask=masked.mask,
+        )
+        scheduled, of_values = check_scheduled(
+            self.components, self.mistakes, self.table.get("schedule", {}), parts, broken=self.mistakes.tables()
+        )
+        self._momentum(of_values)
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used, train)
         callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
@@ -149,11 +162,15 @@ class _Validation:
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
             **({"start": resolved({name: table for name, (_, table) in start.items()})} if start else {}),
-            **({} if teacher is None else {"teacher": as_json(teacher)}),
+            **({} if teacher is None else {"teacher": _resolved_teacher(teacher, of_values)}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **masked.tables,
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
-            **({"optimizer": optimizer[1], "schedule": schedule[1]} if optimizer is not None and trains else {}),
+            **(
+                {"optimizer": optimizer[1], "schedule": {**schedule[1], **of_values}}
+                if optimizer is not None and trains
+                else {}
+            ),
             **({"sampler": sampler[1]} if sampler and trains and sampler[1] != {"use": DEFAULT_USE["sampler"]} else {}),
             "train": {key: value for key, value in as_json(train).items() if train.steps != 0 or key in _WITHOUT_STEPS},
             "evaluate": [table for _, table in evaluate],
@@ -196,6 +213,7 @@ class _Validation:
             sampler=sampler[0],
             callback=tuple(given for given, _ in callbacks),
             mixture=data.tables if len(data.tables) > 1 else (),
+            scheduled=scheduled if trains else (),
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------
@@ -228,6 +246,12 @@ class _Validation:
                     where = self.mistakes.where(("teacher", key))
                     self.warnings.append(f"{where}: teacher.{key} has no effect with stop_gradient = true")
         return teacher
+
+    def _momentum(self, scheduled: Mapping[str, Any]) -> None:
+        """Notes a momentum whose way is said twice."""
+        if _MOMENTUM in scheduled and "end_momentum" in self.table.get("teacher", {}):
+            message = f'is of no use beside [schedule."{_MOMENTUM}"], which says what the momentum comes to'
+            self.mistakes.add(("teacher", "end_momentum"), message)
 
     def _sweep(self, table: Any) -> SweepTable | None:
         sweep: SweepTable | None = self._own(SweepTable, table, ("sweep",))
@@ -341,6 +365,15 @@ class _Validation:
         """The terms as ``[loss]`` or ``[[loss]]``, whichever the recipe has."""
         return tables[0] if isinstance(self.table["loss"], dict) else tables
 
+
+def _resolved_teacher(teacher: TeacherTable, scheduled: Mapping[str, Any]) -> dict[str, Any]:
+    """``[teacher]``, without the end of a momentum that has a schedule of its own."""
+    return {
+        key: value for key, value in as_json(teacher).items() if key != "end_momentum" or _MOMENTUM not in scheduled
+    }
+
+
+_MOMENTUM = "teacher.momentum"
 
 _OF_NO_STEP = {"batch_size": 1}
 """For what a recipe need not say that takes no step: nothing looks at it."""

@@ -34,7 +34,6 @@ from coview.model.collectives import several_ranks
 from coview.model.encoder_hooks import collators
 from coview.model.gather import average_gradients
 from coview.model.parameter_groups import parameter_groups
-from coview.model.teacher import momentum_at
 from coview.model.topology import Topology
 from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
@@ -51,6 +50,7 @@ from coview.train.length import CheckpointDue, Length
 from coview.train.loss_watch import LossWatch
 from coview.train.optimizer import build_optimizer
 from coview.train.pauses import Pauses
+from coview.train.scheduled_values import ScheduledValues
 from coview.train.stopping import StopRequest
 
 
@@ -124,10 +124,13 @@ class Pretraining:
         self.groups = parameter_groups(recipe, registry, topology.student, topology.loss) if recipe.trains else ()
         self.optimizer: torch.optim.Optimizer | None = None
         self._rates: LearningRates | None = None
+        self._values: ScheduledValues | None = None
         if recipe.trains:
             self.optimizer = build_optimizer(recipe, registry, self.groups)
             # of its rates as they are made: a checkpoint brings those of its step
             self._rates = LearningRates(recipe, registry, self.groups, self.optimizer, self.length)
+            parts = topology, self.optimizer, self.groups
+            self._values = ScheduledValues(recipe, registry, *parts, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
         self._due = CheckpointDue(Duration.parse(recipe.train.checkpoint_every), self.length.steps_per_epoch)
         self._agreed = Agreement(recipe.callback, recipe.train.log_every, accelerator.device)
@@ -277,7 +280,9 @@ class Pretraining:
         train = self.recipe.train
         progress = self.step / self.length.total_steps
         assert self._rates is not None
+        assert self._values is not None
         self._rates.set(self.step)
+        self._values.set(self.step)
         self._freezing.set_modes(self.step)
         if self.topology.teacher is not None:
             self.topology.teacher.take_modes(self.topology.student)
@@ -346,7 +351,9 @@ class Pretraining:
         if self._rates is not None:
             values["lr"] = self._rates.at(self.step - 1)
         if (teacher := self.topology.teacher) is not None:
-            values["teacher_momentum"] = momentum_at(teacher.table, (self.step - 1) / self.length.total_steps)
+            values["teacher_momentum"] = teacher.momentum_at((self.step - 1) / self.length.total_steps)
+        if self._values is not None:
+            values |= self._values.at(self.step - 1, self._epoch_of(self.step))
         if found.views.labels is not None:
             values["false_negative_rate"] = false_negative_rate(found.views.labels, found.views.ids)
         return values | diagnose(found.projections)
