@@ -58,10 +58,12 @@ from coview.track.run_folder import RunFolder
 from coview.track.telling import Telling
 from coview.track.tracker import Tracker
 from coview.train.accelerator import make_accelerator
+from coview.train.check_lengths import long_warm_ups
 from coview.train.checkpoint import whole_checkpoints
 from coview.train.device import Precision, choose_device, choose_precision
+from coview.train.observer import Observer
 from coview.train.pauses import Pauses
-from coview.train.pretrain import Observer, Pretraining
+from coview.train.pretrain import Pretraining
 from coview.train.stopping import StopRequest
 
 
@@ -197,7 +199,8 @@ class Session:
             self._say(f"warning: {warning}")
         if "untrained" not in kinds_of(self.recipe, self.registry):
             self._say(f"untrained control: {untrained_in_words(self.recipe, self.registry)}")
-        for note in (*splits.notes, *curves.notes(training.length, training.topology.loss)):
+        of_curves = curves.notes(training.length, training.topology.loss)
+        for note in (*splits.notes, *of_curves, *long_warm_ups(self.recipe, training.length)):
             self._say(note)
         for plan in planned:
             if plan.skipped:

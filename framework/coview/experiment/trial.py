@@ -26,6 +26,7 @@ from coview.model.topology import Topology, build_topology
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_lengths import check_lengths
 from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
 from coview.train.length import Length
@@ -57,6 +58,7 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
         build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
     length = Length.of(recipe, samples_of_epoch(dataset), loss.smallest_batch)
     if recipe.trains:
+        check_lengths(recipe, length)
         scheduled_values(recipe, registry, length)
         check_mixture(recipe, dataset, build_order(recipe, registry, dataset), length)
     check_parts(recipe, registry, dataset, topology.student, ranks=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import BaseModel
 
@@ -206,5 +206,5 @@ def _why_not(key: str, values: Mapping[str, _Value], components: ComponentChecke
     return f"there is no such value{did_you_mean(key, values)} {can}"
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, float | int) and not isinstance(value, bool)

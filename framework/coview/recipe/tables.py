@@ -87,7 +87,7 @@ class StartTable(BaseModel):
     export: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="A folder that `coview export` has written."
     )
-    parts: tuple[Literal["encoder", "projector", "predictor"], ...] = Field(
+    parts: tuple[Literal["encoder", "projector", "predictor", "decoder", "mask_token"], ...] = Field(
         ("encoder",), description="What starts from them; all else starts as it does without."
     )
 

@@ -7,9 +7,9 @@ a run that goes on from a checkpoint ends with the weights of one that was never
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,41 +38,23 @@ from coview.model.topology import Topology
 from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_lengths import check_lengths
 from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
+from coview.train.checkpoint_due import CheckpointDue
 from coview.train.device import trains_channels_last
 from coview.train.ending import Agreement, Ended, Next
 from coview.train.freezing import Freezing
 from coview.train.gradient import Gradient, GradientOfBatch
 from coview.train.learning_rates import LearningRates
-from coview.train.length import CheckpointDue, Length
+from coview.train.length import Length
 from coview.train.loss_watch import LossWatch
+from coview.train.observer import Observer
 from coview.train.optimizer import build_optimizer
 from coview.train.pauses import Pauses
 from coview.train.scheduled_values import ScheduledValues
 from coview.train.stopping import StopRequest
-
-
-@dataclass(frozen=True)
-class Observer:
-    """What the loop tells while it goes on; called on rank 0.
-
-    Attributes:
-        step: After each optimiser step with (step, epoch, metrics); metrics are empty at steps that log nothing.
-        epoch: After the last step of an epoch with (step, epoch).
-        skipped: With the name and the reason of a sample that cannot be read.
-        gradients: Before the optimiser takes a step, with (step, epoch, whether the step logs); absent: nobody asks.
-        ended: Who has asked for the end of the training; None as long as nobody has.
-        state: What checkpoints keep for who observes, as a text.
-    """
-
-    step: Callable[[int, int, Mapping[str, float]], None] = lambda step, epoch, metrics: None
-    epoch: Callable[[int, int], None] = lambda step, epoch: None
-    skipped: Callable[[str, str], None] = lambda what, reason: None
-    gradients: Callable[[int, int, bool], None] | None = None
-    ended: Callable[[], Ended | None] = lambda: None
-    state: Callable[[], str] = str
 
 
 class Pretraining:
@@ -120,6 +102,7 @@ class Pretraining:
                 synchronise_batch_norm(topology.teacher)
         self._order = build_order(recipe, registry, dataset) if recipe.trains else None
         if self._order is not None:
+            check_lengths(recipe, self.length)
             check_mixture(recipe, dataset, self._order, self.length)
         self.groups = parameter_groups(recipe, registry, topology.student, topology.loss) if recipe.trains else ()
         self.optimizer: torch.optim.Optimizer | None = None
@@ -132,7 +115,8 @@ class Pretraining:
             parts = topology, self.optimizer, self.groups
             self._values = ScheduledValues(recipe, registry, *parts, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
-        self._due = CheckpointDue(Duration.parse(recipe.train.checkpoint_every), self.length.steps_per_epoch)
+        every, log_every = Duration.parse(recipe.train.checkpoint_every), recipe.train.log_every
+        self._due = CheckpointDue(every, self.length.steps_per_epoch, log_every, accelerator.device)
         self._agreed = Agreement(recipe.callback, recipe.train.log_every, accelerator.device)
         self.step = 0
         self.ended: Ended | None = None
@@ -193,6 +177,7 @@ class Pretraining:
             batch_size=train.batch_size // self.accelerator.num_processes,
             seed=self.recipe.seed,
             channels_last=self._channels_last,
+            compiled=train.compile,
         )
         self._pauses.gather()
         self._freezing = Freezing(self.topology, self.groups, self.length.steps_per_epoch)
