@@ -221,7 +221,8 @@ def test_each_modality_starts_from_weights_of_its_own(write_recipe, tmp_path, re
     from coview.model.topology import build_topology
 
     text = RECIPE.replace("steps = 4", "steps = 1")
-    run = coview.run(coview.load_recipe(write_recipe(text), registry=registry), tmp_path / "runs", quiet=True)
+    recipe = coview.load_recipe(write_recipe(text), registry=registry)
+    run = coview.run(recipe, tmp_path / "runs", registry=registry, quiet=True)
     weights = load_file(run.path / "checkpoints/step-1/weights.safetensors")
 
     def started(tables):
