@@ -123,9 +123,12 @@ def _uses(recipe: Recipe) -> Iterator[tuple[Kind, str, str | None]]:
             yield "augmentation", step.use, name
     for term in recipe.loss:
         yield "loss", term.use, None
-    for kind, table in (("mask", recipe.mask), ("decoder", recipe.decoder), ("target", recipe.target)):
-        if table is not None:
-            yield kind, table.use, None
+    if recipe.mask is not None:
+        yield "mask", recipe.mask.use, None
+    if recipe.decoder is not None:
+        yield "decoder", recipe.decoder.use, None
+    if recipe.target is not None:
+        yield "target", recipe.target.use, None
     if recipe.trains and recipe.optimizer is not None:
         yield "optimizer", recipe.optimizer.use, None
         of_groups = (group.schedule for group in recipe.optimizer.groups if group.schedule is not None)
