@@ -47,7 +47,7 @@ from coview.experiment.start import changed_start, check_start, keep_start, star
 from coview.experiment.suits_samples import suits_samples
 from coview.experiment.trial import try_out
 from coview.experiment.write_results import write_results
-from coview.model.loss_terms import check_labels
+from coview.model.loss_terms import check_extras, check_labels
 from coview.model.topology import build_topology
 from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, Status, StepEnd
 from coview.plugins.registry import Registry
@@ -112,6 +112,7 @@ class Session:
         start, trains_on = start_weights(recipe, registry, resumed), accelerator.device if recipe.trains else None
         topology = build_topology(recipe, registry, dataset, trains_on=trains_on, start=start)
         check_labels(recipe, topology.loss, dataset)
+        check_extras(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
         folder = resumed or self._new_folder(accelerator)
         if not accelerator.is_main_process:

@@ -31,6 +31,7 @@ from coview.errors import AlteredModelError, CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
 from coview.model.collectives import several_ranks
+from coview.model.context import build_contexts
 from coview.model.encoder_hooks import collators
 from coview.model.gather import average_gradients
 from coview.model.parameter_groups import parameter_groups
@@ -115,6 +116,7 @@ class Pretraining:
             parts = topology, self.optimizer, self.groups
             self._values = ScheduledValues(recipe, registry, *parts, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
+        self._contexts = build_contexts(recipe, registry, dataset, topology.student.encoder, device)
         every, log_every = Duration.parse(recipe.train.checkpoint_every), recipe.train.log_every
         self._due = CheckpointDue(every, self.length.steps_per_epoch, log_every, accelerator.device)
         self._agreed = Agreement(recipe.callback, recipe.train.log_every, accelerator.device)
@@ -322,6 +324,7 @@ class Pretraining:
             collators(build_collators(self.recipe, self._registry), self.topology.student),
             RankBatches(self._order, first, last, self.accelerator.process_index, ranks),
             workers=worker_count(self.recipe.settings.workers, ranks),
+            extras=self.recipe.extras,
             pin_memory=self.accelerator.device.type == "cuda",
         )
         ids = IdWatch(len(self._dataset), f"data {self.recipe.data_named}: the train split")
@@ -329,7 +332,7 @@ class Pretraining:
             ids.note(batch.rows, batch.ids.tolist())
             for sample in self.skipped.add(batch.skipped):
                 self._observer.skipped(sample.what, sample.reason)
-            yield self.topology.augmented(batch.to(self.accelerator.device))
+            yield self._contexts.around(self.topology.augmented(batch.to(self.accelerator.device)))
 
     def _metrics(self, found: Gradient) -> dict[str, float]:
         values = {name: float(value) for name, value in found.outputs.items()}
