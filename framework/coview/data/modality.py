@@ -89,5 +89,5 @@ class Uncollates(Protocol):
     """A modality that shows what an encoder was given, or has predicted: of a batch it makes values again."""
 
     def uncollate(self, batch: Any, /) -> Sequence[Any]:
-        """The values of a batch, not normalised, as ``to_html`` takes them: its own form of those that were collated."""
+        """The values of a batch, not normalised, as ``to_html`` takes them: in a form of its own."""
         ...

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-_SHOWN_SIDE = 96
+_SHOWN_SIDE = 160
 
 
 def picture_html(pixels_HW3: np.ndarray, said: str) -> str:

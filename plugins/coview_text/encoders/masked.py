@@ -78,7 +78,8 @@ class MaskedTexts(ABC):
             if written is None:  # a model's vocabulary may be larger than its tokenizer's
                 names.append(f"token {number}")
                 continue
-            name = tokenizer.decode([number], clean_up_tokenization_spaces=False).strip() or written
+            read = tokenizer.decode([number], clean_up_tokenization_spaces=False)
+            name = read.strip() or ("␣" if read else written)
             names.append(name.removeprefix("##") or name)
         return names
 

@@ -15,7 +15,7 @@ from coview.experiment.masked_views.predicting import evaluating, predict
 from coview.experiment.masked_views.showing import Shower
 from coview.experiment.splits import Splits
 from coview.model.masking import build_masking
-from coview.model.token_task import that_takes_mask
+from coview.model.token_task import restores_input, that_takes_mask
 from coview.model.topology import Topology
 from coview.model.tower import Towers
 from coview.plugins.registry import Registry
@@ -73,6 +73,9 @@ def predicted_views(
     about = [f"Of the {split} split, {held_out}; by the model after step {step:,}."]
     if topology.target is not None and recipe.target is not None and recipe.decoder is not None:
         about.append(f'Predicted by the decoder "{recipe.decoder.use}"; the target is "{recipe.target.use}".')
+        restores = restores_input(topology.target)
+        if restores is not None and restores.restored_with:
+            about.append(f"Each prediction is shown with {restores.restored_with}: these are not predicted.")
     return ShownViews(about, shown)
 
 

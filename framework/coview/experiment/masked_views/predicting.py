@@ -81,7 +81,8 @@ def predict(topology: Topology, modality: str, view: MaskedView) -> Prediction |
     kind, restores = cast(Target, target), restores_input(target)
     if restores is not None and not kind.is_class:
         values_TP = cast(TakesMask, tower.encoder).token_values(view.batch)[0].float()
-        return _restored(predicted_KP, wanted.float(), values_TP, token_K, target)
+        restored_KP = restores.restored(predicted_KP, values_TP[token_K])
+        return _restored(predicted_KP, wanted.float(), restored_KP, values_TP, token_K)
     if kind.is_class:
         return _of_classes(predicted_KP, wanted, token_K, are_tokens=restores is not None)
     return _of_numbers(predicted_KP, wanted.float(), token_K)
@@ -100,18 +101,13 @@ def _wanted(topology: Topology, target: nn.Module, modality: str, view: MaskedVi
 
 
 def _restored(
-    predicted_KP: Tensor, wanted_KP: Tensor, values_TP: Tensor, token_K: Tensor, target: nn.Module
+    predicted_KP: Tensor, wanted_KP: Tensor, restored_KP: Tensor, values_TP: Tensor, token_K: Tensor
 ) -> Prediction:
-    restores = restores_input(target)
-    assert restores is not None, "it has been asked"
-    restored_KP = restores.restored(predicted_KP, values_TP[token_K])
     tokens_W, mean_WP = _means(restored_KP, token_K)
     shown_TP = values_TP.index_copy(0, tokens_W, mean_WP)
     error = float((predicted_KP - wanted_KP).square().mean())
     constant = float((wanted_KP - wanted_KP.mean()).square().mean())
-    said = f"mean squared error {error:.3g}; of the best constant {constant:.3g}"
-    if restores.restored_with:
-        said += f"; each prediction is shown with {restores.restored_with}"
+    said = f"mean squared error {error:.3g}, and {constant:.3g} of the best constant"
     return Prediction(said, values_TP=shown_TP.cpu())
 
 

@@ -69,7 +69,7 @@ class Shower:
             return
         if prediction.values_TP is not None:
             made = drawing.predicted(drawn.pixels_SHW3[1], token_HW, states_T, wanted_BT)
-            yield Panel("what is predicted, beside what was seen", made)
+            yield Panel("predicted, beside what was seen", made)
         if prediction.scores is not None:
             heat = drawing.heat(pixels_HW3, token_HW, states_T, prediction.scores)
             yield Panel(f"{prediction.score_is}: dark is 0, bright is 1", heat)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from coview.experiment.masked_views.drawing import HIDDEN, heat_colour
-from coview.experiment.masked_views.predicting import Guess
+from coview.experiment.masked_views.predicting import GUESSES, Guess
 from coview.experiment.masked_views.states import State
 
-_LISTED = 24
+_LISTED = 12
 """Predictions of a view that are listed; the rest are counted."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~])")
 
@@ -89,31 +89,25 @@ def scored_html(words: Iterable[Word], scores: Mapping[int, float]) -> str:
 
 
 def guesses_html(words: Iterable[Word], guesses: Mapping[int, Guess], names: Callable[[int], str]) -> str:
-    """A table: each token that is predicted, what is most likely in its place, and how likely the right one is."""
-    heads = ("was", "predicted", "probability", "of the right one")
+    """A table: each token that is predicted, how likely it was, and what is most likely in its place."""
+    heads = ("was", "with probability", "predicted", *[""] * (GUESSES - 1))
     rows = []
     for word, guess in _listed(words, guesses):
-        tokens = [(names(number), likely) for number, likely in guess.tokens]
-        cells = [
-            html.escape(word.name),
-            "<br>".join(html.escape(name) for name, _ in tokens),
-            "<br>".join(f"{likely:.3f}" for _, likely in tokens),
-            f"{guess.right:.3f}",
-        ]
-        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
+        tokens = [f"{html.escape(names(number))} <small>{likely:.3f}</small>" for number, likely in guess.tokens]
+        rows.append("".join(f"<td>{cell}</td>" for cell in (html.escape(word.name), f"{guess.right:.3f}", *tokens)))
     head = "".join(f"<th>{name}</th>" for name in heads)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     more = len(guesses) - len(rows)
-    after = f"<small>and {more} more</small>" if more > 0 else ""
+    after = f"<p>and {more} more</p>" if more > 0 else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{after}"
 
 
 def guesses_markdown(words: Iterable[Word], guesses: Mapping[int, Guess], names: Callable[[int], str]) -> str:
     """The same for TensorBoard: of each token the most likely one."""
-    lines = ["| was | predicted | probability | of the right one |", "| --- | --- | --- | --- |"]
+    lines = ["| was | with probability | predicted | |", "| --- | --- | --- | --- |"]
     for word, guess in _listed(words, guesses):
         number, likely = guess.tokens[0]
-        lines.append(f"| {escaped(word.name)} | {escaped(names(number))} | {likely:.3f} | {guess.right:.3f} |")
+        lines.append(f"| {escaped(word.name)} | {guess.right:.3f} | {escaped(names(number))} | {likely:.3f} |")
     return "\n".join(lines)
 
 
