@@ -29,3 +29,9 @@ def test_attention_gives_nothing_to_what_is_none():
     kept = KeptTokens.of(torch.tensor([[True, True, False], [False, True, False]]))
     assert kept.bias(torch.float32).tolist() == [[[[0.0, 0.0]]], [[[0.0, -torch.inf]]]]
     assert KeptTokens.of(torch.ones(2, 3, dtype=torch.bool)).bias(torch.float32) is None
+
+
+def test_on_the_meta_device_all_are_kept():
+    kept = KeptTokens.of(torch.ones(2, 3, dtype=torch.bool, device="meta"))
+    assert kept.are_all
+    assert kept.put_back(kept.take(torch.ones(2, 3, 4, device="meta"))).shape == (2, 3, 4)

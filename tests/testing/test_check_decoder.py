@@ -6,7 +6,7 @@ from failing import failures
 from torch import nn
 
 import coview
-from coview.builtin.decoders import MLP, Linear, Transformer
+from coview.builtin.decoders import MLP, Linear, Own, Transformer
 from coview.testing import check_decoder
 from coview_losses.ibot_head import IBOTHead
 
@@ -17,7 +17,13 @@ NARROW = {"prototypes": 6, "hidden": 8, "bottleneck": 4}
 
 @pytest.mark.parametrize(
     ("factory", "parameters", "excepted"),
-    [(Linear, {}, REPLACED), (MLP, {}, REPLACED), (Transformer, SMALL, None), (IBOTHead, NARROW, REPLACED)],
+    [
+        (Linear, {}, REPLACED),
+        (MLP, {}, REPLACED),
+        (Transformer, SMALL, None),
+        (IBOTHead, NARROW, REPLACED),
+        (Own, {}, REPLACED),
+    ],
 )
 def test_those_that_come_with_coview_keep_their_promises(factory, parameters, excepted):
     check_decoder(factory, parameters=parameters, except_for=excepted)
@@ -70,6 +76,29 @@ class Unused(Small):
         self.spare = nn.Linear(2, 2)
 
 
+class Forgets(Small):
+    def __init__(self, in_width: int, width: int):
+        super().__init__(in_width, width)
+        self.register_buffer("shift", torch.rand(width), persistent=False)
+
+    def forward(self, seen):
+        return super().forward(seen) + self.shift
+
+
+class OnePrecision(Small):
+    def forward(self, seen):
+        made = super().forward(seen)
+        out = torch.empty_like(made, dtype=self.norm.weight.dtype)
+        out[torch.arange(len(made))] = made
+        return out
+
+
+class Overflows(Small):
+    def forward(self, seen):
+        made = super().forward(seen)
+        return (made * 1e6) / 1e6
+
+
 class Writes(Small):
     def forward(self, seen):
         made = super().forward(seen)
@@ -88,6 +117,9 @@ class Writes(Small):
         (Nowhere, "tells_places_apart"),
         (Unused, "its_parameters_learn"),
         (Writes, "leaves_its_input_alone"),
+        (Forgets, "comes_back_from_its_state"),
+        (OnePrecision, "runs_in_mixed_precision"),
+        (Overflows, "runs_in_mixed_precision"),
     ],
 )
 def test_a_mutant_fails_its_check_and_no_other(mutant, check):

@@ -17,7 +17,7 @@ def test_those_that_come_with_coview_keep_their_promises(name):
 
 
 def test_squares_of_tokens_keep_them_too():
-    check_mask(MASKS["random"].load(), parameters={"ratio": (0.3, 0.7), "side": 2})
+    check_mask(MASKS["random"].load(), parameters={"ratio": (0.3, 0.7), "side": 2}, fewest=6)
 
 
 def numbers(layout, rng):
@@ -109,6 +109,33 @@ class Global(Half):
         return super().__call__(layout, rng)
 
 
+class GlobalInAGrid(Half):
+    def __call__(self, layout, rng):
+        if len(layout.shape) == 2:
+            torch.rand(1)
+        return super().__call__(layout, rng)
+
+
+class NoPadding(Half):
+    def __call__(self, layout, rng):
+        if not bool(layout.real_NT.any(0).all()):
+            raise coview.CoviewError("a column is of padding alone")
+        return super().__call__(layout, rng)
+
+
+class AllOfTheShort(Half):
+    def __call__(self, layout, rng):
+        is_short_N1 = layout.maskable_NT.sum(1, keepdim=True) < 4
+        return coview.Hidden(super().__call__(layout, rng).hidden_NT | (is_short_N1 & layout.maskable_NT))
+
+
+class NotTheShort(Half):
+    def __call__(self, layout, rng):
+        if int(layout.maskable_NT.sum(1).min()) < 4:
+            raise coview.CoviewError("too few")
+        return super().__call__(layout, rng)
+
+
 def test_what_they_vary_is_right():
     check_mask(Half)
 
@@ -127,6 +154,10 @@ def test_what_they_vary_is_right():
         (RowByRow, "padding_changes_nothing"),
         (TheSame, "differs"),
         (Global, "leaves_global_generators_alone"),
+        (GlobalInAGrid, "leaves_global_generators_alone"),
+        (NoPadding, "returns_hidden"),
+        (NotTheShort, "returns_hidden"),
+        (AllOfTheShort, "hides_some_and_leaves_some"),
     ],
 )
 def test_a_mutant_fails_its_check_and_no_other(mutant, check):

@@ -63,6 +63,13 @@ class OverAllRows(Values):
         return given.values_NTP - (given.values_NTP * real).sum((0, 1)) / real.sum()
 
 
+class Writes(Values):
+    def __call__(self, given):
+        made = given.values_NTP.clone()
+        given.values_NTP[:, 0] = 0
+        return made
+
+
 class Forgets(nn.Module):
     sees: ClassVar = "input"
     layers, is_class = 0, False
@@ -91,6 +98,7 @@ class Trained(Forgets):
         (Draws, "is_the_same_each_time"),
         (OverAllTokens, "padding_changes_nothing"),
         (OverAllRows, "rows_are_apart"),
+        (Writes, "leaves_its_input_alone"),
         (Forgets, "weights_are_saved_and_not_trained"),
         (Trained, "weights_are_saved_and_not_trained"),
     ],

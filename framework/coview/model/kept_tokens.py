@@ -24,7 +24,13 @@ class KeptTokens:
 
     @classmethod
     def of(cls, keep_NT: Tensor) -> KeptTokens:
-        """Those where ``keep_NT`` is true. Waits for the device once, for their numbers."""
+        """Those where ``keep_NT`` is true. Waits for the device once, for their numbers.
+
+        On the meta device, which has no values, all are kept.
+        """
+        if keep_NT.is_meta:
+            places_NK = torch.arange(keep_NT.shape[1], device=keep_NT.device).expand(keep_NT.shape)
+            return cls(places_NK, None, keep_NT.shape[1])
         counts_N = keep_NT.sum(1)
         fewest, most = torch.stack(counts_N.aminmax()).tolist() if len(counts_N) else (0, 0)
         places_NK = (~keep_NT).to(torch.uint8).sort(dim=1, stable=True).indices[:, :most]

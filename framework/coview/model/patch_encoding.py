@@ -101,14 +101,14 @@ class Patches:
         """
         model = self.model
         x_NTD = model.patch_embed(x_NCHW)
-        if x_NTD.ndim == 4:  # timm leaves the grid to models of any picture's size
-            x_NTD = x_NTD.flatten(1, 2)
+        grid = x_NTD.shape[1:-1]  # in a model of pictures of any size timm leaves rows and columns apart
+        x_NTD = x_NTD.flatten(1, -2)
         if mask is not None and mask.hide == "replace" and mask_token_D is not None:
             replaced_NT1 = mask.replaced_NT[:, self.prefix :, None]
             x_NTD = torch.where(replaced_NT1, mask_token_D.to(x_NTD.dtype), x_NTD)
         if positions_TD is not None:
             x_NTD = x_NTD + positions_TD.to(x_NTD)
-        x_NTD = model._pos_embed(x_NTD)
+        x_NTD = model._pos_embed(x_NTD.unflatten(1, grid))
         kept = None
         seen_NT = mask.seen_NT if mask is not None and mask.hide == "drop" else real_NT
         if seen_NT is not None:

@@ -19,6 +19,18 @@ _TOLERANCE = 1e-9
 """In fp64."""
 
 
+class _WithHead(nn.Module):
+    """What stands for the encoder: all that a decoder may use of one is its head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(_IN_WIDTH, _WIDTH)
+
+    def pretraining_head(self) -> nn.Module:
+        """As wide as what the others make."""
+        return self.head
+
+
 @dataclass(frozen=True)
 class DecoderUnderTest:
     """A decoder, by what builds it.
@@ -32,10 +44,10 @@ class DecoderUnderTest:
 
     def fresh(self, seed: int = 0) -> nn.Module:
         """A new instance, in double precision."""
-        given = {"in_width": _IN_WIDTH, "width": _WIDTH}
         asks = Parameters.of(self.factory, "decoder").supplied
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            given = {"in_width": _IN_WIDTH, "width": _WIDTH, "encoder": _WithHead()}
             built: nn.Module = self.factory(**{k: given[k] for k in asks}, **copy.deepcopy(dict(self.parameters)))
         return built.double().eval()
 
@@ -111,6 +123,41 @@ def leaves_its_input_alone(tested: DecoderUnderTest) -> Problems:
             yield f"{name}: it writes into its input"
 
 
+def comes_back_from_its_state(tested: DecoderUnderTest) -> Problems:
+    """One of another seed that loads its ``state_dict`` predicts the same: a run that goes on does so."""
+    _, given = next(_inputs())
+    built, other = tested.fresh(), tested.fresh(seed=1)
+    try:
+        other.load_state_dict(built.state_dict())
+    except RuntimeError as error:
+        yield f"another instance does not take its state_dict: {error}"
+        return
+    with torch.no_grad():
+        if not torch.equal(built(given), other(given)):
+            yield "another instance that loads its state_dict predicts otherwise: register what it draws as buffers"
+
+
+def runs_in_mixed_precision(tested: DecoderUnderTest) -> Problems:
+    """Under autocast it predicts about the same, whether the tokens come in fp32 or as an encoder leaves them."""
+    for dtype, tolerance in ((torch.bfloat16, 0.1), (torch.float16, 0.02)):
+        for name, given in _inputs():
+            built = tested.fresh().float()
+            single = replace(given, tokens_MTD=given.tokens_MTD.float())
+            for tokens_MTD in (single.tokens_MTD, single.tokens_MTD.to(dtype)):
+                with torch.no_grad():
+                    expected = built(single)
+                    try:
+                        with torch.autocast("cpu", dtype=dtype):
+                            found = built(replace(given, tokens_MTD=tokens_MTD)).float()
+                    except RuntimeError as error:
+                        yield f"{name}: under autocast to {dtype} it fails: {str(error).splitlines()[0]}"
+                        return
+                size = float(expected.abs().max()) if expected.numel() else 0.0
+                if not torch.allclose(found, expected, rtol=0, atol=tolerance * max(1.0, size)):
+                    yield f"{name}: under autocast to {dtype} its predictions are others than in fp32"
+                    return
+
+
 def _inputs() -> Iterator[tuple[str, DecoderInput]]:
     """Hidden tokens that are replaced, so that a vector is at their place, and none of the last row's."""
     generator = torch.Generator().manual_seed(0)
@@ -138,16 +185,22 @@ DECODER_CHECKS: Mapping[str, Check[DecoderUnderTest]] = {
     check.__name__: check
     for check in (
         makes_a_row_for_each_token,
+        leaves_its_input_alone,
         does_not_see_what_was_hidden,
         rows_are_apart,
         tells_places_apart,
         its_parameters_learn,
-        leaves_its_input_alone,
+        comes_back_from_its_state,
+        runs_in_mixed_precision,
     )
 }
 """By name, in the order in which they run."""
 
-_AFTER = dict.fromkeys([*DECODER_CHECKS][1:], ("makes_a_row_for_each_token",))
+_AFTER = {
+    "leaves_its_input_alone": ("makes_a_row_for_each_token",),
+    **dict.fromkeys([*DECODER_CHECKS][2:], ("makes_a_row_for_each_token", "leaves_its_input_alone")),
+}
+"""What is compared has to be there, and what it was made of still has to be as it was."""
 
 
 def check_decoder(
@@ -160,7 +213,8 @@ def check_decoder(
     """Tries everything that a decoder promises, on tokens in a row and in a grid.
 
     Args:
-        factory: Builds it, as ``factory(in_width=…, width=…, **parameters)``, as far as it takes the two.
+        factory: Builds it, as ``factory(in_width=…, width=…, **parameters)``, as far as it takes the two; one that
+            takes ``encoder`` is given one with a head of its own.
         parameters: What it is built with; the defaults otherwise.
         only: Names of the checks to run, of ``DECODER_CHECKS``.
         except_for: Checks that this decoder is meant to fail, each with the reason, such as

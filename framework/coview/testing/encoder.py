@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -17,50 +16,12 @@ from coview.errors import few
 from coview.model.encoder import Encoding, FitsToData
 from coview.model.encoder_hooks import collator
 from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.encoder_masks import AFTER, MASKED_ENCODER_CHECKS
+from coview.testing.encoder_under_test import TOLERANCE, EncoderUnderTest
 from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
 
 TRIES = 3
 """How often weights are moved, among which one that is used gets a gradient that is not zero."""
-
-TOLERANCE = 1e-4
-"""Relative to the largest number of an encoding: other batch sizes take other kernels, in fp32."""
-
-
-@dataclass(frozen=True)
-class EncoderUnderTest:
-    """An encoder, by what builds it, and values to try it on.
-
-    Attributes:
-        factory, parameters: A fresh instance is ``factory(**parameters)``.
-        modality: What makes batches for it, unless it does so itself.
-        values: Values of its modality, of different lengths where the modality has lengths.
-    """
-
-    factory: Callable[..., Any]
-    parameters: Mapping[str, Any]
-    modality: Modality
-    values: Sequence[Any]
-
-    def built(self) -> Any:
-        """A new instance with the same weights each time."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return self.factory(**copy.deepcopy(dict(self.parameters)))
-
-    def fresh(self) -> Any:
-        """The same, fitted to the values where it fits itself."""
-        return self.fitted(self.built())
-
-    def fitted(self, encoder: Any) -> Any:
-        """The encoder, fitted where it fits itself: as a run does, to values that can be gone through once."""
-        if isinstance(encoder, FitsToData):
-            encoder.fit(copy.deepcopy(value) for value in self.values)
-        return encoder
-
-    def encode(self, encoder: Any, values: Sequence[Any]) -> Encoding:
-        """The encoding of some values, in whichever mode the encoder is."""
-        encoding: Encoding = encoder(collator(self.modality, encoder).collate(values))
-        return encoding
 
 
 def encodes_into_its_width(tested: EncoderUnderTest) -> Problems:
@@ -233,8 +194,8 @@ ENCODER_CHECKS: Mapping[str, Check[EncoderUnderTest]] = {
         comes_back_from_its_state,
         can_be_tried_out,
     )
-}
-"""Name to check."""
+} | MASKED_ENCODER_CHECKS
+"""Name to check. Those of masks find nothing wrong with an encoder that takes none."""
 
 _ENCODES = ("is_a_module_with_a_width", "encodes_into_its_width")
 
@@ -245,6 +206,10 @@ _AFTER = {
         ("padding_changes_nothing", "fits_the_same_twice", "comes_back_from_its_state"),
         (*_ENCODES, "is_still_in_evaluation_mode"),
     ),
+    **{
+        check: (*_ENCODES, "is_still_in_evaluation_mode", "padding_changes_nothing", *AFTER.get(check, ()))
+        for check in MASKED_ENCODER_CHECKS
+    },
 }
 """What each compares has to be there, and to be the same twice."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -30,10 +31,12 @@ class MaskUnderTest:
 
     Attributes:
         factory, parameters: A fresh instance is ``factory(**parameters)``.
+        fewest: Tokens that a row has to have for some to be hidden and some to be left.
     """
 
     factory: Callable[..., Any]
     parameters: Mapping[str, Any]
+    fewest: int = 2
 
     def made(self, layout: TokenLayout, rng: BatchRng | None = None) -> Hidden:
         """What a fresh instance makes."""
@@ -49,26 +52,28 @@ class MaskUnderTest:
         return self.made(layout, rng).hidden_NT & layout.maskable_NT
 
     def layouts(self, more: int = 0) -> Iterator[tuple[str, TokenLayout]]:
-        """How tokens may lie, those left out that the mask refuses, with so much more padding."""
-        for name, layout in (("tokens in a row", _row(more)), ("a padded grid", _grid(more))):
+        """Tokens as they may lie, with so much more padding. Where the mask refuses a row or a grid that has plenty of
+        them, it is not for such, and the short ones are left out with it."""
+        for plenty, short in ((_row, _short_row), (_grid, _small_grid)):
             try:
-                self.made(layout)
+                self.made(plenty.layout(0))
             except CoviewError:
                 continue
-            yield name, layout
+            for lies in (plenty, short):
+                yield lies.name, lies.layout(more)
 
 
 def returns_hidden(tested: MaskUnderTest) -> Problems:
     """A :class:`coview.Hidden` of the layout's shape, for tokens in a row or in a grid, or both."""
     names = []
-    for name, layout in tested.layouts():
+    for name, layout in itertools.chain(tested.layouts(), tested.layouts(more=5)):
         names.append(name)
-        made = tested.made(layout)
         try:
+            made = tested.made(layout)
             check_hidden("it", layout, made)
         except CoviewError as error:
             yield f"{name}: {error.message.removeprefix('the mask it ')}"
-            continue
+            return
         if made.wanted_NBT is not None and bool((made.wanted_NBT & ~made.hidden_NT[:, None]).any()):
             yield f"{name}: wanted_NBT has tokens that are not hidden: the encoder would see what it has to predict"
     if not names:
@@ -80,6 +85,7 @@ def hides_some_and_leaves_some(tested: MaskUnderTest) -> Problems:
     for name, layout in tested.layouts():
         hidden_N, tokens_N = tested.hidden(layout).sum(1), layout.maskable_NT.sum(1)
         for what, wrong_N in (("nothing", hidden_N == 0), ("all", hidden_N == tokens_N)):
+            wrong_N = wrong_N & (tokens_N >= tested.fewest)
             if bool(wrong_N.any()):
                 yield f"{name}: it hides {what} of a row of {int(tokens_N[wrong_N][0])} tokens"
 
@@ -130,32 +136,52 @@ def differs(tested: MaskUnderTest) -> Problems:
 
 def leaves_global_generators_alone(tested: MaskUnderTest) -> Problems:
     """It draws from the generator that it is given, and from no other."""
-    for _, layout in tested.layouts():
-        yield from outcomes_by_global_seed(partial(tested.hidden, layout), "what it hides")
-        return
+    for name, layout in tested.layouts():
+        for problem in outcomes_by_global_seed(partial(tested.hidden, layout), "what it hides"):
+            yield f"{name}: {problem}"
 
 
 def _rng(seed: int = 0, epoch: int = 0, view: int = 0, ids_N: Tensor = _IDS) -> BatchRng:
     return BatchRng(seed, epoch, ids_N, (view,), _POSITION)
 
 
-def _row(more: int) -> TokenLayout:
-    """Between two that cannot be hidden 10 to 33 tokens, in words of one and of two."""
-    lengths_N = torch.arange(_ROWS) + 12
-    place_T = torch.arange(_ROWS + 11 + more)
+@dataclass(frozen=True)
+class _Lies:
+    """How tokens may lie.
+
+    Attributes:
+        name: In words.
+        layout: Of ``_ROWS`` rows, with so many tokens of padding more.
+    """
+
+    name: str
+    layout: Callable[[int], TokenLayout]
+
+
+def _in_a_row(lengths_N: Tensor, more: int) -> TokenLayout:
+    """So many tokens in words of one and of two, between two that cannot be hidden."""
+    lengths_N = lengths_N + 2
+    place_T = torch.arange(int(lengths_N.max()) + more)
     real_NT = place_T < lengths_N[:, None]
     maskable_NT = real_NT & (place_T > 0) & (place_T < lengths_N[:, None] - 1)
     words_NT = ((maskable_NT & (place_T % 3 != 0)).cumsum(1) - 1).clamp(min=0).masked_fill(~maskable_NT, -1)
     return TokenLayout(real_NT, maskable_NT, (len(place_T),), words_NT)
 
 
-def _grid(more: int) -> TokenLayout:
-    """Behind a class token six rows of four to nine columns."""
-    columns_N, place_W = torch.arange(_ROWS) % 6 + 4, torch.arange(9 + more)
-    real_NT = (place_W < columns_N[:, None])[:, None].expand(-1, 6, -1).flatten(1)
+def _in_a_grid(height: int, columns_N: Tensor, more: int) -> TokenLayout:
+    """Behind a class token some rows of so many columns."""
+    place_W = torch.arange(int(columns_N.max()) + more)
+    real_NT = (place_W < columns_N[:, None])[:, None].expand(-1, height, -1).flatten(1)
     before_N1 = real_NT.new_ones((_ROWS, 1))
     both = torch.cat([before_N1, real_NT], 1), torch.cat([~before_N1, real_NT], 1)
-    return TokenLayout(*both, (6, len(place_W)))
+    return TokenLayout(*both, (height, len(place_W)))
+
+
+_N = torch.arange(_ROWS)
+_row = _Lies("tokens in a row", partial(_in_a_row, _N + 10))
+_short_row = _Lies("two to five tokens in a row", partial(_in_a_row, _N % 4 + 2))
+_grid = _Lies("a padded grid", partial(_in_a_grid, 6, _N % 6 + 4))
+_small_grid = _Lies("a grid of two to six tokens", partial(_in_a_grid, 2, _N % 3 + 1))
 
 
 def _in_shape(hidden_NT: Tensor, layout: TokenLayout) -> Tensor:
@@ -185,6 +211,7 @@ def check_mask(
     factory: Callable[..., Any],
     *,
     parameters: Mapping[str, Any] | None = None,
+    fewest: int = 2,
     only: Collection[str] = tuple(MASK_CHECKS),
     except_for: Mapping[str, str] | None = None,
 ) -> None:
@@ -193,6 +220,8 @@ def check_mask(
     Args:
         factory: Builds it, as ``factory(**parameters)``.
         parameters: What it is built with; the defaults otherwise.
+        fewest: Tokens that a row has to have for the mask to hide some and to leave some, where it needs more than two:
+            one that hides squares whole needs two of them.
         only: Names of the checks to run, of ``MASK_CHECKS``.
         except_for: Checks that this mask is meant to fail, each with the reason. One that it passes is an error.
 
@@ -200,4 +229,4 @@ def check_mask(
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name.
     """
-    run_checks(MASK_CHECKS, MaskUnderTest(factory, parameters or {}), factory, only, except_for, after=_AFTER)
+    run_checks(MASK_CHECKS, MaskUnderTest(factory, parameters or {}, fewest), factory, only, except_for, after=_AFTER)

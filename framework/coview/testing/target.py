@@ -10,6 +10,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
+from coview.data.same import same
 from coview.model.target import Sees, TargetInput
 from coview.plugins.parameters import Parameters
 from coview.testing.conformance import Check, Problems, run_checks
@@ -114,6 +115,14 @@ def rows_are_apart(tested: TargetUnderTest) -> Problems:
         yield "other rows change what the first row's tokens have to be"
 
 
+def leaves_its_input_alone(tested: TargetUnderTest) -> Problems:
+    """It writes into none of the tensors that it is given: the encoder is given the same input."""
+    given, before = tested.input(), tested.input()
+    tested.fresh()(given)
+    if not same(given, before):
+        yield "it writes into its input"
+
+
 def weights_are_saved_and_not_trained(tested: TargetUnderTest) -> Problems:
     """An instance of another seed that loads its state makes the same; and nothing of it asks for a gradient."""
     built = tested.fresh()
@@ -132,6 +141,7 @@ TARGET_CHECKS: Mapping[str, Check[TargetUnderTest]] = {
     check.__name__: check
     for check in (
         says_what_it_makes,
+        leaves_its_input_alone,
         is_the_same_each_time,
         padding_changes_nothing,
         rows_are_apart,
@@ -140,9 +150,11 @@ TARGET_CHECKS: Mapping[str, Check[TargetUnderTest]] = {
 }
 """By name, in the order in which they run."""
 
-_AFTER = dict.fromkeys([*TARGET_CHECKS][1:], ("says_what_it_makes",)) | dict.fromkeys(
-    [*TARGET_CHECKS][2:], ("says_what_it_makes", "is_the_same_each_time")
-)
+_AFTER = {
+    "leaves_its_input_alone": ("says_what_it_makes",),
+    "is_the_same_each_time": ("says_what_it_makes", "leaves_its_input_alone"),
+    **dict.fromkeys([*TARGET_CHECKS][3:], ("says_what_it_makes", "leaves_its_input_alone", "is_the_same_each_time")),
+}
 
 
 def check_target(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
@@ -25,8 +26,11 @@ class EncodesPatches:
     patches: coview.Patches
 
     def use_patches(self, model: Any) -> None:
-        """Takes a model of timm for one of patches, if it is one."""
-        if not isinstance(model, VisionTransformer):
+        """Takes a model of timm for one of patches, if it is one and nothing more.
+
+        A convolutional stem would see what is hidden beside a patch, and a distilled model pools otherwise.
+        """
+        if type(model) is not VisionTransformer or type(model.patch_embed) is not PatchEmbed:
             return
         channels, (height, width) = model.patch_embed.proj.in_channels, model.patch_embed.patch_size
         self.patches = coview.Patches(model, (height, width), channels)

@@ -32,6 +32,9 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
         heads: Of its attention.
         channels: Channels of the pictures, the same as the modality's.
         pool: "cls": what comes out for the class token; "mean": the mean over the patches.
+        class_token: Whether there is one; I-JEPA has none.
+        positions: "learnt"; "sine": fixed sines and cosines of row and column, zero for the class token (MAE's and
+            I-JEPA's, arXiv:2111.06377, A.1).
         drop_path: Largest probability of leaving out a layer in training (stochastic depth, arXiv:1603.09382).
         layer_scale: What each layer's output is multiplied by at first, by learnable numbers (arXiv:2103.17239); 0: no
             such numbers. DINOv2: 1e-5; data2vec: 1e-4.
@@ -49,6 +52,8 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
         heads: Annotated[int, Ge(1)] = 6,
         channels: Literal[1, 3] = 3,
         pool: Literal["cls", "mean"] = "cls",
+        class_token: bool = True,
+        positions: Literal["learnt", "sine"] = "learnt",
         drop_path: Annotated[float, Ge(0), Lt(1)] = 0.0,
         layer_scale: Annotated[float, Ge(0), Le(1)] = 0.0,
     ) -> None:
@@ -57,6 +62,10 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
             raise ValueError(f"image_size = {image_size} is not a multiple of patch = {patch}")
         if width % heads:
             raise ValueError(f"width = {width} is not a multiple of heads = {heads}")
+        if pool == "cls" and not class_token:
+            raise ValueError('pool = "cls" is of the class token, and class_token is false: take pool = "mean"')
+        if positions == "sine" and width % 4:
+            raise ValueError(f'positions = "sine" needs a width that is a multiple of 4, got {width}')
         self._model_args: dict[str, Any] = {
             "img_size": image_size,
             "patch_size": patch,
@@ -66,13 +75,24 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
             "in_chans": channels,
             "init_values": layer_scale or None,
             "global_pool": "avg" if pool == "mean" else "token",
+            "class_token": class_token,
             # the mean is of tokens that are normalised each, as those that a decoder sees
             "fc_norm": False,
         }
         training_args: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path > 0 else {}
         self.model: Any = timm.create_model(_BASE, num_classes=0, **self._model_args, **training_args)
+        if positions == "sine":
+            self._fix_positions(image_size // patch)
         self.width = width
         self.use_patches(self.model)
+
+    def _fix_positions(self, side: int) -> None:
+        """Puts sines and cosines in place of what timm would learn."""
+        embedded_1TD = self.model.pos_embed.requires_grad_(False)
+        patches_PD = coview.sine_positions((side, side), embedded_1TD.shape[2])
+        before = embedded_1TD.shape[1] - len(patches_PD)
+        embedded_1TD.data[0, :before] = 0
+        embedded_1TD.data[0, before:] = patches_PD.to(embedded_1TD)
 
     def forward(self, x_NCHW: Tensor) -> coview.Encoding:
         """Pooled features (N, D), and those of the class token and each patch (N, T, D)."""

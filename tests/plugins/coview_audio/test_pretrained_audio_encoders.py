@@ -38,6 +38,14 @@ CONFIGS = {
     "ast": lambda: transformers.ASTConfig(**TINY, max_length=64, num_mel_bins=32),
     "bert": lambda: transformers.BertConfig(**TINY, vocab_size=50),
 }  # fmt: skip
+SEES_HIDDEN = {
+    "wav2vec2": "its group norm is over all of a sound",
+    "hubert": "its group norm is over all of a sound",
+    "wavlm": "its group norm is over all of a sound",
+    "wav2vec2-layer": "a sound is standardised as a whole",
+    "hubert-layer": "a sound is standardised as a whole",
+    "wavlm-layer": "a sound is standardised as a whole",
+}
 SOUNDS = tuple(name for name in CONFIGS if name != "bert")
 
 
@@ -58,7 +66,8 @@ def models(tmp_path_factory):
 
 @pytest.mark.parametrize("name", SOUNDS)
 def test_keeps_the_contract(models, name):
-    check_encoder(hf_audio_encoder(str(models / name)), AudioModality(), sounds())
+    excepted = {"does_not_see_what_is_hidden": SEES_HIDDEN[name]} if name in SEES_HIDDEN else None
+    check_encoder(hf_audio_encoder(str(models / name)), AudioModality(), sounds(), except_for=excepted)
 
 
 @pytest.mark.parametrize("name", SOUNDS)

@@ -72,9 +72,10 @@ class MultiBlock:
         return Hidden(layout.whole(hidden_NT), whole_NBT)
 
     def _size(self, scale_N: Tensor, aspect_N: Tensor, height: int, columns_N: Tensor) -> tuple[Tensor, Tensor]:
-        area_N = scale_N * height * columns_N
+        """As the authors' code: of a whole number of tokens, and never as high or as wide as the grid."""
+        area_N = (scale_N * height * columns_N).floor()
         h_N, w_N = (area_N * aspect_N).sqrt().round().long(), (area_N / aspect_N).sqrt().round().long()
-        return h_N.clamp(1, height), torch.minimum(w_N.clamp(min=1), columns_N)
+        return h_N.clamp(max=height - 1).clamp(min=1), torch.minimum(w_N, columns_N - 1).clamp(min=1)
 
 
 def _between(unit_N: Tensor, bounds: tuple[float, float]) -> Tensor:

@@ -1,0 +1,54 @@
+"""An encoder that is checked, and what it is tried on."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from coview.data.modality import Modality
+from coview.model.encoder import Encoding, FitsToData
+from coview.model.encoder_hooks import collator
+
+TOLERANCE = 1e-4
+"""Relative to the largest number of an encoding: other batch sizes take other kernels, in fp32."""
+
+
+@dataclass(frozen=True)
+class EncoderUnderTest:
+    """An encoder, by what builds it, and values to try it on.
+
+    Attributes:
+        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        modality: What makes batches for it, unless it does so itself.
+        values: Values of its modality, of different lengths where the modality has lengths.
+    """
+
+    factory: Callable[..., Any]
+    parameters: Mapping[str, Any]
+    modality: Modality
+    values: Sequence[Any]
+
+    def built(self) -> Any:
+        """A new instance with the same weights each time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self.factory(**copy.deepcopy(dict(self.parameters)))
+
+    def fresh(self) -> Any:
+        """The same, fitted to the values where it fits itself."""
+        return self.fitted(self.built())
+
+    def fitted(self, encoder: Any) -> Any:
+        """The encoder, fitted where it fits itself: as a run does, to values that can be gone through once."""
+        if isinstance(encoder, FitsToData):
+            encoder.fit(copy.deepcopy(value) for value in self.values)
+        return encoder
+
+    def encode(self, encoder: Any, values: Sequence[Any]) -> Encoding:
+        """The encoding of some values, in whichever mode the encoder is."""
+        encoding: Encoding = encoder(collator(self.modality, encoder).collate(values))
+        return encoding
