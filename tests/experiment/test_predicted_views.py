@@ -278,7 +278,7 @@ def test_codes_are_a_map_of_how_likely_the_right_one_is(registry, tmp_path):
     expected = [float(torch.softmax(row, 0)[code]) for row, code in zip(logits, right, strict=True)]
     assert list(prediction.scores.values()) == pytest.approx(expected, rel=1e-5)
     assert "by chance 0.12" in prediction.said
-    assert shows(view, "", prediction).panels[2].title.startswith("probability of the right code")
+    assert shows(view, "", prediction).panels[2].title.startswith("probability of the right class")
 
 
 # ---- encoders of strangers -----------------------------------------------------------------------------------------

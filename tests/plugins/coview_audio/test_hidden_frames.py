@@ -283,7 +283,7 @@ def test_a_short_run_goes_on_with_a_models_pretraining(models, target, write_rec
     assert not torch.equal(after.masked_spec_embed, before.masked_spec_embed), "the vector for hidden frames is trained"
     assert not torch.equal(after.feature_projection.projection.weight, before.feature_projection.projection.weight)
     shown = json.loads(run.folder.hidden.read_text())["views"][0]
-    kind = {"data2vec": "cosine of prediction and target", "best-rq": "probability of the right code"}[target]
+    kind = {"data2vec": "cosine of prediction and target", "best-rq": "probability of the right class"}[target]
     assert [panel["title"] for panel in shown["panels"]] == [
         "the view", "what the encoder sees", f"{kind}: dark is 0, bright is 1",
     ]  # fmt: skip

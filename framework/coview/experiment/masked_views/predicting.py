@@ -115,13 +115,13 @@ def _of_classes(predicted_KP: Tensor, wanted_K: Tensor, token_K: Tensor, *, are_
     likely_KP = predicted_KP.softmax(-1)
     right_K = likely_KP.gather(1, wanted_K[:, None])[:, 0]
     hits = int((likely_KP.argmax(1) == wanted_K).sum())
-    what = "token" if are_tokens else "code"
+    what = "token" if are_tokens else "class"
     said = (
         f"the right {what} is the most likely one {hits} of {len(wanted_K)} times; its mean probability is "
         f"{float(right_K.mean()):.3g}, and by chance {1 / likely_KP.shape[1]:.2g}"
     )
     if not are_tokens:
-        return Prediction(said, scores=_by_token(right_K, token_K), score_is="probability of the right code")
+        return Prediction(said, scores=_by_token(right_K, token_K), score_is="probability of the right class")
     top = likely_KP.topk(min(GUESSES, likely_KP.shape[1]), dim=1)
     guesses = {
         token: Guess(tuple(zip(numbers, likely, strict=True)), right)
