@@ -16,6 +16,7 @@ from coview.model.encoder_hooks import collator
 from coview.model.masked_encoder import TakesMask
 from coview.testing.conformance import Check, Problems
 from coview.testing.encoder_under_test import TOLERANCE, EncoderUnderTest
+from coview.testing.shown_tokens import shows_each_token_where_it_is
 
 _LAYERS = 1
 
@@ -258,6 +259,7 @@ MASKED_ENCODER_CHECKS: Mapping[str, Check[EncoderUnderTest]] = {
         hides_in_every_way_it_says,
         does_not_see_what_is_hidden,
         padding_changes_nothing_beside_hidden_tokens,
+        shows_each_token_where_it_is,
     )
 }
 """By name, in the order in which they run."""

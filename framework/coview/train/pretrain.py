@@ -69,6 +69,7 @@ class Pretraining:
         accelerator: From :func:`make_accelerator`.
 
     Attributes:
+        order: Which samples are in which batch; None where nothing is trained.
         step: Optimiser steps taken.
         ended: Who has ended it before its last step; None if nobody has.
         state_of_observer: What the checkpoint that it goes on from has kept for who observes.
@@ -101,10 +102,10 @@ class Pretraining:
             synchronise_batch_norm(topology.student)
             if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
                 synchronise_batch_norm(topology.teacher)
-        self._order = build_order(recipe, registry, dataset) if recipe.trains else None
-        if self._order is not None:
+        self.order = build_order(recipe, registry, dataset) if recipe.trains else None
+        if self.order is not None:
             check_lengths(recipe, self.length)
-            check_mixture(recipe, dataset, self._order, self.length)
+            check_mixture(recipe, dataset, self.order, self.length)
         self.groups = parameter_groups(recipe, registry, topology.student, topology.loss) if recipe.trains else ()
         self.optimizer: torch.optim.Optimizer | None = None
         self._rates: LearningRates | None = None
@@ -316,13 +317,13 @@ class Pretraining:
             raise CoviewError(
                 f"{self.recipe.where('train', 'batch_size')}: {train.batch_size} cannot be shared by {ranks} ranks"
             )
-        assert self._order is not None
+        assert self.order is not None
         first, last = self.step * train.accumulate, self.length.total_steps * train.accumulate
         loader = view_loader(
             self._dataset,
             build_view_maker(self.recipe, self._registry),
             collators(build_collators(self.recipe, self._registry), self.topology.student),
-            RankBatches(self._order, first, last, self.accelerator.process_index, ranks),
+            RankBatches(self.order, first, last, self.accelerator.process_index, ranks),
             workers=worker_count(self.recipe.settings.workers, ranks),
             extras=self.recipe.extras,
             pin_memory=self.accelerator.device.type == "cuda",
