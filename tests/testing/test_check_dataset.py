@@ -190,7 +190,7 @@ class ExtraOfAText(Changed):
 
 class ExtrasOfTwoKinds(Changed):
     def changed(self, index):
-        return {"extras": {"price": 3 if index == 5 else 3.5}}
+        return {"extras": {"price": 3 if index % 2 else 3.5}}
 
 
 class ExtraThatIsMissing(Changed):
