@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from coview.data.modality import FinishesOnDevice as FinishesOnDevice
     from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
+    from coview.data.modality import Uncollates as Uncollates
     from coview.data.picture_grid import picture_grid as picture_grid
     from coview.data.remarks import RemarksOn as RemarksOn
     from coview.data.resources import resource_folder as resource_folder
@@ -110,6 +111,10 @@ if TYPE_CHECKING:
     from coview.model.meta_device import on_meta_device as on_meta_device
     from coview.model.patch_encoding import Patches as Patches
     from coview.model.positions import sine_positions as sine_positions
+    from coview.model.shows_tokens import DrawsTokens as DrawsTokens
+    from coview.model.shows_tokens import NamesTokens as NamesTokens
+    from coview.model.shows_tokens import TokenPictures as TokenPictures
+    from coview.model.target import RestoresInput as RestoresInput
     from coview.model.target import Target as Target
     from coview.model.target import TargetInput as TargetInput
     from coview.model.transformer import load_transformer as load_transformer
@@ -137,6 +142,7 @@ if TYPE_CHECKING:
     from coview.plugins.registry import Registry as Registry
     from coview.recipe.abilities import FindsSplits as FindsSplits
     from coview.recipe.abilities import HasBatchForm as HasBatchForm
+    from coview.recipe.abilities import ReadsEachStep as ReadsEachStep
     from coview.recipe.abilities import SaysWhetherTrained as SaysWhetherTrained
     from coview.recipe.abilities import WorksInEncoder as WorksInEncoder
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
@@ -156,6 +162,11 @@ _HOME = {
     "HiddenTokens": "coview.model.hidden_tokens",
     "TargetInput": "coview.model.target",
     "Target": "coview.model.target",
+    "RestoresInput": "coview.model.target",
+    "DrawsTokens": "coview.model.shows_tokens",
+    "NamesTokens": "coview.model.shows_tokens",
+    "TokenPictures": "coview.model.shows_tokens",
+    "Uncollates": "coview.data.modality",
     "Decoder": "coview.model.decoder",
     "DecoderInput": "coview.model.decoder",
     "HasPretrainingHead": "coview.model.masked_encoder",
@@ -222,6 +233,7 @@ _HOME = {
     "RecipeError": "coview.errors",
     "Registrar": "coview.plugins.registrar",
     "Registry": "coview.plugins.registry",
+    "ReadsEachStep": "coview.recipe.abilities",
     "RemarksOn": "coview.data.remarks",
     "Replayable": "coview.data.augmentation",
     "Result": "coview.evaluate.result",

@@ -143,6 +143,17 @@ class UsesItsOwnQueueRows(Right):
         return torch.cat([logits, self.unit(views.student[0]) @ self.unit(views.queue).T / self.temperature], dim=1)
 
 
+class Bakes(Right):
+    read_each_step = ("temperature",)
+
+    def __init__(self, *, temperature: Annotated[float, Ge(0.05), Le(1)] = 0.2) -> None:
+        super().__init__(temperature=temperature)
+        self.baked = temperature
+
+    def logits(self, views):
+        return super().logits(views) * (self.temperature / self.baked)
+
+
 class ByUser(Right):
     """Samples of one user are no negatives of each other either."""
 
@@ -172,6 +183,7 @@ class WritesIntoExtras(ByUser):
 
 
 WRONG = {
+    Bakes: ("scheduled_parameters", "with temperature set to 0.05 the"),
     DiagonalPositive: ("views_come_together", "it does not bring them together. Is the positive the row itself"),
     IgnoresIds: ("samples_of_equal_id", "sample 3 has the id of sample 0, yet acts on its loss"),
     DependsOnOrder: ("order_of_samples", "the order of the samples matters"),

@@ -323,10 +323,9 @@ class FeatureStore:
     def _fresh(self) -> Topology:
         """The untrained control, where there is one."""
         if self._untrained is None:
-            own = self.splits(self.splits.own, "train")
             recipe = untrained_recipe(self.recipe, self.registry) or self.recipe
             start = start_weights(recipe, self.registry, self.folder)
-            self._untrained = build_topology(recipe, self.registry, own, start=start)
+            self._untrained = build_topology(recipe, self.registry, self.splits.training, start=start)
         return self._untrained
 
 

@@ -39,6 +39,7 @@ from coview.experiment.folders import (
     set_aside_damaged,
 )
 from coview.experiment.hparams import given_numbers, reached_numbers
+from coview.experiment.masked_views.of_run import first_masked_views, predicted_views
 from coview.experiment.parameter_table import parameter_table
 from coview.experiment.plan_curves import PlannedCurves, plan_curves
 from coview.experiment.report import write_report
@@ -58,10 +59,12 @@ from coview.track.run_folder import RunFolder
 from coview.track.telling import Telling
 from coview.track.tracker import Tracker
 from coview.train.accelerator import make_accelerator
+from coview.train.check_lengths import long_warm_ups
 from coview.train.checkpoint import whole_checkpoints
 from coview.train.device import Precision, choose_device, choose_precision
+from coview.train.observer import Observer
 from coview.train.pauses import Pauses
-from coview.train.pretrain import Observer, Pretraining
+from coview.train.pretrain import Pretraining
 from coview.train.stopping import StopRequest
 
 
@@ -99,7 +102,7 @@ class Session:
         precision = choose_precision(recipe, device) if recipe.trains else "fp32"  # as everything is embedded
         accelerator = make_accelerator(device, precision)
         splits = Splits(recipe, registry)
-        dataset = splits(splits.own, "train")
+        dataset = splits.training
         if resumed is not None:
             check_data(resumed, dataset)
             check_start(resumed, recipe, registry)
@@ -156,7 +159,7 @@ class Session:
         """How the data of a finished run have changed; what is wrong with them is no matter to it."""
         splits = Splits(self.recipe, self.registry)
         try:
-            return changed_data(folder, splits(splits.own, "train"))
+            return changed_data(folder, splits.training)
         except CoviewError as error:
             return f"whether the data are those of {folder.path} cannot be told: {error.message}"
 
@@ -183,7 +186,7 @@ class Session:
         if environment is None:
             code = code_of(self.recipe, self.registry)
             environment = describe_environment(self.registry, code, device=device, precision=precision, ranks=ranks)
-            environment["data"] = data_of(self.recipe.data.written["use"], splits(splits.own, "train"))
+            environment["data"] = data_of(self.recipe, splits.training)
             if start := start_record(folder):
                 environment["start"] = start
             environment["parameters"] = parameter_table(self.recipe, training.groups, training.peak_rate)
@@ -198,7 +201,8 @@ class Session:
             self._say(f"warning: {warning}")
         if "untrained" not in kinds_of(self.recipe, self.registry):
             self._say(f"untrained control: {untrained_in_words(self.recipe, self.registry)}")
-        for note in (*splits.notes, *curves.notes(training.length, training.topology.loss)):
+        of_curves = curves.notes(training.length, training.topology.loss)
+        for note in (*splits.notes, *of_curves, *long_warm_ups(self.recipe, training.length)):
             self._say(note)
         for plan in planned:
             if plan.skipped:
@@ -207,8 +211,10 @@ class Session:
         try:
             with Tracker(folder, resume_step=step if go_on else None, say=self._say) as tracker:
                 pauses = Curves(curves, training, folder, tracker, self._hooks, self._say).pauses()
-                self._pretrain(folder, training, splits(splits.own, "train"), tracker, pauses)
+                self._pretrain(folder, training, splits.training, tracker, pauses)
                 self._evaluate(folder, training, splits, planned, tracker)
+                if self.recipe.mask is not None:
+                    Telling(self._say)(folder.hidden.name, lambda: self._show_predicted(training, splits, tracker))
             # the last that is written says that all the rest has been: a run that was killed before makes it again
             environment = read_environment(folder.environment) or environment
             environment["ended"] = now()
@@ -239,6 +245,8 @@ class Session:
                 return
             maker = build_view_maker(self.recipe, self.registry, preview=True)
             telling("a preview", lambda: show_views(self.recipe, self.registry, dataset, maker, tracker, start))
+            if self.recipe.mask is not None:
+                telling("a preview of the mask", lambda: self._show_masked(training, dataset, tracker))
             watch = CollapseWatch()
             with Progress(length.total_steps, length.steps_per_epoch, batch_size, start, self.console) as progress:
 
@@ -286,13 +294,22 @@ class Session:
             self.console,
             splits,
         )
-        store.skipped["train"] = tuple(training.skipped.samples.values())
+        own = len(splits(splits.own, "train"))  # of a mixture the first data set, whose rows come first
+        store.skipped["train"] = tuple(skipped for skipped in training.skipped.samples.values() if skipped.row < own)
         found = evaluate_all(store, planned, self._hooks)
         write_results(store, planned, found, training.ended)
         if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):
             split = store.features(store.measured, ("test",))["test"]
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
         tracker.hparams(given_numbers(self.recipe), reached_numbers(found.results))
+
+    def _show_masked(self, training: Pretraining, dataset: Dataset, tracker: Tracker) -> None:
+        shown = first_masked_views(self.recipe, self.registry, dataset, training.topology.student, training.order)
+        tracker.masked_views("hidden", shown, training.step, for_report=False)
+
+    def _show_predicted(self, training: Pretraining, splits: Splits, tracker: Tracker) -> None:
+        shown = predicted_views(self.recipe, self.registry, splits, training.topology, training.order, training.step)
+        tracker.masked_views("hidden and predicted", shown, training.step, for_report=True)
 
     def _explain(self, error: RuntimeError) -> None:
         """Says why the first step failed, where trying the recipe out does: an encoder whose pictures are too small.

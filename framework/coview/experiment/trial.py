@@ -12,6 +12,7 @@ from coview.data.batch import Batch, map_tensors, to_device
 from coview.data.building import build_collators, build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.loader import view_loader
+from coview.data.mixture import samples_of_epoch
 from coview.data.order import Order, RankBatches
 from coview.data.sampler import build_order
 from coview.errors import CoviewError
@@ -31,9 +32,12 @@ from coview.model.views import Views
 from coview.model.widths import encode
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_lengths import check_lengths
+from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
 from coview.train.length import Length
 from coview.train.optimizer import build_optimizer
+from coview.train.scheduled_values import scheduled_values
 
 _SAMPLES = 4
 
@@ -49,7 +53,7 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     """
     build_callbacks(recipe, registry)
     splits = Splits(recipe, registry)
-    dataset = splits(splits.own, "train")
+    dataset = splits.training
     build_evaluated(splits, plan_evaluators(splits))
     plan_curves(splits)
     start = start_weights(recipe, registry)
@@ -70,8 +74,10 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     if recipe.trains and not torch.isfinite(tried.loss(tried.views)["loss"]):
         raise CoviewError(f"{recipe.where('loss')}: the loss is not finite on random projections")
     parameters = sum(parameter.numel() for parameter in tried.topology.student.parameters())
+    of_epoch = samples_of_epoch(dataset)
+    in_an_epoch = f", {of_epoch:,} in an epoch" if of_epoch < len(dataset) else ""
     return (
-        f"{len(dataset):,} samples, {tried.length.total_steps:,} steps, {parameters:,} parameters, "
+        f"{len(dataset):,} samples{in_an_epoch}, {tried.length.total_steps:,} steps, {parameters:,} parameters, "
         f"projections {' × '.join(map(str, tried.views.student.shape))}{how}"
     )
 
@@ -100,9 +106,11 @@ class _Tried:
         loss = build_loss(recipe, registry, topology.student.width, topology.student.token_width)
         if recipe.trains:
             build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
-        length = Length.of(recipe, len(dataset), loss.smallest_batch)
+        length = Length.of(recipe, samples_of_epoch(dataset), loss.smallest_batch)
         if recipe.trains:
-            build_order(recipe, registry, dataset)
+            check_lengths(recipe, length)
+            scheduled_values(recipe, registry, length)
+            check_mixture(recipe, dataset, build_order(recipe, registry, dataset), length)
         check_extras(recipe, loss, dataset)
         check_parts(recipe, registry, dataset, topology.student, ranks=1)
         size = min(_SAMPLES, len(dataset))

@@ -141,20 +141,23 @@ class BatchAugment(nn.Module):
         return select_samples(whole, len(ids), slice(first, first + own))
 
 
-def build_batch_augment(recipe: Recipe, registry: Registry, encoders: Mapping[str, nn.Module]) -> BatchAugment:
+def build_batch_augment(
+    recipe: Recipe, registry: Registry, encoders: Mapping[str, nn.Module], *, remembers: bool = True
+) -> BatchAugment:
     """The batch steps of a recipe.
 
     Args:
         recipe: The recipe.
         registry: Where its components come from.
         encoders: By modality; the batches of one that collates itself are not the modality's to finish.
+        remembers: Whether steps that keep something from batch to batch are among them.
     """
     finish = {
         name: modality.finish
         for name, modality in build_modalities(recipe, registry).items()
         if isinstance(modality, FinishesOnDevice) and not isinstance(encoders[name], Collates)
     }
-    steps = build_batch_steps(recipe, registry)
+    steps = [step for step in build_batch_steps(recipe, registry) if remembers or not has_state(step.augmentation)]
     return BatchAugment(recipe.seed, steps, recipe.view_modalities, recipe.global_views, finish)
 
 

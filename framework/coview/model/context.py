@@ -205,7 +205,7 @@ def build_contexts(
             try:
                 found[name] = to_device(_context_of(encoder, dataset), device)
             except CoviewError as error:
-                raise CoviewError(f'{recipe.where(*at)}: {error.message} "{recipe.data.use}"', error.hint) from error
+                raise CoviewError(f"{recipe.where(*at)}: {error.message} {recipe.data_named}", error.hint) from error
     steps = build_context_steps(recipe, registry)
     for step in steps:
         if step.modality not in found:

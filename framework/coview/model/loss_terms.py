@@ -91,6 +91,16 @@ class LossTerms(nn.Module):
         needs = map(needs_of, (term.loss for term in self.terms))
         return max((need.smallest_batch for need in needs if need is not None), default=1)
 
+    def set_value(self, key: str, value: float) -> None:
+        """Sets a scheduled value: ``temperature`` of the only term, ``1.temperature`` of one of several, ``weight``."""
+        number, _, name = key.rpartition(".")
+        index = int(number or 0)
+        term = self.terms[index]
+        if name == "weight":
+            self.terms = (*self.terms[:index], replace(term, weight=value), *self.terms[index + 1 :])
+        else:
+            setattr(term.loss, name, value)
+
     def forward(self, views: Views) -> dict[str, Tensor]:
         """``loss``, and with several terms ``loss/NAME`` of each, unweighted; beside it what a loss reports itself."""
         if len(self.terms) == 1:
@@ -136,7 +146,7 @@ def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
         if needs is not None and needs.labels:
             where = recipe.where(*key_of_term(index, len(loss.terms)))
             has = "none" if dataset.classes is None else f"none for {lacking:,} of {len(dataset):,} samples"
-            raise CoviewError(f'{where}: {term.name} needs class labels, and the data "{recipe.data.use}" has {has}')
+            raise CoviewError(f"{where}: {term.name} needs class labels, and the data {recipe.data_named} has {has}")
 
 
 def check_extras(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
@@ -151,6 +161,6 @@ def check_extras(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
             wanted = few([f'"{name}"' for name in needs.extras])
             raise CoviewError(
                 f"{where}: {term.name} needs the extras {wanted} of each sample, and of the data "
-                f'"{recipe.data.use}" the sample {sample.id} does not have them: {problem}',
+                f"{recipe.data_named} the sample {sample.id} does not have them: {problem}",
                 hint="take data whose samples have them; see coview.Sample.extras",
             )

@@ -114,6 +114,20 @@ class TakesEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsEachStep(Protocol):
+    """A loss or a mask that reads some of its parameters anew whenever it is called, from attributes of the same names:
+    ``read_each_step = ("temperature",)``. A recipe can schedule these, where they are single numbers.
+    """
+
+    read_each_step: tuple[str, ...]
+
+
+def read_each_step(factory: object) -> tuple[str, ...]:
+    """The parameters that what a factory builds reads anew in each step."""
+    return tuple(factory.read_each_step) if isinstance(factory, ReadsEachStep) else ()
+
+
 def modalities_of(factory: Any) -> tuple[str, ...]:
     """The modalities that a data set says its samples have; none where it does not say."""
     named = factory.modalities if isinstance(factory, SaysModalities) else ()
