@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from coview.data.atomic import replacing as replacing
     from coview.data.augmentation import Augmentation as Augmentation
     from coview.data.augmentation import BatchAugmentation as BatchAugmentation
+    from coview.data.augmentation import ContextAugmentation as ContextAugmentation
     from coview.data.augmentation import PreparedAhead as PreparedAhead
     from coview.data.augmentation import Replayable as Replayable
     from coview.data.batch_rng import BatchRng as BatchRng
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from coview.data.class_folders import split_listing as split_listing
     from coview.data.content_version import content_version as content_version
     from coview.data.dataset import Dataset as Dataset
+    from coview.data.dataset import HasContext as HasContext
     from coview.data.dataset import HasJudgedPairs as HasJudgedPairs
     from coview.data.dataset import HasNotes as HasNotes
     from coview.data.dataset import KnowsGroups as KnowsGroups
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from coview.data.modality import FinishesOnDevice as FinishesOnDevice
     from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
+    from coview.data.modality import Uncollates as Uncollates
     from coview.data.picture_grid import picture_grid as picture_grid
     from coview.data.remarks import RemarksOn as RemarksOn
     from coview.data.resources import resource_folder as resource_folder
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from coview.data.split import split_notes as split_notes
     from coview.data.split_column import rows_by_split as rows_by_split
     from coview.data.split_column import table_splits as table_splits
+    from coview.data.structured_batch import StructuredBatch as StructuredBatch
     from coview.data.table_file import Table as Table
     from coview.data.table_file import TableRow as TableRow
     from coview.data.table_file import read_table as read_table
@@ -89,6 +93,7 @@ if TYPE_CHECKING:
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.run import Run as Run
+    from coview.model.context import TakesContext as TakesContext
     from coview.model.decoder import Decoder as Decoder
     from coview.model.decoder import DecoderInput as DecoderInput
     from coview.model.encoder import ChecksBatch as ChecksBatch
@@ -106,6 +111,10 @@ if TYPE_CHECKING:
     from coview.model.meta_device import on_meta_device as on_meta_device
     from coview.model.patch_encoding import Patches as Patches
     from coview.model.positions import sine_positions as sine_positions
+    from coview.model.shows_tokens import DrawsTokens as DrawsTokens
+    from coview.model.shows_tokens import NamesTokens as NamesTokens
+    from coview.model.shows_tokens import TokenPictures as TokenPictures
+    from coview.model.target import RestoresInput as RestoresInput
     from coview.model.target import Target as Target
     from coview.model.target import TargetInput as TargetInput
     from coview.model.transformer import load_transformer as load_transformer
@@ -143,12 +152,21 @@ if TYPE_CHECKING:
     from coview.train.schedule import Schedule as Schedule
 
 _HOME = {
+    "StructuredBatch": "coview.data.structured_batch",
+    "HasContext": "coview.data.dataset",
+    "TakesContext": "coview.model.context",
+    "ContextAugmentation": "coview.data.augmentation",
     "sine_positions": "coview.model.positions",
     "Patches": "coview.model.patch_encoding",
     "KeptTokens": "coview.model.kept_tokens",
     "HiddenTokens": "coview.model.hidden_tokens",
     "TargetInput": "coview.model.target",
     "Target": "coview.model.target",
+    "RestoresInput": "coview.model.target",
+    "DrawsTokens": "coview.model.shows_tokens",
+    "NamesTokens": "coview.model.shows_tokens",
+    "TokenPictures": "coview.model.shows_tokens",
+    "Uncollates": "coview.data.modality",
     "Decoder": "coview.model.decoder",
     "DecoderInput": "coview.model.decoder",
     "HasPretrainingHead": "coview.model.masked_encoder",

@@ -19,13 +19,9 @@ from torch import Tensor
 import coview
 from coview_audio.encoders.log_mel import LogMel, LogMelSettings
 from coview_audio.sound import Sound, resampled
+from coview_audio.spectrogram import coloured
 
 _SHOWN_COLUMNS = 160
-_COLOURS = np.array(
-    [(0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99),
-     (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164)]
-)  # fmt: skip
-_SHOWN_DECADES = 8.0
 
 
 class AudioModality:
@@ -148,15 +144,10 @@ class AudioModality:
         return sound.with_samples(sound.samples_T[start : start + longest])
 
     def _spectrogram(self, sound: Sound) -> np.ndarray:
-        """A picture: low tones below, loudness by colour over eight decades of power below the loudest."""
+        """A picture."""
         mel_FT = _log_mel(LogMel(LogMelSettings(sample_rate=sound.rate)), sound)
         columns = np.linspace(0, mel_FT.shape[1] - 1, min(_SHOWN_COLUMNS, mel_FT.shape[1])).round().astype(int)
-        decades = (mel_FT[::-1, columns] - mel_FT.max()) / np.log(10)
-        place = (1 + decades / _SHOWN_DECADES).clip(0, 1) * (len(_COLOURS) - 1)
-        lower = np.minimum(place.astype(int), len(_COLOURS) - 2)
-        share = (place - lower)[..., None]
-        colours = _COLOURS[lower] * (1 - share) + _COLOURS[lower + 1] * share
-        return np.ascontiguousarray(colours.round().astype(np.uint8))
+        return coloured(mel_FT[:, columns], float(mel_FT.max()))
 
 
 def _log_mel(front_end: LogMel, sound: Sound) -> np.ndarray:

@@ -91,6 +91,12 @@ class ImageModality:
         scale, shift = (constant(values, batch.device).view(-1, 1, 1) for values in (self._scale, self._shift))
         return x_NCHW.mul_(scale / 255 if batch.dtype == torch.uint8 else scale).sub_(shift)
 
+    def uncollate(self, batch: Tensor, /) -> list[np.ndarray]:
+        """Pictures (height, width, channels), uint8, of a normalised batch; beyond black and white is nothing."""
+        std, mean = (torch.tensor(values, device=batch.device).view(-1, 1, 1) for values in (self.std, self.mean))
+        pixels_NCHW = (batch.float() * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
+        return list(pixels_NCHW.permute(0, 2, 3, 1).cpu().numpy())
+
     def describe(self, value: np.ndarray, /) -> str:
         """Such as ``28×28 RGB, uint8``: width × height, colour, type."""
         colour = "grey" if value.ndim == 2 or value.shape[2] == 1 else "RGB"

@@ -182,3 +182,15 @@ def test_samplers_make_batches_of_the_rows_of_an_epoch(sampler):
             assert len({groups[chosen[at]] for at in batch}) == size
         if isinstance(sampler, MPerClass):
             assert set(Counter(mixed[chosen[at]].label for at in batch).values()) == {2}
+
+
+def test_what_samples_say_of_themselves_goes_with_them():
+    class Rated(Words):
+        def __getitem__(self, row):
+            return Sample({"text": self.name}, id=row, score=row / 2, extras={"stars": row})
+
+    both = Mixture([Rated("x", 3), Rated("y", 4)])
+    assert [(sample.extras, sample.score) for sample in (both[2], both[6])] == [
+        ({"stars": 2}, 1.0),
+        ({"stars": 3}, 1.5),
+    ]

@@ -94,6 +94,27 @@ def test_values_are_the_pixels_of_patches_as_mae_has_them():
     torch.testing.assert_close(patches.values(x)[:, 1:], expected)
 
 
+@pytest.mark.parametrize("size", [(16, 16), (8, 12), (4, 12)], ids=["square", "wide", "one row"])
+def test_pictures_are_put_together_from_values_by_a_loop(size):
+    """Three channels, registers, patches that are not square; of one row, which has a layout of its own."""
+    height, width = size
+    network = model(img_size=size, patch_size=(4, 2), reg_tokens=2)
+    patches = Patches(network, (4, 2), 3)
+    x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    layout = patches.layout(height, width, torch.ones(2, height // 4 * width // 2, dtype=torch.bool))
+    assert len(layout.shape) == (1 if height == 4 else 2)
+    values = patches.values(x)
+    assert torch.equal(patches.unpatched(values, layout), x)
+    token_of = patches.patch_of_pixels(layout)
+    assert token_of.shape == (height, width)
+    for row in range(height):
+        for column in range(width):
+            token = 3 + row // 4 * (width // 2) + column // 2
+            assert token_of[row, column] == token
+            place = (row % 4 * 2 + column % 2) * 3
+            assert torch.equal(values[:, token, place : place + 3], x[:, :, row, column])
+
+
 def test_rows_that_keep_as_many_need_no_attention_mask_and_cost_less():
     network = model()
     patches = Patches(network, (4, 4), 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from failing import failures
@@ -80,6 +81,67 @@ class RightOfWords(Right):
         if mask is not None and mask.swap_NT is not None:
             words = torch.where(mask.swap_NT >= 0, (mask.swap_NT.clamp(min=0) * 7).long(), words)
         return self.layer(words)
+
+
+class Draws(Right):
+    """A row of pixels for each number of a token, on the scale of the first version."""
+
+    def draw_tokens(self, values_STP, layout, modality):
+        grey = (values_STP * 20 / values_STP[0].abs().max() + 128).clamp(0, 255).to(torch.uint8)
+        token = torch.arange(layout.shape[0]).expand(3, -1)
+        return coview.TokenPictures(grey.transpose(1, 2)[..., None].expand(-1, -1, -1, 3).numpy(), token.numpy())
+
+
+class DrawsOneLess(Draws):
+    def draw_tokens(self, values_STP, layout, modality):
+        drawn = super().draw_tokens(values_STP, layout, modality)
+        return coview.TokenPictures(drawn.pixels_SHW3[:, :, 1:], drawn.token_HW[:, 1:])
+
+
+class DrawsOneVersion(Draws):
+    def draw_tokens(self, values_STP, layout, modality):
+        drawn = super().draw_tokens(values_STP, layout, modality)
+        return coview.TokenPictures(drawn.pixels_SHW3[:1], drawn.token_HW)
+
+
+class DrawsTokensThatAreNone(Draws):
+    def draw_tokens(self, values_STP, layout, modality):
+        drawn = super().draw_tokens(values_STP, layout, modality)
+        more = np.concatenate([drawn.token_HW, drawn.token_HW + 1])
+        return coview.TokenPictures(drawn.pixels_SHW3.repeat(2, axis=1), more)
+
+
+class DrawsAtRandom(Draws):
+    def draw_tokens(self, values_STP, layout, modality):
+        return super().draw_tokens(values_STP + torch.rand_like(values_STP), layout, modality)
+
+
+class ScalesEachVersion(Draws):
+    def draw_tokens(self, values_STP, layout, modality):
+        return super().draw_tokens(values_STP / values_STP.abs().amax((1, 2), keepdim=True), layout, modality)
+
+
+class Names(RightOfWords):
+    def token_names(self, tokens_T):
+        return [f"word {token}" for token in tokens_T.tolist()]
+
+    def swapped_tokens(self, tokens_NT, mask):
+        return torch.where(mask.swap_NT >= 0, (mask.swap_NT.clamp(min=0) * 7).long(), tokens_NT)
+
+
+class NamesTwo(Names):
+    def token_names(self, tokens_T):
+        return ["one", "two"]
+
+
+class ShowsAllSwapped(Names):
+    def swapped_tokens(self, tokens_NT, mask):
+        return torch.zeros_like(tokens_NT)
+
+
+class ShowsNoneSwapped(Names):
+    def swapped_tokens(self, tokens_NT, mask):
+        return tokens_NT
 
 
 class TakesNone(Right):
@@ -183,7 +245,9 @@ class ASeparator(Right):
         return coview.TokenLayout(real_NT, real_NT & (torch.arange(real_NT.shape[1]) < 1), (real_NT.shape[1],))
 
 
-@pytest.mark.parametrize(("right", "values"), [(Right, VALUES), (RightOfWords, WORDS), (TakesNone, VALUES)])
+@pytest.mark.parametrize(
+    ("right", "values"), [(Right, VALUES), (RightOfWords, WORDS), (TakesNone, VALUES), (Draws, VALUES), (Names, WORDS)]
+)
 def test_what_is_right_passes(right, values):
     check_encoder(right, Sequences(), values)
 
@@ -205,6 +269,14 @@ WRONG = [
     (CountsPadding, "padding_changes_nothing_beside_hidden_tokens", "value 0 alone is encoded differently"),
     (WritesIntoTheBatch, "leaves_its_batch_and_mask_alone", "it writes into the batch"),
     (WritesIntoTheMask, "leaves_its_batch_and_mask_alone", "it writes into the mask"),
+    (DrawsOneLess, "shows_each_token_where_it_is", "has no pixel of tokens that may be hidden: 0"),
+    (DrawsOneVersion, "shows_each_token_where_it_is", "of 3 versions draw_tokens makes 1 pictures"),
+    (DrawsTokensThatAreNone, "shows_each_token_where_it_is", "token_HW of draw_tokens has numbers of no token"),
+    (DrawsAtRandom, "shows_each_token_where_it_is", "draw_tokens draws equal values differently"),
+    (ScalesEachVersion, "shows_each_token_where_it_is", "is the scale that of the first?"),
+    (NamesTwo, "shows_each_token_where_it_is", "has to give a str for each of 7 tokens, and gives 2"),
+    (ShowsAllSwapped, "shows_each_token_where_it_is", "swapped_tokens changes tokens that are not swapped"),
+    (ShowsNoneSwapped, "shows_each_token_where_it_is", "swapped_tokens swaps nothing"),
 ]
 
 

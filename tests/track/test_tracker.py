@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -18,6 +19,7 @@ from coview.errors import CoviewError
 from coview.evaluate.features import FeatureSplit
 from coview.track.metrics_file import read_metrics
 from coview.track.run_folder import RunFolder
+from coview.track.shown_views import Panel, ShownView, ShownViews
 from coview.track.tracker import Tracker
 
 
@@ -87,6 +89,28 @@ def test_hparams_and_embedding_carry_the_step(folder: RunFolder) -> None:
     assert names.read_text().split() == ["cat", "dog", "cat"]
 
 
+def test_masked_views_for_the_report_and_for_tensorboard(folder: RunFolder) -> None:
+    grey = np.full((3, 4, 3), 90, dtype=np.uint8)
+    drawn = ShownView("one", ["2 of 4"], [Panel("the view", grey), Panel("seen", grey + 1)])
+    written = ShownView("two", [], [Panel("words", markup="<u>w</u>", markdown="*w*")])
+    with Tracker(folder) as tracker:
+        tracker.masked_views("first", ShownViews(["Of train."], [drawn]), 0, for_report=False)
+        assert not folder.hidden.exists()
+        tracker.masked_views("last", ShownViews(["Of test."], [drawn, written]), 7, for_report=True)
+    content = json.loads(folder.hidden.read_text(encoding="utf-8"))
+    assert content["about"] == ["Of test."]
+    assert [view["caption"] for view in content["views"]] == ["one", "two"]
+    assert content["views"][1]["panels"] == [{"title": "words", "html": "<u>w</u>"}]
+    assert 'alt="the view"' in content["views"][0]["panels"][0]["html"]
+    events = EventAccumulator(str(folder.tensorboard))
+    events.Reload()
+    assert events.Tags()["images"] == ["first", "last"]
+    (image,) = events.Images("last")
+    assert (image.step, image.height, image.width) == (7, 3 * 40 + 4, 2 * (4 * 40 + 2) + 2)
+    (said,) = events.Tensors("last/text_summary")
+    assert said.tensor_proto.string_val[0].decode() == "Of test.\n\n**one · 2 of 4**\n\n**two**\n\n*w*"
+
+
 # ---- nothing that only tells ends what trains --------------------------------------------------------------------------
 
 
@@ -133,6 +157,7 @@ FULL = """
 import json, resource, signal, sys
 from pathlib import Path
 from coview.track.run_folder import RunFolder
+from coview.track.shown_views import Panel, ShownView, ShownViews
 from coview.track.tracker import Tracker
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with Tracker(RunFolder(Path(sys.argv[1])), say=print) as tracker:

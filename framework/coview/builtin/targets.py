@@ -33,6 +33,7 @@ class Input:
         self.is_class = not values
         self.width = values or classes
         self.normalise = normalise
+        self.restored_with = "" if normalise == "none" else "the mean and the variance of what was there"
 
     def __call__(self, given: TargetInput, /) -> Tensor:
         """The values, normalised where it is asked for."""
@@ -40,8 +41,21 @@ class Input:
         assert values_NTP is not None, "a target that sees the input is given it"
         if self.normalise == "none":
             return values_NTP
-        variance_NT1, mean_NT1 = torch.var_mean(values_NTP, dim=-1, keepdim=True)
-        return (values_NTP - mean_NT1) / (variance_NT1 + 1e-6).sqrt()
+        mean_NT1, deviation_NT1 = _of_each(values_NTP)
+        return (values_NTP - mean_NT1) / deviation_NT1
+
+    def restored(self, predictions_KP: Tensor, inputs_KP: Tensor, /) -> Tensor:
+        """As they are; where they are normalised, by mean and variance of the true tokens, as MAE does."""
+        if self.normalise == "none":
+            return predictions_KP
+        mean_K1, deviation_K1 = _of_each(inputs_KP)
+        return predictions_KP * deviation_K1 + mean_K1
+
+
+def _of_each(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each token, by which it is normalised."""
+    variance, mean = torch.var_mean(values, dim=-1, keepdim=True)
+    return mean, (variance + 1e-6).sqrt()
 
 
 class TeacherTokens:

@@ -32,7 +32,7 @@ def preview(
     """Write a page with views of some samples.
 
     All steps together and each alone, beside the original: pictures, texts, sounds to play. Steps that work on the
-    encoder's batches, or in the encoder, are named only.
+    encoder's batches, or in the encoder, are named only. Of a recipe with a mask, also what is hidden in training.
     """
     from coview.experiment.augmentation.preview import write_preview
     from coview.plugins.discovery import load_plugins

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
 from typing import ClassVar
@@ -66,12 +67,11 @@ class Mixture:
         number = self.part_of(index)
         sample = self.parts[number][index - self._starts[number]]
         classes = self._class_of[number]
-        return Sample(
-            sample.values,
+        return replace(
+            sample,
             id=_own(number, sample.id),
             label=None if classes is None or sample.label is None else classes[sample.label],
             group=None if sample.group is None else _own(number, sample.group),
-            score=sample.score,
         )
 
     def part_of(self, row: int) -> int:

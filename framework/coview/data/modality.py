@@ -22,11 +22,12 @@ class Collates(Protocol):
 class Modality(Protocol):
     """What a value of one kind is, and how values become a batch and are shown to a person.
 
-    What else one can be: :class:`FinishesOnDevice`, :class:`HasLengths`.
+    What else one can be: :class:`FinishesOnDevice`, :class:`HasLengths`, :class:`Uncollates`.
     """
 
     def collate(self, values: Sequence[Any], /) -> Any:
-        """A batch: a tensor, or a mapping of tensors, whose first dimension is ``len(values)``.
+        """A batch: a tensor, or a mapping of tensors, whose first dimension is ``len(values)``, or a
+        :class:`coview.StructuredBatch` of as many rows.
 
         Raises :class:`coview.CoviewError` if the values cannot form one batch (pictures of different sizes).
         """
@@ -81,4 +82,13 @@ class HasLengths(Protocol):
 
     def length(self, value: Any, /) -> float:
         """How long a value is, on any scale."""
+        ...
+
+
+@runtime_checkable
+class Uncollates(Protocol):
+    """A modality that shows what an encoder was given, or has predicted: of a batch it makes values again."""
+
+    def uncollate(self, batch: Any, /) -> Sequence[Any]:
+        """The values of a batch, not normalised, as ``to_html`` takes them: in a form of its own."""
         ...

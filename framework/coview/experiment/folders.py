@@ -77,7 +77,7 @@ def mend_recipe(folder: RunFolder, recipe: Recipe, registry: Registry) -> None:
 
 def set_aside_damaged(folder: RunFolder, say: Callable[[str], None]) -> None:
     """Renames JSON files of a run that cannot be read, so that they are written anew, or done without."""
-    for path, kind in ((folder.results, dict), (folder.views, list)):
+    for path, kind in ((folder.results, dict), (folder.views, list), (folder.hidden, dict)):
         try:
             parse_json(path.read_bytes(), kind)
         except FileNotFoundError:

@@ -39,6 +39,7 @@ from coview.experiment.folders import (
     set_aside_damaged,
 )
 from coview.experiment.hparams import given_numbers, reached_numbers
+from coview.experiment.masked_views.of_run import first_masked_views, predicted_views
 from coview.experiment.parameter_table import parameter_table
 from coview.experiment.plan_curves import PlannedCurves, plan_curves
 from coview.experiment.report import write_report
@@ -47,7 +48,7 @@ from coview.experiment.start import changed_start, check_start, keep_start, star
 from coview.experiment.suits_samples import suits_samples
 from coview.experiment.trial import try_out
 from coview.experiment.write_results import write_results
-from coview.model.loss_terms import check_labels
+from coview.model.loss_terms import check_extras, check_labels
 from coview.model.topology import build_topology
 from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, Status, StepEnd
 from coview.plugins.registry import Registry
@@ -112,6 +113,7 @@ class Session:
         start, trains_on = start_weights(recipe, registry, resumed), accelerator.device if recipe.trains else None
         topology = build_topology(recipe, registry, dataset, trains_on=trains_on, start=start)
         check_labels(recipe, topology.loss, dataset)
+        check_extras(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
         folder = resumed or self._new_folder(accelerator)
         if not accelerator.is_main_process:
@@ -211,6 +213,8 @@ class Session:
                 pauses = Curves(curves, training, folder, tracker, self._hooks, self._say).pauses()
                 self._pretrain(folder, training, splits.training, tracker, pauses)
                 self._evaluate(folder, training, splits, planned, tracker)
+                if self.recipe.mask is not None:
+                    Telling(self._say)(folder.hidden.name, lambda: self._show_predicted(training, splits, tracker))
             # the last that is written says that all the rest has been: a run that was killed before makes it again
             environment = read_environment(folder.environment) or environment
             environment["ended"] = now()
@@ -241,6 +245,8 @@ class Session:
                 return
             maker = build_view_maker(self.recipe, self.registry, preview=True)
             telling("a preview", lambda: show_views(self.recipe, self.registry, dataset, maker, tracker, start))
+            if self.recipe.mask is not None:
+                telling("a preview of the mask", lambda: self._show_masked(training, dataset, tracker))
             watch = CollapseWatch()
             with Progress(length.total_steps, length.steps_per_epoch, batch_size, start, self.console) as progress:
 
@@ -296,6 +302,14 @@ class Session:
             split = store.features(store.measured, ("test",))["test"]
             tracker.embedding("test", split, store.dataset("test").classes, training.step)
         tracker.hparams(given_numbers(self.recipe), reached_numbers(found.results))
+
+    def _show_masked(self, training: Pretraining, dataset: Dataset, tracker: Tracker) -> None:
+        shown = first_masked_views(self.recipe, self.registry, dataset, training.topology.student, training.order)
+        tracker.masked_views("hidden", shown, training.step, for_report=False)
+
+    def _show_predicted(self, training: Pretraining, splits: Splits, tracker: Tracker) -> None:
+        shown = predicted_views(self.recipe, self.registry, splits, training.topology, training.order, training.step)
+        tracker.masked_views("hidden and predicted", shown, training.step, for_report=True)
 
     def _explain(self, error: RuntimeError) -> None:
         """Says why the first step failed, where trying the recipe out does: an encoder whose pictures are too small.

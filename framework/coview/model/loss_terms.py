@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from coview.data.dataset import Dataset
 from coview.data.lacking_labels import lacking_labels
-from coview.errors import CoviewError
+from coview.data.sample_problem import problem_of_extras
+from coview.data.values import readable_samples
+from coview.errors import CoviewError, few
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.key import key_of_term
@@ -43,13 +45,15 @@ class Term:
         """
         needs = needs_of(self.loss)
         if needs is not None and not needs.labels:
-            views = replace(views, labels=None)
+            views = replace(views, labels=None, queue_labels=None)
         if needs is not None and needs.queue == "unused":
-            views = replace(views, queue=None, queue_ids=None)
+            views = replace(views, queue=None, queue_ids=None, queue_labels=None)
         if needs is not None and not needs.representations:
             views = replace(views, representations=None)
         if needs is not None and needs.tokens == "unused":
             views = replace(views, tokens=None)
+        if needs is not None:
+            views = replace(views, extras={name: views.extras[name] for name in needs.extras})
         return self._outputs(self.loss(views))
 
     def _outputs(self, output: Any) -> dict[str, Tensor]:
@@ -143,3 +147,20 @@ def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
             where = recipe.where(*key_of_term(index, len(loss.terms)))
             has = "none" if dataset.classes is None else f"none for {lacking:,} of {len(dataset):,} samples"
             raise CoviewError(f"{where}: {term.name} needs class labels, and the data {recipe.data_named} has {has}")
+
+
+def check_extras(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
+    """Raises :class:`CoviewError` if a term needs an extra that the first sample that can be read does not have."""
+    for index, term in enumerate(loss.terms):
+        needs = needs_of(term.loss)
+        if needs is None or not needs.extras:
+            continue
+        sample = next(readable_samples(dataset), None)
+        if sample is not None and (problem := problem_of_extras(sample, needs.extras)):
+            where = recipe.where(*key_of_term(index, len(loss.terms)))
+            wanted = few([f'"{name}"' for name in needs.extras])
+            raise CoviewError(
+                f"{where}: {term.name} needs the extras {wanted} of each sample, and of the data "
+                f"{recipe.data_named} the sample {sample.id} does not have them: {problem}",
+                hint="take data whose samples have them; see coview.Sample.extras",
+            )

@@ -62,6 +62,23 @@ class Patches:
         values_NTP = x_NCHhWw.permute(0, 2, 4, 3, 5, 1).reshape(N, (H // h) * (W // w), h * w * C)
         return torch.cat([values_NTP.new_zeros((N, self.prefix, values_NTP.shape[2])), values_NTP], 1)
 
+    def unpatched(self, values_NTP: Tensor, layout: TokenLayout) -> Tensor:
+        """``(N, C, H, W)``: the pictures whose patches have these values, as :meth:`values` gives them."""
+        (h, w), (rows, columns) = self.patch, self._grid(layout)
+        x_NRLhwC = values_NTP[:, self.prefix :].unflatten(2, (h, w, self.channels)).unflatten(1, (rows, columns))
+        x_NCHW: Tensor = x_NRLhwC.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
+        return x_NCHW
+
+    def patch_of_pixels(self, layout: TokenLayout) -> Tensor:
+        """``(H, W)`` int64: the token that each pixel of :meth:`unpatched` pictures is of."""
+        (h, w), (rows, columns) = self.patch, self._grid(layout)
+        tokens = torch.arange(self.prefix, self.prefix + rows * columns).view(rows, columns)
+        return tokens.repeat_interleave(h, dim=0).repeat_interleave(w, dim=1)
+
+    def _grid(self, layout: TokenLayout) -> tuple[int, int]:
+        """Rows and columns; patches of all bands lie in one row."""
+        return (1, layout.shape[0]) if len(layout.shape) == 1 else (layout.shape[0], layout.shape[1])
+
     def encode(
         self,
         x_NCHW: Tensor,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -51,4 +51,24 @@ class Target(Protocol):
 
     def __call__(self, given: TargetInput, /) -> Tensor:
         """``(N, T, width)`` numbers or ``(N, T)`` classes, without gradient; ``(K, width)`` of what is decoded."""
+        ...
+
+
+@runtime_checkable
+class RestoresInput(Protocol):
+    """A target of which a prediction says what the hidden token's input was, so that it can be shown.
+
+    Attributes:
+        restored_with: What a prediction is put together with to show it, in words; empty where it says all itself.
+    """
+
+    restored_with: str
+
+    def restored(self, predictions_KP: Tensor, inputs_KP: Tensor, /) -> Tensor:
+        """The inputs that predictions stand for: ``(K, P)``, or ``(K, classes)`` logits.
+
+        Args:
+            predictions_KP: Of a decoder.
+            inputs_KP: What the tokens were made of, or ``(K,)`` classes.
+        """
         ...

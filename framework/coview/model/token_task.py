@@ -13,7 +13,7 @@ from coview.errors import CoviewError
 from coview.model.decoder import decode
 from coview.model.encoder import Encoding
 from coview.model.masked_encoder import TakesMask
-from coview.model.target import Target, TargetInput
+from coview.model.target import RestoresInput, Target, TargetInput
 from coview.plugins.registry import Registry
 from coview.recipe.key import key_of_term
 from coview.recipe.recipe import Recipe
@@ -118,6 +118,12 @@ def build_target(recipe: Recipe, registry: Registry, encoder: TakesMask) -> nn.M
     return target if isinstance(target, nn.Module) else _AsModule(target)
 
 
+def restores_input(target: nn.Module) -> RestoresInput | None:
+    """The target of a topology as one whose predictions say what the input was; None where they do not."""
+    built: Any = target.target if isinstance(target, _AsModule) else target
+    return built if isinstance(built, RestoresInput) else None
+
+
 def _check_kind(recipe: Recipe, target: Target) -> None:
     """Refuses a loss of classes for a target of numbers, and the other way round."""
     made = "classes" if target.is_class else "numbers"
@@ -170,11 +176,11 @@ class _AsModule(nn.Module):
 
     def __init__(self, target: Target) -> None:
         super().__init__()
-        self._target = target
+        self.target = target
         self.sees, self.layers, self.width, self.is_class = target.sees, target.layers, target.width, target.is_class
 
     def forward(self, given: TargetInput) -> Tensor:
-        return self._target(given)
+        return self.target(given)
 
 
 def build_decoder(recipe: Recipe, registry: Registry, encoder: TakesMask, width: int) -> nn.Module:

@@ -62,6 +62,13 @@ class WorksOnBatches(Protocol):
 
 
 @runtime_checkable
+class WorksOnContext(Protocol):
+    """An augmentation that says whether it changes what samples share, by ``of_context = True``."""
+
+    of_context: bool
+
+
+@runtime_checkable
 class HasBatchForm(Protocol):
     """An augmentation of single values that has a form for batches too, used where a recipe has it on the device."""
 
@@ -144,6 +151,11 @@ def starts_trained(factory: Any) -> bool | None:
 def works_on_batches(augmentation: Any) -> bool:
     """Whether an augmentation takes batches, and not single values."""
     return isinstance(augmentation, WorksOnBatches) and augmentation.batch
+
+
+def works_on_context(augmentation: Any) -> bool:
+    """Whether an augmentation changes what samples share, and no values."""
+    return isinstance(augmentation, WorksOnContext) and augmentation.of_context
 
 
 def works_in_encoder(augmentation: object) -> bool:

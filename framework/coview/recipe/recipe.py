@@ -275,6 +275,12 @@ class Recipe:
         return tuple(self.encoder)
 
     @property
+    def extras(self) -> tuple[str, ...]:
+        """The samples' extras that a loss sees, each once."""
+        named = (name for term in self.loss if term.needs is not None for name in term.needs.extras)
+        return tuple(dict.fromkeys(named))
+
+    @property
     def trains(self) -> bool:
         """Whether there is a step to take; else the encoder is evaluated as it is loaded."""
         return self.train.steps != 0

@@ -67,7 +67,8 @@ def order_of_samples(tested: LossUnderTest) -> Problems:
         permuted = with_student(views, views.student.detach()[:, order].requires_grad_(), views.ids[order])
         if views.has_teacher:
             permuted = replace(permuted, teacher=views.teacher[:, order])
-        permuted = replace(permuted, labels=labels)
+        extras = {name: of_sample[order] for name, of_sample in views.extras.items()}
+        permuted = replace(permuted, labels=labels, extras=extras)
         found = outcome_of(build(), permuted)
         back = {**found.gradients, "student": found.gradients["student"][:, order.argsort()]}
         where, difference = outcome_of(build(), views).difference(Outcome(found.value, back))
@@ -314,8 +315,9 @@ def _situations(tested: LossUnderTest, **options: Any) -> Iterator[tuple[str, Vi
 
 
 def _tensors(views: Views) -> dict[str, Tensor]:
-    names = ("student", "teacher", "ids", "queue", "queue_ids", "labels")
-    return {name: tensor for name in names if (tensor := getattr(views, name)) is not None}
+    names = ("student", "teacher", "ids", "queue", "queue_ids", "queue_labels", "labels")
+    found = {name: tensor for name in names if (tensor := getattr(views, name)) is not None}
+    return found | {f"extras[{name}]": tensor for name, tensor in views.extras.items()}
 
 
 def _agreement(views: Views, other: int) -> float:

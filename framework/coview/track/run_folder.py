@@ -127,6 +127,11 @@ class RunFolder:
         return self.path / "views.json"
 
     @property
+    def hidden(self) -> Path:
+        """A few views with what was hidden of them and what was predicted for it, as HTML markup, for the report."""
+        return self.path / "hidden.json"
+
+    @property
     def report(self) -> Path:
         """The self-contained report."""
         return self.path / "report.html"

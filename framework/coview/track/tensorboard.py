@@ -8,14 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coview.data.picture_grid import picture_grid
 from coview.errors import printable
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
+from coview.pages.picture import zoom_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from coview.data.modality import Modality
     from coview.evaluate.features import FeatureSplit
+    from coview.track.shown_views import ShownViews
 
 
 class TensorBoard:
@@ -47,6 +51,19 @@ class TensorBoard:
     def views(self, modality: Modality, tag: str, rows: Sequence[Sequence[Any]], step: int) -> None:
         """Shows a row of views for each sample, the way the modality shows its values."""
         modality.preview(self._writer, tag, rows, step)
+        self._writer.flush()
+
+    def masked_views(self, tag: str, shown: ShownViews, step: int) -> None:
+        """Shows what is hidden of views: a picture with a row for each of them, or a text."""
+        pictures = [
+            [_enlarged(panel.pixels_HW3) for panel in view.panels if panel.pixels_HW3 is not None]
+            for view in shown.views
+        ]
+        if any(pictures):
+            self._writer.add_image(tag, picture_grid([row for row in pictures if row]), step, dataformats="HWC")
+        if shown.views:
+            said = [*shown.about, *(view.markdown for view in shown.views)]
+            self._writer.add_text(tag, "\n\n".join(said), step)
         self._writer.flush()
 
     def embedding(
@@ -116,6 +133,11 @@ class TensorBoard:
             self._writer.close()
         finally:
             self._hook.take_away()
+
+
+def _enlarged(pixels_HW3: np.ndarray) -> np.ndarray:
+    zoom = zoom_of(*pixels_HW3.shape[:2])
+    return pixels_HW3.repeat(zoom, axis=0).repeat(zoom, axis=1)
 
 
 class _FailuresAreRaised:

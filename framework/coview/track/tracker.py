@@ -1,4 +1,4 @@
-"""What the training loop tells about itself, and where it goes: metrics.jsonl, TensorBoard, views.json."""
+"""What the training loop tells about itself, and where it goes: metrics.jsonl, TensorBoard, views.json, hidden.json."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coview.data.modality import Modality
     from coview.evaluate.features import FeatureSplit
     from coview.track.run_folder import RunFolder
+    from coview.track.shown_views import ShownViews
 
 _BOARD = "TensorBoard"
 
@@ -84,6 +85,19 @@ class Tracker:
 
         self._on_board(lambda board: board.views(modality, "views", rows, step))
         self._telling(self._folder.views.name, write)
+
+    def masked_views(self, tag: str, shown: ShownViews, step: int, *, for_report: bool) -> None:
+        """Shows views of which something is hidden.
+
+        Args:
+            tag: What to call them.
+            shown: The views.
+            step: Of the weights that have seen them.
+            for_report: Whether the report has them too.
+        """
+        self._on_board(lambda board: board.masked_views(tag, shown, step))
+        if for_report:
+            self._telling(self._folder.hidden.name, lambda: shown.write(self._folder.hidden))
 
     def embedding(
         self, tag: str, split: FeatureSplit, classes: Sequence[str] | None, step: int, limit: int = 2000

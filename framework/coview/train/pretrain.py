@@ -31,6 +31,7 @@ from coview.errors import AlteredModelError, CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
 from coview.model.collectives import several_ranks
+from coview.model.context import build_contexts
 from coview.model.encoder_hooks import collators
 from coview.model.gather import average_gradients
 from coview.model.parameter_groups import parameter_groups
@@ -68,6 +69,7 @@ class Pretraining:
         accelerator: From :func:`make_accelerator`.
 
     Attributes:
+        order: Which samples are in which batch; None where nothing is trained.
         step: Optimiser steps taken.
         ended: Who has ended it before its last step; None if nobody has.
         state_of_observer: What the checkpoint that it goes on from has kept for who observes.
@@ -100,10 +102,10 @@ class Pretraining:
             synchronise_batch_norm(topology.student)
             if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
                 synchronise_batch_norm(topology.teacher)
-        self._order = build_order(recipe, registry, dataset) if recipe.trains else None
-        if self._order is not None:
+        self.order = build_order(recipe, registry, dataset) if recipe.trains else None
+        if self.order is not None:
             check_lengths(recipe, self.length)
-            check_mixture(recipe, dataset, self._order, self.length)
+            check_mixture(recipe, dataset, self.order, self.length)
         self.groups = parameter_groups(recipe, registry, topology.student, topology.loss) if recipe.trains else ()
         self.optimizer: torch.optim.Optimizer | None = None
         self._rates: LearningRates | None = None
@@ -115,6 +117,7 @@ class Pretraining:
             parts = topology, self.optimizer, self.groups
             self._values = ScheduledValues(recipe, registry, *parts, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
+        self._contexts = build_contexts(recipe, registry, dataset, topology.student.encoder, device)
         every, log_every = Duration.parse(recipe.train.checkpoint_every), recipe.train.log_every
         self._due = CheckpointDue(every, self.length.steps_per_epoch, log_every, accelerator.device)
         self._agreed = Agreement(recipe.callback, recipe.train.log_every, accelerator.device)
@@ -314,14 +317,15 @@ class Pretraining:
             raise CoviewError(
                 f"{self.recipe.where('train', 'batch_size')}: {train.batch_size} cannot be shared by {ranks} ranks"
             )
-        assert self._order is not None
+        assert self.order is not None
         first, last = self.step * train.accumulate, self.length.total_steps * train.accumulate
         loader = view_loader(
             self._dataset,
             build_view_maker(self.recipe, self._registry),
             collators(build_collators(self.recipe, self._registry), self.topology.student),
-            RankBatches(self._order, first, last, self.accelerator.process_index, ranks),
+            RankBatches(self.order, first, last, self.accelerator.process_index, ranks),
             workers=worker_count(self.recipe.settings.workers, ranks),
+            extras=self.recipe.extras,
             pin_memory=self.accelerator.device.type == "cuda",
         )
         ids = IdWatch(len(self._dataset), f"data {self.recipe.data_named}: the train split")
@@ -329,7 +333,7 @@ class Pretraining:
             ids.note(batch.rows, batch.ids.tolist())
             for sample in self.skipped.add(batch.skipped):
                 self._observer.skipped(sample.what, sample.reason)
-            yield self.topology.augmented(batch.to(self.accelerator.device))
+            yield self._contexts.around(self.topology.augmented(batch.to(self.accelerator.device)))
 
     def _metrics(self, found: Gradient) -> dict[str, float]:
         values = {name: float(value) for name, value in found.outputs.items()}

@@ -89,6 +89,11 @@ class HuggingFaceAudioEncoder(nn.Module):
         values_NTP: Tensor = self._values(batch["waveform_NT"], self._most_frames(batch))
         return values_NTP
 
+    def draw_tokens(self, values_STP: Tensor, layout: coview.TokenLayout, modality: Any, /) -> coview.TokenPictures:
+        """Log-mel, a column of two pixels for each frame, low tones below."""
+        assert self._values is not None, "it takes a mask"
+        return self._values.draw(values_STP, layout)
+
     def encode_tokens(
         self,
         batch: Mapping[str, Tensor],

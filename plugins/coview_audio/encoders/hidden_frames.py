@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+import coview
 from coview_audio.encoders.log_mel import LogMel, LogMelSettings
 from coview_audio.encoders.mel_input import MEAN, STD
+from coview_audio.spectrogram import coloured
 
 _TAKES_MASK = (
     "wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio", "wav2vec2-conformer",
@@ -23,6 +25,8 @@ _TAKES_MASK = (
 
 BANDS = 80
 _LEAST_WINDOW = 0.025
+_COLUMN = 2
+"""Pixels of a frame's column in a picture."""
 
 
 def takes_mask(model: Any) -> bool:
@@ -107,6 +111,14 @@ class FrameValues(nn.Module):
         mel_NFT, _ = self.log_mel(padded_NL, lengths_N)
         of_frames_NFT: Tensor = mel_NFT[:, :, self._first : self._first + frames]
         return ((of_frames_NFT - MEAN) / STD).transpose(1, 2)
+
+    def draw(self, values_STP: Tensor, layout: coview.TokenLayout) -> coview.TokenPictures:
+        """Such values as pictures, a column of two pixels for each frame."""
+        mel_SFT = values_STP.transpose(1, 2) * STD + MEAN
+        loudest = float(mel_SFT[0][:, layout.real_NT[0]].max())
+        frame_FT = torch.arange(mel_SFT.shape[2]).expand(mel_SFT.shape[1:])
+        pixels_SFT3 = coloured(mel_SFT.numpy(), loudest).repeat(_COLUMN, axis=2)
+        return coview.TokenPictures(pixels_SFT3, frame_FT.numpy().repeat(_COLUMN, axis=1))
 
 
 @contextmanager

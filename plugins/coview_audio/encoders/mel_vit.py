@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 import coview
 from coview_audio.encoders.mel_input import MEAN, STD, MelInput
 from coview_audio.encoders.mel_vit_network import MelViTNetwork
+from coview_audio.spectrogram import coloured
 
 
 class MelViT(MelViTNetwork):
@@ -86,6 +87,13 @@ class MelViT(MelViTNetwork):
     def token_values(self, batch: Mapping[str, Tensor], /) -> Tensor:
         """The log-mel of each patch, standardised."""
         return self.patches.values(self.whole_patches(self.input(batch)[0]))
+
+    def draw_tokens(self, values_STP: Tensor, layout: coview.TokenLayout, modality: Any, /) -> coview.TokenPictures:
+        """Spectrograms, low tones below; the loudest of the first has the brightest colour."""
+        mel_S1FT = self.patches.unpatched(values_STP, layout) * self.input.std + self.input.mean
+        place_FT = self.patches.patch_of_pixels(layout)
+        loudest = float(mel_S1FT[0, 0][layout.real_NT[0][place_FT]].max())
+        return coview.TokenPictures(coloured(mel_S1FT[:, 0].numpy(), loudest), place_FT.numpy()[::-1])
 
     def encode_tokens(
         self,

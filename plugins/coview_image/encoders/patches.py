@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal
 
+import numpy as np
 import torch
-from timm.layers import PatchEmbed
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
@@ -14,7 +15,8 @@ import coview
 
 
 class EncodesPatches:
-    """The part of an encoder that makes it a :class:`coview.TakesMask`, where its model is a vision transformer."""
+    """The part of an encoder that makes it a :class:`coview.TakesMask`, where its model is a vision transformer; and a
+    :class:`coview.DrawsTokens`."""
 
     hides: Collection[Literal["replace", "drop", "swap"]] = ()
     token_width = 0
@@ -50,6 +52,14 @@ class EncodesPatches:
         """The pixels of each patch."""
         return self.patches.values(batch)
 
+    def draw_tokens(self, values_STP: Tensor, layout: coview.TokenLayout, modality: Any, /) -> coview.TokenPictures:
+        """The pictures that the patches make up."""
+        x_SCHW = self.patches.unpatched(values_STP, layout)
+        shown = modality.uncollate(x_SCHW) if isinstance(modality, coview.Uncollates) else _between_extremes(x_SCHW)
+        pixels_SHWC = np.stack(list(shown))
+        pixels_SHW3 = np.repeat(pixels_SHWC, 3, axis=3) if pixels_SHWC.shape[3] == 1 else pixels_SHWC
+        return coview.TokenPictures(pixels_SHW3, self.patches.patch_of_pixels(layout).numpy())
+
     def encode_tokens(
         self,
         batch: Tensor,
@@ -62,3 +72,11 @@ class EncodesPatches:
         """Pooled features (N, D), and those of all tokens (N, T, D)."""
         self.check_size(batch)
         return self.patches.encode(batch, mask, mask_token_D=mask_token_D, layers=layers)
+
+
+def _between_extremes(x_SCHW: Tensor) -> np.ndarray:
+    """Of pictures that nobody can say the normalisation of: black is the least of the first, white is the most."""
+    low, high = x_SCHW[0].aminmax()
+    unit_SCHW = ((x_SCHW - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+    pixels: np.ndarray = (unit_SCHW * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return pixels

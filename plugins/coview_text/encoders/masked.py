@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from coview_text.encoders.tokens import Pooling, pool
 
 
 class MaskedTexts(ABC):
-    """The part of an encoder of texts that makes it a :class:`coview.TakesMask`."""
+    """The part of an encoder of texts that makes it a :class:`coview.TakesMask` and a :class:`coview.NamesTokens`."""
 
     hides: Collection[Literal["replace", "drop", "swap"]] = ("replace", "swap")
     token_width = 0
@@ -69,10 +69,29 @@ class MaskedTexts(ABC):
             tokens_NTD = self.model(**given, attention_mask=seen).last_hidden_state
         return coview.Encoding(pool(tokens_NTD, real_NT, self.pooling), tokens_NTD, real_NT, tuple(last))
 
+    def token_names(self, tokens_T: Tensor, /) -> Sequence[str]:
+        """What the tokenizer has in its vocabulary, without the signs for the beginning and the inside of a word."""
+        tokenizer = self.tokenizer()
+        names = []
+        for number in tokens_T.tolist():
+            written = tokenizer.convert_ids_to_tokens(number)
+            if written is None:  # a model's vocabulary may be larger than its tokenizer's
+                names.append(f"token {number}")
+                continue
+            read = tokenizer.decode([number], clean_up_tokenization_spaces=False)
+            name = read.strip() or ("␣" if read else written)
+            names.append(name.removeprefix("##") or name)
+        return names
+
+    def swapped_tokens(self, tokens_NT: Tensor, mask: coview.TokenMask, /) -> Tensor:
+        """Any other of the vocabulary in the place of those that are swapped."""
+        if mask.swap_NT is None:
+            return tokens_NT
+        other_NT = (mask.swap_NT.clamp(min=0) * self.classes).long()
+        return torch.where(mask.swap_NT >= 0, other_NT, tokens_NT)
+
     def _hidden(self, ids_NT: Tensor, mask: coview.TokenMask, mask_token_D: Tensor | None) -> dict[str, Tensor]:
-        if mask.swap_NT is not None:
-            other_NT = (mask.swap_NT.clamp(min=0) * self.classes).long()
-            ids_NT = torch.where(mask.swap_NT >= 0, other_NT, ids_NT)
+        ids_NT = self.swapped_tokens(ids_NT, mask)
         if mask_token_D is None:
             return {"input_ids": ids_NT.masked_fill(mask.replaced_NT, self.tokenizer().mask_token_id)}
         embedded_NTD = self.model.get_input_embeddings()(ids_NT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import soundfile
@@ -224,6 +226,25 @@ precision = "fp32"
 device = "cpu"
 """
 
+
+def test_frames_are_drawn_as_columns_of_their_bands(models):
+    encoder = made(models, "wav2vec2")
+    assert isinstance(encoder, coview.DrawsTokens)
+    batch = AudioModality().collate(sounds())
+    layout = encoder.token_layout(batch).map_tensors(lambda tensor: tensor[1:2])
+    values = encoder.token_values(batch)[1:2]
+    drawn = encoder.draw_tokens(values, layout, AudioModality())
+    frames, real = layout.shape[0], int(layout.real_NT.sum())
+    assert drawn.pixels_SHW3.shape == (1, 80, 2 * frames, 3)
+    assert (drawn.token_HW == np.arange(frames).repeat(2)).all()
+    brightness = drawn.pixels_SHW3[0].astype(int).sum(-1)[::-1]  # the lowest band first
+    for frame in range(real):
+        assert np.array_equal(brightness[:, 2 * frame], brightness[:, 2 * frame + 1])
+        loud = values[0, frame].numpy()
+        assert brightness[loud.argmax(), 2 * frame] == brightness[:, 2 * frame].max()
+        assert (np.diff(brightness[np.argsort(loud), 2 * frame]) >= -2).all(), "the louder, the brighter"
+
+
 TARGETS = {
     "data2vec": """\
 [target]
@@ -261,6 +282,11 @@ def test_a_short_run_goes_on_with_a_models_pretraining(models, target, write_rec
     after = run.encoder.model
     assert not torch.equal(after.masked_spec_embed, before.masked_spec_embed), "the vector for hidden frames is trained"
     assert not torch.equal(after.feature_projection.projection.weight, before.feature_projection.projection.weight)
+    shown = json.loads(run.folder.hidden.read_text())["views"][0]
+    kind = {"data2vec": "cosine of prediction and target", "best-rq": "probability of the right class"}[target]
+    assert [panel["title"] for panel in shown["panels"]] == [
+        "the view", "what the encoder sees", f"{kind}: dark is 0, bright is 1",
+    ]  # fmt: skip
     folder, _ = coview.export(run, out=tmp_path / "out")
     loaded = transformers.AutoModel.from_pretrained(folder)
     assert loaded.masked_spec_embed.equal(after.masked_spec_embed.cpu())

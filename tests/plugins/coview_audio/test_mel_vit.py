@@ -147,3 +147,28 @@ def test_layers_are_numbered_and_left_out_at_random():
     encoder.train()
     torch.manual_seed(1)
     assert not encoder(batch).pooled_ND.equal(encoder(batch).pooled_ND)
+
+
+@pytest.mark.parametrize("options", CASES.values(), ids=CASES)
+def test_drawn_are_the_bands_of_each_patch_on_the_scale_of_the_first(options):
+    """Against a loop over pixels: low tones below, and the loudest real value is the brightest colour of all."""
+    encoder, batch = built(**options), batch_of()
+    row, (height, width) = 1, encoder.patch
+    layout = encoder.token_layout(batch).map_tensors(lambda tensor: tensor[row : row + 1])
+    values = encoder.token_values(batch)[row]
+    drawn = encoder.draw_tokens(torch.stack([values, values - 3.0]), layout, AudioModality())
+    mel = log_mel(encoder, batch, row) * 4.5 - 3.0
+    loudest = float(mel.max())
+    columns = layout.shape[-1]
+    assert drawn.pixels_SHW3.shape == (2, 32, columns * width, 3)
+    for band in range(32):
+        for frame in range(mel.shape[1]):
+            pixel = 31 - band, frame
+            assert drawn.token_HW[pixel] == 1 + band // height * columns + frame // width
+            for version, less in enumerate((0.0, 3.0 * 4.5)):
+                share = max(0.0, 1 + (float(mel[band, frame]) - less - loudest) / np.log(10) / 8)
+                red, green, _ = drawn.pixels_SHW3[version][pixel].astype(int)
+                ramp = np.linspace(0, 1, 8)
+                assert abs(red - np.interp(share, ramp, (0, 40, 101, 159, 212, 245, 250, 252))) <= 1
+                assert abs(green - np.interp(share, ramp, (0, 11, 21, 42, 72, 125, 193, 255))) <= 1
+    assert tuple(drawn.pixels_SHW3[0].reshape(-1, 3).max(0)[:2]) == (252, 255)

@@ -184,3 +184,16 @@ def test_a_strip_is_not_enlarged_as_a_whole(shape):
     batch = ImageModality(size=224).collate([strip])
     short = strip[:, 19_900:20_100] if shape[0] == 2 else strip[19_900:20_100]
     assert torch.allclose(batch, ImageModality(size=224).collate([short]))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_batch_becomes_its_pictures_again(channels):
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (6, 5, channels), dtype=np.uint8) for _ in range(3)]
+    modality = ImageModality(channels=channels)
+    batch = modality.collate(pictures)
+    for picture, again in zip(pictures, modality.uncollate(batch), strict=True):
+        assert again.dtype == np.uint8
+        assert np.array_equal(picture, again)
+    beyond = modality.uncollate(torch.stack([torch.full_like(batch[0], 9.0), torch.full_like(batch[0], -9.0)]))
+    assert [(one.min(), one.max()) for one in beyond] == [(255, 255), (0, 0)]

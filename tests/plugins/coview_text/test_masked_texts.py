@@ -256,6 +256,35 @@ def test_words_are_what_the_tokenizer_splits_a_text_into(folders, name, tmp_path
         assert set(found[len(expected) :]) <= {-1}
 
 
+@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert"])
+def test_tokens_are_named_without_the_signs_of_their_tokenizer(folders, name):
+    encoder = hf_text_encoder(str(folders / name))()
+    assert isinstance(encoder, coview.NamesTokens)
+    batch = encoder.collate(TEXTS[:1])
+    names = encoder.token_names(batch["input_ids"][0])
+    assert len(names) == batch["input_ids"].shape[1]
+    assert "".join(names[1:-1]).replace("␣", "") == TEXTS[0].replace(" ", "")
+    assert (names[0], names[-1]) == ("[CLS]", "[SEP]")
+    assert encoder.token_names(torch.tensor([10**6])) == ["token 1000000"]
+
+
+def test_swapped_tokens_are_those_that_the_model_sees(folders):
+    encoder = hf_text_encoder(str(folders / "bert"))()
+    batch = encoder.collate(TEXTS)
+    layout = encoder.token_layout(batch)
+    hidden = layout.maskable_NT & (torch.rand(layout.real_NT.shape, generator=torch.Generator().manual_seed(0)) < 0.5)
+    swap = torch.rand(hidden.shape, generator=torch.Generator().manual_seed(1)).masked_fill(~hidden, -1)
+    nothing = torch.zeros_like(hidden)
+    mask = coview.TokenMask(layout, hidden, nothing, hidden[:, None], "replace", swap)
+    seen: list[torch.Tensor] = []
+    encoder.model.embeddings.word_embeddings.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    encoder.encode_tokens(batch, mask)
+    assert torch.equal(seen[0], encoder.swapped_tokens(batch["input_ids"], mask))
+    for row, token in hidden.nonzero().tolist():
+        assert seen[0][row, token] == int(float(swap[row, token]) * encoder.classes)
+    assert torch.equal(seen[0][~hidden], batch["input_ids"][~hidden])
+
+
 def test_from_scratch_the_learnt_token_stands_at_hidden_places():
     torch.manual_seed(0)
     encoder = TextTransformer(vocabulary=300, width=16, layers=2, heads=2, max_length=40)

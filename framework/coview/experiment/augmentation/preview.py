@@ -1,4 +1,4 @@
-"""A page that shows what a recipe's augmentations do: the views of some samples, and each step alone."""
+"""A page that shows what a recipe's augmentations do (the views of some samples, and each step alone), and its mask."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from coview.data.augmented_rows import AugmentedRows
 from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.modality import Modality
-from coview.experiment.augmentation.steps import Pipeline, augmented, steps_of
+from coview.experiment.augmentation.steps import Pipeline, augmented, parameters_in_words, steps_of
 from coview.experiment.augmentation.strength import choose_rows
+from coview.experiment.masked_views.of_recipe import preview_mask
 from coview.experiment.splits import Splits
 from coview.pages.template import page_template
 from coview.plugins.registry import Registry
@@ -21,6 +22,8 @@ from coview.recipe.recipe import Recipe
 def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int = 6, views: int = 4) -> Path:
     """Writes one self-contained page, and returns its path.
 
+    What is hidden is what training hides of a view; the pipelines' views are drawn alike, and are others.
+
     Args:
         recipe: The recipe.
         registry: Where components come from.
@@ -29,14 +32,15 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
         views: How many of each.
 
     Raises:
-        CoviewError: If nothing is augmented, the data is not there, or jinja2 is missing.
+        CoviewError: If nothing is augmented or hidden, the data is not there, or jinja2 is missing.
     """
     template = page_template(Path(__file__).parent / "preview.html.j2", figures=False)
     splits = Splits(recipe, registry)
     dataset = splits.training
     rows = choose_rows(dataset, samples, recipe.seed)
     modalities = build_modalities(recipe, registry)
-    steps = {name: steps_of(recipe, registry, name) for name in augmented(recipe)}
+    names = augmented(recipe) if recipe.mask is None or any(recipe.augment.values()) else ()
+    steps = {name: steps_of(recipe, registry, name) for name in names}
     sections = [
         {
             "modality": name,
@@ -50,8 +54,17 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
         }
         for name, of_modality in steps.items()
     ]
+    hidden = None if recipe.mask is None else preview_mask(recipe, registry, dataset, rows, views)
+    page = template.render(
+        name=recipe.name,
+        seed=recipe.seed,
+        sections=sections,
+        mask=recipe.mask,
+        mask_parameters="" if recipe.mask is None else parameters_in_words(recipe.mask.parameters),
+        hidden=hidden,
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, template.render(name=recipe.name, seed=recipe.seed, sections=sections))
+    write_atomically(out, page)
     return out
 
 

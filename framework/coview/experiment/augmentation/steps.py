@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from coview.data.building import build_view_maker
 from coview.data.views import PipelineStep
@@ -96,6 +97,10 @@ def steps_of(recipe: Recipe, registry: Registry, modality: str) -> Steps:
 
 
 def _parameters(recipe: Recipe, modality: str, position: int) -> str:
-    parameters = dict(recipe.augment[modality][position].parameters)
-    given = flatten(parameters) if parameters else {}
+    return parameters_in_words(recipe.augment[modality][position].parameters)
+
+
+def parameters_in_words(parameters: Mapping[str, Any]) -> str:
+    """What a recipe gives a component, in one line."""
+    given = flatten(dict(parameters)) if parameters else {}
     return ", ".join(f"{key} = {value}" for key, value in given.items())

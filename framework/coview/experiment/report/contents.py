@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Contents:
         measured: What ``results.json`` says.
         trains: Whether its recipe takes a step.
         views: A caption and the HTML of each view, for a few samples.
+        hidden: What was hidden of a few views and predicted for it: sentences under "about", and "views".
         damaged: Files that only tell, and cannot be read: their part of the page is empty.
     """
 
@@ -40,6 +41,7 @@ class Contents:
     measured: RunResults
     trains: bool
     views: Sequence[Mapping[str, Any]]
+    hidden: Mapping[str, Any] = field(default_factory=dict)
     damaged: Sequence[Path] = ()
 
 
@@ -69,6 +71,7 @@ def read_contents(folder: RunFolder) -> Contents:
         measured=measured,
         trains=not isinstance(train, dict) or train.get("steps") != 0,
         views=_read_views(folder.views, damaged),
+        hidden=_read_hidden(folder.hidden, damaged),
         damaged=damaged,
     )
 
@@ -92,6 +95,26 @@ def _read_views(path: Path, damaged: list[Path]) -> list[dict[str, Any]]:
     captions = [str(row.get("caption", "")) for row in rows]
     shown = [[safe_html(str(view)) for view in row["views"]] for row in rows]
     return [{"caption": caption, "views": views} for caption, views in zip(captions, shown, strict=True)]
+
+
+def _read_hidden(path: Path, damaged: list[Path]) -> dict[str, Any]:
+    """What was hidden of a few views and predicted for it, made safe as those of ``_read_views`` are."""
+    content = _read_json(path, {}, damaged)
+    try:
+        views = [
+            {
+                "caption": str(view["caption"]),
+                "said": [str(line) for line in view["said"]],
+                "panels": [
+                    {"title": str(panel["title"]), "markup": safe_html(str(panel["html"]))} for panel in view["panels"]
+                ],
+            }
+            for view in content.get("views", [])
+        ]
+        return {"about": [str(line) for line in content.get("about", [])], "views": views}
+    except (TypeError, KeyError, AttributeError):
+        damaged.append(path)
+        return {"about": [], "views": []}
 
 
 def _read_json(path: Path, missing: Any, damaged: list[Path]) -> Any:

@@ -64,6 +64,7 @@ def _page(contents: Contents) -> dict[str, Any]:
         "diagnostics": diagnostics,
         "on_validation": on_validation,
         "views": contents.views,
+        "hidden": contents.hidden,
         "dataset": contents.measured.dataset,
         "skipped_samples": contents.measured.skipped_samples[:_LISTED],
         "skipped_count": len(contents.measured.skipped_samples),
