@@ -268,6 +268,7 @@ def test_a_constructor_that_is_no_schema_is_a_message(factory, says):
         ("dataset", "weight"),
         ("augmentation", "views"),
         ("augmentation", "on"),
+        ("encoder", "shared"),
         ("loss", "weight"),
         ("optimizer", "group"),
         ("schedule", "warmup"),
@@ -286,6 +287,7 @@ def test_the_keys_above_are_all_that_are_coviews_own():
     assert {kind: own_keys(kind) for kind in KINDS if own_keys(kind)} == {
         "dataset": ("views", "local_views", "workers", "augment_on", "weight"),
         "augmentation": ("views", "on", "shared"),
+        "encoder": ("shared",),
         "optimizer": ("group",),
         "schedule": ("warmup",),
         "evaluator": ("data", "every"),

@@ -40,7 +40,7 @@ def untrained_recipe(recipe: Recipe, registry: Registry) -> Recipe | None:
     """
     if recipe.trains:
         return recipe
-    modality = recipe.modalities[0]
+    modality = recipe.owner_of_encoder(recipe.modalities[0])
     if _is_given_weights(recipe):
         recipe = replace(recipe, start={name: of for name, of in recipe.start.items() if name != modality})
         if _starts_trained(recipe, registry) is False:
@@ -72,13 +72,13 @@ def untrained_in_words(recipe: Recipe, registry: Registry) -> str:
 
 def _is_given_weights(recipe: Recipe) -> bool:
     """Whether the encoder that is evaluated starts from the weights of ``[start]``, which were trained."""
-    start = recipe.start.get(recipe.modalities[0])
+    start = recipe.start.get(recipe.owner_of_encoder(recipe.modalities[0]))
     return start is not None and "encoder" in start.parts
 
 
 def _starts_trained(recipe: Recipe, registry: Registry) -> bool | None:
     """Whether the encoder starts from trained weights; None where its parameters do not say."""
-    modality = recipe.modalities[0]
+    modality = recipe.owner_of_encoder(recipe.modalities[0])
     table = recipe.encoder[modality]
     parameters = registry.parameters("encoder", table.use, modality=modality).parameters
     default = next((parameter.default for parameter in parameters if parameter.name == "pretrained"), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from torch import nn
@@ -35,12 +36,16 @@ def collators(modalities: Mapping[str, Collates], towers: Towers) -> dict[str, C
 def fit_encoders(towers: Towers, dataset: Dataset, *, except_for: Collection[str] = ()) -> None:
     """Fits the encoders that have ``fit`` to the training values of their modalities.
 
+    One that several modalities share sees the values of the one that has it, then those of the others.
+
     Args:
         towers: The encoders'.
         dataset: The training split.
         except_for: The modalities whose encoders have what they had fitted from elsewhere.
     """
-    for name in (name for name in towers.towers if name not in except_for):
-        encoder = towers.encoder(name)
-        if isinstance(encoder, FitsToData):
-            encoder.fit(readable_values(dataset, name))
+    modalities: dict[nn.Module, list[str]] = {}
+    for name in towers.towers:
+        modalities.setdefault(towers.encoder(name), []).append(name)
+    for encoder, names in modalities.items():
+        if isinstance(encoder, FitsToData) and not set(names) & set(except_for):
+            encoder.fit(chain.from_iterable(readable_values(dataset, name) for name in names))

@@ -73,6 +73,8 @@ class GroupOfParameters:
 def named_parameters(student: Towers, loss: LossTerms) -> dict[str, nn.Parameter]:
     """All parameters by the names that a recipe matches; one that is shared, by the first.
 
+    Those of an encoder that several modalities share are called by the one whose table says which encoder it is.
+
     They begin as the tables of the recipe do: ``encoder.``, ``projector.``, ``predictor.`` and ``decoder.``, or
     ``encoder.text.`` where there are several modalities; ``loss.``, or ``loss.0.`` where there are several. What stands
     for a hidden token is ``mask_token``.
@@ -99,7 +101,7 @@ def parameter_groups(
             raise CoviewError(
                 f"{recipe.where('optimizer', 'group', at, 'match')}: no parameter is called "
                 f'"{group.settings.match}"{did_you_mean(group.settings.match, _parts(named))}',
-                hint=f"they are {_listed(named)}",
+                hint=f"they are {_listed(named)}{_of_others(recipe)}",
             )
         layers = _share_by_layer(recipe, at, group.settings, named, matched)
         for name in matched:
@@ -214,6 +216,10 @@ def _share_by_layer(
         inner = next(inner for inner, parameter in module.named_parameters() if parameter is named[name][0])
         shares[name] = group.layer_decay ** (max(of.values()) - of[inner])
     return shares
+
+
+def _of_others(recipe: Recipe) -> str:
+    return "".join(f"; the encoder of {name} is encoder.{of}" for name, of in recipe.shared_encoders.items())
 
 
 def _listed(named: Collection[str]) -> str:

@@ -95,8 +95,9 @@ class Topology(nn.Module):
         Whatever becomes of it (modes, statistics, the layout of weights), the training of this one goes on as it would.
         """
         of = self._evaluated
+        copied: dict[int, object] = {}  # what towers share, their copies share
         towers = {
-            name: Tower(copy.deepcopy(cast(Tower, tower).encoder), copy.deepcopy(cast(Tower, tower).projector))
+            name: Tower(*(copy.deepcopy(part, copied) for part in (cast(Tower, tower).encoder, tower.projector)))
             for name, tower in of.towers.items()
         }
         return Topology(Towers(towers, of.of_view, of.global_views), LossTerms(()))

@@ -147,7 +147,7 @@ class Towers(nn.Module):
     """The model that is trained: from the views of a batch to ``z_VND``.
 
     Args:
-        towers: One for each modality.
+        towers: One for each modality; several of them may have one encoder.
         of_view: The modality of each view, the global views before the local ones.
         global_views: How many views are global.
         gives_representations: Whether a loss sees what the encoders make, before the projectors.
@@ -236,9 +236,13 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
     """
     torch.manual_seed(recipe.seed)
     towers: dict[str, Tower] = {}
-    for name in recipe.modalities:
+    # those with an encoder of their own first: what is shared is called by the one that has it
+    for name in sorted(recipe.modalities, key=lambda name: name in recipe.shared_encoders):
         encoder_table, projector_table = recipe.encoder[name], recipe.projector[name]
-        encoder = registry.build("encoder", encoder_table.use, modality=name, **encoder_table.parameters)
+        if name in recipe.shared_encoders:
+            encoder = towers[recipe.shared_encoders[name]].encoder
+        else:
+            encoder = registry.build("encoder", encoder_table.use, modality=name, **encoder_table.parameters)
         projector = registry.build(
             "projector",
             projector_table.use,

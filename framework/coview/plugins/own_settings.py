@@ -69,6 +69,18 @@ class AugmentSettings(BaseModel):
     )
 
 
+class EncoderSettings(BaseModel):
+    """``[encoder.NAME]``, in place of ``use`` and the encoder's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    shared: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="In place of `use`, where the views are of several modalities: the modality whose encoder this one "
+        "has too, with the same weights.",
+    )
+
+
 class MaskSettings(BaseModel):
     """``[mask]``, beside ``use`` and the mask's own parameters."""
 
@@ -200,6 +212,7 @@ class CallbackSettings(BaseModel):
 OWN_SETTINGS: Mapping[Kind, type[BaseModel]] = {
     "dataset": DataSettings,
     "augmentation": AugmentSettings,
+    "encoder": EncoderSettings,
     "mask": MaskSettings,
     "loss": LossSettings,
     "optimizer": OptimizerSettings,

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from coview.errors import CoviewError
 from coview.plugins.component import Kind, in_one_line
 from coview.plugins.parameters import Parameters, validate_strictly
-from coview.plugins.registry import AmbiguousNameError, Registry
+from coview.plugins.registry import AmbiguousNameError, Registry, Use
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.place import Places
@@ -51,6 +51,14 @@ class ComponentChecker:
             return self._registry.resolve(kind, use, modality=modality).factory()
         except CoviewError:
             return None
+
+    def resolved(self, kind: Kind, use: str, modality: str) -> Use:
+        """What answers to a name for a modality.
+
+        Raises:
+            CoviewError: If nothing does, or more than one thing.
+        """
+        return self._registry.resolve(kind, use, modality=modality)
 
     def takes(self, kind: Kind, use: Any) -> tuple[str, ...]:
         """The names of the parameters that a recipe can give the component; none if it is a mistake."""

@@ -15,9 +15,21 @@ _SOURCES = ("run", "checkpoint", "export")
 
 
 def check_starts(
-    components: ComponentChecker, mistakes: Mistakes, recipe: Mapping[str, Any], used: tuple[str, ...]
+    components: ComponentChecker,
+    mistakes: Mistakes,
+    recipe: Mapping[str, Any],
+    used: tuple[str, ...],
+    shared_encoders: Mapping[str, str],
 ) -> dict[str, tuple[StartTable, dict[str, Any]]]:
-    """``[start]``, or each ``[start.NAME]``, by the modality that it is for."""
+    """``[start]``, or each ``[start.NAME]``, by the modality that it is for.
+
+    Args:
+        components: What checks tables.
+        mistakes: Where to note what is wrong.
+        recipe: The whole recipe's table.
+        used: The modalities that have an encoder.
+        shared_encoders: Of those that share one, by whose it is.
+    """
     table = recipe.get("start")
     if table is None:
         return {}
@@ -33,6 +45,12 @@ def check_starts(
         )
         for name in names
     }
+    for name, of in shared_encoders.items():
+        given = found.get(name)
+        if given is not None and "encoder" in given[0].parts:
+            at: Key = ("start", name, "parts") if "parts" in table[name] else ("start", name)
+            message = f"{name} shares the encoder of {of}: start it by [start.{of}]; here parts can name the others"
+            mistakes.add(at, message)
     return {name: of_modality for name, of_modality in found.items() if of_modality is not None}
 
 

@@ -61,10 +61,12 @@ def recipe_schema(registry: Registry) -> Schema:
     def table(kind: Kind) -> Schema:
         return {"$ref": f"#/$defs/{kind}"}
 
+    def split(one: Schema) -> Schema:
+        return {"type": "object", "additionalProperties": False, "minProperties": 1,
+                "properties": dict.fromkeys(modalities, one)}  # fmt: skip
+
     def by_modality(one: Schema) -> Schema:
-        split = {"type": "object", "additionalProperties": False, "minProperties": 1,
-                 "properties": dict.fromkeys(modalities, one)}  # fmt: skip
-        return {"anyOf": [one, split]}
+        return {"anyOf": [one, split(one)]}
 
     def implied(kind: Kind) -> Schema:
         """In a recipe that extends none, a table without ``use`` is of the default component."""
@@ -131,7 +133,7 @@ def recipe_schema(registry: Registry) -> Schema:
                 "data": {"anyOf": [{"type": "array"}, required]},
                 "loss": {"anyOf": [{"type": "array"}, {"required": ["use"]}]},
                 "optimizer": {"required": ["use"]},
-                "encoder": by_modality({"required": ["use"]}),
+                "encoder": {"anyOf": [required, split({"anyOf": [required, {"required": ["shared"]}]})]},
                 "projector": by_modality(implied("projector")),
                 "predictor": by_modality(implied("predictor")),
                 "decoder": implied("decoder"),

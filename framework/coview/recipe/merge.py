@@ -202,6 +202,8 @@ class Layers:
 
 
 def _changes_use(old: Mapping[str, Any], new: Mapping[str, Any], path: Key) -> bool:
+    if path[0] == "encoder" and "shared" in (old if "use" in new else new):  # another's encoder in place of one's own
+        return bool(old) and ("use" in new) != ("use" in old)
     if "use" not in new:
         return False
     default = DEFAULT_USE.get(str(path[0]))
@@ -211,6 +213,8 @@ def _changes_use(old: Mapping[str, Any], new: Mapping[str, Any], path: Key) -> b
 def _kept(path: Key, old: Mapping[str, Any]) -> tuple[str, ...]:
     """coview's own keys in the table of a component, which say nothing of the component."""
     *above, last = path
+    if path[0] == "encoder":
+        return ()  # ``shared`` stands in place of ``use``
     if path[0] == "schedule" and above:  # of another value: [schedule."loss.temperature"]
         return tuple(ValueScheduleSettings.model_fields)
     if path[0] == "schedule":

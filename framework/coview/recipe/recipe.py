@@ -202,6 +202,7 @@ class Recipe:
         view_modalities: The modality of each view, V of them, the global views before the local ones.
         global_views: How many of them are global: a teacher sees these.
         modality, augment, encoder, projector: For each modality.
+        shared_encoders: Of each modality that has no encoder of its own, the one whose encoder it has.
         predictor: For each modality; empty where there is none.
         start: For each modality whose tower starts from trained weights.
         teacher, queue: Absent where there is none.
@@ -256,6 +257,7 @@ class Recipe:
     callback: tuple[CallbackTable, ...] = ()
     mixture: tuple[DataTable, ...] = ()
     scheduled: tuple[ScheduledTable, ...] = ()
+    shared_encoders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def trains_on(self) -> tuple[tuple[ComponentTable, Key], ...]:
@@ -273,6 +275,10 @@ class Recipe:
     def modalities(self) -> tuple[str, ...]:
         """The modalities that have an encoder."""
         return tuple(self.encoder)
+
+    def owner_of_encoder(self, modality: str) -> str:
+        """The modality whose table says what the encoder of a modality is: itself, unless it shares another's."""
+        return self.shared_encoders.get(modality, modality)
 
     @property
     def extras(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from coview.recipe.check_masked import check_masked
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
 from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
+from coview.recipe.check_shared_encoder import check_encoder, check_shared_encoders
 from coview.recipe.check_start import check_starts
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
@@ -80,6 +81,7 @@ class _Validation:
         modality = self._by_modality("modality", used, self._modality, {} if "modality" in broken else None)
         augment = self._by_modality("augment", used, self._pipeline, [] if "augment" in broken else None)
         encoder = {} if "encoder" in broken else self._by_modality("encoder", used, self._encoder)
+        shared_encoders = check_shared_encoders(self.components, self.mistakes, encoder, self.table.get("encoder"))
         loss = [] if "loss" in broken else check_losses(self.components, self.mistakes, self.table.get("loss"))
         self.projector = default_projector([term for term, _ in loss])
         projector = self._by_modality("projector", used, self._projector, {} if "projector" in broken else None)
@@ -88,7 +90,9 @@ class _Validation:
             if "predictor" in broken or self.table.get("predictor") is None
             else self._by_modality("predictor", used, self._predictor)
         )
-        start = {} if "start" in broken else check_starts(self.components, self.mistakes, self.table, used)
+        start = {} if "start" in broken else check_starts(
+            self.components, self.mistakes, self.table, used, shared_encoders
+        )
         sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
         teacher = None if "teacher" in broken else self._teacher(self.table.get("teacher"))
         queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
@@ -214,6 +218,7 @@ class _Validation:
             callback=tuple(given for given, _ in callbacks),
             mixture=data.tables if len(data.tables) > 1 else (),
             scheduled=scheduled if trains else (),
+            shared_encoders=shared_encoders,
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------
@@ -330,7 +335,7 @@ class _Validation:
         return found
 
     def _encoder(self, name: str | None, table: Any, path: Key) -> Checked:
-        return self._component("encoder", table, path, modality=name) or (ComponentTable(""), {})
+        return check_encoder(self.components, self.mistakes, table, path, name)
 
     def _projector(self, name: str | None, table: Any, path: Key) -> Checked:
         given = {"use": self.projector, **table}
