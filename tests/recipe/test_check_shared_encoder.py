@@ -2,9 +2,9 @@
 
 import jsonschema
 import pytest
-from answers import RECIPE, registry
 
 import coview
+from answers import RECIPE, registry
 from coview.errors import RecipeError
 from coview.recipe.json_schema import recipe_schema
 from coview.recipe.snapshot import to_toml

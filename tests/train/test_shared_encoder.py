@@ -8,19 +8,20 @@ import os
 import shutil
 from pathlib import Path
 
-import answers
 import numpy as np
 import pytest
 import torch
-from answers import RECIPE, Finds, Linear, registry, vectors
 from safetensors import safe_open
 from safetensors.torch import load_file
 from test_two_ranks import train, weights
 from torch import nn
 
+import answers
 import coview
+from answers import RECIPE, Finds, Linear, registry, vectors
 from coview.data.batch import Batch
 from coview.data.order import Order
+from coview.experiment.exported_weights import note_weights, read_exported
 from coview.experiment.trial import try_out
 from coview.model.loss_terms import LossTerms, Term
 from coview.model.parameter_groups import named_parameters
@@ -197,6 +198,19 @@ def test_trained_weights_start_it_for_both_and_it_is_not_fitted_again(trained):
     assert student.encoder("question") is student.encoder("answer")
     for name, tensor in encoder_of(before).items():
         assert torch.equal(student.encoder("answer").state_dict()[name], tensor), name
+
+
+def test_an_exported_folder_is_of_all_modalities_that_share(trained, tmp_path):
+    recipe = trained().recipe
+    assert recipe.sharing_encoder("answer") == recipe.sharing_encoder("question") == ("question", "answer")
+    encoder = Linear()
+    for name, shared_by in (("shared", ("question", "answer")), ("own", ())):
+        (tmp_path / name).mkdir()
+        note_weights(tmp_path / name, encoder, modality="question", kind="pretrained", shared_by=shared_by)
+    assert torch.equal(read_exported(tmp_path / "shared", "answer")["layers.0.weight"], encoder.layers[0].weight)
+    for name, modality in (("own", "answer"), ("shared", "image")):
+        with pytest.raises(coview.CoviewError, match=f"has an encoder for question, and none for {modality}"):
+            read_exported(tmp_path / name, modality)
 
 
 def test_at_random_weights_it_is_random_for_both(trained):

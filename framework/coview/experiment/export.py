@@ -57,7 +57,8 @@ def export(run: Run, *, to: str, out: Path | str | None = None, sets: Iterable[s
             _check_free(folder, is_own=out is None)
             with replacing_folder(folder) as beside:
                 codes = [getattr(part, method)(beside) for part in (modality, encoder) if isinstance(part, contract)]
-                note_weights(beside, encoder, modality=name, kind=kind_of_encoder(run.recipe, run.registry))
+                kind, shared_by = kind_of_encoder(run.recipe, run.registry), run.recipe.sharing_encoder(name)
+                note_weights(beside, encoder, modality=name, kind=kind, shared_by=shared_by)
     except LockHeldError:
         raise CoviewError(f"another process is exporting to {folder}", hint="wait for it to end") from None
     except OSError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ NOTE = "coview.json"
 _REST = "coview.safetensors"
 
 
-def note_weights(folder: Path, encoder: nn.Module, *, modality: str, kind: str) -> None:
+def note_weights(folder: Path, encoder: nn.Module, *, modality: str, kind: str, shared_by: Sequence[str] = ()) -> None:
     """Writes into an exported folder where each tensor of the encoder is in it.
 
     Args:
@@ -32,6 +32,7 @@ def note_weights(folder: Path, encoder: nn.Module, *, modality: str, kind: str) 
         encoder: That it is of.
         modality: The encoder's.
         kind: What its features are called: "pretrained", "untrained" or "given".
+        shared_by: All modalities that it is the encoder of, where these are several.
     """
     there: dict[bytes, list[str]] = {}
     for file in sorted(folder.rglob("*.safetensors")):
@@ -49,6 +50,7 @@ def note_weights(folder: Path, encoder: nn.Module, *, modality: str, kind: str) 
         save_file(rest, folder / _REST)
     files = {file: _file_digest(folder / file) for file in sorted({file for file, _ in weights.values()})}
     note = {"modality": modality, "kind": kind, "files": files, "weights": weights}
+    note |= {"shared_by": list(shared_by)} if shared_by else {}
     (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
 
@@ -63,6 +65,7 @@ def read_exported(folder: Path, modality: str) -> Mapping[str, Tensor]:
     try:
         note: dict[str, Any] = read_json_object(folder / NOTE)
         of, kind, files, weights = (note[key] for key in ("modality", "kind", "files", "weights"))
+        takes = [of, *note.get("shared_by", [])]
         places = {str(name): (str(file), str(tensor)) for name, (file, tensor) in weights.items()}
         digests = {str(file): str(digest) for file, digest in files.items()}
     except FileNotFoundError:
@@ -72,7 +75,7 @@ def read_exported(folder: Path, modality: str) -> Mapping[str, Tensor]:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CoviewError(f"{folder / NOTE} is damaged: {error}", hint="export the run again") from error
-    if of != modality:
+    if modality not in takes:
         raise CoviewError(f"{folder} has an encoder for {of}, and none for {modality}")
     if kind == "untrained":
         raise CoviewError(f"{folder} has an encoder at random weights: nothing was trained in its run")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -95,11 +95,11 @@ class Topology(nn.Module):
         Whatever becomes of it (modes, statistics, the layout of weights), the training of this one goes on as it would.
         """
         of = self._evaluated
-        copied: dict[int, object] = {}  # what towers share, their copies share
-        towers = {
-            name: Tower(*(copy.deepcopy(part, copied) for part in (cast(Tower, tower).encoder, tower.projector)))
-            for name, tower in of.towers.items()
-        }
+        copied: dict[int, Any] = {}  # what towers share, their copies share
+        towers: dict[str, Tower] = {}
+        for name, module in of.towers.items():
+            tower = cast(Tower, module)
+            towers[name] = Tower(copy.deepcopy(tower.encoder, copied), copy.deepcopy(tower.projector, copied))
         return Topology(Towers(towers, of.of_view, of.global_views), LossTerms(()))
 
     @property

@@ -280,6 +280,12 @@ class Recipe:
         """The modality whose table says what the encoder of a modality is: itself, unless it shares another's."""
         return self.shared_encoders.get(modality, modality)
 
+    def sharing_encoder(self, modality: str) -> tuple[str, ...]:
+        """All modalities that have one encoder with a modality; none where that has it for itself."""
+        owner = self.owner_of_encoder(modality)
+        alike = tuple(name for name in self.encoder if self.owner_of_encoder(name) == owner)
+        return alike if len(alike) > 1 else ()
+
     @property
     def extras(self) -> tuple[str, ...]:
         """The samples' extras that a loss sees, each once."""

@@ -90,8 +90,8 @@ class _Validation:
             if "predictor" in broken or self.table.get("predictor") is None
             else self._by_modality("predictor", used, self._predictor)
         )
-        start = {} if "start" in broken else check_starts(
-            self.components, self.mistakes, self.table, used, shared_encoders
+        start = (
+            {} if "start" in broken else check_starts(self.components, self.mistakes, self.table, used, shared_encoders)
         )
         sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
         teacher = None if "teacher" in broken else self._teacher(self.table.get("teacher"))
