@@ -162,7 +162,7 @@ class _Validation:
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
             **({"start": resolved({name: table for name, (_, table) in start.items()})} if start else {}),
-            **({} if teacher is None else {"teacher": _resolved_teacher(teacher, of_values)}),
+            **({} if teacher is None else {"teacher": _resolved_teacher(teacher, of_values if trains else {})}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **masked.tables,
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
