@@ -139,7 +139,15 @@ def test_pixels_are_hidden_and_predicted_where_the_mask_says(registry, tmp_path)
 
 
 def test_groups_have_colours_and_what_nobody_asks_for_stays_hidden(registry, tmp_path):
-    tables = MAE | {"mask": {"use": "multi_block", "hide": "drop", "targets": 2, "context_scale": [0.3, 0.4]}}
+    tables = MAE | {
+        "mask": {
+            "use": "multi_block",
+            "hide": "drop",
+            "targets": 2,
+            "target_scale": [0.4, 0.5],
+            "context_scale": [0.3, 0.4],
+        }
+    }
     topology, modality, views, shows, _ = made(registry, tmp_path, tables, 6)
     tower = topology.student.towers[modality]
     values = tower.encoder.token_values(views[0].batch)[0]
