@@ -21,7 +21,7 @@ from pydantic_core import to_jsonable_python
 
 import coview
 from coview.plugins.component import KINDS, Component, Kind
-from coview.plugins.own_settings import OWN_SETTINGS, own_keys
+from coview.plugins.own_settings import OWN_SETTINGS, ValueScheduleSettings, own_keys
 from coview.plugins.parameters import Parameter
 from coview.recipe import tables
 from coview.recipe.json_schema import recipe_schema
@@ -183,6 +183,10 @@ def table_keys(name: str) -> Iterator[str]:
             yield entry("**`use`** · `string`", f"One of the {page}{implied}; its parameters stand beside it.")
     if model is not None:
         yield from keys_of(model)
+    if name == "schedule":
+        yield '### `[schedule."TABLE.KEY"]`'
+        yield "Of another value, such as `loss.temperature`, beside `use` and the schedule's own parameters."
+        yield from keys_of(ValueScheduleSettings)
 
 
 def keys_of(model: type[BaseModel], *, only_scalars: bool = False) -> Iterator[str]:

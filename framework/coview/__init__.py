@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from coview.data.atomic import replacing as replacing
     from coview.data.augmentation import Augmentation as Augmentation
     from coview.data.augmentation import BatchAugmentation as BatchAugmentation
+    from coview.data.augmentation import ContextAugmentation as ContextAugmentation
     from coview.data.augmentation import PreparedAhead as PreparedAhead
     from coview.data.augmentation import Replayable as Replayable
     from coview.data.batch_rng import BatchRng as BatchRng
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from coview.data.class_folders import split_listing as split_listing
     from coview.data.content_version import content_version as content_version
     from coview.data.dataset import Dataset as Dataset
+    from coview.data.dataset import HasContext as HasContext
     from coview.data.dataset import HasJudgedPairs as HasJudgedPairs
     from coview.data.dataset import HasNotes as HasNotes
     from coview.data.dataset import KnowsGroups as KnowsGroups
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from coview.data.split import split_notes as split_notes
     from coview.data.split_column import rows_by_split as rows_by_split
     from coview.data.split_column import table_splits as table_splits
+    from coview.data.structured_batch import StructuredBatch as StructuredBatch
     from coview.data.table_file import Table as Table
     from coview.data.table_file import TableRow as TableRow
     from coview.data.table_file import read_table as read_table
@@ -90,6 +93,7 @@ if TYPE_CHECKING:
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.run import Run as Run
+    from coview.model.context import TakesContext as TakesContext
     from coview.model.decoder import Decoder as Decoder
     from coview.model.decoder import DecoderInput as DecoderInput
     from coview.model.encoder import ChecksBatch as ChecksBatch
@@ -138,6 +142,7 @@ if TYPE_CHECKING:
     from coview.plugins.registry import Registry as Registry
     from coview.recipe.abilities import FindsSplits as FindsSplits
     from coview.recipe.abilities import HasBatchForm as HasBatchForm
+    from coview.recipe.abilities import ReadsEachStep as ReadsEachStep
     from coview.recipe.abilities import SaysWhetherTrained as SaysWhetherTrained
     from coview.recipe.abilities import WorksInEncoder as WorksInEncoder
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
@@ -147,6 +152,10 @@ if TYPE_CHECKING:
     from coview.train.schedule import Schedule as Schedule
 
 _HOME = {
+    "StructuredBatch": "coview.data.structured_batch",
+    "HasContext": "coview.data.dataset",
+    "TakesContext": "coview.model.context",
+    "ContextAugmentation": "coview.data.augmentation",
     "sine_positions": "coview.model.positions",
     "Patches": "coview.model.patch_encoding",
     "KeptTokens": "coview.model.kept_tokens",
@@ -224,6 +233,7 @@ _HOME = {
     "RecipeError": "coview.errors",
     "Registrar": "coview.plugins.registrar",
     "Registry": "coview.plugins.registry",
+    "ReadsEachStep": "coview.recipe.abilities",
     "RemarksOn": "coview.data.remarks",
     "Replayable": "coview.data.augmentation",
     "Result": "coview.evaluate.result",

@@ -58,6 +58,12 @@ class AlignmentUniformity(nn.Module):
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
+    read_each_step = (
+        "alpha",
+        "t",
+        "alignment_weight",
+        "uniformity_weight",
+    )
 
     def __init__(
         self,

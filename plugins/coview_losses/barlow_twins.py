@@ -39,6 +39,7 @@ class BarlowTwins(nn.Module):
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
+    read_each_step = ("lambda_",)
 
     def __init__(self, *, lambda_: Annotated[float, Ge(0), Le(1)] = 0.005) -> None:
         super().__init__()

@@ -56,6 +56,10 @@ class Circle(nn.Module):
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    read_each_step = (
+        "margin",
+        "gamma",
+    )
 
     def __init__(
         self,

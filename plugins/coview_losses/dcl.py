@@ -59,6 +59,7 @@ class DCL(nn.Module):
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    read_each_step = ("temperature",)
 
     def __init__(self, *, temperature: Temperature = 0.1) -> None:
         super().__init__()

@@ -27,6 +27,10 @@ class DCLW(nn.Module):
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    read_each_step = (
+        "temperature",
+        "sigma",
+    )
 
     def __init__(self, *, temperature: Temperature = 0.1, sigma: Annotated[float, Ge(0.01), Le(100)] = 0.5) -> None:
         super().__init__()

@@ -80,6 +80,10 @@ class Debiased(nn.Module):
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    read_each_step = (
+        "temperature",
+        "tau_plus",
+    )
 
     def __init__(self, *, temperature: Temperature = 0.5, tau_plus: ClassPrior = 0.1) -> None:
         super().__init__()

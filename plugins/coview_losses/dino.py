@@ -40,6 +40,11 @@ class DINO(nn.Module):
     """
 
     needs = coview.Needs(views=2, teacher=True, local_views=True, smallest_batch=1)
+    read_each_step = (
+        "student_temperature",
+        "teacher_temperature",
+        "center_momentum",
+    )
     center_D: Tensor
 
     def __init__(

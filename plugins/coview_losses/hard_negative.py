@@ -36,6 +36,11 @@ class HardNegative(nn.Module):
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    read_each_step = (
+        "temperature",
+        "beta",
+        "tau_plus",
+    )
 
     def __init__(
         self,

@@ -41,6 +41,11 @@ class IBOT(nn.Module):
     """
 
     needs = coview.Needs(views=1, teacher=True, local_views=True, smallest_batch=1, projections=False, tokens="numbers")
+    read_each_step = (
+        "student_temperature",
+        "teacher_temperature",
+        "center_momentum",
+    )
     center_D: Tensor
 
     def __init__(
@@ -57,7 +62,8 @@ class IBOT(nn.Module):
     ) -> None:
         super().__init__()
         self.student_temperature = student_temperature
-        self.teacher_temperatures = warmup_teacher_temperature, teacher_temperature
+        self.teacher_temperature = teacher_temperature
+        self.warmup_teacher_temperature = warmup_teacher_temperature
         self.warmup = warmup
         self.centering, self.center_momentum, self.iterations = centering, center_momentum, iterations
         self.register_buffer("center_D", torch.zeros(token_width))
@@ -65,7 +71,8 @@ class IBOT(nn.Module):
     def forward(self, views: coview.Views) -> Tensor:
         """The loss of the whole batch; the centre moves on in training mode."""
         tokens = hidden_tokens(views, "ibot")
-        temperature = risen(self.teacher_temperatures, self.warmup, views.progress)
+        temperatures = self.warmup_teacher_temperature, self.teacher_temperature
+        temperature = risen(temperatures, self.warmup, views.progress)
         with no_autocast(tokens.predictions.device):
             log_p_KD = (in_full_precision(tokens.predictions) / self.student_temperature).log_softmax(1)
             teacher_KD = in_full_precision(tokens.targets.detach())

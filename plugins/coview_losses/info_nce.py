@@ -77,6 +77,7 @@ class InfoNCE(nn.Module):
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    read_each_step = ("temperature",)
 
     def __init__(self, *, temperature: Temperature = 0.07, symmetric: bool = True) -> None:
         super().__init__()

@@ -40,6 +40,11 @@ class MSN(nn.Module):
     """
 
     needs = coview.Needs(views=2, teacher=True, local_views=True, smallest_batch=2)
+    read_each_step = (
+        "temperature",
+        "sharpening",
+        "mean_entropy",
+    )
 
     def __init__(
         self,

@@ -70,6 +70,7 @@ class NNCLR(nn.Module):
     """
 
     needs = coview.Needs(views=2, teacher=True, queue="required", local_views=True, smallest_batch=2)
+    read_each_step = ("temperature",)
 
     def __init__(self, *, temperature: Temperature = 0.1) -> None:
         super().__init__()

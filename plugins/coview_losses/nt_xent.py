@@ -165,6 +165,7 @@ class NTXent(nn.Module):
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    read_each_step = ("temperature",)
 
     def __init__(self, *, temperature: Temperature = 0.5) -> None:
         super().__init__()

@@ -62,6 +62,7 @@ class SIGReg(nn.Module):
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
+    read_each_step = ("lambda_",)
     step: Tensor
 
     def __init__(

@@ -70,6 +70,7 @@ class SpectralContrastive(nn.Module):
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
+    read_each_step = ("mu",)
 
     def __init__(self, *, mu: Annotated[float, Ge(0.01), Le(100)] = 1.0) -> None:
         super().__init__()

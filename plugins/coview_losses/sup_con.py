@@ -50,6 +50,7 @@ class SupCon(nn.Module):
     """
 
     needs = coview.Needs(views=2, labels=True, local_views=True, smallest_batch=2)
+    read_each_step = ("temperature",)
 
     def __init__(self, *, temperature: Temperature = 0.1) -> None:
         super().__init__()

@@ -52,6 +52,10 @@ class SwAV(nn.Module):
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    read_each_step = (
+        "temperature",
+        "eps",
+    )
 
     def __init__(
         self,

@@ -31,6 +31,10 @@ class TiCo(nn.Module):
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
+    read_each_step = (
+        "beta",
+        "rho",
+    )
     covariance_DD: Tensor
 
     def __init__(

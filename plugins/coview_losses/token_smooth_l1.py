@@ -30,6 +30,7 @@ class TokenSmoothL1:
     """
 
     needs = NEEDS
+    read_each_step = ("beta",)
 
     def __init__(
         self, *, beta: Annotated[float, Ge(0), Le(100)] = 1.0, over: Literal["tokens", "samples"] = "tokens"

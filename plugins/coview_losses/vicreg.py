@@ -48,6 +48,11 @@ class VICReg(nn.Module):
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
+    read_each_step = (
+        "invariance",
+        "variance",
+        "covariance",
+    )
 
     def __init__(self, *, invariance: Weight = 25.0, variance: Weight = 25.0, covariance: Weight = 1.0) -> None:
         super().__init__()

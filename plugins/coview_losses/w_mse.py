@@ -43,6 +43,7 @@ class WMSE(nn.Module):
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
+    read_each_step = ("eps",)
 
     def __init__(self, *, eps: Annotated[float, Ge(0.001), Le(0.5)] = 0.01) -> None:
         super().__init__()

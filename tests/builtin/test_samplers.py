@@ -50,7 +50,7 @@ def epochs(sampler, rows, batch_size, number, seed=0):
 def test_uniform_is_the_order_that_there_was():
     rows = rows_of(labels=np.zeros(103, dtype=int))
     for epoch in range(3):
-        now = Order(103, 10, 7, lambda rng: Uniform()(rows, 10, rng)).epoch(epoch)
+        now = Order(103, 10, 7, lambda _, rng: Uniform()(rows, 10, rng)).epoch(epoch)
         assert now.tolist() == Order(103, 10, 7).epoch(epoch)[:100].tolist()
 
 
@@ -225,7 +225,7 @@ def test_ranks_share_the_batches_of_one_process(ranks):
     from coview.data.order import RankBatches
 
     rows = rows_of(labels=np.repeat(np.arange(4), 25))
-    order = Order(100, 12, 3, lambda rng: MPerClass(m=3)(rows, 12, rng))
+    order = Order(100, 12, 3, lambda _, rng: MPerClass(m=3)(rows, 12, rng))
     shares = [list(RankBatches(order, 5, 11, rank, ranks)) for rank in range(ranks)]
     whole = [[row for share in shares for _, _, row in share[batch]] for batch in range(6)]
     loop = [order.epoch(n // 8).reshape(8, 12)[n % 8].tolist() for n in range(5, 11)]

@@ -231,14 +231,14 @@ def test_recipe_check_build(call, write_recipe):
 
 
 def test_recipe_check_names_the_recipe_of_each_error(call, write_recipe, small_recipe):
-    """Whether what is wrong has a line of a file, as a key has, or none, as what only building shows."""
+    """Whether what is wrong shows in a key, or only when it is built."""
     first, second = write_recipe(), write_recipe(small_recipe.replace('name = "small"', 'name = "other"'), "other.toml")
     key = write_recipe(small_recipe.replace("seed = 3", "seed = -3"), "key.toml")
     done = call("recipe", "check", first, key, second, "--build", "--set", "encoder.channels=1")
     assert done.status == 2
     starts = [line.split(": ")[0] for line in done.err.removeprefix("error: ").splitlines()]
-    assert starts == [str(first), f"{key}:3", str(second)]
-    assert done.err.count("the encoder does not take the batch") == 2
+    assert starts == [f"{first}:14", f"{key}:3", f"{second}:14"]
+    assert done.err.count('the encoder "resnet18" does not take the batch') == 2
 
 
 def test_recipe_diff(call, write_recipe, small_recipe):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,44 @@ def test_any_number_of_workers_gives_the_same(workers):
     assert numbers_of(alone) == numbers_of(shared)
     assert [b.inputs["word"]["text"] for b in alone] == [b.inputs["word"]["text"] for b in shared]
     assert [b.ids.tolist() for b in alone] == [b.ids.tolist() for b in shared]
+
+
+class Described(Numbers):
+    """With extras, of which one is of another kind in the last of the samples."""
+
+    def __getitem__(self, index):
+        extras = {
+            "size": index,
+            "share": index / 4,
+            "box": np.arange(2.0) + index,
+            "odd": index if index % 2 else index / 2,
+        }
+        return replace(super().__getitem__(index), extras=extras)
+
+
+def described(extras, workers=0):
+    rows = RankBatches(Order(20, 6, seed=5), 0, 3, 0, 1)
+    return list(view_loader(Described(), MAKER, MODALITIES, rows, workers=workers, extras=extras))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_batch_has_the_extras_that_are_asked_for(workers):
+    for batch in described(("share", "box", "size"), workers):
+        rows = torch.tensor(batch.rows)
+        assert list(batch.extras) == ["share", "box", "size"]
+        assert torch.equal(batch.extras["size"], rows)
+        assert torch.equal(batch.extras["share"], rows / 4)
+        assert torch.equal(batch.extras["box"], rows[:, None] + torch.arange(2, dtype=torch.float64))
+    assert batches()[0].extras == {}
+
+
+def test_extras_that_are_not_there_or_differ_in_kind_are_said():
+    with pytest.raises(
+        CoviewError, match=r"row \d+ of Described: it has no extra weight \(has size, share, box and 1 more\)"
+    ):
+        described(("weight",))
+    with pytest.raises(CoviewError, match='the extra "odd" is a number and a whole number in one batch'):
+        described(("odd",))
 
 
 def test_going_on_in_mid_epoch_gives_the_same():

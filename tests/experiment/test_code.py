@@ -34,6 +34,8 @@ def test_a_run_keeps_the_code_of_each_of_its_components(own_run):
         "encoder",
         "projector",
         "loss",
+        "optimizer",
+        "schedule",
         "evaluator",
     }
     assert all(value.startswith(f"coview {coview.__version__} ") for value in recorded.values())
@@ -65,6 +67,17 @@ def test_a_run_of_an_earlier_version_counts(own_run, registry):
     del environment["code"]
     own_run.folder.environment.write_text(json.dumps(environment))
     assert changed_code(own_run.folder, own_run.recipe, registry) == []
+
+
+def test_a_run_that_says_nothing_of_a_kind_of_components_counts_and_a_rewritten_optimiser_is_named(own_run, registry):
+    environment = json.loads(own_run.folder.environment.read_text())
+    code = environment["code"]
+    environment["code"] = {name: of for name, of in code.items() if not name.startswith(("optimizer ", "schedule "))}
+    own_run.folder.environment.write_text(json.dumps(environment))
+    assert changed_code(own_run.folder, own_run.recipe, registry) == []
+    rewrite(own_run, **{"optimizer core/sgd": "coview 0.0.9 0123456789ab"})
+    (changed,) = changed_code(own_run.folder, own_run.recipe, registry)
+    assert changed.startswith("optimizer core/sgd: coview 0.0.9 → ")
 
 
 @pytest.mark.parametrize(("finished", "said"), [(True, "trained"), (False, "started")])

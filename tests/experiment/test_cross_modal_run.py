@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from sklearn.metrics.pairwise import cosine_similarity
 
 import coview
@@ -212,3 +213,36 @@ def test_data_without_classes_are_left_out_by_name(write_recipe, registry, monke
     found = coview.run(recipe, tmp_path / "runs", registry=registry, quiet=True)
     document = json.loads((found.path / "results.json").read_text())
     assert document["skipped_evaluators"] == [{"evaluator": "zero_shot", "reason": "the data has no class labels"}]
+
+
+def test_each_modality_starts_from_weights_of_its_own(write_recipe, tmp_path, registry):
+    from coview.data.building import build_split
+    from coview.experiment.start import start_weights
+    from coview.model.topology import build_topology
+
+    text = RECIPE.replace("steps = 4", "steps = 1")
+    recipe = coview.load_recipe(write_recipe(text), registry=registry)
+    run = coview.run(recipe, tmp_path / "runs", registry=registry, quiet=True)
+    weights = load_file(run.path / "checkpoints/step-1/weights.safetensors")
+
+    def started(tables):
+        recipe = coview.load_recipe(write_recipe(text.replace("seed = 1", "seed = 2") + tables), registry=registry)
+        student = build_topology(
+            recipe, registry, build_split(recipe, "train", registry),
+            start=start_weights(recipe, registry),
+        ).student.state_dict()  # fmt: skip
+        return {
+            name
+            for name in ("image", "text")
+            if all(
+                torch.equal(tensor, weights[f"student.{key}"])
+                for key, tensor in student.items()
+                if key.startswith(f"towers.{name}.encoder.") and isinstance(tensor, torch.Tensor)
+            )
+        }
+
+    one = f'\n[start.text]\nrun = "{run.path}"\n'
+    assert started(one) == {"text"}
+    assert started(one + f'\n[start.image]\ncheckpoint = "{run.path}/checkpoints/step-1"\n') == {"image", "text"}
+    with pytest.raises(coview.RecipeError, match=r"start: the views are of image and text: give a table for each"):
+        started(f'\n[start]\nrun = "{run.path}"\n')

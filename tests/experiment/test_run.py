@@ -212,5 +212,5 @@ def test_pictures_too_small_for_the_encoder_are_a_message(call, write_recipe, sm
     text = small_recipe.replace('use = "resnet18"\nstem = "small"\nwidth = 8', 'use = "timm:convnext_atto"')
     done = call("run", write_recipe(text))
     assert done.status == 2
-    assert "the encoder does not take the batch {'image': (8, 3, 8, 8)}" in done.err
+    assert 'encoder.use: the encoder "timm:convnext_atto" does not take the batch (8, 3, 8, 8): ' in done.err
     assert not (tmp_path / "runs" / "small").exists()

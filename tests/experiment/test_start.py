@@ -302,3 +302,92 @@ def test_the_encoder_that_the_run_evaluates_is_the_one_that_is_taken(write_recip
     path = first.path / "checkpoints" / "last"
     run = coview.run(second(write_recipe, f'checkpoint = "{path}"', "train.steps=0"), tmp_path / "out", quiet=True)
     assert same(encoder_of(first, 6), run.encoder), "a checkpoint is the student's"
+
+
+# ---- parts for hidden tokens, several modalities, and mistakes -----------------------------------------------------------
+
+HIDDEN = """\
+schema = 1
+name = "hidden"
+
+[data]
+use = "digits"
+views = 1
+workers = 0
+
+[encoder]
+use = "vit"
+image_size = 8
+patch = 2
+width = 8
+layers = 1
+heads = 2
+channels = 3
+
+[mask]
+use = "random"
+ratio = 0.5
+
+[decoder]
+use = "mlp"
+
+[loss]
+use = "token_mse"
+
+[optimizer]
+use = "sgd"
+lr = 0.05
+
+[train]
+steps = 2
+batch_size = 32
+precision = "fp32"
+device = "cpu"
+"""
+
+
+def test_a_decoder_and_what_stands_for_a_hidden_token_can_start_too(write_recipe, tmp_path):
+    from coview.experiment.start import start_weights
+    from coview.model.topology import build_topology
+    from coview.plugins.discovery import load_plugins
+
+    registry = load_plugins()
+    run = coview.run(coview.load_recipe(write_recipe(HIDDEN)), tmp_path / "runs", quiet=True)
+    before = step(run, 2)
+    source = f'run = "{run.path}"\nparts = ["encoder", "decoder", "mask_token"]'
+    recipe = second(write_recipe, source, "seed=5", text=HIDDEN)
+    student = build_topology(recipe, registry, start=start_weights(recipe, registry)).student.state_dict()
+    for part in ("encoder", "decoder", "mask_token"):
+        names = [name for name in student if name.startswith(f"towers.image.{part}")]
+        assert names
+        for name in names:
+            assert torch.equal(student[name], before[f"student.{name}"]), name
+    again = coview.run(recipe, tmp_path / "second", quiet=True)
+    with safe_open(again.folder.start, framework="pt") as opened:
+        assert "image/mask_token/mask_token" in opened.keys()  # noqa: SIM118
+    for hide, part, said in (
+        (
+            "drop",
+            "mask_token",
+            'there is no mask_token that could start from it: the recipe has no [mask] with hide = "r',
+        ),
+        ("replace", "predictor", "has no predictor for image: it was trained without one"),
+    ):
+        text = HIDDEN.replace("ratio = 0.5", f'ratio = 0.5\nhide = "{hide}"').replace('"mlp"', '"transformer"')
+        wrong = second(write_recipe, f'run = "{run.path}"\nparts = ["{part}"]', text=text)
+        with pytest.raises(coview.CoviewError, match=re.escape(said)):
+            build_topology(wrong, registry, start=start_weights(wrong, registry))
+    wider = second(
+        write_recipe, f'run = "{run.path}"\nparts = ["mask_token"]', text=HIDDEN.replace("width = 8", "width = 16")
+    )
+    with pytest.raises(coview.CoviewError, match="the mask_token is 16 here, and 8 in step 2 of"):
+        build_topology(wider, registry, start=start_weights(wider, registry))
+
+
+def test_a_mistyped_run_is_told_with_the_other_mistakes(write_recipe, tmp_path):
+    with pytest.raises(coview.RecipeError) as caught:
+        second(write_recipe, 'run = "nowhere"', text=FROM.replace("lr = 0.05", "lr = -1"))
+    messages = [str(mistake) for mistake in caught.value.mistakes]
+    assert len(messages) == 2
+    assert messages[1].endswith("start.run: " + str(tmp_path / "nowhere") + " is not there")
+    second(write_recipe, 'run = "nowhere"')  # alone it is told where the weights are read: a run has its own copy

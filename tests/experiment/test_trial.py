@@ -38,7 +38,10 @@ def test_the_model_takes_no_memory(write_recipe, registry, monkeypatch):
 @pytest.mark.parametrize(
     ("sets", "says"),
     [
-        (["encoder.channels=1"], r"the encoder does not take the batch .*\(8, 3, 8, 8\)"),
+        (
+            ["encoder.channels=1"],
+            r'recipe.toml:14: encoder.use: the encoder "resnet18" does not take the batch \(8, 3, 8, 8\)',
+        ),
         (["augment=[]", "data.use=image_folder", "data.root=pictures"], "pictures of different sizes cannot form one"),
         (["train.batch_size=2000"], "a batch of 2,000 is more than the 1,437 training samples"),
         (["train.accumulate=50", "train.epochs=1"], "50 batches for a step are more than the 44 of the whole run"),

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 import coview
-from coview.train.pretrain import Observer, Pretraining
+from coview.train.observer import Observer
+from coview.train.pretrain import Pretraining
 
 pytestmark = pytest.mark.gpu
 

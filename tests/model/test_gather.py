@@ -27,6 +27,14 @@ def whole_batch(views):
     ).sum()
 
 
+def of_extras(views):
+    """A loss that goes by what samples say of themselves: its own rows, weighted, against all of the same user."""
+    z, user = views.student[0], views.extras["user"]
+    alike = (user[views.anchors, None] == user).to(z.dtype)
+    weighted = views.extras["weight"][views.anchors].to(z.dtype) * (alike @ z).pow(2).sum(-1)
+    return weighted.mean() + (views.extras["box"].to(z.dtype).sum(1) * z[:, 1]).sum()
+
+
 def problem():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 4)).double()
@@ -35,7 +43,12 @@ def problem():
 
 def gradient(loss, rows=slice(None), ranks=1):
     model, x_VND, ids = problem()
-    batch = Batch({}, ids[rows], None, None, None)
+    extras = {
+        "user": torch.arange(12) % 5,
+        "weight": torch.arange(12) / 7,
+        "box": torch.arange(24).view(12, 2),
+    }
+    batch = Batch({}, ids[rows], None, None, None, extras={name: value[rows] for name, value in extras.items()})
     z_VND = model(x_VND[:, rows])
     views = views_of_all_ranks(Projected(z_VND, z_VND), batch, ("a", "a"), global_views=2)
     (loss(views) * rank_weight(views)).backward()
@@ -58,16 +71,16 @@ def worker(rank, ranks, address, bounds, queue):
     dist.destroy_process_group()
 
 
-LOSSES = {"row_wise_mean": row_wise_mean, "whole_batch": whole_batch}
+LOSSES = {"row_wise_mean": row_wise_mean, "whole_batch": whole_batch, "of_extras": of_extras}
 
 
 @pytest.mark.parametrize("bounds", [[0, 6, 12], [0, 3, 6, 9, 12]], ids=["2 ranks", "4 ranks"])
 def test_ranks_give_the_gradient_of_one_process(tmp_path, bounds):
-    check(tmp_path, bounds, ["row_wise_mean", "whole_batch"])
+    check(tmp_path, bounds, list(LOSSES))
 
 
 def test_ranks_may_own_different_numbers_of_rows(tmp_path):
-    check(tmp_path, [0, 7, 12], ["row_wise_mean", "whole_batch"])
+    check(tmp_path, [0, 7, 12], list(LOSSES))
 
 
 def check(tmp_path, bounds, names):

@@ -10,7 +10,10 @@ from coview.model.loss_terms import LossTerms, Term
 
 QUEUE_QD = torch.ones(6, 5)
 VIEWS = coview.Views.of(
-    torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(1)), labels=torch.tensor([0, 1, 0, 1]), queue=QUEUE_QD
+    torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(1)),
+    labels=torch.tensor([0, 1, 0, 1]),
+    queue=QUEUE_QD,
+    queue_labels=torch.arange(6),
 )
 
 
@@ -42,8 +45,20 @@ def test_a_term_sees_what_it_names(needs, labels, queue):
     LossTerms([Term("sees", 1.0, loss), Term("other", 1.0, other)])(VIEWS)
     assert (loss.views.labels is not None) is labels
     assert (loss.views.queue is not None, loss.views.queue_ids is not None) == (queue, queue)
+    assert (loss.views.queue_labels is not None) is (labels and queue)
     assert loss.views.student is VIEWS.student
     assert other.views.labels is VIEWS.labels, "the other term is not concerned"
+
+
+@pytest.mark.parametrize(
+    ("needs", "sees"), [(None, {"a", "b"}), (coview.Needs(), set()), (coview.Needs(extras=("b",)), {"b"})]
+)
+def test_a_term_sees_the_extras_that_it_names(needs, sees):
+    extras = {"a": torch.arange(4), "b": torch.ones(4, 2)}
+    loss = Sees(needs)
+    LossTerms([Term("sees", 1.0, loss)])(coview.Views.of(torch.zeros(2, 4, 5), extras=extras))
+    assert loss.views.extras.keys() == sees
+    assert all(loss.views.extras[name] is extras[name] for name in sees)
 
 
 @pytest.mark.parametrize(

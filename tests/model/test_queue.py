@@ -56,6 +56,21 @@ def test_it_is_carried_in_the_state():
     assert torch.equal(queue.content()[1], again.content()[1])
 
 
+@given(size=st.integers(1, 12), batches=st.lists(st.integers(1, 7), max_size=8), views=st.integers(1, 3))
+def test_labels_stay_with_their_rows(size, batches, views):
+    """Of samples whose label is their number modulo five, but for every second batch, which has none."""
+    queue, first = Queue(size, 2, labelled=True), 0
+    for number, samples in enumerate(batches):
+        ids = torch.arange(first, first + samples)
+        z = torch.stack([ids.float(), torch.full((samples,), number % 2.0)], 1).repeat(views, 1, 1)
+        queue.put(Views.of(z, ids=ids, labels=None if number % 2 else ids % 5))
+        first += samples
+    rows, ids = queue.content()
+    assert torch.equal(queue.labels(), torch.where(rows[:, 1] == 1, -1, ids % 5))
+    assert Queue(size, 2).labels() is None
+    assert "labels_Q" not in Queue(size, 2).state_dict(), "of a loss without labels nothing changes"
+
+
 @pytest.mark.parametrize("size", [2**40, 2**63 - 1])
 def test_one_that_no_machine_can_hold_is_a_message(small_recipe, write_recipe, size):
     path = write_recipe(small_recipe + f"\n[queue]\nsize = {size}\n")

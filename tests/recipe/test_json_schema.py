@@ -34,6 +34,25 @@ def test_the_small_recipe_is_valid(schema, small_recipe):
     schema.validate(tomllib.loads(small_recipe))
 
 
+def test_a_schedule_of_a_value_is_valid_and_a_misspelt_key_beside_it_is_not(schema, small_recipe):
+    text = small_recipe + '\n[schedule]\nuse = "linear"\n[schedule."loss.temperature"]\nend = 0.1\nover = "1 epoch"\n'
+    table = tomllib.loads(text)
+    schema.validate(table)
+    assert not schema.is_valid({**table, "schedule": {"loss.temperature": {"end": "low"}}})
+    assert not schema.is_valid({**table, "schedule": {"use": "linear", "loss": {"temperature": {"end": 1}}}})
+
+
+def test_a_mixture_is_valid_and_mistakes_in_it_are_not(schema, small_recipe):
+    mixed = small_recipe.replace(
+        '[data]\nuse = "digits"\n', '[[data]]\nuse = "digits"\nweight = 2\n[[data]]\nuse = "fashion_mnist"\n'
+    )
+    table = tomllib.loads(mixed)
+    schema.validate(table)
+    for wrong in ({"use": "digits", "wieght": 1}, {"weight": 1}, {"use": "digits", "weight": 0}):
+        assert not schema.is_valid({**table, "data": [table["data"][0], wrong]})
+    assert not schema.is_valid({**table, "data": []})
+
+
 @pytest.mark.parametrize(
     "sets",
     [

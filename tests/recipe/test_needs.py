@@ -114,3 +114,11 @@ def test_labels_that_only_the_data_itself_can_tell_of(call, write_recipe, small_
         assert done.status == 2
         assert f'{recipe}:23: loss.use: sup_con needs class labels, and the data "image_folder" has none' in done.err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("extras", "says"), [(["user"], "a tuple of names"), (("user", ""), "a tuple"), (("a", "a"), "twice")]
+)
+def test_extras_are_named_by_a_tuple(extras, says):
+    with pytest.raises((TypeError, ValueError), match=f"needs: extras has .*{says}"):
+        coview.Needs(extras=extras)

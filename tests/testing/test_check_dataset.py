@@ -45,6 +45,11 @@ class WithNothingMore(Right):
         return {"id": np.int64(index)}
 
 
+class HasExtras(Right):
+    def more(self, index):
+        return {**super().more(index), "extras": {"user": index % 3, "price": index / 2, "box": np.zeros(4)}}
+
+
 class KnowsAll(Right):
     def __init__(self, **parameters) -> None:
         super().__init__(**parameters)
@@ -178,6 +183,32 @@ class ScoreOfNoNumber(Changed):
         return {"score": float("nan")}
 
 
+class ExtraOfAText(Changed):
+    def changed(self, index):
+        return {"extras": {"user": "anna"}}
+
+
+class ExtrasOfTwoKinds(Changed):
+    def changed(self, index):
+        return {"extras": {"price": 3 if index % 2 else 3.5}}
+
+
+class ExtraThatIsMissing(Changed):
+    def changed(self, index):
+        return {"extras": {"user": 1} if index < 19 else {}}
+
+
+class NoisyExtra(Changed):
+    def changed(self, index):
+        return {"extras": {"weight": np.random.default_rng().random()}}
+
+
+class ContextOfAnArray(Right):
+    def __init__(self, **parameters) -> None:
+        super().__init__(**parameters)
+        self.context = {"edges": np.zeros((2, 3))}
+
+
 class KnowsOtherLabels(KnowsAll):
     def __init__(self, **parameters) -> None:
         super().__init__(**parameters)
@@ -227,6 +258,19 @@ WRONG = [
     (GroupOfALength, "groups_are_texts_or_whole_numbers", "row 0: its group is the float 0.5"),
     (ScoreOfAText, "scores_are_finite_numbers", "row 0: its score is the str 'high', and has to be a finite number"),
     (ScoreOfNoNumber, "scores_are_finite_numbers", "row 0: its score is the float nan"),
+    (ExtraOfAText, "extras_are_numbers", "row 0: its extra user is the str 'anna', and has to be a number or an array"),
+    (
+        ExtrasOfTwoKinds,
+        "extras_are_numbers",
+        "the extra price has to be of one kind in every sample, and is a number in",
+    ),
+    (
+        ExtraThatIsMissing,
+        "extras_are_numbers",
+        "user has to be of one kind in every sample, and is a whole number in row",
+    ),
+    (NoisyExtra, "values_stay", "row 0 has another value of weight each time it is read"),
+    (ContextOfAnArray, "context_can_be_moved", "its context has a ndarray in it, which cannot be brought to a device"),
     (KnowsOtherLabels, "knows_what_its_samples_say", "labels has 1 for row 0, and its sample has 0"),
     (KnowsTooFewGroups, "knows_what_its_samples_say", "groups has 19 entries, and the split 20 rows"),
     (KnowsOtherIds, "knows_what_its_samples_say", "ids has 'train/0.png' for row 0, and its sample has 'train/0'"),
@@ -235,7 +279,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("right", [Right, WithNothingMore, KnowsAll, SomeCannotBeRead])
+@pytest.mark.parametrize("right", [Right, WithNothingMore, HasExtras, KnowsAll, SomeCannotBeRead])
 def test_what_is_right_passes(right):
     check_dataset(right)
     check_rows(right(), "here")
@@ -251,7 +295,7 @@ def test_what_is_wrong_is_found_and_said_and_nothing_else(wrong, check, says):
 @pytest.mark.parametrize(("wrong", "check", "says"), [row for row in WRONG if row[1] in CHECKS_OF_A_SPLIT])
 def test_a_run_refuses_the_same(wrong, check, says):
     with pytest.raises(coview.CoviewError) as caught:
-        check_rows(wrong(rows=12) if wrong is ModuloTen else wrong(), "recipe.toml:5")
+        check_rows(wrong(rows=12) if wrong in (ModuloTen, ExtrasOfTwoKinds) else wrong(), "recipe.toml:5")
     assert caught.value.message.startswith("recipe.toml:5: ")
     assert "coview.testing.check_dataset" in caught.value.hint
 

@@ -40,6 +40,82 @@ class Right(nn.Module):
         return coview.Encoding(pooled, tokens, mask)
 
 
+class Ragged:
+    """The sequences below each other, as a structured batch."""
+
+    def __init__(self, x_KD, lengths_N):
+        self.x_KD, self.lengths_N = x_KD, lengths_N
+
+    def __len__(self):
+        return len(self.lengths_N)
+
+    def select(self, rows):
+        parts = self.x_KD.split(self.lengths_N.tolist())
+        return Ragged(torch.cat([parts[row] for row in rows]), self.lengths_N[rows])
+
+    def to(self, device):
+        return Ragged(self.x_KD.to(device), self.lengths_N.to(device))
+
+    def pin_memory(self):
+        return Ragged(self.x_KD.pin_memory(), self.lengths_N.pin_memory())
+
+
+class RightOfRagged(nn.Module):
+    """The same of structured batches."""
+
+    kind = Ragged
+
+    def __init__(self, *, width: int = 4) -> None:
+        super().__init__()
+        self.width = width
+        self.layer = nn.Linear(3, width)
+
+    def collate(self, values):
+        return self.kind(torch.cat(values), torch.tensor([len(value) for value in values]))
+
+    def forward(self, batch):
+        rows = self.layer(batch.x_KD).tanh()
+        if rows.is_meta:
+            return coview.Encoding(rows.new_zeros(len(batch), self.width))
+        row = torch.repeat_interleave(batch.lengths_N)
+        summed = rows.new_zeros(len(batch), self.width).index_add(0, row, rows)
+        return coview.Encoding(summed / batch.lengths_N[:, None])
+
+
+class WritesIntoRagged(RightOfRagged):
+    def forward(self, batch):
+        if not batch.x_KD.is_meta:
+            batch.x_KD.clamp_(max=0.5)
+        return super().forward(batch)
+
+
+class SelectsLengthsOnly(Ragged):
+    def select(self, rows):
+        lengths = self.lengths_N[rows]
+        return SelectsLengthsOnly(self.x_KD[: int(lengths.sum())], lengths)
+
+
+class OfWrongRows(RightOfRagged):
+    kind = SelectsLengthsOnly
+
+
+class InContext(Right):
+    """What it makes is moved by what all samples share."""
+
+    takes_context = True
+
+    def forward(self, batch, context):
+        made = super().forward(batch)
+        return coview.Encoding(made.pooled_ND + context["shift"])
+
+
+class WritesIntoContext(InContext):
+    def forward(self, batch, context):
+        made = super().forward(batch, context)
+        context["seen"].add_(1)
+        return made
+
+
 class SeesPadding(Right):
     def mask(self, batch):
         return torch.ones_like(super().mask(batch))
@@ -177,7 +253,7 @@ def test_what_is_right_passes():
     check_encoder(Right, Sequences(), VALUES, parameters={"width": 6})
 
 
-@pytest.mark.parametrize("right", [GatedAtZero, Fits])
+@pytest.mark.parametrize("right", [GatedAtZero, Fits, RightOfRagged])
 def test_what_is_right_in_another_way_passes_too(right):
     check_encoder(right, Sequences(), VALUES)
 
@@ -197,6 +273,8 @@ WRONG = [
     (DrawsInFit, "fits_the_same_twice", "at another seed of the global generator, fit finds something else"),
     (AddsUpInFit, "fits_the_same_twice", "when it is fitted again, fit finds something else"),
     (OrderOfASetInFit, "fits_the_same_twice", "in an interpreter of another PYTHONHASHSEED, fit finds something"),
+    (WritesIntoRagged, "leaves_its_batch_alone", "in training mode it writes into the batch"),
+    (OfWrongRows, "rows_can_be_selected", "the rows [2, 0] that select gives are encoded differently than among all 3"),
     (BuildsOnTheCPU, "can_be_tried_out", "on the meta device it fails: "),
 ]
 
@@ -210,6 +288,14 @@ def test_what_is_wrong_is_found_and_said_and_nothing_else(wrong, check, says):
 
 def test_every_check_has_an_encoder_that_it_finds_out():
     assert {check for _, check, _ in WRONG} == set(ENCODER_CHECKS) - set(MASKED_ENCODER_CHECKS)
+
+
+def test_an_encoder_is_tried_in_a_context():
+    context = {"shift": torch.arange(4.0), "seen": torch.zeros(())}
+    check_encoder(InContext, Sequences(), VALUES, context=context)
+    failed, message = failures(check_encoder, WritesIntoContext, Sequences(), VALUES, context=context)
+    assert failed == {"leaves_its_batch_alone"}
+    assert "in training mode it writes into the context that all samples share" in message
 
 
 def test_what_raises_says_in_which_check_and_what_was_found_before():

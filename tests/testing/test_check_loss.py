@@ -143,7 +143,47 @@ class UsesItsOwnQueueRows(Right):
         return torch.cat([logits, self.unit(views.student[0]) @ self.unit(views.queue).T / self.temperature], dim=1)
 
 
+class Bakes(Right):
+    read_each_step = ("temperature",)
+
+    def __init__(self, *, temperature: Annotated[float, Ge(0.05), Le(1)] = 0.2) -> None:
+        super().__init__(temperature=temperature)
+        self.baked = temperature
+
+    def logits(self, views):
+        return super().logits(views) * (self.temperature / self.baked)
+
+
+class ByUser(Right):
+    """Samples of one user are no negatives of each other either."""
+
+    needs = coview.Needs(views=2, most_views=2, smallest_batch=2, extras=("user", "price"))
+
+    def user(self, views):
+        return views.extras["user"]
+
+    def twins(self, views):
+        user, own = self.user(views), torch.arange(len(views.ids))
+        return super().twins(views) | ((user[:, None] == user) & (own[:, None] != own))
+
+
+class TakesExtrasByTheirPlaceInItsShare(ByUser):
+    """As if they were this process's own, and not of all rows."""
+
+    def user(self, views):
+        own = views.extras["user"][: views.anchors.stop - views.anchors.start]
+        return own.repeat(len(views.ids))[: len(views.ids)]
+
+
+class WritesIntoExtras(ByUser):
+    def forward(self, views):
+        value = super().forward(views)
+        views.extras["price"].add_(1)
+        return value
+
+
 WRONG = {
+    Bakes: ("scheduled_parameters", "with temperature set to 0.05 the"),
     DiagonalPositive: ("views_come_together", "it does not bring them together. Is the positive the row itself"),
     IgnoresIds: ("samples_of_equal_id", "sample 3 has the id of sample 0, yet acts on its loss"),
     DependsOnOrder: ("order_of_samples", "the order of the samples matters"),
@@ -157,14 +197,17 @@ WRONG = {
     ForgetsItsState: ("state_is_saved", "Register what it keeps as parameters or buffers"),
     DeadParameter: ("parameters_learn", "the parameter scale gets no gradient"),
     WritesIntoViews: ("leaves_its_input_alone", "it writes into views.student"),
+    TakesExtrasByTheirPlaceInItsShare: ("shares_of_processes", "2 processes do not make what one makes"),
+    WritesIntoExtras: ("leaves_its_input_alone", "it writes into views.extras[price]"),
     ReturnsRows: ("returns_a_scalar", '"loss" is no scalar tensor: shape (7,)'),
     LosesPrecision: ("returns_a_scalar", "of rows in torch.float64 it makes torch.float32"),
     UsesItsOwnQueueRows: ("samples_of_equal_id", "the queue's row 0 has the id of sample 0"),
 }
 
 
-def test_a_right_loss_passes() -> None:
-    check_loss(Right)
+@pytest.mark.parametrize("right", [Right, ByUser])
+def test_a_right_loss_passes(right) -> None:
+    check_loss(right)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Padded(Graphs):
 
 
 class Molecules:
-    splits, modalities, classes = ("train",), ("graph",), None
+    splits, modalities, classes = ("train", "test"), ("graph",), None
     citation = licence = version = ""
     labelled = False
 
@@ -84,3 +84,57 @@ class Mean(nn.Module):
         count = int(batch["graph"].max()) + 1
         summed = torch.zeros(count, self.width).index_add(0, batch["graph"], nodes)
         return coview.Encoding(summed / torch.bincount(batch["graph"])[:, None])
+
+
+class RaggedGraphs:
+    """A structured batch: all nodes below each other, and how many each graph has."""
+
+    def __init__(self, nodes, sizes):
+        self.nodes, self.sizes = nodes, sizes
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def select(self, rows):
+        ends = self.sizes.cumsum(0)
+        picked = [torch.arange(ends[row] - self.sizes[row], ends[row]) for row in rows]
+        return RaggedGraphs(self.nodes[torch.cat(picked)], self.sizes[rows])
+
+    def to(self, device):
+        return RaggedGraphs(self.nodes.to(device, non_blocking=True), self.sizes.to(device, non_blocking=True))
+
+    def pin_memory(self):
+        return RaggedGraphs(self.nodes.pin_memory(), self.sizes.pin_memory())
+
+
+class Structured(Graphs):
+    """The same as a structured batch."""
+
+    def collate(self, values):
+        sizes = torch.tensor([len(value) for value in values])
+        return RaggedGraphs(torch.from_numpy(np.concatenate(values)), sizes)
+
+
+class MeanOfRagged(nn.Module):
+    """The mean node of each graph of a structured batch, mapped."""
+
+    def __init__(self, *, width: int = 6):
+        super().__init__()
+        self.width = width
+        self.layers = nn.Sequential(nn.Linear(3, width), nn.Tanh())
+
+    def forward(self, batch):
+        nodes = self.layers(batch.nodes)
+        graph = torch.repeat_interleave(batch.sizes)
+        summed = nodes.new_zeros(len(batch), self.width).index_add(0, graph, nodes)
+        return coview.Encoding(summed / batch.sizes[:, None])
+
+
+class Shift:
+    """Works on structured batches, on the device."""
+
+    batch = True
+
+    def __call__(self, batch, rng):
+        graph = torch.repeat_interleave(batch.sizes)
+        return RaggedGraphs(batch.nodes + rng.normal(3)[graph] * 0.1, batch.sizes)

@@ -54,7 +54,7 @@ def test_a_frozen_encoder_is_in_evaluation_mode_in_student_and_teacher(
         return forward(self, batch)
 
     monkeypatch.setattr(nn.BatchNorm2d, "forward", watched)
-    text = small_recipe.replace("lr = 0.05\n", 'lr = 0.05\n[[optimizer.group]]\nmatch = "encoder.*"\nfreeze = 9\n')
+    text = small_recipe.replace("lr = 0.05\n", 'lr = 0.05\n[[optimizer.group]]\nmatch = "encoder.*"\nfreeze = 2\n')
     text = text[: text.index("[[evaluate]]")] + "\n[predictor]\nhidden = 16\n[teacher]\nmomentum = 0.5\n"
     overrides = {"train.steps": 2} if rows is None else {"train.steps": 2, "train.grad_cache": rows}
     recipe = coview.load_recipe(write_recipe(text), registry=registry, overrides=overrides)

@@ -179,3 +179,41 @@ def test_two_terms_add_up_with_their_weights(registry):
     assert outputs["loss"] == pytest.approx(float(2 * first(views) + 0.5 * second(views)), abs=1e-12)
     assert float(outputs["loss/nt_xent"]) == pytest.approx(float(first(views)), abs=1e-12)
     assert float(outputs["loss/info_nce"]) == pytest.approx(float(second(views)), abs=1e-12)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_frozen_encoder_encodes_each_part_once(registry, monkeypatch, trained):
+    """And the gradient is that of the plain step; an encoder that is trained has to encode twice."""
+    calls = []
+    forward = Encoder.forward
+    monkeypatch.setattr(Encoder, "forward", lambda self, value: calls.append(len(value)) or forward(self, value))
+
+    def built():
+        made = topology(registry, "nt_xent", predictor=False)
+        encoder = made.student.encoder("a")
+        if not trained:
+            encoder.requires_grad_(False)
+        train = made.train
+
+        def to_training(mode=True):
+            train(mode)
+            encoder.train(mode and trained)
+            return made
+
+        made.train = to_training
+        return made
+
+    plain, cached = built(), built()
+    gradients(batch(), plain, None)
+    calls.clear()
+    gradients(batch(), cached, 4)
+    assert len(calls) == (6 if trained else 3), "eleven samples in parts of four"
+    assert sum(calls) == (4 if trained else 2) * N
+    if not trained:
+        expected = {name: q.grad for name, q in plain.student.named_parameters() if q.grad is not None}
+        found = {name: q.grad for name, q in cached.student.named_parameters() if q.grad is not None}
+        assert found.keys() == expected.keys()
+        assert all(name.startswith("towers.a.projector") for name in found)
+        dropped = [module for module in cached.student.modules() if isinstance(module, nn.Dropout)]
+        assert dropped
+    assert not any(tower._kept for tower in cached.student.towers.values())

@@ -97,6 +97,39 @@ lr_scale = 0.5
 """
 
 
+LAYERS = """
+[encoder]
+use = "vit"
+image_size = 8
+patch = 2
+width = 8
+layers = 3
+heads = 2
+channels = 3
+
+"""
+
+DECAY = """
+[[optimizer.group]]
+match = "encoder.*"
+layer_decay = 0.5
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_with_layer_decay_end_with_the_weights_of_one_process(write_recipe, small_recipe, tmp_path):
+    text = small_recipe.split("[[evaluate]]")[0]
+    start, end = text.index("[encoder]"), text.index("[projector]")
+    ends = {}
+    for name, ranks, special in (("one", 1, DECAY), ("two", 2, DECAY), ("without", 1, "")):
+        recipe = write_recipe(text[:start] + LAYERS + text[end:] + special, f"{name}.toml")
+        train(recipe, ranks, tmp_path / name)
+        ends[name] = weights(tmp_path / name, 6)
+    for key, expected in ends["one"].items():
+        assert torch.allclose(ends["two"][key], expected, rtol=1e-3, atol=1e-5), key
+    assert any(not torch.allclose(ends["without"][key], tensor) for key, tensor in ends["one"].items())
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("smooth")
 @pytest.mark.parametrize(

@@ -36,6 +36,21 @@ class PreparedAhead(Protocol):
 
 
 @runtime_checkable
+class ContextAugmentation(Protocol):
+    """Changes the context that samples share (:class:`coview.HasContext`), on the device: once for a batch and view.
+
+    Its class has ``of_context = True``. All its randomness comes from ``rng``, which is a function of (seed, epoch,
+    batch, view, position), and the same for all samples and processes.
+    """
+
+    of_context: ClassVar[bool]
+
+    def __call__(self, context: Any, rng: Rng, /) -> Any:
+        """The context of a view; ``context`` is left as it was."""
+        ...
+
+
+@runtime_checkable
 class BatchAugmentation(Protocol):
     """Augments a whole batch on the device that trains, after it has been collated.
 

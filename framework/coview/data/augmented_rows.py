@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
-from coview.data.dataset import Dataset
+from coview.data.dataset import Dataset, HasContext
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 from coview.data.views import PipelineStep
@@ -39,6 +40,8 @@ class AugmentedRows:
         self.modalities: tuple[str, ...] = (modality,)
         self.classes, self.version = dataset.classes, dataset.version
         self.citation, self.licence = dataset.citation, dataset.licence
+        if isinstance(dataset, HasContext):
+            self.context = dataset.context
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -48,4 +51,4 @@ class AugmentedRows:
         value, rng = sample[self._modality], Rng()
         for step in self._steps:
             value = step(value, rng, self._seed, 0, id_as_int64(sample.id), self._view)
-        return Sample({self._modality: value}, sample.id, sample.label, sample.group, sample.score)
+        return replace(sample, values={self._modality: value})

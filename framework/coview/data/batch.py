@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from coview.data.structured_batch import StructuredBatch
 from coview.data.token_mask import TokenMask
+
+
+@runtime_checkable
+class MovesToDevice(Protocol):
+    """A tensor, a structured batch, or whatever else can be on a device."""
+
+    def to(self, device: torch.device, /) -> Any:
+        """The same there."""
+        ...
 
 
 class Skipped(NamedTuple):
@@ -39,6 +49,7 @@ class Batch:
         labels: ``(N,)`` int64, where the data has them.
         scores: ``(N,)`` float64, where the data has them.
         groups: ``(N,)`` int64, equal where the samples' groups are, where the data has them.
+        extras: ``(N, …)`` by name: those of the samples that a loss names.
         rows: The index of each sample in the data set.
         skipped: Samples that could not be read, and are not in the batch.
         epoch: Counted from 0.
@@ -53,6 +64,7 @@ class Batch:
     local_inputs: Mapping[str, Any] = field(default_factory=dict)
     masks: Mapping[str, TokenMask] = field(default_factory=dict)
     local_masks: Mapping[str, TokenMask] = field(default_factory=dict)
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
     rows: tuple[int, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     epoch: int = 0
@@ -67,11 +79,11 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """Called by PyTorch's loader."""
-        return self.map_tensors(Tensor.pin_memory)
+        return self.map_tensors(Tensor.pin_memory, lambda batch: batch.pin_memory())
 
     def to(self, device: torch.device) -> Batch:
         """On another device, without waiting where the memory is pinned."""
-        return self.map_tensors(lambda tensor: tensor.to(device, non_blocking=True))
+        return self.map_tensors(lambda tensor: tensor.to(device, non_blocking=True), lambda batch: batch.to(device))
 
     def with_masks(self, masks: Mapping[str, TokenMask], local_masks: Mapping[str, TokenMask]) -> Batch:
         """The same samples with masks."""
@@ -81,18 +93,22 @@ class Batch:
         """The same samples with other inputs."""
         return replace(self, inputs=inputs, local_inputs=local_inputs)
 
-    def map_tensors(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """The same with every tensor changed, in one order always."""
+    def map_tensors(
+        self, change: Callable[[Tensor], Tensor], structured: Callable[[StructuredBatch], Any] | None = None
+    ) -> Batch:
+        """The same with every tensor changed, in one order always, and structured batches as :func:`map_tensors` has
+        it."""
         return replace(
             self,
-            inputs=map_tensors(change, self.inputs),
-            local_inputs=map_tensors(change, self.local_inputs),
+            inputs=map_tensors(change, self.inputs, structured),
+            local_inputs=map_tensors(change, self.local_inputs, structured),
             masks=map_tensors(change, self.masks),
             local_masks=map_tensors(change, self.local_masks),
             ids=change(self.ids),
             labels=None if self.labels is None else change(self.labels),
             scores=None if self.scores is None else change(self.scores),
             groups=None if self.groups is None else change(self.groups),
+            extras=map_tensors(change, self.extras),
         )
 
 
@@ -115,20 +131,23 @@ def select_samples(inputs: Any, samples: int, rows: Any) -> Any:
     """Some of the samples, in all their views.
 
     Args:
-        inputs: Of a batch: tensors of ``views · samples`` rows, view by view.
+        inputs: Of a batch: tensors, and structured batches, of ``views · samples`` rows, view by view.
         samples: N, of the whole batch.
         rows: What indexes them: a slice, or a tensor of row numbers.
     """
 
-    def select(tensor: Tensor) -> Tensor:
+    def select(tensor: Tensor, rows: Any = rows) -> Tensor:
         by_view: Tensor = tensor.unflatten(0, (-1, samples))
         return by_view[:, rows].flatten(0, 1)
 
-    return map_tensors(select, inputs)
+    def of_structured(batch: StructuredBatch) -> StructuredBatch:
+        return batch.select(select(torch.arange(len(batch)), rows.cpu() if isinstance(rows, Tensor) else rows))
+
+    return map_tensors(select, inputs, of_structured)
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """What a modality's batch consists of: its tensors, and whatever else is in its mappings."""
+    """What a modality's batch consists of: its tensors, structured batches, and whatever else is in its mappings."""
     if isinstance(value, Mapping):
         for item in value.values():
             yield from leaves(item)
@@ -136,12 +155,29 @@ def leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """Applies ``change`` to every tensor of a modality's batch."""
+def to_device(value: Any, device: torch.device) -> Any:
+    """A modality's batch, or a data set's context, on another device."""
+    if isinstance(value, Mapping):
+        return {key: to_device(item, device) for key, item in value.items()}
+    return value.to(device) if isinstance(value, MovesToDevice) else value
+
+
+def map_tensors(
+    change: Callable[[Tensor], Tensor], value: Any, structured: Callable[[StructuredBatch], Any] | None = None
+) -> Any:
+    """Applies ``change`` to every tensor of a modality's batch.
+
+    Args:
+        change: Of a tensor.
+        value: The batch.
+        structured: Of a structured batch, which is left as it is by default.
+    """
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, TokenMask):
         return value.map_tensors(change)
     if isinstance(value, Mapping):
-        return {key: map_tensors(change, item) for key, item in value.items()}
+        return {key: map_tensors(change, item, structured) for key, item in value.items()}
+    if structured is not None and isinstance(value, StructuredBatch):
+        return structured(value)
     return value

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coview.data.augmentation import BatchAugmentation
+from coview.data.augmentation import BatchAugmentation, ContextAugmentation
 from coview.data.dataset import Dataset
 from coview.data.missing_places import missing_places
 from coview.data.modality import Collates, FinishesOnDevice, Modality
@@ -88,7 +88,7 @@ def build_view_maker(recipe: Recipe, registry: Registry, *, preview: bool = Fals
             if step.on_device and not preview:
                 continue
             augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
-            if not abilities.works_on_batches(augmentation):
+            if not (abilities.works_on_batches(augmentation) or abilities.works_on_context(augmentation)):
                 views = _views_of(recipe, name, step)
                 placed = PipelineStep(position, augmentation, _drawn_as(step, views))
                 for view in views:
@@ -122,10 +122,41 @@ def build_batch_steps(recipe: Recipe, registry: Registry) -> list[BatchStep]:
         for position, step in enumerate(pipeline):
             if step.on_device:
                 augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
+                if abilities.works_on_context(augmentation):
+                    continue
                 if not abilities.works_on_batches(augmentation):
                     augmentation = augmentation.batched()
                 views = _views_of(recipe, name, step)
                 steps.append(BatchStep(name, position, views, augmentation, _drawn_as(step, views)))
+    return steps
+
+
+@dataclass(frozen=True)
+class ContextStep:
+    """A step that changes what samples share.
+
+    Attributes:
+        modality, position, views, drawn_as: As of :class:`BatchStep`.
+        augmentation: What it does.
+    """
+
+    modality: str
+    position: int
+    views: tuple[int, ...]
+    augmentation: ContextAugmentation
+    drawn_as: int | None = None
+
+
+def build_context_steps(recipe: Recipe, registry: Registry) -> list[ContextStep]:
+    """The steps that change what samples share, in order."""
+    steps = []
+    for name, pipeline in recipe.augment.items():
+        for position, step in enumerate(pipeline):
+            if step.on_device:
+                augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
+                if abilities.works_on_context(augmentation):
+                    views = _views_of(recipe, name, step)
+                    steps.append(ContextStep(name, position, views, augmentation, _drawn_as(step, views)))
     return steps
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from coview.data.judged_pairs import Pairs
 from coview.data.sample import Sample
@@ -23,7 +23,7 @@ class Dataset(Protocol):
     attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds`, :class:`KnowsUnreadable` and
     :class:`HasJudgedPairs`. A class attribute ``labelled = False`` says that no split ever has class labels: a loss
     that needs them is then refused when the recipe is checked. What it has to say of what it found, such as files that
-    it left out, is :class:`HasNotes`.
+    it left out, is :class:`HasNotes`, and what its samples share :class:`HasContext`.
 
     ``version`` stands for the content of all splits, and is another when that changes: numbers and kept features are
     bound to it. :func:`coview.content_version` makes it of files.
@@ -89,6 +89,17 @@ class HasNotes(Protocol):
     """
 
     notes: Sequence[str]
+
+
+@runtime_checkable
+class HasContext(Protocol):
+    """A data set whose samples share something: the graph whose nodes they are, a matrix of who bought what.
+
+    It is a tensor, something that has ``to(device)``, or a mapping of such. It is brought to the device once, and an
+    encoder that says so (:class:`coview.TakesContext`) gets it with each batch. ``version`` stands for it too.
+    """
+
+    context: Any
 
 
 @runtime_checkable

@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from coview.data.batch import MovesToDevice, leaves
 from coview.data.content import content_hash
-from coview.data.dataset import Dataset, KnowsGroups, KnowsIds, KnowsLabels
+from coview.data.dataset import Dataset, HasContext, KnowsGroups, KnowsIds, KnowsLabels
 from coview.data.evenly import evenly
 from coview.data.ids import WHY, equal_ids, ids_as_int64
 from coview.data.sample import Sample
 from coview.data.sample_problem import (
     FOR_THE_AUTHOR,
+    describe_extra,
+    problem_of_extras,
     problem_of_group,
     problem_of_id,
     problem_of_label,
@@ -138,14 +141,15 @@ def ids_differ(tested: SplitUnderTest) -> Problems:
 
 
 def values_stay(tested: SplitUnderTest) -> Problems:
-    """A row has the same values whenever it is read: what changes them at random is an augmentation."""
+    """A row has the same values and extras whenever it is read: what changes them at random is an augmentation."""
     yield from _first(
         f"row {row} has another value of {name} each time it is read: what draws belongs into an augmentation, whose "
         "draws a run repeats"
         for row, one, other in tested.twice()
-        if isinstance(one.values, Mapping) and isinstance(other.values, Mapping)
-        for name in one.values
-        if _differ(one.values[name], other.values.get(name))
+        for mine, theirs in ((one.values, other.values), (one.extras, other.extras))
+        if isinstance(mine, Mapping) and isinstance(theirs, Mapping)
+        for name in mine
+        if _differ(mine[name], theirs.get(name))
     )
 
 
@@ -162,6 +166,32 @@ def groups_are_texts_or_whole_numbers(tested: SplitUnderTest) -> Problems:
 def scores_are_finite_numbers(tested: SplitUnderTest) -> Problems:
     """A score is a finite number, or None."""
     yield from _of_each(tested, problem_of_score)
+
+
+def extras_are_numbers(tested: SplitUnderTest) -> Problems:
+    """An extra is a number or an array of numbers, and is there and of one kind in every sample."""
+    problems = list(_of_each(tested, problem_of_extras))
+    yield from problems
+    if problems:
+        return
+    samples = list(tested.samples())
+    for name in dict.fromkeys(name for _, sample in samples for name in sample.extras):
+        rows = {
+            "missing" if name not in s.extras else describe_extra(s.extras[name]): row for row, s in reversed(samples)
+        }
+        if len(rows) > 1:
+            listed = ", ".join(f"{kind} in row {row}" for kind, row in sorted(rows.items(), key=lambda item: item[1]))
+            yield f"the extra {name} has to be of one kind in every sample, and is {listed}"
+
+
+def context_can_be_moved(tested: SplitUnderTest) -> Problems:
+    """What its samples share is a tensor, something that has ``to(device)``, or a mapping of such; or None."""
+    dataset = tested.dataset
+    if isinstance(dataset, HasContext) and dataset.context is not None:
+        for leaf in leaves(dataset.context):
+            if not isinstance(leaf, MovesToDevice):
+                kind = type(leaf).__name__
+                yield f"its context has a {kind} in it, which cannot be brought to a device: it has no to"
 
 
 def knows_what_its_samples_say(tested: SplitUnderTest) -> Problems:
@@ -192,6 +222,8 @@ DATASET_CHECKS: Mapping[str, Callable[[SplitUnderTest], Problems]] = {
         labels_are_class_indices,
         groups_are_texts_or_whole_numbers,
         scores_are_finite_numbers,
+        extras_are_numbers,
+        context_can_be_moved,
         knows_what_its_samples_say,
     )
 }

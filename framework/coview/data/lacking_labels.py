@@ -7,6 +7,7 @@ from contextlib import suppress
 import numpy as np
 
 from coview.data.dataset import Dataset, KnowsLabels
+from coview.data.mixture import Mixture
 from coview.errors import SampleError
 
 _TRIED = 8
@@ -18,6 +19,8 @@ def lacking_labels(dataset: Dataset) -> int:
     Samples that cannot be read have none either, and are skipped wherever they are read: where the first few without a
     class are such, none is counted.
     """
+    if isinstance(dataset, Mixture):
+        return sum(len(part) if part.classes is None else lacking_labels(part) for part in dataset.parts)
     if not isinstance(dataset, KnowsLabels) or dataset.labels is None:
         return 0
     rows = np.flatnonzero(np.asarray(dataset.labels) < 0)

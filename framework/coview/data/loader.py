@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 from torch.utils.data import Dataset as TorchDataset
@@ -23,7 +24,7 @@ from coview.data.loader_processes import batches_of
 from coview.data.modality import Collates
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
-from coview.data.sample_problem import FOR_THE_AUTHOR, problem_of
+from coview.data.sample_problem import FOR_THE_AUTHOR, describe_extra, problem_of
 from coview.data.shared_batches import Receiver, Sender, Sent, received
 from coview.data.views import ViewMaker
 from coview.data.worker_process import WorkerStart
@@ -47,15 +48,25 @@ def view_loader(
     batches: Iterable[list[tuple[int, int, int]]],
     *,
     workers: int,
+    extras: Sequence[str] = (),
     pin_memory: bool = False,
 ) -> Iterator[Batch]:
     """The batches of a training run: for each modality all views of all samples, view by view, the local ones apart.
 
+    Args:
+        dataset: The samples.
+        maker: Makes their views.
+        collators: By modality.
+        batches: Epoch, number of the batch in it and row of each sample.
+        workers: Loader processes.
+        extras: Which of the samples' a batch has.
+        pin_memory: For a GPU.
+
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    collate = _Collate(collators, maker.modalities, maker.global_views)
-    return _batches(_Reader(dataset, maker), batches, collate, workers, pin_memory)
+    collate = _Collate(collators, maker.modalities, maker.global_views, tuple(extras))
+    return _batches(_Reader(dataset, maker, tuple(extras)), batches, collate, workers, pin_memory)
 
 
 def sample_loader(
@@ -98,9 +109,10 @@ class _Read:
 class _Reader(TorchDataset[Any]):
     """A sample with its views, for a key (epoch, batch in the epoch, index) or a bare index."""
 
-    def __init__(self, dataset: Dataset, maker: ViewMaker) -> None:
+    def __init__(self, dataset: Dataset, maker: ViewMaker, extras: tuple[str, ...] = ()) -> None:
         self._dataset = dataset
         self._maker = maker
+        self._extras = extras
         self._modalities = tuple(dict.fromkeys(maker.modalities))
         self._rng: Rng | None = None
 
@@ -112,7 +124,7 @@ class _Reader(TorchDataset[Any]):
         self._rng = self._rng or Rng()
         try:
             sample = self._dataset[index]
-            if problem := problem_of(sample, self._modalities, self._dataset.classes):
+            if problem := problem_of(sample, self._modalities, self._dataset.classes, self._extras):
                 return CoviewError(f"row {index} of {type(self._dataset).__name__}: {problem}", hint=FOR_THE_AUTHOR)
             return self._views(index, sample, epoch, batch, self._rng)
         except SampleError as error:
@@ -134,6 +146,7 @@ class _Collate:
     collators: Mapping[str, Collates]
     of_view: tuple[str, ...]
     global_views: int
+    extras: tuple[str, ...] = ()
 
     def __call__(self, items: Sequence[_Read | Skipped | CoviewError]) -> Batch | CoviewError:
         for item in items:
@@ -144,6 +157,7 @@ class _Collate:
         try:
             inputs = self._inputs(read, range(self.global_views))
             local_inputs = self._inputs(read, range(self.global_views, len(self.of_view)))
+            extras = {name: _extra(name, [item.sample for item in read]) for name in self.extras if read}
         except CoviewError as error:
             return error
         samples = [item.sample for item in read]
@@ -155,6 +169,7 @@ class _Collate:
             labels=_column([sample.label for sample in samples], torch.int64),
             scores=_column([sample.score for sample in samples], torch.float64),
             groups=_column([None if s.group is None else id_as_int64(s.group) for s in samples], torch.int64),
+            extras=extras,
             rows=tuple(item.row for item in read),
             skipped=skipped,
             epoch=read[0].epoch if read else 0,
@@ -174,6 +189,21 @@ def _column(values: Sequence[float | None], dtype: torch.dtype) -> torch.Tensor 
     if not values or any(value is None for value in values):
         return None
     return torch.tensor(values, dtype=dtype)
+
+
+def _extra(name: str, samples: Sequence[Sample]) -> torch.Tensor:
+    """What samples say under a name, ``(N, …)``: int64 of whole numbers, PyTorch's default of other numbers; what is
+    NumPy's keeps its type."""
+    values = [sample.extras[name] for sample in samples]
+    kinds = sorted(set(map(describe_extra, values)))
+    if len(kinds) > 1:
+        raise CoviewError(
+            f'the extra "{name}" is {" and ".join(kinds)} in one batch; it has to be of one kind in every sample',
+            hint=FOR_THE_AUTHOR,
+        )
+    return (
+        torch.from_numpy(np.stack(values)) if isinstance(values[0], np.ndarray | np.generic) else torch.tensor(values)
+    )
 
 
 def _batches(

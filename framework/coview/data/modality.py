@@ -26,7 +26,8 @@ class Modality(Protocol):
     """
 
     def collate(self, values: Sequence[Any], /) -> Any:
-        """A batch: a tensor, or a mapping of tensors, whose first dimension is ``len(values)``.
+        """A batch: a tensor, or a mapping of tensors, whose first dimension is ``len(values)``, or a
+        :class:`coview.StructuredBatch` of as many rows.
 
         Raises :class:`coview.CoviewError` if the values cannot form one batch (pictures of different sizes).
         """

@@ -14,21 +14,27 @@ _ORDER = 2**64 - 1
 """In place of a sample id, which is below 2**63, in the key of the generator that shuffles."""
 
 
+def order_rng(seed: int, epoch: int, part: int = 0) -> Rng:
+    """What the order of an epoch is drawn from; or with a number above 0 which samples of a part of the data it has."""
+    return Rng(seed, epoch=epoch, sample=_ORDER, view=part)
+
+
 @dataclass(frozen=True)
 class Order:
     """The order of a training run. The last, incomplete batch of an epoch is left out.
 
     Attributes:
-        samples: How many there are.
+        samples: How many there are in an epoch.
         batch_size: Over all ranks.
         seed: The run's.
-        batches: What makes the batches of an epoch, one in each row; absent: all samples, shuffled.
+        batches: What makes the batches of an epoch, one in each row, of its number and the generator; absent: all
+            samples, shuffled.
     """
 
     samples: int
     batch_size: int
     seed: int
-    batches: Callable[[Rng], np.ndarray] | None = None
+    batches: Callable[[int, Rng], np.ndarray] | None = None
 
     @property
     def batches_per_epoch(self) -> int:
@@ -37,8 +43,8 @@ class Order:
 
     def epoch(self, epoch: int) -> np.ndarray:
         """The samples of an epoch, batch after batch."""
-        rng = Rng(self.seed, epoch=epoch, sample=_ORDER)
-        return rng.numpy.permutation(self.samples) if self.batches is None else self.batches(rng).ravel()
+        rng = order_rng(self.seed, epoch)
+        return rng.numpy.permutation(self.samples) if self.batches is None else self.batches(epoch, rng).ravel()
 
 
 class RankBatches(Sampler[list[tuple[int, int, int]]]):

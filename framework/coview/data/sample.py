@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -19,6 +19,8 @@ class Sample:
         label: Index into the data set's ``classes``.
         group: What must not cross a split (a speaker, a patient, a recording).
         score: A human's or an instrument's number for regression and similarity.
+        extras: What a loss may want to know of it besides, by name (a user, an item): a number, or an array of numbers
+            that has the same shape and type in every sample.
     """
 
     values: Mapping[str, Any]
@@ -26,6 +28,7 @@ class Sample:
     label: int | None = None
     group: int | str | None = None
     score: float | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, modality: str) -> Any:
         return self.values[modality]

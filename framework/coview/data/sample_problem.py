@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from coview.data.sample import Sample
 from coview.errors import few
 
@@ -73,13 +75,46 @@ def problem_of_values(sample: Sample, modalities: Sequence[str]) -> str:
     return ""
 
 
-def problem_of(sample: Any, modalities: Sequence[str], classes: Sequence[str] | None) -> str:
+def problem_of_extras(sample: Sample, wanted: Sequence[str] = ()) -> str:
+    """What is wrong with its extras; empty if nothing is.
+
+    Args:
+        sample: The sample.
+        wanted: Those that it has to have.
+    """
+    extras: Any = sample.extras
+    if not isinstance(extras, Mapping) or not all(isinstance(name, str) for name in extras):
+        return f"its extras are {_short(extras)}, and have to be a mapping from name to number or array"
+    lacking = [name for name in wanted if name not in extras]
+    if lacking:
+        has = f"has {few(list(map(str, extras)))}" if extras else "has none"
+        return f"it has no extra {few(lacking)} ({has})"
+    for name, value in extras.items():
+        is_number = isinstance(value, Real) or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf")
+        if not is_number:
+            return f"its extra {name} is {_short(value)}, and has to be a number or an array of numbers"
+    return ""
+
+
+def describe_extra(value: Any) -> str:
+    """What kind of an extra one is, as those of all samples have to be."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} {value.shape}"
+    if isinstance(value, np.generic):
+        return f"a {value.dtype}"
+    return "a truth value" if isinstance(value, bool) else "a whole number" if _is_whole(value) else "a number"
+
+
+def problem_of(
+    sample: Any, modalities: Sequence[str], classes: Sequence[str] | None, extras: Sequence[str] = ()
+) -> str:
     """The first thing that is wrong with what a data set yielded; empty if nothing is.
 
     Args:
         sample: What it yielded.
         modalities: Those whose values are needed.
         classes: The data set's.
+        extras: Those that are needed.
     """
     if not isinstance(sample, Sample):
         return f"it is {_short(sample)}, and has to be a coview.Sample"
@@ -89,6 +124,7 @@ def problem_of(sample: Any, modalities: Sequence[str], classes: Sequence[str] | 
         or problem_of_label(sample, classes)
         or problem_of_group(sample)
         or problem_of_score(sample)
+        or problem_of_extras(sample, extras)
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from coview.data.content import content_hash
 from coview.data.dataset import Dataset, KnowsGroups, KnowsLabels
+from coview.data.mixture import Mixture, samples_of_epoch
 from coview.data.order import Order
 from coview.data.rng import Rng
 from coview.data.sample import Sample
@@ -62,6 +63,10 @@ class Rows:
         """How long each value is: characters of a text, entries of an array's first axis; 0 of one without a length."""
         return self._found("lengths", modality)
 
+    def only(self, chosen_N: np.ndarray) -> Rows:
+        """Some of the rows, by their numbers."""
+        return _SomeRows(self, chosen_N)
+
     def _found(self, what: str, modality: str | None) -> np.ndarray:
         if (key := (what, modality or "")) not in self._of_values:
             names = self.modalities if modality is None else (modality,)
@@ -83,6 +88,30 @@ class Rows:
                 yield self._dataset[row]
             except SampleError:
                 yield None
+
+
+class _SomeRows(Rows):
+    """Some of the rows of a data set, as those of an epoch of a mixture: what is known of all is known of them."""
+
+    def __init__(self, all_rows: Rows, chosen_N: np.ndarray) -> None:
+        super().__init__(all_rows._dataset)
+        self._all = all_rows
+        self._chosen_N = chosen_N
+
+    def __len__(self) -> int:
+        return len(self._chosen_N)
+
+    @cached_property
+    def labels(self) -> np.ndarray | None:
+        return None if self._all.labels is None else self._all.labels[self._chosen_N]
+
+    @cached_property
+    def groups(self) -> np.ndarray | None:
+        return None if self._all.groups is None else self._all.groups[self._chosen_N]
+
+    def _found(self, what: str, modality: str | None) -> np.ndarray:
+        found: np.ndarray = self._all._found(what, modality)[self._chosen_N]
+        return found
 
 
 @runtime_checkable
@@ -111,9 +140,11 @@ def build_order(recipe: Recipe, registry: Registry, dataset: Dataset) -> Order:
     table, size = recipe.sampler, recipe.train.batch_size
     where = recipe.where("sampler")
     sampler = registry.build("sampler", table.use, **table.parameters)
-    rows = Rows(dataset)
+    all_rows = Rows(dataset)
 
-    def batches(rng: Rng) -> np.ndarray:
+    def batches(epoch: int, rng: Rng) -> np.ndarray:
+        chosen_N = dataset.rows_of_epoch(recipe.seed, epoch) if isinstance(dataset, Mixture) else None
+        rows = all_rows if chosen_N is None else all_rows.only(chosen_N)
         try:
             found = sampler(rows, size, rng)
         except ValueError as error:
@@ -123,9 +154,10 @@ def build_order(recipe: Recipe, registry: Registry, dataset: Dataset) -> Order:
                 f'{where}: the sampler "{table.use}" {problem}',
                 hint="tell the author of the plugin; see coview.Sampler",
             )
-        return np.asarray(found, dtype=np.int64)
+        found = np.asarray(found, dtype=np.int64)
+        return found if chosen_N is None else chosen_N[found]
 
-    order = Order(len(dataset), size, recipe.seed, batches)
+    order = Order(samples_of_epoch(dataset), size, recipe.seed, batches)
     order.epoch(0)
     return order
 

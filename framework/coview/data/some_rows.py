@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from coview.data.dataset import Dataset, KnowsGroups, KnowsLabels
+from coview.data.dataset import Dataset, HasContext, KnowsGroups, KnowsLabels
 from coview.data.sample import Sample
 
 
@@ -24,6 +24,8 @@ class SomeRows:
         self.modalities = dataset.modalities
         self.classes, self.version = dataset.classes, dataset.version
         self.citation, self.licence = dataset.citation, dataset.licence
+        if isinstance(dataset, HasContext):
+            self.context = dataset.context
         if isinstance(dataset, KnowsLabels):
             self.labels = None if dataset.labels is None else [int(dataset.labels[row]) for row in rows]
         if isinstance(dataset, KnowsGroups):

@@ -27,6 +27,7 @@ from coview.data.skipped import SkippedSamples
 from coview.evaluate.by_length import ByLength, all_alike, in_order
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
+from coview.model.context import in_context_of
 from coview.model.encoder_hooks import collator
 from coview.model.widths import encode as encode_batch
 
@@ -82,7 +83,7 @@ def embed_split(
     """
 
     def encode(batch: Any) -> Tensor:
-        return encode_batch(encoder, batch).pooled_ND.float()
+        return encode_batch(at_context, batch).pooled_ND.float()
 
     def encode_parts(batch: Any) -> tuple[Tensor, None]:
         return in_order(encode, batch), None
@@ -90,6 +91,7 @@ def embed_split(
     collates = ByLength(collator(modality, encoder), modality.length if isinstance(modality, HasLengths) else all_alike)
     # as weights are loaded: training may lay them out otherwise, which changes the last digits of what comes out
     encoder.eval().to(memory_format=torch.contiguous_format)
+    at_context = in_context_of(encoder, dataset, device)
     with torch.no_grad(), full_precision():
         return _embed(encode_parts, dataset, split, modality_name, collates, device, workers, show)
 

@@ -14,12 +14,13 @@ from coview.data.dataset import Dataset
 from coview.errors import CoviewError
 from coview.evaluate.features import FeatureSplit
 from coview.experiment.environment import read_environment
+from coview.recipe.recipe import Recipe
 from coview.track.run_folder import RunFolder
 
 
-def data_of(use: str, dataset: Dataset) -> dict[str, str]:
+def data_of(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
     """The data that a run trains on, as ``environment.json`` keeps it."""
-    return {"use": use, "version": dataset.version}
+    return {"use": " + ".join(table.written["use"] for table, _ in recipe.trains_on), "version": dataset.version}
 
 
 def changed_data(folder: RunFolder, dataset: Dataset) -> str:

@@ -72,14 +72,16 @@ def _edited_in(distribution: str) -> Path | None:
 def changed_code(folder: RunFolder, recipe: Recipe, registry: Registry) -> list[str]:
     """The components of a run that have changed since it was started, in words: a line for each change.
 
-    Nothing where the run does not say which code it ran, as those of earlier versions do not.
+    Nothing where the run does not say which code it ran, or that of a kind of components, as those of earlier versions
+    do not.
     """
     recorded = (read_environment(folder.environment) or {}).get("code")
     if not isinstance(recorded, dict) or not recorded:
         return []
     now = code_of(recipe, registry)
     changes: dict[str, list[str]] = {}
-    for name in now:
+    kinds = {str(name).partition(" ")[0] for name in recorded}
+    for name in (name for name in now if name.partition(" ")[0] in kinds):
         if recorded.get(name) != now[name]:
             changes.setdefault(_moved(recorded, now, name), []).append(name)
     return [f"{few(names)}: {change}" for change, names in changes.items()]
@@ -109,7 +111,8 @@ def _moved(before: Mapping[str, Any], after: Mapping[str, str], name: str) -> st
 
 def _uses(recipe: Recipe) -> Iterator[tuple[Kind, str, str | None]]:
     """Kind, name and modality of every component that a recipe uses."""
-    yield "dataset", recipe.data.use, None
+    for data, _ in recipe.trains_on:
+        yield "dataset", data.use, None
     for name in recipe.modalities:
         yield "modality", name, None
         yield "encoder", recipe.encoder[name].use, name
@@ -120,6 +123,17 @@ def _uses(recipe: Recipe) -> Iterator[tuple[Kind, str, str | None]]:
             yield "augmentation", step.use, name
     for term in recipe.loss:
         yield "loss", term.use, None
+    if recipe.mask is not None:
+        yield "mask", recipe.mask.use, None
+    if recipe.decoder is not None:
+        yield "decoder", recipe.decoder.use, None
+    if recipe.target is not None:
+        yield "target", recipe.target.use, None
+    if recipe.trains and recipe.optimizer is not None:
+        yield "optimizer", recipe.optimizer.use, None
+        of_groups = (group.schedule for group in recipe.optimizer.groups if group.schedule is not None)
+        for schedule in (recipe.schedule, *of_groups, *recipe.scheduled):
+            yield "schedule", schedule.use, None
     if recipe.trains and recipe.sampler.use != DEFAULT_USE["sampler"]:
         yield "sampler", recipe.sampler.use, None
     for table in recipe.evaluate:

@@ -41,7 +41,7 @@ def evaluate_run(
     splits = Splits(recipe, run.registry)
     store = run.store(splits, console=console)
     planned = plan_evaluators(splits)
-    train = splits(splits.own, "train")
+    train = splits.training
     if change := changed_data(run.folder, train):
         store.say(f"warning: {change}. The encoder was trained on the data as they were")
     if same := same_data(run.folder, as_started, recipe, train):

@@ -31,6 +31,7 @@ from coview.experiment.controls import kind_of_encoder, untrained_recipe
 from coview.experiment.splits import DataSource, Splits
 from coview.experiment.start import start_weights
 from coview.experiment.validation import carve_validation
+from coview.model.context import in_context_of
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import ComponentTable, Recipe
@@ -169,7 +170,7 @@ class FeatureStore:
             device=self.device,
             workers=worker_count(self.recipe.settings.workers),
             console=self.console,
-            encoder=None if kind == "raw" else self._encoder(kind),
+            encoder=None if kind == "raw" else in_context_of(self._encoder(kind), self.reference, self.device),
             metrics=split_lines(read_metrics(self.folder.metrics))[0] if kind == self.measured else (),
         )
 
@@ -322,10 +323,9 @@ class FeatureStore:
     def _fresh(self) -> Topology:
         """The untrained control, where there is one."""
         if self._untrained is None:
-            own = self.splits(self.splits.own, "train")
             recipe = untrained_recipe(self.recipe, self.registry) or self.recipe
             start = start_weights(recipe, self.registry, self.folder)
-            self._untrained = build_topology(recipe, self.registry, own, start=start)
+            self._untrained = build_topology(recipe, self.registry, self.splits.training, start=start)
         return self._untrained
 
 

@@ -10,6 +10,7 @@ from coview.data.dataset import Dataset
 from coview.errors import CoviewError
 from coview.experiment.environment import read_environment
 from coview.experiment.run import Run
+from coview.recipe.key import dotted
 from coview.recipe.load import read_layers
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference
@@ -40,7 +41,11 @@ def changed_recipe(
     layers = read_layers(run.folder.recipe, sets=sets, overrides=overrides)
     layers.table.get("train", {}).pop("keep_best", None)  # of evaluators that may be others now; nothing is trained
     recipe = validate(layers, run.registry, run.folder.recipe)
-    places = [f"data.{name}" for name in run.registry.parameters("dataset", run.recipe.data.use).paths]
+    places = [
+        dotted((*at, name))
+        for data, at in run.recipe.trains_on
+        for name in run.registry.parameters("dataset", data.use).paths
+    ]
     allowed = (*may_change, "train.keep_best:", "relative_to.", *(f"{place}:" for place in places))
     changed = [line for line in difference(run.recipe.tables, recipe.tables) if not line.startswith(allowed)]
     if changed:
@@ -54,17 +59,22 @@ def changed_recipe(
 
 def pointed_to(run: Run, recipe: Recipe) -> Run:
     """The run with its data where another recipe says that they are; it stays the run of its own recipe."""
-    place = replace(recipe.data, as_written=run.recipe.data.written)
-    return replace(run, recipe=replace(run.recipe, data=place))
+    data = replace(recipe.data, as_written=run.recipe.data.written)
+    mixture = tuple(
+        replace(table, as_written=before.written)
+        for table, before in zip(recipe.mixture, run.recipe.mixture, strict=True)
+    )
+    return replace(run, recipe=replace(run.recipe, data=data, mixture=mixture))
 
 
 def same_data(folder: RunFolder, before: Recipe, after: Recipe, dataset: Dataset) -> str:
     """That the data at another place are those that the run was started with, in words; empty if there is nothing to
     say: they were not looked for elsewhere, are others, or the run does not say what they were."""
     elsewhere = [
-        f"data.{key} is {place}"
-        for key, place in after.data.parameters.items()
-        if place != before.data.parameters.get(key)
+        f"{dotted((*at, key))} is {place}"
+        for (data, at), (was, _) in zip(after.trains_on, before.trains_on, strict=True)
+        for key, place in data.parameters.items()
+        if place != was.parameters.get(key)
     ]
     recorded = (read_environment(folder.environment) or {}).get("data")
     if not elsewhere or not isinstance(recorded, dict) or recorded.get("version") != dataset.version:

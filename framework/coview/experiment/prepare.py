@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 
 from coview.data.augmentation import PreparedAhead
-from coview.data.building import build_split
 from coview.data.values import readable_values
 from coview.errors import CoviewError
+from coview.experiment.splits import Splits
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.track.progress import track_items
@@ -22,7 +22,7 @@ def prepare_augmentations(recipe: Recipe, registry: Registry, console: Console) 
     Raises:
         CoviewError: If one is not the first step of its modality: it would meet other values in training.
     """
-    dataset = build_split(recipe, "train", registry)
+    dataset = Splits(recipe, registry).training
     prepared = []
     for modality, steps in recipe.augment.items():
         for position, step in enumerate(steps):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from coview.data.batch import map_tensors
+from coview.data.batch import to_device
 from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.loader import worker_count
@@ -21,6 +21,7 @@ from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
 from coview.evaluate.result import FeatureKind
 from coview.experiment.feature_store import FeatureStore, on_device
+from coview.model.context import in_context_of
 from coview.model.encoder import Encoder
 from coview.model.encoder_hooks import collator
 from coview.model.projecting import Projecting
@@ -67,13 +68,14 @@ class Projections:
 
     def embed(self, modality: str, values: Sequence[Any]) -> Tensor:
         """The projections of other values, of unit length."""
-        model, device = self._model(modality).eval(), self.store.device
+        device = self.store.device
+        model = in_context_of(self._model(modality).eval(), self.store.reference, device)
         collate = collator(self._modality(modality), model).collate
         rows = []
         with torch.no_grad(), full_precision():
             for start in range(0, len(values), _AT_A_TIME):
                 batch = collate(values[start : start + _AT_A_TIME])
-                inputs = map_tensors(lambda tensor: tensor.to(device), batch)
+                inputs = to_device(batch, device)
                 rows.append(cast(Encoder, model)(inputs).pooled_ND.float())
         return normalize(torch.cat(rows))
 

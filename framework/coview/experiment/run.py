@@ -79,9 +79,9 @@ class Run:
         if changes := changed_code(self.folder, self.recipe, self.registry):
             warnings.warn(f"{self.path} was trained with other code: {'; '.join(changes)}", stacklevel=2)
         if not self.recipe.trains:
-            splits = Splits(self.recipe, self.registry)
+            train = Splits(self.recipe, self.registry).training
             start = start_weights(self.recipe, self.registry, self.folder)
-            return build_topology(self.recipe, self.registry, splits(splits.own, "train"), start=start).eval()
+            return build_topology(self.recipe, self.registry, train, start=start).eval()
         return self._trained[0]
 
     @cached_property

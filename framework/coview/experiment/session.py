@@ -48,7 +48,7 @@ from coview.experiment.start import changed_start, check_start, keep_start, star
 from coview.experiment.suits_samples import suits_samples
 from coview.experiment.trial import try_out
 from coview.experiment.write_results import write_results
-from coview.model.loss_terms import check_labels
+from coview.model.loss_terms import check_extras, check_labels
 from coview.model.topology import build_topology
 from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, Status, StepEnd
 from coview.plugins.registry import Registry
@@ -59,10 +59,12 @@ from coview.track.run_folder import RunFolder
 from coview.track.telling import Telling
 from coview.track.tracker import Tracker
 from coview.train.accelerator import make_accelerator
+from coview.train.check_lengths import long_warm_ups
 from coview.train.checkpoint import whole_checkpoints
 from coview.train.device import Precision, choose_device, choose_precision
+from coview.train.observer import Observer
 from coview.train.pauses import Pauses
-from coview.train.pretrain import Observer, Pretraining
+from coview.train.pretrain import Pretraining
 from coview.train.stopping import StopRequest
 
 
@@ -100,7 +102,7 @@ class Session:
         precision = choose_precision(recipe, device) if recipe.trains else "fp32"  # as everything is embedded
         accelerator = make_accelerator(device, precision)
         splits = Splits(recipe, registry)
-        dataset = splits(splits.own, "train")
+        dataset = splits.training
         if resumed is not None:
             check_data(resumed, dataset)
             check_start(resumed, recipe, registry)
@@ -111,6 +113,7 @@ class Session:
         start, trains_on = start_weights(recipe, registry, resumed), accelerator.device if recipe.trains else None
         topology = build_topology(recipe, registry, dataset, trains_on=trains_on, start=start)
         check_labels(recipe, topology.loss, dataset)
+        check_extras(recipe, topology.loss, dataset)
         training = Pretraining(recipe, registry, dataset, topology, accelerator)
         folder = resumed or self._new_folder(accelerator)
         if not accelerator.is_main_process:
@@ -156,7 +159,7 @@ class Session:
         """How the data of a finished run have changed; what is wrong with them is no matter to it."""
         splits = Splits(self.recipe, self.registry)
         try:
-            return changed_data(folder, splits(splits.own, "train"))
+            return changed_data(folder, splits.training)
         except CoviewError as error:
             return f"whether the data are those of {folder.path} cannot be told: {error.message}"
 
@@ -183,7 +186,7 @@ class Session:
         if environment is None:
             code = code_of(self.recipe, self.registry)
             environment = describe_environment(self.registry, code, device=device, precision=precision, ranks=ranks)
-            environment["data"] = data_of(self.recipe.data.written["use"], splits(splits.own, "train"))
+            environment["data"] = data_of(self.recipe, splits.training)
             if start := start_record(folder):
                 environment["start"] = start
             environment["parameters"] = parameter_table(self.recipe, training.groups, training.peak_rate)
@@ -198,7 +201,8 @@ class Session:
             self._say(f"warning: {warning}")
         if "untrained" not in kinds_of(self.recipe, self.registry):
             self._say(f"untrained control: {untrained_in_words(self.recipe, self.registry)}")
-        for note in (*splits.notes, *curves.notes(training.length, training.topology.loss)):
+        of_curves = curves.notes(training.length, training.topology.loss)
+        for note in (*splits.notes, *of_curves, *long_warm_ups(self.recipe, training.length)):
             self._say(note)
         for plan in planned:
             if plan.skipped:
@@ -207,7 +211,7 @@ class Session:
         try:
             with Tracker(folder, resume_step=step if go_on else None, say=self._say) as tracker:
                 pauses = Curves(curves, training, folder, tracker, self._hooks, self._say).pauses()
-                self._pretrain(folder, training, splits(splits.own, "train"), tracker, pauses)
+                self._pretrain(folder, training, splits.training, tracker, pauses)
                 self._evaluate(folder, training, splits, planned, tracker)
                 if self.recipe.mask is not None:
                     Telling(self._say)(folder.hidden.name, lambda: self._show_predicted(training, splits, tracker))
@@ -290,7 +294,8 @@ class Session:
             self.console,
             splits,
         )
-        store.skipped["train"] = tuple(training.skipped.samples.values())
+        own = len(splits(splits.own, "train"))  # of a mixture the first data set, whose rows come first
+        store.skipped["train"] = tuple(skipped for skipped in training.skipped.samples.values() if skipped.row < own)
         found = evaluate_all(store, planned, self._hooks)
         write_results(store, planned, found, training.ended)
         if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from coview.data.batch import Skipped
@@ -12,10 +13,15 @@ from coview.data.building import build_split, splits_of
 from coview.data.dataset import Dataset, HasNotes, KnowsUnreadable
 from coview.data.dataset_checks import check_rows
 from coview.data.lacking_labels import lacking_labels
+from coview.data.mixture import Mixture
 from coview.data.skipped import SkippedSamples
+from coview.errors import CoviewError
 from coview.plugins.registry import Registry
 from coview.recipe.key import Key
 from coview.recipe.recipe import ComponentTable, Recipe
+
+_FIRST: tuple[Key, ...] = (("data",), ("data", 0))
+"""Where a recipe's own data stand: the only ones, or the first of several."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class DataSource:
 
     Attributes:
         table: The data set and its parameters.
-        at: Where in the recipe it stands: ``("data",)``, or in an evaluator's table.
+        at: Where in the recipe it stands: ``("data",)``, ``("data", 1)`` of several, or in an evaluator's table.
     """
 
     table: ComponentTable
@@ -42,7 +48,7 @@ class DataSource:
         return self._key(written.pop("use"), written)
 
     def _key(self, use: str, parameters: Mapping[str, Any]) -> str:
-        own = self.at == ("data",)
+        own = self.at in _FIRST
         return "" if own else json.dumps([use, dict(parameters)], sort_keys=True, default=str)
 
 
@@ -61,8 +67,31 @@ class Splits:
 
     @property
     def own(self) -> DataSource:
-        """What the recipe trains on."""
-        return DataSource(self.recipe.data)
+        """What the recipe trains on, of several the first: what is measured on unless an evaluator says otherwise."""
+        return DataSource(*self.recipe.trains_on[0])
+
+    @cached_property
+    def training(self) -> Dataset:
+        """The samples that are trained on: the train split, or those of several data sets as a mixture.
+
+        Raises:
+            CoviewError: If the data is not there, is empty, or does not keep its promises, or a weight leaves a data
+                set unused; with file and line.
+        """
+        sources = [DataSource(table, at) for table, at in self.recipe.trains_on]
+        parts = [self(source, "train") for source in sources]
+        if len(parts) == 1:
+            return parts[0]
+        weights = [table.weight for table in self.recipe.mixture if table.weight is not None]
+        mixture = Mixture(parts, weights or None)
+        for count, part, source in zip(mixture.counts, parts, sources, strict=True):
+            if count == 0:
+                raise CoviewError(
+                    f"{self.recipe.where(*source.at, 'weight')}: of the {len(part):,} samples of "
+                    f'"{source.table.use}" none comes in an epoch of {mixture.samples_per_epoch:,}',
+                    hint="give it a larger weight, or remove it",
+                )
+        return mixture
 
     def source_of(self, evaluator: int) -> DataSource:
         """The data that an evaluator of the recipe looks at."""
@@ -82,6 +111,8 @@ class Splits:
     def notes(self) -> list[str]:
         """What is to be said of the data sets that were built, each sentence once."""
         found: dict[str, None] = {}
+        if isinstance(self.training, Mixture):
+            found |= dict.fromkeys(_shares(self.recipe, self.training))
         for (_, split), dataset in self._built.items():
             if isinstance(dataset, HasNotes):
                 found |= dict.fromkeys(dataset.notes)
@@ -106,3 +137,13 @@ class Splits:
                 SkippedSamples(len(dataset), split).add(known)
             self._built[key] = dataset
         return self._built[key]
+
+
+def _shares(recipe: Recipe, mixture: Mixture) -> list[str]:
+    """What an epoch of a mixture is, in a sentence."""
+    whole = mixture.samples_per_epoch
+    parts = [
+        f"{count:,} of {len(part):,} of {table.use} ({count / whole:.0%})"
+        for count, part, (table, _) in zip(mixture.counts, mixture.parts, recipe.trains_on, strict=True)
+    ]
+    return [f"an epoch has {whole:,} samples: {', '.join(parts)}"]

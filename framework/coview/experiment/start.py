@@ -20,7 +20,7 @@ from coview.data.atomic import replacing
 from coview.errors import CoviewError
 from coview.experiment.exported_weights import read_exported
 from coview.experiment.folders import existing_folder
-from coview.model.start import StartWeights
+from coview.model.start import MASK_TOKEN, StartWeights
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
 from coview.recipe.recipe import Recipe
@@ -31,6 +31,7 @@ from coview.train.checkpoint import checkpoint_at, tensors_of, whole_checkpoints
 StartRecord = dict[str, dict[str, str]]
 """By modality what the weights are of (``of``), and a digest of their content (``version``)."""
 
+_OF_THE_STUDENT = ("predictor", "decoder")
 _STUDENT, _TEACHER = "student.towers", "teacher.towers.towers"
 
 
@@ -165,13 +166,16 @@ def _read(recipe: Recipe, registry: Registry, modality: str, table: StartTable) 
 def _parts(tensors: Mapping[str, Tensor], towers: str, modality: str, table: StartTable, of: str) -> StartWeights:
     parts: dict[str, dict[str, Tensor]] = {}
     for part in table.parts:
-        # a teacher has no predictor
-        start = f"{_STUDENT if part == 'predictor' else towers}.{modality}.{part}."
+        # a teacher has no predictor, and a decoder only where its target asks for one
+        tower = f"{_STUDENT if part in _OF_THE_STUDENT else towers}.{modality}"
+        start = f"{tower}.{part}."
         parts[part] = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+        if part == MASK_TOKEN and f"{tower}.{part}" in tensors:
+            parts[part] = {MASK_TOKEN: tensors[f"{tower}.{part}"]}
         known = sorted({name.split(".")[towers.count(".") + 1] for name in tensors if name.startswith(f"{towers}.")})
         if not parts[part]:
             has = f"it is of {' and '.join(known)}" if modality not in known else f"its {part}s have no weights"
-            if modality in known and part == "predictor":
+            if modality in known and part in (*_OF_THE_STUDENT, MASK_TOKEN):
                 has = "it was trained without one"
             raise CoviewError(f"{of} has no {part} for {modality}: {has}")
     return StartWeights("", of, parts)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from coview.data.batch import Batch, map_tensors
+from coview.data.batch import Batch, map_tensors, to_device
 from coview.data.building import build_collators, build_view_maker
+from coview.data.dataset import Dataset
 from coview.data.loader import view_loader
+from coview.data.mixture import samples_of_epoch
 from coview.data.order import Order, RankBatches
 from coview.data.sampler import build_order
 from coview.errors import CoviewError
@@ -18,16 +22,22 @@ from coview.experiment.plan_curves import plan_curves
 from coview.experiment.splits import Splits
 from coview.experiment.start import start_weights
 from coview.model.batch_augment import build_batch_augment
+from coview.model.context import InContext, build_contexts
 from coview.model.encoder_hooks import collators
-from coview.model.loss_terms import build_loss, check_labels
+from coview.model.loss_terms import LossTerms, build_loss, check_extras, check_labels
 from coview.model.parameter_groups import parameter_groups
+from coview.model.start import StartWeights
 from coview.model.topology import Topology, build_topology
 from coview.model.views import Views
+from coview.model.widths import encode
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_lengths import check_lengths
+from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
 from coview.train.length import Length
 from coview.train.optimizer import build_optimizer
+from coview.train.scheduled_values import scheduled_values
 
 _SAMPLES = 4
 
@@ -35,47 +45,88 @@ _SAMPLES = 4
 def try_out(recipe: Recipe, registry: Registry) -> str:
     """Builds all that a run needs, without memory for the model, and says what the run would be.
 
-    Where tokens are hidden, whose number depends on the batch, the model is real, and on the CPU.
+    Where the model needs real numbers (tokens are hidden, whose number depends on the batch; an encoder asks for values
+    of a tensor) it is real, on the CPU, fitted as a run fits it, and encodes a few samples.
 
     Raises:
         CoviewError: If something does not fit.
     """
     build_callbacks(recipe, registry)
     splits = Splits(recipe, registry)
-    dataset = splits(splits.own, "train")
+    dataset = splits.training
     build_evaluated(splits, plan_evaluators(splits))
     plan_curves(splits)
     start = start_weights(recipe, registry)
-    device = torch.device("meta" if recipe.mask is None else "cpu")
-    with device:
-        topology = build_topology(recipe, registry, dataset, start=start)
-    loss = build_loss(recipe, registry, topology.student.width, topology.student.token_width)
-    if recipe.trains:
-        build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
-    length = Length.of(recipe, len(dataset), loss.smallest_batch)
-    if recipe.trains:
-        build_order(recipe, registry, dataset)
-    check_parts(recipe, registry, dataset, topology.student, ranks=1)
-    size = min(_SAMPLES, len(dataset))
-    batches = view_loader(
-        dataset,
-        build_view_maker(recipe, registry),
-        collators(build_collators(recipe, registry), topology.student),
-        RankBatches(Order(len(dataset), size, recipe.seed), 0, 1),
-        workers=0,
-    )
-    batch = next(iter(batches))
-    encoders = {name: topology.student.encoder(name) for name in recipe.modalities}
-    batch = build_batch_augment(recipe, registry, encoders)(batch)  # the topology's has no memory for its state
-    views = _views(recipe, topology, batch, device)
-    check_labels(recipe, loss, dataset)
-    if recipe.trains and not torch.isfinite(loss(views)["loss"]):
+    how = ""
+    if recipe.mask is None:
+        try:
+            tried = _Tried.on(torch.device("meta"), recipe, registry, dataset, start)
+        except CoviewError:
+            raise
+        except Exception as error:
+            if not _asks_for_numbers(error):
+                raise
+            tried = _Tried.on(torch.device("cpu"), recipe, registry, dataset, start)
+            how = " (tried with real numbers, on the CPU)"
+    else:
+        tried = _Tried.on(torch.device("cpu"), recipe, registry, dataset, start)
+    check_labels(recipe, tried.loss, dataset)
+    if recipe.trains and not torch.isfinite(tried.loss(tried.views)["loss"]):
         raise CoviewError(f"{recipe.where('loss')}: the loss is not finite on random projections")
-    parameters = sum(parameter.numel() for parameter in topology.student.parameters())
+    parameters = sum(parameter.numel() for parameter in tried.topology.student.parameters())
+    of_epoch = samples_of_epoch(dataset)
+    in_an_epoch = f", {of_epoch:,} in an epoch" if of_epoch < len(dataset) else ""
     return (
-        f"{len(dataset):,} samples, {length.total_steps:,} steps, {parameters:,} parameters, "
-        f"projections {' × '.join(map(str, views.student.shape))}"
+        f"{len(dataset):,} samples{in_an_epoch}, {tried.length.total_steps:,} steps, {parameters:,} parameters, "
+        f"projections {' × '.join(map(str, tried.views.student.shape))}{how}"
     )
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A recipe, built, and what the loss sees of a small batch."""
+
+    topology: Topology
+    loss: LossTerms
+    length: Length
+    views: Views
+
+    @classmethod
+    def on(
+        cls,
+        device: torch.device,
+        recipe: Recipe,
+        registry: Registry,
+        dataset: Dataset,
+        start: Mapping[str, StartWeights],
+    ) -> _Tried:
+        """Built on a device: "meta" has no memory, and no numbers."""
+        with device:
+            topology = build_topology(recipe, registry, dataset, start=start)
+        loss = build_loss(recipe, registry, topology.student.width, topology.student.token_width)
+        if recipe.trains:
+            build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
+        length = Length.of(recipe, samples_of_epoch(dataset), loss.smallest_batch)
+        if recipe.trains:
+            check_lengths(recipe, length)
+            scheduled_values(recipe, registry, length)
+            check_mixture(recipe, dataset, build_order(recipe, registry, dataset), length)
+        check_extras(recipe, loss, dataset)
+        check_parts(recipe, registry, dataset, topology.student, ranks=1)
+        size = min(_SAMPLES, len(dataset))
+        batches = view_loader(
+            dataset,
+            build_view_maker(recipe, registry),
+            collators(build_collators(recipe, registry), topology.student),
+            RankBatches(Order(len(dataset), size, recipe.seed), 0, 1),
+            workers=0,
+            extras=recipe.extras,
+        )
+        batch = next(iter(batches))
+        encoders = {name: topology.student.encoder(name) for name in recipe.modalities}
+        batch = build_batch_augment(recipe, registry, encoders)(batch)  # the topology's has no memory for its state
+        contexts = build_contexts(recipe, registry, dataset, topology.student.encoder, torch.device("cpu"))
+        return cls(topology, loss, length, _views(recipe, topology, contexts.around(batch), device))
 
 
 def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.device) -> Views:
@@ -86,13 +137,20 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
                 masked = topology.masking.masked(batch)
                 both = masked.inputs, masked.local_inputs, masked.masks, masked.local_masks
                 return topology.views(topology.student(*both), topology.taught(masked, 0), masked, 0.0)
-            inputs, local_inputs = (_on(device, part) for part in (batch.inputs, batch.local_inputs))
+            inputs, local_inputs = (to_device(part, device) for part in (batch.inputs, batch.local_inputs))
             z_VND = topology.student(inputs, local_inputs).predictions
             if topology.teacher is not None:
                 topology.teacher.towers(inputs)
         except RuntimeError as error:
-            shapes = {name: _shapes(value) for name, value in (*batch.inputs.items(), *batch.local_inputs.items())}
-            raise CoviewError(f"the encoder does not take the batch {shapes}: {error}") from error
+            if device.type == "meta" and _asks_for_numbers(error):
+                raise
+            name = _refusing(topology, batch)
+            at = ("encoder", "use") if len(recipe.modalities) == 1 else ("encoder", name, "use")
+            shapes = [_shapes(given[name]) for given in (batch.inputs, batch.local_inputs) if name in given]
+            raise CoviewError(
+                f'{recipe.where(*at)}: the encoder "{recipe.encoder[name].use}" does not take the batch '
+                f"{', '.join(map(str, shapes))}: {error}"
+            ) from error
     generator = torch.Generator().manual_seed(recipe.seed)
     V, N, D = z_VND.shape
     G = recipe.global_views
@@ -103,21 +161,37 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
         modalities=recipe.view_modalities,
         ids=batch.ids,
         labels=batch.labels,
+        extras=batch.extras,
         queue=None if recipe.queue is None else torch.randn(8, D, generator=generator),
+        queue_labels=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),
     )
 
 
-def _on(device: torch.device, inputs: Any) -> dict[str, Any]:
-    moved: dict[str, Any] = map_tensors(lambda tensor: tensor.to(device), inputs)
-    return moved
+def _asks_for_numbers(error: Exception) -> bool:
+    """Whether it may be what a tensor without numbers makes of code that asks for them: PyTorch names the device."""
+    return not isinstance(error, RuntimeError) or "meta" in str(error).lower()
+
+
+def _refusing(topology: Topology, batch: Batch) -> str:
+    """The modality whose encoder does not take its batch; the last where it is none of the others."""
+    *others, last = topology.student.towers
+    for name in others:
+        for given in (batch.inputs, batch.local_inputs):
+            try:
+                if name in given:
+                    encode(topology.student.encoder(name), given[name])
+            except RuntimeError:
+                return name
+    return last
 
 
 def _shapes(value: Any) -> Any:
-    shapes: list[tuple[int, ...]] = []
+    value = value.batch if isinstance(value, InContext) else value
+    shapes: list[Any] = []
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
         shapes.append(tuple(tensor.shape))
         return tensor
 
-    map_tensors(note, value)
+    map_tensors(note, value, lambda batch: shapes.append(f"{type(batch).__name__} of {len(batch)} rows"))
     return shapes[0] if len(shapes) == 1 else shapes

@@ -13,6 +13,7 @@ from coview.data.batch import Batch, map_tensors, select_samples
 from coview.data.building import BatchStep, build_batch_steps, build_modalities
 from coview.data.draws_ahead import BatchKey, DrawsAhead, DrawsOfBatch
 from coview.data.modality import Collates, FinishesOnDevice
+from coview.data.structured_batch import StructuredBatch
 from coview.errors import CoviewError
 from coview.model.collectives import gather_rows, row_counts, several_ranks
 from coview.model.replay import Replay
@@ -171,6 +172,9 @@ def _check_made(step: BatchStep, given: Any, made: Any, *, keeps_kind: bool) -> 
     if isinstance(given, Tensor) and isinstance(made, Tensor):
         if made.ndim == 0 or len(made) != len(given):
             said = f"makes a tensor of shape {tuple(made.shape)} of {len(given)} rows; it has to keep its rows"
+    elif isinstance(given, StructuredBatch) and isinstance(made, StructuredBatch):
+        if len(made) != len(given):
+            said = f"makes {len(made)} rows of {len(given)}; it has to keep its rows"
     elif keeps_kind and _kind(given) != _kind(made):
         said = f"makes {_kind(made)} of {_kind(given)}; what takes the batch afterwards needs the kind that it was"
     if said:
@@ -191,7 +195,7 @@ def _of_views(value: Any, views: tuple[int, ...], wanted: tuple[int, ...], sampl
     def select(tensor: Tensor) -> Tensor:
         return torch.cat([tensor[place * samples : (place + 1) * samples] for place in places])
 
-    return map_tensors(select, value)
+    return map_tensors(select, value, lambda batch: batch.select(select(torch.arange(len(batch)))))
 
 
 def _in_order(parts: Sequence[Part], views: tuple[int, ...], samples: int) -> Any:

@@ -29,6 +29,7 @@ def views_of_all_ranks(
     global_views: int,
     teacher_GND: Tensor | None = None,
     queue: tuple[Tensor, Tensor] | None = None,
+    queue_labels: Tensor | None = None,
     tokens: HiddenTokens | None = None,
     progress: float = 0.0,
 ) -> Views:
@@ -41,12 +42,13 @@ def views_of_all_ranks(
         global_views: How many of the V views are global.
         teacher_GND: This rank's target branch; absent: the student's global views.
         queue: Rows and ids, the same on all ranks.
+        queue_labels: Of the queue's rows, where they are kept.
         tokens: This rank's, which stay here.
         progress: Share of the training that is done.
     """
     own = len(batch)
     student_VND, pooled_VND = student.predictions, student.representations
-    anchors, ids_N, labels_N = slice(0, own), batch.ids, batch.labels
+    anchors, ids_N, labels_N, extras = slice(0, own), batch.ids, batch.labels, batch.extras
     if several_ranks():
         rows = row_counts(own, student_VND.device)
         first = sum(rows[: dist.get_rank()])
@@ -58,6 +60,7 @@ def views_of_all_ranks(
             teacher_GND = gather_rows(teacher_GND.transpose(0, 1), rows).transpose(0, 1)
         ids_N = gather_rows(ids_N, rows)
         labels_N = None if labels_N is None else gather_rows(labels_N, rows)
+        extras = {name: gather_rows(of_sample, rows) for name, of_sample in extras.items()}
     rows_QD, ids_Q = queue or (None, None)
     return Views(
         student=student_VND,
@@ -68,9 +71,11 @@ def views_of_all_ranks(
         anchors=anchors,
         queue=rows_QD,
         queue_ids=ids_Q,
+        queue_labels=queue_labels,
         labels=labels_N,
         representations=pooled_VND,
         tokens=tokens,
+        extras=extras,
         progress=progress,
     )
 

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from coview.data.dataset import Dataset
 from coview.data.lacking_labels import lacking_labels
-from coview.errors import CoviewError
+from coview.data.sample_problem import problem_of_extras
+from coview.data.values import readable_samples
+from coview.errors import CoviewError, few
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.key import key_of_term
@@ -43,13 +45,15 @@ class Term:
         """
         needs = needs_of(self.loss)
         if needs is not None and not needs.labels:
-            views = replace(views, labels=None)
+            views = replace(views, labels=None, queue_labels=None)
         if needs is not None and needs.queue == "unused":
-            views = replace(views, queue=None, queue_ids=None)
+            views = replace(views, queue=None, queue_ids=None, queue_labels=None)
         if needs is not None and not needs.representations:
             views = replace(views, representations=None)
         if needs is not None and needs.tokens == "unused":
             views = replace(views, tokens=None)
+        if needs is not None:
+            views = replace(views, extras={name: views.extras[name] for name in needs.extras})
         return self._outputs(self.loss(views))
 
     def _outputs(self, output: Any) -> dict[str, Tensor]:
@@ -86,6 +90,16 @@ class LossTerms(nn.Module):
         """The fewest samples in a batch that every term takes."""
         needs = map(needs_of, (term.loss for term in self.terms))
         return max((need.smallest_batch for need in needs if need is not None), default=1)
+
+    def set_value(self, key: str, value: float) -> None:
+        """Sets a scheduled value: ``temperature`` of the only term, ``1.temperature`` of one of several, ``weight``."""
+        number, _, name = key.rpartition(".")
+        index = int(number or 0)
+        term = self.terms[index]
+        if name == "weight":
+            self.terms = (*self.terms[:index], replace(term, weight=value), *self.terms[index + 1 :])
+        else:
+            setattr(term.loss, name, value)
 
     def forward(self, views: Views) -> dict[str, Tensor]:
         """``loss``, and with several terms ``loss/NAME`` of each, unweighted; beside it what a loss reports itself."""
@@ -132,4 +146,21 @@ def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
         if needs is not None and needs.labels:
             where = recipe.where(*key_of_term(index, len(loss.terms)))
             has = "none" if dataset.classes is None else f"none for {lacking:,} of {len(dataset):,} samples"
-            raise CoviewError(f'{where}: {term.name} needs class labels, and the data "{recipe.data.use}" has {has}')
+            raise CoviewError(f"{where}: {term.name} needs class labels, and the data {recipe.data_named} has {has}")
+
+
+def check_extras(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
+    """Raises :class:`CoviewError` if a term needs an extra that the first sample that can be read does not have."""
+    for index, term in enumerate(loss.terms):
+        needs = needs_of(term.loss)
+        if needs is None or not needs.extras:
+            continue
+        sample = next(readable_samples(dataset), None)
+        if sample is not None and (problem := problem_of_extras(sample, needs.extras)):
+            where = recipe.where(*key_of_term(index, len(loss.terms)))
+            wanted = few([f'"{name}"' for name in needs.extras])
+            raise CoviewError(
+                f"{where}: {term.name} needs the extras {wanted} of each sample, and of the data "
+                f"{recipe.data_named} the sample {sample.id} does not have them: {problem}",
+                hint="take data whose samples have them; see coview.Sample.extras",
+            )

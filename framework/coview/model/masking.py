@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -52,6 +53,11 @@ class Masking:
         self._table = table
         self._mask = mask
         self._encoder = encoder
+        self._scheduled: Callable[[int], Mapping[str, float]] | None = None
+
+    def schedule(self, values: Callable[[int], Mapping[str, float]]) -> None:
+        """Lets some of the mask's values be functions of the epoch."""
+        self._scheduled = values
 
     @torch.no_grad()
     def masked(self, batch: Batch) -> Batch:
@@ -87,9 +93,14 @@ class Masking:
         def rng(position: int) -> BatchRng:
             return BatchRng(self._seed, batch.epoch, batch.ids, views, position, number=number)
 
+        settings, probability = self._table.settings, self._table.settings.probability
+        for name, now in ({} if self._scheduled is None else self._scheduled(batch.epoch)).items():
+            if name == "probability":
+                probability = now
+            else:
+                setattr(self._mask, name, now)
         layout, hidden = self._made(value, rng(_OF_THE_MASK))
-        settings = self._table.settings
-        masked_N = rng(_OF_THE_VIEW).chance(settings.probability)
+        masked_N = rng(_OF_THE_VIEW).chance(probability)
         for place, view in enumerate(views):
             if view not in self._makes:
                 masked_N[place * len(batch) : (place + 1) * len(batch)] = False

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from coview.data.modality import Collates
+from coview.model.context import InContext, takes_context
 from coview.model.encoder import Encoding
 from coview.model.tower import Tower
 from coview.model.widths import encode, project, width_of
@@ -23,10 +24,11 @@ class Projecting(nn.Module):
         super().__init__()
         self.encoder, self.projector = tower.encoder, tower.projector
         self.width = width_of(tower.projector, "the projector")
+        self.takes_context = takes_context(tower.encoder)
         if isinstance(tower.encoder, Collates):  # an encoder that makes its batches itself makes them here too
             self.collate = tower.encoder.collate
 
-    def forward(self, batch: Any) -> Encoding:
-        """The projections of a batch."""
-        pooled_ND = encode(self.encoder, batch).pooled_ND
+    def forward(self, batch: Any, *context: Any) -> Encoding:
+        """The projections of a batch, and of its context where the encoder takes one."""
+        pooled_ND = encode(self.encoder, InContext(batch, context) if context else batch).pooled_ND
         return Encoding(pooled_ND=project(self.projector, pooled_ND, self.width, "projector"))

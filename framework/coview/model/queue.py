@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from coview.errors import CoviewError
 from coview.model.views import Views
 from coview.model.within_memory import free_memory, gigabytes
+from coview.recipe.needs import Needs
 from coview.recipe.recipe import Recipe
 
 
@@ -19,17 +20,20 @@ class Queue(nn.Module):
     Args:
         size: Rows kept.
         width: D.
+        labelled: Whether the labels of the samples are kept as well.
     """
 
     rows_QD: Tensor
     ids_Q: Tensor
+    labels_Q: Tensor | None
     filled: Tensor
     next: Tensor
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, size: int, width: int, *, labelled: bool = False) -> None:
         super().__init__()
         self.register_buffer("rows_QD", torch.zeros(size, width))
         self.register_buffer("ids_Q", torch.zeros(size, dtype=torch.int64))
+        self.register_buffer("labels_Q", torch.full((size,), -1) if labelled else None)
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
         self.register_buffer("next", torch.zeros((), dtype=torch.int64))
         self._at: tuple[int, int] | None = (0, 0)
@@ -38,6 +42,11 @@ class Queue(nn.Module):
         """Copies of the rows that are filled, and of their ids: what is put in later does not change them."""
         filled, _ = self._filled_and_next()
         return self.rows_QD[:filled].clone(), self.ids_Q[:filled].clone()
+
+    def labels(self) -> Tensor | None:
+        """A copy of the labels of the rows that are filled, -1 of a row whose batch had none; None if none are kept."""
+        filled, _ = self._filled_and_next()
+        return None if self.labels_Q is None else self.labels_Q[:filled].clone()
 
     @torch.no_grad()
     def put(self, views: Views) -> None:
@@ -49,6 +58,8 @@ class Queue(nn.Module):
         places = (following + torch.arange(len(ids_K), device=ids_K.device)) % size
         self.rows_QD[places] = rows_KD
         self.ids_Q[places] = ids_K
+        if self.labels_Q is not None:
+            self.labels_Q[places] = -1 if views.labels is None else views.labels.repeat(G)[-size:]
         self._at = min(size, filled + len(ids_K)), (following + len(ids_K)) % size
         self.filled.fill_(self._at[0])
         self.next.fill_(self._at[1])
@@ -77,13 +88,18 @@ def build_queue(recipe: Recipe, width: int) -> Queue | None:
     try:
         if needed > free_memory():
             raise MemoryError
-        return Queue(size, width)
+        return Queue(size, width, labelled=any(sees_labels_of_queue(term.needs) for term in recipe.loss))
     except (MemoryError, RuntimeError) as error:  # the latter is what PyTorch raises
         raise CoviewError(
             f"{recipe.where('queue', 'size')}: {size:,} rows of {width:,} numbers take {gigabytes(needed)}, "
             "which is more than the memory that is free",
             hint="MoCo's queue has 65,536 rows",
         ) from error
+
+
+def sees_labels_of_queue(needs: Needs | None) -> bool:
+    """Whether a loss sees the labels of the queue's rows: if it names labels and takes a queue."""
+    return needs is not None and needs.labels and needs.queue != "unused"
 
 
 def bytes_of_queue(size: int, width: int) -> int:

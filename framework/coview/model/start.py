@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from coview.errors import CoviewError
 from coview.model.tower import Tower, Towers
 
+MASK_TOKEN = "mask_token"
+"""The part that is a single tensor: what stands for a hidden token."""
+
 _SHOWN = 3
 _EXTRA = "_extra_state"
 """The last name of what a module keeps besides parameters and buffers, such as a tokenizer: of any size."""
@@ -26,7 +29,8 @@ class StartWeights:
     Attributes:
         where: Where the recipe names them: ``file:line: start.run``.
         of: What they are of, in words: "step 100 of runs/simclr/20261101-093000-0f2c9b".
-        parts: By part ("encoder", "projector", "predictor") the tensors by their names in its ``state_dict()``.
+        parts: By part ("encoder", "projector", "predictor", "decoder") the tensors by their names in its
+            ``state_dict()``; of "mask_token", what stands for a hidden token, by that name.
     """
 
     where: str
@@ -55,8 +59,16 @@ def start_from(towers: Towers, start: Mapping[str, StartWeights]) -> Collection[
     """
     for modality, weights in start.items():
         tower = cast(Tower, towers.towers[modality])
-        parts = {"encoder": tower.encoder, "projector": tower.projector, "predictor": tower.predictor}
+        parts = {
+            "encoder": tower.encoder,
+            "projector": tower.projector,
+            "predictor": tower.predictor,
+            "decoder": tower.decoder,
+        }
         for part, tensors in weights.parts.items():
+            if part == MASK_TOKEN:
+                _load_mask_token(tower, tensors[MASK_TOKEN], weights)
+                continue
             module = parts[part]
             if module is None:
                 raise CoviewError(
@@ -64,6 +76,20 @@ def start_from(towers: Towers, start: Mapping[str, StartWeights]) -> Collection[
                 )
             _load(module, tensors, part, weights)
     return [modality for modality, weights in start.items() if "encoder" in weights.parts]
+
+
+def _load_mask_token(tower: Tower, token_D: Tensor, weights: StartWeights) -> None:
+    if tower.mask_token is None:
+        raise CoviewError(
+            f"{weights.where}: there is no mask_token that could start from it: the recipe has no [mask] with hide = "
+            '"replace", or its encoder has a token of its own'
+        )
+    if tower.mask_token.shape != token_D.shape:
+        raise CoviewError(
+            f"{weights.where}: the mask_token is {_shape(tower.mask_token)} here, and {_shape(token_D)} in {weights.of}"
+        )
+    with torch.no_grad():
+        tower.mask_token.copy_(token_D)
 
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor], part: str, weights: StartWeights) -> None:

@@ -43,6 +43,9 @@ class Teacher(nn.Module):
         table: The recipe's.
         seed: The run's, from which the shuffles are.
         decodes: Whether the target is made by the teacher's own decoder.
+
+    Attributes:
+        momentum: Of the next step, where it has a schedule of its own; None: as the table says.
     """
 
     def __init__(self, student: Towers, table: TeacherTable, seed: int, *, decodes: bool = False) -> None:
@@ -53,6 +56,7 @@ class Teacher(nn.Module):
             if not decodes:
                 tower.decoder = None
         self.table = table
+        self.momentum: float | None = None
         self._seed = seed
 
     @torch.no_grad()
@@ -97,13 +101,17 @@ class Teacher(nn.Module):
             student: After the step.
             progress: Share of the optimiser steps that had been taken before it.
         """
-        share = 1 - momentum_at(self.table, progress)
+        share = 1 - self.momentum_at(progress)
         theirs = {**dict(student.named_parameters()), **dict(student.named_buffers())}
         for name, own in [*self.towers.named_parameters(), *self.towers.named_buffers()]:
             if own.is_floating_point():
                 own.lerp_(theirs[name].to(own.dtype), share)
             else:  # a count of batches has no average
                 own.copy_(theirs[name])
+
+    def momentum_at(self, progress: float) -> float:
+        """The momentum, where a share of the optimiser steps had been taken before the step that it is of."""
+        return momentum_at(self.table, progress) if self.momentum is None else self.momentum
 
     def take_modes(self, student: Towers) -> None:
         """Puts each part into the mode of the student's, which is evaluation where that is frozen."""

@@ -155,6 +155,7 @@ class Topology(nn.Module):
             global_views=global_views,
             teacher_GND=teacher_GND,
             queue=None if self.queue is None else self.queue.content(),
+            queue_labels=None if self.queue is None else self.queue.labels(),
             tokens=self._tokens(student, taught, batch, parts or [slice(0, len(batch))]),
             progress=progress,
         )

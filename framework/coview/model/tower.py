@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -85,6 +86,22 @@ class Tower(nn.Module):
         self.token_width = hidden.token_width
         # as BERT, MAE and BEiT begin it
         self.mask_token = nn.Parameter(torch.randn(hidden.mask_width) * 0.02) if hidden.mask_width else None
+        self._kept: deque[list[Encoding]] = deque()
+        self._keeps = False
+
+    @property
+    def is_encoder_frozen(self) -> bool:
+        """Whether what the encoder makes of a batch is the same each time, and nothing before it gets a gradient."""
+        trained = [*self.encoder.parameters(), *([] if self.mask_token is None else [self.mask_token])]
+        return not self.encoder.training and not any(parameter.requires_grad for parameter in trained)
+
+    def keep_encodings(self) -> None:
+        """From now on what the encoder makes of batches is kept."""
+        self._kept, self._keeps = deque(), True
+
+    def take_encodings(self) -> None:
+        """From now on the same batches come once more, in the same order: what was kept is taken."""
+        self._keeps = False
 
     def forward(self, parts: Sequence[Part]) -> OfBatches:
         """Projections and predictions ``(N, width)`` of all batches below each other.
@@ -94,7 +111,9 @@ class Tower(nn.Module):
         Raises:
             CoviewError: If a part makes something of another width than it says.
         """
-        encodings = [self.encode(part) for part in parts]
+        encodings = self._kept.popleft() if self._kept and not self._keeps else [self.encode(part) for part in parts]
+        if self._keeps:
+            self._kept.append(encodings)
         pooled_ND = torch.cat([encoding.pooled_ND for encoding in encodings])
         z_ND = self.project(pooled_ND)
         width = z_ND.shape[1]
@@ -189,6 +208,10 @@ class Towers(nn.Module):
     def predicts(self) -> bool:
         """Whether there is a predictor."""
         return any(cast(Tower, tower).predictor is not None for tower in self.towers.values())
+
+    def frozen_encoders(self) -> tuple[Tower, ...]:
+        """The towers whose encoders make the same of a batch each time."""
+        return tuple(tower for tower in cast(Iterable[Tower], self.towers.values()) if tower.is_encoder_frozen)
 
     def encoder(self, modality: str) -> nn.Module:
         """The encoder of a modality."""

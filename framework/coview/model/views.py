@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -26,13 +27,17 @@ class Views:
             student's without gradient.
         queue: ``z_QD``, earlier teacher projections, where there is a queue; none at the first step (Q = 0).
         queue_ids: ``(Q,)``, the sample ids of the queue's rows.
+        queue_labels: ``(Q,)`` int64, the labels of the queue's rows, where a loss names labels and takes a queue.
         labels: ``(N,)`` int64, where the data has them.
         representations: ``(V, N, D)``, with gradient: what the student's encoder makes, before the projector, where a
             loss needs them.
         tokens: Hidden tokens and what they have to be, of this process, where there is a mask.
+        extras: ``(N, …)`` by name: what the samples say of themselves in :attr:`coview.Sample.extras`, where a loss
+            names it.
         progress: Share of the training that is done, in optimiser steps: from 0 to below 1.
 
-    A loss that declares its ``needs`` sees labels, a queue, representations and tokens only where it names them.
+    A loss that declares its ``needs`` sees labels, a queue, representations, tokens and extras only if it names
+    them.
     """
 
     student: Tensor
@@ -46,7 +51,9 @@ class Views:
     labels: Tensor | None = None
     representations: Tensor | None = None
     tokens: HiddenTokens | None = None
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
     progress: float = 0.0
+    queue_labels: Tensor | None = None
 
     @classmethod
     def of(
@@ -60,8 +67,10 @@ class Views:
         labels: Tensor | None = None,
         queue: Tensor | None = None,
         queue_ids: Tensor | None = None,
+        queue_labels: Tensor | None = None,
         representations: Tensor | None = None,
         tokens: HiddenTokens | None = None,
+        extras: Mapping[str, Tensor] | None = None,
         progress: float = 0.0,
     ) -> Views:
         """Views as one device sees them, for trying a loss by hand.
@@ -76,8 +85,10 @@ class Views:
             labels: Of each sample.
             queue: Of shape (queue, width).
             queue_ids: Of each row of the queue; by default, none of them is a sample of the batch.
+            queue_labels: Of each row of the queue.
             representations: Of shape (views, samples, width of the encoder).
             tokens: Hidden tokens.
+            extras: Of each sample, by name.
             progress: Share of the training that is done.
 
         Raises:
@@ -97,6 +108,9 @@ class Views:
         for name, tensor in (("ids", ids), ("labels", labels)):
             if tensor is not None and tensor.shape != (samples,):
                 raise ValueError(f"{name} has to be ({samples},), got shape {tuple(tensor.shape)}")
+        for name, tensor in (extras or {}).items():
+            if tensor.ndim == 0 or len(tensor) != samples:
+                raise ValueError(f"extras: {name} has to be ({samples}, …), got shape {tuple(tensor.shape)}")
         if queue is not None and (queue.ndim != 2 or queue.shape[1] != width):
             raise ValueError(f"queue has to be (Q, {width}), got shape {tuple(queue.shape)}")
         if queue is not None and queue_ids is None:
@@ -114,8 +128,10 @@ class Views:
             anchors=slice(0, samples),
             queue=queue,
             queue_ids=queue_ids,
+            queue_labels=queue_labels,
             labels=labels,
             representations=representations,
             tokens=tokens,
+            extras=extras or {},
             progress=progress,
         )

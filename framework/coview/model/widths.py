@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from torch import Tensor, nn
 
 from coview.errors import CoviewError
+from coview.model.context import InContext
 from coview.model.encoder import Encoder, Encoding, Projector
 
 _HINT = "tell the author of the plugin: coview.testing.check_encoder tries an encoder"
@@ -43,7 +44,8 @@ def encode(encoder: nn.Module, batch: Any) -> Encoding:
     Raises:
         CoviewError: If it is no :class:`Encoding`, or its ``pooled_ND`` is not as wide as the encoder says.
     """
-    return checked_encoding(encoder, cast(Encoder, encoder)(batch))
+    made = batch.encoded(encoder) if isinstance(batch, InContext) else cast(Encoder, encoder)(batch)
+    return checked_encoding(encoder, made)
 
 
 def checked_encoding(encoder: nn.Module, encoding: Any) -> Encoding:

@@ -19,7 +19,10 @@ OF_A_TABLE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen
 
 
 class DataSettings(BaseModel):
-    """``[data]``, beside ``use`` and the data set's own parameters."""
+    """``[data]``, beside ``use`` and the data set's own parameters.
+
+    Of several ``[[data]]`` the first has them, and they hold for all; ``weight`` is each one's own.
+    """
 
     model_config = OF_A_TABLE
 
@@ -38,6 +41,11 @@ class DataSettings(BaseModel):
         "worker",
         description="Where samples are augmented: one by one in the loader's processes, or as whole batches on the "
         "device that trains. The views differ, but come from the same distribution. A step may say otherwise.",
+    )
+    weight: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
+        None,
+        description="Of one of several `[[data]]`: how often its samples come, relative to those of the others. Absent "
+        "in all of them: as often as there are samples, so that each comes once in an epoch.",
     )
 
 
@@ -141,6 +149,22 @@ class ScheduleSettings(BaseModel):
 
     warmup: TrainingLength = Field(
         0, description='How long the learning rate rises linearly before the schedule: steps, or "10 epochs".'
+    )
+
+
+class ValueScheduleSettings(BaseModel):
+    """``[schedule."TABLE.KEY"]``, beside ``use`` and the schedule's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    end: float = Field(
+        description="What the value comes to; it starts as what its own table says. The schedule says how it gets from "
+        "the one to the other."
+    )
+    over: TrainingLength | None = Field(
+        None,
+        description='How long that takes: steps, or "30 epochs"; from then on it is what it has come to. Absent: the '
+        "whole run.",
     )
 
 

@@ -62,6 +62,13 @@ class WorksOnBatches(Protocol):
 
 
 @runtime_checkable
+class WorksOnContext(Protocol):
+    """An augmentation that says whether it changes what samples share, by ``of_context = True``."""
+
+    of_context: bool
+
+
+@runtime_checkable
 class HasBatchForm(Protocol):
     """An augmentation of single values that has a form for batches too, used where a recipe has it on the device."""
 
@@ -107,6 +114,20 @@ class TakesEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsEachStep(Protocol):
+    """A loss or a mask that reads some of its parameters anew whenever it is called, from attributes of the same names:
+    ``read_each_step = ("temperature",)``. A recipe can schedule these, where they are single numbers.
+    """
+
+    read_each_step: tuple[str, ...]
+
+
+def read_each_step(factory: object) -> tuple[str, ...]:
+    """The parameters that what a factory builds reads anew in each step."""
+    return tuple(factory.read_each_step) if isinstance(factory, ReadsEachStep) else ()
+
+
 def modalities_of(factory: Any) -> tuple[str, ...]:
     """The modalities that a data set says its samples have; none where it does not say."""
     named = factory.modalities if isinstance(factory, SaysModalities) else ()
@@ -130,6 +151,11 @@ def starts_trained(factory: Any) -> bool | None:
 def works_on_batches(augmentation: Any) -> bool:
     """Whether an augmentation takes batches, and not single values."""
     return isinstance(augmentation, WorksOnBatches) and augmentation.batch
+
+
+def works_on_context(augmentation: Any) -> bool:
+    """Whether an augmentation changes what samples share, and no values."""
+    return isinstance(augmentation, WorksOnContext) and augmentation.of_context
 
 
 def works_in_encoder(augmentation: object) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from coview.plugins.own_settings import AugmentSettings
-from coview.recipe.abilities import HasBatchForm, works_in_encoder, works_on_batches
+from coview.recipe.abilities import HasBatchForm, works_in_encoder, works_on_batches, works_on_context
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.recipe import AugmentTable
@@ -15,7 +15,7 @@ from coview.recipe.recipe import AugmentTable
 def works_on_device(
     mistakes: Mistakes, augmentation: Any, use: str, settings: AugmentSettings, augment_on: str, path: Key
 ) -> bool:
-    """Whether a step works on batches; notes it if the step cannot work where the recipe wants it.
+    """Whether a step works on the device; notes it if the step cannot work where the recipe wants it.
 
     Args:
         mistakes: Where to note it.
@@ -25,9 +25,10 @@ def works_on_device(
         augment_on: What ``[data]`` says, for steps that do not say it themselves.
         path: Of the step in the recipe.
     """
-    if works_on_batches(augmentation):
+    if works_on_batches(augmentation) or works_on_context(augmentation):
         if settings.on == "worker":
-            mistakes.add((*path, "on"), f"{use} works on batches, and so on the device only: remove this line")
+            what = "batches" if works_on_batches(augmentation) else "what samples share"
+            mistakes.add((*path, "on"), f"{use} works on {what}, and so on the device only: remove this line")
         return True
     if (settings.on or augment_on) == "worker":
         return False

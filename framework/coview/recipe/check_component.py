@@ -57,6 +57,10 @@ class ComponentChecker:
         factory = self.factory(kind, use)
         return () if factory is None else tuple(p.name for p in Parameters.of(factory, kind).parameters)
 
+    def parameters(self, kind: Kind, use: str) -> Parameters:
+        """The parameters of a component whose table has been checked."""
+        return Parameters.of(self.factory(kind, use), kind)
+
     def built(self, kind: Kind, use: str, parameters: Mapping[str, Any], modality: str | None = None) -> Any:
         """The component, whose table has been checked: what it needs can depend on its parameters."""
         factory = self.factory(kind, use, modality)

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 
 from coview.recipe.abilities import SaysWhetherLabelled
 from coview.recipe.check_component import ComponentChecker
-from coview.recipe.key import key_of_term
+from coview.recipe.check_data import CheckedData
+from coview.recipe.key import Key, key_of_term
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.needs import Needs
 from coview.recipe.recipe import LossTable
@@ -23,7 +24,7 @@ def check_needs(
     mistakes: Mistakes,
     terms: Sequence[LossTable],
     *,
-    data: str | None,
+    data: CheckedData,
     views: Sequence[str],
     global_views: int,
     given: Collection[str],
@@ -35,7 +36,7 @@ def check_needs(
         components: Where losses and data sets come from.
         mistakes: Where to note it.
         terms: The terms of the loss.
-        data: The data set's name; absent if that is a mistake already.
+        data: The data sets.
         views: The modality of each view; none if that is a mistake already.
         global_views: How many of them are global.
         given: Which of the tables ``teacher``, ``predictor``, ``queue`` the recipe has.
@@ -53,13 +54,14 @@ def check_needs(
             if table not in given:
                 mistakes.add(at, f"{term.use} needs a {table}: {_ADD[table]}")
         if views:
-            _check_views(mistakes, term.use, needs, len(views), global_views)
+            _check_views(mistakes, data.at, term.use, needs, len(views), global_views)
         if batch_size < needs.smallest_batch:
             message = f"{term.use} needs at least {needs.smallest_batch} samples in a batch, got {batch_size}"
             mistakes.add(("train", "batch_size"), message)
-        factory = components.factory("dataset", data)
-        if needs.labels and isinstance(factory, SaysWhetherLabelled) and not factory.labelled:
-            mistakes.add(at, f'{term.use} needs class labels, and the data "{data}" has none')
+        for of in data.tables if needs.labels else ():
+            factory = components.factory("dataset", of.use)
+            if isinstance(factory, SaysWhetherLabelled) and not factory.labelled:
+                mistakes.add(at, f'{term.use} needs class labels, and the data "{of.use}" has none')
     if terms and "queue" in given and not takes_queue:
         names = " and ".join(term.use for term in terms)
         mistakes.add(("queue",), f"{names} has no use for a queue: remove this table, or take another loss")
@@ -70,11 +72,11 @@ def _tables_needed(needs: Needs) -> list[str]:
     return [table for table, wants in wanted.items() if wants]
 
 
-def _check_views(mistakes: Mistakes, use: str, needs: Needs, views: int, global_views: int) -> None:
+def _check_views(mistakes: Mistakes, at: Key, use: str, needs: Needs, views: int, global_views: int) -> None:
     if global_views < needs.views:
-        mistakes.add(("data", "views"), f"{use} needs {needs.views} views of each sample, got {global_views}")
+        mistakes.add((*at, "views"), f"{use} needs {needs.views} views of each sample, got {global_views}")
     if needs.most_views is not None and views > needs.most_views:
-        mistakes.add(("data", "views"), f"{use} takes at most {needs.most_views} views of each sample, got {views}")
+        mistakes.add((*at, "views"), f"{use} takes at most {needs.most_views} views of each sample, got {views}")
     elif views > global_views and not needs.local_views:
         message = f"{use} compares every view with every other, and takes no local ones: remove local_views"
-        mistakes.add(("data", "local_views"), message)
+        mistakes.add((*at, "local_views"), message)

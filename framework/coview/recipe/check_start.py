@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from coview.recipe.check_component import ComponentChecker, as_json
@@ -54,5 +55,8 @@ def check_start(
         mistakes.add((*path, "parts"), "has to name each part once, such as ['encoder']")
         return None
     (source,) = given
-    placed = start.model_copy(update={source: components.places.path(getattr(start, source), (*path, source))})
+    path_given = components.places.path(getattr(start, source), (*path, source))
+    if not Path(path_given).exists():  # a run that is there has its own copy: alone this is no mistake of its recipe
+        mistakes.add_beside_others((*path, source), f"{path_given} is not there")
+    placed = start.model_copy(update={source: path_given})
     return placed, as_json(start)

@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchema
 
 from coview.errors import CoviewError
 from coview.plugins.component import Component, Kind
-from coview.plugins.own_settings import OWN_SETTINGS
+from coview.plugins.own_settings import OWN_SETTINGS, ValueScheduleSettings
 from coview.plugins.parameters import Parameters
 from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.recipe.merge import DEFAULT_USE
@@ -51,7 +51,7 @@ def recipe_schema(registry: Registry) -> Schema:
     modalities = sorted(component.name for component in registry.of_kind("modality"))
     own = {kind: _model_schema(model, definitions)["properties"] for kind, model in OWN_SETTINGS.items()}
     component = {kind: _component_schema(registry, kind, definitions, also=own.get(kind)) for kind in _KINDS}
-    data = _component_schema(registry, "dataset", definitions, also=own["dataset"])
+    definitions["dataset"] = _component_schema(registry, "dataset", definitions, also=own["dataset"])
     train = _model_schema(TrainTable, definitions)
     sweep = _model_schema(SweepTable, definitions)
     for kind in ("augmentation", "evaluator", "callback"):  # they stand in arrays, which replace what is inherited
@@ -72,7 +72,8 @@ def recipe_schema(registry: Registry) -> Schema:
         strict = _only(registry, kind, use, definitions, also=own.get(kind))
         return {"if": {"not": {"required": ["use"]}}, "then": strict}
 
-    one_of_several = table("loss") | {"required": ["use"]}
+    required = {"required": ["use"]}
+    one_of_several = table("loss") | required
     modality = {"anyOf": [_only(registry, "modality", name, definitions) for name in modalities]}
     path = {"type": "string", "minLength": 1}
     properties |= {
@@ -87,7 +88,7 @@ def recipe_schema(registry: Registry) -> Schema:
             "description": "In a resolved recipe, as a run keeps it: for each key with a relative path the folder that "
             "it goes by. Absent: this file's own.",
         },
-        "data": data,
+        "data": {"anyOf": [table("dataset"), {"type": "array", "minItems": 1, "items": table("dataset") | required}]},
         "modality": by_modality(modality) if modalities else {"type": "object"},
         "augment": by_modality({"type": "array", "items": table("augmentation")}),
         "encoder": by_modality(table("encoder")),
@@ -127,7 +128,7 @@ def recipe_schema(registry: Registry) -> Schema:
                     "then": {"required": ["batch_size"]},
                     "oneOf": [{"required": ["epochs"]}, {"required": ["steps"]}],
                 },
-                "data": {"required": ["use"]},
+                "data": {"anyOf": [{"type": "array"}, required]},
                 "loss": {"anyOf": [{"type": "array"}, {"required": ["use"]}]},
                 "optimizer": {"required": ["use"]},
                 "encoder": by_modality({"required": ["use"]}),
@@ -209,7 +210,12 @@ def _table_schema(component: Component, definitions: Schema, also: Schema) -> Sc
     if parameters is None:
         return {"type": "object"}
     properties = {"use": {"type": "string"}, **also, **parameters["properties"]}
-    return {"properties": properties, "additionalProperties": False, "required": parameters.get("required", [])}
+    return {
+        "properties": properties,
+        **_of_values(component.kind),
+        "additionalProperties": False,
+        "required": parameters.get("required", []),
+    }
 
 
 def _parameters_schema(component: Component, definitions: Schema) -> Schema | None:
@@ -229,7 +235,16 @@ def _only(registry: Registry, kind: Kind, name: str, definitions: Schema, also: 
     parameters = _parameters_schema(component, definitions)
     if parameters is None:
         return {"type": "object"}
-    return {"type": "object", "properties": {**(also or {}), **parameters["properties"]}, "additionalProperties": False}
+    properties = {**(also or {}), **parameters["properties"]}
+    return {"type": "object", "properties": properties, **_of_values(kind), "additionalProperties": False}
+
+
+def _of_values(kind: Kind) -> Schema:
+    """What ``[schedule]`` may have besides: tables of other values, by keys with a dot in them."""
+    if kind != "schedule":
+        return {}
+    own = _model_schema(ValueScheduleSettings, {})["properties"]
+    return {"patternProperties": {r"\.": {"type": "object", "properties": {"use": {"type": "string"}, **own}}}}
 
 
 class _AnyTypes(GenerateJsonSchema):

@@ -2,7 +2,8 @@
 
 Tables merge deeply, arrays replace, and a table whose ``use`` changes is replaced whole: the parameters of one
 component mean nothing to another. coview's own settings in it (``data.views``, ``loss.weight``) stay. Of keys that say
-the same in two ways (``train.epochs``, ``train.steps``), the one given last replaces the other.
+the same in two ways (``train.epochs``, ``train.steps``), the one given last replaces the other. Those settings of
+``[data]`` that hold for all data sets stay as well where several ``[[data]]`` take its place, or it theirs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from coview.errors import Mistake
-from coview.plugins.own_settings import own_keys
+from coview.plugins.own_settings import ValueScheduleSettings, own_keys
 from coview.recipe.key import Key, dotted
 from coview.recipe.moved_keys import with_keys_moved
 from coview.recipe.read import Document
@@ -47,6 +48,9 @@ class Origin(NamedTuple):
     where: str
     folder: Path = Path()
 
+
+OF_ALL_DATA = tuple(key for key in own_keys("dataset") if key != "weight")
+"""Of several ``[[data]]`` the first has them."""
 
 _OF_THE_FILE = ("extends", "relative_to")
 """Keys that say how the file is read, and are no part of the merged recipe."""
@@ -126,7 +130,9 @@ class Layers:
         for key, value in table.items():
             path = (*base, key)
             old = into.get(key)
-            if (
+            if path == ("data",) and isinstance(old, list | dict) and list in (type(old), type(value)):
+                into[key] = self._data(old, value, path, origin)
+            elif (
                 isinstance(value, Mapping)
                 and isinstance(old, list)
                 and value
@@ -140,7 +146,7 @@ class Layers:
 
     def _merge_table(self, old: dict[str, Any], new: Mapping[str, Any], path: Key, origin: Any) -> dict[str, Any]:
         if _changes_use(old, new, path):
-            old = {name: old[name] for name in _kept(path) if name in old}
+            old = {name: old[name] for name in _kept(path, old) if name in old}
             self._forget(path, except_for=old)
         for name in _superseded(new, path):
             if old.pop(name, None) is not None:
@@ -148,6 +154,29 @@ class Layers:
         self.origins[path] = origin(path)
         self._merge(old, new, path, origin)
         return old
+
+    def _data(self, old: list[Any] | dict[str, Any], new: Any, path: Key, origin: Any) -> Any:
+        """Data sets in place of others, or settings of the first of several."""
+        if isinstance(old, list) and isinstance(new, Mapping) and "use" not in new:
+            numbers = {key: value for key, value in new.items() if key.isdecimal()}
+            self._into_array(old, numbers, path, origin)
+            of_all = {key: value for key, value in new.items() if key in OF_ALL_DATA}
+            if of_all:
+                self._into_array(old, {"0": of_all}, path, origin)
+            for key in new.keys() - numbers.keys() - of_all.keys():
+                message = f"the recipe has several [[data]]: say which is meant, such as data.0.{key}"
+                self.mistakes.append(Mistake(origin((*path, key)).where, dotted((*path, key)), message))
+            return old
+        first, at = (old[:1], (*path, 0)) if isinstance(old, list) else ([old], path)
+        kept = {key: value for key, value in first[0].items() if key in OF_ALL_DATA} if first and first[0] else {}
+        origins = {key: self.origins[(*at, key)] for key in kept if (*at, key) in self.origins}
+        made = self._replace(new, path, origin)
+        into, at = (made[:1], (*path, 0)) if isinstance(made, list) else ([made], path)
+        for key in kept if into and isinstance(into[0], dict) else ():
+            if key not in into[0]:
+                into[0][key] = kept[key]
+                self.origins |= {(*at, key): origins[key]} if key in origins else {}
+        return made
 
     def _replace(self, value: Any, path: Key, origin: Any) -> Any:
         self._forget(path)
@@ -179,9 +208,13 @@ def _changes_use(old: Mapping[str, Any], new: Mapping[str, Any], path: Key) -> b
     return bool(old) and old.get("use", default) != new["use"]
 
 
-def _kept(path: Key) -> tuple[str, ...]:
+def _kept(path: Key, old: Mapping[str, Any]) -> tuple[str, ...]:
     """coview's own keys in the table of a component, which say nothing of the component."""
     *above, last = path
+    if path[0] == "schedule" and above:  # of another value: [schedule."loss.temperature"]
+        return tuple(ValueScheduleSettings.model_fields)
+    if path[0] == "schedule":
+        return (*own_keys("schedule"), *(key for key in old if "." in key))
     of_component = not above or isinstance(last, int)  # [data], [loss]; an element of [[augment]] or [[augment.image]]
     return own_keys(KIND_OF_TABLE[str(path[0])]) if of_component and path[0] in KIND_OF_TABLE else ()
 

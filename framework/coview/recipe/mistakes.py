@@ -17,6 +17,7 @@ class Mistakes:
     def __init__(self, layers: Layers) -> None:
         self.layers = layers
         self._cause: BaseException | None = None
+        self._beside: list[Mistake] = []
         self._found: dict[tuple[str, str], Mistake] = {
             (mistake.path, mistake.message): mistake for mistake in layers.mistakes
         }
@@ -33,6 +34,10 @@ class Mistakes:
         mistake = Mistake(self.where(path), dotted(path), message)
         self._found.setdefault((mistake.path, message), mistake)
 
+    def add_beside_others(self, path: Key, message: str) -> None:
+        """Notes what a run finds out by itself, to be told with the mistakes that there are; alone it is none."""
+        self._beside.append(Mistake(self.where(path), dotted(path), message))
+
     def where(self, path: Key) -> str:
         """``file:line`` of ``path``."""
         return self.layers.where(path)
@@ -44,7 +49,7 @@ class Mistakes:
     def raise_if_any(self) -> None:
         """Raises a :class:`RecipeError` with all of them, in the order of the places they are at."""
         if self._found:
-            raise RecipeError(sorted(self._found.values(), key=_place)) from self._cause
+            raise RecipeError(sorted([*self._found.values(), *self._beside], key=_place)) from self._cause
 
 
 def _place(mistake: Mistake) -> tuple[str, int]:

@@ -18,7 +18,7 @@ class Needs:
     Attributes:
         views: The fewest views of each sample.
         most_views: The most views of each sample; absent where any number makes sense.
-        labels: Whether it needs class labels.
+        labels: Whether it needs class labels; with a queue it sees those of its rows, too.
         teacher: Whether it needs a target branch, by EMA or by stop-gradient.
         predictor: Whether it collapses without a predictor.
         queue: Whether earlier projections are of no use to it, can be used, or have to be there.
@@ -28,6 +28,7 @@ class Needs:
         representations: Whether it sees what the encoder makes, before the projector.
         tokens: Whether it sees hidden tokens, which a ``[mask]`` makes, and what they have to be: numbers,
             classes, or either.
+        extras: Which of the samples' extras it sees, by name; those of each sample have to be there.
     """
 
     views: int = 2
@@ -41,6 +42,7 @@ class Needs:
     projections: bool = True
     representations: bool = False
     tokens: Tokens = "unused"
+    extras: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks itself, so that a mistake shows where it is written.
@@ -60,6 +62,10 @@ class Needs:
         for name, choices in (("queue", get_args(Use)), ("tokens", get_args(Tokens))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"needs: {name} has to be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if not isinstance(self.extras, tuple) or not all(isinstance(name, str) and name for name in self.extras):
+            raise TypeError(f"needs: extras has to be a tuple of names, got {self.extras!r}")
+        if len(set(self.extras)) < len(self.extras):
+            raise ValueError(f"needs: extras has a name twice: {self.extras!r}")
         if not (self.projections or self.representations or self.tokens != "unused"):
             raise ValueError("needs: a loss has to see projections, representations or tokens")
 

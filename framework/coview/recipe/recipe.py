@@ -74,6 +74,17 @@ class AugmentTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class DataTable(ComponentTable):
+    """One of the data sets that a recipe trains on.
+
+    Attributes:
+        weight: How often its samples come, relative to those of others; None: as often as there are samples.
+    """
+
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
 class EvaluateTable(ComponentTable):
     """An evaluator.
 
@@ -126,6 +137,22 @@ class ScheduleTable(ComponentTable):
 
 
 @dataclass(frozen=True)
+class ScheduledTable(ComponentTable):
+    """The schedule of a value that is no learning rate.
+
+    Attributes:
+        key: Which: ``loss.temperature``.
+        start, end: What it is at the first step, and what it comes to.
+        over: How long that takes; None: the whole run.
+    """
+
+    key: str = field(kw_only=True)
+    start: float = field(kw_only=True)
+    end: float = field(kw_only=True)
+    over: int | str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
 class CallbackTable(ComponentTable):
     """A callback.
 
@@ -170,7 +197,7 @@ class Recipe:
 
     Attributes:
         name, seed: As in the recipe.
-        data: The data set.
+        data: The data set; of several the first, which evaluators measure on.
         settings: The rest of ``[data]``.
         view_modalities: The modality of each view, V of them, the global views before the local ones.
         global_views: How many of them are global: a teacher sees these.
@@ -193,6 +220,8 @@ class Recipe:
         warnings: Settings that have no effect.
         path: Its file.
         callback: What is told of the run, and what may end it.
+        scheduled: Schedules of other values than the learning rate.
+        mixture: All data sets where there are several, the first among them; else none.
     """
 
     name: str
@@ -225,11 +254,31 @@ class Recipe:
     start: Mapping[str, StartTable] = field(default_factory=dict)
     sampler: ComponentTable = ComponentTable("uniform")
     callback: tuple[CallbackTable, ...] = ()
+    mixture: tuple[DataTable, ...] = ()
+    scheduled: tuple[ScheduledTable, ...] = ()
+
+    @property
+    def trains_on(self) -> tuple[tuple[ComponentTable, Key], ...]:
+        """Every data set that is trained on, with where in the recipe it stands."""
+        if not isinstance(self.layers.table.get("data"), list):
+            return ((self.data, ("data",)),)
+        return tuple((table, ("data", index)) for index, table in enumerate(self.mixture or (self.data,)))
+
+    @property
+    def data_named(self) -> str:
+        """The names of the data sets that are trained on, in quotes."""
+        return " and ".join(f'"{table.use}"' for table, _ in self.trains_on)
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities that have an encoder."""
         return tuple(self.encoder)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The samples' extras that a loss sees, each once."""
+        named = (name for term in self.loss if term.needs is not None for name in term.needs.extras)
+        return tuple(dict.fromkeys(named))
 
     @property
     def trains(self) -> bool:

@@ -29,7 +29,9 @@ class TopTable(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         0, description="Of the weights, the order of samples and every view."
     )
-    data: dict[str, Any] = Field(description="The data set.")
+    data: dict[str, Any] | list[dict[str, Any]] = Field(
+        description="The data set, or several in `[[data]]`, which are mixed."
+    )
     modality: dict[str, Any] = Field({}, description="Settings of the data's modality, or of each by name.")
     augment: list[dict[str, Any]] | dict[str, list[dict[str, Any]]] = Field(
         [], description="The augmentation pipeline, or one for each modality by name."
@@ -55,7 +57,9 @@ class TopTable(BaseModel):
         None, description="The loss, or several, which are added up. Not needed where `train.steps` is 0."
     )
     optimizer: dict[str, Any] | None = Field(None, description="The optimiser. Not needed where `train.steps` is 0.")
-    schedule: dict[str, Any] = Field({}, description='Of the learning rate ("cosine" by default).')
+    schedule: dict[str, Any] = Field(
+        {}, description='Of the learning rate ("cosine" by default), and by `[schedule."TABLE.KEY"]` of other values.'
+    )
     sampler: dict[str, Any] = Field({}, description='Which samples are in which batch ("uniform" by default).')
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
@@ -83,7 +87,7 @@ class StartTable(BaseModel):
     export: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="A folder that `coview export` has written."
     )
-    parts: tuple[Literal["encoder", "projector", "predictor"], ...] = Field(
+    parts: tuple[Literal["encoder", "projector", "predictor", "decoder", "mask_token"], ...] = Field(
         ("encoder",), description="What starts from them; all else starts as it does without."
     )
 

@@ -8,18 +8,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from coview.plugins.own_settings import AugmentSettings, DataSettings
+from coview.plugins.own_settings import AugmentSettings
 from coview.plugins.registry import Registry
-from coview.recipe.abilities import modalities_of
 from coview.recipe.check_batch_steps import check_order, check_shared, works_on_device
 from coview.recipe.check_callbacks import check_callbacks
 from coview.recipe.check_component import Checked, ComponentChecker, as_json, beside_use
 from coview.recipe.check_curves import as_measured_once, check_keep_best, without_curves
+from coview.recipe.check_data import check_data, views_of
 from coview.recipe.check_evaluators import check_evaluators
 from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
+from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
 from coview.recipe.check_start import check_starts
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
@@ -66,15 +67,16 @@ class _Validation:
     def run(self, path: Path | None) -> Recipe:
         top = self._own(TopTable, self.table, ())
         broken = self.mistakes.tables()  # tables of the wrong type are not looked into
-        data, settings, factory = self._data(None if "data" in broken else self.table.get("data"))
+        given = None if "data" in broken else self.table.get("data")
+        data = check_data(self.components, self.mistakes, given, self.warnings)
+        settings = data.settings
         self.augment_on = "worker" if settings is None else settings.augment_on
-        modalities = self._modalities(factory)
-        views = self._views("views", settings, modalities)
-        if settings is not None and modalities and not views:
-            self.mistakes.add(("data", "views"), "at least one view is needed")
+        views = views_of(self.mistakes, "views", data)
+        if settings is not None and data.modalities and not views:
+            self.mistakes.add((*data.at, "views"), "at least one view is needed")
         global_views = len(views)
-        views += self._views("local_views", settings, modalities)
-        used = tuple(dict.fromkeys(views)) or modalities
+        views += views_of(self.mistakes, "local_views", data)
+        used = tuple(dict.fromkeys(views)) or data.modalities
         modality = self._by_modality("modality", used, self._modality, {} if "modality" in broken else None)
         augment = self._by_modality("augment", used, self._pipeline, [] if "augment" in broken else None)
         encoder = {} if "encoder" in broken else self._by_modality("encoder", used, self._encoder)
@@ -95,7 +97,8 @@ class _Validation:
         if self.table.get("loss") is None and trains:
             self.mistakes.add(("loss",), "is missing; it has to be a table [loss], or several [[loss]]")
         optimizer = None if "optimizer" in broken else self._optimizer(self.table.get("optimizer"), trains)
-        schedule = None if "schedule" in broken else check_schedule(self.components, self.table.get("schedule", {}))
+        rate = without_scheduled(self.table.get("schedule", {}))
+        schedule = None if "schedule" in broken else check_schedule(self.components, rate)
         masked = check_masked(
             self.components,
             self.mistakes,
@@ -106,17 +109,28 @@ class _Validation:
             global_views=global_views,
             teacher=teacher,
         )
+        parts = CheckedParts(
+            loss=[term for term, _ in loss],
+            several=isinstance(self.table.get("loss"), list),
+            optimizer=None if optimizer is None else optimizer[0],
+            teacher=teacher,
+            mask=masked.mask,
+        )
+        scheduled, of_values = check_scheduled(
+            self.components, self.mistakes, self.table.get("schedule", {}), parts, broken=self.mistakes.tables()
+        )
+        self._momentum(of_values)
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used, train)
         callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
         self._pipelines(augment, views, global_views)
-        if train is not None and train.steps != 0 and isinstance(settings, DataSettings):
+        if train is not None and train.steps != 0 and settings is not None:
             check_needs(
                 self.components,
                 self.mistakes,
                 [term for term, _ in loss],
-                data=data[0].use if data else None,
+                data=data,
                 views=views,
                 global_views=global_views,
                 given={key for key in ("teacher", "predictor", "queue") if self.table.get(key) is not None},
@@ -125,7 +139,7 @@ class _Validation:
         self.mistakes.raise_if_any()
         # what is missing has been noted as a mistake, and raised
         assert isinstance(top, TopTable)
-        assert data is not None
+        assert data.tables
         assert settings is not None
         assert train is not None
         assert schedule is not None
@@ -141,18 +155,22 @@ class _Validation:
             "schema": 1,
             "name": top.name,
             "seed": top.seed,
-            "data": beside_use(data[1], settings),
+            "data": data.resolved,
             "modality": resolved(modality),
             "augment": resolved({name: [table for _, table in steps] for name, steps in augment.items()}),
             "encoder": resolved({name: table for name, (_, table) in encoder.items()}),
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
             **({"start": resolved({name: table for name, (_, table) in start.items()})} if start else {}),
-            **({} if teacher is None else {"teacher": as_json(teacher)}),
+            **({} if teacher is None else {"teacher": _resolved_teacher(teacher, of_values)}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **masked.tables,
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
-            **({"optimizer": optimizer[1], "schedule": schedule[1]} if optimizer is not None and trains else {}),
+            **(
+                {"optimizer": optimizer[1], "schedule": {**schedule[1], **of_values}}
+                if optimizer is not None and trains
+                else {}
+            ),
             **({"sampler": sampler[1]} if sampler and trains and sampler[1] != {"use": DEFAULT_USE["sampler"]} else {}),
             "train": {key: value for key, value in as_json(train).items() if train.steps != 0 or key in _WITHOUT_STEPS},
             "evaluate": [table for _, table in evaluate],
@@ -166,7 +184,7 @@ class _Validation:
         return Recipe(
             name=top.name,
             seed=top.seed,
-            data=data[0],
+            data=data.tables[0],
             settings=settings,
             view_modalities=views,
             global_views=global_views,
@@ -194,6 +212,8 @@ class _Validation:
             start={name: given for name, (given, _) in start.items()},
             sampler=sampler[0],
             callback=tuple(given for given, _ in callbacks),
+            mixture=data.tables if len(data.tables) > 1 else (),
+            scheduled=scheduled if trains else (),
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------
@@ -227,6 +247,12 @@ class _Validation:
                     self.warnings.append(f"{where}: teacher.{key} has no effect with stop_gradient = true")
         return teacher
 
+    def _momentum(self, scheduled: Mapping[str, Any]) -> None:
+        """Notes a momentum whose way is said twice."""
+        if _MOMENTUM in scheduled and "end_momentum" in self.table.get("teacher", {}):
+            message = f'is of no use beside [schedule."{_MOMENTUM}"], which says what the momentum comes to'
+            self.mistakes.add(("teacher", "end_momentum"), message)
+
     def _sweep(self, table: Any) -> SweepTable | None:
         sweep: SweepTable | None = self._own(SweepTable, table, ("sweep",))
         if sweep is None:
@@ -244,37 +270,7 @@ class _Validation:
             self.mistakes.add(("compare", "recipes"), message)
         return compare
 
-    # ---- data and views ----------------------------------------------------------------------------------------
-
-    def _data(self, table: Any) -> tuple[Checked | None, DataSettings | None, Any]:
-        if not isinstance(table, dict):
-            return None, None, None
-        settings, rest = self.components.settings(DataSettings, table, ("data",))
-        checked = self._component("dataset", rest, ("data",), also=tuple(DataSettings.model_fields))
-        use = rest.get("use") if checked is None else checked[0].use
-        return checked, settings, self.components.factory("dataset", use)
-
-    def _modalities(self, factory: Any) -> tuple[str, ...]:
-        if factory is None:
-            return ()
-        modalities = modalities_of(factory)
-        if not modalities:
-            use = self.table["data"]["use"]
-            self.mistakes.add(("data", "use"), f'"{use}" does not say which modalities its samples have')
-            return ()
-        return modalities
-
-    def _views(self, key: str, settings: DataSettings | None, modalities: tuple[str, ...]) -> tuple[str, ...]:
-        """The modality of each view, or of each local view."""
-        if settings is None or not modalities:
-            return ()
-        number: int | dict[str, int] = getattr(settings, key)
-        if isinstance(number, int):
-            return tuple(name for name in modalities for _ in range(number))
-        for name in number:
-            if name not in modalities:
-                self.mistakes.add(("data", key, name), f"the data has {' and '.join(modalities)}")
-        return tuple(name for name in modalities for _ in range(number.get(name, 0)))
+    # ---- views ---------------------------------------------------------------------------------------------
 
     def _pipelines(self, augment: Mapping[str, Sequence[Any]], views: tuple[str, ...], global_views: int) -> None:
         """A step for a view that is not there would do nothing; one on the device comes after those in a worker."""
@@ -369,6 +365,15 @@ class _Validation:
         """The terms as ``[loss]`` or ``[[loss]]``, whichever the recipe has."""
         return tables[0] if isinstance(self.table["loss"], dict) else tables
 
+
+def _resolved_teacher(teacher: TeacherTable, scheduled: Mapping[str, Any]) -> dict[str, Any]:
+    """``[teacher]``, without the end of a momentum that has a schedule of its own."""
+    return {
+        key: value for key, value in as_json(teacher).items() if key != "end_momentum" or _MOMENTUM not in scheduled
+    }
+
+
+_MOMENTUM = "teacher.momentum"
 
 _OF_NO_STEP = {"batch_size": 1}
 """For what a recipe need not say that takes no step: nothing looks at it."""

@@ -92,7 +92,8 @@ def _of(sample: Any) -> Any:
     if not isinstance(sample, Sample) or not isinstance(sample.values, Mapping):
         return None
     values = {name: content_hash(value) for name, value in sample.values.items()}
-    return values, sample.id, sample.label, sample.group, sample.score
+    extras = {name: content_hash(value) for name, value in sample.extras.items()}
+    return values, sample.id, sample.label, sample.group, sample.score, extras
 
 
 def _of_every_split(name: str) -> Check[DatasetUnderTest]:
@@ -121,6 +122,7 @@ _AFTER: Mapping[str, tuple[str, ...]] = {
         "ids_stay",
         "values_stay",
         "scores_are_finite_numbers",
+        "extras_are_numbers",
     ),
 }
 

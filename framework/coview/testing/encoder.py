@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from coview.data.batch import map_tensors
+from coview.data.batch import to_device
 from coview.data.modality import Modality
 from coview.data.same import same
+from coview.data.structured_batch import StructuredBatch
 from coview.errors import few
 from coview.model.encoder import Encoding, FitsToData
 from coview.model.encoder_hooks import collator
@@ -44,15 +46,19 @@ def encodes_into_its_width(tested: EncoderUnderTest) -> Problems:
 
 
 def leaves_its_batch_alone(tested: EncoderUnderTest) -> Problems:
-    """It writes into nothing of the batch: the teacher, and a second pass of the gradient cache, get it too."""
+    """It writes into nothing of the batch and its context: the teacher, and a second pass of the gradient cache, get
+    them too."""
     for mode in (True, False):
         encoder = tested.fresh().train(mode)
         batch = collator(tested.modality, encoder).collate(tested.values)
-        before = map_tensors(torch.clone, batch)
+        before, context = copy.deepcopy((batch, tested.context))
         with torch.no_grad():
-            encoder(batch)
+            tested.called(encoder, batch)
+        how = f"in {'training' if mode else 'evaluation'} mode it writes into the"
         if not same(batch, before):
-            yield f"in {'training' if mode else 'evaluation'} mode it writes into the batch that it is given"
+            yield f"{how} batch that it is given"
+        if not same(tested.context, context):
+            yield f"{how} context that all samples share"
 
 
 def padding_changes_nothing(tested: EncoderUnderTest) -> Problems:
@@ -78,6 +84,31 @@ def is_still_in_evaluation_mode(tested: EncoderUnderTest) -> Problems:
     for name, tensor in encoder.named_buffers():
         if not same(tensor, before[name]):
             yield f"in evaluation mode it changes its buffer {name}"
+
+
+def rows_can_be_selected(tested: EncoderUnderTest) -> Problems:
+    """Of a structured batch, some rows in another order are encoded as they are among all."""
+    encoder = tested.fresh().eval()
+    batch = collator(tested.modality, encoder).collate(tested.values)
+    if isinstance(batch, Tensor) or not isinstance(batch, StructuredBatch):
+        return
+    if len(batch) != len(tested.values):
+        yield f"of {len(tested.values)} values its batch has {len(batch)} rows"
+        return
+    with torch.no_grad():
+        together = tested.called(encoder, batch).pooled_ND
+        for rows in ([len(batch) - 1, 0], list(range(len(batch)))):
+            part = batch.select(torch.tensor(rows))
+            if len(part) != len(rows):
+                yield f"select of the rows {rows} gives {len(part)} rows"
+            elif not torch.allclose(
+                tested.called(encoder, part).pooled_ND, together[rows], rtol=0, atol=_largest(together) * TOLERANCE
+            ):
+                yield f"the rows {rows} that select gives are encoded differently than among all {len(batch)}"
+
+
+def _largest(pooled_ND: Tensor) -> float:
+    return float(pooled_ND.abs().max())
 
 
 def every_weight_learns(tested: EncoderUnderTest) -> Problems:
@@ -153,17 +184,17 @@ def comes_back_from_its_state(tested: EncoderUnderTest) -> Problems:
 
 
 def can_be_tried_out(tested: EncoderUnderTest) -> Problems:
-    """It is built and called on the meta device: ``coview recipe check --build`` does so."""
+    """It is built and called on the meta device: ``coview recipe check --build`` does so, without memory for it.
 
-    def on_meta(tensor: Tensor) -> Tensor:
-        return tensor.to("meta")
-
+    One that asks for real numbers may be excepted: it is then tried on the CPU.
+    """
     try:
         with torch.device("meta"):
             encoder = tested.fitted(tested.factory(**copy.deepcopy(dict(tested.parameters))))
         batch = collator(tested.modality, encoder).collate(tested.values)
         with torch.device("meta"):
-            pooled = encoder(map_tensors(on_meta, batch)).pooled_ND
+            on_meta = replace(tested, context=to_device(tested.context, torch.device("meta")))
+            pooled = on_meta.called(encoder, to_device(batch, torch.device("meta"))).pooled_ND
     except (RuntimeError, NotImplementedError) as error:
         yield f"on the meta device it fails: {str(error).splitlines()[0]}"
         return
@@ -189,12 +220,14 @@ ENCODER_CHECKS: Mapping[str, Check[EncoderUnderTest]] = {
         leaves_its_batch_alone,
         is_still_in_evaluation_mode,
         padding_changes_nothing,
+        rows_can_be_selected,
         every_weight_learns,
         fits_the_same_twice,
         comes_back_from_its_state,
         can_be_tried_out,
+        *MASKED_ENCODER_CHECKS.values(),
     )
-} | MASKED_ENCODER_CHECKS
+}
 """Name to check. Those of masks find nothing wrong with an encoder that takes none."""
 
 _ENCODES = ("is_a_module_with_a_width", "encodes_into_its_width")
@@ -203,7 +236,7 @@ _AFTER = {
     "encodes_into_its_width": ("is_a_module_with_a_width",),
     **dict.fromkeys([*ENCODER_CHECKS][2:], _ENCODES),
     **dict.fromkeys(
-        ("padding_changes_nothing", "fits_the_same_twice", "comes_back_from_its_state"),
+        ("padding_changes_nothing", "rows_can_be_selected", "fits_the_same_twice", "comes_back_from_its_state"),
         (*_ENCODES, "is_still_in_evaluation_mode"),
     ),
     **{
@@ -230,6 +263,7 @@ def check_encoder(
     values: Sequence[Any],
     *,
     parameters: Mapping[str, Any] | None = None,
+    context: Any = None,
     only: Collection[str] = tuple(ENCODER_CHECKS),
     except_for: Mapping[str, str] | None = None,
 ) -> None:
@@ -240,6 +274,7 @@ def check_encoder(
         modality: Its modality, built.
         values: At least two values, of different lengths where the modality has lengths.
         parameters: What every instance is built with; the defaults otherwise.
+        context: What the samples of its data share, for an encoder that takes it.
         only: Names of the checks to run, of ``ENCODER_CHECKS``.
         except_for: Checks that this encoder is meant to fail, each with the reason. One that it passes is an error.
 
@@ -249,5 +284,5 @@ def check_encoder(
     """
     if len(values) < 2:
         raise ValueError(f"give at least two values to try it on, got {len(values)}")
-    tested = EncoderUnderTest(factory, parameters or {}, modality, tuple(values))
+    tested = EncoderUnderTest(factory, parameters or {}, modality, tuple(values), context)
     run_checks(ENCODER_CHECKS, tested, factory, only, except_for, after=_AFTER)

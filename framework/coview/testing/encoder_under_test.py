@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from coview.data.modality import Modality
+from coview.model.context import takes_context
 from coview.model.encoder import Encoding, FitsToData
 from coview.model.encoder_hooks import collator
 
@@ -25,12 +26,14 @@ class EncoderUnderTest:
         factory, parameters: A fresh instance is ``factory(**parameters)``.
         modality: What makes batches for it, unless it does so itself.
         values: Values of its modality, of different lengths where the modality has lengths.
+        context: What it is called with besides, if it takes a context.
     """
 
     factory: Callable[..., Any]
     parameters: Mapping[str, Any]
     modality: Modality
     values: Sequence[Any]
+    context: Any = None
 
     def built(self) -> Any:
         """A new instance with the same weights each time."""
@@ -50,5 +53,9 @@ class EncoderUnderTest:
 
     def encode(self, encoder: Any, values: Sequence[Any]) -> Encoding:
         """The encoding of some values, in whichever mode the encoder is."""
-        encoding: Encoding = encoder(collator(self.modality, encoder).collate(values))
+        return self.called(encoder, collator(self.modality, encoder).collate(values))
+
+    def called(self, encoder: Any, batch: Any) -> Encoding:
+        """What it makes of a batch, in the context where it takes one."""
+        encoding: Encoding = encoder(batch, self.context) if takes_context(encoder) else encoder(batch)
         return encoding

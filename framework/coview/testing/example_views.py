@@ -29,7 +29,7 @@ def example_views(
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
 ) -> Views:
-    """Random views, with gradient for the student.
+    """Random views, with gradient for the student, and whole numbers from 0 to 4 as extras.
 
     Args:
         needs: What the loss declares.
@@ -61,8 +61,10 @@ def example_views(
         ids=ids_N,
         labels=torch.arange(samples) % 3 if needs.labels else None,
         queue=None if queue_rows is None else rows(queue_rows),
+        queue_labels=None if queue_rows is None or not needs.labels else torch.arange(queue_rows) % 3,
         representations=student_VND if needs.representations else None,
         tokens=None if needs.tokens == "unused" else example_tokens(student_VND, ids_N, needs.tokens == "classes"),
+        extras={name: (torch.arange(samples) * (2 + at) + 1) % 5 for at, name in enumerate(needs.extras)},
         progress=0.5,
     )
 

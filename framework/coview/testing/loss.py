@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from coview.model.views import Views
+from coview.plugins.parameters import Parameters
+from coview.recipe.abilities import read_each_step
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.example_views import example_cases, example_views, with_student
 from coview.testing.loss_under_test import LossUnderTest
@@ -65,7 +67,8 @@ def order_of_samples(tested: LossUnderTest) -> Problems:
         permuted = with_student(views, views.student.detach()[:, order].requires_grad_(), views.ids[order])
         if views.has_teacher:
             permuted = replace(permuted, teacher=views.teacher[:, order])
-        permuted = replace(permuted, labels=labels)
+        extras = {name: of_sample[order] for name, of_sample in views.extras.items()}
+        permuted = replace(permuted, labels=labels, extras=extras)
         found = outcome_of(build(), permuted)
         back = {**found.gradients, "student": found.gradients["student"][:, order.argsort()]}
         where, difference = outcome_of(build(), views).difference(Outcome(found.value, back))
@@ -258,6 +261,27 @@ def parameters_learn(tested: LossUnderTest) -> Problems:
             yield f"the {name} gets no gradient: make it a buffer, or use it"
 
 
+def scheduled_parameters(tested: LossUnderTest) -> Problems:
+    """What is in ``read_each_step`` is read anew: a loss whose attribute is set is as one that was built so."""
+    takes = {parameter.name for parameter in Parameters.of(tested.factory, "loss").parameters}
+    for name in read_each_step(tested.factory):
+        if name not in takes:
+            yield f"read_each_step has {name}, which is no parameter"
+        for varied in tested.extremes():
+            if name not in varied.parameters or name in tested.parameters:
+                continue
+            for case, options in example_cases(varied.needs).items():
+                views, changed = example_views(varied.needs, **options), tested.fresh()
+                setattr(changed, name, varied.parameters[name])
+                where, difference = outcome_of(changed, views).difference(outcome_of(varied.fresh(), views))
+                if difference > TOLERANCE:
+                    yield (
+                        f"{case}: with {name} set to {varied.parameters[name]:g} the {where} differs by "
+                        f"{difference:.1e} from that of a loss that was built with it"
+                    )
+                    break
+
+
 LOSS_CHECKS: Mapping[str, Check[LossUnderTest]] = {
     check.__name__: check
     for check in (
@@ -271,6 +295,7 @@ LOSS_CHECKS: Mapping[str, Check[LossUnderTest]] = {
         odd_batches,
         state_is_saved,
         parameters_learn,
+        scheduled_parameters,
     )
 }
 """By name, in the order in which they run."""
@@ -290,8 +315,9 @@ def _situations(tested: LossUnderTest, **options: Any) -> Iterator[tuple[str, Vi
 
 
 def _tensors(views: Views) -> dict[str, Tensor]:
-    names = ("student", "teacher", "ids", "queue", "queue_ids", "labels")
-    return {name: tensor for name in names if (tensor := getattr(views, name)) is not None}
+    names = ("student", "teacher", "ids", "queue", "queue_ids", "queue_labels", "labels")
+    found = {name: tensor for name in names if (tensor := getattr(views, name)) is not None}
+    return found | {f"extras[{name}]": tensor for name, tensor in views.extras.items()}
 
 
 def _agreement(views: Views, other: int) -> float:

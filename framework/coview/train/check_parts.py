@@ -7,15 +7,17 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from coview.data.batch import Batch, leaves
-from coview.data.building import build_collators, build_modalities, build_view_maker
+from coview.data.building import build_batch_steps, build_collators, build_modalities, build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.loader import view_loader
+from coview.data.structured_batch import StructuredBatch
 from coview.data.values import readable_values
 from coview.errors import CoviewError
-from coview.model.batch_augment import build_batch_augment
+from coview.model.batch_augment import build_batch_augment, has_state
 from coview.model.collectives import several_ranks
 from coview.model.encoder import ChecksBatch
 from coview.model.encoder_hooks import collator, collators
@@ -45,7 +47,8 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
         CoviewError: If an augmentation refuses a sample, such as a crop that is larger than the picture; if an encoder
             refuses its batch, by :class:`coview.ChecksBatch`; if the recipe has
             ``train.grad_cache`` or ``teacher.shuffle_groups``, and a part of a batch is not one row for each view of
-            each sample; or if there are more groups than samples, or not as many for each rank.
+            each sample; if structured batches would have to be put together;
+            or if there are more groups than samples, or not as many for each rank.
     """
     batches = list(_small_batches(recipe, registry, dataset, student)) if recipe.trains else []
     augmented = _check_batches(recipe, registry, dataset, student, batches)
@@ -53,6 +56,7 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
     if not recipe.trains:
         return
     groups = 1 if recipe.teacher is None else recipe.teacher.shuffle_groups
+    _check_structured(recipe, registry, batches, ranks, shuffled=groups > 1)
     if groups > 1:
         where = recipe.where("teacher", "shuffle_groups")
         if groups > recipe.train.batch_size:
@@ -73,7 +77,8 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
                 if said := next(_not_rows(value, views.count(name), len(batch)), None):
                     raise CoviewError(
                         f"{asked[0]}: takes batches apart by samples, and those of {name} have {said}",
-                        hint="leave it out, or collate tensors whose first dimension counts the values",
+                        hint="leave it out, or collate tensors whose first dimension counts the values, or a "
+                        "coview.StructuredBatch of as many rows",
                     )
 
 
@@ -105,6 +110,40 @@ def _check_batches(
     return augmented
 
 
+def _check_structured(
+    recipe: Recipe, registry: Registry, batches: Iterable[Batch], ranks: int, *, shuffled: bool
+) -> None:
+    """Refuses what would have to put structured batches together: they can only be taken apart."""
+    found = {
+        name: type(leaf).__name__
+        for batch in batches
+        for inputs in (batch.inputs, batch.local_inputs)
+        for name, value in inputs.items()
+        for leaf in leaves(value)
+        if not isinstance(leaf, Tensor) and isinstance(leaf, StructuredBatch)
+    }
+    if not found:
+        return
+    (modality, kind), *_ = found.items()
+    wrong = ""
+    if shuffled and ranks > 1:
+        wrong = f"{recipe.where('teacher', 'shuffle_groups')}: shuffles the batch of all processes"
+    for step in build_batch_steps(recipe, registry):
+        of_modality = [view for view, name in enumerate(recipe.view_modalities) if name == step.modality]
+        parts = [
+            {v for v in of_modality if v < recipe.global_views},
+            {v for v in of_modality if v >= recipe.global_views},
+        ]
+        some = any(part & set(step.views) and not part <= set(step.views) for part in parts)
+        if step.modality in found and (some or (ranks > 1 and has_state(step.augmentation))):
+            modality, kind = step.modality, found[step.modality]
+            at = (step.position,) if len(recipe.modalities) == 1 else (step.modality, step.position)
+            what = "makes only some of the views" if some else "works on the batch of all processes"
+            wrong = f"{recipe.where('augment', *at, 'use')}: {what} on the device"
+    if wrong:
+        raise CoviewError(f"{wrong}, and a {kind}, which the batches of {modality} are, cannot be put together again")
+
+
 def _small_batches(recipe: Recipe, registry: Registry, dataset: Dataset, student: Towers) -> Iterator[Batch]:
     rows = itertools.count()
     keys = [[(0, 0, next(rows) % len(dataset)) for _ in range(size)] for size in _TRIED]
@@ -114,6 +153,7 @@ def _small_batches(recipe: Recipe, registry: Registry, dataset: Dataset, student
         collators(build_collators(recipe, registry), student),
         keys,
         workers=0,
+        extras=recipe.extras,
     )
     return (batch for batch in loader if len(batch))
 
@@ -125,6 +165,11 @@ def _not_rows(value: Any, views: int, samples: int) -> Iterator[str]:
         if isinstance(leaf, Tensor):
             if leaf.ndim == 0 or len(leaf) != rows:
                 yield f"a tensor {name}of shape {tuple(leaf.shape)} for {views} views of {samples} samples"
+        elif isinstance(leaf, StructuredBatch):
+            if len(leaf) != rows:
+                yield f"a {type(leaf).__name__} {name}of {len(leaf)} rows for {views} views of {samples} samples"
+            elif (found := len(leaf.select(torch.tensor([rows - 1, 0])))) != 2:
+                yield f"a {type(leaf).__name__} {name}whose select gives {found} rows where 2 are asked for"
         elif not isinstance(leaf, _CONSTANT):
             yield f"a {type(leaf).__name__} {name}where only tensors can be"
 

@@ -55,6 +55,7 @@ class GradientOfBatch:
         batch_size: Of this rank, which fixes the number of parts.
         seed: The run's.
         channels_last: Whether pictures are laid out so.
+        compiled: Whether the student is: what is kept between two passes would compile it anew.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class GradientOfBatch:
         batch_size: int,
         seed: int,
         channels_last: bool,
+        compiled: bool = False,
     ) -> None:
         self._topology = topology
         self._student = student
@@ -74,6 +76,7 @@ class GradientOfBatch:
         self._parts = 1 if rows is None else -(-batch_size // rows)
         self._seed = seed
         self._channels_last = channels_last
+        self._compiled = compiled
 
     def add(self, batch: Batch, step: int, part: int, share: float, progress: float, *, synchronise: bool) -> Gradient:
         """Adds ``share`` times the gradient of a batch.
@@ -103,8 +106,13 @@ class GradientOfBatch:
     ) -> Gradient:
         slices = self._slices(batch)
         parts = [some_samples(batch, rows) for rows in slices]
+        frozen = () if self._compiled else self._topology.student.frozen_encoders()
+        for tower in frozen:
+            tower.keep_encodings()
         with torch.no_grad(), buffers_kept(self._student):
             encoded = [self._forward(part, seed, number) for number, part in enumerate(parts)]
+        for tower in frozen:
+            tower.take_encodings()
         made = _joined(encoded, self._topology.student.predicts)
         views, outputs = self._loss(made, taught, batch, progress, slices)
         self._backward(outputs["loss"] * (rank_weight(views) * share))

@@ -1,12 +1,10 @@
-"""How long a run is, and when a checkpoint is due."""
+"""How long a run is."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from coview.errors import CoviewError
-from coview.plugins.duration import Duration
 from coview.recipe.recipe import Recipe
 
 
@@ -42,10 +40,11 @@ class Length:
         batches = samples // train.batch_size
         if batches == 0:
             names = " and ".join(term.use for term in recipe.loss)
+            of_epoch = " of an epoch of the mixture" if recipe.mixture else ""
             possible = max(smallest_batch, samples // 4)
             raise CoviewError(
                 f"{recipe.where('train', 'batch_size')}: a batch of {train.batch_size:,} is more than the "
-                f"{samples:,} training samples",
+                f"{samples:,} training samples{of_epoch}",
                 hint=f"--set train.batch_size={possible}"
                 if possible <= samples
                 else f"{names} needs at least {smallest_batch} samples in a batch: add data",
@@ -57,26 +56,3 @@ class Length:
                 f"{(train.epochs or 0) * batches} of the whole run"
             )
         return cls(total, max(1, batches // train.accumulate), batches)
-
-
-class CheckpointDue:
-    """When the next checkpoint is due.
-
-    Args:
-        every: The interval.
-        steps_per_epoch: Optimiser steps in an epoch.
-    """
-
-    def __init__(self, every: Duration, steps_per_epoch: int) -> None:
-        self._seconds = every.amount if every.unit == "seconds" else None
-        self._steps = None if every.unit == "seconds" else max(1, every.in_steps(steps_per_epoch))
-        self._last = time.monotonic()
-
-    def __call__(self, step: int) -> bool:
-        """Whether one is due after this step."""
-        if self._steps is not None:
-            return step % self._steps == 0
-        if time.monotonic() - self._last < (self._seconds or 0.0):
-            return False
-        self._last = time.monotonic()
-        return True

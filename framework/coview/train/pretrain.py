@@ -7,9 +7,9 @@ a run that goes on from a checkpoint ends with the weights of one that was never
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from coview.data.freed_memory import keep_freed_memory
 from coview.data.ids import IdWatch
 from coview.data.loader import view_loader, worker_count
 from coview.data.loader_processes import LoaderFailedError
+from coview.data.mixture import samples_of_epoch
 from coview.data.order import RankBatches
 from coview.data.sampler import build_order
 from coview.data.skipped import SkippedSamples
@@ -30,47 +31,31 @@ from coview.errors import AlteredModelError, CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
 from coview.model.collectives import several_ranks
+from coview.model.context import build_contexts
 from coview.model.encoder_hooks import collators
 from coview.model.gather import average_gradients
 from coview.model.parameter_groups import parameter_groups
-from coview.model.teacher import momentum_at
 from coview.model.topology import Topology
 from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_lengths import check_lengths
+from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
+from coview.train.checkpoint_due import CheckpointDue
 from coview.train.device import trains_channels_last
 from coview.train.ending import Agreement, Ended, Next
 from coview.train.freezing import Freezing
 from coview.train.gradient import Gradient, GradientOfBatch
 from coview.train.learning_rates import LearningRates
-from coview.train.length import CheckpointDue, Length
+from coview.train.length import Length
 from coview.train.loss_watch import LossWatch
+from coview.train.observer import Observer
 from coview.train.optimizer import build_optimizer
 from coview.train.pauses import Pauses
+from coview.train.scheduled_values import ScheduledValues
 from coview.train.stopping import StopRequest
-
-
-@dataclass(frozen=True)
-class Observer:
-    """What the loop tells while it goes on; called on rank 0.
-
-    Attributes:
-        step: After each optimiser step with (step, epoch, metrics); metrics are empty at steps that log nothing.
-        epoch: After the last step of an epoch with (step, epoch).
-        skipped: With the name and the reason of a sample that cannot be read.
-        gradients: Before the optimiser takes a step, with (step, epoch, whether the step logs); absent: nobody asks.
-        ended: Who has asked for the end of the training; None as long as nobody has.
-        state: What checkpoints keep for who observes, as a text.
-    """
-
-    step: Callable[[int, int, Mapping[str, float]], None] = lambda step, epoch, metrics: None
-    epoch: Callable[[int, int], None] = lambda step, epoch: None
-    skipped: Callable[[str, str], None] = lambda what, reason: None
-    gradients: Callable[[int, int, bool], None] | None = None
-    ended: Callable[[], Ended | None] = lambda: None
-    state: Callable[[], str] = str
 
 
 class Pretraining:
@@ -100,7 +85,7 @@ class Pretraining:
     ) -> None:
         self.recipe = recipe
         self.accelerator = accelerator
-        self.length = Length.of(recipe, len(dataset), topology.loss.smallest_batch)
+        self.length = Length.of(recipe, samples_of_epoch(dataset), topology.loss.smallest_batch)
         self.skipped = SkippedSamples(len(dataset), "train")
         self._registry = registry
         self._dataset = dataset
@@ -118,15 +103,23 @@ class Pretraining:
             if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
                 synchronise_batch_norm(topology.teacher)
         self.order = build_order(recipe, registry, dataset) if recipe.trains else None
+        if self.order is not None:
+            check_lengths(recipe, self.length)
+            check_mixture(recipe, dataset, self.order, self.length)
         self.groups = parameter_groups(recipe, registry, topology.student, topology.loss) if recipe.trains else ()
         self.optimizer: torch.optim.Optimizer | None = None
         self._rates: LearningRates | None = None
+        self._values: ScheduledValues | None = None
         if recipe.trains:
             self.optimizer = build_optimizer(recipe, registry, self.groups)
             # of its rates as they are made: a checkpoint brings those of its step
             self._rates = LearningRates(recipe, registry, self.groups, self.optimizer, self.length)
+            parts = topology, self.optimizer, self.groups
+            self._values = ScheduledValues(recipe, registry, *parts, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
-        self._due = CheckpointDue(Duration.parse(recipe.train.checkpoint_every), self.length.steps_per_epoch)
+        self._contexts = build_contexts(recipe, registry, dataset, topology.student.encoder, device)
+        every, log_every = Duration.parse(recipe.train.checkpoint_every), recipe.train.log_every
+        self._due = CheckpointDue(every, self.length.steps_per_epoch, log_every, accelerator.device)
         self._agreed = Agreement(recipe.callback, recipe.train.log_every, accelerator.device)
         self.step = 0
         self.ended: Ended | None = None
@@ -187,6 +180,7 @@ class Pretraining:
             batch_size=train.batch_size // self.accelerator.num_processes,
             seed=self.recipe.seed,
             channels_last=self._channels_last,
+            compiled=train.compile,
         )
         self._pauses.gather()
         self._freezing = Freezing(self.topology, self.groups, self.length.steps_per_epoch)
@@ -274,7 +268,9 @@ class Pretraining:
         train = self.recipe.train
         progress = self.step / self.length.total_steps
         assert self._rates is not None
+        assert self._values is not None
         self._rates.set(self.step)
+        self._values.set(self.step)
         self._freezing.set_modes(self.step)
         if self.topology.teacher is not None:
             self.topology.teacher.take_modes(self.topology.student)
@@ -329,21 +325,24 @@ class Pretraining:
             collators(build_collators(self.recipe, self._registry), self.topology.student),
             RankBatches(self.order, first, last, self.accelerator.process_index, ranks),
             workers=worker_count(self.recipe.settings.workers, ranks),
+            extras=self.recipe.extras,
             pin_memory=self.accelerator.device.type == "cuda",
         )
-        ids = IdWatch(len(self._dataset), f'data "{self.recipe.data.use}": the train split')
+        ids = IdWatch(len(self._dataset), f"data {self.recipe.data_named}: the train split")
         for batch in loader:
             ids.note(batch.rows, batch.ids.tolist())
             for sample in self.skipped.add(batch.skipped):
                 self._observer.skipped(sample.what, sample.reason)
-            yield self.topology.augmented(batch.to(self.accelerator.device))
+            yield self._contexts.around(self.topology.augmented(batch.to(self.accelerator.device)))
 
     def _metrics(self, found: Gradient) -> dict[str, float]:
         values = {name: float(value) for name, value in found.outputs.items()}
         if self._rates is not None:
             values["lr"] = self._rates.at(self.step - 1)
         if (teacher := self.topology.teacher) is not None:
-            values["teacher_momentum"] = momentum_at(teacher.table, (self.step - 1) / self.length.total_steps)
+            values["teacher_momentum"] = teacher.momentum_at((self.step - 1) / self.length.total_steps)
+        if self._values is not None:
+            values |= self._values.at(self.step - 1, self._epoch_of(self.step))
         if found.views.labels is not None:
             values["false_negative_rate"] = false_negative_rate(found.views.labels, found.views.ids)
         return values | diagnose(found.projections)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from coview.builtin.evaluators.cpu_memory import peak_bytes_on_cpu
-from coview.data.batch import map_tensors
+from coview.data.batch import map_tensors, to_device
 from coview.data.rng import Rng
 from coview.evaluate.encoder_subject import EncoderSubject
 from coview.evaluate.intervals import covering
@@ -56,7 +56,7 @@ class Cost:
             return []
         encoder, N = subject.encoder.eval(), min(self.batch_size, len(subject.data["test"]))
         values = [subject.data["test"][row][subject.modality_name] for row in range(N)]
-        inputs = map_tensors(lambda tensor: tensor.to(subject.device), subject.collator.collate(values))
+        inputs = to_device(subject.collator.collate(values), subject.device)
         numbers: dict[str, tuple[float, float, float]] = {}
         numbers["parameters"] = _exact(sum(parameter.numel() for parameter in encoder.parameters()))
         numbers["flops_per_sample"] = _exact(_flops(encoder, inputs) / N)

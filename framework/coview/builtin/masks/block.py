@@ -30,6 +30,8 @@ class Block:
         aspect: Narrowest rectangle, height by width, as likely upright as lying; BEiT: 0.3.
     """
 
+    read_each_step = ("ratio",)
+
     def __init__(
         self,
         ratio: Ratio,

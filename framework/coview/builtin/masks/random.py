@@ -23,6 +23,8 @@ class Random:
             pixels each.
     """
 
+    read_each_step = ("ratio",)
+
     def __init__(self, ratio: Ratio, side: Annotated[int, Ge(1)] = 1) -> None:
         check_ratio(ratio)
         self.ratio, self.side = ratio, side

@@ -25,6 +25,8 @@ class Span:
         length: Tokens of a run; wav2vec 2.0 and data2vec: 10.
     """
 
+    read_each_step = ("ratio",)
+
     def __init__(self, ratio: Ratio, length: Annotated[int, Ge(1)] = 10) -> None:
         check_ratio(ratio)
         self.ratio, self.length = ratio, length

@@ -18,6 +18,8 @@ class WholeWord:
             0.15.
     """
 
+    read_each_step = ("ratio",)
+
     def __init__(self, ratio: Ratio = 0.15) -> None:
         check_ratio(ratio)
         self.ratio = ratio

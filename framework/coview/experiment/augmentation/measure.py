@@ -65,7 +65,7 @@ def measure_augmentations(
     recipe = run.recipe if run is not None else source
     assert isinstance(recipe, Recipe)
     splits = Splits(recipe, registry)
-    dataset = splits(splits.own, "train")
+    dataset = splits.training
     found = []
     rows = choose_rows(dataset, samples, recipe.seed)
     for name in augmented(recipe):

@@ -36,7 +36,7 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
     """
     template = page_template(Path(__file__).parent / "preview.html.j2", figures=False)
     splits = Splits(recipe, registry)
-    dataset = splits(splits.own, "train")
+    dataset = splits.training
     rows = choose_rows(dataset, samples, recipe.seed)
     modalities = build_modalities(recipe, registry)
     names = augmented(recipe) if recipe.mask is None or any(recipe.augment.values()) else ()
