@@ -265,6 +265,7 @@ def test_a_constructor_that_is_no_schema_is_a_message(factory, says):
         ("dataset", "local_views"),
         ("dataset", "workers"),
         ("dataset", "augment_on"),
+        ("dataset", "weight"),
         ("augmentation", "views"),
         ("augmentation", "on"),
         ("loss", "weight"),
@@ -283,7 +284,7 @@ def test_a_component_leaves_coview_its_keys(kind, name):
 
 def test_the_keys_above_are_all_that_are_coviews_own():
     assert {kind: own_keys(kind) for kind in KINDS if own_keys(kind)} == {
-        "dataset": ("views", "local_views", "workers", "augment_on"),
+        "dataset": ("views", "local_views", "workers", "augment_on", "weight"),
         "augmentation": ("views", "on", "shared"),
         "optimizer": ("group",),
         "schedule": ("warmup",),

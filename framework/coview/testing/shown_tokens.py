@@ -20,13 +20,13 @@ def shows_each_token_where_it_is(tested: EncoderUnderTest) -> Problems:
     encoder = tested.fresh().eval()
     if not (isinstance(encoder, TakesMask) and encoder.hides):
         return
-    value_width, classes = encoder.value_width, encoder.classes
-    if isinstance(encoder, DrawsTokens) and value_width:
+    takes: TakesMask = encoder
+    if isinstance(encoder, DrawsTokens) and takes.value_width:
         for value in tested.values:
             if problem := _drawn_wrongly(tested, encoder, value):
                 yield problem
                 return
-    if isinstance(encoder, NamesTokens) and classes:
+    if isinstance(encoder, NamesTokens) and takes.classes:
         yield from _named_wrongly(tested, encoder)
 
 
