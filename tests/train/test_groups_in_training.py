@@ -128,7 +128,7 @@ def test_what_a_group_cannot_have_is_refused_before_there_is_a_run(trained, tmp_
 @pytest.mark.parametrize("freeze", ["2", '"1 epoch"'])
 def test_a_first_step_that_trains_nothing_is_refused(trained, freeze):
     with pytest.raises(coview.CoviewError, match="every parameter of the model is frozen at the first step"):
-        trained(f'[[optimizer.group]]\nmatch = "*"\nfreeze = {freeze}')
+        trained(f'[[optimizer.group]]\nmatch = "*"\nfreeze = {freeze}', **{"train.steps": 1000})
 
 
 def test_what_the_optimizer_refuses_is_said_with_its_line_before_a_folder_is_made(trained, tmp_path):

@@ -118,16 +118,20 @@ layer_decay = 0.5
 
 @pytest.mark.slow
 def test_two_ranks_with_layer_decay_end_with_the_weights_of_one_process(write_recipe, small_recipe, tmp_path):
-    text = small_recipe.split("[[evaluate]]")[0]
+    """After one step; without the decay, too, rounding makes 3e-4 of a step of about 1."""
+    text = small_recipe.split("[[evaluate]]")[0].replace("steps = 6", "steps = 1").replace("lr = 0.05", "lr = 0.5")
     start, end = text.index("[encoder]"), text.index("[projector]")
     ends = {}
     for name, ranks, special in (("one", 1, DECAY), ("two", 2, DECAY), ("without", 1, "")):
         recipe = write_recipe(text[:start] + LAYERS + text[end:] + special, f"{name}.toml")
         train(recipe, ranks, tmp_path / name)
-        ends[name] = weights(tmp_path / name, 6)
-    for key, expected in ends["one"].items():
-        assert torch.allclose(ends["two"][key], expected, rtol=1e-3, atol=1e-5), key
-    assert any(not torch.allclose(ends["without"][key], tensor) for key, tensor in ends["one"].items())
+        ends[name] = weights(tmp_path / name, 1)
+
+    def distance(one, other):
+        return max(float((ends[one][key] - tensor).abs().max()) for key, tensor in ends[other].items())
+
+    assert distance("two", "one") < 1e-3
+    assert distance("without", "one") > 0.1
 
 
 @pytest.mark.slow

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from coview.cli.output import print_columns, print_json
 from coview.cli.user_path import UserPath
 from coview.errors import CoviewError, RecipeError, few
+
+if TYPE_CHECKING:
+    from coview.recipe.recipe import Recipe
 
 set_option = click.option(
     "--set",
@@ -162,21 +165,49 @@ def _lines(path: str, error: CoviewError, told: list[str], *, alone: bool) -> li
 
 @recipe.command("diff")
 @click.argument("one", metavar="RECIPE")
-@click.argument("other", metavar="RECIPE")
+@click.argument("other", metavar="RECIPE", required=False)
+@click.option("--paper", is_flag=True, help="Instead of another recipe, what the authors of the method have set.")
 @click.pass_obj
-def diff_recipes(disabled: tuple[str, ...], one: str, other: str) -> None:
+def diff_recipes(disabled: tuple[str, ...], one: str, other: str | None, paper: bool) -> None:
     """What differs between two recipes, once resolved.
 
-    A run's recipe.toml is one too.
+    A run's recipe.toml is one too. With --paper: between a recipe and what its [paper] names.
     """
+    if (other is None) != paper:
+        raise CoviewError("give two recipes, or one and --paper")
     from coview.plugins.discovery import load_plugins
     from coview.recipe.load import load_recipe
     from coview.recipe.snapshot import difference
 
     registry = load_plugins(disable=disabled)
-    before, after = (load_recipe(path, registry) for path in (one, other))
-    for line in difference(before.tables, after.tables):
+    before = load_recipe(one, registry)
+    if other is None:
+        _print_departures(before)
+        return
+    for line in difference(before.tables, load_recipe(other, registry).tables):
         click.echo(line)
+
+
+def _print_departures(recipe: Recipe) -> None:
+    from coview.recipe.published import departures, needlessly_declared, published_of
+
+    published = published_of(recipe)
+    if published is None or recipe.paper is None:
+        raise CoviewError(
+            f"{recipe.path}: it names no published method, nor does a recipe that it extends",
+            hint='a [paper] with record = "published/NAME" says which it is',
+        )
+    code = f"{published.code} at {published.revision}: " if published.code else ""
+    click.echo(f"{published.title} ({published.paper}; {code}{', '.join(published.files)})")
+    found = departures(recipe, published)
+    for departure in found:
+        click.echo(str(departure))
+    for key in needlessly_declared(recipe, published):
+        click.echo(f"{key}: as published, though [paper.differs] says otherwise")
+    for sentence in recipe.paper.besides:
+        click.echo(f"besides: {sentence}")
+    if not found:
+        click.echo(f"all of the {len(published.settings)} settings that are recorded are as published")
 
 
 @recipe.command("schema")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from coview.data.augmentation import BatchAugmentation, ContextAugmentation
 from coview.data.dataset import Dataset
@@ -96,12 +96,15 @@ def build_view_maker(recipe: Recipe, registry: Registry, *, preview: bool = Fals
     return ViewMaker(recipe.seed, recipe.view_modalities, pipelines, recipe.global_views)
 
 
+Augments = TypeVar("Augments")
+
+
 @dataclass(frozen=True)
-class BatchStep:
-    """A step that works on batches.
+class DeviceStep(Generic[Augments]):
+    """A step that works on the device.
 
     Attributes:
-        modality: Whose batches.
+        modality: Whose batches, or whose context.
         position: Among all steps of the modality.
         views: The views that it makes, by number.
         augmentation: What it does.
@@ -111,53 +114,40 @@ class BatchStep:
     modality: str
     position: int
     views: tuple[int, ...]
-    augmentation: BatchAugmentation
+    augmentation: Augments
     drawn_as: int | None = None
+
+
+BatchStep: TypeAlias = DeviceStep[BatchAugmentation]
+"""Works on batches."""
+
+ContextStep: TypeAlias = DeviceStep[ContextAugmentation]
+"""Changes what samples share."""
 
 
 def build_batch_steps(recipe: Recipe, registry: Registry) -> list[BatchStep]:
-    """The steps that work on the device, in order."""
-    steps = []
-    for name, pipeline in recipe.augment.items():
-        for position, step in enumerate(pipeline):
-            if step.on_device:
-                augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
-                if abilities.works_on_context(augmentation):
-                    continue
-                if not abilities.works_on_batches(augmentation):
-                    augmentation = augmentation.batched()
-                views = _views_of(recipe, name, step)
-                steps.append(BatchStep(name, position, views, augmentation, _drawn_as(step, views)))
-    return steps
-
-
-@dataclass(frozen=True)
-class ContextStep:
-    """A step that changes what samples share.
-
-    Attributes:
-        modality, position, views, drawn_as: As of :class:`BatchStep`.
-        augmentation: What it does.
-    """
-
-    modality: str
-    position: int
-    views: tuple[int, ...]
-    augmentation: ContextAugmentation
-    drawn_as: int | None = None
+    """The steps that work on batches on the device, in order."""
+    of_samples = (step for step in _device_steps(recipe, registry) if not abilities.works_on_context(step.augmentation))
+    return [
+        step
+        if abilities.works_on_batches(step.augmentation)
+        else replace(step, augmentation=step.augmentation.batched())
+        for step in of_samples
+    ]
 
 
 def build_context_steps(recipe: Recipe, registry: Registry) -> list[ContextStep]:
     """The steps that change what samples share, in order."""
-    steps = []
+    return [step for step in _device_steps(recipe, registry) if abilities.works_on_context(step.augmentation)]
+
+
+def _device_steps(recipe: Recipe, registry: Registry) -> Iterator[DeviceStep[Any]]:
     for name, pipeline in recipe.augment.items():
         for position, step in enumerate(pipeline):
             if step.on_device:
                 augmentation = registry.build("augmentation", step.use, modality=name, **step.parameters)
-                if abilities.works_on_context(augmentation):
-                    views = _views_of(recipe, name, step)
-                    steps.append(ContextStep(name, position, views, augmentation, _drawn_as(step, views)))
-    return steps
+                views = _views_of(recipe, name, step)
+                yield DeviceStep(name, position, views, augmentation, _drawn_as(step, views))
 
 
 @dataclass(frozen=True)

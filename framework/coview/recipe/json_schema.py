@@ -21,6 +21,7 @@ from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.tables import (
     CompareTable,
+    PaperTable,
     QueueTable,
     StartTable,
     SweepTable,
@@ -109,6 +110,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "evaluate": {"type": "array", "items": table("evaluator")},
         "callback": {"type": "array", "items": table("callback")},
         "train": train | {"required": [], "not": {"required": ["epochs", "steps"]}},
+        "paper": _model_schema(PaperTable, definitions),
         "sweep": sweep,
         "compare": _model_schema(CompareTable, definitions),
     }

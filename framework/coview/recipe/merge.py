@@ -202,12 +202,14 @@ class Layers:
 
 
 def _changes_use(old: Mapping[str, Any], new: Mapping[str, Any], path: Key) -> bool:
+    """Whether a table is of something else from here on: another component, or, for ``[paper]``, another method."""
     if path[0] == "encoder" and "shared" in (old if "use" in new else new):  # another's encoder in place of one's own
         return bool(old) and ("use" in new) != ("use" in old)
-    if "use" not in new:
+    key = "record" if path == ("paper",) else "use"
+    if key not in new:
         return False
     default = DEFAULT_USE.get(str(path[0]))
-    return bool(old) and old.get("use", default) != new["use"]
+    return bool(old) and old.get(key, default) != new[key]
 
 
 def _kept(path: Key, old: Mapping[str, Any]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from coview.recipe.needs import Needs
 from coview.recipe.snapshot import recipe_hash
 from coview.recipe.tables import (
     CompareTable,
+    PaperTable,
     QueueTable,
     StartTable,
     SweepTable,
@@ -223,6 +224,7 @@ class Recipe:
         callback: What is told of the run, and what may end it.
         scheduled: Schedules of other values than the learning rate.
         mixture: All data sets where there are several, the first among them; else none.
+        paper: What it is held against; no part of what is computed.
     """
 
     name: str
@@ -258,6 +260,7 @@ class Recipe:
     mixture: tuple[DataTable, ...] = ()
     scheduled: tuple[ScheduledTable, ...] = ()
     shared_encoders: Mapping[str, str] = field(default_factory=dict)
+    paper: PaperTable | None = None
 
     @property
     def trains_on(self) -> tuple[tuple[ComponentTable, Key], ...]:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from coview.plugins.home import expanded
 
+RECORDS = "published"
+"""The folder in which records of what authors have set lie beside the recipes, and are none."""
+
 
 def shipped_folder() -> Path | None:
     """Where they are: inside the installed package, or at the top of a checkout."""
@@ -43,8 +46,11 @@ def find_recipe(path: Path | str, beside: Path | None = None) -> Path:
 
 
 def recipe_files(folder: Path) -> Iterator[Path]:
-    """Every recipe below a folder, sorted: ``.toml`` files, but for parts of recipes, whose names begin with ``_``."""
-    yield from sorted(path for path in folder.rglob("*.toml") if path.is_file() and not path.name.startswith("_"))
+    """Every recipe below a folder, sorted: ``.toml`` files, but for parts of recipes, whose names begin with ``_``, and
+    for records of what authors have set."""
+    for path in sorted(folder.rglob("*.toml")):
+        if path.is_file() and not path.name.startswith("_") and RECORDS not in path.relative_to(folder).parts:
+            yield path
 
 
 def shipped_names() -> list[str]:

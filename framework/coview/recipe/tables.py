@@ -64,6 +64,9 @@ class TopTable(BaseModel):
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
     callback: list[dict[str, Any]] = Field([], description="What is told of the run, and what may end it.")
+    paper: dict[str, Any] | None = Field(
+        None, description="Which published method the recipe is, and where it differs."
+    )
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
     compare: dict[str, Any] = Field({}, description="What a comparison asks.")
 
@@ -172,6 +175,23 @@ class TrainTable(BaseModel):
         "kept too, and is what `checkpoints/best` and `--step best` mean. The evaluation at the end stays of the last.",
     )
     log_every: Annotated[int, Field(ge=1)] = Field(10, description="Steps between two lines of metrics.")
+
+
+class PaperTable(BaseModel):
+    """``[paper]``: what a recipe is held against by ``coview recipe diff --paper``."""
+
+    model_config = OF_A_TABLE
+
+    record: str = Field(
+        "",
+        description="What the authors have set: a file relative to this one, or one that comes with coview, such as "
+        "`published/mae`. Empty: nothing is recorded of the method. A recipe that names another record than the one "
+        "it extends takes nothing else of its [paper].",
+    )
+    differs: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+        {}, description='Dotted key to why it is not as published: `"encoder.positions" = "…"`.'
+    )
+    besides: list[str] = Field([], description="What is not as published and no key says, a sentence each.")
 
 
 class SweepTable(BaseModel):

@@ -28,6 +28,7 @@ from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.moved_keys import MOVED, as_before, moved_in_words
 from coview.recipe.place import RELATIVE_TO
+from coview.recipe.published import check_paper
 from coview.recipe.recipe import (
     AugmentTable,
     ComponentTable,
@@ -38,6 +39,7 @@ from coview.recipe.recipe import (
 from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     CompareTable,
+    PaperTable,
     QueueTable,
     SweepTable,
     TeacherTable,
@@ -128,6 +130,7 @@ class _Validation:
         callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
+        paper = None if "paper" in broken else self._paper(self.table.get("paper"))
         self._pipelines(augment, views, global_views)
         if train is not None and train.steps != 0 and settings is not None:
             check_needs(
@@ -166,7 +169,7 @@ class _Validation:
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
             **({"start": resolved({name: table for name, (_, table) in start.items()})} if start else {}),
-            **({} if teacher is None else {"teacher": _resolved_teacher(teacher, of_values)}),
+            **({} if teacher is None else {"teacher": _resolved_teacher(teacher, of_values if trains else {})}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **masked.tables,
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
@@ -217,6 +220,7 @@ class _Validation:
             sampler=sampler[0],
             callback=tuple(given for given, _ in callbacks),
             mixture=data.tables if len(data.tables) > 1 else (),
+            paper=paper,
             scheduled=scheduled if trains else (),
             shared_encoders=shared_encoders,
         )
@@ -274,6 +278,12 @@ class _Validation:
             message = "this file is a recipe itself; a comparison of several has no data and no encoder of its own"
             self.mistakes.add(("compare", "recipes"), message)
         return compare
+
+    def _paper(self, table: Any) -> PaperTable | None:
+        paper: PaperTable | None = self._own(PaperTable, table, ("paper",))
+        if paper is not None:
+            check_paper(self.mistakes, self.layers, paper)
+        return paper
 
     # ---- views ---------------------------------------------------------------------------------------------
 
