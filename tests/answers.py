@@ -96,6 +96,19 @@ class Finds(nn.Module):
         return nn.functional.cross_entropy(logits, torch.arange(len(views.ids))[views.anchors])
 
 
+class FindsRoles(nn.Module):
+    """The same, by the names of the views. Notes what the last ones were called."""
+
+    needs = coview.Needs(views=2, roles=("question", "answer"))
+    seen: tuple[str, ...] = ()
+
+    def forward(self, views):
+        type(self).seen = views.roles
+        a, b = (nn.functional.normalize(views.student[views.role(name)], dim=-1) for name in ("question", "answer"))
+        logits = (a @ b.T / 0.2)[views.anchors]
+        return nn.functional.cross_entropy(logits, torch.arange(len(views.ids))[views.anchors])
+
+
 @coview.hookimpl
 def coview_register(registry):
     for name, target in (("question", "Vectors"), ("answer", "Negated")):
@@ -106,6 +119,7 @@ def coview_register(registry):
     registry.encoder("differs", "answers:Linear", modality="question", summary="a linear map")
     registry.encoder("differs", "answers:Own", modality="answer", summary="another one")
     registry.dataset("faq", "answers:Faq", summary="questions and answers")
+    registry.loss("finds_roles", "answers:FindsRoles", summary="the same, by the names of views")
     registry.loss("finds", "answers:Finds", summary="the answer among those of the batch")
 
 

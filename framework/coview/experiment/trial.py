@@ -159,6 +159,7 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
         teacher=torch.randn(G, N, D, generator=generator) if recipe.teacher else None,
         global_views=G,
         modalities=recipe.view_modalities,
+        roles=recipe.roles,
         ids=batch.ids,
         labels=batch.labels,
         extras=batch.extras,

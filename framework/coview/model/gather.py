@@ -32,6 +32,7 @@ def views_of_all_ranks(
     queue_labels: Tensor | None = None,
     tokens: HiddenTokens | None = None,
     progress: float = 0.0,
+    roles: tuple[str, ...] = (),
 ) -> Views:
     """What the loss sees.
 
@@ -45,6 +46,7 @@ def views_of_all_ranks(
         queue_labels: Of the queue's rows, where they are kept.
         tokens: This rank's, which stay here.
         progress: Share of the training that is done.
+        roles: The name of each view, where they have some.
     """
     own = len(batch)
     student_VND, pooled_VND = student.predictions, student.representations
@@ -77,6 +79,7 @@ def views_of_all_ranks(
         tokens=tokens,
         extras=extras,
         progress=progress,
+        roles=roles,
     )
 
 

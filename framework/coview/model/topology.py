@@ -159,6 +159,7 @@ class Topology(nn.Module):
             queue_labels=None if self.queue is None else self.queue.labels(),
             tokens=self._tokens(student, taught, batch, parts or [slice(0, len(batch))]),
             progress=progress,
+            roles=self.student.roles,
         )
 
     def _tokens(self, student: Projected, taught: Taught, batch: Batch, parts: Sequence[slice]) -> HiddenTokens | None:

@@ -151,6 +151,7 @@ class Towers(nn.Module):
         of_view: The modality of each view, the global views before the local ones.
         global_views: How many views are global.
         gives_representations: Whether a loss sees what the encoders make, before the projectors.
+        roles: The name of each view, where they have some.
     """
 
     def __init__(
@@ -160,8 +161,10 @@ class Towers(nn.Module):
         global_views: int,
         *,
         gives_representations: bool = False,
+        roles: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        self.roles = tuple(roles)
         self.gives_representations = gives_representations
         self.towers = nn.ModuleDict(towers)
         self.of_view = tuple(of_view)
@@ -261,7 +264,8 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
         listed = ", ".join(f"{name} {width}" for name, width in widths.items())
         raise CoviewError(f"{recipe.where('projector')}: the projections differ in width: {listed}")
     gives = any(term.needs is not None and term.needs.representations for term in recipe.loss)
-    return Towers(towers, recipe.view_modalities, recipe.global_views, gives_representations=gives)
+    views = recipe.view_modalities
+    return Towers(towers, views, recipe.global_views, gives_representations=gives, roles=recipe.roles)
 
 
 def _for_hidden(recipe: Recipe, registry: Registry, encoder: nn.Module) -> ForHidden:

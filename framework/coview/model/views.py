@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from coview.errors import CoviewError
 from coview.model.hidden_tokens import HiddenTokens
 
 
@@ -35,6 +36,7 @@ class Views:
         extras: ``(N, …)`` by name: what the samples say of themselves in :attr:`coview.Sample.extras`, where a loss
             names it.
         progress: Share of the training that is done, in optimiser steps: from 0 to below 1.
+        roles: The name of each of the V views, empty for one that has none; nothing where none has one.
 
     A loss that declares its ``needs`` sees labels, a queue, representations, tokens and extras only if it names
     them.
@@ -54,6 +56,18 @@ class Views:
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     progress: float = 0.0
     queue_labels: Tensor | None = None
+    roles: tuple[str, ...] = ()
+
+    def role(self, name: str) -> int:
+        """The number of the view that a recipe calls so, from 0 to V - 1.
+
+        Raises:
+            CoviewError: If it calls none so; a loss that says so in its ``needs`` is refused before that.
+        """
+        if not name or name not in self.roles:
+            called = f"they are called {' and '.join(filter(None, self.roles))}" if self.roles else "none has a name"
+            raise CoviewError(f'no view is called "{name}": {called}', hint='data.views = ["…", "…"] names them')
+        return self.roles.index(name)
 
     @classmethod
     def of(
@@ -72,6 +86,7 @@ class Views:
         tokens: HiddenTokens | None = None,
         extras: Mapping[str, Tensor] | None = None,
         progress: float = 0.0,
+        roles: tuple[str, ...] = (),
     ) -> Views:
         """Views as one device sees them, for trying a loss by hand.
 
@@ -90,6 +105,7 @@ class Views:
             tokens: Hidden tokens.
             extras: Of each sample, by name.
             progress: Share of the training that is done.
+            roles: The name of each view, where they have some.
 
         Raises:
             ValueError: If a shape does not fit.
@@ -105,6 +121,8 @@ class Views:
             raise ValueError(f"global_views has to be {len(teacher)}, as the teacher has it, got {global_views}")
         if modalities is not None and len(modalities) != views:
             raise ValueError(f"modalities has to name {views} views, got {len(modalities)}")
+        if roles and len(roles) != views:
+            raise ValueError(f"roles has to name {views} views, got {len(roles)}")
         for name, tensor in (("ids", ids), ("labels", labels)):
             if tensor is not None and tensor.shape != (samples,):
                 raise ValueError(f"{name} has to be ({samples},), got shape {tuple(tensor.shape)}")
@@ -134,4 +152,5 @@ class Views:
             tokens=tokens,
             extras=extras or {},
             progress=progress,
+            roles=roles,
         )

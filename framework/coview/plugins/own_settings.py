@@ -18,6 +18,13 @@ OF_A_TABLE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen
 """How strictly a table of coview's own is checked."""
 
 
+Role = Annotated[str, Field(min_length=1)]
+"""The name of a view, such as "user"."""
+
+Roles = Annotated[tuple[Role, ...], Field(max_length=64)]
+"""The views by their names."""
+
+
 class DataSettings(BaseModel):
     """``[data]``, beside ``use`` and the data set's own parameters.
 
@@ -26,8 +33,10 @@ class DataSettings(BaseModel):
 
     model_config = OF_A_TABLE
 
-    views: Annotated[int, Field(ge=1, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
-        2, description="Views of each sample, in all its modalities or in each by name."
+    views: Annotated[int, Field(ge=1, le=64)] | Roles | dict[str, Annotated[int, Field(ge=0, le=64)] | Roles] = Field(
+        2,
+        description="Views of each sample, in all its modalities or in each by name: how many, or what they are "
+        "called, by which augmentations and losses find them.",
     )
     local_views: Annotated[int, Field(ge=0, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
         0, description="Further views that only the student sees, usually of small crops (multi-crop)."
@@ -54,10 +63,10 @@ class AugmentSettings(BaseModel):
 
     model_config = OF_A_TABLE
 
-    views: Literal["all", "global", "local"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    views: Literal["all", "global", "local"] | tuple[Annotated[int, Field(ge=0)] | Role, ...] = Field(
         "all",
         description="The views it helps to make: all, the global ones (which a teacher sees too), the local ones, or "
-        "some by number.",
+        "some by number or by name.",
     )
     on: Literal["worker", "device"] | None = Field(
         None, description="Where it works; absent: where `data.augment_on` says. The device comes after the workers."
@@ -91,8 +100,9 @@ class MaskSettings(BaseModel):
         description='What the encoder sees of a hidden token: "replace": a learnt token in its place (BERT, SimMIM); '
         '"drop": nothing, which saves the work for it (MAE).',
     )
-    views: Literal["all", "global", "local"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        "global", description="The views that are masked: all, the global ones, the local ones, or some by number."
+    views: Literal["all", "global", "local"] | tuple[Annotated[int, Field(ge=0)] | Role, ...] = Field(
+        "global",
+        description="The views that are masked: all, the global ones, the local ones, or some by number or by name.",
     )
     probability: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="Of a view of a sample to be masked at all; DINOv2: 0.5."

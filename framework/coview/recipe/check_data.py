@@ -91,13 +91,17 @@ def views_of(mistakes: Mistakes, key: str, data: CheckedData) -> tuple[str, ...]
     """The modality of each view, or of each local view."""
     if data.settings is None or not data.modalities:
         return ()
-    number: int | dict[str, int] = getattr(data.settings, key)
-    if isinstance(number, int):
-        return tuple(name for name in data.modalities for _ in range(number))
+    number: int | tuple[str, ...] | dict[str, int | tuple[str, ...]] = getattr(data.settings, key)
+    if isinstance(number, int | tuple):
+        return tuple(name for name in data.modalities for _ in range(_count(number)))
     for name in number:
         if name not in data.modalities:
             mistakes.add((*data.at, key, name), f"the data has {' and '.join(data.modalities)}")
-    return tuple(name for name in data.modalities for _ in range(number.get(name, 0)))
+    return tuple(name for name in data.modalities for _ in range(_count(number.get(name, 0))))
+
+
+def _count(views: int | tuple[str, ...]) -> int:
+    return views if isinstance(views, int) else len(views)
 
 
 def _modalities(components: ComponentChecker, mistakes: Mistakes, use: Any, at: Key) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from coview.plugins.own_settings import MaskSettings
 from coview.recipe.check_component import ComponentChecker, beside_use
+from coview.recipe.check_roles import with_numbers
 from coview.recipe.key import key_of_term
 from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.mistakes import Mistakes
@@ -42,6 +43,7 @@ def check_masked(
     views: Sequence[str],
     global_views: int,
     teacher: TeacherTable | None,
+    roles: Sequence[str] = (),
 ) -> Masked:
     """Notes what is wrong, and returns what is right.
 
@@ -54,6 +56,7 @@ def check_masked(
         views: The modality of each view.
         global_views: How many of them are global.
         teacher: The recipe's.
+        roles: The names of the views, where they have some.
     """
     seeing = [(index, term) for index, term in enumerate(terms) if term.needs and term.needs.tokens != "unused"]
     if "mask" not in given:
@@ -65,7 +68,7 @@ def check_masked(
         return Masked()
     if len(modalities) > 1:
         mistakes.add(("mask",), f"a mask is for recipes of one modality, and this one has {' and '.join(modalities)}")
-    mask, tables = _mask(components, mistakes, given["mask"], len(views), global_views)
+    mask, tables = _mask(components, mistakes, given["mask"], len(views), global_views, roles)
     if not seeing:  # a mask alone is an augmentation
         for key in ("decoder", "target"):
             if given.get(key):
@@ -82,13 +85,19 @@ def check_masked(
 
 
 def _mask(
-    components: ComponentChecker, mistakes: Mistakes, table: Any, views: int, global_views: int
+    components: ComponentChecker,
+    mistakes: Mistakes,
+    table: Any,
+    views: int,
+    global_views: int,
+    roles: Sequence[str],
 ) -> tuple[MaskTable | None, dict[str, Any]]:
     """``[mask]``, and its table in the resolved recipe; None where something is wrong with it."""
     settings, rest = components.settings(MaskSettings, table, ("mask",))
     checked = components.check("mask", rest, ("mask",), also=tuple(MaskSettings.model_fields))
     if settings is None or checked is None:
         return None, {}
+    settings = with_numbers(mistakes, settings, ("mask",), views, roles)
     _check_settings(mistakes, settings, views, global_views)
     own = checked[0]
     mask = MaskTable(own.use, own.parameters, settings, as_written=own.as_written)
@@ -105,11 +114,7 @@ def _check_settings(mistakes: Mistakes, settings: MaskSettings, views: int, glob
                 mistakes.add(("mask", key), 'has no effect with hide = "drop": what is dropped is not seen at all')
     if not views:
         return
-    if isinstance(settings.views, tuple):
-        for view in settings.views:
-            if view >= views:
-                mistakes.add(("mask", "views"), f"there is no view {view}: they are 0 to {views - 1}")
-    elif settings.views == "local" and views == global_views:
+    if settings.views == "local" and views == global_views:
         mistakes.add(("mask", "views"), "there are no local views: see local_views in [data]")
 
 

@@ -29,6 +29,7 @@ def check_needs(
     global_views: int,
     given: Collection[str],
     batch_size: int,
+    roles: Sequence[str] = (),
 ) -> None:
     """Notes what is missing and what is of no use.
 
@@ -41,6 +42,7 @@ def check_needs(
         global_views: How many of them are global.
         given: Which of the tables ``teacher``, ``predictor``, ``queue`` the recipe has.
         batch_size: Samples in a batch.
+        roles: The names of the views, where they have some.
     """
     takes_queue = False
     for index, term in enumerate(terms):
@@ -55,6 +57,9 @@ def check_needs(
                 mistakes.add(at, f"{term.use} needs a {table}: {_ADD[table]}")
         if views:
             _check_views(mistakes, data.at, term.use, needs, len(views), global_views)
+            if lacking := [role for role in needs.roles if role not in roles]:
+                message = f"{term.use} needs views that are called {' and '.join(needs.roles)}, and none is "
+                mistakes.add((*data.at, "views"), message + " and none is ".join(lacking))
         if batch_size < needs.smallest_batch:
             message = f"{term.use} needs at least {needs.smallest_batch} samples in a batch, got {batch_size}"
             mistakes.add(("train", "batch_size"), message)

@@ -29,6 +29,7 @@ class Needs:
         tokens: Whether it sees hidden tokens, which a ``[mask]`` makes, and what they have to be: numbers,
             classes, or either.
         extras: Which of the samples' extras it sees, by name; those of each sample have to be there.
+        roles: What some of the views have to be called, as it finds them by :meth:`coview.Views.role`.
     """
 
     views: int = 2
@@ -43,6 +44,7 @@ class Needs:
     representations: bool = False
     tokens: Tokens = "unused"
     extras: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks itself, so that a mistake shows where it is written.
@@ -62,10 +64,14 @@ class Needs:
         for name, choices in (("queue", get_args(Use)), ("tokens", get_args(Tokens))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"needs: {name} has to be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        if not isinstance(self.extras, tuple) or not all(isinstance(name, str) and name for name in self.extras):
-            raise TypeError(f"needs: extras has to be a tuple of names, got {self.extras!r}")
-        if len(set(self.extras)) < len(self.extras):
-            raise ValueError(f"needs: extras has a name twice: {self.extras!r}")
+        for name in ("extras", "roles"):
+            given = getattr(self, name)
+            if not isinstance(given, tuple) or not all(isinstance(item, str) and item for item in given):
+                raise TypeError(f"needs: {name} has to be a tuple of names, got {given!r}")
+            if len(set(given)) < len(given):
+                raise ValueError(f"needs: {name} has a name twice: {given!r}")
+        if len(self.roles) > self.views:
+            raise ValueError(f"needs: roles names {len(self.roles)} views, and views is {self.views}")
         if not (self.projections or self.representations or self.tokens != "unused"):
             raise ValueError("needs: a loss has to see projections, representations or tokens")
 

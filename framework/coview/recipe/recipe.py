@@ -50,7 +50,7 @@ class ComponentTable:
         return self.as_written or {"use": self.use, **self.parameters}
 
 
-def is_among(views: str | tuple[int, ...], view: int, global_views: int) -> bool:
+def is_among(views: str | tuple[int | str, ...], view: int, global_views: int) -> bool:
     """Whether a view is one of those that a table names, of which the first ``global_views`` are global."""
     if isinstance(views, tuple):
         return view in views
@@ -203,6 +203,7 @@ class Recipe:
         view_modalities: The modality of each view, V of them, the global views before the local ones.
         global_views: How many of them are global: a teacher sees these.
         modality, augment, encoder, projector: For each modality.
+        roles: The name of each view, empty for one that has none; nothing where none has one.
         shared_encoders: Of each modality that has no encoder of its own, the one whose encoder it has.
         predictor: For each modality; empty where there is none.
         start: For each modality whose tower starts from trained weights.
@@ -260,6 +261,7 @@ class Recipe:
     mixture: tuple[DataTable, ...] = ()
     scheduled: tuple[ScheduledTable, ...] = ()
     shared_encoders: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
     paper: PaperTable | None = None
 
     @property

@@ -20,6 +20,7 @@ from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
+from coview.recipe.check_roles import roles_of, with_numbers
 from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
 from coview.recipe.check_shared_encoder import check_encoder, check_shared_encoders
 from coview.recipe.check_start import check_starts
@@ -66,6 +67,7 @@ class _Validation:
         self.warnings: list[str] = [f"{where}: {moved_in_words(key)}" for key, where in layers.moved.items()]
         self.augment_on = "worker"
         self.projector = DEFAULT_USE["projector"]
+        self.views, self.roles = 0, tuple[str, ...]()
 
     def run(self, path: Path | None) -> Recipe:
         top = self._own(TopTable, self.table, ())
@@ -79,6 +81,8 @@ class _Validation:
             self.mistakes.add((*data.at, "views"), "at least one view is needed")
         global_views = len(views)
         views += views_of(self.mistakes, "local_views", data)
+        roles = self.roles = roles_of(self.mistakes, data, global_views)
+        self.views = len(views)
         used = tuple(dict.fromkeys(views)) or data.modalities
         modality = self._by_modality("modality", used, self._modality, {} if "modality" in broken else None)
         augment = self._by_modality("augment", used, self._pipeline, [] if "augment" in broken else None)
@@ -114,6 +118,7 @@ class _Validation:
             views=views,
             global_views=global_views,
             teacher=teacher,
+            roles=roles,
         )
         parts = CheckedParts(
             loss=[term for term, _ in loss],
@@ -142,6 +147,7 @@ class _Validation:
                 global_views=global_views,
                 given={key for key in ("teacher", "predictor", "queue") if self.table.get(key) is not None},
                 batch_size=train.batch_size,
+                roles=roles,
             )
         self.mistakes.raise_if_any()
         # what is missing has been noted as a mistake, and raised
@@ -223,6 +229,7 @@ class _Validation:
             paper=paper,
             scheduled=scheduled if trains else (),
             shared_encoders=shared_encoders,
+            roles=(*roles, *[""] * (len(views) - global_views)) if roles else (),
         )
 
     # ---- coview's own tables -----------------------------------------------------------------------------------
@@ -288,17 +295,11 @@ class _Validation:
     # ---- views ---------------------------------------------------------------------------------------------
 
     def _pipelines(self, augment: Mapping[str, Sequence[Any]], views: tuple[str, ...], global_views: int) -> None:
-        """A step for a view that is not there would do nothing; one on the device comes after those in a worker."""
+        """A step on the device comes after those in a worker."""
         split = isinstance(self.table.get("augment"), dict)
         for name, pipeline in augment.items():
             path: Key = ("augment", name) if split else ("augment",)
             steps = [step for step, _ in pipeline]
-            for index, step in enumerate(steps):
-                wanted = step.settings.views
-                for view in wanted if isinstance(wanted, tuple) else ():
-                    if view >= len(views):
-                        message = f"there is no view {view}: they are 0 to {len(views) - 1}"
-                        self.mistakes.add((*path, index, "views"), message)
             own = [view for view, of in enumerate(views) if of == name]
             check_order(self.mistakes, path, steps, own, global_views)
 
@@ -336,6 +337,7 @@ class _Validation:
             settings, rest = self.components.settings(AugmentSettings, step, at)
             checked = self._component("augmentation", rest, at, modality=name, also=tuple(AugmentSettings.model_fields))
             if checked is not None and settings is not None:
+                settings = with_numbers(self.mistakes, settings, at, self.views, self.roles)
                 given = checked[0]
                 augmentation = self.components.built("augmentation", given.use, given.parameters, name)
                 on_device = works_on_device(self.mistakes, augmentation, given.use, settings, self.augment_on, at)

@@ -66,6 +66,7 @@ def example_views(
         tokens=None if needs.tokens == "unused" else example_tokens(student_VND, ids_N, needs.tokens == "classes"),
         extras={name: (torch.arange(samples) * (2 + at) + 1) % 5 for at, name in enumerate(needs.extras)},
         progress=0.5,
+        roles=needs.roles + ("",) * (len(student_VND) - len(needs.roles)) if needs.roles else (),
     )
 
 
