@@ -57,3 +57,8 @@ from coview.plugins.type_text import type_text
 )
 def test_a_type_in_the_words_of_a_recipe(annotation, text):
     assert type_text(annotation) == text
+
+
+def test_whole_numbers_are_written_alike_whichever_of_two_equal_annotations_typing_keeps():
+    assert type_text(Annotated[float, at.Ge(0.0), at.Le(1.0)]) == "a number from 0 to 1"
+    assert type_text(Annotated[float, at.Gt(0.5)]) == "a number above 0.5"
