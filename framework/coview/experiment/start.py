@@ -124,8 +124,7 @@ def _kept(folder: RunFolder) -> dict[str, StartWeights]:
 
 def _read(recipe: Recipe, registry: Registry, modality: str, table: StartTable) -> StartWeights:
     """The weights of one modality, from where the table says."""
-    split = (modality,) if len(recipe.modalities) > 1 else ()
-    at = ("start", *split)
+    at = ("start", *recipe.below(modality))
     if table.export is not None:
         where = recipe.where(*at, "export")
         with _at(where):

@@ -145,10 +145,10 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
             if device.type == "meta" and _asks_for_numbers(error):
                 raise
             name = _refusing(topology, batch)
-            at = ("encoder", "use") if len(recipe.modalities) == 1 else ("encoder", name, "use")
+            where = recipe.where("encoder", *recipe.below(name), "use")
             shapes = [_shapes(given[name]) for given in (batch.inputs, batch.local_inputs) if name in given]
             raise CoviewError(
-                f'{recipe.where(*at)}: the encoder "{recipe.encoder[name].use}" does not take the batch '
+                f'{where}: the encoder "{recipe.encoder[name].use}" does not take the batch '
                 f"{', '.join(map(str, shapes))}: {error}"
             ) from error
     generator = torch.Generator().manual_seed(recipe.seed)

@@ -201,18 +201,18 @@ def build_contexts(
     found: dict[str, Any] = {}
     for name in recipe.modalities:
         if takes_context(encoder := encoder_of(name)):
-            at = ("encoder", "use") if len(recipe.modalities) == 1 else ("encoder", name, "use")
             try:
                 found[name] = to_device(_context_of(encoder, dataset), device)
             except CoviewError as error:
-                raise CoviewError(f"{recipe.where(*at)}: {error.message} {recipe.data_named}", error.hint) from error
+                where = recipe.where("encoder", *recipe.below(name), "use")
+                raise CoviewError(f"{where}: {error.message} {recipe.data_named}", error.hint) from error
     steps = build_context_steps(recipe, registry)
     for step in steps:
         if step.modality not in found:
             of = recipe.augment[step.modality][step.position]
-            at_step = (step.position,) if len(recipe.modalities) == 1 else (step.modality, step.position)
+            where = recipe.where("augment", *recipe.below(step.modality), step.position, "use")
             raise CoviewError(
-                f"{recipe.where('augment', *at_step, 'use')}: {of.use} changes the context of the data, and the "
+                f"{where}: {of.use} changes the context of the data, and the "
                 f'encoder "{recipe.encoder[step.modality].use}" takes none'
             )
     if found and recipe.mask is not None:

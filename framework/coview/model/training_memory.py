@@ -74,7 +74,7 @@ def _modules(recipe: Recipe, student: Towers, loss: LossTerms) -> Iterator[tuple
     """The key of each part of the model, the part, and whether a teacher has one too."""
     for name, module in student.towers.items():
         tower = cast(Tower, module)
-        inner = (name,) if len(recipe.modalities) > 1 else ()
+        inner = recipe.below(name)
         yield recipe.where("encoder", *inner, "use"), tower.encoder, True
         yield recipe.where("projector", *inner), tower.projector, True
         if tower.predictor is not None:

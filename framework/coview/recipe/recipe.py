@@ -307,6 +307,10 @@ class Recipe:
         """Of everything that can change a result."""
         return recipe_hash(self.tables)
 
+    def below(self, modality: str) -> Key:
+        """What stands between the name of a table and the keys of one modality: its name, where there are several."""
+        return (modality,) if len(self.modalities) > 1 else ()
+
     def where(self, *path: str | int) -> str:
         """``file:line: dotted.path``, for a message about what only a run can find out."""
         key: Key = path

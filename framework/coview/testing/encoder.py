@@ -16,7 +16,6 @@ from coview.data.same import same
 from coview.data.structured_batch import StructuredBatch
 from coview.errors import few
 from coview.model.encoder import Encoding, FitsToData
-from coview.model.encoder_hooks import collator
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.encoder_masks import AFTER, MASKED_ENCODER_CHECKS
 from coview.testing.encoder_under_test import TOLERANCE, EncoderUnderTest
@@ -50,7 +49,7 @@ def leaves_its_batch_alone(tested: EncoderUnderTest) -> Problems:
     them too."""
     for mode in (True, False):
         encoder = tested.fresh().train(mode)
-        batch = collator(tested.modality, encoder).collate(tested.values)
+        batch = tested.collated(encoder, tested.values)
         before, context = copy.deepcopy((batch, tested.context))
         with torch.no_grad():
             tested.called(encoder, batch)
@@ -89,7 +88,7 @@ def is_still_in_evaluation_mode(tested: EncoderUnderTest) -> Problems:
 def rows_can_be_selected(tested: EncoderUnderTest) -> Problems:
     """Of a structured batch, some rows in another order are encoded as they are among all."""
     encoder = tested.fresh().eval()
-    batch = collator(tested.modality, encoder).collate(tested.values)
+    batch = tested.collated(encoder, tested.values)
     if isinstance(batch, Tensor) or not isinstance(batch, StructuredBatch):
         return
     if len(batch) != len(tested.values):
@@ -191,7 +190,7 @@ def can_be_tried_out(tested: EncoderUnderTest) -> Problems:
     try:
         with torch.device("meta"):
             encoder = tested.fitted(tested.factory(**copy.deepcopy(dict(tested.parameters))))
-        batch = collator(tested.modality, encoder).collate(tested.values)
+        batch = tested.collated(encoder, tested.values)
         with torch.device("meta"):
             on_meta = replace(tested, context=to_device(tested.context, torch.device("meta")))
             pooled = on_meta.called(encoder, to_device(batch, torch.device("meta"))).pooled_ND

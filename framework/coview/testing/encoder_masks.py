@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import torch
@@ -12,7 +12,6 @@ from coview.data.batch import map_tensors
 from coview.data.same import same
 from coview.data.token_mask import Hide, TokenLayout, TokenMask
 from coview.model.encoder import Encoding
-from coview.model.encoder_hooks import collator
 from coview.model.masked_encoder import TakesMask
 from coview.testing.conformance import Check, Problems
 from coview.testing.encoder_under_test import TOLERANCE, EncoderUnderTest
@@ -145,14 +144,14 @@ def padding_changes_nothing_beside_hidden_tokens(tested: EncoderUnderTest) -> Pr
     for encoder, batch in _masked(tested):
         for hide in _ways(encoder):
             layout = encoder.token_layout(batch)
-            together = _encode(encoder, batch, _mask(layout, _every_other(layout), hide))
-            seen_NT = _mask(layout, _every_other(layout), hide).seen_NT
+            mask = _mask(layout, _every_other(layout), hide)
+            together, seen_NT = _encode(encoder, batch, mask), mask.seen_NT
             for row, value in enumerate(tested.values):
-                single = _collated(tested, encoder, [value])
+                single = tested.collated(encoder, [value])
                 its = encoder.token_layout(single)
-                mask = _mask(its, _every_other(its), hide)
-                alone = _encode(encoder, single, mask)
-                tokens = _tokens(together)[row][seen_NT[row]], _tokens(alone)[0][mask.seen_NT[0]]
+                of_one = _mask(its, _every_other(its), hide)
+                alone = _encode(encoder, single, of_one)
+                tokens = _tokens(together)[row][seen_NT[row]], _tokens(alone)[0][of_one.seen_NT[0]]
                 if not (_near(*tokens) and _near(together.pooled_ND[row], alone.pooled_ND[0])):
                     yield (
                         f'with hide = "{hide}", value {row} alone is encoded differently than among '
@@ -165,11 +164,7 @@ def _masked(tested: EncoderUnderTest) -> Iterator[tuple[TakesMask, Any]]:
     encoder = tested.fresh().eval()
     if isinstance(encoder, TakesMask) and encoder.hides:
         with torch.no_grad():
-            yield encoder, _collated(tested, encoder, tested.values)
-
-
-def _collated(tested: EncoderUnderTest, encoder: Any, values: Sequence[Any]) -> Any:
-    return collator(tested.modality, encoder).collate(values)
+            yield encoder, tested.collated(encoder, tested.values)
 
 
 def _ways(encoder: TakesMask) -> list[Hide]:

@@ -51,9 +51,13 @@ class EncoderUnderTest:
             encoder.fit(copy.deepcopy(value) for value in self.values)
         return encoder
 
+    def collated(self, encoder: Any, values: Sequence[Any]) -> Any:
+        """The batch that the encoder is given of some values."""
+        return collator(self.modality, encoder).collate(values)
+
     def encode(self, encoder: Any, values: Sequence[Any]) -> Encoding:
         """The encoding of some values, in whichever mode the encoder is."""
-        return self.called(encoder, collator(self.modality, encoder).collate(values))
+        return self.called(encoder, self.collated(encoder, values))
 
     def called(self, encoder: Any, batch: Any) -> Encoding:
         """What it makes of a batch, in the context where it takes one."""

@@ -7,7 +7,6 @@ import torch
 
 from coview.data.token_mask import TokenMask
 from coview.errors import few
-from coview.model.encoder_hooks import collator
 from coview.model.masked_encoder import TakesMask
 from coview.model.shows_tokens import DrawsTokens, NamesTokens
 from coview.testing.conformance import Problems
@@ -33,7 +32,7 @@ def shows_each_token_where_it_is(tested: EncoderUnderTest) -> Problems:
 def _drawn_wrongly(tested: EncoderUnderTest, encoder: DrawsTokens, value: object) -> str:
     assert isinstance(encoder, TakesMask), "it has been asked"
     with torch.no_grad():
-        batch = collator(tested.modality, encoder).collate([value])  # type: ignore[arg-type]
+        batch = tested.collated(encoder, [value])
         layout, values_1TP = encoder.token_layout(batch), encoder.token_values(batch).float()
         maskable = layout.maskable_NT[0].nonzero()[:, 0].tolist()
         if not maskable:
@@ -58,7 +57,7 @@ def _drawn_wrongly(tested: EncoderUnderTest, encoder: DrawsTokens, value: object
 
 def _named_wrongly(tested: EncoderUnderTest, encoder: NamesTokens) -> Problems:
     assert isinstance(encoder, TakesMask), "it has been asked"
-    batch = collator(tested.modality, encoder).collate(tested.values)  # type: ignore[arg-type]
+    batch = tested.collated(encoder, tested.values)
     layout, tokens_NT = encoder.token_layout(batch), encoder.token_values(batch)
     names = list(encoder.token_names(tokens_NT[0]))
     if len(names) != tokens_NT.shape[1] or not all(isinstance(name, str) for name in names):

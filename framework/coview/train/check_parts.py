@@ -105,7 +105,7 @@ def _check_batches(
             try:
                 asked[name].check_batch(batch)
             except CoviewError as error:
-                where = recipe.where("encoder", "use") if len(encoders) == 1 else recipe.where("encoder", name, "use")
+                where = recipe.where("encoder", *recipe.below(name), "use")
                 raise CoviewError(f"{where}: {error.message}", hint=error.hint) from error
     return augmented
 
@@ -137,9 +137,9 @@ def _check_structured(
         some = any(part & set(step.views) and not part <= set(step.views) for part in parts)
         if step.modality in found and (some or (ranks > 1 and has_state(step.augmentation))):
             modality, kind = step.modality, found[step.modality]
-            at = (step.position,) if len(recipe.modalities) == 1 else (step.modality, step.position)
+            where = recipe.where("augment", *recipe.below(modality), step.position, "use")
             what = "makes only some of the views" if some else "works on the batch of all processes"
-            wrong = f"{recipe.where('augment', *at, 'use')}: {what} on the device"
+            wrong = f"{where}: {what} on the device"
     if wrong:
         raise CoviewError(f"{wrong}, and a {kind}, which the batches of {modality} are, cannot be put together again")
 
