@@ -140,3 +140,13 @@ def test_the_command_says_what_differs_and_from_what(call, tmp_path):
         done = call("recipe", "diff", *words)
         assert done.status == 2
         assert says in done.err
+
+
+def test_a_pattern_is_of_all_keys_that_match_it_but_those_of_which_more_is_said(check):
+    recipe, found = check(
+        '\n[paper]\nrecord = "record.toml"\n[paper.differs]\n"train.*" = "short"\n"t*" = "other"\n'
+        '"train.epochs" = "shorter"\n"decoder.*" = "none here"\n',
+        "[loss]\ntemperature = 0.1\n",
+    )
+    assert found == ["train.epochs: 800 → (absent)  (shorter)"] or "train.epochs" in found[0]
+    assert needlessly_declared(recipe, published_of(recipe)) == []
