@@ -160,8 +160,7 @@ class _Validation:
         assert sampler is not None
         assert sweep is not None
         assert compare is not None
-        parts_of_it = teacher, parts.optimizer, schedule[0]
-        self.warnings += without_effect(self.mistakes, *parts_of_it)
+        self.warnings += without_effect(self.mistakes, teacher, parts.optimizer, schedule[0], train, views)
         single = len(used) == 1
 
         def resolved(parts: Mapping[str, Any]) -> Any:

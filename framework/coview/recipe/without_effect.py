@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from coview.plugins.duration import Duration
 from coview.recipe.key import Key, dotted
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.recipe import OptimizerTable, ScheduleTable
-from coview.recipe.tables import TeacherTable
+from coview.recipe.tables import TeacherTable, TrainTable
 
 _OF_AN_AVERAGE = ("momentum", "end_momentum", "shuffle_groups", "evaluate")
 
 
 def without_effect(
-    mistakes: Mistakes, teacher: TeacherTable | None, optimizer: OptimizerTable | None, schedule: ScheduleTable | None
+    mistakes: Mistakes,
+    teacher: TeacherTable | None,
+    optimizer: OptimizerTable | None,
+    schedule: ScheduleTable | None,
+    train: TrainTable,
+    views: Sequence[str],
 ) -> Iterator[str]:
-    """A sentence for each of them, with file and line."""
+    """A sentence for each of them, with file and line; ``views`` has the modality of each view."""
     if teacher is not None and teacher.stop_gradient:
         for key in _OF_AN_AVERAGE:
             if getattr(teacher, key) != TeacherTable.model_fields[key].default:
@@ -29,3 +35,7 @@ def without_effect(
         if table is not None and table.settings.warmup_start and not Duration.parse(table.settings.warmup).amount:
             key = (*at, "warmup_start")
             yield f"{mistakes.where(key)}: {dotted(key)} has no effect without a warm-up: warmup says how long it is"
+    if train.batch_norm == "per_view" and max(Counter(views).values(), default=0) < 2:
+        yield (
+            f'{mistakes.where(("train", "batch_norm"))}: train.batch_norm = "per_view" has no effect on a single view'
+        )
