@@ -137,10 +137,15 @@ def test_two_ranks_with_layer_decay_end_with_the_weights_of_one_process(write_re
 @pytest.mark.slow
 @pytest.mark.usefixtures("smooth")
 @pytest.mark.parametrize(
-    ("groups", "special"), [(1, ""), (4, ""), (1, FROZEN)], ids=["synchronised", "shuffled", "partly frozen"]
+    ("groups", "special", "train_too"),
+    [(1, "", ""), (4, "", ""), (1, FROZEN, ""), (1, "", 'batch_norm = "per_view"\n')],
+    ids=["synchronised", "shuffled", "partly frozen", "per view"],
 )
-def test_two_ranks_end_with_the_weights_of_one_process(write_recipe, small_recipe, tmp_path, groups, special):
+def test_two_ranks_end_with_the_weights_of_one_process(
+    write_recipe, small_recipe, tmp_path, groups, special, train_too
+):
     text = small_recipe.replace('use = "nt_xent"', 'use = "info_nce"') + PARTS.format(groups=groups) + special
+    text = text.replace("[train]\n", f"[train]\n{train_too}")
     start, end = text.index("[encoder]"), text.index("[projector]")
     recipe = write_recipe(text[:start] + '[encoder]\nuse = "smooth"\n\n' + text[end:])
     train(recipe, 1, tmp_path / "one")

@@ -152,6 +152,12 @@ class TrainTable(BaseModel):
         description="Samples of a process encoded at a time; absent: all. The gradient is that of the whole batch "
         "(arXiv:2101.06983) in the memory of a part, for a second forward pass. Batch norm sees one part at a time.",
     )
+    batch_norm: Literal["all_views", "per_view"] = Field(
+        "all_views",
+        description="What batch norm sees at a time, of encoder, projector and predictor, in student and teacher: "
+        '"all_views": all views of a modality together (local ones, of another size, apart in the encoder); '
+        '"per_view": each view by itself, global or local, as BYOL, SimSiam, MoCo v3, Barlow Twins and VICReg have it.',
+    )
     clip_norm: Annotated[float, Field(gt=0, le=1e30)] | None = Field(
         None, description="Largest gradient norm; absent: none."
     )

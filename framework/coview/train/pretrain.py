@@ -39,6 +39,7 @@ from coview.model.topology import Topology
 from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_batch_norm import check_batch_norm
 from coview.train.check_lengths import check_lengths
 from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
@@ -117,6 +118,7 @@ class Pretraining:
             parts = topology, self.optimizer, self.groups
             self._values = ScheduledValues(recipe, registry, *parts, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
+        check_batch_norm(recipe, topology.student, accelerator.num_processes)
         self._contexts = build_contexts(recipe, registry, dataset, topology.student.encoder, device)
         every, log_every = Duration.parse(recipe.train.checkpoint_every), recipe.train.log_every
         self._due = CheckpointDue(every, self.length.steps_per_epoch, log_every, accelerator.device)
