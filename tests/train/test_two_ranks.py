@@ -97,6 +97,12 @@ lr_scale = 0.5
 """
 
 
+VIEWS_AND_GRADIENTS_APART = """batch_norm = "per_view"
+clip_norm = 0.1
+clip_norm_of = "each"
+"""
+
+
 LAYERS = """
 [encoder]
 use = "vit"
@@ -138,7 +144,7 @@ def test_two_ranks_with_layer_decay_end_with_the_weights_of_one_process(write_re
 @pytest.mark.usefixtures("smooth")
 @pytest.mark.parametrize(
     ("groups", "special", "train_too"),
-    [(1, "", ""), (4, "", ""), (1, FROZEN, ""), (1, "", 'batch_norm = "per_view"\n')],
+    [(1, "", ""), (4, "", ""), (1, FROZEN, ""), (1, "", VIEWS_AND_GRADIENTS_APART)],
     ids=["synchronised", "shuffled", "partly frozen", "per view"],
 )
 def test_two_ranks_end_with_the_weights_of_one_process(

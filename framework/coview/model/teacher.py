@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 import torch.distributed as dist
@@ -16,6 +16,7 @@ from coview.data.token_mask import TokenMask
 from coview.model.buffers import buffers_kept
 from coview.model.collectives import gather_rows, row_counts, several_ranks
 from coview.model.encoder import Encoding
+from coview.model.stochastic_depth import is_stochastic_depth
 from coview.model.target import Target
 from coview.model.token_task import Part, targets_of_teacher
 from coview.model.tower import Tower, Towers
@@ -38,7 +39,9 @@ class Teacher(nn.Module):
     """A copy of the student without predictor, which follows it by a moving average of weights and buffers.
 
     It is in training mode where the student is: batch norm uses the batch's statistics. Its running statistics are
-    the average of the student's, and not of what it sees itself, of which a rank would see its share only.
+    the average of the student's, and not of what it sees itself, of which a rank would see its share only. But it
+    leaves no layer out: stochastic depth is the student's alone, as in DINO, iBOT, DINOv2 and data2vec. Dropout stays
+    on where the student has it, as in BYOL-A.
 
     Args:
         student: What to copy.
@@ -122,7 +125,14 @@ class Teacher(nn.Module):
         """Puts each part into the mode of the student's, which is evaluation where that is frozen."""
         theirs = dict(student.named_modules())
         for name, own in self.towers.named_modules():
-            own.training = theirs[name].training
+            own.training = theirs[name].training and not is_stochastic_depth(own)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode, in which stochastic depth stays off."""
+        super().train(mode)
+        for own in self.towers.modules():
+            own.training = own.training and not is_stochastic_depth(own)
+        return self
 
     def _shuffled(self, inputs: Mapping[str, Any], samples: int, step: int) -> Tensor:
         """The batch of all ranks, shuffled, in groups of which each rank encodes its share.

@@ -161,6 +161,9 @@ class TrainTable(BaseModel):
     clip_norm: Annotated[float, Field(gt=0, le=1e30)] | None = Field(
         None, description="Largest gradient norm; absent: none."
     )
+    clip_norm_of: Literal["all", "each"] = Field(
+        "all", description="Of what it is the norm: of all gradients together, or of each parameter's by itself (DINO)."
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
         description='Of the forward pass; the loss is always computed in fp32. "auto" is bf16 where the device '

@@ -45,6 +45,7 @@ from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
 from coview.train.checkpoint_due import CheckpointDue
+from coview.train.clipping import clip_gradients
 from coview.train.device import trains_channels_last
 from coview.train.ending import Agreement, Ended, Next
 from coview.train.freezing import Freezing
@@ -289,10 +290,9 @@ class Pretraining:
                 self.topology.queue.put(found.views)
         average_gradients(self.topology.loss.parameters())
         self._freezing.drop_gradients(self.step)
-        if train.clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self.topology.parameters(), train.clip_norm)
+        clipped = clip_gradients(self.accelerator, optimizer, self.topology.parameters(), train)
         if self._observer.gradients is not None:
-            if train.clip_norm is None:  # which divides by fp16's scale, too
+            if not clipped:
                 self.accelerator.unscale_gradients(optimizer)
             self._observer.gradients(self.step + 1, self._epoch_of(self.step + 1), logs)
         optimizer.step()
