@@ -186,6 +186,26 @@ class TrainTable(BaseModel):
     log_every: Annotated[int, Field(ge=1)] = Field(10, description="Steps between two lines of metrics.")
 
 
+class ResultTable(BaseModel):
+    """``[paper.result]``: a number that somebody has published, which ``coview reproduce`` holds runs against."""
+
+    model_config = OF_A_TABLE
+
+    metric: Annotated[str, Field(min_length=1)] = Field(
+        description="Which number: `EVALUATOR/METRIC`, or `EVALUATOR/METRIC@LABELS`."
+    )
+    value: float = Field(description="What they have published, on the scale of the metric: 0.847, not 84.7.")
+    source: Annotated[str, Field(min_length=1)] = Field(description="Where, and how it was measured there.")
+    tolerance: Annotated[float, Field(gt=0)] = Field(
+        description="How far below it still is the same, since theirs differs from run to run too."
+    )
+    seeds: Annotated[int, Field(ge=2, le=1000)] = Field(3, description="How many runs are made.")
+    hours: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="What a run takes, on the card below; absent: nobody has measured it."
+    )
+    card: str = Field("", description="The card that the hours are of, and whose they are.")
+
+
 class PaperTable(BaseModel):
     """``[paper]``: what a recipe is held against by ``coview recipe diff --paper``."""
 
@@ -203,6 +223,7 @@ class PaperTable(BaseModel):
         "begin so, but those of which more is said.",
     )
     besides: list[str] = Field([], description="What is not as published and no key says, a sentence each.")
+    result: ResultTable | None = Field(None, description="A published number, to be reproduced; absent: none.")
 
 
 class SweepTable(BaseModel):

@@ -74,8 +74,8 @@ _BYOL_SOLARIZE = {"first": 0.0, "second": 0.2}
 class BYOL(Pipeline):
     """BYOL's views (appendix B), which are not augmented alike: one table for each, with ``views = [0]`` and ``[1]``.
 
-    The first is always blurred; the second one time in ten, and solarised one time in five. So have it MoCo v3, Barlow
-    Twins and VICReg too. The authors' brightness is an amount that is added, where this is a factor, as torchvision's is.
+    The first is always blurred; the second one time in ten, and solarised one time in five. MoCo v3,
+    Barlow Twins and VICReg have the same. The authors' brightness is an amount that is added; here it is a factor.
 
     Args:
         view: Which of the two.
