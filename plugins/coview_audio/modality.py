@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import wave
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -76,6 +77,21 @@ class AudioModality:
     def describe(self, value: Sound, /) -> str:
         """Such as ``1.30 s at 16 kHz``."""
         return str(value)
+
+    def summary(self, values: Sequence[Sound], /) -> str:
+        """Mean and standard deviation of log-mel, over all bands and frames: ``log_mel`` and encoders take them."""
+        front_end = LogMel(LogMelSettings(sample_rate=self.sample_rate))
+        count, total, squares = 0, 0.0, 0.0
+        for value in values:
+            mel_FT = _log_mel(front_end, self._fitted(value)).astype(np.float64)
+            count, total, squares = count + mel_FT.size, total + mel_FT.sum(), squares + np.square(mel_FT).sum()
+        mean = total / count
+        std = math.sqrt(max(squares / count - mean**2, 0.0))
+        settings = front_end.settings
+        return (
+            f"log-mel of {settings.mel_bins} bands at {settings.sample_rate:,} Hz: mean {mean:.2f}, std {std:.2f} "
+            f"({len(values):,} sounds)"
+        )
 
     def fit_raw(self, values: Iterable[Sound], /) -> Callable[[Sequence[Sound]], np.ndarray]:
         """Mean and standard deviation over time of each of the 64 log-mel bands."""

@@ -198,7 +198,9 @@ class PaperTable(BaseModel):
         "it extends takes nothing else of its [paper].",
     )
     differs: dict[str, Annotated[str, Field(min_length=1)]] = Field(
-        {}, description='Dotted key to why it is not as published: `"encoder.positions" = "…"`.'
+        {},
+        description='Dotted key to why it is not as published: `"encoder.positions" = "…"`; `"augment.*"` for all that '
+        "begin so, but those of which more is said.",
     )
     besides: list[str] = Field([], description="What is not as published and no key says, a sentence each.")
 

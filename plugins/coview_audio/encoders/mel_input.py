@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 import coview
@@ -34,6 +35,8 @@ class MelInput(nn.Module):
                     f"and the augmentations make {mel_NFT.shape[1]}",
                     hint="give both the same mel_bins",
                 )
+            if "normalised_by_N2" in batch:
+                return standardised(mel_NFT, lengths_N, 0.0, 1.0), lengths_N
         else:
             mel_NFT, lengths_N = self.front_end(batch["waveform_NT"], batch["lengths_N"])
         return standardised(mel_NFT, lengths_N, self.mean, self.std), lengths_N
@@ -46,13 +49,23 @@ class MelInput(nn.Module):
         return batch["waveform_NT"].shape[1] // hop + 1, batch["lengths_N"] // hop + 1
 
     def check_batch(self, batch: Mapping[str, Tensor], /) -> None:
-        """Refuses a batch of another sample rate than this has been given.
+        """Refuses a batch of another sample rate, or normalised by other numbers, than this has been given.
 
         Raises:
-            CoviewError: If the rates differ.
+            CoviewError: If they differ.
         """
         rate = self.front_end.settings.sample_rate
         check_rate(batch, rate, f"give [encoder] the sample_rate of [modality], or [modality] sample_rate = {rate}")
+        if "normalised_by_N2" in batch:
+            given = batch["normalised_by_N2"][0]
+            if not torch.allclose(given, given.new_tensor([self.mean, self.std])):
+                mean, std = given.tolist()
+                raise coview.CoviewError(
+                    f"the encoder normalises log-mel by the mean {self.mean:g} and the standard deviation {self.std:g}, "
+                    f"and log_mel in [[augment]] by {mean:g} and {std:g}: it would be trained on other values than it "
+                    "is evaluated on",
+                    hint="give both the same mean and std",
+                )
 
 
 def check_rate(batch: Mapping[str, Tensor], wanted: int, hint: str) -> None:

@@ -52,6 +52,15 @@ def test_numbers_beyond_all_bounds_are_refused():
         AudioModality().collate([value])
 
 
+def test_summary_is_of_all_frames_of_all_sounds():
+    values = [noise(16000), noise(4000, seed=1)]
+    front_end = LogMel(LogMelSettings())
+    mels = [front_end(torch.from_numpy(v.samples_T)[None], torch.tensor([len(v)]))[0].numpy() for v in values]
+    every = np.concatenate([mel.ravel() for mel in mels])
+    expected = f"log-mel of 64 bands at 16,000 Hz: mean {every.mean():.2f}, std {every.std():.2f} (2 sounds)"
+    assert AudioModality().summary(values) == expected
+
+
 def test_describe():
     assert AudioModality().describe(noise(20800)) == "1.30 s at 16 kHz"
 
