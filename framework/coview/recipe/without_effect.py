@@ -33,8 +33,8 @@ def without_effect(
         schedules.append((group.schedule, ("optimizer", "group", index, "schedule")))
     for table, at in schedules:
         if table is not None and table.settings.warmup_start and not Duration.parse(table.settings.warmup).amount:
-            key = (*at, "warmup_start")
-            yield f"{mistakes.where(key)}: {dotted(key)} has no effect without a warm-up: warmup says how long it is"
+            start = (*at, "warmup_start")
+            yield f"{mistakes.where(start)}: {dotted(start)} has no effect without a warm-up: warmup says how long it is"
     if train.clip_norm_of != "all" and train.clip_norm is None:
         yield f"{mistakes.where(('train', 'clip_norm_of'))}: train.clip_norm_of has no effect without train.clip_norm"
     if train.batch_norm == "per_view" and max(Counter(views).values(), default=0) < 2:
