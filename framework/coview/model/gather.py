@@ -64,9 +64,11 @@ def views_of_all_ranks(
         labels_N = None if labels_N is None else gather_rows(labels_N, rows)
         extras = {name: gather_rows(of_sample, rows) for name, of_sample in extras.items()}
     rows_QD, ids_Q = queue or (None, None)
+    # the same object where it is the same rows: a loss can tell, and do half the work
+    own_GND = student_VND if global_views == len(student_VND) else student_VND[:global_views]
     return Views(
         student=student_VND,
-        teacher=student_VND[:global_views] if teacher_GND is None else teacher_GND,
+        teacher=own_GND if teacher_GND is None else teacher_GND,
         has_teacher=teacher_GND is not None,
         modalities=modalities,
         ids=ids_N,
