@@ -35,8 +35,8 @@ class MMCR(nn.Module):
     """Negative nuclear norm of the centroids, plus that of each sample's views.
 
     Args:
-        lambda_: Weight of the nuclear norm of a sample's own views, 0 to 1; the authors' for ImageNet is 0, as the first
-            term shrinks it too.
+        lambda_: Weight of the nuclear norm of a sample's own views, 0 to 1; the authors' for ImageNet is 0, as the
+            first term shrinks it too.
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)

@@ -2,13 +2,13 @@
 
 Each view of each sample is an anchor. Its candidates are every view of every sample but itself, so that other
 samples' views of the anchor's *own* number are negatives too; that sets it apart from ``info_nce``, whose
-negatives all lie across views. With two views (Chen et al. 2020, arXiv:2002.05709, equation 1):
+negatives all lie across views. With two views (Chen et al. 2020, arXiv:2002.05709):
 
     loss(i, j) = -log  exp(s_ij / T) / sum over k != i of exp(s_ik / T),      s the cosine similarity
 
 With more views an anchor has V - 1 positives. Its loss is the mean over them of the same expression, whose
-denominator holds every other row, positives included: equation 2 of SupCon (arXiv:2004.11362) with the sample
-as the class.
+denominator holds every other row, positives included: SupCon's (arXiv:2004.11362) with the mean outside the logarithm
+and the sample as the class.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ the codes that Sinkhorn-Knopp makes of a global view's cosines over the whole ba
 
     loss = -mean over pairs of views of  sum over k of q_k log p_k
 
-The codes carry no gradient. Rows of a queue take part in making the codes of the view that they are of, and have no loss
-of their own. Sinkhorn is over the batch of all processes, in logarithms: exponentials of cosine / eps overflow half
-precision.
+The codes carry no gradient. Rows of a queue take part in making the codes of the view that they are of, and have no
+loss of their own. Sinkhorn is over the batch of all processes, in logarithms: exponentials of cosine / eps overflow
+half precision.
 
 As in the authors' code (facebookresearch/swav, ``main_swav.py``), the prototypes are brought to unit length in place
 before each forward pass, and not within the graph: their gradient has a part along them, which an optimiser's momentum

@@ -82,7 +82,7 @@ def test_ranks_give_the_gradient_of_one_process(tmp_path, bounds):
 def steps_with_absent_gradients(rank, ranks, address, answers):
     """Weights after a step with decay: of one that no rank has a gradient of, of one that rank 1 alone has, of both's."""
     dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
-    unused, one, both = parameters = [nn.Parameter(torch.ones(2)) for _ in range(3)]
+    _, one, both = parameters = [nn.Parameter(torch.ones(2)) for _ in range(3)]
     frozen = nn.Parameter(torch.ones(2), requires_grad=False)
     both.grad = torch.full((2,), float(rank))
     if rank == 1:

@@ -94,8 +94,8 @@ def test_one_view_of_mocos_makes_65536_rows_of_256_batches_of_256():
 def test_a_recipe_says_which_views_by_number_or_by_name(small_recipe, write_recipe):
     text = small_recipe.replace("[encoder]", "[queue]\nsize = 8\nviews = {}\n\n[encoder]", 1)
     named = text.replace("[data]", '[data]\nviews = ["query", "key"]', 1)
-    for given, written in ((text, "[1]"), (named, '["key"]')):
-        recipe = coview.load_recipe(write_recipe(given.format(written)))
+    for each, written in ((text, "[1]"), (named, '["key"]')):
+        recipe = coview.load_recipe(write_recipe(each.format(written)))
         assert recipe.queue.numbers == (1,)
         assert recipe.tables["queue"]["views"] == [1]
         queue = build_queue(recipe, 2)

@@ -129,8 +129,8 @@ class QueueTable(BaseModel):
     )
     views: Literal["all"] | Annotated[tuple[Annotated[int, Field(ge=0)] | Role, ...], Field(min_length=1)] = Field(
         "all",
-        description="The teacher's views whose projections are put in: all, or some by number or by name. MoCo's queue takes "
-        "the keys, `[1]`: one row a sample.",
+        description="The teacher's views whose projections are put in: all, or some by number or by name. MoCo's queue "
+        "takes the keys, `[1]`: one row a sample.",
     )
 
     @property

@@ -113,6 +113,22 @@ def test_tico_has_lightlys_value_and_moves_its_covariance():
     assert torch.equal(ours.covariance_DD, before)
 
 
+def test_ticos_gradient_is_that_of_a_covariance_whose_newest_share_has_one():
+    """Of one view as sayannag/TiCo-pytorch has it, and of three by a loop over rows."""
+    for V in (1, 3):
+        student, teacher = views(6, 4, V=V), views(6, 4, seed=1).detach()
+        loss = TiCo(4, beta=0.7, rho=5.0).double()
+        loss.covariance_DD.copy_(torch.eye(4, dtype=torch.float64) / 3)
+        x, y = (z / z.norm(dim=-1, keepdim=True) for z in (student, teacher))
+        rows = [x[v, n] for v in range(V) for n in range(6)]
+        covariance = 0.7 * torch.eye(4, dtype=torch.float64) / 3 + 0.3 * sum(
+            torch.outer(row, row) for row in rows
+        ) / len(rows)
+        energy = sum(row @ covariance @ row for row in rows) / len(rows)
+        alike = [x[v, n] @ y[g, n] for v in range(V) for g in range(2) if v != g for n in range(6)]
+        same(loss(Views.of(student, teacher=teacher)), 1 - sum(alike) / len(alike) + 5 * energy, student)
+
+
 def test_mmcrs_centroids_are_lightlys():
     """Without the term of single samples, which lightly takes of both branches, and the authors of the student's."""
     student, teacher = views(9, 4), views(9, 4, seed=1).detach()
