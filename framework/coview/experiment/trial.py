@@ -170,6 +170,7 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
         extras=batch.extras,
         queue=None if recipe.queue is None else torch.randn(8, D, generator=generator),
         queue_labels=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),
+        queue_views=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from coview.plugins.component import Kind
 from coview.plugins.duration import MOST_STEPS, Interval
-from coview.plugins.own_settings import OF_A_TABLE
+from coview.plugins.own_settings import OF_A_TABLE, Role
 from coview.plugins.type_text import type_text
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -125,8 +125,18 @@ class QueueTable(BaseModel):
     model_config = OF_A_TABLE
 
     size: Annotated[int, Field(ge=1)] = Field(
-        65_536, description="Rows kept; each batch adds one for each sample and teacher view."
+        65_536, description="Rows kept; each batch adds one for each sample and view that is put in."
     )
+    views: Literal["all"] | Annotated[tuple[Annotated[int, Field(ge=0)] | Role, ...], Field(min_length=1)] = Field(
+        "all",
+        description="The teacher's views whose projections are put in: all, or some by number or by name. MoCo's queue "
+        "takes the keys, `[1]`: one row a sample.",
+    )
+
+    @property
+    def numbers(self) -> tuple[int, ...] | None:
+        """The views as numbers, once names have been found; None: all."""
+        return None if self.views == "all" else tuple(view for view in self.views if isinstance(view, int))
 
 
 class TrainTable(BaseModel):

@@ -20,6 +20,7 @@ from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
+from coview.recipe.check_queue import check_queue
 from coview.recipe.check_roles import roles_of, with_numbers
 from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
 from coview.recipe.check_shared_encoder import check_encoder, check_shared_encoders
@@ -41,7 +42,6 @@ from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     CompareTable,
     PaperTable,
-    QueueTable,
     SweepTable,
     TeacherTable,
     TopTable,
@@ -102,7 +102,9 @@ class _Validation:
         )
         sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
         teacher = None if "teacher" in broken else self._own(TeacherTable, self.table.get("teacher"), ("teacher",))
-        queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
+        queue = (
+            None if "queue" in broken else check_queue(self.components, self.mistakes, self.table, global_views, roles)
+        )
         train = None if "train" in broken else self._train(self.table.get("train"))
         trains = train is None or train.steps != 0
         if self.table.get("loss") is None and trains:
