@@ -175,6 +175,16 @@ def _register_encoders(registry: coview.Registrar) -> None:
     )
     registry.family(
         "encoder",
+        "timm",
+        "coview_audio.encoders.timm:timm_audio_encoder",
+        modality="audio",
+        summary="a convolutional network of timm on log-mel, from random weights",
+        example="timm:efficientnet_b0",
+        source="https://huggingface.co/docs/timm",
+        extra=_AUDIO,
+    )
+    registry.family(
+        "encoder",
         "torchaudio",
         "coview_audio.encoders.torchaudio:torchaudio_encoder",
         modality="audio",

@@ -19,10 +19,9 @@ _CUBIC = -0.75
 
 
 class RandomResizeCrop:
-    """BYOL-A's (arXiv:2103.06695, section III-B2): a box of random size and place, of whole bands and frames, is cut out
-    of the spectrogram, and resized to the spectrogram's size by bicubic interpolation between its corners. Before and
-    behind the spectrogram is its own mean, or where ``log_mel`` normalises, 0, the mean of the data, as in the
-    authors' code.
+    """BYOL-A's (arXiv:2103.06695): a box of random size and place, of whole bands and frames, is cut out of the
+    spectrogram, and resized to the spectrogram's size by bicubic interpolation between its corners. Before and behind
+    the spectrogram is its own mean, or where ``log_mel`` normalises, 0, the mean of the data, as in the authors' code.
 
     Args:
         frequency: Smallest and largest height of the box, as a share of the bands; what is drawn above 1 counts as

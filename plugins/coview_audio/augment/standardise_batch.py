@@ -14,9 +14,9 @@ _SMALLEST_STD = torch.finfo(torch.float32).eps
 
 
 class StandardiseBatch(nn.Module):
-    """BYOL-A's normalisation after its augmentations (arXiv:2103.06695, section III-B3): the log-mel of a batch is brought
-    to mean 0 and standard deviation 1, by one mean and one deviation over all bands, real frames, sounds and views that
-    the step makes, on all processes. What mixup and crops move is so taken back. ``log_mel`` with ``mean`` and ``std``
+    """BYOL-A's normalisation after its augmentations (arXiv:2103.06695): the log-mel of a batch is brought to mean 0
+    and standard deviation 1, by one mean and one deviation over all bands, real frames, sounds and views that the step
+    makes, on all processes. So what mixup and crops have moved is moved back. ``log_mel`` with ``mean`` and ``std``
     comes before it.
     """
 
