@@ -34,7 +34,7 @@ def without_effect(
     for table, at in schedules:
         if table is not None and table.settings.warmup_start and not Duration.parse(table.settings.warmup).amount:
             start = (*at, "warmup_start")
-            yield f"{mistakes.where(start)}: {dotted(start)} has no effect without a warm-up, whose length warmup says"
+            yield f"{mistakes.where(start)}: {dotted(start)} has no effect without a warmup"
     if train.clip_norm_of != "all" and train.clip_norm is None:
         yield f"{mistakes.where(('train', 'clip_norm_of'))}: train.clip_norm_of has no effect without train.clip_norm"
     if train.batch_norm == "per_view" and max(Counter(views).values(), default=0) < 2:
