@@ -288,6 +288,7 @@ def test_the_keys_above_are_all_that_are_coviews_own():
         "dataset": ("views", "local_views", "workers", "augment_on", "weight"),
         "augmentation": ("views", "on", "shared"),
         "encoder": ("shared",),
+        "projector": ("evaluated_layers",),
         "optimizer": ("group",),
         "schedule": ("warmup", "warmup_start"),
         "evaluator": ("data", "every"),
