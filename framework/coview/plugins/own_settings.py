@@ -90,6 +90,18 @@ class EncoderSettings(BaseModel):
     )
 
 
+class ProjectorSettings(BaseModel):
+    """``[projector]``, beside ``use`` and the projector's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    evaluated_layers: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="How many of its layers belong to the encoder that is evaluated and embedded with, as SimCLR v2 "
+        "fine-tunes from the first (arXiv:2006.10029); absent: none.",
+    )
+
+
 class MaskSettings(BaseModel):
     """``[mask]``, beside ``use`` and the mask's own parameters."""
 
@@ -226,6 +238,7 @@ OWN_SETTINGS: Mapping[Kind, type[BaseModel]] = {
     "dataset": DataSettings,
     "augmentation": AugmentSettings,
     "encoder": EncoderSettings,
+    "projector": ProjectorSettings,
     "mask": MaskSettings,
     "loss": LossSettings,
     "optimizer": OptimizerSettings,
