@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from coview.data.modality import FinishesOnDevice as FinishesOnDevice
     from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
+    from coview.data.modality import SummarisesValues as SummarisesValues
     from coview.data.modality import Uncollates as Uncollates
     from coview.data.picture_grid import picture_grid as picture_grid
     from coview.data.remarks import RemarksOn as RemarksOn
@@ -166,6 +167,7 @@ _HOME = {
     "DrawsTokens": "coview.model.shows_tokens",
     "NamesTokens": "coview.model.shows_tokens",
     "TokenPictures": "coview.model.shows_tokens",
+    "SummarisesValues": "coview.data.modality",
     "Uncollates": "coview.data.modality",
     "Decoder": "coview.model.decoder",
     "DecoderInput": "coview.model.decoder",

@@ -104,6 +104,12 @@ def _register_augmentations(registry: coview.Registrar) -> None:
         ("log_mel", "log_mel:LogMelStep", "from waveforms to log-mel, for the steps that work on that", _BYOL_A),
         ("mixup", "mixup:Mixup", "an earlier sound in the background of the log-mel", _BYOL_A),
         ("random_resize_crop", "random_resize_crop:RandomResizeCrop", "a resized part of the log-mel", _BYOL_A),
+        (
+            "standardise_batch",
+            "standardise_batch:StandardiseBatch",
+            "the log-mel of a batch at mean 0 and standard deviation 1",
+            _BYOL_A,
+        ),
         ("spec_augment", "spec_augment:SpecAugment", "bands and stretches of the log-mel masked", "arXiv:1904.08779"),
     ):
         registry.augmentation(
@@ -166,6 +172,16 @@ def _register_encoders(registry: coview.Registrar) -> None:
         example="hf:facebook/hubert-base-ls960",
         source="https://huggingface.co/docs/transformers",
         extra=_HUB,
+    )
+    registry.family(
+        "encoder",
+        "timm",
+        "coview_audio.encoders.timm:timm_audio_encoder",
+        modality="audio",
+        summary="a convolutional network of timm on log-mel, from random weights",
+        example="timm:efficientnet_b0",
+        source="https://huggingface.co/docs/timm",
+        extra=_AUDIO,
     )
     registry.family(
         "encoder",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import wave
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ class AudioModality:
             gives this rate saves that work.
         seconds: The longest a sound may be: of a longer one the middle is taken, both in training, after all
             augmentations, and for evaluation. Absent: as long as it is.
+        rms: Each sound is brought to this root of its mean square, after all augmentations, and for evaluation, so
+            that its level tells nothing; silence stays silence. Absent: as loud as it is.
     """
 
     def __init__(
@@ -43,9 +46,11 @@ class AudioModality:
         *,
         sample_rate: Annotated[int, Ge(1000), Le(192000)] = 16000,
         seconds: Annotated[float, Gt(0)] | None = None,
+        rms: Annotated[float, Gt(0), Le(1)] | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.seconds = seconds
+        self.rms = rms
 
     def length(self, value: Sound, /) -> float:
         """In seconds, as it will be in a batch."""
@@ -76,6 +81,21 @@ class AudioModality:
     def describe(self, value: Sound, /) -> str:
         """Such as ``1.30 s at 16 kHz``."""
         return str(value)
+
+    def summary(self, values: Sequence[Sound], /) -> str:
+        """Mean and standard deviation of log-mel, over all bands and frames: ``log_mel`` and encoders take them."""
+        front_end = LogMel(LogMelSettings(sample_rate=self.sample_rate))
+        count, total, squares = 0, 0.0, 0.0
+        for value in values:
+            mel_FT = _log_mel(front_end, self._fitted(value)).astype(np.float64)
+            count, total, squares = count + mel_FT.size, total + mel_FT.sum(), squares + np.square(mel_FT).sum()
+        mean = total / count
+        std = math.sqrt(max(squares / count - mean**2, 0.0))
+        settings = front_end.settings
+        return (
+            f"log-mel of {settings.mel_bins} bands at {settings.sample_rate:,} Hz: mean {mean:.2f}, std {std:.2f} "
+            f"({len(values):,} sounds)"
+        )
 
     def fit_raw(self, values: Iterable[Sound], /) -> Callable[[Sequence[Sound]], np.ndarray]:
         """Mean and standard deviation over time of each of the 64 log-mel bands."""
@@ -128,6 +148,12 @@ class AudioModality:
         lines += f"\n# of another rate: soxr.resample(sound, rate, {self.sample_rate}, quality='HQ'), as coview does"
         if (longest := self._longest) is not None:
             lines += f"\nsounds = [sound[max(0, (len(sound) - {longest}) // 2) :][:{longest}] for sound in sounds]"
+        if self.rms is not None:
+            lines += (
+                "\nlevels = [float((sound.astype('float64') ** 2).mean() ** 0.5) for sound in sounds]"
+                "\nsounds = [sound * sound.dtype.type("
+                f"{self.rms} / level) if level else sound for sound, level in zip(sounds, levels)]"
+            )
         return lines
 
     @property
@@ -138,10 +164,13 @@ class AudioModality:
     def _fitted(self, sound: Sound) -> Sound:
         sound = resampled(sound, self.sample_rate)
         longest = self._longest
-        if longest is None or len(sound) <= longest:
+        if longest is not None and len(sound) > longest:
+            start = (len(sound) - longest) // 2
+            sound = sound.with_samples(sound.samples_T[start : start + longest])
+        if self.rms is None:
             return sound
-        start = (len(sound) - longest) // 2
-        return sound.with_samples(sound.samples_T[start : start + longest])
+        level = float(np.sqrt(np.square(sound.samples_T, dtype=np.float64).mean()))
+        return sound if level == 0 else sound.with_samples(sound.samples_T * np.float32(self.rms / level))
 
     def _spectrogram(self, sound: Sound) -> np.ndarray:
         """A picture."""

@@ -38,6 +38,12 @@ CONTRASTIVE = (
         "arXiv:1807.03748",
     ),
     (
+        "bilinear_info_nce",
+        "BilinearInfoNCE",
+        "InfoNCE in one direction by a learnt bilinear similarity",
+        "arXiv:2010.10915, section 3",
+    ),
+    (
         "dcl",
         "DCL",
         "NT-Xent whose denominator leaves the positive out",

@@ -16,6 +16,12 @@ def coview_register(registry: Registrar) -> None:
         source="arXiv:2002.05709, section 2.1",
     )
     registry.projector(
+        "linear_tanh",
+        "coview.builtin.linear_tanh:LinearTanh",
+        summary="linear, tanh",
+        source="arXiv:2104.08821, section 6.1",
+    )
+    registry.projector(
         "identity", "coview.builtin.projectors:Identity", summary="no projector: the loss sees the encoder"
     )
     registry.predictor(

@@ -165,7 +165,7 @@ def _split_lines(split: dict[str, Any]) -> list[str]:
     if split["unreadable"]:
         of = f"{len(split['unreadable'])} of {split['looked_at']} looked at cannot be read"
         lines.append(f"{of}: {split['unreadable'][0]}")
-    return lines
+    return lines + list(split["summaries"].values())
 
 
 def _page(name: str, parameters: dict[str, Any], registry: Registry) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _page(name: str, parameters: dict[str, Any], registry: Registry) -> dict[str
 
     from coview.data.building import build_dataset, splits_of
     from coview.data.dataset import HasNotes
-    from coview.data.overview import overview
+    from coview.data.overview import overview, summaries
     from coview.recipe.recipe import ComponentTable
 
     table = ComponentTable(name, parameters)
@@ -183,8 +183,10 @@ def _page(name: str, parameters: dict[str, Any], registry: Registry) -> dict[str
     for split in splits_of(table, registry):
         dataset = build_dataset(table, split, registry)
         found = overview(dataset)
-        first = "; ".join(registry.build("modality", kind).describe(value) for kind, value in found.first.items())
-        splits.append({"split": split, **asdict(found), "first": first})
+        modalities = {kind: registry.build("modality", kind) for kind in found.first}
+        first = "; ".join(modalities[kind].describe(value) for kind, value in found.first.items())
+        said = summaries(dataset, modalities) if split == "train" else {}
+        splits.append({"split": split, **asdict(found), "first": first, "summaries": said})
         notes += dataset.notes if isinstance(dataset, HasNotes) else []
     return {
         "name": name,

@@ -22,7 +22,8 @@ class Collates(Protocol):
 class Modality(Protocol):
     """What a value of one kind is, and how values become a batch and are shown to a person.
 
-    What else one can be: :class:`FinishesOnDevice`, :class:`HasLengths`, :class:`Uncollates`.
+    What else one can be: :class:`FinishesOnDevice`, :class:`HasLengths`, :class:`SummarisesValues`,
+    :class:`Uncollates`.
     """
 
     def collate(self, values: Sequence[Any], /) -> Any:
@@ -82,6 +83,15 @@ class HasLengths(Protocol):
 
     def length(self, value: Any, /) -> float:
         """How long a value is, on any scale."""
+        ...
+
+
+@runtime_checkable
+class SummarisesValues(Protocol):
+    """A modality that says of many values what settings need to know of them, as ``coview data show`` prints."""
+
+    def summary(self, values: Sequence[Any], /) -> str:
+        """Such as ``log-mel of 64 bands at 16 kHz: mean -5.49, std 5.04``; ``values`` are at least one."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -13,11 +14,14 @@ import torch
 
 from coview.data.dataset import Dataset, HasJudgedPairs, KnowsGroups, KnowsLabels
 from coview.data.evenly import evenly
+from coview.data.modality import Modality, SummarisesValues
 from coview.data.sample import Sample
 from coview.errors import SampleError
 
 _LOOKED_AT = 32
 _SECONDS = 2.0
+_SUMMARISED = 1000
+_SECONDS_OF_A_SUMMARY = 10.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,21 @@ def overview(dataset: Dataset) -> Overview:
         scores=(min(scores), max(scores)) if scores else None,
         pairs=0 if pairs is None else len(pairs),
     )
+
+
+def summaries(dataset: Dataset, modalities: Mapping[str, Modality]) -> dict[str, str]:
+    """What modalities that are :class:`SummarisesValues` say of values that lie evenly in a split."""
+    asked = {name: one for name, one in modalities.items() if isinstance(one, SummarisesValues)}
+    if not asked:
+        return {}
+    read: list[Sample] = []
+    until = time.monotonic() + _SECONDS_OF_A_SUMMARY
+    for row in evenly(len(dataset), _SUMMARISED):
+        if read and time.monotonic() > until:
+            break
+        with suppress(SampleError):  # which the overview has told
+            read.append(dataset[row])
+    return {name: one.summary([sample[name] for sample in read]) for name, one in asked.items() if read}
 
 
 def _labels(dataset: Dataset, of_those_read: list[int | None]) -> list[int]:

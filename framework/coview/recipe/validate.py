@@ -47,6 +47,7 @@ from coview.recipe.tables import (
     TopTable,
     TrainTable,
 )
+from coview.recipe.without_effect import without_effect
 
 
 def validate(layers: Layers, registry: Registry, path: Path | None = None) -> Recipe:
@@ -100,7 +101,7 @@ class _Validation:
             {} if "start" in broken else check_starts(self.components, self.mistakes, self.table, used, shared_encoders)
         )
         sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
-        teacher = None if "teacher" in broken else self._teacher(self.table.get("teacher"))
+        teacher = None if "teacher" in broken else self._own(TeacherTable, self.table.get("teacher"), ("teacher",))
         queue = (
             None if "queue" in broken else check_queue(self.components, self.mistakes, self.table, global_views, roles)
         )
@@ -161,6 +162,7 @@ class _Validation:
         assert sampler is not None
         assert sweep is not None
         assert compare is not None
+        self.warnings += without_effect(self.mistakes, teacher, parts.optimizer, schedule[0], train, views)
         single = len(used) == 1
 
         def resolved(parts: Mapping[str, Any]) -> Any:
@@ -255,15 +257,6 @@ class _Validation:
         if moved and isinstance(table, dict):
             table = as_before(table, moved, lambda use: self.components.takes("optimizer", use))
         return check_optimizer(self.components, self.mistakes, table)
-
-    def _teacher(self, table: Any) -> TeacherTable | None:
-        teacher: TeacherTable | None = self._own(TeacherTable, table, ("teacher",))
-        if teacher is not None and teacher.stop_gradient:
-            for key in ("momentum", "end_momentum", "shuffle_groups", "evaluate"):
-                if getattr(teacher, key) != TeacherTable.model_fields[key].default:
-                    where = self.mistakes.where(("teacher", key))
-                    self.warnings.append(f"{where}: teacher.{key} has no effect with stop_gradient = true")
-        return teacher
 
     def _momentum(self, scheduled: Mapping[str, Any]) -> None:
         """Notes a momentum whose way is said twice."""

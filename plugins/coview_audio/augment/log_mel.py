@@ -6,23 +6,34 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 import coview
 from coview_audio.encoders.log_mel import LogMel, LogMelSettings
+from coview_audio.encoders.mel_input import WINDOW, Window
 
 MelBatch = Mapping[str, Tensor]
-"""``log_mel_NFT`` natural logarithms of power, ``frames_N`` how many are real, ``rate_N`` the sample rate."""
+"""``log_mel_NFT`` natural logarithms of power, ``frames_N`` how many are real, ``rate_N`` the sample rate, ``window_N``
+the length of a frame in milliseconds.
+
+Where they are normalised, ``normalised_by_N2`` has the mean and the standard deviation that they are normalised by.
+"""
 
 
 class LogMelStep:
-    """Turns waveforms into log-mel spectrograms of 64 ms frames every 10 ms, as the encoders on log-mel do
-    themselves where no step has; for ``mixup``, ``random_resize_crop`` and ``spec_augment``, which come after it.
+    """Turns waveforms into log-mel spectrograms, a frame every 10 ms, as the encoders on log-mel do
+    themselves where no step has; for ``mixup``, ``random_resize_crop``, ``spec_augment`` and
+    ``standardise_batch``, which come after it.
 
     Args:
         mel_bins: Bands, the same as the encoder's.
         sample_rate: Of the sounds in Hz, the same as the modality's.
+        window: Of a frame, in milliseconds, the same as the encoder's.
+        mean: Of the log-mel values of the data, the same as the encoder's; ``coview data show`` says it. Given this and
+            ``std``, the values are normalised here, as BYOL-A's are before its mixup, and not again by the encoder.
+            Without them they are natural logarithms of power.
+        std: Of the log-mel values of the data, as ``mean``.
     """
 
     batch: ClassVar[bool] = True
@@ -32,8 +43,14 @@ class LogMelStep:
         *,
         mel_bins: Annotated[int, Ge(8), Le(1024)] = 64,
         sample_rate: Annotated[int, Ge(1000), Le(192000)] = 16000,
+        window: Window = WINDOW,
+        mean: float | None = None,
+        std: Annotated[float, Gt(0)] | None = None,
     ) -> None:
-        self._settings = LogMelSettings(sample_rate=sample_rate, mel_bins=mel_bins)
+        if (mean is None) != (std is None):
+            raise ValueError("mean and std belong together: give both, or neither")
+        self._normalised_by = None if mean is None or std is None else (mean, std)
+        self._settings = LogMelSettings(sample_rate=sample_rate, mel_bins=mel_bins, window=window / 1000)
         self._front_end: LogMel | None = None
 
     def __call__(self, batch: MelBatch, rng: coview.BatchRng, /) -> MelBatch:
@@ -49,7 +66,13 @@ class LogMelStep:
             self._front_end = LogMel(self._settings)
         with torch.no_grad():
             mel_NFT, frames_N = self._front_end.to(device)(batch["waveform_NT"], batch["lengths_N"])
-        return {"log_mel_NFT": mel_NFT, "frames_N": frames_N, "rate_N": batch["rate_N"]}
+        window_N = mel_NFT.new_full((len(mel_NFT),), 1000 * self._settings.window)
+        made = {"log_mel_NFT": mel_NFT, "frames_N": frames_N, "rate_N": batch["rate_N"], "window_N": window_N}
+        if self._normalised_by is None:
+            return made
+        mean, std = self._normalised_by
+        by_N2 = torch.stack([mel_NFT.new_full((len(mel_NFT),), value) for value in (mean, std)], 1)
+        return {**made, "log_mel_NFT": (mel_NFT - mean) / std, "normalised_by_N2": by_N2}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_front_end": None}
@@ -64,6 +87,11 @@ def log_mel_of(batch: MelBatch, step: str) -> tuple[Tensor, Tensor]:
     if "log_mel_NFT" not in batch:
         raise coview.CoviewError(f"{step} works on log-mel", hint='put use = "log_mel" before it in [[augment]]')
     return batch["log_mel_NFT"], batch["frames_N"]
+
+
+def is_normalised(batch: MelBatch) -> bool:
+    """Whether its log-mel is normalised: 0 is then the mean of the data."""
+    return "normalised_by_N2" in batch
 
 
 def with_log_mel(batch: MelBatch, log_mel_NFT: Tensor) -> MelBatch:

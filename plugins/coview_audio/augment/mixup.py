@@ -14,8 +14,9 @@ from coview_audio.augment.log_mel import MelBatch, log_mel_of, with_log_mel
 
 class Mixup(nn.Module):
     """BYOL-A's log-mixup-exp (arXiv:2103.06695, §III-B): each spectrogram x becomes log((1 - λ) exp x + λ exp y), a mix
-    of powers, where y is drawn from the spectrograms of earlier batches. These are part of every checkpoint; in
-    the first batch there are none, and nothing is mixed.
+    of powers, where y is drawn from the spectrograms of earlier batches. Where ``log_mel`` normalises, x and y are
+    normalised, as the paper's are. The memory is part of every checkpoint; in the first batch it is empty, and nothing
+    is mixed.
 
     Args:
         alpha: λ is drawn from 0 to this; the paper's 0.4.

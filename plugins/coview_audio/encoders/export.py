@@ -34,6 +34,7 @@ def export(encoder: nn.Module, network: str, parameters: Mapping[str, Any], mel:
         mel_bins=settings.mel_bins,
         mean=mel.mean,
         std=mel.std,
+        window=settings.window,
     )
     model: Any = CoviewAudioModel(config)
     model.network.load_state_dict(encoder.state_dict())

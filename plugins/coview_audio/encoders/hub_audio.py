@@ -36,6 +36,7 @@ class CoviewAudioConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         mel_bins: int = 64,
         mean: float = 0.0,
         std: float = 1.0,
+        window: float = 0.064,
         **kwargs: Any,
     ) -> None:
         self.network = network
@@ -45,6 +46,7 @@ class CoviewAudioConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         self.mel_bins = mel_bins
         self.mean = mean
         self.std = std
+        self.window = window
         super().__init__(**kwargs)
 
 
@@ -57,7 +59,8 @@ class CoviewAudioModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     def __init__(self, config: CoviewAudioConfig) -> None:
         super().__init__(config)
-        self.front_end = LogMel(LogMelSettings(sample_rate=config.sample_rate, mel_bins=config.mel_bins))
+        settings = LogMelSettings(sample_rate=config.sample_rate, mel_bins=config.mel_bins, window=config.window)
+        self.front_end = LogMel(settings)
         for name, value in list(self.front_end.named_buffers()):
             # transformers builds models without memory, and fills in only what is in the file
             self.front_end.register_buffer(name, value)

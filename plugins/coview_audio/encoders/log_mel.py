@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 _FLOOR = torch.finfo(torch.float32).eps
+_SHORTEST_TRANSFORM = 0.064  # seconds
 _AT_ONCE_ON_A_CPU = 64  # sounds: the spectra of more do not stay in its cache, and take twice as long
 
 
@@ -24,7 +25,8 @@ class LogMelSettings:
     Attributes:
         sample_rate: Samples a second.
         mel_bins: Bands of the mel scale.
-        window, hop: Of a frame, in seconds.
+        window, hop: Of a frame, in seconds. A window below 64 ms is followed by zeros: as many frequencies are told
+            apart, so that no band is empty.
         lowest, highest: Hz; the highest at most half of the sample rate, and that where it is more.
     """
 
@@ -51,7 +53,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.settings = settings
         window = round(settings.window * settings.sample_rate)
-        self._n_fft = 1 << (window - 1).bit_length()
+        self._n_fft = 1 << (max(window, round(_SHORTEST_TRANSFORM * settings.sample_rate)) - 1).bit_length()
         device = torch.empty(0).device
         with torch.device("cpu"):  # torchaudio looks at the values of the filters, which a meta tensor has not
             filters_KF = melscale_fbanks(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Annotated
 
+import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 import coview
@@ -13,13 +17,18 @@ from coview_audio.encoders.masked import standardised
 MEAN, STD = -3.0, 4.5
 """Of the log-mel values of speech, about: what they are normalised by."""
 
+WINDOW = 64.0
+"""Of a frame, in milliseconds."""
+
+Window = Annotated[float, Ge(1), Le(1000)]
+
 
 class MelInput(nn.Module):
     """From the modality's batch, or one whose log-mel a batch augmentation has made, to normalised log-mel."""
 
-    def __init__(self, sample_rate: int, mel_bins: int, mean: float, std: float) -> None:
+    def __init__(self, sample_rate: int, mel_bins: int, mean: float, std: float, window: float = WINDOW) -> None:
         super().__init__()
-        self.front_end = LogMel(LogMelSettings(sample_rate=sample_rate, mel_bins=mel_bins))
+        self.front_end = LogMel(LogMelSettings(sample_rate=sample_rate, mel_bins=mel_bins, window=window / 1000))
         self.mean, self.std = mean, std
         self._rate_is_right = False
 
@@ -34,6 +43,8 @@ class MelInput(nn.Module):
                     f"and the augmentations make {mel_NFT.shape[1]}",
                     hint="give both the same mel_bins",
                 )
+            if "normalised_by_N2" in batch:
+                return standardised(mel_NFT, lengths_N, 0.0, 1.0), lengths_N
         else:
             mel_NFT, lengths_N = self.front_end(batch["waveform_NT"], batch["lengths_N"])
         return standardised(mel_NFT, lengths_N, self.mean, self.std), lengths_N
@@ -46,13 +57,30 @@ class MelInput(nn.Module):
         return batch["waveform_NT"].shape[1] // hop + 1, batch["lengths_N"] // hop + 1
 
     def check_batch(self, batch: Mapping[str, Tensor], /) -> None:
-        """Refuses a batch of another sample rate than this has been given.
+        """Refuses a batch of another sample rate, of other frames, or normalised by other numbers than this has.
 
         Raises:
-            CoviewError: If the rates differ.
+            CoviewError: If they differ.
         """
         rate = self.front_end.settings.sample_rate
         check_rate(batch, rate, f"give [encoder] the sample_rate of [modality], or [modality] sample_rate = {rate}")
+        window = 1000 * self.front_end.settings.window
+        if "window_N" in batch and not math.isclose(made := float(batch["window_N"][0]), window, rel_tol=1e-5):
+            raise coview.CoviewError(
+                f"the encoder takes log-mel of frames of {window:g} ms, and log_mel in [[augment]] makes {made:g} ms: "
+                "it would be trained on other values than it is evaluated on",
+                hint="give both the same window",
+            )
+        if "normalised_by_N2" in batch:
+            given = batch["normalised_by_N2"][0]
+            if not torch.allclose(given, given.new_tensor([self.mean, self.std])):
+                mean, std = given.tolist()
+                raise coview.CoviewError(
+                    f"the encoder normalises log-mel by the mean {self.mean:g} and the standard deviation "
+                    f"{self.std:g}, and log_mel in [[augment]] by {mean:g} and {std:g}: it would be trained on other "
+                    "values than it is evaluated on",
+                    hint="give both the same mean and std",
+                )
 
 
 def check_rate(batch: Mapping[str, Tensor], wanted: int, hint: str) -> None:

@@ -10,13 +10,13 @@ from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 
 import coview
-from coview_audio.encoders.mel_input import MEAN, STD, MelInput
+from coview_audio.encoders.mel_input import MEAN, STD, WINDOW, MelInput, Window
 from coview_audio.encoders.mel_vit_network import MelViTNetwork
 from coview_audio.spectrogram import coloured
 
 
 class MelViT(MelViTNetwork):
-    """A vision transformer with random weights on log-mel of 64 ms frames every 10 ms. Its patches can be hidden, by
+    """A vision transformer with random weights on log-mel, a frame every 10 ms. Its patches can be hidden, by
     ``[mask]``.
 
     Positions are fixed sines and cosines of frequency and time (AudioMAE, arXiv:2207.06405, section 3.1).
@@ -33,6 +33,7 @@ class MelViT(MelViTNetwork):
         drop_path: Largest probability of leaving out a layer in training (stochastic depth, arXiv:1603.09382).
         mean: Subtracted from the log-mel values; about that of speech.
         std: What the rest is divided by.
+        window: Of a frame, in milliseconds; AudioMAE: 25.
     """
 
     starts_trained: ClassVar[bool] = False
@@ -53,12 +54,13 @@ class MelViT(MelViTNetwork):
         drop_path: Annotated[float, Ge(0), Lt(1)] = 0.0,
         mean: float = MEAN,
         std: Annotated[float, Gt(0)] = STD,
+        window: Window = WINDOW,
     ) -> None:
         if width % heads or width % 4:
             raise ValueError(f"width = {width} is not a multiple of heads = {heads}, and of 4")
         if mel_bins % patch[0]:
             raise ValueError(f"mel_bins = {mel_bins} is not a multiple of the {patch[0]} bands of a patch")
-        mel = MelInput(sample_rate, mel_bins, mean, std)
+        mel = MelInput(sample_rate, mel_bins, mean, std, window)
         frames = int(seconds * sample_rate) // mel.front_end.settings.hop_length + 1
         self._parameters_of_network = {
             "width": width, "layers": layers, "heads": heads, "patch": list(patch), "mel_bins": mel_bins,

@@ -10,12 +10,12 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 import coview
-from coview_audio.encoders.mel_input import MEAN, STD, MelInput
+from coview_audio.encoders.mel_input import MEAN, STD, WINDOW, MelInput, Window
 from coview_audio.encoders.resnet_network import AudioResNetNetwork
 
 
 class AudioResNet(AudioResNetNetwork):
-    """A residual network on log-mel of 64 ms frames every 10 ms; the vector of a sound is the mean over all
+    """A residual network on log-mel, a frame every 10 ms; the vector of a sound is the mean over all
     places of the last feature map, of 8 × channels numbers.
 
     Args:
@@ -27,6 +27,7 @@ class AudioResNet(AudioResNetNetwork):
         sample_rate: Of the sounds in Hz, the same as the modality's.
         mean: Subtracted from the log-mel values; about that of speech.
         std: What the rest is divided by.
+        window: Of a frame, in milliseconds.
     """
 
     starts_trained: ClassVar[bool] = False
@@ -42,9 +43,10 @@ class AudioResNet(AudioResNetNetwork):
         sample_rate: Annotated[int, Ge(1000)] = 16000,
         mean: float = MEAN,
         std: Annotated[float, Gt(0)] = STD,
+        window: Window = WINDOW,
     ) -> None:
         super().__init__(blocks=self.blocks, stem=stem, channels=channels)
-        self.input = MelInput(sample_rate, mel_bins, mean, std)
+        self.input = MelInput(sample_rate, mel_bins, mean, std, window)
         self._parameters_of_network = {"blocks": self.blocks, "stem": stem, "channels": channels}
 
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torchaudio
 from torch import nn
 
 import coview
 from coview.testing import check_encoder
+from coview_audio.augment.log_mel import LogMelStep
 from coview_audio.encoders.audio_cnn import AudioCNN
+from coview_audio.encoders.log_mel import LogMel, LogMelSettings
 from coview_audio.encoders.masked import MaskedBatchNorm, frame_mask, masked_max, masked_mean
 from coview_audio.encoders.mel_vit import MelViT
 from coview_audio.encoders.resnet import AudioResNet18, AudioResNet34
+from coview_audio.encoders.timm import timm_audio_encoder
 from coview_audio.modality import AudioModality
 from coview_audio.sound import Sound
 
@@ -37,9 +41,15 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+TIMM = {
+    f"timm, {pooling}": (timm_audio_encoder("test_efficientnet"), {"pooling": pooling, "window": 25.0})
+    for pooling in ("mean", "max")
+}
+
+
+@pytest.mark.parametrize("name", [*CASES, *TIMM])
 def test_keeps_the_contract(name):
-    factory, parameters = CASES[name]
+    factory, parameters = {**CASES, **TIMM}[name]
     check_encoder(factory, AudioModality(), sounds(), parameters=parameters)
 
 
@@ -103,3 +113,47 @@ def test_another_sample_rate_is_refused():
     with pytest.raises(coview.CoviewError, match=r"16000 Hz, and \[modality\] makes 8000 Hz"):
         AudioCNN(width=8, channels=4)(batch)
     assert AudioCNN(width=8, channels=4, sample_rate=8000)(batch).pooled_ND.shape == (5, 8)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_a_network_of_timm_is_pooled_over_all_places_of_its_map(pooling):
+    encoder = timm_audio_encoder("test_efficientnet")(pooling=pooling, mean=-5.0, std=4.0, window=25.0).eval()
+    value = sounds()[0]
+    spectrum = torch.stft(
+        torch.from_numpy(value.samples_T), 1024, hop_length=160, win_length=400, window=torch.hann_window(400),
+        pad_mode="constant", return_complex=True,
+    ).abs().square()  # fmt: skip
+    filters = torchaudio.functional.melscale_fbanks(513, 60.0, 7800.0, 64, 16000)
+    mel = ((filters.T @ spectrum + 2**-23).log() + 5.0) / 4.0
+    with torch.no_grad():
+        features = encoder.model.forward_features(mel[None, None])
+        expected = features.amax((2, 3)) if pooling == "max" else features.mean((2, 3))
+        found = encoder(AudioModality().collate([value])).pooled_ND
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert found.shape == (1, encoder.width)
+
+
+def test_what_makes_no_feature_map_is_refused():
+    with pytest.raises(LookupError, match='did you mean "efficientnet_b0"'):
+        timm_audio_encoder("eficientnet_b0")
+    with pytest.raises(ValueError, match="layers behind its feature map"):
+        timm_audio_encoder("lcnet_050")()
+    with pytest.raises(coview.CoviewError, match="makes no feature map") as caught:
+        timm_audio_encoder("test_vit")()(AudioModality().collate(sounds()[:1]))
+    assert "mel_vit" in caught.value.hint
+    with pytest.raises(ValueError, match="drop_path cannot be set"):
+        timm_audio_encoder("vgg11")(drop_path=0.1)
+
+
+def test_frames_of_another_length_than_the_encoders_are_refused():
+    batch = AudioModality().collate(sounds())
+    AudioResNet18(channels=2, window=25.0).check_batch(LogMelStep(window=25.0)(batch, None))
+    with pytest.raises(coview.CoviewError, match=r"frames of 25 ms, and log_mel in .* makes 64 ms"):
+        AudioResNet18(channels=2, window=25.0).check_batch(LogMelStep()(batch, None))
+
+
+def test_short_frames_leave_no_band_empty():
+    """COLA's 25 ms: their own 400 samples would tell 201 frequencies apart, too few for the lowest of 64 bands."""
+    filters_FK = LogMel(LogMelSettings(window=0.025)).filters_FK
+    assert filters_FK.shape == (64, 513)
+    assert (filters_FK.sum(1) > 0).all()

@@ -32,6 +32,7 @@ workers = 0
 
 [modality]
 seconds = 1.0
+LEVEL
 
 [[augment]]
 use = "random_excerpt"
@@ -60,7 +61,7 @@ device = "cpu"
 
 ENCODERS = {
     "audio_cnn": 'use = "audio_cnn"\nwidth = 24\nchannels = 4\nmel_bins = 32\nmean = -2.0\nstd = 3.0',
-    "audio_resnet18": 'use = "audio_resnet18"\nchannels = 4',
+    "audio_resnet18": 'use = "audio_resnet18"\nchannels = 4\nwindow = 25.0',
     "mel_vit": 'use = "mel_vit"\nwidth = 16\nlayers = 2\nheads = 2\npatch = [8, 4]\nmel_bins = 32\nseconds = 2.0',
     "audio_resnet34": 'use = "audio_resnet34"\nchannels = 4\nstem = "small"',
 }
@@ -92,6 +93,7 @@ def write_run(tmp_path, write_recipe):
 
     def run(encoder):
         text = RECIPE.replace("ROOT", str(tmp_path / "sounds")).replace("ENCODER", ENCODERS[encoder])
+        text = text.replace("LEVEL", "rms = 0.05" if encoder == "audio_resnet18" else "")
         return coview.run(coview.load_recipe(write_recipe(text)), tmp_path / "runs", quiet=True)
 
     return run

@@ -45,11 +45,32 @@ def test_of_a_longer_sound_the_middle_is_taken():
     assert batch["lengths_N"].tolist() == [10, 4]
 
 
+def test_every_sound_is_brought_to_one_level_and_silence_stays_silence():
+    loud, soft = noise(3000), Sound(noise(500, seed=1).samples_T / 50, 16000)
+    silent = Sound(np.zeros(40, dtype=np.float32), 16000)
+    batch = AudioModality(rms=0.1).collate([loud, soft, silent])
+    for row, value in ((0, loud), (1, soft)):
+        expected = 0.1 * value.samples_T / np.linalg.norm(value.samples_T) * np.sqrt(len(value))
+        np.testing.assert_allclose(batch["waveform_NT"][row, : len(value)].numpy(), expected, rtol=1e-5)
+    assert not batch["waveform_NT"][2].any()
+    of_the_middle = AudioModality(rms=0.1, seconds=0.01).collate([loud])["waveform_NT"][0]
+    assert float(of_the_middle[:160].square().mean().sqrt()) == pytest.approx(0.1, rel=1e-5)
+
+
 def test_numbers_beyond_all_bounds_are_refused():
     with np.errstate(over="ignore"):
         value = Sound(np.full(3, 1e38, dtype=np.float32) * 10, 16000)
     with pytest.raises(coview.CoviewError, match="not finite"):
         AudioModality().collate([value])
+
+
+def test_summary_is_of_all_frames_of_all_sounds():
+    values = [noise(16000), noise(4000, seed=1)]
+    front_end = LogMel(LogMelSettings())
+    mels = [front_end(torch.from_numpy(v.samples_T)[None], torch.tensor([len(v)]))[0].numpy() for v in values]
+    every = np.concatenate([mel.ravel() for mel in mels])
+    expected = f"log-mel of 64 bands at 16,000 Hz: mean {every.mean():.2f}, std {every.std():.2f} (2 sounds)"
+    assert AudioModality().summary(values) == expected
 
 
 def test_describe():

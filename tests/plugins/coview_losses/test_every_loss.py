@@ -21,6 +21,7 @@ LOSSES = {component.qualified: component for component in REGISTRY.of_kind("loss
 
 STATISTICS = {"samples_of_equal_id": "it has no negatives: its statistics are of all samples"}
 EXCEPTIONS = {
+    "losses/bilinear_info_nce": {"views_come_together": "its similarity is learnt, and is no cosine"},
     "losses/barlow_twins": STATISTICS,
     "losses/mmcr": STATISTICS,
     "losses/msn": {"samples_of_equal_id": "its mean prediction is over all samples"},
