@@ -135,6 +135,11 @@ class LossSettings(BaseModel):
     model_config = OF_A_TABLE
 
     weight: Annotated[float, Field(gt=0, le=1e9)] = Field(1.0, description="Its weight in the sum of several losses.")
+    prefixes: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] | None = Field(
+        None,
+        description="Widths, such as `[768, 256, 64]`: the loss is taken of so many first dimensions of the "
+        "projections, once for each, and summed (Matryoshka). Absent: of all dimensions.",
+    )
 
 
 class GroupTable(BaseModel):
