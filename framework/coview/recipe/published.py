@@ -115,9 +115,10 @@ def departures(recipe: Recipe, published: Published) -> list[Departure]:
 
 
 def needlessly_declared(recipe: Recipe, published: Published) -> list[str]:
-    """Keys of ``[paper.differs]`` that are as published after all."""
+    """Keys of ``[paper.differs]`` that are as published after all, but for those that an empty reason takes back."""
     differing = {departure.key for departure in departures(recipe, published)}
-    return [] if recipe.paper is None else [key for key in recipe.paper.differs if key not in differing]
+    reasons: Mapping[str, str] = {} if recipe.paper is None else recipe.paper.differs
+    return [key for key, reason in reasons.items() if reason and key not in differing]
 
 
 def _record_of(layers: Layers, table: PaperTable) -> Path:
