@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 
-.PHONY: quickstart compare test test-slow test-lowest test-gpu lint format docs clean
+NAME ?= cifar-10-simclr
+
+.PHONY: quickstart compare reproduce test test-slow test-lowest test-gpu lint format docs clean
 
 quickstart: $(INSTALLED)
 	$(BIN)/coview run recipes/quickstart.toml
@@ -14,6 +16,10 @@ quickstart: $(INSTALLED)
 
 compare: $(INSTALLED)
 	$(BIN)/coview compare recipes/compare/losses-quick.toml --processes 2
+
+# make reproduce NAME=cifar-10-simclr: a recipe of recipes/reproduce, and whether it comes to the number published of it
+reproduce: $(INSTALLED)
+	$(BIN)/coview reproduce recipes/reproduce/$(NAME).toml
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n auto -m "not slow and not gpu" $(PYTEST_ARGS)

@@ -1,4 +1,5 @@
-"""Pretraining throughput: coview, augmenting in workers and on the device, a loop by hand, and lightly, in turns.
+"""Pretraining throughput: coview, augmenting in workers and on the device, with batch norm of all views and of each, a
+loop by hand, and lightly, in turns.
 
 The same for all: Fashion-MNIST, the narrow ResNet-18 and projector of recipes/image/methods/simclr.toml, its batch
 size, optimiser, precision, memory layout and number of loader processes. The loop by hand has the same augmentations
@@ -46,9 +47,9 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def by_coview(args: argparse.Namespace, augment_on: str = "worker") -> float:
+def by_coview(args: argparse.Namespace, **overrides: Any) -> float:
     """From the run's own clock: the time between the line after the warm-up and the last one."""
-    overrides = {**settings(args), "data.augment_on": augment_on}
+    overrides = {**settings(args), **overrides}
     with tempfile.TemporaryDirectory() as out:
         run = coview.run(coview.load_recipe(RECIPE, overrides=overrides), out, quiet=True)
         lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
@@ -153,7 +154,8 @@ def by_lightly(args: argparse.Namespace) -> float:
 
 CONTENDERS: dict[str, Callable[[argparse.Namespace], float]] = {
     "coview run": by_coview,
-    "coview, augment_on = device": lambda args: by_coview(args, "device"),
+    "coview, augment_on = device": lambda args: by_coview(args, **{"data.augment_on": "device"}),
+    "coview, batch_norm = per_view": lambda args: by_coview(args, **{"train.batch_norm": "per_view"}),
     "loop by hand": lambda args: by_hand(args, albumentations_twice(), nt_xent),
     "lightly": by_lightly,
 }
@@ -189,7 +191,7 @@ def main() -> None:
     print(f"width {args.width}, batch {args.batch}, {args.workers} workers, {args.precision}, {where(device)}")
     for name, values in found.items():
         listed = ", ".join(f"{value:.0f}" for value in values)
-        print(f"{name:28}{max(values):8.0f} samples/s {max(values) / reference:6.2f}   ({listed})")
+        print(f"{name:30}{max(values):8.0f} samples/s {max(values) / reference:6.2f}   ({listed})")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Barlow Twins: the cross-correlation of two views' dimensions is to be the identity.
 
-Zbontar et al. 2021 (arXiv:2103.03230, equations 1 and 2). With every dimension standardised over the batch,
+Zbontar et al. 2021 (arXiv:2103.03230). With every dimension standardised over the batch,
 
     C_ij = 1/N sum over b of z_bi z'_bj,        loss = sum over i of (1 - C_ii)² + lambda · sum over i ≠ j of C_ij²
 

@@ -1,10 +1,10 @@
 """Circle loss: each similarity is pushed the harder, the farther it is from where it should be.
 
-Sun et al. 2020 (arXiv:2002.10857, equations 6 and 8), with s the cosine similarity to the anchor's positives p and
+Sun et al. 2020 (arXiv:2002.10857), with s the cosine similarity to the anchor's positives p and
 negatives n:
 
     loss(i) = log(1 + sum over n of exp(gamma a_n (s_n - m)) sum over p of exp(-gamma a_p (s_p - 1 + m)))
-    a_p = max(0, 1 + m - s_p),   a_n = max(0, s_n + m),   both without gradient (equation 10)
+    a_p = max(0, 1 + m - s_p),   a_n = max(0, s_n + m),   both without gradient
 
 An anchor without negatives has loss 0. pytorch-metric-learning averages over the anchors whose loss is not 0; here it
 is over all.

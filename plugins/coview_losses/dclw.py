@@ -1,6 +1,6 @@
 """DCLW: decoupled contrastive learning that draws more where a sample's views agree less.
 
-The loss and its weights stand in ``dcl.py`` (arXiv:2110.06848, equation 6).
+The loss and its weights stand in ``dcl.py`` (arXiv:2110.06848).
 """
 
 from __future__ import annotations

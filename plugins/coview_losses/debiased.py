@@ -1,7 +1,7 @@
 """Debiased contrastive loss: negatives corrected for those that are of the anchor's own class.
 
 A negative drawn at random is of the anchor's class with probability tau_plus. Its expected share is subtracted, with
-the positive as the estimate of what same-class rows look like (Chuang et al. 2020, arXiv:2007.00224, equations 7, 8):
+the positive as the estimate of what same-class rows look like (Chuang et al. 2020, arXiv:2007.00224):
 
     loss(i, j) = -log  exp(p) / (exp(p) + M g),      p = s_ij / T,  M negatives, s the cosine similarity
     g = max( (mean over negatives k of exp(s_ik / T) - tau_plus exp(p)) / (1 - tau_plus),  exp(-1 / T) )

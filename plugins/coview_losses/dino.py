@@ -1,6 +1,6 @@
 """DINO: the student's distribution over prototypes is to be the teacher's, which is centred and sharpened.
 
-Caron et al. 2021 (arXiv:2104.14294, equations 1, 3 and 4). The projections are logits over D prototypes, as
+Caron et al. 2021 (arXiv:2104.14294). The projections are logits over D prototypes, as
 ``dino_head`` makes them. With c the moving average of the teacher's mean logit over batches,
 
     loss = -mean over pairs of views of  sum over d of softmax((t - c) / Tt)_d · log softmax(s / Ts)_d

@@ -1,6 +1,6 @@
 """Contrastive learning with hard negatives: the more alike a negative is, the more it counts.
 
-Robinson et al. 2021 (arXiv:2010.04592, equation 4) draw negatives from a distribution proportional to
+Robinson et al. 2021 (arXiv:2010.04592) draw negatives from a distribution proportional to
 exp(beta s / T) p(x), estimated by weighting the batch's, and correct it for false negatives as ``debiased`` does:
 
     loss(i, j) = -log  exp(p) / (exp(p) + M g),      p = s_ij / T,  M negatives, s the cosine similarity

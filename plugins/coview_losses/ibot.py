@@ -1,6 +1,6 @@
 """iBOT: the student's distribution of a hidden token is to be the teacher's of the same token, which it sees.
 
-Zhou et al. 2022 (arXiv:2111.07832, equation 3); DINOv2 (arXiv:2304.07193, section 4) makes the teacher's distribution
+Zhou et al. 2022 (arXiv:2111.07832); DINOv2 (arXiv:2304.07193, section 4) makes the teacher's distribution
 by Sinkhorn and Knopp instead of a centre. Predictions, and what the teacher makes, are logits over prototypes. With s
 and t of a hidden token,
 

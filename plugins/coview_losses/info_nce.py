@@ -4,12 +4,13 @@ The anchor is one view of a sample; the candidates are the other view of every s
 own number are never candidates, so all negatives lie across views: N - 1 of them for two views, where
 ``nt_xent`` has 2N - 2. That is the form for views of different kinds (image and text, student and teacher),
 whose similarities within a view and across views are not comparable. With f = exp(s / T) in van den Oord et
-al. 2018 (arXiv:1807.03748, equation 4):
+al. 2018 (arXiv:1807.03748):
 
     loss(i) = -log  exp(s_ii / T) / sum over j of exp(s_ij / T),    s_ij of i's view 0 and j's view 1
 
 ``symmetric = false`` with a teacher and a queue is MoCo's loss, with the batch's own keys as further
-negatives; ``symmetric = true`` is CLIP's, and with a teacher MoCo v3's.
+negatives; its queue takes one row a sample, the key: ``[queue]`` with ``views = [1]``. ``symmetric = true`` is
+CLIP's, and with a teacher MoCo v3's, whose code multiplies by 2 T and adds up both directions: 4 T times this.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class InfoNCE(nn.Module):
 
     Args:
         temperature: Divides the cosine similarities; 0.01 to 10, in practice 0.05 to 1. MoCo's,
-            and CLIP's to begin with, is 0.07; MoCo v3's is 0.2.
+            and CLIP's to begin with, is 0.07; MoCo v3's is 0.2 for ViTs and 1.0 for ResNets.
         symmetric: Whether every view is an anchor (CLIP, MoCo v3), or only view 0 (CPC, MoCo).
     """
 

@@ -1,10 +1,12 @@
 """KoLeo: each row keeps away from its nearest neighbour. A regulariser, to be added to a loss that aligns views.
 
-The Kozachenko-Leonenko estimate of entropy on unit rows (Sablayrolles et al. 2019, arXiv:1806.03198, equation 2),
-within each view, as DINOv2 has it (arXiv:2304.07193, section 4):
+The Kozachenko-Leonenko estimate of entropy on unit rows (Sablayrolles et al. 2019, arXiv:1806.03198), within each view,
+and the mean over the views:
 
     loss = -mean over n of log(distance of n to its nearest neighbour + eps)
 
+DINOv2 (facebookresearch/dinov2, ``ssl_meta_arch.py``) takes it of the [CLS] token before the head, of the two global
+crops, and adds these up: ``of = "representations"``, of an encoder that gives the [CLS] token, with twice the weight.
 Samples of equal id are no neighbours; a row that has none counts nothing.
 """
 

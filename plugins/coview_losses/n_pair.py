@@ -1,6 +1,6 @@
 """N-pair loss: InfoNCE on inner products, without temperature, with short rows by a penalty instead of unit rows.
 
-Sohn 2016 ("Improved deep metric learning with multi-class N-pair loss objective", NeurIPS, equation 7):
+Sohn 2016 ("Improved deep metric learning with multi-class N-pair loss objective", NeurIPS):
 
     loss(i) = log(1 + sum over j != i of exp(f_i . g_j - f_i . g_i)),      f of one view, g of another
 

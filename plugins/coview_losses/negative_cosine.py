@@ -1,11 +1,11 @@
 """Negative cosine similarity of predictions and the target branch's projections: BYOL's and SimSiam's loss.
 
 There are no negatives: that it does not collapse is owed to the predictor and to the target branch, without gradient.
-Chen and He 2021 (arXiv:2011.10566, equations 1 and 2), over all pairs of views of different numbers:
+Chen and He 2021 (arXiv:2011.10566), over all pairs of views of different numbers:
 
     loss = -mean of p · z / (|p| |z|)
 
-BYOL's squared distance of unit vectors (arXiv:2006.07733, equation 2) is 2 + 2 times this.
+BYOL's squared distance of unit vectors (arXiv:2006.07733) is 2 + 2 times this.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """NNCLR: find the other view not of the sample itself, but of the row in the queue that is most like it.
 
-Dwibedi et al. 2021 (arXiv:2104.14548, equations 3 and 4): with NN(z) the row of the queue nearest to z by cosine
+Dwibedi et al. 2021 (arXiv:2104.14548): with NN(z) the row of the queue nearest to z by cosine
 similarity, z of one view, from the target branch, and p of another, after the predictor where there is one,
 
     loss(i) = -log  exp(NN(z_i) . p_i / T) / sum over j of exp(NN(z_i) . p_j / T)

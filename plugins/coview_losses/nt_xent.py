@@ -2,13 +2,13 @@
 
 Each view of each sample is an anchor. Its candidates are every view of every sample but itself, so that other
 samples' views of the anchor's *own* number are negatives too; that sets it apart from ``info_nce``, whose
-negatives all lie across views. With two views (Chen et al. 2020, arXiv:2002.05709, equation 1):
+negatives all lie across views. With two views (Chen et al. 2020, arXiv:2002.05709):
 
     loss(i, j) = -log  exp(s_ij / T) / sum over k != i of exp(s_ik / T),      s the cosine similarity
 
 With more views an anchor has V - 1 positives. Its loss is the mean over them of the same expression, whose
-denominator holds every other row, positives included: equation 2 of SupCon (arXiv:2004.11362) with the sample
-as the class.
+denominator holds every other row, positives included: SupCon's (arXiv:2004.11362) with the mean outside the logarithm
+and the sample as the class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import Temperature, in_full_precision, no_autocast, unit_rows
-from coview_losses.positives_and_negatives import are_the_same_rows, ids_of_no_sample
+from coview_losses.positives_and_negatives import ids_of_no_sample
 from coview_losses.symmetric_nt_xent import is_bounded, symmetric_nt_xent
 from coview_losses.tiled_log_sum_exp import tiled_log_sum_exp
 
@@ -50,7 +50,8 @@ def nt_xent(
 
     Args:
         student_VND: The anchors, in any floating-point type.
-        teacher_GND: The candidates; at least two views, so that each anchor has a positive.
+        teacher_GND: The candidates; at least two views, so that each anchor has a positive. The same tensor object as
+            ``student_VND`` where there is no teacher, which half the work is enough for.
         ids_N: Sample ids.
         temperature: T, above 0.
         anchors: Which of the N samples to average over; candidates are always all N.
@@ -72,7 +73,7 @@ def nt_xent(
         queue_ids_Q = ids_of_no_sample(queue_QD)
     own_rows = len(range(N)[anchors])
     logits = V * own_rows * (len(teacher_GND) * N + len(queue_QD))
-    among_themselves = own_rows == N and len(queue_QD) == 0 and are_the_same_rows(student_VND, teacher_GND)
+    among_themselves = own_rows == N and len(queue_QD) == 0 and teacher_GND is student_VND
     with no_autocast(student_VND.device):
         on_cpu = student_VND.device.type == "cpu"
         smallest = SMALLEST_IN_TILES[among_themselves] if on_cpu else SMALLEST_IN_TILES_ON_A_GPU
@@ -97,7 +98,7 @@ def in_one(
     G, Q = len(teacher_GND), len(queue_QD)
     candidates_KD = unit_rows(teacher_GND).flatten(0, 1)
     rows = range(N)[anchors]
-    if len(rows) == N and are_the_same_rows(student_VND, teacher_GND):
+    if len(rows) == N and teacher_GND is student_VND:
         anchors_VAD = candidates_KD.view(V, N, D) / temperature
     else:
         anchors_VAD = unit_rows(student_VND[:, anchors], 1 / temperature)

@@ -51,15 +51,6 @@ def refuse_one_teacher_view(name: str, teacher_GND: Tensor) -> None:
         raise ValueError(f"{name} needs at least 2 teacher views, got shape {tuple(teacher_GND.shape)}")
 
 
-def are_the_same_rows(student_VND: Tensor, teacher_GND: Tensor) -> bool:
-    """Whether they are the same in value and in gradient: there is no teacher, and there are no local views."""
-    if teacher_GND is student_VND:
-        return True
-    is_view_of_all = teacher_GND.data_ptr() == student_VND.data_ptr() and teacher_GND.shape == student_VND.shape
-    is_another_leaf = teacher_GND.requires_grad and teacher_GND.is_leaf
-    return is_view_of_all and teacher_GND.requires_grad == student_VND.requires_grad and not is_another_leaf
-
-
 def view_pairs(views: int, others: int) -> list[tuple[int, int]]:
     """Every view with every other one that is not the same picture."""
     return [(view, other) for view in range(views) for other in range(others) if view != other]

@@ -1,6 +1,6 @@
 """Spectral contrastive loss: squared similarities in place of exponentials, whose minimiser is known.
 
-HaoChen et al. 2021 (arXiv:2106.04156, equation 6): embeddings that minimise it are the top eigenvectors of the graph
+HaoChen et al. 2021 (arXiv:2106.04156): embeddings that minimise it are the top eigenvectors of the graph
 that joins views of one sample,
 
     loss = -2 E[f(x) . f(x+)] + E[(f(x) . f(x-))^2]

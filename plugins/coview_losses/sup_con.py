@@ -1,6 +1,6 @@
 """SupCon: NT-Xent whose positives are all views of all samples of the anchor's class.
 
-Khosla et al. 2020 (arXiv:2004.11362, equation 2), the form with the mean outside the logarithm:
+Khosla et al. 2020 (arXiv:2004.11362), the form with the mean outside the logarithm:
 
     loss(i) = -1 / |P(i)|  sum over p in P(i) of log  exp(s_ip / T) / sum over a in A(i) of exp(s_ia / T)
 

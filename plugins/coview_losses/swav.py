@@ -1,12 +1,17 @@
 """SwAV: a view predicts to which prototypes the other views of its sample are assigned, all prototypes used alike.
 
-Caron et al. 2020 (arXiv:2006.09882, equations 1 to 4). With c_k unit prototypes, p the softmax of a view's cosines to
-them over T, and q the codes that Sinkhorn-Knopp makes of a global view's cosines over the whole batch,
+Caron et al. 2020 (arXiv:2006.09882). With c_k unit prototypes, p the softmax of a view's cosines to them over T, and q
+the codes that Sinkhorn-Knopp makes of a global view's cosines over the whole batch,
 
     loss = -mean over pairs of views of  sum over k of q_k log p_k
 
-The codes carry no gradient. Rows of a queue take part in making them, and have no loss of their own. Sinkhorn is over
-the batch of all processes, in logarithms: exponentials of cosine / eps overflow half precision.
+The codes carry no gradient. Rows of a queue take part in making the codes of the view that they are of, and have no
+loss of their own. Sinkhorn is over the batch of all processes, in logarithms: exponentials of cosine / eps overflow
+half precision.
+
+As in the authors' code (facebookresearch/swav, ``main_swav.py``), the prototypes are brought to unit length in place
+before each forward pass, and not within the graph: their gradient has a part along them, which an optimiser's momentum
+and weight decay see.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 import coview
-from coview_losses.cosine import no_autocast, unit_rows
+from coview_losses.cosine import SMALLEST_NORM, no_autocast, unit_rows
 from coview_losses.positives_and_negatives import cross_entropy_of_pairs, refuse_one_teacher_view
 
 
@@ -49,6 +54,9 @@ class SwAV(nn.Module):
         iterations: Of Sinkhorn-Knopp, 1 to 100; the paper's is 3.
         frozen: Share of training at the start in which the prototypes stay as they are, 0 to 1; the paper's first
             epoch of 800 would be 0.00125.
+        queue_from: Share of training from which the queue's rows take part, 0 to 1; the authors' for batches of 256 is
+            epoch 15 of 400, 0.0375. Their queue of 3,840 rows for each view is filled from then on, and takes part
+            once it is full; this one is filled from the first step on. A queue of two views has twice the rows.
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
@@ -66,6 +74,7 @@ class SwAV(nn.Module):
         eps: Annotated[float, Ge(0.01), Le(1)] = 0.05,
         iterations: Annotated[int, Ge(1), Le(100)] = 3,
         frozen: Annotated[float, Ge(0), Le(1)] = 0.0,
+        queue_from: Annotated[float, Ge(0), Le(1)] = 0.0,
     ) -> None:
         super().__init__()
         self.prototypes_KD = nn.Parameter(torch.randn(prototypes, width) / width**0.5)
@@ -73,19 +82,35 @@ class SwAV(nn.Module):
         self.eps = eps
         self.iterations = iterations
         self.frozen = frozen
+        self.queue_from = queue_from
 
     def forward(self, views: coview.Views) -> Tensor:
-        """The loss of the rows that this process owns.  V view · G global view · A anchor · K prototype."""
+        """The loss of the rows that this process owns.  V view · G global view · A anchor · K prototype.
+
+        In training mode the prototypes are of unit length afterwards.
+        """
         refuse_one_teacher_view("swav", views.teacher)
-        prototypes_KD = self.prototypes_KD if views.progress >= self.frozen else self.prototypes_KD.detach()
-        N = len(views.ids)
         with no_autocast(views.student.device):
-            unit_KD = unit_rows(prototypes_KD).to(unit_rows(views.student).dtype)
-            log_p_VAK = (unit_rows(views.student[:, views.anchors]) @ unit_KD.T / self.temperature).log_softmax(-1)
+            student_VND = unit_rows(views.student[:, views.anchors])
+            unit_KD = self._unit_prototypes(views.progress).to(student_VND.dtype)
+            log_p_VAK = (student_VND @ unit_KD.T / self.temperature).log_softmax(-1)
             with torch.no_grad():
-                rows_KD = [] if views.queue is None else [unit_rows(views.queue)]
-                codes = [
-                    sinkhorn(torch.cat([z_ND, *rows_KD]) @ unit_KD.T, self.eps, self.iterations)[:N][views.anchors]
-                    for z_ND in unit_rows(views.teacher)
-                ]
+                codes = [self._codes(view, unit_KD, views)[views.anchors] for view in range(len(views.teacher))]
             return cross_entropy_of_pairs(codes, log_p_VAK)
+
+    def _unit_prototypes(self, progress: float) -> Tensor:
+        """Of unit length, whose gradient by their lengths is as if these were 1 for themselves."""
+        with torch.no_grad():
+            if self.training:
+                self.prototypes_KD.copy_(unit_rows(self.prototypes_KD))
+            norm_K1 = torch.linalg.vector_norm(self.prototypes_KD, dim=-1, keepdim=True).clamp_min(SMALLEST_NORM)
+        prototypes_KD = self.prototypes_KD if progress >= self.frozen else self.prototypes_KD.detach()
+        return prototypes_KD / norm_K1
+
+    def _codes(self, view: int, unit_KD: Tensor, views: coview.Views) -> Tensor:
+        """Of a view's rows, made with those rows of the queue that are of the same view."""
+        rows_KD = unit_rows(views.teacher[view])
+        if views.queue is not None and views.progress >= self.queue_from:
+            queue_QD = views.queue if views.queue_views is None else views.queue[views.queue_views == view]
+            rows_KD = torch.cat([rows_KD, unit_rows(queue_QD)])
+        return sinkhorn(rows_KD @ unit_KD.T, self.eps, self.iterations)[: len(views.ids)]

@@ -1,12 +1,16 @@
 """TiCo: views agree, and stay away from the directions in which the batches so far have varied most.
 
-Zhu et al. 2022 (arXiv:2206.10698, equation 4). On unit rows, with C the moving average of the batch's covariance
-1/N · z zᵀ over steps, of which the newest share has a gradient,
+Zhu et al. 2022 (arXiv:2206.10698). On unit rows, with C the moving average of the batch's covariance 1/N · z zᵀ over
+steps, of which the newest share has a gradient,
 
     loss = 1 - mean of z · z'  +  rho · mean of zᵀ C z
 
 C is the state of the loss: kept in checkpoints, and the same on every process, as each computes the whole batch's.
-lightly's covariance has no gradient at all.
+
+No code of the authors was to be had. In that of others (lightly, sayannag/TiCo-pytorch) the student sees one view and
+the target the other: C and the energy are of view 0 alone, which is what comes out here of one student's view. Of
+several views they are of all, and the first term is the mean over the pairs: no view is preferred. The newest share of
+C has a gradient in sayannag's, and none in lightly's.
 """
 
 from __future__ import annotations
@@ -26,8 +30,8 @@ class TiCo(nn.Module):
     """Distance of views, plus the energy of each view along the covariance of the batches so far.
 
     Args:
-        beta: Momentum of the covariance, from 0 to below 1; the paper's is 0.9.
-        rho: Weight of the covariance term, 0 to 1000; the paper's is 8 for a batch of 4,096, lightly's 20.
+        beta: Momentum of the covariance, from 0 to below 1; lightly gives 0.9 as the paper's.
+        rho: Weight of the covariance term, 0 to 1000; lightly and sayannag give 8 as the paper's.
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)

@@ -1,6 +1,6 @@
 """Smooth L1 of hidden tokens: data2vec and, with ``beta = 0``, SimMIM.
 
-Baevski et al. 2022 (arXiv:2202.03555, equation 3); Xie et al. 2022 (arXiv:2111.09886, section 3.4). With d the
+Baevski et al. 2022 (arXiv:2202.03555); Xie et al. 2022 (arXiv:2111.09886, section 3.4). With d the
 difference between a prediction and what it has to be,
 
     loss = mean over hidden tokens and their numbers of  d² / (2 beta) where |d| < beta, else |d| - beta / 2

@@ -11,7 +11,7 @@ Which triplets count is the miner's choice, for each anchor; the loss is the mea
 - ``all``: every one, averaged; most are zero late in training (arXiv:1703.07737, "batch all").
 - ``semi_hard``: for each positive the nearest negative that is farther than it; where there is none, the farthest
   negative (arXiv:1503.03832).
-- ``hard``: the farthest positive and the nearest negative (arXiv:1703.07737, equation 5, "batch hard").
+- ``hard``: the farthest positive and the nearest negative (arXiv:1703.07737, "batch hard").
 
 The last two find their negatives a block of rows at a time, in ``hardest_negatives.py``, and differentiate only the
 distances that they chose: memory is linear in the batch. FaceNet squares distances on the unit sphere: that is twice

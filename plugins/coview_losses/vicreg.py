@@ -1,13 +1,16 @@
 """VICReg: views agree (invariance), every dimension varies (variance), no two vary together (covariance).
 
-Bardes et al. 2022 (arXiv:2105.04906, equations 1 to 6). With s the mean squared distance of two views,
+Bardes et al. 2022 (arXiv:2105.04906). With s the mean squared distance of two views,
 v = mean over d of max(0, 1 - sqrt(var_d + eps)), and c = 1/D · sum over i ≠ j of cov_ij²,
 
     loss = lambda · s(z, z') + mu · (v(z) + v(z')) / 2 + nu · (c(z) + c(z'))
 
-The half of the variance term is the authors' code's and not their equation 6's; lightly has it too. Variances and
-covariances are of the whole batch, divided by N - 1, and of the student's views; with V views v is their mean and c
-twice their mean. For N < D the covariances are summed by the N × N Gram matrix.
+This is the authors' code (facebookresearch/vicreg), and lightly's. It is not the paper to the letter: the distance s is
+the mean over all N · D numbers, where the paper's is the mean over samples of a sum over dimensions, D times that; and
+the variance term is halved. The weights 25, 25 and 1 are those of the code.
+
+Variances and covariances are of the whole batch, divided by N - 1, and of the student's views; with V views v is their
+mean and c twice their mean, and s the mean over the pairs. For N < D the covariances are summed by the Gram matrix.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """W-MSE: views agree after the batch has been whitened, which leaves no room for collapse.
 
-Ermolov et al. 2021 (arXiv:2007.06346, equations 3 to 5). Each view is centred and multiplied by the inverse Cholesky
+Ermolov et al. 2021 (arXiv:2007.06346). Each view is centred and multiplied by the inverse Cholesky
 factor of its covariance, then normalised; the loss is the mean squared distance of a sample's views:
 
     loss = mean over pairs of views of |v - v'|² = 2 - 2 cos(v, v')

@@ -12,8 +12,8 @@ from coview.train.schedule import WarmedUp
 TOTAL, WARMUP = 100, 10
 
 
-def rates(schedule, warmup=WARMUP, total=TOTAL, per_epoch=1):
-    warmed = WarmedUp(schedule, warmup, Length(total, per_epoch, per_epoch))
+def rates(schedule, warmup=WARMUP, total=TOTAL, per_epoch=1, start=0.0):
+    warmed = WarmedUp(schedule, warmup, Length(total, per_epoch, per_epoch), start)
     return [warmed(step) for step in range(total)]
 
 
@@ -31,6 +31,20 @@ def peers(make, steps):
 @pytest.mark.parametrize("schedule", [Cosine(), Linear(), Constant(), WarmupStableDecay()])
 def test_warm_up_is_linear_and_its_first_step_learns(schedule):
     assert rates(schedule, warmup=4)[:4] == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("start", [0.0, 0.2, 1.0])
+def test_warm_up_from_a_share_of_the_peak_is_pytorchs(start):
+    """From its second step on: PyTorch's first is at the start, ours has risen by one already."""
+    peer = peers(lambda o: torch.optim.lr_scheduler.LinearLR(o, start or 1e-12, 1.0, total_iters=WARMUP), WARMUP + 1)
+    assert rates(Constant(), start=start)[:WARMUP] == pytest.approx(peer[1:], abs=1e-9)
+
+
+def test_warm_up_of_i_jepa():
+    """Of 2e-4 to 1e-3 in 40 steps, then to 1e-6: what its scheduler gives of 300, counted from 1."""
+    ours = [1e-3 * share for share in rates(Cosine(end=1e-3), warmup=40, total=300, start=0.2)]
+    assert [ours[0], ours[19], ours[38], ours[39]] == pytest.approx([2.2e-4, 6e-4, 9.8e-4, 1e-3], rel=1e-12)
+    assert ours[170] == pytest.approx((1e-3 + 1e-6) / 2, rel=1e-12)
 
 
 @pytest.mark.parametrize("end", [0.0, 0.1])

@@ -264,12 +264,23 @@ use = "mix_in"
 [encoder]"""
 
 
+class OnlySo:
+    """Whose parameters no batched form has."""
+
+    def __call__(self, value, rng):
+        return value
+
+    def batched(self):
+        raise ValueError("so it works in a worker only")
+
+
 @pytest.fixture
 def added(registry):
     found = coview.Registrar("test")
     home = f"{__name__}:"
     found.augmentation("both", home + "Both", modality="image", summary="either way")
     found.augmentation("mix_in", home + "MixIn", modality="image", summary="with state")
+    found.augmentation("only_so", home + "OnlySo", modality="image", summary="no batches with these parameters")
     return registry.plus(found)
 
 
@@ -311,6 +322,7 @@ def test_trying_it_out_goes_through_the_batch_steps(read, added):
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
+        ('use = "only_so"\non = "device"\n', r"recipe.toml:\d+: augment.1.on: so it works in a worker only"),
         ('use = "mix_in"\non = "worker"\n', r"recipe.toml:\d+: augment.1.on: mix_in works on batches"),
         (
             'use = "albumentations:Posterize"\non = "device"\n',

@@ -8,7 +8,7 @@ import torch.distributed as dist
 from torch import nn
 
 from coview.data.batch import Batch
-from coview.model.gather import rank_weight, views_of_all_ranks
+from coview.model.gather import average_gradients, rank_weight, views_of_all_ranks
 from coview.model.tower import Projected
 
 
@@ -77,6 +77,29 @@ LOSSES = {"row_wise_mean": row_wise_mean, "whole_batch": whole_batch, "of_extras
 @pytest.mark.parametrize("bounds", [[0, 6, 12], [0, 3, 6, 9, 12]], ids=["2 ranks", "4 ranks"])
 def test_ranks_give_the_gradient_of_one_process(tmp_path, bounds):
     check(tmp_path, bounds, list(LOSSES))
+
+
+def steps_with_absent_gradients(rank, ranks, address, answers):
+    """Weights after a step with decay: of one that no rank has a gradient of, of one that rank 1 alone has, of both's."""
+    dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
+    _, one, both = parameters = [nn.Parameter(torch.ones(2)) for _ in range(3)]
+    frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+    both.grad = torch.full((2,), float(rank))
+    if rank == 1:
+        one.grad = torch.full((2,), 3.0)
+    average_gradients([*parameters, frozen])
+    torch.optim.SGD([*parameters, frozen], lr=0.1, weight_decay=0.5).step()
+    if rank == 0:
+        answers.put([parameter.tolist() for parameter in (*parameters, frozen)])
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def test_what_has_no_gradient_on_any_rank_does_not_decay(answer_of_ranks):
+    unused, one, both, frozen = answer_of_ranks(steps_with_absent_gradients, 2)
+    assert unused == frozen == [1.0, 1.0]
+    assert one == pytest.approx([1 - 0.1 * (1.5 + 0.5)] * 2)
+    assert both == pytest.approx([1 - 0.1 * (0.5 + 0.5)] * 2)
 
 
 def test_ranks_may_own_different_numbers_of_rows(tmp_path):

@@ -53,6 +53,14 @@ def test_what_is_gathered_says_it_too(teacher):
     assert views.has_teacher is (teacher is not None)
 
 
+def test_what_is_gathered_without_a_teacher_is_the_student_itself():
+    """By which a loss tells that it can do half the work."""
+    batch = Batch({}, torch.arange(4), None, None, None)
+    assert (views := views_of_all_ranks(Projected(Z_VND, Z_VND), batch, ("a",) * 3, global_views=3)).teacher is (
+        views.student
+    )
+
+
 @pytest.mark.parametrize("stop_gradient", [False, True])
 def test_stop_gradient_is_a_teacher_though_it_shares_the_students_memory(stop_gradient):
     towers = Towers({"a": Tower(torch.nn.Identity(), torch.nn.Identity())}, ("a",) * 3, 2)

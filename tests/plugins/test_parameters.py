@@ -289,7 +289,7 @@ def test_the_keys_above_are_all_that_are_coviews_own():
         "augmentation": ("views", "on", "shared"),
         "encoder": ("shared",),
         "optimizer": ("group",),
-        "schedule": ("warmup",),
+        "schedule": ("warmup", "warmup_start"),
         "evaluator": ("data", "every"),
         "callback": ("changes_run",),
         "loss": ("weight",),

@@ -11,8 +11,7 @@ from coview.recipe.shipped import RECORDS, recipe_files, shipped_folder
 FOLDER = shipped_folder()
 assert FOLDER is not None
 RECORDED = sorted((FOLDER / RECORDS).glob("*.toml"))
-NAMING = [path for path in recipe_files(FOLDER) if path.parent.name != RECORDS and "[paper" in path.read_text()]
-"""Recipes that say something of a paper themselves."""
+RECIPES = [path for path in recipe_files(FOLDER) if RECORDS not in path.parts and "compare" not in path.parts]
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +19,11 @@ def registry():
     return coview.load_plugins()
 
 
-@pytest.mark.parametrize("path", NAMING, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: "/".join(path.relative_to(FOLDER).with_suffix("").parts))
 def test_a_recipe_is_as_published_or_says_why_not(path, registry):
     recipe = coview.load_recipe(path, registry=registry)
     published = published_of(recipe)
     if published is None:
-        assert recipe.paper.record == ""
         return
     assert [str(found) for found in departures(recipe, published) if not found.reason] == []
     assert needlessly_declared(recipe, published) == []
@@ -36,7 +34,7 @@ def test_a_record_says_what_was_read_and_is_what_a_recipe_is_held_against(path):
     published = read_published(path)
     assert published.paper.startswith("arXiv:")
     assert published.revision
-    assert any(f'record = "{RECORDS}/{path.stem}"' in recipe.read_text() for recipe in NAMING)
+    assert any(f'record = "{RECORDS}/{path.stem}"' in recipe.read_text() for recipe in RECIPES)
 
 
 RECORD = """
@@ -122,6 +120,10 @@ def test_a_paper_is_no_part_of_what_is_computed(check):
         ('record = "nowhere.toml"', r'parent.toml:\d+: paper.record: there is no file ".*nowhere.toml"'),
         ('record = "child.toml"', r"paper.record: .*child.toml is no record of a paper: title: Field required"),
         (
+            'record = "record.toml"\n[paper.differs]\n"agument.*" = "w"',
+            r'differs.*a recipe has no such table, did you mean "augment"\?',
+        ),
+        (
             'record = "record.toml"\n[paper.differs]\n"loss.temprature" = "w"',
             r'differs.*did you mean "loss.temperature"',
         ),
@@ -150,3 +152,26 @@ def test_the_command_says_what_differs_and_from_what(call, tmp_path):
         done = call("recipe", "diff", *words)
         assert done.status == 2
         assert says in done.err
+
+
+def test_a_pattern_is_of_all_keys_that_match_it_but_those_of_which_more_is_said(check):
+    recipe, found = check(
+        '\n[paper]\nrecord = "record.toml"\n[paper.differs]\n"train.*" = "short"\n"loss.*" = "any"\n"loss.temp*" = "less"\n'
+        '"train.epochs" = "shorter"\n"decoder.*" = "none here"\n',
+        "[loss]\ntemperature = 0.2\n",
+    )
+    assert found == ["loss.temperature: 0.1 → 0.2  (less)", "train.epochs: 800 → (absent)  (shorter)"]
+    assert needlessly_declared(recipe, published_of(recipe)) == []
+
+
+def test_a_record_takes_what_it_does_not_say_from_the_one_that_it_extends(tmp_path):
+    (tmp_path / "long.toml").write_text(RECORD)
+    (tmp_path / "short.toml").write_text(
+        'extends = "long.toml"\ntitle = "Shorter"\nwithout = ["augment.*"]\n[settings]\n"train.epochs" = 100\n'
+    )
+    published = read_published(tmp_path / "short.toml")
+    assert (published.title, published.paper, published.revision) == ("Shorter", "arXiv:0000.00000", "1234567")
+    assert published.settings == {"loss.temperature": 0.1, "train.epochs": 100}
+    (tmp_path / "long.toml").write_text('extends = "short.toml"\n')
+    with pytest.raises(coview.CoviewError, match=r"short\.toml extends itself, by way of .*long\.toml"):
+        read_published(tmp_path / "short.toml")

@@ -23,7 +23,7 @@ def test_the_small_recipe_is_valid_and_has_every_default(write_recipe, registry)
     assert recipe.tables["optimizer"] == {
         "use": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4, "nesterov": False,
     }  # fmt: skip
-    assert recipe.tables["schedule"] == {"use": "cosine", "warmup": 0, "end": 0.0}
+    assert recipe.tables["schedule"] == {"use": "cosine", "warmup": 0, "warmup_start": 0.0, "end": 0.0}
     assert recipe.tables["encoder"]["channels"] == 3
     assert recipe.train.steps == 6
 
@@ -84,6 +84,8 @@ k = 20.5
         (["loss.use=video/nt_xent"], 'no plugin "video" is installed'),
         (["train.checkpoint_every=10 minutes"], "train.checkpoint_every"),
         (["schedule.warmup=10m"], "schedule.warmup"),
+        (["schedule.warmup_start=1.5"], "schedule.warmup_start: has to be"),
+        (["schedule.warmup_start=-0.1"], "schedule.warmup_start: has to be"),
         (["schema=2"], "schema"),
         (["seed=-1"], "seed"),
         (["seed=1979-05-27"], "seed"),
@@ -129,7 +131,7 @@ def test_keys_that_have_moved_are_read_with_a_warning(write_recipe, small_recipe
     before = small_recipe.replace('[optimizer]\nuse = "sgd"\nlr = 0.05\n', "").replace("[train]\n", FORMER)
     now = {
         "optimizer": {"use": "lars", "lr": 0.3, "momentum": 0.8, "trust_coefficient": 0.02, "weight_decay": 1e-6},
-        "schedule": {"use": "constant", "warmup": "2 epochs"},
+        "schedule": {"use": "constant", "warmup": "2 epochs", "warmup_start": 0.0},
     }
     recipe = load_recipe(write_recipe(before), registry=registry)
     path = write_recipe(small_recipe, "now.toml")
@@ -245,6 +247,13 @@ def test_the_hash_is_of_what_can_change_a_result(write_recipe, registry):
 def test_a_setting_without_effect_is_a_warning(write_recipe, registry):
     recipe = load_recipe(write_recipe(), registry=registry, sets=["teacher={stop_gradient=true, momentum=0.9}"])
     assert "teacher.momentum has no effect" in recipe.warnings[0]
+    path = write_recipe()
+    assert load_recipe(path, registry=registry, sets=["schedule={warmup=1, warmup_start=0.1}"]).warnings == ()
+    (warning,) = load_recipe(path, registry=registry, sets=["schedule.warmup_start=0.1"]).warnings
+    assert "schedule.warmup_start has no effect without a warm-up" in warning
+    (warning,) = load_recipe(path, registry=registry, sets=["train.clip_norm_of=each"]).warnings
+    assert warning == "--set: train.clip_norm_of has no effect without train.clip_norm"
+    assert load_recipe(path, registry=registry, sets=["train.clip_norm=1.0", "train.clip_norm_of=each"]).warnings == ()
 
 
 def test_a_sweep_expands_to_valid_cells(write_recipe, small_recipe, registry):

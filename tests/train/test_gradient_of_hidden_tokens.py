@@ -142,6 +142,20 @@ def test_the_cache_gives_the_gradient_of_the_plain_step(registry, case, rows):
         )
 
 
+@pytest.mark.parametrize("rows", [None, 3])
+@pytest.mark.parametrize("case", CASES)
+def test_views_by_themselves_give_the_gradient_of_all_together_without_batch_norm(registry, case, rows):
+    whole = gradient_of(masked_topology(registry, case), pictures())
+    apart = masked_topology(registry, case)
+    apart.student.apart = True
+    if apart.teacher is not None:
+        apart.teacher.towers.apart = True
+    for name, gradient in gradient_of(apart, pictures(), rows=rows).items():
+        torch.testing.assert_close(
+            gradient, whole[name], atol=1e-10, rtol=1e-10, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
 def one_rank(rank: int, ranks: int, address: str, answers: torch.multiprocessing.SimpleQueue) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)

@@ -97,6 +97,12 @@ lr_scale = 0.5
 """
 
 
+VIEWS_AND_GRADIENTS_APART = """batch_norm = "per_view"
+clip_norm = 0.1
+clip_norm_of = "each"
+"""
+
+
 LAYERS = """
 [encoder]
 use = "vit"
@@ -137,10 +143,15 @@ def test_two_ranks_with_layer_decay_end_with_the_weights_of_one_process(write_re
 @pytest.mark.slow
 @pytest.mark.usefixtures("smooth")
 @pytest.mark.parametrize(
-    ("groups", "special"), [(1, ""), (4, ""), (1, FROZEN)], ids=["synchronised", "shuffled", "partly frozen"]
+    ("groups", "special", "train_too"),
+    [(1, "", ""), (4, "", ""), (1, FROZEN, ""), (1, "", VIEWS_AND_GRADIENTS_APART)],
+    ids=["synchronised", "shuffled", "partly frozen", "per view"],
 )
-def test_two_ranks_end_with_the_weights_of_one_process(write_recipe, small_recipe, tmp_path, groups, special):
+def test_two_ranks_end_with_the_weights_of_one_process(
+    write_recipe, small_recipe, tmp_path, groups, special, train_too
+):
     text = small_recipe.replace('use = "nt_xent"', 'use = "info_nce"') + PARTS.format(groups=groups) + special
+    text = text.replace("[train]\n", f"[train]\n{train_too}")
     start, end = text.index("[encoder]"), text.index("[projector]")
     recipe = write_recipe(text[:start] + '[encoder]\nuse = "smooth"\n\n' + text[end:])
     train(recipe, 1, tmp_path / "one")

@@ -81,7 +81,7 @@ def coview_register(registry: Registrar) -> None:
         "teacher_decoder",
         "coview.builtin.targets:TeacherDecoder",
         summary="what the teacher's decoder makes of the teacher's token",
-        source="arXiv:2111.07832, equation 3",
+        source="arXiv:2111.07832",
     )
     registry.target(
         "random_codebook",
@@ -123,7 +123,7 @@ def coview_register(registry: Registrar) -> None:
         "cosine",
         "coview.builtin.schedules:Cosine",
         summary="falls along half of a cosine",
-        source="arXiv:1608.03983, equation 5",
+        source="arXiv:1608.03983",
     )
     registry.schedule("linear", "coview.builtin.schedules:Linear", summary="falls along a line")
     registry.schedule("step", "coview.builtin.schedules:Step", summary="falls at some moments, to a share each time")

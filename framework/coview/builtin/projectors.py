@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge
 from torch import Tensor, nn
@@ -16,7 +16,10 @@ class MLP(nn.Sequential):
         width: Width of the projections; SimCLR's is 128.
         layers: Linear layers in all: 1 is a linear map, SimCLR's is 2, SimCLR v2's and Barlow Twins' is 3.
         batch_norm: Whether each hidden layer is batch-normalised.
-        last_batch_norm: Whether the projections are batch-normalised too, without scale and shift.
+        last_batch_norm: Whether the projections are batch-normalised too: true is without scale and shift, as in
+            SimSiam and MoCo v3; "scale" with a scale alone, as in the code of SimCLR; "affine" with both.
+        last_bias: Whether the last layer has a bias, unless a batch norm follows, before which a bias does nothing. It
+            has none in BYOL, Barlow Twins, VICReg and MoCo v3's predictor for ResNets.
     """
 
     def __init__(
@@ -26,7 +29,8 @@ class MLP(nn.Sequential):
         width: Annotated[int, Ge(1)] = 128,
         layers: Annotated[int, Ge(1)] = 2,
         batch_norm: bool = True,
-        last_batch_norm: bool = False,
+        last_batch_norm: bool | Literal["scale", "affine"] = False,
+        last_bias: bool = True,
     ) -> None:
         parts: list[nn.Module] = []
         for _ in range(layers - 1):
@@ -36,9 +40,12 @@ class MLP(nn.Sequential):
                 parts.append(nn.BatchNorm1d(hidden))
             parts.append(nn.ReLU(inplace=True))
             in_width = hidden
-        parts.append(nn.Linear(in_width, width, bias=not last_batch_norm))
+        parts.append(nn.Linear(in_width, width, bias=last_bias and not last_batch_norm))
         if last_batch_norm:
-            parts.append(nn.BatchNorm1d(width, affine=False))
+            norm = nn.BatchNorm1d(width, affine=last_batch_norm is not True)
+            if last_batch_norm == "scale":
+                norm.bias.requires_grad_(False)
+            parts.append(norm)
         super().__init__(*parts)
         self.width = width
 

@@ -22,7 +22,7 @@ class Constant:
 
 
 class Cosine:
-    """Half of a cosine from the peak to ``end`` (arXiv:1608.03983, equation 5, without restarts).
+    """Half of a cosine from the peak to ``end`` (arXiv:1608.03983, without restarts).
 
     Args:
         end: What it falls to at the end of the run, as a share of the peak.

@@ -1,6 +1,7 @@
 """``coview``: the group of commands, and what becomes of errors.
 
-Exit status: 0 done; 2 the user's mistake, as a message without a traceback; 1 a bug, with one; 130 interrupted.
+Exit status: 0 done; 2 the user's mistake, as a message without a traceback; 1 a bug, with one; 3 a published number is
+not reproduced; 130 interrupted.
 Command modules import nothing heavy at their top, so that ``coview --help`` is quick.
 """
 
@@ -24,6 +25,7 @@ from coview.cli.data import data
 from coview.cli.doctor import doctor
 from coview.cli.plugins import plugins
 from coview.cli.recipe import recipe
+from coview.cli.reproduce import reproduce
 from coview.cli.run import embed, evaluate, export, run
 from coview.data.disk_error import disk_error, is_refusal
 from coview.errors import CoviewError, Interrupted, printable
@@ -39,7 +41,7 @@ def cli(context: click.Context, disabled: tuple[str, ...], debug: bool) -> None:
     context.obj = disabled
 
 
-for command in (run, compare, evaluate, embed, export, recipe, plugins, data, augment, doctor):
+for command in (run, compare, reproduce, evaluate, embed, export, recipe, plugins, data, augment, doctor):
     cli.add_command(command)
 
 

@@ -47,7 +47,7 @@ def _plain_hsic(x_ND: Tensor, y_NE: Tensor) -> float:
 
 
 def _unbiased_hsic(x_ND: Tensor, y_NE: Tensor) -> float:
-    """N (N - 3) times the estimate of Song et al. 2012, eq. 5, with K = XXᵀ and L = YYᵀ less their diagonals."""
+    """N (N - 3) times the estimate of Song et al. 2012, with K = XXᵀ and L = YYᵀ less their diagonals."""
     N = len(x_ND)
     k_N, l_N = x_ND.square().sum(1), y_NE.square().sum(1)  # the diagonals
     # the columns are centred, so that the rows of XXᵀ sum to 0, and those of K to what the diagonal lacks

@@ -23,7 +23,7 @@ def spread(z_ND: Tensor) -> Tensor:
 
 
 def effective_rank(z_ND: Tensor) -> Tensor:
-    """RankMe (arXiv:2210.02885, eq. 1 and 2): exp of the entropy of the normalised singular values, 1 to min(N, D)."""
+    """RankMe (arXiv:2210.02885): exp of the entropy of the normalised singular values, 1 to min(N, D)."""
     return _rank(torch.linalg.svdvals(z_ND))
 
 

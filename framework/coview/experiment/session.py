@@ -59,6 +59,7 @@ from coview.track.run_folder import RunFolder
 from coview.track.telling import Telling
 from coview.track.tracker import Tracker
 from coview.train.accelerator import make_accelerator
+from coview.train.check_batch_norm import batch_norm_notes
 from coview.train.check_lengths import long_warm_ups
 from coview.train.checkpoint import whole_checkpoints
 from coview.train.device import Precision, choose_device, choose_precision
@@ -202,7 +203,8 @@ class Session:
         if "untrained" not in kinds_of(self.recipe, self.registry):
             self._say(f"untrained control: {untrained_in_words(self.recipe, self.registry)}")
         of_curves = curves.notes(training.length, training.topology.loss)
-        for note in (*splits.notes, *of_curves, *long_warm_ups(self.recipe, training.length)):
+        of_norms = batch_norm_notes(self.recipe, training.topology.student)
+        for note in (*splits.notes, *of_curves, *long_warm_ups(self.recipe, training.length), *of_norms):
             self._say(note)
         for plan in planned:
             if plan.skipped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ from coview.model.views import Views
 from coview.model.widths import encode
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_batch_norm import batch_norm_notes, check_batch_norm
 from coview.train.check_lengths import check_lengths
 from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
@@ -76,6 +78,8 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     parameters = sum(parameter.numel() for parameter in tried.topology.student.parameters())
     of_epoch = samples_of_epoch(dataset)
     in_an_epoch = f", {of_epoch:,} in an epoch" if of_epoch < len(dataset) else ""
+    for note in batch_norm_notes(recipe, tried.topology.student):
+        warnings.warn(note.removeprefix("warning: "), stacklevel=2)
     return (
         f"{len(dataset):,} samples{in_an_epoch}, {tried.length.total_steps:,} steps, {parameters:,} parameters, "
         f"projections {' × '.join(map(str, tried.views.student.shape))}{how}"
@@ -113,6 +117,7 @@ class _Tried:
             check_mixture(recipe, dataset, build_order(recipe, registry, dataset), length)
         check_extras(recipe, loss, dataset)
         check_parts(recipe, registry, dataset, topology.student, ranks=1)
+        check_batch_norm(recipe, topology.student, ranks=1)
         size = min(_SAMPLES, len(dataset))
         batches = view_loader(
             dataset,
@@ -165,6 +170,7 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
         extras=batch.extras,
         queue=None if recipe.queue is None else torch.randn(8, D, generator=generator),
         queue_labels=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),
+        queue_views=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),
     )
 
 

@@ -52,6 +52,11 @@ class SyncedBatchNorm(_BatchNorm):
         self.running_var.lerp_(unbiased_C.to(self.running_var.dtype), share)
 
 
+def has_batch_norm(module: nn.Module) -> bool:
+    """Whether a part of a module normalises by the batch while it trains."""
+    return any(isinstance(part, _BatchNorm) for part in module.modules())
+
+
 def synchronise_batch_norm(module: nn.Module) -> None:
     """Replaces every batch norm inside of a module by one over all ranks, with the same parameters and buffers.
 

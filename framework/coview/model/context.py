@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -72,17 +72,21 @@ class InContext:
 
     def encoded(self, encoder: nn.Module) -> Encoding:
         """What an encoder makes of all rows; of several contexts only what it has pooled."""
-        made: list[Encoding] = [cast(Any, encoder)(batch, context) for batch, context in self._parts()]
+        parts = self.views_apart(len(self.contexts))
+        made: list[Encoding] = [cast(Any, encoder)(part.batch, part.contexts[0]) for part in parts]
         if len(made) == 1 or not all(isinstance(encoding, Encoding) for encoding in made):
             return made[0]
         return Encoding(torch.cat([encoding.pooled_ND for encoding in made]))
 
-    def _parts(self) -> Iterator[tuple[Any, Any]]:
-        if len(self.contexts) == 1:
-            yield self.batch, self.contexts[0]
-            return
-        for rows, context in zip(torch.arange(len(self)).chunk(len(self.contexts)), self.contexts, strict=True):
-            yield self.select(rows).batch, context
+    def views_apart(self, views: int) -> list[InContext]:
+        """A batch of each view, in the context that it has."""
+        if views == 1:
+            return [self]
+        contexts = self.contexts * views if len(self.contexts) == 1 else self.contexts
+        rows = torch.arange(len(self)).chunk(views)
+        return [
+            replace(self.select(of_view), contexts=(context,)) for of_view, context in zip(rows, contexts, strict=True)
+        ]
 
 
 class AtContext(nn.Module):

@@ -30,6 +30,7 @@ def views_of_all_ranks(
     teacher_GND: Tensor | None = None,
     queue: tuple[Tensor, Tensor] | None = None,
     queue_labels: Tensor | None = None,
+    queue_views: Tensor | None = None,
     tokens: HiddenTokens | None = None,
     progress: float = 0.0,
     roles: tuple[str, ...] = (),
@@ -44,6 +45,7 @@ def views_of_all_ranks(
         teacher_GND: This rank's target branch; absent: the student's global views.
         queue: Rows and ids, the same on all ranks.
         queue_labels: Of the queue's rows, where they are kept.
+        queue_views: The number of the teacher's view that each of the queue's rows is of.
         tokens: This rank's, which stay here.
         progress: Share of the training that is done.
         roles: The name of each view, where they have some.
@@ -64,9 +66,11 @@ def views_of_all_ranks(
         labels_N = None if labels_N is None else gather_rows(labels_N, rows)
         extras = {name: gather_rows(of_sample, rows) for name, of_sample in extras.items()}
     rows_QD, ids_Q = queue or (None, None)
+    # the same object where it is the same rows: a loss can tell, and do half the work
+    own_GND = student_VND if global_views == len(student_VND) else student_VND[:global_views]
     return Views(
         student=student_VND,
-        teacher=student_VND[:global_views] if teacher_GND is None else teacher_GND,
+        teacher=own_GND if teacher_GND is None else teacher_GND,
         has_teacher=teacher_GND is not None,
         modalities=modalities,
         ids=ids_N,
@@ -74,6 +78,7 @@ def views_of_all_ranks(
         queue=rows_QD,
         queue_ids=ids_Q,
         queue_labels=queue_labels,
+        queue_views=queue_views,
         labels=labels_N,
         representations=pooled_VND,
         tokens=tokens,
@@ -102,11 +107,21 @@ def average_outputs(outputs: Mapping[str, Tensor], views: Views) -> dict[str, Te
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Averages over ranks the gradients of parameters that data-parallel training does not know: the loss's own."""
+    """Averages over ranks the gradients of parameters that data-parallel training does not know: the loss's own.
+
+    A parameter that has no gradient on any rank keeps none: of a gradient of zeros an optimiser would make a step of
+    weight decay and of momentum.
+    """
     if not several_ranks():
         return
-    for parameter in parameters:
-        if parameter.requires_grad:
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    if not trained:
+        return
+    ranks_with = torch.tensor([parameter.grad is not None for parameter in trained], dtype=torch.int64)
+    ranks_with = ranks_with.to(trained[0].device)
+    dist.all_reduce(ranks_with)
+    for parameter, ranks in zip(trained, ranks_with.tolist(), strict=True):
+        if ranks:
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             dist.all_reduce(gradient)
             parameter.grad = gradient / dist.get_world_size()

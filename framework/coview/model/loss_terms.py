@@ -47,7 +47,7 @@ class Term:
         if needs is not None and not needs.labels:
             views = replace(views, labels=None, queue_labels=None)
         if needs is not None and needs.queue == "unused":
-            views = replace(views, queue=None, queue_ids=None, queue_labels=None)
+            views = replace(views, queue=None, queue_ids=None, queue_labels=None, queue_views=None)
         if needs is not None and not needs.representations:
             views = replace(views, representations=None)
         if needs is not None and needs.tokens == "unused":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,18 +22,22 @@ class Queue(nn.Module):
         size: Rows kept.
         width: D.
         labelled: Whether the labels of the samples are kept as well.
+        views: The numbers of the teacher's views that are put in; absent: all.
     """
 
     rows_QD: Tensor
     ids_Q: Tensor
+    views_Q: Tensor
     labels_Q: Tensor | None
     filled: Tensor
     next: Tensor
 
-    def __init__(self, size: int, width: int, *, labelled: bool = False) -> None:
+    def __init__(self, size: int, width: int, *, labelled: bool = False, views: Sequence[int] | None = None) -> None:
         super().__init__()
+        self._put_in = None if views is None else tuple(views)
         self.register_buffer("rows_QD", torch.zeros(size, width))
         self.register_buffer("ids_Q", torch.zeros(size, dtype=torch.int64))
+        self.register_buffer("views_Q", torch.zeros(size, dtype=torch.int64))
         self.register_buffer("labels_Q", torch.full((size,), -1) if labelled else None)
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
         self.register_buffer("next", torch.zeros((), dtype=torch.int64))
@@ -48,18 +53,26 @@ class Queue(nn.Module):
         filled, _ = self._filled_and_next()
         return None if self.labels_Q is None else self.labels_Q[:filled].clone()
 
+    def views(self) -> Tensor:
+        """A copy of the numbers of the teacher's views that the filled rows are of."""
+        filled, _ = self._filled_and_next()
+        return self.views_Q[:filled].clone()
+
     @torch.no_grad()
     def put(self, views: Views) -> None:
         """Puts in the teacher's projections of a batch, in place of the oldest."""
-        size, G = len(self.ids_Q), len(views.teacher)
-        rows_KD = views.teacher.detach().flatten(0, 1)[-size:].to(self.rows_QD.dtype)
-        ids_K = views.ids.repeat(G)[-size:]
+        size, samples = len(self.ids_Q), len(views.ids)
+        taken = range(len(views.teacher)) if self._put_in is None else self._put_in
+        z_KD = torch.cat([views.teacher[view].detach() for view in taken])
+        rows_KD = z_KD[-size:].to(self.rows_QD.dtype)
+        ids_K = views.ids.repeat(len(taken))[-size:]
         filled, following = self._filled_and_next()
         places = (following + torch.arange(len(ids_K), device=ids_K.device)) % size
         self.rows_QD[places] = rows_KD
         self.ids_Q[places] = ids_K
+        self.views_Q[places] = torch.tensor(taken, device=places.device).repeat_interleave(samples)[-size:]
         if self.labels_Q is not None:
-            self.labels_Q[places] = -1 if views.labels is None else views.labels.repeat(G)[-size:]
+            self.labels_Q[places] = -1 if views.labels is None else views.labels.repeat(len(taken))[-size:]
         self._at = min(size, filled + len(ids_K)), (following + len(ids_K)) % size
         self.filled.fill_(self._at[0])
         self.next.fill_(self._at[1])
@@ -88,7 +101,8 @@ def build_queue(recipe: Recipe, width: int) -> Queue | None:
     try:
         if needed > free_memory():
             raise MemoryError
-        return Queue(size, width, labelled=any(sees_labels_of_queue(term.needs) for term in recipe.loss))
+        labelled = any(sees_labels_of_queue(term.needs) for term in recipe.loss)
+        return Queue(size, width, labelled=labelled, views=recipe.queue.numbers)
     except (MemoryError, RuntimeError) as error:  # the latter is what PyTorch raises
         raise CoviewError(
             f"{recipe.where('queue', 'size')}: {size:,} rows of {width:,} numbers take {gigabytes(needed)}, "
@@ -103,5 +117,5 @@ def sees_labels_of_queue(needs: Needs | None) -> bool:
 
 
 def bytes_of_queue(size: int, width: int) -> int:
-    """What so many rows of fp32, each with an id, take."""
-    return size * (width * 4 + 8)
+    """What so many rows of fp32, each with an id and the number of its view, take."""
+    return size * (width * 4 + 16)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, cast
 
 import torch
 import torch.distributed as dist
@@ -15,9 +15,12 @@ from coview.data.batch import map_tensors, select_samples
 from coview.data.token_mask import TokenMask
 from coview.model.buffers import buffers_kept
 from coview.model.collectives import gather_rows, row_counts, several_ranks
+from coview.model.encoder import Encoding
+from coview.model.stochastic_depth import is_stochastic_depth
 from coview.model.target import Target
 from coview.model.token_task import Part, targets_of_teacher
 from coview.model.tower import Tower, Towers
+from coview.model.views_apart import views_apart
 from coview.recipe.tables import TeacherTable
 
 
@@ -36,7 +39,9 @@ class Teacher(nn.Module):
     """A copy of the student without predictor, which follows it by a moving average of weights and buffers.
 
     It is in training mode where the student is: batch norm uses the batch's statistics. Its running statistics are
-    the average of the student's, and not of what it sees itself, of which a rank would see its share only.
+    the average of the student's, and not of what it sees itself, of which a rank would see its share only. But it
+    leaves no layer out: stochastic depth is the student's alone, as in DINO, iBOT, DINOv2 and data2vec. Dropout stays
+    on where the student has it, as in BYOL-A.
 
     Args:
         student: What to copy.
@@ -88,8 +93,11 @@ class Teacher(nn.Module):
         ((name, value),) = inputs.items()
         tower = cast(Tower, self.towers.towers[name])
         with buffers_kept(self):
-            encoding = tower.encode(Part(value, None), max(1, cast(Target, target).layers))
-            z_GND = tower.project(encoding.pooled_ND).unflatten(0, (self.towers.global_views, -1))
+            views = self.towers.global_views
+            parts = views_apart(Part(value, None), views) if self.towers.apart else [Part(value, None)]
+            encodings = [tower.encode(part, max(1, cast(Target, target).layers)) for part in parts]
+            z_GND = torch.cat([tower.project(one.pooled_ND) for one in encodings]).unflatten(0, (views, -1))
+            encoding = _below_each_other(encodings)
             mask = masks.get(name)
             return z_GND, None if mask is None else targets_of_teacher(target, tower.decoder, encoding, mask)
 
@@ -117,7 +125,14 @@ class Teacher(nn.Module):
         """Puts each part into the mode of the student's, which is evaluation where that is frozen."""
         theirs = dict(student.named_modules())
         for name, own in self.towers.named_modules():
-            own.training = theirs[name].training
+            own.training = theirs[name].training and not is_stochastic_depth(own)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode, in which stochastic depth stays off."""
+        super().train(mode)
+        for own in self.towers.modules():
+            own.training = own.training and not is_stochastic_depth(own)
+        return self
 
     def _shuffled(self, inputs: Mapping[str, Any], samples: int, step: int) -> Tensor:
         """The batch of all ranks, shuffled, in groups of which each rank encodes its share.
@@ -146,6 +161,19 @@ class Teacher(nn.Module):
             z_NGD = gather_rows(z_NGD, [sum(map(len, groups[r::ranks])) for r in range(ranks)])
         first = sum(counts[:rank])
         return z_NGD[taken.argsort()][first : first + samples].transpose(0, 1)
+
+
+def _below_each_other(encodings: Sequence[Encoding]) -> Encoding:
+    """Encodings of views of the same tokens as one."""
+    if len(encodings) == 1:
+        return encodings[0]
+    tokens, masks = ([of_view.tokens_NTD for of_view in encodings], [of_view.mask_NT for of_view in encodings])
+    return Encoding(
+        torch.cat([of_view.pooled_ND for of_view in encodings]),
+        None if tokens[0] is None else torch.cat(cast(list[Tensor], tokens)),
+        None if masks[0] is None else torch.cat(cast(list[Tensor], masks)),
+        tuple(torch.cat(layer) for layer in zip(*(of_view.layers_LNTD for of_view in encodings), strict=True)),
+    )
 
 
 def _inputs_of_all_ranks(value: Any, samples: int, counts: list[int]) -> Any:

@@ -157,6 +157,7 @@ class Topology(nn.Module):
             teacher_GND=teacher_GND,
             queue=None if self.queue is None else self.queue.content(),
             queue_labels=None if self.queue is None else self.queue.labels(),
+            queue_views=None if self.queue is None else self.queue.views(),
             tokens=self._tokens(student, taught, batch, parts or [slice(0, len(batch))]),
             progress=progress,
             roles=self.student.roles,

@@ -16,6 +16,7 @@ from coview.model.encoder import Encoding, Projector
 from coview.model.masked_encoder import TakesMask, TrainsMaskToken
 from coview.model.target import Target
 from coview.model.token_task import Part, build_decoder, build_target, that_takes_mask, width_of_predictions
+from coview.model.views_apart import views_apart
 from coview.model.widths import checked_encoding, encode, project, width_of
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -152,6 +153,7 @@ class Towers(nn.Module):
         global_views: How many views are global.
         gives_representations: Whether a loss sees what the encoders make, before the projectors.
         roles: The name of each view, where they have some.
+        apart: Whether each view goes through its tower by itself, so that batch norm sees one view at a time.
     """
 
     def __init__(
@@ -162,9 +164,11 @@ class Towers(nn.Module):
         *,
         gives_representations: bool = False,
         roles: Sequence[str] = (),
+        apart: bool = False,
     ) -> None:
         super().__init__()
         self.roles = tuple(roles)
+        self.apart = apart
         self.gives_representations = gives_representations
         self.towers = nn.ModuleDict(towers)
         self.of_view = tuple(of_view)
@@ -177,7 +181,7 @@ class Towers(nn.Module):
         masks: Mapping[str, TokenMask] | None = None,
         local_masks: Mapping[str, TokenMask] | None = None,
     ) -> Projected:
-        """All views of a modality go through its tower at once, so that batch norm sees them together.
+        """All views of a modality go through its tower at once, so that batch norm sees them together, or each apart.
 
         Args:
             inputs: For each modality its batch, all its global views below each other, view by view.
@@ -189,13 +193,21 @@ class Towers(nn.Module):
             Projections and predictions, in the order of the views.
         """
         of_view = self.of_view if local_inputs else self.of_view[: self.global_views]
-        both = ((inputs, masks or {}), (local_inputs or {}, local_masks or {}))
+        both = (
+            (inputs, masks or {}, self.of_view[: self.global_views]),
+            (local_inputs or {}, local_masks or {}, self.of_view[self.global_views :]),
+        )
         by_modality: dict[str, tuple[list[Tensor], ...]] = {}
         hidden_KP = None
         for name, tower in self.towers.items():
-            if parts := [Part(given[name], masked.get(name)) for given, masked in both if name in given]:
+            parts: list[Part] = []
+            for given, masked, views_of_them in both:
+                if name in given:
+                    part = Part(given[name], masked.get(name))
+                    parts += views_apart(part, views_of_them.count(name)) if self.apart else [part]
+            if parts:
                 views = of_view.count(name)
-                made: OfBatches = tower(parts)
+                made: OfBatches = _one_by_one(tower, parts) if self.apart else tower(parts)
                 by_modality[name] = tuple(list(rows.unflatten(0, (views, -1))) for rows in made[:3])
                 hidden_KP = made.hidden_KP if made.hidden_KP is not None else hidden_KP
         z, p, pooled = zip(*(tuple(views.pop(0) for views in by_modality[name]) for name in of_view), strict=True)
@@ -265,7 +277,16 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
         raise CoviewError(f"{recipe.where('projector')}: the projections differ in width: {listed}")
     gives = any(term.needs is not None and term.needs.representations for term in recipe.loss)
     views = recipe.view_modalities
-    return Towers(towers, views, recipe.global_views, gives_representations=gives, roles=recipe.roles)
+    apart = recipe.train.batch_norm == "per_view"
+    return Towers(towers, views, recipe.global_views, gives_representations=gives, roles=recipe.roles, apart=apart)
+
+
+def _one_by_one(tower: nn.Module, parts: Sequence[Part]) -> OfBatches:
+    """What a tower makes of each part by itself."""
+    made: list[OfBatches] = [tower([part]) for part in parts]
+    hidden = [of_part.hidden_KP for of_part in made if of_part.hidden_KP is not None]
+    z_ND, p_ND, pooled_ND = (torch.cat(rows) for rows in list(zip(*made, strict=True))[:3])
+    return OfBatches(z_ND, p_ND, pooled_ND, torch.cat(hidden) if hidden else None)
 
 
 def _for_hidden(recipe: Recipe, registry: Registry, encoder: nn.Module) -> ForHidden:

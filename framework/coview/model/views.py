@@ -37,6 +37,8 @@ class Views:
             names it.
         progress: Share of the training that is done, in optimiser steps: from 0 to below 1.
         roles: The name of each of the V views, empty for one that has none; nothing where none has one.
+        queue_views: ``(Q,)`` int64, the number of the teacher's view that each of the queue's rows is of; None where
+            that is not known.
 
     A loss that declares its ``needs`` sees labels, a queue, representations, tokens and extras only if it names
     them.
@@ -57,6 +59,7 @@ class Views:
     progress: float = 0.0
     queue_labels: Tensor | None = None
     roles: tuple[str, ...] = ()
+    queue_views: Tensor | None = None
 
     def role(self, name: str) -> int:
         """The number of the view that a recipe calls so, from 0 to V - 1.
@@ -82,6 +85,7 @@ class Views:
         queue: Tensor | None = None,
         queue_ids: Tensor | None = None,
         queue_labels: Tensor | None = None,
+        queue_views: Tensor | None = None,
         representations: Tensor | None = None,
         tokens: HiddenTokens | None = None,
         extras: Mapping[str, Tensor] | None = None,
@@ -101,6 +105,7 @@ class Views:
             queue: Of shape (queue, width).
             queue_ids: Of each row of the queue; by default, none of them is a sample of the batch.
             queue_labels: Of each row of the queue.
+            queue_views: Of each row of the queue, the number of the teacher's view.
             representations: Of shape (views, samples, width of the encoder).
             tokens: Hidden tokens.
             extras: Of each sample, by name.
@@ -147,6 +152,7 @@ class Views:
             queue=queue,
             queue_ids=queue_ids,
             queue_labels=queue_labels,
+            queue_views=queue_views,
             labels=labels,
             representations=representations,
             tokens=tokens,

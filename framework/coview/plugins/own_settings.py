@@ -172,6 +172,9 @@ class ScheduleSettings(BaseModel):
     warmup: TrainingLength = Field(
         0, description='How long the learning rate rises linearly before the schedule: steps, or "10 epochs".'
     )
+    warmup_start: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="What it rises from, as a share of the peak; the first step has already risen by a step."
+    )
 
 
 class ValueScheduleSettings(BaseModel):

@@ -10,8 +10,9 @@ from coview.plugins.own_settings import AugmentSettings, MaskSettings
 from coview.recipe.check_data import CheckedData
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
+from coview.recipe.tables import QueueTable
 
-_OfSome = TypeVar("_OfSome", AugmentSettings, MaskSettings)
+_OfSome = TypeVar("_OfSome", AugmentSettings, MaskSettings, QueueTable)
 
 
 def roles_of(mistakes: Mistakes, data: CheckedData, global_views: int) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def with_numbers(mistakes: Mistakes, settings: _OfSome, at: Key, views: int, rol
         mistakes: Where to note a view that is not there.
         settings: Which name some views, or do not.
         at: Where the table stands.
-        views: How many there are, global and local; 0 if that is a mistake already.
+        views: How many there are that it may name; 0 if that is a mistake already.
         roles: The names of the first of them.
     """
     wanted = settings.views

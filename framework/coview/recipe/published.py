@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from coview.recipe.read import read_document
 from coview.recipe.recipe import Recipe
 from coview.recipe.shipped import find_recipe
 from coview.recipe.snapshot import flatten
-from coview.recipe.tables import PaperTable
+from coview.recipe.tables import PaperTable, TopTable
 
 ABSENT = "(absent)"
 
@@ -28,6 +29,12 @@ class Published(BaseModel):
 
     model_config = OF_A_TABLE
 
+    extends: str = Field(
+        "", description="Another record, relative to this one, of which all holds that this one does not say otherwise."
+    )
+    without: list[str] = Field(
+        [], description="Keys of that record, or patterns such as `encoder.*`, that are no settings here."
+    )
     title: str = Field(description="The method, and which of its settings: of which network, for how long.")
     paper: str = Field(description="Such as `arXiv:2111.06377`, with the section where that says more.")
     code: str = Field(description="The authors' repository, such as `facebookresearch/mae`; empty where there is none.")
@@ -61,7 +68,7 @@ class Departure:
 def check_paper(mistakes: Mistakes, layers: Layers, table: PaperTable) -> None:
     """Notes what ``[paper]`` names and is not there."""
     if not table.record:
-        if table.differs:
+        if any(not _is_pattern(key) for key in table.differs):  # patterns come from a part that several methods share
             mistakes.add(("paper", "differs"), "is of a record, and none is named")
         return
     path = _record_of(layers, table)
@@ -74,7 +81,11 @@ def check_paper(mistakes: Mistakes, layers: Layers, table: PaperTable) -> None:
         mistakes.add(("paper", "record"), error.message, error)
         return
     for key in table.differs:
-        if key not in published.settings:
+        if _is_pattern(key):
+            tables = TopTable.model_fields
+            if (first := key.partition(".")[0]) not in tables:
+                mistakes.add(("paper", "differs", key), f"a recipe has no such table{did_you_mean(first, tables)}")
+        elif key not in published.settings:
             hint = did_you_mean(key, published.settings)
             mistakes.add(("paper", "differs", key), f"{path} says nothing of it{hint}")
 
@@ -94,13 +105,28 @@ def read_published(path: Path) -> Published:
     Raises:
         CoviewError: If it is none.
     """
-    document = read_document(path)
     try:
-        return Published.model_validate(document.table)
+        return Published.model_validate(_with_what_it_extends(path, ()))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise CoviewError(f"{path} is no record of a paper: {key}: {first['msg']}") from error
+
+
+def _with_what_it_extends(path: Path, within: tuple[Path, ...]) -> dict[str, Any]:
+    table = read_document(path).table
+    extends = table.get("extends")
+    if not isinstance(extends, str) or not extends:
+        return table
+    if path in within:
+        raise CoviewError(f"{path} extends itself, by way of {', '.join(str(other) for other in within[1:]) or path}")
+    extended = _with_what_it_extends(path.parent / extends, (*within, path))
+    inherited, own = extended.get("settings", {}), table.get("settings", {})
+    if not isinstance(inherited, dict) or not isinstance(own, dict):
+        return table  # which is then refused
+    dropped = table.get("without", [])
+    kept = {key: value for key, value in inherited.items() if not any(fnmatchcase(key, drop) for drop in dropped)}
+    return {**extended, **table, "settings": kept | own}
 
 
 def departures(recipe: Recipe, published: Published) -> list[Departure]:
@@ -108,17 +134,31 @@ def departures(recipe: Recipe, published: Published) -> list[Departure]:
     given = flatten(recipe.tables)
     reasons: Mapping[str, str] = {} if recipe.paper is None else recipe.paper.differs
     return [
-        Departure(key, value, given.get(key, ABSENT), reasons.get(key, ""))
+        Departure(key, value, given.get(key, ABSENT), _reason(key, reasons))
         for key, value in published.settings.items()
         if given.get(key, ABSENT) != value
     ]
 
 
 def needlessly_declared(recipe: Recipe, published: Published) -> list[str]:
-    """Keys of ``[paper.differs]`` that are as published after all, but for those that an empty reason takes back."""
+    """Keys of ``[paper.differs]`` that are as published after all, but for patterns, and for what an empty reason takes
+    back.
+    """
     differing = {departure.key for departure in departures(recipe, published)}
     reasons: Mapping[str, str] = {} if recipe.paper is None else recipe.paper.differs
-    return [key for key, reason in reasons.items() if reason and key not in differing]
+    return [key for key, reason in reasons.items() if reason and key not in differing and not _is_pattern(key)]
+
+
+def _is_pattern(key: str) -> bool:
+    return "*" in key
+
+
+def _reason(key: str, reasons: Mapping[str, str]) -> str:
+    """What is said of the key itself, or by the longest pattern that it matches."""
+    if key in reasons:
+        return reasons[key]
+    matching = [pattern for pattern in reasons if _is_pattern(pattern) and fnmatchcase(key, pattern)]
+    return reasons[max(matching, key=len)] if matching else ""
 
 
 def _record_of(layers: Layers, table: PaperTable) -> Path:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from coview.plugins.component import Kind
 from coview.plugins.duration import MOST_STEPS, Interval
-from coview.plugins.own_settings import OF_A_TABLE
+from coview.plugins.own_settings import OF_A_TABLE, Role
 from coview.plugins.type_text import type_text
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -125,8 +125,18 @@ class QueueTable(BaseModel):
     model_config = OF_A_TABLE
 
     size: Annotated[int, Field(ge=1)] = Field(
-        65_536, description="Rows kept; each batch adds one for each sample and teacher view."
+        65_536, description="Rows kept; each batch adds one for each sample and view that is put in."
     )
+    views: Literal["all"] | Annotated[tuple[Annotated[int, Field(ge=0)] | Role, ...], Field(min_length=1)] = Field(
+        "all",
+        description="The teacher's views whose projections are put in: all, or some by number or by name. MoCo's queue "
+        "takes the keys, `[1]`: one row a sample.",
+    )
+
+    @property
+    def numbers(self) -> tuple[int, ...] | None:
+        """The views as numbers, once names have been found; None: all."""
+        return None if self.views == "all" else tuple(view for view in self.views if isinstance(view, int))
 
 
 class TrainTable(BaseModel):
@@ -152,8 +162,17 @@ class TrainTable(BaseModel):
         description="Samples of a process encoded at a time; absent: all. The gradient is that of the whole batch "
         "(arXiv:2101.06983) in the memory of a part, for a second forward pass. Batch norm sees one part at a time.",
     )
+    batch_norm: Literal["all_views", "per_view"] = Field(
+        "all_views",
+        description="What batch norm sees at a time, of encoder, projector and predictor, in student and teacher: "
+        '"all_views": all views of a modality together (local ones, of another size, apart in the encoder); '
+        '"per_view": each view by itself, global or local, as BYOL, SimSiam, MoCo v3, Barlow Twins and VICReg have it.',
+    )
     clip_norm: Annotated[float, Field(gt=0, le=1e30)] | None = Field(
         None, description="Largest gradient norm; absent: none."
+    )
+    clip_norm_of: Literal["all", "each"] = Field(
+        "all", description="Of what it is the norm: of all gradients together, or of each parameter's by itself (DINO)."
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
@@ -177,6 +196,26 @@ class TrainTable(BaseModel):
     log_every: Annotated[int, Field(ge=1)] = Field(10, description="Steps between two lines of metrics.")
 
 
+class ResultTable(BaseModel):
+    """``[paper.result]``: a number that somebody has published, which ``coview reproduce`` holds runs against."""
+
+    model_config = OF_A_TABLE
+
+    metric: Annotated[str, Field(min_length=1)] = Field(
+        description="Which number: `EVALUATOR/METRIC`, or `EVALUATOR/METRIC@LABELS`."
+    )
+    value: float = Field(description="What they have published, on the scale of the metric: 0.847, not 84.7.")
+    source: Annotated[str, Field(min_length=1)] = Field(description="Where, and how it was measured there.")
+    tolerance: Annotated[float, Field(gt=0)] = Field(
+        description="How far below it still is the same, since theirs differs from run to run too."
+    )
+    seeds: Annotated[int, Field(ge=2, le=1000)] = Field(3, description="How many runs are made.")
+    hours: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="What a run takes, on the card below; absent: nobody has measured it."
+    )
+    card: str = Field("", description="The card that the hours are of, and whose they are.")
+
+
 class PaperTable(BaseModel):
     """``[paper]``: what a recipe is held against by ``coview recipe diff --paper``."""
 
@@ -190,10 +229,12 @@ class PaperTable(BaseModel):
     )
     differs: dict[str, str] = Field(
         {},
-        description='Dotted key to why it is not as published: `"encoder.positions" = "…"`. Empty: what a recipe '
-        "that this one extends says of the key does not hold here.",
+        description='Dotted key to why it is not as published: `"encoder.positions" = "…"`; `"augment.*"` for all that '
+        "begin so, but those of which more is said. Empty: what a recipe that this one extends says of the key does not "
+        "hold here.",
     )
     besides: list[str] = Field([], description="What is not as published and no key says, a sentence each.")
+    result: ResultTable | None = Field(None, description="A published number, to be reproduced; absent: none.")
 
 
 class SweepTable(BaseModel):

@@ -20,6 +20,7 @@ from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
+from coview.recipe.check_queue import check_queue
 from coview.recipe.check_roles import roles_of, with_numbers
 from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
 from coview.recipe.check_shared_encoder import check_encoder, check_shared_encoders
@@ -41,12 +42,12 @@ from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     CompareTable,
     PaperTable,
-    QueueTable,
     SweepTable,
     TeacherTable,
     TopTable,
     TrainTable,
 )
+from coview.recipe.without_effect import without_effect
 
 
 def validate(layers: Layers, registry: Registry, path: Path | None = None) -> Recipe:
@@ -100,8 +101,10 @@ class _Validation:
             {} if "start" in broken else check_starts(self.components, self.mistakes, self.table, used, shared_encoders)
         )
         sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
-        teacher = None if "teacher" in broken else self._teacher(self.table.get("teacher"))
-        queue = None if "queue" in broken else self._own(QueueTable, self.table.get("queue"), ("queue",))
+        teacher = None if "teacher" in broken else self._own(TeacherTable, self.table.get("teacher"), ("teacher",))
+        queue = (
+            None if "queue" in broken else check_queue(self.components, self.mistakes, self.table, global_views, roles)
+        )
         train = None if "train" in broken else self._train(self.table.get("train"))
         trains = train is None or train.steps != 0
         if self.table.get("loss") is None and trains:
@@ -159,6 +162,7 @@ class _Validation:
         assert sampler is not None
         assert sweep is not None
         assert compare is not None
+        self.warnings += without_effect(self.mistakes, teacher, parts.optimizer, schedule[0], train, views)
         single = len(used) == 1
 
         def resolved(parts: Mapping[str, Any]) -> Any:
@@ -253,15 +257,6 @@ class _Validation:
         if moved and isinstance(table, dict):
             table = as_before(table, moved, lambda use: self.components.takes("optimizer", use))
         return check_optimizer(self.components, self.mistakes, table)
-
-    def _teacher(self, table: Any) -> TeacherTable | None:
-        teacher: TeacherTable | None = self._own(TeacherTable, table, ("teacher",))
-        if teacher is not None and teacher.stop_gradient:
-            for key in ("momentum", "end_momentum", "shuffle_groups", "evaluate"):
-                if getattr(teacher, key) != TeacherTable.model_fields[key].default:
-                    where = self.mistakes.where(("teacher", key))
-                    self.warnings.append(f"{where}: teacher.{key} has no effect with stop_gradient = true")
-        return teacher
 
     def _momentum(self, scheduled: Mapping[str, Any]) -> None:
         """Notes a momentum whose way is said twice."""

@@ -62,6 +62,7 @@ def example_views(
         labels=torch.arange(samples) % 3 if needs.labels else None,
         queue=None if queue_rows is None else rows(queue_rows),
         queue_labels=None if queue_rows is None or not needs.labels else torch.arange(queue_rows) % 3,
+        queue_views=None if queue_rows is None else torch.arange(queue_rows) % views,
         representations=student_VND if needs.representations else None,
         tokens=None if needs.tokens == "unused" else example_tokens(student_VND, ids_N, needs.tokens == "classes"),
         extras={name: (torch.arange(samples) * (2 + at) + 1) % 5 for at, name in enumerate(needs.extras)},

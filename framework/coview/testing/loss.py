@@ -315,7 +315,7 @@ def _situations(tested: LossUnderTest, **options: Any) -> Iterator[tuple[str, Vi
 
 
 def _tensors(views: Views) -> dict[str, Tensor]:
-    names = ("student", "teacher", "ids", "queue", "queue_ids", "queue_labels", "labels")
+    names = ("student", "teacher", "ids", "queue", "queue_ids", "queue_labels", "queue_views", "labels")
     found = {name: tensor for name in names if (tensor := getattr(views, name)) is not None}
     return found | {f"extras[{name}]": tensor for name, tensor in views.extras.items()}
 

@@ -37,7 +37,9 @@ def long_warm_ups(recipe: Recipe, length: Length) -> Iterator[str]:
     for table, at in schedules:
         steps = Duration.parse(table.settings.warmup).in_steps(length.steps_per_epoch)
         if steps > length.total_steps:
+            risen = length.total_steps / steps
             yield (
                 f"warning: {recipe.where(*at, 'warmup')}: a warm-up of {steps:,} steps is longer than the run of "
-                f"{length.total_steps:,}: the learning rate only rises, to {length.total_steps / steps:.0%} of its peak"
+                f"{length.total_steps:,}: the learning rate only rises, to "
+                f"{table.settings.warmup_start * (1 - risen) + risen:.0%} of its peak"
             )

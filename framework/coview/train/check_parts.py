@@ -1,5 +1,5 @@
 """Before training: whether augmentations take the data, encoders the batches, and whether these can be taken apart by
-samples, as the gradient cache and shuffled batch norm do."""
+samples or views, as the gradient cache, shuffled batch norm and batch norm per view do."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
 
     Raises:
         CoviewError: If an augmentation refuses a sample, such as a crop that is larger than the picture; if an encoder
-            refuses its batch, by :class:`coview.ChecksBatch`; if the recipe has
-            ``train.grad_cache`` or ``teacher.shuffle_groups``, and a part of a batch is not one row for each view of
-            each sample; if structured batches would have to be put together;
-            or if there are more groups than samples, or not as many for each rank.
+            refuses its batch, by :class:`coview.ChecksBatch`; if the recipe has ``train.grad_cache``,
+            ``teacher.shuffle_groups`` or ``train.batch_norm`` per view, and a part of a batch is not one row for each
+            view of each sample; if structured batches would have to be put together; or if there are more groups than
+            samples, or not as many for each rank.
     """
     batches = list(_small_batches(recipe, registry, dataset, student)) if recipe.trains else []
     augmented = _check_batches(recipe, registry, dataset, student, batches)
@@ -63,9 +63,11 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
             raise CoviewError(f"{where}: {groups:,} groups of a batch of {recipe.train.batch_size:,} samples")
         if groups % ranks:
             raise CoviewError(f"{where}: {groups} groups cannot be shared by {ranks} ranks")
-    asked = [recipe.where("teacher", "shuffle_groups")] * (groups > 1)
+    asked, what = [recipe.where("teacher", "shuffle_groups")] * (groups > 1), "samples"
     if recipe.train.grad_cache is not None:
         asked.append(recipe.where("train", "grad_cache"))
+    if student.apart and not asked:
+        asked, what = [recipe.where("train", "batch_norm")], "views"
     if not asked:
         return
     for batch in batches:
@@ -76,7 +78,7 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
             for name, value in inputs.items():
                 if said := next(_not_rows(value, views.count(name), len(batch)), None):
                     raise CoviewError(
-                        f"{asked[0]}: takes batches apart by samples, and those of {name} have {said}",
+                        f"{asked[0]}: takes batches apart by {what}, and those of {name} have {said}",
                         hint="leave it out, or collate tensors whose first dimension counts the values, or a "
                         "coview.StructuredBatch of as many rows",
                     )

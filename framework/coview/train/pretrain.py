@@ -39,11 +39,13 @@ from coview.model.topology import Topology
 from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_batch_norm import check_batch_norm
 from coview.train.check_lengths import check_lengths
 from coview.train.check_mixture import check_mixture
 from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
 from coview.train.checkpoint_due import CheckpointDue
+from coview.train.clipping import clip_gradients
 from coview.train.device import trains_channels_last
 from coview.train.ending import Agreement, Ended, Next
 from coview.train.freezing import Freezing
@@ -117,6 +119,7 @@ class Pretraining:
             parts = topology, self.optimizer, self.groups
             self._values = ScheduledValues(recipe, registry, *parts, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
+        check_batch_norm(recipe, topology.student, accelerator.num_processes)
         self._contexts = build_contexts(recipe, registry, dataset, topology.student.encoder, device)
         every, log_every = Duration.parse(recipe.train.checkpoint_every), recipe.train.log_every
         self._due = CheckpointDue(every, self.length.steps_per_epoch, log_every, accelerator.device)
@@ -287,10 +290,9 @@ class Pretraining:
                 self.topology.queue.put(found.views)
         average_gradients(self.topology.loss.parameters())
         self._freezing.drop_gradients(self.step)
-        if train.clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self.topology.parameters(), train.clip_norm)
+        clipped = clip_gradients(self.accelerator, optimizer, self.topology.parameters(), train)
         if self._observer.gradients is not None:
-            if train.clip_norm is None:  # which divides by fp16's scale, too
+            if not clipped:
                 self.accelerator.unscale_gradients(optimizer)
             self._observer.gradients(self.step + 1, self._epoch_of(self.step + 1), logs)
         optimizer.step()

@@ -57,21 +57,26 @@ class WarmedUp:
         schedule: What follows the warm-up.
         warmup: Its steps. The rate rises linearly to what the schedule begins with; the first step already learns.
         length: Of the run.
+        start: What the rate rises from, as a share of the peak.
     """
 
     schedule: Schedule
     warmup: int
     length: Length
+    start: float = 0.0
 
     def __call__(self, step: int) -> float:
         """The share of the peak learning rate for a step, counted from 0."""
         now = Moment(step, self.length.total_steps, self.length.steps_per_epoch, self.warmup)
         if step >= self.warmup:
             return self.schedule(now)
-        return (step + 1) / self.warmup * self.schedule(replace(now, step=self.warmup))
+        risen = (step + 1) / self.warmup
+        return self.start * (1 - risen) + risen * self.schedule(replace(now, step=self.warmup))
 
 
 def build_schedule(table: ScheduleTable, registry: Registry, length: Length) -> WarmedUp:
     """The schedule of a recipe, or of a group of its parameters."""
     schedule = registry.build("schedule", table.use, **table.parameters)
-    return WarmedUp(schedule, Duration.parse(table.settings.warmup).in_steps(length.steps_per_epoch), length)
+    settings = table.settings
+    warmup = Duration.parse(settings.warmup).in_steps(length.steps_per_epoch)
+    return WarmedUp(schedule, warmup, length, settings.warmup_start)

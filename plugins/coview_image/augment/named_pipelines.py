@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from coview_image.augment.pipeline import Pipeline, crop_and_distort
+from coview_image.augment.random_resized_crop import Interpolation
 from coview_image.pixels import LARGEST_SIDE
 
 Size = Annotated[int, Gt(0), Le(LARGEST_SIDE)]
@@ -22,6 +23,7 @@ class SimCLR(Pipeline):
         scale: Smallest and largest area of the crop, as a share of the picture's; SimCLR: [0.08, 1.0].
         strength: Of the colour jitter; SimCLR: 1.0 for ImageNet, 0.5 for CIFAR-10.
         blur: Probability of blur, 0 for none; SimCLR: 0.5 for ImageNet, 0 for CIFAR-10.
+        interpolation: How a part that is smaller than the picture is enlarged; SimCLR: "cubic".
     """
 
     def __init__(
@@ -31,8 +33,12 @@ class SimCLR(Pipeline):
         scale: Scale = (0.08, 1.0),
         strength: Strength = 1.0,
         blur: Annotated[float, Ge(0), Le(1)] = 0.5,
+        interpolation: Interpolation = "cubic",
     ) -> None:
-        super().__init__(crop_and_distort(size, scale, (0.8, 0.8, 0.8, 0.2), strength=strength, blur=blur))
+        jitter = (0.8, 0.8, 0.8, 0.2)
+        super().__init__(
+            crop_and_distort(size, scale, jitter, strength=strength, blur=blur, interpolation=interpolation)
+        )
 
 
 class MoCoV2(Pipeline):
@@ -43,6 +49,7 @@ class MoCoV2(Pipeline):
         scale: Smallest and largest area of the crop, as a share of the picture's; MoCo v2: [0.2, 1.0].
         strength: Multiplies the jitter; MoCo v2: 1.0.
         blur: Probability of blur, 0 for none; MoCo v2: 0.5.
+        interpolation: How a part that is smaller than the picture is enlarged; MoCo v2: "linear".
     """
 
     def __init__(
@@ -52,8 +59,12 @@ class MoCoV2(Pipeline):
         scale: Scale = (0.2, 1.0),
         strength: Strength = 1.0,
         blur: Annotated[float, Ge(0), Le(1)] = 0.5,
+        interpolation: Interpolation = "linear",
     ) -> None:
-        super().__init__(crop_and_distort(size, scale, (0.4, 0.4, 0.4, 0.1), strength=strength, blur=blur))
+        jitter = (0.4, 0.4, 0.4, 0.1)
+        super().__init__(
+            crop_and_distort(size, scale, jitter, strength=strength, blur=blur, interpolation=interpolation)
+        )
 
 
 _BYOL_BLUR = {"first": 1.0, "second": 0.1}
@@ -63,13 +74,15 @@ _BYOL_SOLARIZE = {"first": 0.0, "second": 0.2}
 class BYOL(Pipeline):
     """BYOL's views (appendix B), which are not augmented alike: one table for each, with ``views = [0]`` and ``[1]``.
 
-    The first is always blurred; the second one time in ten, and solarised one time in five.
+    The first is always blurred; the second one time in ten, and solarised one time in five. MoCo v3,
+    Barlow Twins and VICReg have the same. The authors' brightness is an amount that is added; here it is a factor.
 
     Args:
         view: Which of the two.
         size: Side of the pictures that come out, in pixels; BYOL: 224.
         scale: Smallest and largest area of the crop, as a share of the picture's; BYOL: [0.08, 1.0].
         strength: Multiplies the jitter of 0.4, 0.4, 0.2 and 0.1; BYOL: 1.0.
+        interpolation: How a part that is smaller than the picture is enlarged; BYOL: "cubic".
     """
 
     def __init__(
@@ -79,9 +92,19 @@ class BYOL(Pipeline):
         size: Size,
         scale: Scale = (0.08, 1.0),
         strength: Strength = 1.0,
+        interpolation: Interpolation = "cubic",
     ) -> None:
-        jitter, blur, solarize = (0.4, 0.4, 0.2, 0.1), _BYOL_BLUR[view], _BYOL_SOLARIZE[view]
-        super().__init__(crop_and_distort(size, scale, jitter, strength=strength, blur=blur, solarize=solarize))
+        super().__init__(
+            crop_and_distort(
+                size,
+                scale,
+                (0.4, 0.4, 0.2, 0.1),
+                strength=strength,
+                blur=_BYOL_BLUR[view],
+                solarize=_BYOL_SOLARIZE[view],
+                interpolation=interpolation,
+            )
+        )
 
 
 _DINO_BLUR = {"first": 1.0, "second": 0.1, "local": 0.5}
@@ -101,6 +124,7 @@ class DINO(Pipeline):
         scale: Smallest and largest area of the crop, as a share of the picture's; by default DINO's: [0.4, 1.0],
             and [0.05, 0.4] for local ones.
         strength: Multiplies the jitter of 0.4, 0.4, 0.2 and 0.1; DINO: 1.0.
+        interpolation: How a part that is smaller than the picture is enlarged; DINO: "cubic".
     """
 
     def __init__(
@@ -110,6 +134,7 @@ class DINO(Pipeline):
         size: Size | None = None,
         scale: Scale | None = None,
         strength: Strength = 1.0,
+        interpolation: Interpolation = "cubic",
     ) -> None:
         super().__init__(
             crop_and_distort(
@@ -119,5 +144,6 @@ class DINO(Pipeline):
                 strength=strength,
                 blur=_DINO_BLUR[view],
                 solarize=_DINO_SOLARIZE[view],
+                interpolation=interpolation,
             )
         )

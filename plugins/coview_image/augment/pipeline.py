@@ -13,7 +13,7 @@ from coview_image.augment.color_jitter import ColorJitter
 from coview_image.augment.flip import RandomFlip
 from coview_image.augment.gaussian_blur import GaussianBlur
 from coview_image.augment.grayscale import RandomGrayscale
-from coview_image.augment.random_resized_crop import RandomResizedCrop
+from coview_image.augment.random_resized_crop import Interpolation, RandomResizedCrop
 from coview_image.augment.solarize import Solarize
 
 
@@ -86,6 +86,7 @@ def crop_and_distort(
     strength: float = 1.0,
     blur: float,
     solarize: float = 0.0,
+    interpolation: Interpolation = "linear",
 ) -> list[Step]:
     """What SimCLR began and the others vary: crop, flip, jitter, greyscale, blur, solarisation.
 
@@ -94,10 +95,11 @@ def crop_and_distort(
         jitter: Brightness, contrast, saturation, hue.
         strength: Of the jitter.
         blur, solarize: Probabilities; a step of probability 0 is left out.
+        interpolation: Of the crop.
     """
     brightness, contrast, saturation, hue = jitter
     steps: list[Step] = [
-        RandomResizedCrop(size=size, scale=scale),
+        RandomResizedCrop(size=size, scale=scale, interpolation=interpolation),
         RandomFlip(),
         ColorJitter(strength=strength, brightness=brightness, contrast=contrast, saturation=saturation, hue=hue),
         RandomGrayscale(),

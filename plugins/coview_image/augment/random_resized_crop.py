@@ -13,6 +13,7 @@ from coview_image.augment.batched.random_resized_crop import RandomResizedCropOf
 from coview_image.augment.step import AlbumentationsStep
 from coview_image.pixels import LARGEST_SIDE
 
+Interpolation = Literal["nearest", "linear", "cubic"]
 _INTERPOLATION = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 
 
@@ -35,7 +36,7 @@ class RandomResizedCrop(AlbumentationsStep):
         size: Annotated[int, Gt(0), Le(LARGEST_SIDE)],
         scale: tuple[Annotated[float, Gt(0), Le(1)], Annotated[float, Gt(0), Le(1)]] = (0.08, 1.0),
         ratio: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (3 / 4, 4 / 3),
-        interpolation: Literal["nearest", "linear", "cubic"] = "linear",
+        interpolation: Interpolation = "linear",
     ) -> None:
         for name, (low, high) in (("scale", scale), ("ratio", ratio)):
             if low > high:
@@ -64,11 +65,5 @@ class RandomResizedCrop(AlbumentationsStep):
         )
 
     def batched(self) -> RandomResizedCropOfBatch:
-        """Its form for a whole batch.
-
-        Raises:
-            ValueError: For cubic interpolation, which it does not have.
-        """
-        if self.interpolation == "cubic":
-            raise ValueError('interpolation = "cubic" works in a worker only')
+        """Its form for a whole batch."""
         return RandomResizedCropOfBatch(self.size, self.scale, self.ratio, self.interpolation)

@@ -33,6 +33,8 @@ class TimmEncoder(EncodesPatches, SaysPictureSize, nn.Module):
             transformers).
         drop_path: Largest probability of leaving out a block in training (stochastic depth,
             arXiv:1603.09382).
+        zero_init: Whether the last norm of each block starts at zero, for models that have this choice, such as
+            ResNets. Absent: as timm has it, and for ResNets that is so.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class TimmEncoder(EncodesPatches, SaysPictureSize, nn.Module):
         channels: Literal[1, 3] = 3,
         image_size: Annotated[int, Gt(0), Le(LARGEST_SIDE)] | None = None,
         drop_path: Annotated[float, Ge(0), Lt(1)] = 0.0,
+        zero_init: bool | None = None,
     ) -> None:
         super().__init__()
         if pretrained and checkpoint is not None:
@@ -52,7 +55,9 @@ class TimmEncoder(EncodesPatches, SaysPictureSize, nn.Module):
         self.model_args: dict[str, Any] = {"in_chans": channels}
         if image_size is not None:
             self.model_args["img_size"] = image_size
-        training_args = {"drop_path_rate": drop_path} if drop_path > 0 else {}
+        training_args: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path > 0 else {}
+        if zero_init is not None:
+            training_args["zero_init_last"] = zero_init
         is_empty = coview.on_meta_device()
         self.model: Any = _create(name, pretrained and not is_empty, {**self.model_args, **training_args})
         if checkpoint is not None:
@@ -102,6 +107,10 @@ def timm_encoder(name: str) -> Callable[..., TimmEncoder]:
     return partial(TimmEncoder, name)
 
 
+_NAMES = {"img_size": "image_size", "drop_path_rate": "drop_path", "zero_init_last": "zero_init"}
+"""What coview calls arguments that some models of timm take."""
+
+
 def _create(name: str, pretrained: bool, args: dict[str, Any]) -> Any:
     unreachable = ""
     try:
@@ -110,10 +119,10 @@ def _create(name: str, pretrained: bool, args: dict[str, Any]) -> Any:
         with hub_or_cache() as unreachable:
             return timm.create_model(name, pretrained=True, num_classes=0, **args)
     except TypeError as error:
-        argument = next((key for key in ("img_size", "drop_path_rate") if f"'{key}'" in str(error)), None)
+        argument = next((key for key in _NAMES if f"'{key}'" in str(error)), None)
         if argument is None:
             raise
-        parameter = {"img_size": "image_size", "drop_path_rate": "drop_path"}[argument]
+        parameter = _NAMES[argument]
         raise ValueError(f"{parameter} cannot be set for timm's {name}: it takes none") from error
     except (OSError, RuntimeError) as error:
         if not pretrained:

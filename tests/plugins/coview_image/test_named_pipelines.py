@@ -19,12 +19,12 @@ from coview_image.augment.solarize import Solarize
 WEAK = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
 CASES = {
     "simclr": (
-        SimCLR(size=20, strength=0.5, scale=(0.2, 1.0)),
+        SimCLR(size=20, strength=0.5, scale=(0.2, 1.0), interpolation="linear"),
         [RandomResizedCrop(size=20, scale=(0.2, 1.0)), RandomFlip(), ColorJitter(strength=0.5), RandomGrayscale(), GaussianBlur()],
     ),
     "simclr without blur": (
         SimCLR(size=20, blur=0.0),
-        [RandomResizedCrop(size=20), RandomFlip(), ColorJitter(), RandomGrayscale()],
+        [RandomResizedCrop(size=20, interpolation="cubic"), RandomFlip(), ColorJitter(), RandomGrayscale()],
     ),
     "moco_v2": (
         MoCoV2(size=20),
@@ -38,15 +38,15 @@ CASES = {
     ),
     "byol, second": (
         BYOL(view="second", size=20),
-        [RandomResizedCrop(size=20), RandomFlip(), ColorJitter(**WEAK), RandomGrayscale(), GaussianBlur(p=0.1), Solarize()],
+        [RandomResizedCrop(size=20, interpolation="cubic"), RandomFlip(), ColorJitter(**WEAK), RandomGrayscale(), GaussianBlur(p=0.1), Solarize()],
     ),
     "dino, first": (
         DINO(view="first", size=20),
-        [RandomResizedCrop(size=20, scale=(0.4, 1.0)), RandomFlip(), ColorJitter(**WEAK), RandomGrayscale(), GaussianBlur(p=1.0)],
+        [RandomResizedCrop(size=20, scale=(0.4, 1.0), interpolation="cubic"), RandomFlip(), ColorJitter(**WEAK), RandomGrayscale(), GaussianBlur(p=1.0)],
     ),
     "dino, local": (
         DINO(view="local"),
-        [RandomResizedCrop(size=96, scale=(0.05, 0.4)), RandomFlip(), ColorJitter(**WEAK), RandomGrayscale(), GaussianBlur()],
+        [RandomResizedCrop(size=96, scale=(0.05, 0.4), interpolation="cubic"), RandomFlip(), ColorJitter(**WEAK), RandomGrayscale(), GaussianBlur()],
     ),
 }  # fmt: skip
 

@@ -127,3 +127,18 @@ def test_another_one_is_exported_with_its_code_and_loads_without_coview(tmp_path
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"HF_HOME": str(tmp_path / "hub")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.strip().endswith("same"), done.stderr
+
+
+@pytest.mark.parametrize("stem", ["imagenet", "small"])
+def test_zero_init_is_of_the_last_norm_of_each_block_and_leaves_the_shortcuts_alone(stem):
+    norms = {"bn2": ResNet18, "bn3": ResNet50}
+    for last, kind in norms.items():
+        for zero_init in (True, False):
+            network = kind(stem=stem, zero_init=zero_init).network
+            blocks = [block for stage in range(1, 5) for block in network.get_submodule(f"layer{stage}")]
+            for block in blocks:
+                assert set(block.get_submodule(last).weight.tolist()) == {0.0 if zero_init else 1.0}
+                assert set(block.bn1.weight.tolist()) == {1.0}
+    block = ResNet18(stem=stem, zero_init=True).eval().network.layer1[0]
+    x = torch.rand(2, 64, 8, 8)
+    assert torch.equal(block(x), x)  # what is positive goes through an untrained block as it is

@@ -135,6 +135,14 @@ def test_a_download_that_fails_is_the_users_to_mend(monkeypatch):
     assert "checkpoint" in caught.value.hint
 
 
+@pytest.mark.parametrize(("given", "starts_at"), [({}, 0.0), ({"zero_init": True}, 0.0), ({"zero_init": False}, 1.0)])
+def test_last_norms_start_as_timm_has_them_or_as_asked(given, starts_at):
+    encoder = timm_encoder("resnet10t")(**given)
+    assert all(block.bn2.weight.mean().item() == starts_at for block in encoder.model.layer1)
+    with pytest.raises(ValueError, match="zero_init cannot be set for timm's vit_tiny"):
+        timm_encoder("vit_tiny_patch16_224")(zero_init=False)
+
+
 def test_drop_path_reaches_the_model():
     encoder = timm_encoder("test_convnext")(drop_path=0.5)
     rates = [m.drop_prob for m in encoder.modules() if type(m).__name__ == "DropPath"]

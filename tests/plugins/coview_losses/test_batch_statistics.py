@@ -113,13 +113,38 @@ def test_tico_has_lightlys_value_and_moves_its_covariance():
     assert torch.equal(ours.covariance_DD, before)
 
 
-def test_mmcr_is_lightlys():
-    student, teacher = views(9, 4, V=1), views(9, 4, V=2, seed=1).detach()
-    momentum = torch.nn.functional.normalize(teacher[1:], dim=-1).transpose(0, 1)
-    for lambda_ in (0.0, 0.3):
-        online = torch.nn.functional.normalize(student, dim=-1).transpose(0, 1)
-        ours = MMCR(lambda_=lambda_)(Views.of(student, teacher=teacher))
-        same(ours, peers.MMCRLoss(lambda_)(online, momentum), student)
+def test_ticos_gradient_is_that_of_a_covariance_whose_newest_share_has_one():
+    """Of one view as sayannag/TiCo-pytorch has it, and of three by a loop over rows."""
+    for V in (1, 3):
+        student, teacher = views(6, 4, V=V), views(6, 4, seed=1).detach()
+        loss = TiCo(4, beta=0.7, rho=5.0).double()
+        loss.covariance_DD.copy_(torch.eye(4, dtype=torch.float64) / 3)
+        x, y = (z / z.norm(dim=-1, keepdim=True) for z in (student, teacher))
+        rows = [x[v, n] for v in range(V) for n in range(6)]
+        covariance = 0.7 * torch.eye(4, dtype=torch.float64) / 3 + 0.3 * sum(
+            torch.outer(row, row) for row in rows
+        ) / len(rows)
+        energy = sum(row @ covariance @ row for row in rows) / len(rows)
+        alike = [x[v, n] @ y[g, n] for v in range(V) for g in range(2) if v != g for n in range(6)]
+        same(loss(Views.of(student, teacher=teacher)), 1 - sum(alike) / len(alike) + 5 * energy, student)
+
+
+def test_mmcrs_centroids_are_lightlys():
+    """Without the term of single samples, which lightly takes of both branches, and the authors of the student's."""
+    student, teacher = views(9, 4), views(9, 4, seed=1).detach()
+    momentum = torch.nn.functional.normalize(teacher, dim=-1).transpose(0, 1)
+    online = torch.nn.functional.normalize(student, dim=-1).transpose(0, 1)
+    same(MMCR()(Views.of(student, teacher=teacher)), peers.MMCRLoss(0.0)(online, momentum), student)
+
+
+def test_mmcrs_momentum_form_by_hand_with_local_views():
+    student, teacher = views(9, 4, V=4), views(9, 4, seed=1)
+    x, y = (torch.nn.functional.normalize(z.detach(), dim=-1).numpy() for z in (student, teacher))
+    centroids = [sum(x[:, n]) / 8 + sum(y[:, n]) / 4 for n in range(9)]
+    whole = -np.linalg.norm(np.array(centroids), "nuc")
+    single = np.mean([np.linalg.norm(x[:, n], "nuc") for n in range(9)])
+    found = MMCR(lambda_=0.3)(Views.of(student, teacher=teacher))
+    assert float(found) == pytest.approx(whole + 0.3 * single, rel=1e-10)
 
 
 def test_mmcr_of_orthogonal_samples_and_of_equal_ones():

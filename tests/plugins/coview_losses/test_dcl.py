@@ -46,6 +46,25 @@ def test_equals_lightly_in_value_and_gradient(ours, theirs) -> None:
     torch.testing.assert_close(got, expected, atol=1e-10, rtol=1e-8)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_dclws_weights_are_constants_where_its_source_lets_them_have_a_gradient(seed: int) -> None:
+    z = random_rows(2, 32, 16, seed=seed).requires_grad_()
+
+    def by_formula(*, constant: bool) -> torch.Tensor:
+        total = torch.zeros((), dtype=torch.float64)
+        for a, b in (z / z.norm(dim=-1, keepdim=True), (z / z.norm(dim=-1, keepdim=True)).flip(0)):
+            weight = 2 - 32 * torch.softmax((a * b).sum(1) / 0.5, 0)
+            own = torch.eye(32, dtype=torch.bool).repeat(1, 2)
+            push = (torch.cat([a @ a.T, a @ b.T], 1) / 0.1).masked_fill(own, -torch.inf).logsumexp(1)
+            total = total + (push - (weight.detach() if constant else weight) * (a * b).sum(1) / 0.1).mean() / 2
+        return total
+
+    found = value_and_gradient(DCLW(temperature=0.1)(coview.Views.of(z)), z)
+    torch.testing.assert_close(found, value_and_gradient(by_formula(constant=True), z), atol=1e-10, rtol=1e-8)
+    (theirs,) = torch.autograd.grad(by_formula(constant=False), z)
+    assert 0.25 < (found[1] - theirs).norm() / theirs.norm() < 0.5
+
+
 @pytest.mark.parametrize("loss", [DCL, DCLW])
 def test_closed_forms(loss) -> None:
     temperature, samples = 0.5, 6

@@ -108,6 +108,69 @@ def test_swavs_queue_takes_part_in_the_codes_only():
     assert math.isfinite(float(with_queue))
 
 
+def official_swav(prototypes, student, teacher, queues=(None, None)):
+    """As main_swav.py computes it in one process: prototypes as they are, codes of each view with its own queue."""
+    rows, targets = (torch.nn.functional.normalize(z, dim=-1) for z in (student, teacher))
+    loss = 0.0
+    for crop, queue in enumerate(queues):
+        with torch.no_grad():
+            scores = [] if queue is None else [torch.nn.functional.normalize(queue, dim=-1) @ prototypes.T]
+            q = (torch.cat([*scores, targets[crop] @ prototypes.T]) / 0.05).exp().T
+            q /= q.sum()
+            for _ in range(3):
+                q /= q.sum(1, keepdim=True) * len(prototypes)
+                q /= q.sum(0, keepdim=True) * q.shape[1]
+            q = (q * q.shape[1]).T[-targets.shape[1] :]
+        others = [v for v in range(len(rows)) if v != crop]
+        losses = [-(q * (rows[v] @ prototypes.T / 0.1).log_softmax(1)).sum(1).mean() for v in others]
+        loss = loss + sum(losses) / len(others)
+    return loss / len(queues)
+
+
+def test_swav_trains_its_prototypes_as_the_official_code_does():
+    """Three steps with momentum and decay, which see the part of the gradient that lengthens prototypes."""
+    loss = SwAV(5, prototypes=4).double()
+    theirs = torch.nn.Parameter(loss.prototypes_KD.detach().clone())
+    optimizers = [torch.optim.SGD([w], lr=0.3, momentum=0.9, weight_decay=0.1) for w in (loss.prototypes_KD, theirs)]
+    for seed in range(3):
+        student, teacher = branches(V=4, seed=seed)
+        ours = loss(Views.of(student, teacher=teacher))
+        with torch.no_grad():
+            theirs.copy_(torch.nn.functional.normalize(theirs, dim=1))
+        expected = official_swav(theirs, student, teacher)
+        assert float(ours) == pytest.approx(float(expected), rel=1e-10)
+        for optimizer, value in zip(optimizers, (ours, expected), strict=True):
+            optimizer.zero_grad()
+            value.backward()
+        torch.testing.assert_close(loss.prototypes_KD.grad, theirs.grad, rtol=1e-10, atol=1e-12)
+        along = (loss.prototypes_KD.grad * loss.prototypes_KD).sum(1).abs()
+        assert float(along.min()) > 1e-3, "the gradient is not only across"
+        for optimizer in optimizers:
+            optimizer.step()
+        torch.testing.assert_close(loss.prototypes_KD, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_swavs_prototypes_stay_in_evaluation():
+    loss = SwAV(5, prototypes=4).double().eval()
+    before = loss.prototypes_KD.detach().clone()
+    student, teacher = branches()
+    loss(Views.of(student, teacher=teacher))
+    assert torch.equal(loss.prototypes_KD, before)
+
+
+def test_swavs_codes_of_a_view_are_made_with_the_queues_rows_of_that_view():
+    student, teacher = branches(N=4)
+    queue = torch.randn(9, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    of_view = torch.tensor([0, 1, 1, 0, 0, 1, 0, 1, 1])
+    loss = SwAV(5, prototypes=4, queue_from=0.3).double()
+    found = loss(Views.of(student, teacher=teacher, queue=queue, queue_views=of_view, progress=0.4))
+    prototypes = loss.prototypes_KD.detach()
+    expected = official_swav(prototypes, student, teacher, (queue[of_view == 0], queue[of_view == 1]))
+    assert float(found) == pytest.approx(float(expected), rel=1e-10)
+    before = loss(Views.of(student, teacher=teacher, queue=queue, queue_views=of_view, progress=0.2))
+    assert float(before) == pytest.approx(float(official_swav(prototypes, student, teacher)), rel=1e-10)
+
+
 def test_swavs_prototypes_are_frozen_at_first():
     student, _ = branches()
     loss = SwAV(5, prototypes=4, frozen=0.1).double()

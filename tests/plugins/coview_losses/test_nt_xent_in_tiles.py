@@ -51,7 +51,6 @@ def situation(name: str, views: int, samples: int, seed: int = 0):
     queue_ids = torch.tensor([0, 1, 2, 100, 101])
     return {
         "alone": ([student], {}),
-        "alone, as the core slices it": ([student], {"teacher_GND": student[:views]}),
         "one process of several": ([student], {"anchors": slice(1, max(2, samples // 2))}),
         "with local views": ([student], {"teacher_GND": student[:2]}),
         "a teacher": ([student], {"teacher_GND": teacher.detach()}),
@@ -61,7 +60,7 @@ def situation(name: str, views: int, samples: int, seed: int = 0):
     }[name]
 
 
-SYMMETRIC = ("alone", "alone, as the core slices it")
+SYMMETRIC = ("alone",)
 SITUATIONS = (*SYMMETRIC, "one process of several", "with local views", "a teacher", "a teacher with gradient", "a queue",
               "a queue and no teacher")  # fmt: skip
 

@@ -14,6 +14,7 @@ from torch import Tensor
 import coview
 from coview_image.augment.batched.rows import as_float, between, change_rows
 
+_KEYS = -0.75  # the slope at the next pixel that OpenCV and PyTorch take
 _ATTEMPTS = 10  # as many as Albumentations and torchvision make before they take what fits
 
 
@@ -28,7 +29,7 @@ class RandomResizedCropOfBatch:
         size: int,
         scale: tuple[float, float],
         ratio: tuple[float, float],
-        interpolation: Literal["nearest", "linear"],
+        interpolation: Literal["nearest", "linear", "cubic"],
     ) -> None:
         self.size, self.scale, self.ratio, self.interpolation = size, scale, ratio, interpolation
 
@@ -44,7 +45,8 @@ class RandomResizedCropOfBatch:
             averages = shrinks & (tall >= self.size) & (wide >= self.size)
             rows = self._weights(height, top, tall, shrinks, averages)
             columns = self._weights(width, left, wide, shrinks, averages)
-            return between(rows, x, columns)
+            cropped = between(rows, x, columns)
+            return cropped.clamp_(0, 1) if self.interpolation == "cubic" else cropped  # a cubic overshoots at edges
 
         return change_rows(crop, x_RCHW, box_R4)
 
@@ -61,11 +63,29 @@ class RandomResizedCropOfBatch:
         grown = whole if self.interpolation == "nearest" else ((out + 0.5) * step - 0.5).clamp(min=0)
         at = torch.where(shrinks, edge, grown)
         weight = (1 - (torch.minimum(at, extent - 1) - pixel).abs()).clamp_(min=0)
+        if self.interpolation == "cubic":
+            weight = torch.where(shrinks, weight, _cubic((out + 0.5) * step - 0.5, pixel, extent))
         if length <= self.size:  # then this side never shrinks
             return weight
         first, last = out * step, (out + 1) * step
         inside = (torch.minimum(last, pixel + 1) - torch.maximum(first, pixel)).clamp_(min=0)
         return torch.where(averages, inside / step, weight)
+
+
+def _cubic(at: Tensor, pixel: Tensor, extent: Tensor) -> Tensor:
+    """How much each pixel counts at a place between pixels: Keys' cubic convolution, as OpenCV has it.
+
+    The pixels beyond the edge are those at the edge.
+    """
+    first = at.floor()
+    weight = torch.zeros_like(at + pixel)
+    for tap in range(-1, 3):
+        distance = (at - first - tap).abs()
+        near = ((_KEYS + 2) * distance - (_KEYS + 3)) * distance**2 + 1
+        far = _KEYS * (((distance - 5) * distance + 8) * distance - 4)
+        nearest = torch.minimum((first + tap).clamp(min=0), extent - 1)
+        weight += torch.where(pixel == nearest, torch.where(distance <= 1, near, far), 0)
+    return weight
 
 
 def draw_boxes(

@@ -1,0 +1,134 @@
+"""Whether runs of a recipe come to a number that somebody has published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from coview.compare.cells import FoundCell
+from coview.compare.collect import collect
+from coview.errors import CoviewError
+from coview.plugins.registry import Registry
+from coview.recipe.comparison import SEED, Comparison, load_comparison
+from coview.recipe.load import load_recipe
+from coview.recipe.tables import ResultTable
+
+Verdict = Literal["reproduced", "not reproduced", "undecided"]
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A published number beside what the seeds have come to.
+
+    Attributes:
+        name: The recipe's.
+        published: The number, and what is known of it.
+        lower_is_better: Whether the number is better the lower it is.
+        values: By seed; of those that have one.
+        failed: Why the others have none, by cell.
+    """
+
+    name: str
+    published: ResultTable
+    lower_is_better: bool
+    values: dict[str, float]
+    failed: dict[str, str]
+
+    @property
+    def mean(self) -> float:
+        """Over seeds."""
+        return float(np.mean(list(self.values.values())))
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % t interval of the mean over seeds; None for fewer than two."""
+        value_S = np.array(list(self.values.values()))
+        if len(value_S) < 2:
+            return None
+        half = stats.t.ppf((1 + LEVEL) / 2, len(value_S) - 1) * value_S.std(ddof=1) / len(value_S) ** 0.5
+        return self.mean - float(half), self.mean + float(half)
+
+    @property
+    def worst_allowed(self) -> float:
+        """The number less the tolerance, or plus it where lower is better."""
+        sign = 1 if self.lower_is_better else -1
+        return self.published.value + sign * self.published.tolerance
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the whole interval is at least as good as is allowed, or none of it, or neither."""
+        if self.interval is None:
+            return "undecided"
+        low, high = self.interval
+        worst, best = (high, low) if self.lower_is_better else (low, high)
+        sign = -1 if self.lower_is_better else 1
+        if sign * (worst - self.worst_allowed) >= 0:
+            return "reproduced"
+        return "not reproduced" if sign * (best - self.worst_allowed) < 0 else "undecided"
+
+    def in_words(self) -> list[str]:
+        """Lines for the terminal."""
+        lines = [f"{self.name}: {self.published.metric}, published {self.published.value:g}"]
+        lines.append(f"  {self.published.source}")
+        lines.extend(f"  {cell} has no number: {reason}" for cell, reason in self.failed.items())
+        if self.values:
+            listed = " ".join(f"{value:.4g}" for value in self.values.values())
+            lines.append(f"  here, by seed: {listed}; mean {self.mean:.4g}")
+        if self.interval is None:
+            return [*lines, "undecided: an interval needs two runs at least"]
+        low, high = self.interval
+        side = "at most" if self.lower_is_better else "at least"
+        return [
+            *lines,
+            f"  95 % interval of the mean: {low:.4g} to {high:.4g}; {side} {self.worst_allowed:g} is as published",
+            self.verdict + (": more seeds would tell (--seeds)" if self.verdict == "undecided" else ""),
+        ]
+
+
+def to_reproduce(
+    path: Path | str, registry: Registry, *, sets: Sequence[str] = (), seeds: int | None = None
+) -> tuple[ResultTable, Comparison]:
+    """The number that a recipe is to come to, and its runs.
+
+    Args:
+        path: The recipe, with a ``[paper.result]``.
+        registry: What it sees.
+        sets: Overrides, as texts ``KEY=VALUE``.
+        seeds: How many runs; absent: as the table says.
+
+    Raises:
+        RecipeError: If the recipe has mistakes.
+        CoviewError: If it names no published number.
+    """
+    recipe = load_recipe(path, registry, sets=sets)
+    if recipe.paper is None or recipe.paper.result is None:
+        raise CoviewError(f"{path}: it names no published number", hint="[paper.result] has metric, value and source")
+    published = recipe.paper.result
+    numbers = ", ".join(str(recipe.seed + seed) for seed in range(seeds or published.seeds))
+    asked = [f"sweep.grid.{SEED}=[{numbers}]", f'compare.metric="{published.metric}"']
+    return published, load_comparison(path, sets=[*sets, *asked], registry=registry)
+
+
+def reproduction_of(published: ResultTable, comparison: Comparison, cells: Sequence[FoundCell]) -> Reproduction:
+    """What the runs have come to.
+
+    Raises:
+        CoviewError: If no run has the number.
+    """
+    if all(found.run is None for found in cells):
+        reasons = "; ".join(f"{found.cell.name}: {found.reason or 'not run'}" for found in cells)
+        raise CoviewError(f"{comparison.name}: no run has finished ({reasons})")
+    table = collect(comparison, cells)
+    return Reproduction(
+        comparison.name,
+        published,
+        table.lower_is_better,
+        {row.seed: row.value() for row in table.rows if row.status == "done"},
+        {f"seed {row.seed}": row.reason or row.status for row in table.rows if row.status != "done"},
+    )
