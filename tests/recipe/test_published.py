@@ -30,7 +30,7 @@ def test_a_recipe_is_as_published_or_says_why_not(path, registry):
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_a_record_says_what_was_read_and_is_what_a_base_recipe_is_held_against(path):
+def test_a_record_says_what_was_read_and_is_what_a_recipe_is_held_against(path):
     published = read_published(path)
     assert published.paper.startswith("arXiv:")
     assert published.revision
@@ -84,6 +84,15 @@ def test_what_is_declared_and_is_as_published_is_told(check):
         "[loss]\ntemperature = 0.1\n",
     )
     assert needlessly_declared(recipe, published_of(recipe)) == ["loss.temperature"]
+
+
+def test_an_empty_reason_takes_a_parents_back(check):
+    recipe, found = check(
+        '\n[paper]\nrecord = "record.toml"\n[paper.differs]\n"loss.temperature" = "why"\n"train.epochs" = "y"\n',
+        '[loss]\ntemperature = 0.1\n[paper.differs]\n"loss.temperature" = ""\n"train.epochs" = ""\n',
+    )
+    assert needlessly_declared(recipe, published_of(recipe)) == []
+    assert "train.epochs: 800 → (absent)  (not declared)" in found
 
 
 def test_another_record_takes_nothing_of_the_parents(check, tmp_path):

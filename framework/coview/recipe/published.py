@@ -146,11 +146,12 @@ def departures(recipe: Recipe, published: Published) -> list[Departure]:
 
 
 def needlessly_declared(recipe: Recipe, published: Published) -> list[str]:
-    """Keys of ``[paper.differs]`` that are as published after all; of patterns nothing is said."""
-    if recipe.paper is None:
-        return []
+    """Keys of ``[paper.differs]`` that are as published after all, but for patterns, and for what an empty reason takes
+    back.
+    """
     differing = {departure.key for departure in departures(recipe, published)}
-    return [key for key in recipe.paper.differs if key not in differing and not _is_pattern(key)]
+    reasons: Mapping[str, str] = {} if recipe.paper is None else recipe.paper.differs
+    return [key for key, reason in reasons.items() if reason and key not in differing and not _is_pattern(key)]
 
 
 def _is_pattern(key: str) -> bool:

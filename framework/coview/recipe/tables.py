@@ -227,10 +227,11 @@ class PaperTable(BaseModel):
         "`published/mae`. Empty: nothing is recorded of the method. A recipe that names another record than the one "
         "it extends takes nothing else of its [paper].",
     )
-    differs: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+    differs: dict[str, str] = Field(
         {},
         description='Dotted key to why it is not as published: `"encoder.positions" = "…"`; `"augment.*"` for all that '
-        "begin so, but those of which more is said.",
+        "begin so, but those of which more is said. Empty: what a recipe that this one extends says of the key does not "
+        "hold here.",
     )
     besides: list[str] = Field([], description="What is not as published and no key says, a sentence each.")
     result: ResultTable | None = Field(None, description="A published number, to be reproduced; absent: none.")
