@@ -1,4 +1,4 @@
-"""Writes the reference pages in ``docs/reference/`` from the code: ``python docs/generate.py [FOLDER]``.
+"""Writes the reference pages in ``docs/reference/``, and ``docs/methods.md``: ``python docs/generate.py [FOLDER]``.
 
 They come from what ``coview recipe check`` checks by and ``coview plugins show`` prints, so that they cannot say
 anything else: the tables of ``coview.recipe.tables`` and the registry of installed plugins, of which only coview's own
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from generate_api import api_page
+from generate_methods import methods_page
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
@@ -109,6 +110,11 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def methods() -> str:
+    """``docs/methods.md``."""
+    return methods_page(coview.load_plugins())
 
 
 def schema() -> str:
@@ -280,3 +286,4 @@ def _written_here(registry: coview.Registry, component: Component) -> bool:
 if __name__ == "__main__":
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "reference")
     (HERE.parent / "recipes" / "recipe.schema.json").write_text(schema(), encoding="utf-8")
+    (HERE / "methods.md").write_text(methods(), encoding="utf-8")

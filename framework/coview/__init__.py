@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from coview.model.encoder import Encoding as Encoding
     from coview.model.encoder import FitsToData as FitsToData
     from coview.model.encoder import HasLayers as HasLayers
+    from coview.model.encoder import ProjectsInLayers as ProjectsInLayers
     from coview.model.encoder import SeesExample as SeesExample
     from coview.model.hidden_tokens import HiddenTokens as HiddenTokens
     from coview.model.kept_tokens import KeptTokens as KeptTokens
@@ -186,6 +187,7 @@ _HOME = {
     "Moment": "coview.train.schedule",
     "stacked_layers": "coview.model.layers",
     "HasLayers": "coview.model.encoder",
+    "ProjectsInLayers": "coview.model.encoder",
     "API": "coview.plugins.hookspecs",
     "Augmentation": "coview.data.augmentation",
     "BatchAugmentation": "coview.data.augmentation",

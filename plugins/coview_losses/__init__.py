@@ -191,6 +191,12 @@ DISTILLATION = (
         "arXiv:2006.09882",
     ),
     (
+        "ressl",
+        "ReSSL",
+        "a view is as like to the queue's rows as the target's view is; needs a queue",
+        "arXiv:2107.09282",
+    ),
+    (
         "msn",
         "MSN",
         "a view predicts the target's sharpened prototypes, and on the whole all prototypes",

@@ -1,12 +1,13 @@
 """DINO: the student's distribution over prototypes is to be the teacher's, which is centred and sharpened.
 
-Caron et al. 2021 (arXiv:2104.14294). The projections are logits over D prototypes, as
-``dino_head`` makes them. With c the moving average of the teacher's mean logit over batches,
+Caron et al. 2021 (arXiv:2104.14294). The projections are logits over D prototypes, as ``dino_head`` makes them. With c
+the moving average of the teacher's mean logit over batches,
 
     loss = -mean over pairs of views of  sum over d of softmax((t - c) / Tt)_d · log softmax(s / Ts)_d
 
-The teacher's temperature rises linearly over the first part of training. The centre is the state of the loss, moved
-on after each batch by the whole batch's mean, the same on every process.
+The teacher's temperature rises linearly over the first part of training, step by step; in the authors' code, epoch by
+epoch. The centre is the state of the loss, moved on after each batch by the whole batch's mean, the same on every
+process.
 """
 
 from __future__ import annotations

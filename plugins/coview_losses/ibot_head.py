@@ -20,6 +20,7 @@ class IBOTHead(nn.Module):
         hidden: Width of each hidden layer; the paper's is 2048.
         bottleneck: Width before the prototypes; the paper's is 256.
         layers: Linear layers before the prototypes; the paper's is 3.
+        norm_last_layer: Whether the prototypes are of unit length; else their lengths are learnt, from 1 on.
     """
 
     def __init__(
@@ -29,9 +30,17 @@ class IBOTHead(nn.Module):
         hidden: Annotated[int, Ge(1)] = 2048,
         bottleneck: Annotated[int, Ge(1)] = 256,
         layers: Annotated[int, Ge(1)] = 3,
+        norm_last_layer: bool = True,
     ) -> None:
         super().__init__()
-        self.head = DINOHead(in_width, hidden=hidden, bottleneck=bottleneck, width=prototypes, layers=layers)
+        self.head = DINOHead(
+            in_width,
+            hidden=hidden,
+            bottleneck=bottleneck,
+            width=prototypes,
+            layers=layers,
+            norm_last_layer=norm_last_layer,
+        )
         self.width = prototypes
 
     def forward(self, seen: coview.DecoderInput) -> Tensor:

@@ -105,7 +105,8 @@ class SwAV(nn.Module):
                 self.prototypes_KD.copy_(unit_rows(self.prototypes_KD))
             norm_K1 = torch.linalg.vector_norm(self.prototypes_KD, dim=-1, keepdim=True).clamp_min(SMALLEST_NORM)
         prototypes_KD = self.prototypes_KD if progress >= self.frozen else self.prototypes_KD.detach()
-        return prototypes_KD / norm_K1
+        unit_KD: Tensor = prototypes_KD / norm_K1
+        return unit_KD
 
     def _codes(self, view: int, unit_KD: Tensor, views: coview.Views) -> Tensor:
         """Of a view's rows, made with those rows of the queue that are of the same view."""

@@ -13,18 +13,20 @@ def generated(monkeypatch, folder):
     monkeypatch.syspath_prepend(str(DOCS))
     generate = importlib.import_module("generate")
     generate.main(folder)
-    for name in ("generate", "generate_api"):
+    for name in ("generate", "generate_api", "generate_methods"):
         sys.modules.pop(name)
-    return {path.name: path.read_text() for path in folder.iterdir()}, generate.schema()
+    return {path.name: path.read_text() for path in folder.iterdir()}, generate.schema(), generate.methods()
 
 
 def test_the_reference_is_what_the_code_says(monkeypatch, tmp_path):
     committed = {path.name: path.read_text() for path in (DOCS / "reference").iterdir()}
-    new, schema = generated(monkeypatch, tmp_path / "reference")
+    new, schema, methods = generated(monkeypatch, tmp_path / "reference")
     assert set(new) == set(committed)
     stale = [name for name in new if new[name] != committed[name]]
     if (DOCS.parent / "recipes" / "recipe.schema.json").read_text() != schema:
         stale.append("recipes/recipe.schema.json")
+    if (DOCS / "methods.md").read_text() != methods:
+        stale.append("methods.md")
     assert not stale, f"{stale}: run `make docs` and commit what it writes"
 
 

@@ -288,6 +288,7 @@ def test_the_keys_above_are_all_that_are_coviews_own():
         "dataset": ("views", "local_views", "workers", "augment_on", "weight"),
         "augmentation": ("views", "on", "shared"),
         "encoder": ("shared",),
+        "projector": ("evaluated_layers",),
         "optimizer": ("group",),
         "schedule": ("warmup", "warmup_start"),
         "evaluator": ("data", "every"),
@@ -295,3 +296,15 @@ def test_the_keys_above_are_all_that_are_coviews_own():
         "loss": ("weight",),
         "mask": ("hide", "views", "probability", "swapped", "kept"),
     }
+
+
+def test_a_whole_number_as_the_default_of_a_float_is_written_out_as_one():
+    """As in ``torch.optim.Adam``: a snapshot is read as 0.0, and both are one recipe."""
+
+    def made(*, decay: float = 0, either: float | int = 0, count: int = 0, flag: bool | float = False): ...
+
+    written = Parameters.of(made, "optimizer").resolved({})
+    assert {name: type(value) for name, value in written.items()} == {
+        "decay": float, "either": int, "count": int, "flag": bool,
+    }  # fmt: skip
+    assert type(Parameters.of(made, "optimizer").resolved({"decay": 0})["decay"]) is float

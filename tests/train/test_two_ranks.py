@@ -171,6 +171,41 @@ def test_two_ranks_end_with_the_weights_of_one_process(
     assert len(one) == 3
 
 
+SWAV = """
+[loss]
+use = "swav"
+prototypes = 5
+frozen = 1.0
+queue_from = 0.5
+
+[queue]
+size = 128
+
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("smooth")
+def test_frozen_prototypes_do_not_decay_on_two_ranks(write_recipe, small_recipe, tmp_path):
+    """Their gradients are absent, and stay so: a step on zeros would shorten them by a twentieth."""
+    text = small_recipe.split("[[evaluate]]")[0].replace("lr = 0.05", "lr = 0.05\nweight_decay = 1.0")
+    start, end = text.index("[encoder]"), text.index("[projector]")
+    text = text[:start] + '[encoder]\nuse = "smooth"\n\n' + text[end:]
+    start, end = text.index("[loss]"), text.index("[optimizer]")
+    recipe = write_recipe(text[:start] + SWAV + text[end:])
+    found = {}
+    for ranks in (1, 2):
+        train(recipe, ranks, tmp_path / str(ranks))
+        for step in (3, 6):
+            (prototypes,) = (w for n, w in weights(tmp_path / str(ranks), step).items() if "prototypes" in n)
+            found[ranks, step] = prototypes
+    torch.testing.assert_close(found[1, 3].norm(dim=1), torch.ones(5), atol=1e-6, rtol=0)
+    for other in ((1, 6), (2, 3), (2, 6)):
+        torch.testing.assert_close(found[other], found[1, 3], atol=1e-6, rtol=0)
+    one, two = (losses(tmp_path / name) for name in ("1", "2"))
+    assert two == pytest.approx(one, rel=1e-3)
+
+
 ENDING = """
 import coview
 

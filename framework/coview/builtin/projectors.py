@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from annotated_types import Ge
@@ -46,6 +47,28 @@ class MLP(nn.Sequential):
             if last_batch_norm == "scale":
                 norm.bias.requires_grad_(False)
             parts.append(norm)
+        super().__init__(*parts)
+        self.width = width
+
+    def first_layers(self, count: int, /) -> Layers:
+        """The first layers, with what normalises them and their ReLU.
+
+        Raises:
+            ValueError: If there are not so many.
+        """
+        starts = [at for at, part in enumerate(self) if isinstance(part, nn.Linear)]
+        if not 1 <= count <= len(starts):
+            raise ValueError(f"the projector has {len(starts)} layers, and {count} are asked for")
+        end = len(self) if count == len(starts) else starts[count]
+        last = self[starts[count - 1]]
+        assert isinstance(last, nn.Linear)
+        return Layers(list(self)[:end], last.out_features)
+
+
+class Layers(nn.Sequential):
+    """Layers of a perceptron, and the width that they end in."""
+
+    def __init__(self, parts: Iterable[nn.Module], width: int) -> None:
         super().__init__(*parts)
         self.width = width
 

@@ -41,6 +41,13 @@ def export(run: Run, *, to: str, out: Path | str | None = None, sets: Iterable[s
     contract, method = _FORMS[to]
     name = run.recipe.modalities[0]
     encoder, modality = run.encoder, build_modalities(run.recipe, run.registry)[name]
+    if (layers := run.recipe.projector[name].settings.evaluated_layers) is not None:
+        where = run.recipe.where("projector", *run.recipe.below(name), "evaluated_layers")
+        raise CoviewError(
+            f"{where}: an exported folder holds an encoder, and here its vectors are those of layer {layers} of the "
+            "projector",
+            hint="coview embed writes them; coview.load_run(…).encoder makes them",
+        )
     if not isinstance(encoder, contract):
         use = run.recipe.encoder[name].use
         able = ", ".join(_encoders_with(contract, run.registry)) or "no encoder that is installed"
@@ -69,6 +76,8 @@ def export(run: Run, *, to: str, out: Path | str | None = None, sets: Iterable[s
 def forms_of(recipe: Recipe, registry: Registry) -> list[str]:
     """The forms that the encoder which would be exported can be written in, as far as its class is known."""
     name = recipe.modalities[0]
+    if recipe.projector[name].settings.evaluated_layers is not None:
+        return []
     component = registry.resolve("encoder", recipe.encoder[name].use, modality=name).component
     made = _made_by(component.load())
     return [form for form, (contract, _) in _FORMS.items() if isinstance(made, type) and issubclass(made, contract)]

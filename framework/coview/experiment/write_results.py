@@ -48,7 +48,7 @@ def write_results(
         run=store.recipe.name,
         recipe_hash=store.recipe.hash,
         checkpoint=f"step-{store.step}" if store.recipe.trains else "as it is loaded",
-        encoder=f"{store.modality} encoder of the {store.evaluated}, before the projector, evaluation mode, fp32",
+        encoder=f"{store.modality} encoder of the {store.evaluated}, {_until(store)}, evaluation mode, fp32",
         untrained=untrained_in_words(store.recipe, store.registry),
         dataset=_described(store),
         other_datasets=[_described(other) for other in store.others],
@@ -86,3 +86,9 @@ def _described(store: FeatureStore) -> dict[str, str]:
 def _trained_and_tested(planned: Iterable[Planned]) -> list[DataSource]:
     """The data of which evaluators learn from one split and are tested on another."""
     return [plan.source for plan in planned if not plan.skipped and {"train", "test"} <= set(plan.evaluator.splits)]
+
+
+def _until(store: FeatureStore) -> str:
+    """Where the encoder ends that is evaluated."""
+    layers = store.recipe.projector[store.modality].settings.evaluated_layers
+    return "before the projector" if layers is None else f"to layer {layers} of the projector"

@@ -103,6 +103,22 @@ class Projector(Protocol):
 
 
 @runtime_checkable
+class ProjectsInLayers(Protocol):
+    """A projector of which the first layers can be evaluated with the encoder, by ``evaluated_layers``."""
+
+    def first_layers(self, count: int, /) -> Projector:
+        """A module of some layers, whose parameters are this projector's own, with the width that they end in.
+
+        Args:
+            count: From 1 to how many there are; activations and norms belong to the layer before them.
+
+        Raises:
+            ValueError: If there are not so many.
+        """
+        ...
+
+
+@runtime_checkable
 class ExportsToHub(Protocol):
     """An encoder that can be written as a folder which transformers or timm load; a modality, as its preprocessor."""
 

@@ -13,6 +13,7 @@ from coview.data.lacking_labels import lacking_labels
 from coview.data.sample_problem import problem_of_extras
 from coview.data.values import readable_samples
 from coview.errors import CoviewError, few
+from coview.model.prefixes import over_prefixes
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.key import key_of_term
@@ -28,11 +29,13 @@ class Term:
         name: What it is logged as.
         weight: In the sum.
         loss: The loss.
+        prefixes: The widths that it is taken of and summed over; none: of all dimensions.
     """
 
     name: str
     weight: float
     loss: Callable[[Views], Any]
+    prefixes: tuple[int, ...] = ()
 
     def __call__(self, views: Views) -> dict[str, Tensor]:
         """What the loss makes of the views, as far as it says that it needs them; at least ``loss``.
@@ -54,6 +57,8 @@ class Term:
             views = replace(views, tokens=None)
         if needs is not None:
             views = replace(views, extras={name: views.extras[name] for name in needs.extras})
+        if self.prefixes:
+            return over_prefixes(lambda seen: self._outputs(self.loss(seen)), views, self.prefixes)
         return self._outputs(self.loss(views))
 
     def _outputs(self, output: Any) -> dict[str, Tensor]:
@@ -123,7 +128,7 @@ def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int 
     A loss that occurs twice gets a number behind its name.
 
     Raises:
-        CoviewError: If a parameter is wrong.
+        CoviewError: If a parameter is wrong, or a prefix is wider than the projections.
     """
     terms: list[Term] = []
     for table in recipe.loss:
@@ -132,7 +137,11 @@ def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int 
         asks = registry.parameters("loss", table.use).supplied
         supplied = {name: {"width": width, "token_width": token_width}[name] for name in asks}
         loss = registry.build("loss", table.use, supplied=supplied, **table.parameters)
-        terms.append(Term(name, table.settings.weight, loss))
+        prefixes = table.settings.prefixes or ()
+        if max(prefixes, default=0) > width:
+            where = recipe.where(*key_of_term(len(terms), len(recipe.loss))[:-1], "prefixes")
+            raise CoviewError(f"{where}: the projections have {width:,} dimensions, got a prefix of {max(prefixes):,}")
+        terms.append(Term(name, table.settings.weight, loss, prefixes))
     return LossTerms(terms)
 
 

@@ -82,12 +82,16 @@ class Topology(nn.Module):
         self.target = target
 
     def evaluated_encoder(self, modality: str) -> nn.Module:
-        """The encoder that is evaluated, exported and embedded with: the student's unless the recipe says otherwise."""
-        return self._evaluated.encoder(modality)
+        """The encoder that is evaluated, exported and embedded with: the student's unless the recipe says otherwise.
+
+        With the layers of the projector that the recipe counts to it.
+        """
+        return cast(Tower, self._evaluated.towers[modality]).evaluated_encoder
 
     def evaluated_projections(self, modality: str) -> Projecting:
         """The same encoder with its projector: its pooled output is the projections."""
-        return Projecting(cast(Tower, self._evaluated.towers[modality]))
+        tower = cast(Tower, self._evaluated.towers[modality])
+        return Projecting(tower.encoder, tower.projector)
 
     def evaluated_copy(self) -> Topology:
         """A copy of the encoders that are evaluated, with their projectors and no loss.
@@ -99,7 +103,8 @@ class Topology(nn.Module):
         towers: dict[str, Tower] = {}
         for name, module in of.towers.items():
             tower = cast(Tower, module)
-            towers[name] = Tower(copy.deepcopy(tower.encoder, copied), copy.deepcopy(tower.projector, copied))
+            parts = copy.deepcopy(tower.encoder, copied), copy.deepcopy(tower.projector, copied)
+            towers[name] = Tower(*parts, evaluated_layers=tower.evaluated_layers)
         return Topology(Towers(towers, of.of_view, of.global_views), LossTerms(()))
 
     @property

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from coview.data.token_mask import TokenMask
 from coview.errors import CoviewError
 from coview.model.decoder import decode
-from coview.model.encoder import Encoding, Projector
+from coview.model.encoder import Encoding, Projector, ProjectsInLayers
 from coview.model.masked_encoder import TakesMask, TrainsMaskToken
+from coview.model.projecting import Projecting
 from coview.model.target import Target
 from coview.model.token_task import Part, build_decoder, build_target, that_takes_mask, width_of_predictions
 from coview.model.views_apart import views_apart
@@ -69,6 +70,7 @@ class Tower(nn.Module):
         projector: Built for that width.
         predictor: From the projector's width to the same; absent: none.
         hidden: What is there for hidden tokens; by default nothing.
+        evaluated_layers: How many layers of the projector are evaluated with the encoder.
     """
 
     def __init__(
@@ -77,8 +79,11 @@ class Tower(nn.Module):
         projector: nn.Module,
         predictor: nn.Module | None = None,
         hidden: ForHidden | None = None,
+        *,
+        evaluated_layers: int = 0,
     ) -> None:
         super().__init__()
+        self.evaluated_layers = evaluated_layers
         self.encoder = encoder
         self.projector = projector
         self.predictor = predictor
@@ -95,6 +100,14 @@ class Tower(nn.Module):
         """Whether what the encoder makes of a batch is the same each time, and nothing before it gets a gradient."""
         trained = [*self.encoder.parameters(), *([] if self.mask_token is None else [self.mask_token])]
         return not self.encoder.training and not any(parameter.requires_grad for parameter in trained)
+
+    @property
+    def evaluated_encoder(self) -> nn.Module:
+        """The encoder, with those layers of the projector that are evaluated with it."""
+        if not self.evaluated_layers:
+            return self.encoder
+        layers = cast(ProjectsInLayers, self.projector).first_layers(self.evaluated_layers)
+        return Projecting(self.encoder, cast(nn.Module, layers))
 
     def keep_encodings(self) -> None:
         """From now on what the encoder makes of batches is kept."""
@@ -270,7 +283,9 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
             table = recipe.predictor[name]
             supplied = {"in_width": width, "width": width}
             predictor = registry.build("predictor", table.use, supplied=supplied, **table.parameters)
-        towers[name] = Tower(encoder, projector, predictor, _for_hidden(recipe, registry, encoder))
+        layers = _evaluated_layers(recipe, name, projector)
+        hidden = _for_hidden(recipe, registry, encoder)
+        towers[name] = Tower(encoder, projector, predictor, hidden, evaluated_layers=layers)
     widths = {name: cast(Projector, tower.projector).width for name, tower in towers.items()}
     if len(set(widths.values())) > 1:
         listed = ", ".join(f"{name} {width}" for name, width in widths.items())
@@ -279,6 +294,25 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
     views = recipe.view_modalities
     apart = recipe.train.batch_norm == "per_view"
     return Towers(towers, views, recipe.global_views, gives_representations=gives, roles=recipe.roles, apart=apart)
+
+
+def _evaluated_layers(recipe: Recipe, modality: str, projector: nn.Module) -> int:
+    """How many layers of a projector are evaluated with the encoder.
+
+    Raises:
+        CoviewError: If it has not so many, or cannot be taken apart.
+    """
+    table = recipe.projector[modality]
+    if (count := table.settings.evaluated_layers) is None:
+        return 0
+    where = recipe.where("projector", *recipe.below(modality), "evaluated_layers")
+    if not isinstance(projector, ProjectsInLayers):
+        raise CoviewError(f'{where}: the projector "{table.use}" has no layers that could be evaluated by themselves')
+    try:
+        projector.first_layers(count)
+    except ValueError as error:
+        raise CoviewError(f"{where}: {error}") from error
+    return count
 
 
 def _one_by_one(tower: nn.Module, parts: Sequence[Part]) -> OfBatches:

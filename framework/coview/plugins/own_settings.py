@@ -90,6 +90,18 @@ class EncoderSettings(BaseModel):
     )
 
 
+class ProjectorSettings(BaseModel):
+    """``[projector]``, beside ``use`` and the projector's own parameters."""
+
+    model_config = OF_A_TABLE
+
+    evaluated_layers: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="How many of its layers belong to the encoder that is evaluated and embedded with, as SimCLR v2 "
+        "fine-tunes from the first (arXiv:2006.10029); absent: none.",
+    )
+
+
 class MaskSettings(BaseModel):
     """``[mask]``, beside ``use`` and the mask's own parameters."""
 
@@ -123,6 +135,11 @@ class LossSettings(BaseModel):
     model_config = OF_A_TABLE
 
     weight: Annotated[float, Field(gt=0, le=1e9)] = Field(1.0, description="Its weight in the sum of several losses.")
+    prefixes: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] | None = Field(
+        None,
+        description="Widths, such as `[768, 256, 64]`: the loss is taken of so many first dimensions of the "
+        "projections, once for each, and summed (Matryoshka). Absent: of all dimensions.",
+    )
 
 
 class GroupTable(BaseModel):
@@ -226,6 +243,7 @@ OWN_SETTINGS: Mapping[Kind, type[BaseModel]] = {
     "dataset": DataSettings,
     "augmentation": AugmentSettings,
     "encoder": EncoderSettings,
+    "projector": ProjectorSettings,
     "mask": MaskSettings,
     "loss": LossSettings,
     "optimizer": OptimizerSettings,

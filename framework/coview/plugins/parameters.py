@@ -133,7 +133,7 @@ class Parameters:
                 annotation,
                 Field(... if required else default, description=docs.get(name) or None),
             )
-            shown = None if required else _jsonable(default)
+            shown = None if required else _as_annotated(_jsonable(default), annotation)
             listed.append(Parameter(name, type_text(annotation), shown, required, docs.get(name, "")))
         if own is None:
             with warnings.catch_warnings():
@@ -316,6 +316,14 @@ def _short(value: Any) -> str:
     except (TypeError, ValueError):
         text = str(value)
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _as_annotated(default: Any, annotation: Any) -> Any:
+    """A default as a recipe's own value comes out: a whole number of a float is one, and so is the recipe's hash."""
+    types = list(_types_in(annotation))
+    is_whole = isinstance(default, int) and not isinstance(default, bool)
+    is_of_a_float = any(part is float for part in types) and not any(part is int for part in types)
+    return float(default) if is_whole and is_of_a_float else default
 
 
 def _types_in(annotation: Any) -> Iterator[Any]:

@@ -7,11 +7,12 @@ from typing import Any
 
 from coview.errors import CoviewError
 from coview.plugins.own_settings import LossSettings
+from coview.plugins.parameters import Parameters
 from coview.recipe.check_component import ComponentChecker, beside_use
 from coview.recipe.key import Key
 from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.needs import needs_of
+from coview.recipe.needs import Needs, needs_of
 from coview.recipe.recipe import LossTable
 
 
@@ -35,9 +36,24 @@ def check_losses(
             except CoviewError as mistake:
                 mistakes.add(path, mistake.message, mistake)
                 continue
+            if settings.prefixes is not None:
+                takes_width = bool(Parameters.of(components.factory("loss", given.use), "loss").supplied)
+                _check_prefixes(mistakes, path, given.use, settings.prefixes, needs, takes_width=takes_width)
             term = LossTable(given.use, given.parameters, settings, needs, as_written=given.as_written)
             found.append((term, beside_use(checked[1], settings)))
     return found
+
+
+def _check_prefixes(
+    mistakes: Mistakes, path: Key, use: str, prefixes: Sequence[int], needs: Needs | None, *, takes_width: bool
+) -> None:
+    at = (*path, "prefixes")
+    if len(set(prefixes)) < len(prefixes):
+        mistakes.add(at, "names a width twice")
+    if needs is not None and not needs.projections:
+        mistakes.add(at, f"{use} sees no projections, which prefixes are of: remove it")
+    elif takes_width:
+        mistakes.add(at, f"{use} keeps what is as wide as the projections, and takes no prefixes of them: remove it")
 
 
 def default_projector(terms: Sequence[LossTable]) -> str:

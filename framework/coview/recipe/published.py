@@ -60,9 +60,14 @@ class Departure:
     given: Any
     reason: str
 
+    @property
+    def in_words(self) -> tuple[str, str]:
+        """Both values as a recipe has them."""
+        return _in_words(self.published), _in_words(self.given)
+
     def __str__(self) -> str:
-        why = self.reason or "not declared"
-        return f"{self.key}: {_in_words(self.published)} → {_in_words(self.given)}  ({why})"
+        published, given = self.in_words
+        return f"{self.key}: {published} → {given}  ({self.reason or 'not declared'})"
 
 
 def check_paper(mistakes: Mistakes, layers: Layers, table: PaperTable) -> None:

@@ -13,6 +13,7 @@ from coview.plugins.own_settings import (
     GroupTable,
     LossSettings,
     MaskSettings,
+    ProjectorSettings,
     ScheduleSettings,
 )
 from coview.recipe.key import Key, dotted
@@ -72,6 +73,17 @@ class AugmentTable(ComponentTable):
     def makes(self, view: int, global_views: int) -> bool:
         """Whether the step is in the pipeline of a view, of which the first ``global_views`` are global."""
         return is_among(self.settings.views, view, global_views)
+
+
+@dataclass(frozen=True)
+class ProjectorTable(ComponentTable):
+    """A projector.
+
+    Attributes:
+        settings: What of it is evaluated with the encoder.
+    """
+
+    settings: ProjectorSettings = field(default_factory=ProjectorSettings)
 
 
 @dataclass(frozen=True)
@@ -237,7 +249,7 @@ class Recipe:
     modality: Mapping[str, Mapping[str, Any]]
     augment: Mapping[str, tuple[AugmentTable, ...]]
     encoder: Mapping[str, ComponentTable]
-    projector: Mapping[str, ComponentTable]
+    projector: Mapping[str, ProjectorTable]
     predictor: Mapping[str, ComponentTable]
     teacher: TeacherTable | None
     queue: QueueTable | None

@@ -20,6 +20,7 @@ from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
+from coview.recipe.check_projector import CheckedProjector, check_projector, random_layers
 from coview.recipe.check_queue import check_queue
 from coview.recipe.check_roles import roles_of, with_numbers
 from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
@@ -163,6 +164,7 @@ class _Validation:
         assert sweep is not None
         assert compare is not None
         self.warnings += without_effect(self.mistakes, teacher, parts.optimizer, schedule[0], train, views)
+        self.warnings += [] if trains else random_layers(self.mistakes, projector, start)
         single = len(used) == 1
 
         def resolved(parts: Mapping[str, Any]) -> Any:
@@ -344,9 +346,8 @@ class _Validation:
     def _encoder(self, name: str | None, table: Any, path: Key) -> Checked:
         return check_encoder(self.components, self.mistakes, table, path, name)
 
-    def _projector(self, name: str | None, table: Any, path: Key) -> Checked:
-        given = {"use": self.projector, **table}
-        return self._component("projector", given, path) or (ComponentTable(""), {})
+    def _projector(self, name: str | None, table: Any, path: Key) -> CheckedProjector:
+        return check_projector(self.components, {"use": self.projector, **table}, path)
 
     def _predictor(self, name: str | None, table: Any, path: Key) -> Checked:
         given = {"use": DEFAULT_USE["predictor"], **table}

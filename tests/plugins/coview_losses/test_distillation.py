@@ -70,6 +70,39 @@ def test_dinos_head_gives_cosines():
     assert head(torch.randn(10, 6)).abs().max() <= 1 + 1e-6
 
 
+@pytest.mark.parametrize("norm_last_layer", [True, False])
+def test_dinos_last_layer_is_a_weight_normalised_linear_layer(norm_last_layer):
+    """PyTorch's weight norm, with the gain at 1 or learnt, three steps of AdamW that decays both."""
+    head = DINOHead(6, hidden=8, bottleneck=4, width=9, norm_last_layer=norm_last_layer).double()
+    last = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(4, 9, bias=False).double())
+    gain, direction = last.parametrizations.weight.original0, last.parametrizations.weight.original1
+    with torch.no_grad():
+        gain.fill_(1)
+        direction.copy_(head.prototypes_KD)
+    gain.requires_grad_(not norm_last_layer)
+    ours = [parameter for name, parameter in head.named_parameters() if name.startswith("prototype")]
+    theirs = [direction] if norm_last_layer else [direction, gain]
+    optimizers = [torch.optim.AdamW(parameters, lr=0.1, weight_decay=0.1) for parameters in (ours, theirs)]
+    for seed in range(3):
+        x = torch.randn(10, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        expected = last(torch.nn.functional.normalize(head.layers(x), dim=-1))
+        found = head(x)
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+        for optimizer, out in zip(optimizers, (found, expected), strict=True):
+            optimizer.zero_grad()
+            out.log_softmax(-1).square().mean().backward()
+            optimizer.step()
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-8, atol=1e-10)
+
+
+def test_dinos_head_starts_as_the_authors_does():
+    head = DINOHead(64, hidden=256, bottleneck=64, width=9)
+    for layer in head.layers[::2]:
+        assert float(layer.bias.abs().max()) == 0
+        assert float(layer.weight.std()) == pytest.approx(0.02, rel=0.05)
+
+
 @pytest.mark.parametrize("iterations", [1, 3, 20])
 def test_sinkhorn_is_lightlys(iterations):
     scores = torch.randn(12, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).tanh()
