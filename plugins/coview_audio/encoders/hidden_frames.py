@@ -99,7 +99,9 @@ class FrameValues(nn.Module):
         self._first = -(-(sees // 2) // hop)
         self._hop, self._before = hop, self._first * hop - sees // 2
         window = max(sees / sample_rate, _LEAST_WINDOW)
-        settings = LogMelSettings(sample_rate=sample_rate, mel_bins=BANDS, window=window, hop=hop / sample_rate)
+        settings = LogMelSettings(
+            sample_rate=sample_rate, mel_bins=BANDS, window=window, hop=hop / sample_rate, transform=window
+        )
         self.log_mel = LogMel(settings)
 
     def forward(self, waveform_NL: Tensor, frames: int) -> Tensor:

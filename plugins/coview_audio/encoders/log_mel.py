@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 _FLOOR = torch.finfo(torch.float32).eps
-_SHORTEST_TRANSFORM = 0.064  # seconds
 _AT_ONCE_ON_A_CPU = 64  # sounds: the spectra of more do not stay in its cache, and take twice as long
 
 
@@ -25,8 +24,9 @@ class LogMelSettings:
     Attributes:
         sample_rate: Samples a second.
         mel_bins: Bands of the mel scale.
-        window, hop: Of a frame, in seconds. A window below 64 ms is followed by zeros: as many frequencies are told
-            apart, so that no band is empty.
+        window, hop: Of a frame, in seconds.
+        transform: What a shorter window is filled up to with zeros, in seconds, so that more frequencies are told
+            apart and no band is empty.
         lowest, highest: Hz; the highest at most half of the sample rate, and that where it is more.
     """
 
@@ -34,6 +34,7 @@ class LogMelSettings:
     mel_bins: int = 64
     window: float = 0.064
     hop: float = 0.010
+    transform: float = 0.064
     lowest: float = 60.0
     highest: float = 7800.0
 
@@ -53,7 +54,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.settings = settings
         window = round(settings.window * settings.sample_rate)
-        self._n_fft = 1 << (max(window, round(_SHORTEST_TRANSFORM * settings.sample_rate)) - 1).bit_length()
+        self._n_fft = 1 << (max(window, round(settings.transform * settings.sample_rate)) - 1).bit_length()
         device = torch.empty(0).device
         with torch.device("cpu"):  # torchaudio looks at the values of the filters, which a meta tensor has not
             filters_KF = melscale_fbanks(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,10 +58,13 @@ def stand_in(tmp_path):
     for name, folder in (
         ("text/hub:sentence-transformers/wiki1m-for-simcse", f"text/hub:{tmp_path / 'wiki'}"),
         ("text/hub:sentence-transformers/stsb", f"text/hub:{tmp_path / 'stsb'}"),
-        ("hf:google-bert/bert-base-uncased", f"hf:{tmp_path / 'bert'}"),
     ):
         assert f'"{name}"' in text
         text = text.replace(f'"{name}"', f'"{folder}"')
+    encoder = tomllib.loads((RECIPES.parent / "base" / "simcse.toml").read_text())["encoder"]
+    assert encoder["use"] == "hf:google-bert/bert-base-uncased"
+    encoder["use"] = f"hf:{tmp_path / 'bert'}"
+    text += "\n[encoder]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in encoder.items())
     return text.replace('"../base/', f'"{RECIPES.parent}/base/')
 
 
