@@ -230,8 +230,8 @@ class PaperTable(BaseModel):
     differs: dict[str, str] = Field(
         {},
         description='Dotted key to why it is not as published: `"encoder.positions" = "…"`; `"augment.*"` for all that '
-        "begin so, but those of which more is said. Empty: what a recipe that this one extends says of the key "
-        "does not hold here.",
+        "begin so, but those of which more is said. Empty: what a recipe that this one extends says of the key does "
+        "not hold here.",
     )
     besides: list[str] = Field([], description="What is not as published and no key says, a sentence each.")
     result: ResultTable | None = Field(None, description="A published number, to be reproduced; absent: none.")
