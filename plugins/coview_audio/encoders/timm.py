@@ -52,15 +52,15 @@ class TimmAudioEncoder(nn.Module):
         window: Window = WINDOW,
     ) -> None:
         super().__init__()
-        drops = {"drop_path_rate": drop_path} if drop_path > 0 else {}
+        drops: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path > 0 else {}
         try:
-            self.model: Any = timm.create_model(name, in_chans=1, num_classes=0, **drops)
+            model: Any = timm.create_model(name, in_chans=1, num_classes=0, **drops)
         except TypeError as error:
             if "drop_path_rate" not in str(error):
                 raise
             raise ValueError(f"drop_path cannot be set for timm's {name}: it takes none") from error
-        self.width = int(self.model.num_features)
-        if getattr(self.model, "head_hidden_size", self.width) != self.width:  # not all of timm's models say
+        self.model, self.width = model, int(model.num_features)
+        if getattr(model, "head_hidden_size", self.width) != self.width:  # not all of timm's models say
             raise ValueError(
                 f"timm's {name} has layers behind its feature map, which would stay as they are: take another"
             )
