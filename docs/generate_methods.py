@@ -13,11 +13,11 @@ from coview.recipe.shipped import recipe_files, shipped_folder
 INTRO = """\
 # Methods
 
-A method is a recipe: a loss, [what stands around the encoder](around-the-encoder.md), and augmentations. What the authors
-of each have set is recorded in `recipes/published/`, by the keys of a recipe, with the repository, the revision and the
-files that were read; `coview recipe diff --paper RECIPE` prints [where a recipe is
-otherwise](around-the-encoder.md#held-against-the-paper), yours too. `recipes/image/methods/` has most of them in the size of
-a CPU, and [their results](results/methods.md) stand side by side.
+A method is a recipe: a loss, [what stands around the encoder](around-the-encoder.md), and augmentations. What the
+authors of each have set is recorded in `recipes/published/`, by the keys of a recipe, with the repository, the
+revision and the files that were read; `coview recipe diff --paper RECIPE` prints [where a recipe is
+otherwise](around-the-encoder.md#held-against-the-paper), yours too. `recipes/image/methods/` has most of them in the
+size of a CPU, and [their results](results/methods.md) stand side by side.
 
 ## At a glance
 """
@@ -25,8 +25,8 @@ a CPU, and [their results](results/methods.md) stand side by side.
 DIFFERS = """\
 ## Where they are not as published
 
-A setting that is not named here is as the authors have it. Where several settings of one method are published, each has a
-recipe.
+A setting that is not named here is as the authors have it. Where several settings of one method are published, each
+has a recipe.
 """
 
 RESULTS = """\
@@ -39,8 +39,8 @@ make reproduce NAME=cifar-10-simclr
 ```
 
 runs it with several seeds and says whether it comes to that number: reproduced is what is not worse by more than the
-tolerance, by the 95 % interval of the mean over seeds. **None of these has been run here yet**: each takes a GPU, and data
-from the hub. They take their first steps on data of the same form in the tests.
+tolerance, by the 95 % interval of the mean over seeds. **None of these has been run here yet**: each takes a GPU, and
+data from the hub. They take their first steps on data of the same form in the tests.
 """
 
 

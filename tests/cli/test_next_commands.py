@@ -32,7 +32,11 @@ def test_a_path_with_a_space_is_quoted(own_run, tmp_path, capsys):
     ],
 )
 def test_an_export_is_proposed_where_the_encoder_has_one(own_run, capsys, modality, use, forms):
-    recipe = replace(own_run.recipe, encoder={modality: ComponentTable(use)})
+    recipe = replace(
+        own_run.recipe,
+        encoder={modality: ComponentTable(use)},
+        projector={modality: own_run.recipe.projector["image"]},
+    )
     assert forms_of(recipe, own_run.registry) == forms
     _print_run(replace(own_run, recipe=recipe))
     assert ("coview export" in capsys.readouterr().out) == bool(forms)

@@ -79,7 +79,7 @@ def test_what_is_printed_loads_it_and_gives_the_same(call, write_recipe, small_r
 
 def test_timms_own_words_for_the_preparation_are_the_runs(small_run, tmp_path):
     modality = small_run.registry.build("modality", "image", size=16, mean=[0.1, 0.2, 0.3], std=[0.5])
-    encoder = small_run.registry.build("encoder", "timm:test_vit", image_size=16)
+    encoder = small_run.registry.build("encoder", "image/timm:test_vit", image_size=16)
     modality.export_hf(tmp_path)
     encoder.export_hf(tmp_path)
     model = timm.create_model(f"local-dir:{tmp_path}", pretrained=True, num_classes=0)

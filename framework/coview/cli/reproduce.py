@@ -31,7 +31,9 @@ def reproduce(
     processes: int,
     no_run: bool,
 ) -> None:
-    """Run a recipe with several seeds, and say whether it comes to the number that its [paper.result] names.
+    """Say whether runs come to a published number.
+
+    Runs a recipe with several seeds, and holds them against the number that its [paper.result] names.
 
     Reproduced is what is not worse than published by more than the tolerance, by the 95 % interval of the mean over
     seeds. Runs that are there are not run again. The exit status is 3 where it is not reproduced, or undecided.
