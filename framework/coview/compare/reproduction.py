@@ -13,6 +13,7 @@ from scipy import stats
 from coview.compare.cells import FoundCell
 from coview.compare.collect import collect
 from coview.errors import CoviewError
+from coview.evaluate.result import within
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import SEED, Comparison, load_comparison
 from coview.recipe.load import load_recipe
@@ -30,6 +31,7 @@ class Reproduction:
         name: The recipe's.
         published: The number, and what is known of it.
         lower_is_better: Whether the number is better the lower it is.
+        bounds: Between which it can be; None where there is no bound.
         values: By seed; of those that have one.
         failed: Why the others have none, by cell.
     """
@@ -37,6 +39,7 @@ class Reproduction:
     name: str
     published: ResultTable
     lower_is_better: bool
+    bounds: tuple[float | None, float | None]
     values: dict[str, float]
     failed: dict[str, str]
 
@@ -47,12 +50,12 @@ class Reproduction:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % t interval of the mean over seeds; None for fewer than two."""
+        """The 95 % t interval of the mean over seeds, no further than the bounds; None for fewer than two seeds."""
         value_S = np.array(list(self.values.values()))
         if len(value_S) < 2:
             return None
         half = stats.t.ppf((1 + LEVEL) / 2, len(value_S) - 1) * value_S.std(ddof=1) / len(value_S) ** 0.5
-        return self.mean - float(half), self.mean + float(half)
+        return within(self.mean - float(half), self.bounds), within(self.mean + float(half), self.bounds)
 
     @property
     def worst_allowed(self) -> float:
@@ -129,6 +132,7 @@ def reproduction_of(published: ResultTable, comparison: Comparison, cells: Seque
         comparison.name,
         published,
         table.lower_is_better,
+        table.bounds,
         {row.seed: row.value() for row in table.rows if row.status == "done"},
         {f"seed {row.seed}": row.reason or row.status for row in table.rows if row.status != "done"},
     )

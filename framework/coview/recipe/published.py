@@ -11,15 +11,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from coview.errors import CoviewError
-from coview.plugins.nearest import did_you_mean
 from coview.plugins.own_settings import OF_A_TABLE
 from coview.recipe.merge import Layers
-from coview.recipe.mistakes import Mistakes
 from coview.recipe.read import read_document
 from coview.recipe.recipe import Recipe
 from coview.recipe.shipped import find_recipe
 from coview.recipe.snapshot import flatten
-from coview.recipe.tables import PaperTable, TopTable
+from coview.recipe.tables import PaperTable
 
 ABSENT = "(absent)"
 
@@ -70,37 +68,12 @@ class Departure:
         return f"{self.key}: {published} → {given}  ({self.reason or 'not declared'})"
 
 
-def check_paper(mistakes: Mistakes, layers: Layers, table: PaperTable) -> None:
-    """Notes what ``[paper]`` names and is not there."""
-    if not table.record:
-        if any(not _is_pattern(key) for key in table.differs):  # patterns come from a part that several methods share
-            mistakes.add(("paper", "differs"), "is of a record, and none is named")
-        return
-    path = _record_of(layers, table)
-    if not path.is_file():
-        mistakes.add(("paper", "record"), f'there is no file "{path}", nor a shipped record "{table.record}"')
-        return
-    try:
-        published = read_published(path)
-    except CoviewError as error:
-        mistakes.add(("paper", "record"), error.message, error)
-        return
-    for key in table.differs:
-        if _is_pattern(key):
-            tables = TopTable.model_fields
-            if (first := key.partition(".")[0]) not in tables:
-                mistakes.add(("paper", "differs", key), f"a recipe has no such table{did_you_mean(first, tables)}")
-        elif key not in published.settings:
-            hint = did_you_mean(key, published.settings)
-            mistakes.add(("paper", "differs", key), f"{path} says nothing of it{hint}")
-
-
 def published_of(recipe: Recipe) -> Published | None:
     """The record that a recipe names, itself or by a recipe that it extends; None where it names none."""
     return (
         None
         if recipe.paper is None or not recipe.paper.record
-        else read_published(_record_of(recipe.layers, recipe.paper))
+        else read_published(record_of(recipe.layers, recipe.paper))
     )
 
 
@@ -151,10 +124,11 @@ def needlessly_declared(recipe: Recipe, published: Published) -> list[str]:
     """
     differing = {departure.key for departure in departures(recipe, published)}
     reasons: Mapping[str, str] = {} if recipe.paper is None else recipe.paper.differs
-    return [key for key, reason in reasons.items() if reason and key not in differing and not _is_pattern(key)]
+    return [key for key, reason in reasons.items() if reason and key not in differing and not is_pattern(key)]
 
 
-def _is_pattern(key: str) -> bool:
+def is_pattern(key: str) -> bool:
+    """Whether a key of ``[paper.differs]`` is of all that it matches."""
     return "*" in key
 
 
@@ -162,11 +136,12 @@ def _reason(key: str, reasons: Mapping[str, str]) -> str:
     """What is said of the key itself, or by the longest pattern that it matches."""
     if key in reasons:
         return reasons[key]
-    matching = [pattern for pattern in reasons if _is_pattern(pattern) and fnmatchcase(key, pattern)]
+    matching = [pattern for pattern in reasons if is_pattern(pattern) and fnmatchcase(key, pattern)]
     return reasons[max(matching, key=len)] if matching else ""
 
 
-def _record_of(layers: Layers, table: PaperTable) -> Path:
+def record_of(layers: Layers, table: PaperTable) -> Path:
+    """Where the record is that ``[paper]`` names."""
     return find_recipe(table.record, layers.folder(("paper", "record")))
 
 

@@ -20,6 +20,7 @@ from coview.recipe.check_losses import check_losses, default_projector
 from coview.recipe.check_masked import check_masked
 from coview.recipe.check_needs import check_needs
 from coview.recipe.check_optimizer import check_optimizer, check_schedule
+from coview.recipe.check_paper import check_paper
 from coview.recipe.check_projector import CheckedProjector, check_projector, random_layers
 from coview.recipe.check_queue import check_queue
 from coview.recipe.check_roles import roles_of, with_numbers
@@ -31,7 +32,6 @@ from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.moved_keys import MOVED, as_before, moved_in_words
 from coview.recipe.place import RELATIVE_TO
-from coview.recipe.published import check_paper
 from coview.recipe.recipe import (
     AugmentTable,
     ComponentTable,
@@ -42,7 +42,6 @@ from coview.recipe.recipe import (
 from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     CompareTable,
-    PaperTable,
     SweepTable,
     TeacherTable,
     TopTable,
@@ -139,7 +138,11 @@ class _Validation:
         callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
-        paper = None if "paper" in broken else self._paper(self.table.get("paper"))
+        paper = (
+            None
+            if "paper" in broken
+            else check_paper(self.components, self.mistakes, self.layers, self.table.get("paper"))
+        )
         self._pipelines(augment, views, global_views)
         if train is not None and train.steps != 0 and settings is not None:
             check_needs(
@@ -282,12 +285,6 @@ class _Validation:
             message = "this file is a recipe itself; a comparison of several has no data and no encoder of its own"
             self.mistakes.add(("compare", "recipes"), message)
         return compare
-
-    def _paper(self, table: Any) -> PaperTable | None:
-        paper: PaperTable | None = self._own(PaperTable, table, ("paper",))
-        if paper is not None:
-            check_paper(self.mistakes, self.layers, paper)
-        return paper
 
     # ---- views ---------------------------------------------------------------------------------------------
 
