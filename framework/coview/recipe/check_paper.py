@@ -13,15 +13,15 @@ from coview.recipe.published import is_pattern, read_published, record_of
 from coview.recipe.tables import PaperTable, ResultTable, TopTable
 
 
-def check_paper(components: ComponentChecker, mistakes: Mistakes, layers: Layers, table: Any) -> PaperTable | None:
+def check_paper(components: ComponentChecker, mistakes: Mistakes, layers: Layers) -> PaperTable | None:
     """The table; None where it is absent, or not as it has to be.
 
     Args:
         components: What checks a table of coview's own.
         mistakes: Where to note what is wrong.
-        layers: Of the recipe.
-        table: As it was read.
+        layers: Of the recipe, which have the table.
     """
+    table: Any = layers.table.get("paper")
     result = table.get("result") if isinstance(table, dict) else None
     # for itself first: each key that is wrong in it has a line of its own
     if isinstance(result, dict) and components.own_table(ResultTable, result, ("paper", "result")) is None:

@@ -138,11 +138,7 @@ class _Validation:
         callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
-        paper = (
-            None
-            if "paper" in broken
-            else check_paper(self.components, self.mistakes, self.layers, self.table.get("paper"))
-        )
+        paper = None if "paper" in broken else check_paper(self.components, self.mistakes, self.layers)
         self._pipelines(augment, views, global_views)
         if train is not None and train.steps != 0 and settings is not None:
             check_needs(
