@@ -35,6 +35,8 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
         class_token: Whether there is one; I-JEPA has none.
         positions: "learnt"; "sine": fixed sines and cosines of row and column, zero for the class token (MAE's and
             I-JEPA's, arXiv:2111.06377, A.1).
+        any_size: Whether pictures of other sizes than ``image_size`` are taken too, in multiples of ``patch``, such as the
+            local crops of DINO: the positions are then resampled, as timm has it (``dynamic_img_size``).
         drop_path: Largest probability of leaving out a layer in training (stochastic depth, arXiv:1603.09382).
         layer_scale: What each layer's output is multiplied by at first, by learnable numbers (arXiv:2103.17239); 0: no
             such numbers. DINOv2: 1e-5; data2vec: 1e-4.
@@ -54,6 +56,7 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
         pool: Literal["cls", "mean"] = "cls",
         class_token: bool = True,
         positions: Literal["learnt", "sine"] = "learnt",
+        any_size: bool = False,
         drop_path: Annotated[float, Ge(0), Lt(1)] = 0.0,
         layer_scale: Annotated[float, Ge(0), Le(1)] = 0.0,
     ) -> None:
@@ -76,6 +79,7 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
             "init_values": layer_scale or None,
             "global_pool": "avg" if pool == "mean" else "token",
             "class_token": class_token,
+            **({"dynamic_img_size": True} if any_size else {}),
             # the mean is of tokens that are normalised each, as those that a decoder sees
             "fc_norm": False,
         }
@@ -100,17 +104,25 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
         return self.patches.encode(x_NCHW)
 
     def check_size(self, x_NCHW: Tensor) -> None:
-        """Refuses pictures of another size than that of its positions.
+        """Refuses pictures of a size that its positions are not for.
 
         Raises:
             CoviewError: If they are.
         """
-        wanted = self._model_args["img_size"]
-        if tuple(x_NCHW.shape[2:]) != (wanted, wanted):
-            height, width = x_NCHW.shape[2:]
+        wanted, patch = self._model_args["img_size"], self._model_args["patch_size"]
+        height, width = x_NCHW.shape[2:]
+        if self._model_args.get("dynamic_img_size"):
+            if height % patch or width % patch:
+                raise coview.CoviewError(
+                    f"the encoder takes pictures whose sides are multiples of {patch} pixels, and these have "
+                    f"{width} × {height}",
+                    hint="set size in random_resized_crop, or another patch in [encoder]",
+                )
+        elif (height, width) != (wanted, wanted):
             raise coview.CoviewError(
                 f"the encoder takes pictures of {wanted} × {wanted} pixels, and these have {width} × {height}",
-                hint="give the encoder their image_size, or set size in [modality] and in random_resized_crop",
+                hint="give the encoder their image_size, or set size in [modality] and in random_resized_crop; with "
+                "any_size = true it takes pictures of several sizes, such as local crops",
             )
 
     def layer_numbers(self) -> dict[str, int]:

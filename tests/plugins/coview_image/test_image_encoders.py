@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 
+import coview
 from coview.testing import check_encoder
 from coview_image.encoders.patches import EncodesPatches
 from coview_image.encoders.resnet import ResNet18
@@ -20,6 +21,7 @@ SMALL = {"image_size": 16, "patch": 4, "width": 16, "layers": 2, "heads": 2, "ch
 CASES = {
     "resnet18": (ResNet18, {"channels": 1, "stem": "cifar"}),
     "vit by the class token": (ViT, SMALL),
+    "vit of any size": (ViT, {**SMALL, "any_size": True}),
     "vit by the mean, with layer scale": (ViT, {**SMALL, "pool": "mean", "layer_scale": 0.1}),
     "vit of fixed positions, without a class token": (
         ViT,
@@ -90,3 +92,26 @@ def test_a_model_whose_patches_see_their_neighbours_takes_no_mask():
     assert not hybrid.hides
     assert not distilled.hides
     assert timm_encoder("deit_tiny_patch16_224")(image_size=32).hides == ("replace", "drop")
+
+
+def test_a_vision_transformer_of_any_size_resamples_its_positions_as_timm_does():
+    torch.manual_seed(0)
+    encoder = ViT(image_size=32, patch=8, width=24, layers=2, heads=2, any_size=True).eval()
+    theirs = timm.create_model(
+        "vit_base_patch16_224", num_classes=0, img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=2,
+        dynamic_img_size=True, fc_norm=False,
+    ).eval()  # fmt: skip
+    theirs.load_state_dict(encoder.model.state_dict())
+    fixed = ViT(image_size=32, patch=8, width=24, layers=2, heads=2).eval()
+    fixed.model.load_state_dict(encoder.model.state_dict())
+    for size in ((32, 32), (16, 16), (24, 40)):
+        x = torch.randn(3, 3, *size)
+        made = encoder(x)
+        assert torch.allclose(made.pooled_ND, theirs(x), atol=1e-6)
+        assert made.tokens_NTD.shape == (3, 1 + size[0] * size[1] // 64, 24)
+    x = torch.randn(3, 3, 32, 32)
+    assert encoder(x).pooled_ND.equal(fixed(x).pooled_ND)
+    with pytest.raises(coview.CoviewError, match="multiples of 8 pixels, and these have 20 × 16"):
+        encoder(torch.randn(3, 3, 16, 20))
+    with pytest.raises(coview.CoviewError, match="takes pictures of 32 × 32 pixels, and these have 16 × 16"):
+        fixed(torch.randn(3, 3, 16, 16))
