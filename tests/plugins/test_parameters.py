@@ -293,7 +293,7 @@ def test_the_keys_above_are_all_that_are_coviews_own():
         "schedule": ("warmup", "warmup_start"),
         "evaluator": ("data", "every"),
         "callback": ("changes_run",),
-        "loss": ("weight",),
+        "loss": ("weight", "prefixes"),
         "mask": ("hide", "views", "probability", "swapped", "kept"),
     }
 

@@ -172,6 +172,10 @@ def test_a_moved_key_overrides_that_of_the_file(write_recipe, registry):
         ("[{lr_scale = 2.0}]", "optimizer.group.0.match: is missing"),
         ('[{match = "*"}]', "optimizer.group.0: says nothing of what it matches"),
         ('[{match = "*", lr = 1.0}]', "optimizer.group.0.lr: lr_scale multiplies the learning rate of a group"),
+        (
+            '[{match = "*", initial_accumulator_value = 0.1}]',
+            "optimizer.group.0.initial_accumulator_value: Adagrad starts all parameters alike",
+        ),
         ('[{match = "*", weight_decy = 1.0}]', 'unknown key, did you mean "weight_decay"?'),
         (
             '[{match = "*", weight_decay = -1.0}]',

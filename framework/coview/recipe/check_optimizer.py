@@ -14,7 +14,10 @@ from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.recipe import OptimizerTable, ParameterGroup, ScheduleTable
 
-_NOT_OF_A_GROUP = {"lr": "lr_scale multiplies the learning rate of a group"}
+_NOT_OF_A_GROUP = {
+    "lr": "lr_scale multiplies the learning rate of a group",
+    "initial_accumulator_value": "Adagrad starts all parameters alike: it stands in [optimizer]",
+}
 
 
 def check_optimizer(
