@@ -8,12 +8,15 @@ al. 2018 (arXiv:1807.03748):
 
     loss(i) = -log  exp(s_ii / T) / sum over j of exp(s_ij / T),    s_ij of i's view 0 and j's view 1
 
-``symmetric = false`` with a teacher and a queue is MoCo's loss, with the batch's own keys as further
-negatives; its queue takes one row a sample, the key: ``[queue]`` with ``views = [1]``. ``symmetric = true`` is
-CLIP's, and with a teacher MoCo v3's, whose code multiplies by 2 T and adds up both directions: 4 T times this.
+``symmetric = false`` with a teacher and a queue is MoCo's loss, with ``negatives = "queue"`` as its authors have it:
+the batch's other keys are then no negatives, and the queue takes one row a sample, the key (``[queue]`` with
+``views = [1]``). ``symmetric = true`` is CLIP's, and with a teacher MoCo v3's, whose code multiplies by 2 T and adds up
+both directions: 4 T times this.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -32,6 +35,7 @@ def info_nce(
     anchors: slice = slice(None),
     queue_QD: Tensor | None = None,
     queue_ids_Q: Tensor | None = None,
+    of_batch: bool = True,
 ) -> Tensor:
     """The mean loss of the anchors' rows.  V view · A anchor · G teacher view · N sample · D width · Q queue.
 
@@ -48,6 +52,7 @@ def info_nce(
         anchors: Which of the N samples to average over; candidates are always all N.
         queue_QD: Further negatives.
         queue_ids_Q: Their sample ids: a queue longer than the data set reaches back to the anchors' own samples.
+        of_batch: Whether the batch's other samples are negatives.
 
     Returns:
         A scalar in fp32, or in fp64 if the inputs are.
@@ -65,6 +70,7 @@ def info_nce(
             symmetric=symmetric,
             queue_QD=None if queue_QD is None else unit_rows(queue_QD),
             queue_ids_Q=queue_ids_Q,
+            of_batch=of_batch,
         )
 
 
@@ -75,18 +81,29 @@ class InfoNCE(nn.Module):
         temperature: Divides the cosine similarities; 0.01 to 10, in practice 0.05 to 1. MoCo's,
             and CLIP's to begin with, is 0.07; MoCo v3's is 0.2 for ViTs and 1.0 for ResNets.
         symmetric: Whether every view is an anchor (CLIP, MoCo v3), or only view 0 (CPC, MoCo).
+        negatives: "all": of the batch, and of a queue where there is one; "queue": of the queue alone (MoCo). At the
+            first step that is empty, where the authors' has random rows: those of the batch stand in for it.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
     read_each_step = ("temperature",)
 
-    def __init__(self, *, temperature: Temperature = 0.07, symmetric: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        temperature: Temperature = 0.07,
+        symmetric: bool = True,
+        negatives: Literal["all", "queue"] = "all",
+    ) -> None:
         super().__init__()
         self.temperature = temperature
         self.symmetric = symmetric
+        self.negatives = negatives
+        queue: Literal["optional", "required"] = "optional" if negatives == "all" else "required"
+        self.needs = coview.Needs(views=2, queue=queue, local_views=True, smallest_batch=2)
 
     def forward(self, views: coview.Views) -> Tensor:
         """The loss of the rows that this process owns."""
+        is_empty = views.queue is None or len(views.queue) == 0
         return info_nce(
             views.student,
             views.teacher,
@@ -96,4 +113,5 @@ class InfoNCE(nn.Module):
             anchors=views.anchors,
             queue_QD=views.queue,
             queue_ids_Q=views.queue_ids,
+            of_batch=self.negatives == "all" or is_empty,
         )

@@ -174,6 +174,7 @@ def cross_entropy_between_views(
     symmetric: bool = True,
     queue_QD: Tensor | None = None,
     queue_ids_Q: Tensor | None = None,
+    of_batch: bool = True,
 ) -> Tensor:
     """The mean cross-entropy of an anchor's own sample among all samples' rows in another view.
 
@@ -187,9 +188,12 @@ def cross_entropy_between_views(
         symmetric: Every view against every other; if not, view 0 against each other one.
         queue_QD: Further negatives.
         queue_ids_Q: Their sample ids.
+        of_batch: Whether the other samples' rows are negatives.
     """
     positive_A = torch.arange(len(ids_N), device=ids_N.device)[anchors]
     is_candidate_AK = has_other_id(ids_N, anchors, views=1, queue_ids_Q=queue_ids_of(queue_QD, queue_ids_Q))
+    if not of_batch:
+        is_candidate_AK[:, : len(ids_N)] = False
     is_candidate_AK.scatter_(1, positive_A[:, None], True)
     with no_autocast(anchors_VAD.device):
         losses = [

@@ -35,8 +35,8 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
         class_token: Whether there is one; I-JEPA has none.
         positions: "learnt"; "sine": fixed sines and cosines of row and column, zero for the class token (MAE's and
             I-JEPA's, arXiv:2111.06377, A.1).
-        any_size: Whether pictures of other sizes than ``image_size`` are taken too, in multiples of ``patch``, such as the
-            local crops of DINO: the positions are then resampled, as timm has it (``dynamic_img_size``).
+        any_size: Whether pictures of other sizes than ``image_size`` are taken too, in multiples of ``patch``, such as
+            the local crops of DINO: the positions are then resampled, as timm has it (``dynamic_img_size``).
         drop_path: Largest probability of leaving out a layer in training (stochastic depth, arXiv:1603.09382).
         layer_scale: What each layer's output is multiplied by at first, by learnable numbers (arXiv:2103.17239); 0: no
             such numbers. DINOv2: 1e-5; data2vec: 1e-4.

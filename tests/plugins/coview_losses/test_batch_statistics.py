@@ -95,6 +95,24 @@ def test_w_mse_is_lightlys_on_the_whole_batch():
     same(WMSE(eps=0.01)(Views.of(z)), peer(z.flatten(0, 1)), z, tolerance=1e-7)
 
 
+def test_parts_of_a_batch_are_whitened_each_by_itself():
+    """In NumPy: the mean over parts of the squared distance of rows that the inverse Cholesky factor has whitened."""
+    z = torch.randn(2, 24, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    expected = []
+    for first in range(0, 24, 8):
+        white = []
+        for view in z.numpy()[:, first : first + 8]:
+            centred = view - view.mean(0)
+            shrunk = 0.99 * np.cov(view.T) + 0.01 * np.eye(4)
+            rows = centred @ np.linalg.inv(np.linalg.cholesky(shrunk)).T
+            white.append(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+        expected.extend(((white[0] - white[1]) ** 2).sum(1))
+    found = WMSE(eps=0.01, at_a_time=8)(Views.of(z))
+    assert float(found) == pytest.approx(np.mean(expected), rel=1e-12)
+    assert WMSE(eps=0.01, at_a_time=24)(Views.of(z)) == WMSE(eps=0.01)(Views.of(z))
+    assert WMSE(eps=0.01, at_a_time=9)(Views.of(z)) == WMSE(eps=0.01, at_a_time=12)(Views.of(z))
+
+
 def test_w_mse_of_equal_views_is_zero():
     z = views(16, 4, V=1).detach().repeat(2, 1, 1)
     assert float(WMSE()(Views.of(z))) == pytest.approx(0, abs=1e-12)

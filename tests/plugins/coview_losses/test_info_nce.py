@@ -73,18 +73,18 @@ def test_equals_the_loop_with_a_teacher_a_queue_and_equal_ids(symmetric: bool, v
 
 
 @pytest.mark.parametrize("temperature", [0.07, 0.5])
-def test_with_negatives_from_the_queue_alone_equals_lightly(temperature: float) -> None:
-    """With all ids equal only the queue is left, which is lightly's NTXentLoss with a memory bank."""
+@pytest.mark.parametrize("by", ["negatives", "ids"])
+def test_with_negatives_from_the_queue_alone_equals_lightly(temperature: float, by: str) -> None:
+    """Asked for, or because all ids are equal: MoCo's loss, which is lightly's NTXentLoss with a memory bank."""
     student, teacher = random_rows(2, 8, 6, dtype=torch.float32), random_rows(2, 8, 6, seed=1).float()
     queue = torch.nn.functional.normalize(random_rows(32, 6, seed=2).float(), dim=1)
     lightly = NTXentLoss(temperature, memory_bank_size=(32, 6))
     lightly.memory_bank.bank = queue.clone()
     student.requires_grad_()
-    views = coview.Views.of(student, teacher=teacher, ids=torch.zeros(8, dtype=torch.int64), queue=queue)
-    loss, expected = (
-        InfoNCE(temperature=temperature, symmetric=False)(views),
-        lightly(student[0], teacher[1]),
-    )
+    ids = torch.zeros(8, dtype=torch.int64) if by == "ids" else torch.arange(8)
+    views = coview.Views.of(student, teacher=teacher, ids=ids, queue=queue)
+    made = InfoNCE(temperature=temperature, symmetric=False, negatives="all" if by == "ids" else "queue")
+    loss, expected = made(views), lightly(student[0], teacher[1])
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(
         torch.autograd.grad(loss, student)[0],
@@ -198,6 +198,14 @@ def test_gradient_by_finite_differences() -> None:
 
 def test_runs_on_the_meta_device() -> None:
     assert InfoNCE()(coview.Views.of(torch.empty(2, 4, 3, device="meta"))).shape == ()
+
+
+def test_a_queue_is_needed_for_negatives_of_the_queue_alone() -> None:
+    assert InfoNCE().needs.queue == "optional"
+    assert InfoNCE(negatives="queue").needs.queue == "required"
+    student = random_rows(2, 4, 6)
+    empty = coview.Views.of(student, teacher=random_rows(2, 4, 6, seed=1), queue=torch.zeros(0, 6, dtype=student.dtype))
+    assert InfoNCE(negatives="queue", symmetric=False)(empty) == InfoNCE(symmetric=False)(empty)
 
 
 def test_one_teacher_view_is_refused() -> None:
