@@ -48,6 +48,7 @@ use = "simclr"
 size = 32
 strength = 0.5
 blur = 0.0
+interpolation = "linear"
 
 [encoder]
 use = "resnet18"
