@@ -123,21 +123,22 @@ def samples(args: argparse.Namespace, split: str, registry: coview.Registry) -> 
     return [dataset[index] for index in range(len(dataset))]
 
 
-def judge(model: nn.Module, args: argparse.Namespace, registry: coview.Registry) -> dict[str, float]:
+def judge(model: Any, args: argparse.Namespace, registry: coview.Registry) -> dict[str, float]:
     """By transformers' model alone: the mean of its tokens, in fp32."""
     tokenizer = AutoTokenizer.from_pretrained(args.model)
     model.eval()
 
     @torch.no_grad()
     def features(texts: list[str]) -> np.ndarray:
-        parts = []
+        order = np.argsort([len(text) for text in texts], kind="stable")  # little padding
+        found = np.empty((len(texts), model.config.hidden_size))
         for at in range(0, len(texts), 128):
+            rows = order[at : at + 128]
             batch = tokenizer(
-                texts[at : at + 128], padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt"
+                [texts[row] for row in rows], padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt"
             )
             mask_NT1 = batch["attention_mask"][..., None]
-            parts.append((model(**batch).last_hidden_state * mask_NT1).sum(1) / mask_NT1.sum(1))
-        found: np.ndarray = torch.cat(parts).double().numpy()
+            found[rows] = (model(**batch).last_hidden_state * mask_NT1).sum(1) / mask_NT1.sum(1)
         return found
 
     x, y = {}, {}
