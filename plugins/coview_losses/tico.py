@@ -7,7 +7,7 @@ steps, of which the newest share has a gradient,
 
 C is the state of the loss: kept in checkpoints, and the same on every process, as each computes the whole batch's.
 
-No code of the authors was to be had. In that of others (lightly, sayannag/TiCo-pytorch) the student sees one view and
+No code of the authors could be found. In that of others (lightly, sayannag/TiCo-pytorch) the student sees one view and
 the target the other: C and the energy are of view 0 alone, which is what comes out here of one student's view. Of
 several views they are of all, and the first term is the mean over the pairs: no view is preferred. The newest share of
 C has a gradient in sayannag's, and none in lightly's.

@@ -87,7 +87,7 @@ def _resizing(start_N: Tensor, length_N: Tensor, places: int) -> Tensor:
 
 
 def _cubic(distance: Tensor) -> Tensor:
-    """The weight of a place at a distance of up to 2 (Keys 1981, equation 4 with this parameter)."""
+    """The weight of a place at a distance of up to 2 (Keys 1981)."""
     near = ((_CUBIC + 2) * distance - (_CUBIC + 3)) * distance.square() + 1
     far = _CUBIC * (((distance - 5) * distance + 8) * distance - 4)
     return torch.where(distance <= 1, near, far)
