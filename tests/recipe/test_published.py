@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import coview
 from coview.recipe.published import departures, needlessly_declared, published_of, read_published
 from coview.recipe.shipped import RECORDS, recipe_files, shipped_folder
+from coview.recipe.snapshot import flatten
 
 FOLDER = shipped_folder()
 assert FOLDER is not None
@@ -27,6 +30,11 @@ def test_a_recipe_is_as_published_or_says_why_not(path, registry):
         return
     assert [str(found) for found in departures(recipe, published) if not found.reason] == []
     assert needlessly_declared(recipe, published) == []
+    weights = {
+        key: value for key, value in flatten(recipe.tables).items() if re.fullmatch(r"loss\.(\d+\.)?weight", key)
+    }
+    inherited = [key for key, value in weights.items() if value != 1 and key not in published.settings]
+    assert inherited == [], "a weight comes along with a recipe that is extended, and multiplies the rate of SGD"
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
