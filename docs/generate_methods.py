@@ -97,10 +97,11 @@ def _hidden(recipe: Recipe) -> str:
 
 def _difference(name: str, recipe: Recipe, published: Published) -> Iterator[str]:
     assert recipe.paper is not None
-    read = ", ".join(f"`{file}`" for file in published.files)
-    code = (
-        f"[{published.code}](https://github.com/{published.code}) at {published.revision}: " if published.code else ""
+    of_code = f"https://github.com/{published.code}"
+    read = ", ".join(
+        f"[{file}]({of_code}/blob/{published.revision}/{file})" if published.code else file for file in published.files
     )
+    code = f"[{published.code}]({of_code}) at {published.revision}: " if published.code else ""
     yield f"### `{name}`\n"
     yield f"{published.title} · {_link(published)} · {code}{read}\n"
     found = departures(recipe, published)
