@@ -180,6 +180,9 @@ def test_a_record_takes_what_it_does_not_say_from_the_one_that_it_extends(tmp_pa
     published = read_published(tmp_path / "short.toml")
     assert (published.title, published.paper, published.revision) == ("Shorter", "arXiv:0000.00000", "1234567")
     assert published.settings == {"loss.temperature": 0.1, "train.epochs": 100}
+    (tmp_path / "wrong.toml").write_text('extends = "long.toml"\nwithout = [1]\n')
+    with pytest.raises(coview.CoviewError, match=r"wrong\.toml is no record of a paper: without"):
+        read_published(tmp_path / "wrong.toml")
     (tmp_path / "long.toml").write_text('extends = "short.toml"\n')
     with pytest.raises(coview.CoviewError, match=r"short\.toml extends itself, by way of .*long\.toml"):
         read_published(tmp_path / "short.toml")

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from coview.compare.cells import FoundCell
 from coview.compare.collect import collect
 from coview.errors import CoviewError
+from coview.evaluate.intervals import draws_variance, t_interval
 from coview.evaluate.result import within
 from coview.plugins.registry import Registry
-from coview.recipe.comparison import SEED, Comparison, load_comparison
-from coview.recipe.load import load_recipe
+from coview.recipe.comparison import SEED, Comparison, ComparisonCell
+from coview.recipe.load import load_cells, load_recipe
 from coview.recipe.tables import ResultTable
 
 Verdict = Literal["reproduced", "not reproduced", "undecided"]
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class Reproduction:
         value_S = np.array(list(self.values.values()))
         if len(value_S) < 2:
             return None
-        half = stats.t.ppf((1 + LEVEL) / 2, len(value_S) - 1) * value_S.std(ddof=1) / len(value_S) ** 0.5
-        return within(self.mean - float(half), self.bounds), within(self.mean + float(half), self.bounds)
+        low, high = t_interval(self.mean, *draws_variance(value_S))
+        return within(low, self.bounds), within(high, self.bounds)
 
     @property
     def worst_allowed(self) -> float:
@@ -113,9 +112,10 @@ def to_reproduce(
     if recipe.paper is None or recipe.paper.result is None:
         raise CoviewError(f"{path}: it names no published number", hint="[paper.result] has metric, value and source")
     published = recipe.paper.result
-    numbers = ", ".join(str(recipe.seed + seed) for seed in range(seeds or published.seeds))
-    asked = [f"sweep.grid.{SEED}=[{numbers}]", f'compare.metric="{published.metric}"']
-    return published, load_comparison(path, sets=[*sets, *asked], registry=registry)
+    grid = {**recipe.sweep.grid, SEED: [recipe.seed + seed for seed in range(seeds or published.seeds)]}
+    swept = replace(recipe, sweep=recipe.sweep.model_copy(update={"grid": grid}))
+    cells = [ComparisonCell(cell.levels, valid) for cell, valid in load_cells(swept, registry)]
+    return published, Comparison(recipe.name, recipe.compare.question, published.metric, cells, Path(path))
 
 
 def reproduction_of(published: ResultTable, comparison: Comparison, cells: Sequence[FoundCell]) -> Reproduction:

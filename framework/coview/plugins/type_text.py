@@ -94,9 +94,8 @@ def _limits(annotation: Any, constraints: Sequence[Any]) -> str:
 def _number(value: Any) -> str:
     if value == 2**63:
         return "2⁶³"
-    if (
-        isinstance(value, float) and value.is_integer()
-    ):  # typing keeps one of two equal annotations, whichever came first
+    # typing keeps one of two equal annotations, whichever came first: 1 or 1.0
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 

@@ -100,9 +100,10 @@ def _with_what_it_extends(path: Path, within: tuple[Path, ...]) -> dict[str, Any
         raise CoviewError(f"{path} extends itself, by way of {', '.join(str(other) for other in within[1:]) or path}")
     extended = _with_what_it_extends(path.parent / extends, (*within, path))
     inherited, own = extended.get("settings", {}), table.get("settings", {})
-    if not isinstance(inherited, dict) or not isinstance(own, dict):
-        return table  # which is then refused
     dropped = table.get("without", [])
+    are_tables = isinstance(inherited, dict) and isinstance(own, dict)
+    if not are_tables or not isinstance(dropped, list) or not all(isinstance(drop, str) for drop in dropped):
+        return table  # which is then refused
     kept = {key: value for key, value in inherited.items() if not any(fnmatchcase(key, drop) for drop in dropped)}
     return {**extended, **table, "settings": kept | own}
 
