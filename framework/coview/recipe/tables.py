@@ -271,6 +271,13 @@ class CompareTable(BaseModel):
         description="The variant that each other is tested against, such as `all` where one thing at a time is left "
         "out. Fewer tests find smaller differences. By default each is tested against each.",
     )
+    bank_gb: float = Field(
+        4.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Gigabytes of disk that views may take, while cells run, which several cells need alike and only "
+        "the first makes. 0: each cell makes its own. Changes no number.",
+    )
 
 
 KIND_OF_TABLE: Mapping[str, Kind] = {
