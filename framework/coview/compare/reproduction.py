@@ -78,6 +78,8 @@ class Reproduction:
         """Lines for the terminal."""
         lines = [f"{self.name}: {self.published.metric}, published {self.published.value:g}"]
         lines.append(f"  {self.published.source}")
+        if self.published.step == "best":
+            lines.append("  here of the weights that train.keep_best has kept")
         lines.extend(f"  {cell} has no number: {reason}" for cell, reason in self.failed.items())
         if self.values:
             listed = " ".join(f"{value:.4g}" for value in self.values.values())
