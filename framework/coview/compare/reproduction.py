@@ -128,7 +128,10 @@ def reproduction_of(published: ResultTable, comparison: Comparison, cells: Seque
     """
     if all(found.run is None for found in cells):
         reasons = "; ".join(f"{found.cell.name}: {found.reason or 'not run'}" for found in cells)
-        raise CoviewError(f"{comparison.name}: no run has finished ({reasons})")
+        raise CoviewError(
+            f"{comparison.name}: no run has finished ({reasons})",
+            hint=f"a run needs {published.needs}" if published.needs else None,
+        )
     table = collect(comparison, cells)
     return Reproduction(
         comparison.name,

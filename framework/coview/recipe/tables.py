@@ -218,6 +218,9 @@ class ResultTable(BaseModel):
     hours: Annotated[float, Field(gt=0)] | None = Field(
         None, description="What a run takes, on the card below; absent: nobody has measured it."
     )
+    needs: str = Field(
+        "", description="What has to be fetched by hand before a run, and from where; empty: nothing has to be."
+    )
     card: str = Field("", description="The card that the hours are of, and who has measured or estimated them.")
 
 
