@@ -39,13 +39,13 @@ make reproduce NAME=cifar-10-simclr
 ```
 
 runs it with several seeds and says whether it comes to that number: reproduced is what is not worse by more than the
-tolerance, by the 95 % interval of the mean over seeds. **None of these has been run in full yet**: each takes a GPU, and
-data from the hub or of yours. They take their first steps on data of the same form in the tests. Hours that are an
+tolerance, by the 95 % interval of the mean over seeds. **None of these has been run in full yet**: each takes a GPU,
+and data from the hub or of yours. They take their first steps on data of the same form in the tests. Hours that are an
 estimate say so.
 
 `sts-simcse` reports the weights that are best on the validation split of STS-B, as its authors do
-([`step = "best"`](command-line.md#coview-reproduce-recipe)). The two of Speech Commands learn on AudioSet, which nobody may hand on: give a
-folder of its training clips. Both take the words' official splits from a table beside them, which this makes:
+([`step = "best"`](command-line.md#coview-reproduce-recipe)). The two of Speech Commands learn on AudioSet: give a
+folder of its training clips, which no package brings. Both take the words' official splits from a table:
 
 ```text
 import csv
