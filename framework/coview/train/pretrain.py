@@ -366,7 +366,8 @@ class Pretraining:
     def _interrupt(self, stop: StopRequest) -> None:
         self._save()
         raise Interrupted(
-            f"stopped by {stop.by or 'another process'} after step {self.step:,}; a checkpoint is written"
+            f"stopped by {stop.by or 'another process'} after step {self.step:,}; a checkpoint is written; "
+            "go on with --resume"
         )
 
     def _save(self) -> None:

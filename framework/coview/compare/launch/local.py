@@ -62,7 +62,9 @@ class LocalLauncher:
                     yield _outcome(process, ours, job)
         except KeyboardInterrupt as stop:
             _stop([process for process, *_ in running.values()])
-            raise Interrupted("the comparison was interrupted") from stop
+            raise Interrupted(
+                "interrupted; the runs that have finished are kept, and the same command makes the others"
+            ) from stop
         finally:
             _stop([process for process, *_ in running.values()])
 
