@@ -73,21 +73,24 @@ def compare(
         raise CoviewError("--by groups runs that are there; what a recipe compares is in its [sweep]")
     from coview.compare.cells import find_cells
     from coview.compare.run_missing import run_missing
+    from coview.compare.tuning import tune
     from coview.recipe.comparison import load_comparison
 
     comparison = load_comparison(sources[0], sets=sets, registry=registry).against(baseline)
     if dry_run:
         _list_cells(comparison, out, registry)
         return
-    if no_run:
+    made = None if no_run else _launcher(launcher, processes, settings, out)
+    tuned = tune(comparison, out, registry, made, say=say)
+    comparison = tuned.comparison
+    if made is None:
         cells = find_cells(comparison, out, registry)
         for found in cells:
             if found.outdated:
                 click.echo(f"{found.cell.name} is left out: {found.outdated}")
-        _report(comparison, cells, out / comparison.name)
-        return
-    made = _launcher(launcher, processes, settings, out)
-    _report(comparison, run_missing(comparison, out, registry, made, say=say), out / comparison.name)
+    else:
+        cells = run_missing(comparison, out, registry, made, say=say)
+    _report(comparison, [*cells, *tuned.left_out], out / comparison.name)
 
 
 def _compare_runs(
@@ -111,10 +114,22 @@ def _report(comparison: Comparison, cells: list[FoundCell], folder: Path) -> Non
 
 
 def _list_cells(comparison: Comparison, out: Path, registry: Registry) -> None:
-    from coview.compare.cells import expected_seconds, find_cells
+    from coview.compare.cells import find_cells
+    from coview.compare.trials import trials_of
+    from coview.compare.tuning import trials_as_comparison
+
+    if trials := trials_of(comparison, registry):
+        asked = trials_as_comparison(comparison, trials)
+        _list_found(find_cells(asked, out, registry))
+        click.echo(f"\nthen {len(comparison.cells)} cells, as each variant has chosen by {asked.metric} on validation")
+        return
+    _list_found(find_cells(comparison, out, registry))
+
+
+def _list_found(cells: list[FoundCell]) -> None:
+    from coview.compare.cells import expected_seconds
     from coview.track.progress import duration
 
-    cells = find_cells(comparison, out, registry)
     expected, rows, total, unknown = expected_seconds(cells), [], 0.0, 0
     for found in cells:
         if found.run is not None:

@@ -28,6 +28,7 @@ from coview.recipe.tables import (
     TeacherTable,
     TopTable,
     TrainTable,
+    TuneTable,
 )
 
 Schema = dict[str, Any]
@@ -113,6 +114,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "paper": _model_schema(PaperTable, definitions),
         "sweep": sweep,
         "compare": _model_schema(CompareTable, definitions),
+        "tune": _model_schema(TuneTable, definitions),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -28,6 +28,7 @@ from coview.recipe.tables import (
     SweepTable,
     TeacherTable,
     TrainTable,
+    TuneTable,
 )
 
 
@@ -104,10 +105,12 @@ class EvaluateTable(ComponentTable):
     Attributes:
         data: What it measures on; None: what the recipe trains on.
         every: How often it measures on validation while training; None: only at the end, on test.
+        test: Whether it measures on test at the end.
     """
 
     data: ComponentTable | None = None
     every: int | str | None = None
+    test: bool = True
 
 
 @dataclass(frozen=True)
@@ -263,6 +266,7 @@ class Recipe:
     evaluate: tuple[EvaluateTable, ...]
     sweep: SweepTable
     compare: CompareTable
+    tune: TuneTable
     tables: Mapping[str, Any]
     layers: Layers = field(repr=False, compare=False)
     warnings: tuple[str, ...] = ()

@@ -46,6 +46,7 @@ from coview.recipe.tables import (
     TeacherTable,
     TopTable,
     TrainTable,
+    TuneTable,
 )
 from coview.recipe.without_effect import without_effect
 
@@ -138,6 +139,7 @@ class _Validation:
         callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
+        tune = TuneTable() if "tune" in broken else self._own(TuneTable, self.table.get("tune", {}), ("tune",))
         paper = None if "paper" in broken else check_paper(self.components, self.mistakes, self.layers)
         self._pipelines(augment, views, global_views)
         if train is not None and train.steps != 0 and settings is not None:
@@ -162,6 +164,7 @@ class _Validation:
         assert sampler is not None
         assert sweep is not None
         assert compare is not None
+        assert tune is not None
         self.warnings += without_effect(self.mistakes, teacher, parts.optimizer, schedule[0], train, views)
         self.warnings += [] if trains else random_layers(self.mistakes, projector, start)
         single = len(used) == 1
@@ -197,6 +200,7 @@ class _Validation:
         if sweep.grid or sweep.zip:
             tables["sweep"] = {key: value for key, value in as_json(sweep).items() if value}
             tables["compare"] = as_json(compare)
+            tables |= {"tune": as_json(tune)} if tune.choose or tune.variants else {}
         if folders := self.components.places.as_table(used[0] if single else None):
             tables[RELATIVE_TO] = folders
         return Recipe(
@@ -223,6 +227,7 @@ class _Validation:
             evaluate=tuple(given for given, _ in evaluate),
             sweep=sweep,
             compare=compare,
+            tune=tune,
             tables=tables,
             layers=self.layers,
             warnings=tuple(self.warnings),
