@@ -212,6 +212,12 @@ def coview_register(registry: Registrar) -> None:
         source="arXiv:2002.05709, appendix B.5",
     )
     registry.evaluator(
+        "linear_classifier",
+        "coview.builtin.evaluators.linear_classifier:LinearClassifier",
+        summary="a linear layer by SGD on the frozen encoder and augmented samples, as papers of pictures measure",
+        source="arXiv:2004.11362, section 4",
+    )
+    registry.evaluator(
         "robustness",
         "coview.builtin.evaluators.robustness:Robustness",
         summary="accuracy of a linear probe on test samples that are augmented ever more strongly",
