@@ -39,6 +39,12 @@ def coview_register(registry: Registrar) -> None:
     )
     registry.mask("whole_word", "coview.builtin.masks.whole_word:WholeWord", summary="words with all their tokens")
     registry.mask(
+        "deletion",
+        "coview.builtin.masks.deletion:Deletion",
+        summary="words each by itself; the whole row is wanted back",
+        source="arXiv:2104.06979, section 3.1",
+    )
+    registry.mask(
         "block",
         "coview.builtin.masks.block:Block",
         summary="rectangles of a grid of tokens",
