@@ -70,6 +70,7 @@ class Comparison:
         cells: Every run.
         path: The file it is from, as it was given.
         baseline: The variant that each other is tested against; absent: each against each.
+        bank_gb: How much disk may be taken, while cells run, by views that several of them need.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Comparison:
     cells: Sequence[ComparisonCell]
     path: Path
     baseline: str | None = None
+    bank_gb: float = 4.0
 
     def against(self, baseline: str | None) -> Comparison:
         """The same, with each variant tested against this one; as it is where there is none.
@@ -144,7 +146,7 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
     first = next(iter(recipes.values()))
     asked = first.compare if compare is None else compare
     name = str(layers.table.get("name", first.name))
-    comparison = Comparison(name, asked.question, asked.metric, cells, Path(path))
+    comparison = Comparison(name, asked.question, asked.metric, cells, Path(path), bank_gb=asked.bank_gb)
     try:
         return comparison.against(asked.baseline)
     except CoviewError as error:

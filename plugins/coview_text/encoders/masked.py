@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import coview
+from coview_text.encoders.by_length import by_length
 from coview_text.encoders.tokens import Pooling, pool
 
 
@@ -66,9 +67,14 @@ class MaskedTexts(ABC):
         given: dict[str, Tensor] = {"input_ids": ids_NT}
         if mask is not None:
             given = self._hidden(ids_NT, mask, mask_token_D)
-        seen = None if ids_NT.is_meta else batch["attention_mask"]  # as in ``encode``
-        with _outputs_of_layers(self.model, layers) as last:
-            tokens_NTD = self.model(**given, attention_mask=seen).last_hidden_state
+        if not ids_NT.is_meta:  # transformers looks into the mask, where the meta device has nothing to look at
+            given["attention_mask"] = batch["attention_mask"]
+
+        def run(part: dict[str, Tensor]) -> list[Tensor]:
+            with _outputs_of_layers(self.model, layers) as last:
+                return [self.model(**part).last_hidden_state, *last]
+
+        tokens_NTD, *last = by_length(run, given, batch["attention_mask"])
         return coview.Encoding(pool(tokens_NTD, real_NT, self.pooling), tokens_NTD, real_NT, tuple(last))
 
     def token_names(self, tokens_T: Tensor, /) -> Sequence[str]:
