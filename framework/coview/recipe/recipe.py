@@ -223,6 +223,7 @@ class Recipe:
         predictor: For each modality; empty where there is none.
         start: For each modality whose tower starts from trained weights.
         teacher, queue: Absent where there is none.
+        teacher_encoder: The encoder that the teacher has of its own; absent where it has none.
         mask: What is hidden of the views; absent: nothing.
         decoder, target: What hidden tokens are predicted by, and what they have to be; absent where they are not.
         loss: The terms of the loss; may be empty where nothing is trained.
@@ -279,6 +280,7 @@ class Recipe:
     shared_encoders: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     paper: PaperTable | None = None
+    teacher_encoder: ComponentTable | None = None
 
     @property
     def trains_on(self) -> tuple[tuple[ComponentTable, Key], ...]:

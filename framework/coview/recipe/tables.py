@@ -101,6 +101,11 @@ class TeacherTable(BaseModel):
 
     model_config = OF_A_TABLE
 
+    encoder: dict[str, Any] | None = Field(
+        None,
+        description="Another encoder, `use` and its parameters, frozen as it comes: its representations are the target "
+        "branch, in place of a moving average of the student. Absent: none.",
+    )
     stop_gradient: bool = Field(
         False, description="The student's own projections, before the predictor and without gradient (SimSiam)."
     )
@@ -118,6 +123,11 @@ class TeacherTable(BaseModel):
         "With several processes a multiple of their number.",
     )
     evaluate: bool = Field(False, description="Evaluate the teacher's encoder in place of the student's.")
+
+    @property
+    def averages(self) -> bool:
+        """Whether it is a moving average of the student."""
+        return not self.stop_gradient and self.encoder is None
 
 
 class QueueTable(BaseModel):

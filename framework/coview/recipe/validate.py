@@ -27,6 +27,7 @@ from coview.recipe.check_roles import roles_of, with_numbers
 from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
 from coview.recipe.check_shared_encoder import check_encoder, check_shared_encoders
 from coview.recipe.check_start import check_starts
+from coview.recipe.check_teacher import check_teacher
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
@@ -43,7 +44,6 @@ from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     CompareTable,
     SweepTable,
-    TeacherTable,
     TopTable,
     TrainTable,
     TuneTable,
@@ -102,7 +102,9 @@ class _Validation:
             {} if "start" in broken else check_starts(self.components, self.mistakes, self.table, used, shared_encoders)
         )
         sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
-        teacher = None if "teacher" in broken else self._own(TeacherTable, self.table.get("teacher"), ("teacher",))
+        given_teacher = None if "teacher" in broken else self.table.get("teacher")
+        taught = check_teacher(self.components, self.mistakes, given_teacher, used)
+        teacher = taught.table
         queue = (
             None if "queue" in broken else check_queue(self.components, self.mistakes, self.table, global_views, roles)
         )
@@ -183,7 +185,7 @@ class _Validation:
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
             **({"start": resolved({name: table for name, (_, table) in start.items()})} if start else {}),
-            **({} if teacher is None else {"teacher": _resolved_teacher(teacher, of_values if trains else {})}),
+            **({} if teacher is None else {"teacher": _resolved_teacher(taught.resolved, of_values if trains else {})}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **masked.tables,
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
@@ -216,6 +218,7 @@ class _Validation:
             projector={name: given for name, (given, _) in projector.items()},
             predictor={name: given for name, (given, _) in predictor.items()},
             teacher=teacher,
+            teacher_encoder=taught.encoder,
             queue=queue,
             mask=masked.mask,
             decoder=masked.decoder,
@@ -377,11 +380,9 @@ class _Validation:
         return tables[0] if isinstance(self.table["loss"], dict) else tables
 
 
-def _resolved_teacher(teacher: TeacherTable, scheduled: Mapping[str, Any]) -> dict[str, Any]:
+def _resolved_teacher(teacher: Mapping[str, Any], scheduled: Mapping[str, Any]) -> dict[str, Any]:
     """``[teacher]``, without the end of a momentum that has a schedule of its own."""
-    return {
-        key: value for key, value in as_json(teacher).items() if key != "end_momentum" or _MOMENTUM not in scheduled
-    }
+    return {key: value for key, value in teacher.items() if key != "end_momentum" or _MOMENTUM not in scheduled}
 
 
 _MOMENTUM = "teacher.momentum"
