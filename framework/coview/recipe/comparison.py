@@ -20,7 +20,8 @@ from coview.recipe.override import parse_set
 from coview.recipe.read import Document
 from coview.recipe.recipe import Recipe
 from coview.recipe.shipped import find_recipe
-from coview.recipe.tables import CompareTable, TopTable, TuneTable
+from coview.recipe.tables import CompareTable, TopTable
+from coview.recipe.tune_table import TuneTable
 from coview.recipe.validate import validate
 
 SEED = "seed"

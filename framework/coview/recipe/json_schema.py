@@ -28,8 +28,8 @@ from coview.recipe.tables import (
     TeacherTable,
     TopTable,
     TrainTable,
-    TuneTable,
 )
+from coview.recipe.tune_table import TuneTable
 
 Schema = dict[str, Any]
 

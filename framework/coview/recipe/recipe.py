@@ -28,8 +28,8 @@ from coview.recipe.tables import (
     SweepTable,
     TeacherTable,
     TrainTable,
-    TuneTable,
 )
+from coview.recipe.tune_table import TuneTable
 
 
 @dataclass(frozen=True)

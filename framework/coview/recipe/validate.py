@@ -46,8 +46,8 @@ from coview.recipe.tables import (
     SweepTable,
     TopTable,
     TrainTable,
-    TuneTable,
 )
+from coview.recipe.tune_table import TuneTable
 from coview.recipe.without_effect import without_effect
 
 
