@@ -15,7 +15,7 @@ from coview.plugins.registry import Registry
 from coview.recipe.comparison import RECIPE, SEED, Comparison, ComparisonCell
 from coview.recipe.key import dotted_key
 from coview.recipe.load import with_values
-from coview.recipe.tables import Choices, TuneRange
+from coview.recipe.tune_table import Choices, TuneRange
 
 TRIAL = "trial"
 """The axis of trials."""
