@@ -20,7 +20,7 @@ from coview.recipe.override import parse_set
 from coview.recipe.read import Document
 from coview.recipe.recipe import Recipe
 from coview.recipe.shipped import find_recipe
-from coview.recipe.tables import CompareTable, TopTable
+from coview.recipe.tables import CompareTable, Test, TopTable
 from coview.recipe.validate import validate
 
 SEED = "seed"
@@ -70,6 +70,8 @@ class Comparison:
         cells: Every run.
         path: The file it is from, as it was given.
         baseline: The variant that each other is tested against; absent: each against each.
+        test: By which pairs are tested.
+        margin: Differences that do not matter; 0: all matter.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Comparison:
     cells: Sequence[ComparisonCell]
     path: Path
     baseline: str | None = None
+    test: Test = "model"
+    margin: float = 0.0
 
     def against(self, baseline: str | None) -> Comparison:
         """The same, with each variant tested against this one; as it is where there is none.
@@ -144,7 +148,7 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
     first = next(iter(recipes.values()))
     asked = first.compare if compare is None else compare
     name = str(layers.table.get("name", first.name))
-    comparison = Comparison(name, asked.question, asked.metric, cells, Path(path))
+    comparison = Comparison(name, asked.question, asked.metric, cells, Path(path), None, asked.test, asked.margin)
     try:
         return comparison.against(asked.baseline)
     except CoviewError as error:

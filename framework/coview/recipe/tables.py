@@ -7,9 +7,9 @@ which has coview's own keys in the tables of components.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from coview.plugins.component import Kind
 from coview.plugins.duration import MOST_STEPS, Interval
@@ -248,6 +248,10 @@ class SweepTable(BaseModel):
     )
 
 
+Test = Literal["model", "paired_t", "wilcoxon"]
+"""What tells variants of a comparison apart."""
+
+
 class CompareTable(BaseModel):
     """``[compare]``: what a comparison asks, and of which recipes."""
 
@@ -271,6 +275,26 @@ class CompareTable(BaseModel):
         description="The variant that each other is tested against, such as `all` where one thing at a time is left "
         "out. Fewer tests find smaller differences. By default each is tested against each.",
     )
+    test: Test = Field(
+        "model",
+        description="What tells variants apart: `model`, one model of all cells of a modality, with intervals that "
+        "hold for all pairs together; `paired_t` and `wilcoxon` look at two variants at a time, with Holm's "
+        "correction: they suppose less, and find far less with few seeds.",
+    )
+    margin: float = Field(
+        0.0,
+        ge=0,
+        description="Differences of the number up to this do not matter: variants whose interval lies within are the "
+        'same. By default every difference matters. For `test = "model"` alone.',
+    )
+
+    @model_validator(mode="after")
+    def _has_intervals_of_all_pairs(self) -> Self:
+        if self.margin and self.test != "model":
+            raise ValueError(
+                f'margin needs intervals that hold for all pairs together: test = "model", not "{self.test}"'
+            )
+        return self
 
 
 KIND_OF_TABLE: Mapping[str, Kind] = {

@@ -11,6 +11,7 @@ import numpy as np
 from coview.compare.table import Row, Table
 from coview.evaluate.intervals import Groups, groups_of
 from coview.evaluate.result import FeatureKind
+from coview.recipe.tables import Test
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Scores:
         lower_is_better: Whether the best number is the lowest.
         bounds: The smallest and the largest value that a number can have; None where there is no bound.
         baseline: The variant that each other is tested against; absent: each against each.
+        n: How many test items a number is of; 0 where that is not known.
+        test: By which pairs are tested.
+        margin: Differences that do not matter; 0: all matter.
     """
 
     modality: str
@@ -40,6 +44,9 @@ class Scores:
     lower_is_better: bool = False
     bounds: tuple[float | None, float | None] = (None, None)
     baseline: str | None = None
+    n: int = 0
+    test: Test = "model"
+    margin: float = 0.0
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -94,6 +101,9 @@ def scores_of(table: Table, modality: str) -> Scores:
         lower_is_better=table.lower_is_better,
         bounds=table.bounds,
         baseline=table.baseline,
+        n=next((row.results["pretrained"].n for row in rows if "pretrained" in row.results), 0),
+        test=table.test,
+        margin=table.margin,
     )
 
 
