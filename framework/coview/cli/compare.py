@@ -79,6 +79,9 @@ def compare(
     if dry_run:
         _list_cells(comparison, out, registry)
         return
+    if comparison.until == "decided":
+        _until_decided(comparison, out, registry, None if no_run else _launcher(launcher, processes, settings, out))
+        return
     if no_run:
         cells = find_cells(comparison, out, registry)
         for found in cells:
@@ -88,6 +91,17 @@ def compare(
         return
     made = _launcher(launcher, processes, settings, out)
     _report(comparison, run_missing(comparison, out, registry, made, say=say), out / comparison.name)
+
+
+def _until_decided(comparison: Comparison, out: Path, registry: Registry, launcher: Launcher | None) -> None:
+    from coview.compare.cells import find_cells
+    from coview.compare.until_decided import needed_cells, run_until_decided
+
+    if launcher is None:
+        needed = needed_cells(comparison, find_cells(comparison, out, registry)).comparison
+        _report(needed, find_cells(needed, out, registry), out / comparison.name)
+        return
+    _report(*run_until_decided(comparison, out, registry, launcher, say=say), out / comparison.name)
 
 
 def _compare_runs(

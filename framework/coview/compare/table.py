@@ -68,6 +68,7 @@ class Table:
         baseline: The variant that each other is tested against; absent: each against each.
         test: By which pairs are tested.
         margin: Differences that do not matter; 0: all matter.
+        until_decided: Whether seeds are added until pairs are decided.
     """
 
     metric: str
@@ -75,6 +76,7 @@ class Table:
     baseline: str | None = None
     test: Test = "model"
     margin: float = 0.0
+    until_decided: bool = False
 
     @property
     def lower_is_better(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from coview.errors import CoviewError, Mistake, RecipeError
 from coview.plugins.nearest import did_you_mean
@@ -72,6 +72,8 @@ class Comparison:
         baseline: The variant that each other is tested against; absent: each against each.
         test: By which pairs are tested.
         margin: Differences that do not matter; 0: all matter.
+        until: ``decided`` where seeds of the sweep are used as far as they are needed; absent: all are.
+        budget: How many cells, or how many seconds of training (a ``float``), are spent at most; absent: no bound.
     """
 
     name: str
@@ -82,6 +84,8 @@ class Comparison:
     baseline: str | None = None
     test: Test = "model"
     margin: float = 0.0
+    until: Literal["decided"] | None = None
+    budget: int | float | None = None
 
     def against(self, baseline: str | None) -> Comparison:
         """The same, with each variant tested against this one; as it is where there is none.
@@ -148,7 +152,18 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
     first = next(iter(recipes.values()))
     asked = first.compare if compare is None else compare
     name = str(layers.table.get("name", first.name))
-    comparison = Comparison(name, asked.question, asked.metric, cells, Path(path), None, asked.test, asked.margin)
+    comparison = Comparison(
+        name,
+        asked.question,
+        asked.metric,
+        cells,
+        Path(path),
+        None,
+        asked.test,
+        asked.margin,
+        asked.until,
+        asked.spent_at_most,
+    )
     try:
         return comparison.against(asked.baseline)
     except CoviewError as error:

@@ -19,18 +19,17 @@ def least_variances(scores: Scores) -> tuple[np.ndarray, list[str]]:
     more than there were (Laplace). 0 where neither is known.
     """
     there_VS = np.isfinite(scores.value_VS)
-    floor_V = np.zeros(len(there_VS))
+    floor_V: np.ndarray = np.zeros(len(there_VS))
     implausible = []
     for v, there_S in enumerate(there_VS):
         value_S = scores.value_VS[v, there_S]
         if len(value_S) < 2:
             continue
         variance = float(value_S.var(ddof=1))
-        tied = variance < 1e-16
         if scores.items_VSN is not None:
             items_SN = scores.items_VSN[v, there_S].astype(np.float64)
             floor_V[v] = items_SN.var(0, ddof=1).mean() / items_SN.shape[1]
-        if floor_V[v] == 0 and tied and scores.bounds == (0, 1) and scores.n:
+        if not floor_V[v] and variance < 1e-16 and tuple(scores.bounds) == (0.0, 1.0) and scores.n:
             share = (float(value_S.mean()) * scores.n + 1) / (scores.n + 2)
             floor_V[v] = len(value_S) * share * (1 - share) / scores.n  # which more seeds do not average out
         if variance < IMPLAUSIBLE * floor_V[v]:

@@ -38,8 +38,8 @@ def model_test(scores: Scores, alpha: float = ALPHA) -> Tested:
         return Tested([_untested(scores, a, b) for a, b in pairs], None, notes)
     if len(scores.order) == _TWO:
         return _two(scores, pairs[0], floor_V, alpha, notes)
-    # numbers in an order of their own, so that the order of the file changes no draw
-    order = sorted(scores.order, key=lambda v: (scores.means[v], *np.nan_to_num(scores.value_VS[v], nan=-math.inf)))
+    # in an order of their own, so that neither that of the file nor effects of seeds change a draw
+    order = _by_effect(scores)
     value_VS = scores.value_VS[order]
     linked = share_seeds(np.isfinite(value_VS[:, np.isfinite(value_VS).any(0)]))
     if not linked:
@@ -47,6 +47,18 @@ def model_test(scores: Scores, alpha: float = ALPHA) -> Tested:
     spreads = draw_spreads(value_VS[None], floor_V[order][None], seed_effects=linked)
     place = {v: index for index, v in enumerate(order)}
     return _intervals(scores, pairs, [(place[a], place[b]) for a, b in pairs], spreads, alpha, notes)
+
+
+def _by_effect(scores: Scores) -> list[int]:
+    """The variants from the lowest to the highest, without the effects of their seeds: by least squares."""
+    there = np.argwhere(np.isfinite(scores.value_VS))
+    V, S = scores.value_VS.shape
+    design = np.zeros((len(there), V + S))
+    design[range(len(there)), there[:, 0]] = 1
+    design[range(len(there)), V + there[:, 1]] = 1
+    effect = np.linalg.lstsq(design, scores.value_VS[tuple(there.T)], rcond=None)[0][:V]
+    # rounded, for what adds up in another order differs by a rounding
+    return sorted(scores.order, key=lambda v: (round(float(effect[v]), 9), int(np.isfinite(scores.value_VS[v]).sum())))
 
 
 def _intervals(

@@ -31,6 +31,8 @@ class Scores:
         n: How many test items a number is of; 0 where that is not known.
         test: By which pairs are tested.
         margin: Differences that do not matter; 0: all matter.
+        ended_VS: Which cells have been run, with or without a number, where seeds are added until pairs are decided;
+            absent: all seeds are tested once.
     """
 
     modality: str
@@ -47,6 +49,7 @@ class Scores:
     n: int = 0
     test: Test = "model"
     margin: float = 0.0
+    ended_VS: np.ndarray | None = None
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -104,7 +107,12 @@ def scores_of(table: Table, modality: str) -> Scores:
         n=next((row.results["pretrained"].n for row in rows if "pretrained" in row.results), 0),
         test=table.test,
         margin=table.margin,
+        ended_VS=_ended(variants, seeds, at) if table.until_decided else None,
     )
+
+
+def _ended(variants: tuple[str, ...], seeds: tuple[str, ...], at: dict[tuple[str, str], Row]) -> np.ndarray:
+    return np.array([[(v, s) in at and at[v, s].status != "missing" for s in seeds] for v in variants])
 
 
 def _groups(rows: Sequence[Row]) -> Groups | None:

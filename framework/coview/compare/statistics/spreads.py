@@ -77,7 +77,9 @@ def draw_spreads(
     center_BV = np.where(there_BVS, value_BVS, 0).sum(2) / count_BV
     rest_BVS = np.where(there_BVS, value_BVS - center_BV[..., None], 0)
     floor_BV = np.zeros((B, V)) if floor_BV is None else floor_BV
-    pooled_B = (rest_BVS**2).sum((1, 2)) / (count_BV - 1).sum(1)
+    of_seed_BS = rest_BVS.sum(1) / np.maximum(there_BVS.sum(1), 1) * seed_effects
+    start_BVS = np.where(there_BVS, rest_BVS - of_seed_BS[:, None], 0)
+    pooled_B = (start_BVS**2).sum((1, 2)) / (count_BV - 1).sum(1)
     start_BV = np.maximum(pooled_B[:, None], np.maximum(floor_BV, _TINY))
     there, rest, count, floor = (np.repeat(a, chains, 0) for a in (there_BVS, rest_BVS, count_BV, floor_BV))
     least = np.maximum(floor, _TINY) * (count - 1)
@@ -116,9 +118,11 @@ def _seeds(
     """The seeds' effects, given the variances: means are integrated out, and what effects have in common is free."""
     N, _, S = rest.shape
     weight = 1 / variance
+    drawn: np.ndarray
     if there.all():
         total = weight.sum(1)[:, None]
-        return (weight[..., None] * rest).sum(1) / total + generator.standard_normal((N, S)) / np.sqrt(total)
+        drawn = (weight[..., None] * rest).sum(1) / total + generator.standard_normal((N, S)) / np.sqrt(total)
+        return drawn
     here = there.astype(float)
     scale = weight.max(1)
     weight = weight / scale[:, None]
@@ -130,5 +134,5 @@ def _seeds(
     drawn = (
         np.linalg.solve(root.transpose(0, 2, 1), generator.standard_normal((N, S, 1))) / np.sqrt(scale)[:, None, None]
     )
-    result: np.ndarray = (mean + drawn)[..., 0]
-    return result
+    drawn = (mean + drawn)[..., 0]
+    return drawn

@@ -55,7 +55,9 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     best, second = enough[:2]
     of_best = {pair.second: pair for pair in pairs if pair.first == best.variant}
     answers = {name: pair.answer(scores.sign, scores.margin) for name, pair in of_best.items()}
-    rivals = [name for name, answer in answers.items() if answer == "undecided"]
+    rivals = [
+        name for name, answer in answers.items() if answer in ("undecided", "worse")
+    ]  # worse: where cells are missing
     same = [name for name, answer in answers.items() if answer == "the same within the margin"]
     if not same and math.isclose(best.mean, second.mean, rel_tol=1e-12):
         equal = [summary.variant for summary in enough if math.isclose(summary.mean, best.mean, rel_tol=1e-12)]
@@ -138,10 +140,10 @@ def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]
     if len(counts) > 1:
         fewest = min(measured, key=lambda summary: summary.seeds)
         said.append(f"Seeds are missing: {fewest.variant} has {fewest.seeds} of {len(scores.seeds)}.")
-        fewest = fewest_seeds(scores)
-        if min(counts) < fewest <= max(counts):
-            few = [summary.variant for summary in measured if summary.seeds < fewest]
-            said.append(f"With fewer than {fewest} seeds, {listed(few)} stood outside the verdict.")
+        least = fewest_seeds(scores)
+        if min(counts) < least <= max(counts):
+            few = [summary.variant for summary in measured if summary.seeds < least]
+            said.append(f"With fewer than {least} seeds, {listed(few)} stood outside the verdict.")
     constant = [pair for pair in pairs if pair.sd == 0 and pair.difference != 0]
     if constant and not math.isnan(constant[0].p):
         said.append(
