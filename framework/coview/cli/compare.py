@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,9 @@ def compare(
     made = None if no_run else _launcher(launcher, processes, settings, out)
     tuned = tune(comparison, out, registry, made, say=say)
     comparison = tuned.comparison
+    if comparison.until == "decided":
+        _until_decided(comparison, tuned.left_out, out, registry, made)
+        return
     if made is None:
         cells = find_cells(comparison, out, registry)
         for found in cells:
@@ -91,6 +95,20 @@ def compare(
     else:
         cells = run_missing(comparison, out, registry, made, say=say)
     _report(comparison, [*cells, *tuned.left_out], out / comparison.name)
+
+
+def _until_decided(
+    comparison: Comparison, left_out: Sequence[FoundCell], out: Path, registry: Registry, launcher: Launcher | None
+) -> None:
+    from coview.compare.cells import find_cells
+    from coview.compare.until_decided import needed_cells, run_until_decided
+
+    if launcher is None:
+        needed = needed_cells(comparison, find_cells(comparison, out, registry)).comparison
+        _report(needed, [*find_cells(needed, out, registry), *left_out], out / comparison.name)
+        return
+    spent, cells = run_until_decided(comparison, out, registry, launcher, say=say)
+    _report(spent, [*cells, *left_out], out / comparison.name)
 
 
 def _compare_runs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from coview.errors import CoviewError, Mistake, RecipeError
 from coview.plugins.nearest import did_you_mean
@@ -20,7 +20,7 @@ from coview.recipe.override import parse_set
 from coview.recipe.read import Document
 from coview.recipe.recipe import Recipe
 from coview.recipe.shipped import find_recipe
-from coview.recipe.tables import CompareTable, TopTable
+from coview.recipe.tables import CompareTable, Test, TopTable
 from coview.recipe.tune_table import TuneTable
 from coview.recipe.validate import validate
 
@@ -73,6 +73,10 @@ class Comparison:
         baseline: The variant that each other is tested against; absent: each against each.
         bank_gb: How much disk may be taken, while cells run, by views that several of them need.
         tune: What each variant may choose before it is compared.
+        test: By which pairs are tested.
+        margin: Differences that do not matter; 0: all matter.
+        until: ``decided`` where seeds of the sweep are used as far as they are needed; absent: all are.
+        budget: How many cells, or how many seconds of training (a ``float``), are spent at most; absent: no bound.
     """
 
     name: str
@@ -83,6 +87,10 @@ class Comparison:
     baseline: str | None = None
     bank_gb: float = 4.0
     tune: TuneTable = field(default_factory=TuneTable)
+    test: Test = "model"
+    margin: float = 0.0
+    until: Literal["decided"] | None = None
+    budget: int | float | None = None
 
     def against(self, baseline: str | None) -> Comparison:
         """The same, with each variant tested against this one; as it is where there is none.
@@ -150,7 +158,17 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
     asked = first.compare if compare is None else compare
     name = str(layers.table.get("name", first.name))
     comparison = Comparison(
-        name, asked.question, asked.metric, cells, Path(path), bank_gb=asked.bank_gb, tune=tune or first.tune
+        name,
+        asked.question,
+        asked.metric,
+        cells,
+        Path(path),
+        bank_gb=asked.bank_gb,
+        tune=tune or first.tune,
+        test=asked.test,
+        margin=asked.margin,
+        until=asked.until,
+        budget=asked.spent_at_most,
     )
     try:
         return comparison.against(asked.baseline)
