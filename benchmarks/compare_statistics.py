@@ -2,9 +2,9 @@
 
 Six variants, unless a row says otherwise. Numbers are a true mean, an effect of the seed, and a rest with the variant's
 own spread; where all differ, true means are normal with a standard deviation of 0.07. A comparison errs if one pair
-that is equal is told apart, or one that differs is told apart the wrong way round. Power is the share of the pairs whose
-true difference is above 0.04 (0.02 near a bound) that are told apart. Beside coview's model: paired t tests with Holm's
-correction, and Tukey's test on one pooled spread, on the same numbers.
+that is equal is told apart, or one that differs is told apart the wrong way round. Power is the share of the pairs
+whose true difference is above 0.04 (0.02 near a bound) that are told apart. Beside coview's model: paired t tests with
+Holm's correction, and Tukey's test on one pooled spread, on the same numbers.
 
 Spreads "from 0.005 to 0.04" are 0.005, 0.0076, 0.0115, 0.0174, 0.0264 and 0.04, given to variants in turn, so that in
 some rows the equal ones are those that spread most, which is where one pooled spread errs.
