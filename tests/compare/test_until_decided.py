@@ -97,7 +97,7 @@ def test_interrupted_and_continued_is_the_same(load, registry, tmp_path):
 
 def test_a_number_of_cells_is_never_exceeded(load, registry, tmp_path):
     launcher = ByHand(registry)
-    cells, analysis, said = decided(load("budget = 14"), tmp_path, registry, launcher)
+    cells, _, said = decided(load("budget = 14"), tmp_path, registry, launcher)
     assert len(cells) == len(launcher.made) == 13
     assert "small: the budget is spent, 1 pairs undecided: it takes 19 cells in all, of 14" in said
     more = ByHand(registry)
