@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -181,7 +181,8 @@ def _write(to: Path, form: str | None, runs: list[LedgerRun], metric: str | None
         return
     from coview.compare.ledger.long_table import write_long_table
 
-    say(f"{write_long_table(to, runs, form, metric)} numbers of {len(runs)} runs: {to}")
+    of_form: Literal["csv", "parquet"] = "parquet" if form == "parquet" else "csv"
+    say(f"{write_long_table(to, runs, of_form, metric)} numbers of {len(runs)} runs: {to}")
 
 
 def _tell(merged: Merged, ledger: Path) -> None:

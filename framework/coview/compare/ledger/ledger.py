@@ -82,7 +82,7 @@ def write_records(path: Path | str, records: Iterable[Record]) -> list[Record]:
         CoviewError: If it is the folder of a run or of runs, or cannot be written.
     """
     given = expanded(path)
-    _check_place(given)
+    check_place(given)
     wanted = {record.content: record for record in records}
     if given.suffix == SUFFIX:
         return _write_lines(given, wanted)
@@ -135,8 +135,12 @@ def _texts(path: Path, passed_over: list[str]) -> Iterator[tuple[str, bytes]]:
             yield str(file), text
 
 
-def _check_place(path: Path) -> None:
-    """Refuses to write records among the files of a run: the arguments are then in the wrong order."""
+def check_place(path: Path) -> None:
+    """Refuses to write records among the files of runs: the arguments are then in the wrong order.
+
+    Raises:
+        CoviewError: If the path is the folder of a run or of runs, or a file of another kind.
+    """
     hint = "the ledger comes first: coview results add LEDGER RUN…"
     if (path / "recipe.toml").is_file():
         raise CoviewError(f"{path} is a run, and no ledger", hint=hint)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coview.compare.ledger.from_run import records_of
-from coview.compare.ledger.ledger import read_ledger, write_records
+from coview.compare.ledger.ledger import check_place, read_ledger, write_records
 from coview.compare.ledger.record import Record
 from coview.compare.ledger.runs import Contradiction, contradictions_in
 from coview.errors import CoviewError
+from coview.plugins.home import expanded
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def add_runs(ledger: Path | str, runs: Sequence[Path], who: str = "") -> Merged:
     Raises:
         CoviewError: If none of them can be added, or the ledger cannot be written.
     """
+    check_place(expanded(ledger))
     records, passed_over = records_of(runs, who)
     if not records:
         raise CoviewError("\n".join(passed_over) or "no run was given")

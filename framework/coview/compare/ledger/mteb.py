@@ -171,7 +171,7 @@ def _model_meta(run: LedgerRun) -> dict[str, Any]:
         "revision": record.run,
         "release_date": record.started[:10] or None,
         "framework": ["PyTorch"],
-        "modalities": [name for name in record.modalities if name in ("text", "image", "audio", "video")] or ["text"],
+        "modalities": list(record.modalities),
     }
     unknown = (
         "loader", "languages", "n_parameters", "memory_usage_mb", "max_tokens", "embed_dim", "license", "open_weights",

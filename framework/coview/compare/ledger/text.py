@@ -12,6 +12,7 @@ from coview.compare.ledger.variants import NAME
 from coview.compare.report.tables import as_markdown, how_to_read, number
 from coview.compare.statistics.analysis import ModalityAnalysis
 from coview.compare.statistics.summary import Summary
+from coview.compare.table import Row
 from coview.recipe.comparison import SEED, Comparison
 from coview.track.result_rows import sample_of
 
@@ -48,19 +49,10 @@ def _group(one: Joined, group: Group, analysis: ModalityAnalysis) -> Iterator[st
         yield from (f"  {line}" for line in one.apart)
     yield ""
     whose = {summary.variant: one.who.get((result.dataset, summary.variant), "") for summary in analysis.summaries}
-    axes = dict.fromkeys(
-        axis for row in one.table.of(result.dataset) for axis in row.levels if axis not in (SEED, NAME)
-    )
-    header = [
-        f"variant ({', '.join(axes)})" if axes else "variant",
-        "seeds",
-        "mean ± sd",
-        "95 % interval",
-        "untrained",
-        "raw",
-        "who",
+    rows = [
+        _header(one.table.of(result.dataset)),
+        *(_row(summary, whose[summary.variant]) for summary in analysis.ranked),
     ]
-    rows = [header, *(_row(summary, whose[summary.variant]) for summary in analysis.ranked)]
     if not any(whose.values()):
         rows = [row[:-1] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -68,6 +60,12 @@ def _group(one: Joined, group: Group, analysis: ModalityAnalysis) -> Iterator[st
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     yield ""
     yield " ".join([analysis.verdict, *analysis.cautions])
+
+
+def _header(rows: Sequence[Row]) -> list[str]:
+    axes = dict.fromkeys(axis for row in rows for axis in row.levels if axis not in (SEED, NAME))
+    variant = f"variant ({', '.join(axes)})" if axes else "variant"
+    return [variant, "seeds", "mean ± sd", "95 % interval", "untrained", "raw", "who"]
 
 
 def _row(summary: Summary, who: str) -> list[str]:
