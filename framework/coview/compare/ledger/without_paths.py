@@ -11,11 +11,11 @@ from typing import Any
 LEFT_OUT = "…/"
 """What stands for all that a path has before its last part."""
 
-_WHOLE = re.compile(r"(?P<before>(?:[A-Za-z_][\w.-]+:)?)(?P<path>(?:file:/)?(?:/(?!/)|~|[A-Za-z]:[\\/]|\\\\)[^\n]*)")
+_WHOLE = re.compile(r"(?P<before>(?:[A-Za-z_][\w.-]+:)?)(?P<path>(?:file:(?://)?)?(?:/(?!/)|~|[A-Za-z]:[\\/]|\\\\)[^\n]*)")
 """A value that is a path, or the name of a family and a path, as in ``hf:/models/mine``; no URL."""
 
 _WITHIN = re.compile(
-    r"""(?<![\w./~])(?:(?:file:/)?~?/(?!/)[^\s/'"<>|:;,()\[\]{}]+(?:/[^\s/'"<>|:;,()\[\]{}]+)+"""  # /home/me/runs
+    r"""(?<![\w./~])(?:(?:file:(?://)?)?~?/(?!/)[^\s/'"<>|:;,()\[\]{}]+(?:/[^\s/'"<>|:;,()\[\]{}]+)+"""  # /home/me/runs
     r"""|(?:[A-Za-z]:|\\)\\[^\s\\'"<>|:;,()\[\]{}]+(?:\\[^\s\\'"<>|:;,()\[\]{}]+)*)/?"""  # C:\\Users\\me
 )
 """A path in a sentence: of two parts or more, so that a lone slash is none."""
