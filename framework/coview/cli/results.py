@@ -41,7 +41,7 @@ def add_results(ledger: Path, runs: tuple[Path, ...], who: str) -> None:
 
     RUN is a run's folder, a comparison's, or a folder of runs, of which all that are finished are taken.
     """
-    from coview.compare.ledger.merge import add_runs
+    from coview.compare.ledger.add import add_runs
 
     _tell(add_runs(ledger, runs, who), ledger)
 
@@ -177,12 +177,16 @@ def _write(to: Path, form: str | None, runs: list[LedgerRun], metric: str | None
     if form == "mteb":
         from coview.compare.ledger.mteb import write_mteb
 
-        say(f"{write_mteb(to, runs, metric)} results of {len(runs)} runs: {to / 'results'}")
+        say(f"{write_mteb(to, runs, metric)} results of {_runs_in_words(runs)}: {to / 'results'}")
         return
     from coview.compare.ledger.long_table import write_long_table
 
     of_form: Literal["csv", "parquet"] = "parquet" if form == "parquet" else "csv"
-    say(f"{write_long_table(to, runs, of_form, metric)} numbers of {len(runs)} runs: {to}")
+    say(f"{write_long_table(to, runs, of_form, metric)} numbers of {_runs_in_words(runs)}: {to}")
+
+
+def _runs_in_words(runs: Sequence[LedgerRun]) -> str:
+    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
 
 
 def _tell(merged: Merged, ledger: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,16 @@ def number(value: float, kind: str = "pretrained", *, metric: str = "accuracy", 
     return Result(metric, value, value, value, n, protocol=protocol, kind=kind, **fields)
 
 
+def told_by(*of: Any) -> str:
+    """What a run is called that is told by these."""
+    return sha256(repr(of).encode()).hexdigest()[:12]
+
+
 def record(value: float = 0.5, seed: int = 0, *, recipe: dict | None = None, results=None, **fields: Any) -> Record:
     """Of one run, which seed and recipe name tell from others."""
     recipe = {"name": fields.get("name", "one"), "seed": seed, "loss": {"use": "nt_xent"}, **(recipe or {})}
     found = {
-        "run": f"{recipe['name']}-{recipe['loss']}-{seed}", "name": recipe["name"], "seed": seed, "recipe_hash": "0" * 64,
+        "run": told_by(recipe["name"], recipe["loss"], seed), "name": recipe["name"], "seed": seed, "recipe_hash": "0" * 64,
         "recipe": recipe, "modalities": ["image"], "started": f"2026-01-01T00:00:{seed:02}+00:00", "who": "",
         "data_version": "v1", "start": {}, "code": {}, "made_with": {"coview": "0.1.0"}, "seconds": 1.0, "leaks": [],
         "stopped": "",
@@ -32,7 +38,9 @@ def record(value: float = 0.5, seed: int = 0, *, recipe: dict | None = None, res
     return make_record({**found, **fields}, results or [number(value), number(0.3, "untrained"), number(0.4, "raw")])
 
 
-def run_folder(folder: Path, registry: Any, *, results=None, started="2026-01-01T00:00:00+00:00", **overrides: Any) -> Path:
+def run_folder(
+    folder: Path, registry: Any, *, results=None, started="2026-01-01T00:00:00+00:00", **overrides: Any
+) -> Path:
     """A finished run's folder with what a ledger reads."""
     recipe = load_recipe("quickstart", overrides=overrides, registry=registry)
     path = folder / recipe.name / f"20260101-000000-{recipe.hash[:6]}"

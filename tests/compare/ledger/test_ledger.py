@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_records import number, record, run_folder
 
+from coview.compare.ledger.add import add_runs
 from coview.compare.ledger.ledger import read_ledger, write_records
-from coview.compare.ledger.merge import add_runs, merge_ledgers
+from coview.compare.ledger.merge import merge_ledgers
 from coview.compare.ledger.runs import contradictions_in, runs_in
 from coview.errors import CoviewError
 

@@ -122,6 +122,8 @@ def signed(**changed):
         ('{"coview_record": 99}', "version 99"),
         (WHOLE.as_text()[:200], "not JSON"),
         (WHOLE.as_text().replace('"value": 0.5', '"value": NaN'), "JSON does not have"),
+        (signed(run="../../../etc"), "run is not twelve hex digits"),
+        (signed(run="A" * 12), "run is not twelve hex digits"),
         (signed(seed="0"), "seed is no whole number"),
         (signed(seed=True), "seed is no whole number"),
         (signed(name=None), "name is no text"),

@@ -52,4 +52,8 @@ def test_paths_that_end_alike_can_stay_different():
 
 
 def test_a_relative_path_can_be_shortened_too():
-    assert [shortened(path) for path in ("photos", "../a/photos", "hf:./a/mine")] == ["…/photos", "…/photos", "hf:…/mine"]
+    assert [shortened(path) for path in ("photos", "../a/photos", "hf:./a/mine")] == [
+        "…/photos",
+        "…/photos",
+        "hf:…/mine",
+    ]

@@ -1,4 +1,4 @@
-"""Adding runs to a ledger, and joining ledgers: the union of their records."""
+"""Joining ledgers: the union of their records."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coview.compare.ledger.from_run import records_of
-from coview.compare.ledger.ledger import check_place, read_ledger, write_records
+from coview.compare.ledger.ledger import read_ledger, write_records
 from coview.compare.ledger.record import Record
 from coview.compare.ledger.runs import Contradiction, contradictions_in
-from coview.errors import CoviewError
-from coview.plugins.home import expanded
 
 
 @dataclass(frozen=True)
@@ -31,24 +28,6 @@ class Merged:
     contradictions: Sequence[Contradiction]
 
 
-def add_runs(ledger: Path | str, runs: Sequence[Path], who: str = "") -> Merged:
-    """Adds the numbers of finished runs to a ledger, and makes it if there is none.
-
-    Args:
-        ledger: Its folder, or a file that ends in ``.jsonl``.
-        runs: Folders of runs, of comparisons, or with runs below them.
-        who: Whose they are, such as the name of a lab.
-
-    Raises:
-        CoviewError: If none of them can be added, or the ledger cannot be written.
-    """
-    check_place(expanded(ledger))
-    records, passed_over = records_of(runs, who)
-    if not records:
-        raise CoviewError("\n".join(passed_over) or "no run was given")
-    return _into(ledger, records, passed_over)
-
-
 def merge_ledgers(ledger: Path | str, others: Sequence[Path | str]) -> Merged:
     """Copies what other ledgers have and this one does not; makes it if there is none.
 
@@ -57,10 +36,20 @@ def merge_ledgers(ledger: Path | str, others: Sequence[Path | str]) -> Merged:
     """
     read = [read_ledger(other) for other in others]
     records = {content: record for other in read for content, record in other.records.items()}
-    return _into(ledger, list(records.values()), [line for other in read for line in other.passed_over])
+    return join_into(ledger, list(records.values()), [line for other in read for line in other.passed_over])
 
 
-def _into(path: Path | str, records: Sequence[Record], passed_over: Sequence[str]) -> Merged:
+def join_into(path: Path | str, records: Sequence[Record], passed_over: Sequence[str]) -> Merged:
+    """Writes the records that a ledger does not have.
+
+    Args:
+        path: Of the ledger.
+        records: Of any number of runs.
+        passed_over: What could not be read, to be told with the rest.
+
+    Raises:
+        CoviewError: If the ledger cannot be written.
+    """
     new = write_records(path, records)
     names = {record.content for record in new}
     ledger = read_ledger(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,7 @@ class Record:
     """What a ledger keeps of a run.
 
     Attributes:
-        run: Which run it is: the same for every record of it, whatever has been measured of it since.
+        run: Which run it is, twelve hex digits: the same for every record of it, whatever has been measured of it since.
         name, seed: Of its recipe.
         recipe_hash: Of its recipe, as the run has it.
         recipe: The resolved recipe, whole paths shortened.
@@ -124,6 +125,8 @@ def content_hash(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+_RUN = re.compile("[0-9a-f]{12}")
+
 _TEXTS = ("run", "name", "recipe_hash", "started", "who", "data_version", "stopped")
 _OBJECTS = ("recipe", "start", "code", "made_with")
 
@@ -133,6 +136,8 @@ def _record(document: Mapping[str, Any]) -> Record:
     for name in _TEXTS:
         if not isinstance(known[name], str):
             raise RecordError(f"{name} is no text: {str(known[name])[:40]}")
+    if not _RUN.fullmatch(str(known["run"])):  # it becomes the name of a folder, and others have written it
+        raise RecordError(f"run is not twelve hex digits: {str(known['run'])[:40]}")
     for name in _OBJECTS:
         if not isinstance(known[name], dict):
             raise RecordError(f"{name} is no object: {str(known[name])[:40]}")

@@ -11,7 +11,9 @@ from typing import Any
 LEFT_OUT = "…/"
 """What stands for all that a path has before its last part."""
 
-_WHOLE = re.compile(r"(?P<before>(?:[A-Za-z_][\w.-]+:)?)(?P<path>(?:file:(?://)?)?(?:/(?!/)|~|[A-Za-z]:[\\/]|\\\\)[^\n]*)")
+_WHOLE = re.compile(
+    r"(?P<before>(?:[A-Za-z_][\w.-]+:)?)(?P<path>(?:file:(?://)?)?(?:/(?!/)|~|[A-Za-z]:[\\/]|\\\\)[^\n]*)"
+)
 """A value that is a path, or the name of a family and a path, as in ``hf:/models/mine``; no URL."""
 
 _WITHIN = re.compile(
