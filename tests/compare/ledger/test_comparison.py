@@ -131,7 +131,8 @@ def test_data_sets_are_one_table_where_variants_are_called_alike():
     ]
     (joined,) = compare_in(runs_in(records), by=["loss.temperature"])
     assert [each.scores.modality for each in joined.analysis.modalities] == [g.result.dataset for g in joined.groups]
-    assert joined.analysis.ranks.rank_V == pytest.approx([3, 2, 1])
+    ranks = joined.analysis.ranks
+    assert dict(zip(ranks.variants, ranks.rank_V, strict=True)) == pytest.approx({"0.1": 3, "0.2": 2, "0.5": 1})
     assert len(compare_in(runs_in(records))) == 3
 
 

@@ -29,7 +29,7 @@ class Record:
     """What a ledger keeps of a run.
 
     Attributes:
-        run: Which run it is, twelve hex digits: the same for every record of it, whatever has been measured of it since.
+        run: Which run it is, in twelve hex digits: the same for every record of it, whatever was measured of it since.
         name, seed: Of its recipe.
         recipe_hash: Of its recipe, as the run has it.
         recipe: The resolved recipe, whole paths shortened.

@@ -134,7 +134,7 @@ def _levels(
 def _values(flat: Sequence[Mapping[str, Any]], members: Sequence[int], differing: Sequence[str]) -> str:
     """``optimizer.lr: 0.1 → 0.2``, of a few keys."""
     told = [
-        f"{key}: {' → '.join(dict.fromkeys(as_level(flat[index].get(key, ABSENT)) for index in members))}"
+        f"{key}: {' → '.join(sorted({as_level(flat[index].get(key, ABSENT)) for index in members}))}"
         for key in differing[:MOST_LEVELS]
     ]
     more = len(differing) - len(told)
