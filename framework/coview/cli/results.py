@@ -10,7 +10,7 @@ import click
 
 from coview.cli.output import print_columns, print_json, say
 from coview.cli.user_path import UserPath
-from coview.errors import CoviewError
+from coview.errors import CoviewError, few, printable
 
 if TYPE_CHECKING:
     from coview.compare.ledger.merge import Merged
@@ -141,7 +141,7 @@ def _runs(path: Path, name: str | None, modality: str | None) -> list[LedgerRun]
 
     ledger = read_ledger(path)
     for line in ledger.passed_over:
-        click.echo(f"warning: {line}", err=True)
+        click.echo(printable(f"warning: {line}"), err=True)
     runs = runs_in(ledger.records.values())
     chosen = [
         run
@@ -150,7 +150,8 @@ def _runs(path: Path, name: str | None, modality: str | None) -> list[LedgerRun]
     ]
     for contradiction in (found for run in chosen for found in run.contradictions):
         places = ", ".join(ledger.places[content] for content in contradiction.contents)
-        click.echo(f"warning: {contradiction}; it is left out. Remove the record that is wrong: {places}", err=True)
+        told = f"warning: {contradiction}; it is left out. Remove the record that is wrong: {places}"
+        click.echo(printable(told), err=True)
     if not runs:
         raise CoviewError(f"{path} has no records", hint=f"coview results add {path} RUN adds those of a run")
     if not chosen:
@@ -163,8 +164,6 @@ def _runs(path: Path, name: str | None, modality: str | None) -> list[LedgerRun]
 
 
 def _listed(names: Sequence[str]) -> str:
-    from coview.errors import few
-
     return few(sorted(set(names)))
 
 

@@ -128,6 +128,8 @@ def signed(**changed):
         (signed(seed=True), "seed is no whole number"),
         (signed(name=None), "name is no text"),
         (signed(recipe=[]), "recipe is no object"),
+        (signed(recipe={"train": []}), "recipe is no resolved recipe"),
+        (signed(recipe={"evaluate": [1]}), "recipe is no resolved recipe"),
         (signed(code={"a": 1}), "a value of code is no text"),
         (signed(modalities="image"), "modalities is not what coview writes"),
         (signed(leaks=[{}]), "leaks is not what coview writes"),
@@ -167,6 +169,32 @@ def test_what_cannot_be_added_is_refused(registry, tmp_path, own_run):
     own_run.folder.environment.unlink()
     with pytest.raises(CoviewError, match="is not finished"):
         record_of(own_run.folder)
+
+
+def test_what_json_does_not_have_is_kept_as_text(registry, tmp_path):
+    folder = RunFolder(run_folder(tmp_path, registry, optimizer={"use": "sgd", "lr": 0.1, "weight_decay": 1e-4}))
+    text = folder.recipe.read_text().replace("weight_decay = 0.0001", "weight_decay = inf")
+    assert "inf" in text
+    folder.recipe.write_text(text)
+    results = json.loads(folder.results.read_text())
+    folder.results.write_text(json.dumps({"results": results["results"]}))
+    with folder.metrics.open("w") as file:
+        file.write('{"step": 1, "time": NaN}\n')
+    made = record_of(folder)
+    assert (made.recipe["optimizer"]["weight_decay"], made.seconds) == ("Infinity", None)
+    assert parse_record(made.as_text()) == made
+
+
+def test_a_recipe_that_none_is_is_refused(registry, tmp_path):
+    folder = RunFolder(run_folder(tmp_path, registry))
+    folder.recipe.write_text(folder.recipe.read_text().replace("seed = 0", 'seed = "a"'))
+    folder.results.write_text(json.dumps({"results": [number(0.5).as_json()]}))
+    with pytest.raises(CoviewError, match="cannot be added: seed is no whole number"):
+        record_of(folder)
+    for text in ("since = 2026-01-01", "data = 1", "evaluate = [1]", "train = []"):
+        folder.recipe.write_text(text)
+        with pytest.raises(CoviewError, match=r"recipe\.toml cannot be read|cannot be added"):
+            record_of(folder)
 
 
 def test_a_folder_stands_for_its_finished_runs(registry, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coview.compare.cells import seconds_of
-from coview.compare.ledger.record import Record, make_record
+from coview.compare.ledger.record import Record, RecordError, make_record
 from coview.compare.ledger.without_paths import shortened, without_paths
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
@@ -77,11 +78,10 @@ def record_of(folder: RunFolder, who: str = "") -> Record:
     """
     if not is_finished(folder):
         raise CoviewError(f"{folder.path} is not finished", hint="coview run RECIPE --resume goes on with it")
-    tables = _tables(folder)
+    tables, digest = _recipe_and_hash(folder)
     found = RunResults.read(folder.results)
     if not found.results:
         raise CoviewError(f"{folder.path} has no numbers", hint="coview evaluate RUN --set … measures it")
-    digest = recipe_hash(tables)
     if found.recipe_hash not in ("", digest):
         raise CoviewError(
             f"{folder.recipe} is not the recipe that the numbers beside it are of: it has been changed since",
@@ -94,11 +94,12 @@ def record_of(folder: RunFolder, who: str = "") -> Record:
     data_version = str(data["version"]) if isinstance(data, dict) and "version" in data else ""
     start = {modality: str(of.get("version", "")) for modality, of in start_record(folder).items()}
     results = [_without_paths(result) for result in found.results]
+    seconds = seconds_of(read_metrics(folder.metrics))
     code = _texts(environment.get("code"))
     fields = {
         "run": _identity(digest, started or folder.path.name),
-        "name": str(tables.get("name", "")),
-        "seed": tables.get("seed", 0),
+        "name": tables.get("name"),
+        "seed": tables.get("seed"),
         "recipe_hash": digest,
         "recipe": _recipe(tables, start, data_version),
         "modalities": _modalities(code, results),
@@ -108,7 +109,7 @@ def record_of(folder: RunFolder, who: str = "") -> Record:
         "start": start,
         "code": code,
         "made_with": {key: environment[key] for key in _MADE_WITH if environment.get(key) is not None},
-        "seconds": seconds_of(read_metrics(folder.metrics)),
+        "seconds": seconds if seconds is not None and math.isfinite(seconds) else None,
         "leaks": [
             {"data": str(leak["data"]), "version": str(leak["version"]), "said": said}
             for leak in found.leaks
@@ -121,13 +122,18 @@ def record_of(folder: RunFolder, who: str = "") -> Record:
         "data": [_of_data(of) for of in (found.dataset, *found.other_datasets)],
         "skipped_samples": len(found.skipped_samples),
     }
-    return make_record(without_paths(json.loads(json.dumps(fields, default=str))), results)
-
-
-def _tables(folder: RunFolder) -> dict[str, Any]:
+    values = json.loads(json.dumps(fields), parse_constant=str)  # an infinite number, which JSON has not, is a text
     try:
-        return tomllib.loads(folder.recipe.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return make_record(without_paths(values), results)
+    except RecordError as error:
+        raise CoviewError(f"{folder.path} cannot be added: {error}") from error
+
+
+def _recipe_and_hash(folder: RunFolder) -> tuple[dict[str, Any], str]:
+    try:
+        tables = tomllib.loads(folder.recipe.read_text(encoding="utf-8"))
+        return tables, recipe_hash(tables)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:  # it is no recipe, if it is TOML
         raise CoviewError(f"{folder.recipe} cannot be read: {error}") from error
 
 

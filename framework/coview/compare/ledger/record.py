@@ -11,6 +11,7 @@ from typing import Any
 
 from coview.data.json_object import parse_json_object
 from coview.evaluate.result import Result
+from coview.recipe.snapshot import hashed_part
 
 SCHEMA = 1
 SCHEMA_KEY = "coview_record"
@@ -141,6 +142,10 @@ def _record(document: Mapping[str, Any]) -> Record:
     for name in _OBJECTS:
         if not isinstance(known[name], dict):
             raise RecordError(f"{name} is no object: {str(known[name])[:40]}")
+    try:
+        hashed_part(known["recipe"])  # type: ignore[arg-type]
+    except (AttributeError, TypeError) as error:
+        raise RecordError(f"recipe is no resolved recipe ({error})") from error
     for name in ("start", "code"):
         if not all(isinstance(value, str) for value in known[name].values()):  # type: ignore[union-attr]
             raise RecordError(f"a value of {name} is no text")
