@@ -128,7 +128,7 @@ def signed(**changed):
         (signed(seed=True), "seed is no whole number"),
         (signed(name=None), "name is no text"),
         (signed(recipe=[]), "recipe is no object"),
-        (signed(recipe={"train": []}), "recipe is no resolved recipe"),
+        (signed(recipe={"train": 1}), "recipe is no resolved recipe"),
         (signed(recipe={"evaluate": [1]}), "recipe is no resolved recipe"),
         (signed(code={"a": 1}), "a value of code is no text"),
         (signed(modalities="image"), "modalities is not what coview writes"),
