@@ -103,7 +103,7 @@ def _overview(recipes: dict[str, Recipe], published: dict[str, Published]) -> It
     yield "|---|---|---|---|---|---|---|---|"
     for name, found in published.items():
         recipe = recipes[name]
-        losses = ", ".join(f"[`{term.use}`](reference/losses.md)" for term in recipe.loss)
+        losses = ", ".join(f"[`{term.use}`](reference/losses.md)" for term in recipe.loss) if recipe.trains else ""
         cells = [f"`{name}`", f"{found.title} · {_link(found)}", losses, "yes" if recipe.predictor else ""]
         cells += [_target(recipe), f"{recipe.queue.size:,}" if recipe.queue else "", _local(recipe), _hidden(recipe)]
         yield f"| {' | '.join(cells)} |"
@@ -113,7 +113,9 @@ def _overview(recipes: dict[str, Recipe], published: dict[str, Published]) -> It
 def _target(recipe: Recipe) -> str:
     if recipe.teacher is None:
         return ""
-    return "stop-gradient" if recipe.teacher.stop_gradient else "moving average"
+    if recipe.teacher.averages:
+        return "moving average"
+    return "stop-gradient" if recipe.teacher.stop_gradient else f"`{recipe.teacher_encoder.use}`"
 
 
 def _local(recipe: Recipe) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from urllib.parse import unquote
@@ -42,12 +43,16 @@ def written(registry, tmp_path_factory):
     return write_comparison_report(compared, found(compared, tmp_path / "runs", given_values), tmp_path / "report")
 
 
-def test_the_smallest_detectable_difference_says_at_which_level(written, registry, tmp_path):
+def test_the_smallest_detectable_difference_is_of_the_test(written, registry, tmp_path):
     words = " ".join(written.report.read_text().split())
-    assert "power 0.8, α = 0.05 / 3 = 0.017: Holm's correction holds the first of 3 pairs to that)" in words
-    of_two = comparison(registry)
-    other = write_comparison_report(of_two, found(of_two, tmp_path / "runs", values()), tmp_path / "report")
-    assert "escape this many seeds (paired t test, power 0.8, α = 0.05)." in " ".join(other.report.read_text().split())
+    assert re.search(
+        r"A true difference of 0\.0\d\d between the two variants that spread least, and of 0\.\d+ betw", words
+    )
+    by_t = replace(comparison(registry, variants=VARIANTS), test="paired_t")
+    other = write_comparison_report(by_t, found(by_t, tmp_path / "runs", values()), tmp_path / "report")
+    words = " ".join(other.report.read_text().split())
+    assert "power 0.8, α = 0.05 / 3 = 0.017: Holm&#39;s correction holds the first of 3 pairs to that)" in words
+    assert "Paired t tests; an interval is of its own pair alone" in words
 
 
 class Page(HTMLParser):
@@ -85,9 +90,9 @@ def test_the_page_says_what_the_runs_say(written):
     text = read(written).text
     for words in (
         "losses <b>", "Which loss & why?", "25 of 27 done", "By knn/accuracy; higher is better.",
-        "nt_xent is best: 0.800, 0.100 above warm (paired over 3 seeds",
+        "nt_xent is best: 0.800, 0.100 above warm (the difference to warm is between 0.0",
         "triplet is below the untrained control",
-        "With fewer than 3 seeds, triplet stood outside the verdict.",
+        "With fewer than 2 seeds, triplet stood outside the verdict.",
         "2 cells have no number.", "failed CoviewError: <loss> is not finite", "missing it has not been run",
         "Mean rank over 3 blocks (a modality, averaged over its seeds)",
         "nt_xent +0.300 +0.300 +0.300", "triplet -0.100 -0.100 -0.100",
@@ -161,7 +166,7 @@ def test_the_latex_table(written):
 @pytest.mark.parametrize(
     ("modalities", "variants", "seeds", "words"),
     [
-        (("image",), ("nt_xent", "warm"), 1, "Too few seeds (1) to name a winner: at least 3."),
+        (("image",), ("nt_xent", "warm"), 1, "Too few seeds (1) to name a winner: at least 2."),
         (("image",), ("nt_xent",), 2, "Only nt_xent has a number"),
         (("image", "text"), ("nt_xent",), 1, "fewer than two variants have a number in both"),
         (("image",), VARIANTS, 3, "no independent blocks"),
@@ -279,11 +284,11 @@ def test_a_baseline_is_what_each_is_tested_against(registry, tmp_path):
     written = write_comparison_report(compared, found(compared, tmp_path / "runs", values()), tmp_path / "report")
     text = written.markdown.read_text()
     assert "higher is better, and each is tested against warm." in text
-    assert "Against warm, 0.700 over 3 seeds: nt_xent (+0.100, Holm's" in text
+    assert "Against warm, 0.700 over 3 seeds: nt_xent (+0.100 [+0.0" in text
     page = " ".join(written.report.read_text().split())
     assert "and each is tested against warm.</p>" in page
-    assert "<th>nt_xent</th><th>triplet</th>" not in page.partition("Paired differences")[2].partition("</table>")[0]
-    assert "first of 2 pairs" in page
+    assert "<th>nt_xent</th><th>triplet</th>" not in page.partition("Differences, ")[2].partition("</table>")[0]
+    assert "hold for all 2 pairs together" in page
 
 
 def test_a_number_that_is_better_the_lower_it_is_ranks_so(registry, tmp_path):

@@ -15,7 +15,7 @@ from scipy import stats
 
 from coview.compare.report.figures import pareto
 from coview.compare.statistics.agreement import agreements
-from coview.compare.statistics.paired_tests import compare_pairs, detectable_effect, smallest_detectable
+from coview.compare.statistics.paired_tests import detectable_effect, paired_tests
 from coview.compare.statistics.ranks import Ranks, compare_ranks, groups
 from coview.compare.statistics.scores import Scores
 from coview.compare.statistics.summary import (
@@ -38,8 +38,16 @@ def scores(values, *, modality="one", untrained=0.1, raw=0.1, items=None, names=
     V, S = value_VS.shape
     return Scores(
         modality, tuple(names[:V]), tuple(map(str, range(S))), value_VS, np.full((V, S), untrained),
-        np.full((V, S), raw), items,
+        np.full((V, S), raw), items, test="paired_t",
     )  # fmt: skip
+
+
+def compare_pairs(given: Scores):
+    return paired_tests(given).pairs
+
+
+def smallest_detectable(given: Scores):
+    return paired_tests(given).detectable
 
 
 def said(given: Scores) -> tuple[str, list[str]]:
@@ -152,7 +160,7 @@ def test_pairs_are_paired_t_tests_with_holms_correction():
     for step, index in enumerate(np.argsort(p)):
         largest = max(largest, min(1.0, p[index] * (3 - step)))
         by_hand[index] = largest
-    assert [pair.p_holm for pair in pairs] == pytest.approx([by_hand[index] for index in range(3)])
+    assert [pair.p_all for pair in pairs] == pytest.approx([by_hand[index] for index in range(3)])
 
 
 def test_pairs_use_the_seeds_that_both_have():
@@ -162,7 +170,7 @@ def test_pairs_use_the_seeds_that_both_have():
 
 def test_pairs_that_cannot_be_tested():
     (one_seed,) = compare_pairs(scores([[0.7], [0.5]]))
-    assert math.isnan(one_seed.p_holm)
+    assert math.isnan(one_seed.p_all)
     assert not one_seed.differs
     (equal,) = compare_pairs(scores([[0.7, 0.6], [0.7, 0.6]]))
     assert (equal.p, equal.differs) == (1.0, False)
@@ -218,7 +226,7 @@ NOISE = np.array([0.0, 0.004, -0.004])
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ([0.8 + NOISE, 0.6 - NOISE], "a is best: 0.800, 0.200 above b (paired over 3 seeds, Holm's p < 0.001)."),
+        ([0.8 + NOISE, 0.6 - NOISE], "a is best: 0.800, 0.200 above b (paired t test, Holm's p < 0.001, 3 seeds)."),
         ([[0.7, 0.8, 0.6], [0.65, 0.85, 0.58]], "a and b cannot be told apart (3 seeds)."),
         ([[0.7, 0.8, 0.6], [0.65, 0.85, 0.58], [0.1, 0.21, 0.0]], "a and b cannot be told apart (3 seeds). a, with the"),
         ([[0.8], [0.6]], "Too few seeds (1) to name a winner: at least 3. a has the highest mean, 0.800."),
@@ -240,7 +248,7 @@ def test_against_a_baseline_only_its_own_pairs_are_tested():
     p = [stats.ttest_rel(values[i], values[0]).pvalue for i in (3, 1, 2)]
     assert [pair.p for pair in pairs] == pytest.approx(p)
     by_hand = [max(3 * min(p[0], p[2]), 2 * p[0]), p[1], max(3 * min(p[0], p[2]), 2 * p[2])]
-    assert [pair.p_holm for pair in pairs] == pytest.approx(by_hand)
+    assert [pair.p_all for pair in pairs] == pytest.approx(by_hand)
     assert smallest_detectable(given).pairs == 3
     assert said(given)[0] == (
         f"Against a, 0.700 over 3 seeds: d (+0.200, Holm's p = {by_hand[0]:.3f}) is better; "
@@ -400,7 +408,7 @@ def test_where_lower_is_better_everything_is_that_of_the_negative(first, second,
 def test_where_lower_is_better_the_words_are_turned_round():
     given = replace(scores([[5.0, 5.1, 4.9], [9.0, 9.2, 8.9]], untrained=7.0, raw=4.0), lower_is_better=True)
     verdict_of, cautions_of = said(given)
-    assert verdict_of.startswith("a is best: 5.000, 4.033 below b (paired over 3 seeds")
+    assert verdict_of.startswith("a is best: 5.000, 4.033 below b (paired t test, Holm's")
     assert cautions_of == [
         "b is above the untrained control: pretraining did harm, or no good.",
         "a and b are above the raw control: what was learnt is worth less than the data as they are.",

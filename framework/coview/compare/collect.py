@@ -46,7 +46,7 @@ def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:
             hint=f"compare.metric may be: {', '.join(available(read)) or 'nothing, for the runs have no results'}",
         )
     rows = [_row(found, results, metric) for found, results in zip(cells, _one_protocol(cells, matching), strict=True)]
-    table = Table(metric, rows, comparison.baseline)
+    table = Table(metric, rows, comparison.baseline, comparison.test, comparison.margin, comparison.until == "decided")
     check_comparable(table)
     return table
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from coview.evaluate.result import FEATURE_KINDS, FeatureKind, Result
+from coview.recipe.tables import Test
 from coview.track.run_folder import RunFolder
 
 COLUMNS: tuple[FeatureKind, ...] = ("pretrained", "untrained", "raw")
@@ -82,11 +83,17 @@ class Table:
         metric: The number that ranks: ``EVALUATOR/METRIC``, with ``@LABELS`` where labels were counted out.
         rows: One for each cell, in the comparison's order.
         baseline: The variant that each other is tested against; absent: each against each.
+        test: By which pairs are tested.
+        margin: Differences that do not matter; 0: all matter.
+        until_decided: Whether seeds are added until pairs are decided.
     """
 
     metric: str
     rows: Sequence[Row]
     baseline: str | None = None
+    test: Test = "model"
+    margin: float = 0.0
+    until_decided: bool = False
 
     @property
     def lower_is_better(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ def view_loader(
     *,
     workers: int,
     extras: Sequence[str] = (),
+    taught_by: Mapping[str, Collates] | None = None,
     pin_memory: bool = False,
     bank: ViewBank | None = None,
 ) -> Iterator[Batch]:
@@ -62,13 +63,14 @@ def view_loader(
         batches: Epoch, number of the batch in it and row of each sample.
         workers: Loader processes.
         extras: Which of the samples' a batch has.
+        taught_by: Collates the global views for a teacher that does not take the student's batches.
         pin_memory: For a GPU.
         bank: Where batches of these views are taken from, and put.
 
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    collate = _Collate(collators, maker.modalities, maker.global_views, tuple(extras))
+    collate = _Collate(collators, maker.modalities, maker.global_views, tuple(extras), taught_by or {})
     return _batches(_Reader(dataset, maker, tuple(extras), bank), batches, collate, workers, pin_memory)
 
 
@@ -169,6 +171,7 @@ class _Collate:
     of_view: tuple[str, ...]
     global_views: int
     extras: tuple[str, ...] = ()
+    taught_by: Mapping[str, Collates] = field(default_factory=dict)
 
     def __call__(self, items: Sequence[_Read | Skipped | CoviewError]) -> Batch | CoviewError:
         for item in items:
@@ -177,8 +180,9 @@ class _Collate:
         read = [item for item in items if isinstance(item, _Read)]
         skipped = tuple(item for item in items if isinstance(item, Skipped))
         try:
-            inputs = self._inputs(read, range(self.global_views))
-            local_inputs = self._inputs(read, range(self.global_views, len(self.of_view)))
+            inputs = self._inputs(read, range(self.global_views), self.collators)
+            local_inputs = self._inputs(read, range(self.global_views, len(self.of_view)), self.collators)
+            taught_inputs = self._inputs(read, range(self.global_views), self.taught_by)
             extras = {name: _extra(name, [item.sample for item in read]) for name in self.extras if read}
         except CoviewError as error:
             return error
@@ -187,6 +191,7 @@ class _Collate:
         return Batch(
             inputs=inputs,
             local_inputs=local_inputs,
+            taught_inputs=taught_inputs,
             ids=ids,
             labels=_column([sample.label for sample in samples], torch.int64),
             scores=_column([sample.score for sample in samples], torch.float64),
@@ -198,9 +203,9 @@ class _Collate:
             number=read[0].batch if read else 0,
         )
 
-    def _inputs(self, read: Sequence[_Read], views: range) -> dict[str, Any]:
+    def _inputs(self, read: Sequence[_Read], views: range, collators: Mapping[str, Collates]) -> dict[str, Any]:
         inputs: dict[str, Any] = {}
-        for name, collator in self.collators.items():
+        for name, collator in collators.items():
             values = [item.views[view] for view in views if self.of_view[view] == name for item in read]
             if values:
                 inputs[name] = collator.collate(values)

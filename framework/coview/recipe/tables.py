@@ -7,12 +7,12 @@ which has coview's own keys in the tables of components.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from coview.plugins.component import Kind
-from coview.plugins.duration import MOST_STEPS, Interval
+from coview.plugins.duration import MOST_STEPS, Duration, Interval
 from coview.plugins.own_settings import OF_A_TABLE, Role
 from coview.plugins.type_text import type_text
 
@@ -69,6 +69,7 @@ class TopTable(BaseModel):
     )
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
     compare: dict[str, Any] = Field({}, description="What a comparison asks.")
+    tune: dict[str, Any] = Field({}, description="What each variant of a comparison may choose on validation.")
 
 
 class StartTable(BaseModel):
@@ -100,6 +101,11 @@ class TeacherTable(BaseModel):
 
     model_config = OF_A_TABLE
 
+    encoder: dict[str, Any] | None = Field(
+        None,
+        description="Another encoder, `use` and its parameters, frozen as it comes: its representations are the target "
+        "branch, in place of a moving average of the student. Absent: none.",
+    )
     stop_gradient: bool = Field(
         False, description="The student's own projections, before the predictor and without gradient (SimSiam)."
     )
@@ -117,6 +123,11 @@ class TeacherTable(BaseModel):
         "With several processes a multiple of their number.",
     )
     evaluate: bool = Field(False, description="Evaluate the teacher's encoder in place of the student's.")
+
+    @property
+    def averages(self) -> bool:
+        """Whether it is a moving average of the student."""
+        return not self.stop_gradient and self.encoder is None
 
 
 class QueueTable(BaseModel):
@@ -256,6 +267,10 @@ class SweepTable(BaseModel):
     )
 
 
+Test = Literal["model", "paired_t", "wilcoxon"]
+"""What tells variants of a comparison apart."""
+
+
 class CompareTable(BaseModel):
     """``[compare]``: what a comparison asks, and of which recipes."""
 
@@ -286,6 +301,48 @@ class CompareTable(BaseModel):
         description="Gigabytes of disk that views may take, while cells run, which several cells need alike and only "
         "the first makes. 0: each cell makes its own. Changes no number.",
     )
+    test: Test = Field(
+        "model",
+        description="What tells variants apart: `model`, one model of all cells of a modality, with intervals that "
+        "hold for all pairs together; `paired_t` and `wilcoxon` look at two variants at a time, with Holm's "
+        "correction: they suppose less, and find far less with few seeds.",
+    )
+    margin: float = Field(
+        0.0,
+        ge=0,
+        description="Differences of the number up to this do not matter: variants whose interval lies within are the "
+        'same. By default every difference matters. For `test = "model"` alone.',
+    )
+
+    until: Literal["decided"] | None = Field(
+        None,
+        description="`decided`: seeds of the sweep are used in their order, and only for variants of which a pair is "
+        "undecided, with a look at 3, 5, 8, 12, 18, … of them. Absent: every cell is run.",
+    )
+    budget: Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"^\d{1,12}(?:\.\d{1,12})? ?[smh]$")] | None = (
+        Field(
+            None,
+            description="What `until` may spend: a number of cells, or a time of training such as `2h`, those that are "
+            "there counted in. By default the seeds of the sweep are the bound.",
+        )
+    )
+
+    @property
+    def spent_at_most(self) -> int | float | None:
+        """The budget: cells as an ``int``, seconds as a ``float``."""
+        return Duration.parse(self.budget).amount if isinstance(self.budget, str) else self.budget
+
+    @model_validator(mode="after")
+    def _has_intervals_of_all_pairs(self) -> Self:
+        if self.margin and self.test != "model":
+            raise ValueError(
+                f'margin needs intervals that hold for all pairs together: test = "model", not "{self.test}"'
+            )
+        if self.until and self.test != "model":
+            raise ValueError(f'until looks several times, which test = "model" alone allows for, not "{self.test}"')
+        if self.budget is not None and self.until is None:
+            raise ValueError('budget is what until may spend: until = "decided"')
+        return self
 
 
 KIND_OF_TABLE: Mapping[str, Kind] = {

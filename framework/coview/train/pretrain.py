@@ -332,6 +332,7 @@ class Pretraining:
             RankBatches(self.order, first, last, self.accelerator.process_index, ranks),
             workers=worker_count(self.recipe.settings.workers, ranks),
             extras=self.recipe.extras,
+            taught_by=self.topology.collators_of_teacher(),
             pin_memory=self.accelerator.device.type == "cuda",
             bank=self._bank,
         )

@@ -69,7 +69,7 @@ class HuggingFaceTextEncoder(MaskedTexts, nn.Module):
         self._source, self._pretrained, self._trusts = name, pretrained, trust_remote_code
         self.hides = ()
         if type(self.model.config) in MODEL_FOR_MASKED_LM_MAPPING:  # others see what comes before a token only
-            self.hides = ("replace", "swap")
+            self.hides = ("replace", "drop", "swap")
             self.use_tokens(self.model, has_mask_token=tokenizer.mask_token is not None)
         self.model.train()
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from coview.compare.collect import relative_to
 from coview.compare.report import figures
+from coview.compare.report.answers import answer_in_words, detectable_in_words, intervals_in_words
 from coview.compare.report.differences import differences
 from coview.compare.report.tables import how_to_read, number, with_interval
 from coview.compare.statistics.analysis import Analysis
@@ -54,6 +55,9 @@ def page_values(comparison: Comparison, table: Table, analysis: Analysis, folder
         "number": number,
         "interval": with_interval,
         "said_p": said_p,
+        "answer": answer_in_words,
+        "detectable": detectable_in_words,
+        "of_intervals": intervals_in_words,
         "finite": math.isfinite,
     }
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coview.compare.statistics.agreement import Agreement, agreements
-from coview.compare.statistics.paired_tests import Detectable, Pair, compare_pairs, smallest_detectable
+from coview.compare.statistics.pair import Detectable, Pair
+from coview.compare.statistics.pairs import compare_pairs
 from coview.compare.statistics.ranks import Ranks, compare_ranks
 from coview.compare.statistics.scores import Scores, scores_of
 from coview.compare.statistics.summary import Summary, summarise
@@ -23,7 +24,7 @@ class ModalityAnalysis:
         scores: Its numbers.
         summaries: Of each variant, in the comparison's order.
         pairs: Of each two variants, the better one first.
-        detectable: The smallest difference that this many seeds can find; None for fewer than two.
+        detectable: The smallest difference that the test can find; None where nothing can be tested.
         verdict: The answer in words.
         cautions: What has to be known with it.
     """
@@ -78,6 +79,7 @@ def _known(rows: Sequence[Row]) -> list[str]:
 
 
 def _analyse(scores: Scores, known: Sequence[str]) -> ModalityAnalysis:
-    summaries, pairs = summarise(scores), compare_pairs(scores)
-    said = verdict(scores, summaries, pairs), [*cautions(scores, summaries, pairs), *known]
-    return ModalityAnalysis(scores, summaries, pairs, smallest_detectable(scores), *said)
+    summaries, tested = summarise(scores), compare_pairs(scores)
+    pairs = tested.pairs
+    said = verdict(scores, summaries, pairs), [*cautions(scores, summaries, pairs), *tested.notes, *known]
+    return ModalityAnalysis(scores, summaries, pairs, tested.detectable, *said)

@@ -1,114 +1,78 @@
-"""Which variants differ, seed by seed: each from each, or each from a baseline."""
+"""Which variants differ, seed by seed and by few assumptions: paired t tests or Wilcoxon's, corrected by Holm."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 from scipy import optimize, stats
 
 from coview.compare.libraries import require
+from coview.compare.statistics.pair import ALPHA, POWER, Detectable, Pair, Tested
 from coview.compare.statistics.scores import Scores
 
-ALPHA = 0.05
-POWER = 0.8
 
-
-@dataclass(frozen=True)
-class Pair:
-    """Two variants of a modality.
-
-    Attributes:
-        first, second: Which.
-        seeds: How many have both.
-        difference: Mean of the first less the second over these seeds; NaN where there is none.
-        sd: Of the differences; NaN for fewer than two seeds.
-        low, high: The 95 % t interval of the difference, of this pair alone.
-        p: Of the paired t test; NaN for fewer than two seeds.
-        p_holm: The same after Holm's correction over all pairs that the modality is tested for.
-    """
-
-    first: str
-    second: str
-    seeds: int
-    difference: float
-    sd: float
-    low: float
-    high: float
-    p: float
-    p_holm: float = math.nan
-
-    @property
-    def differs(self) -> bool:
-        """Whether it is told apart at the level of 0.05, over all pairs together."""
-        return self.p_holm < ALPHA
-
-
-def compare_pairs(scores: Scores) -> list[Pair]:
+def paired_tests(scores: Scores) -> Tested:
     """Every two variants that have a number, the better one first; or each and the baseline, which is second."""
-    pairs = _every_pair(scores)
+    pairs = [_pair(scores, a, b) for a, b in pairs_of(scores)]
     tested = [index for index, pair in enumerate(pairs) if math.isfinite(pair.p)]
     if tested:
         multipletests = require("statsmodels.stats.multitest").multipletests
         corrected = multipletests([pairs[index].p for index in tested], method="holm")[1]
         for index, p in zip(tested, corrected, strict=True):
-            pairs[index] = replace(pairs[index], p_holm=float(p))
-    return pairs
+            pairs[index] = replace(pairs[index], p_all=float(p))
+    notes = []
+    least = min((2.0 ** (1 - pair.seeds) for pair in pairs if pair.seeds), default=1.0)
+    if scores.test == "wilcoxon" and tested and least * len(tested) > ALPHA:
+        notes.append(
+            f"Wilcoxon's test can tell nothing apart here: of so few seeds its smallest p is {least:.3g}, and Holm's "
+            f"correction holds the first of {len(tested)} pairs to {ALPHA / len(tested):.2g}."
+        )
+    return Tested(pairs, _smallest_detectable(pairs) if scores.test == "paired_t" else None, notes)
 
 
-def _every_pair(scores: Scores) -> list[Pair]:
+def pairs_of(scores: Scores) -> list[tuple[int, int]]:
+    """The variants of each pair that is tested."""
     if scores.baseline is None:
-        return [_pair(scores, a, b) for a, b in combinations(scores.order, 2)]
+        return list(combinations(scores.order, 2))
     others = [v for v in scores.order if scores.variants[v] != scores.baseline]
-    return [_pair(scores, v, b) for b in scores.order for v in others if scores.variants[b] == scores.baseline]
+    return [(v, b) for b in scores.order for v in others if scores.variants[b] == scores.baseline]
 
 
-def _pair(scores: Scores, a: int, b: int) -> Pair:
+def differences(scores: Scores, a: int, b: int) -> tuple[int, float, float]:
+    """How many seeds have both, the mean of their differences, and the standard deviation."""
     difference_S = scores.value_VS[a] - scores.value_VS[b]
     difference_S = difference_S[np.isfinite(difference_S)]
     S = len(difference_S)
     mean = float(difference_S.mean()) if S else math.nan
-    sd = low = high = p = math.nan
-    if S > 1:
-        sd = float(difference_S.std(ddof=1))
-        if sd <= 1e-12 * max(1.0, abs(mean)):  # rounding: the same difference in every seed
-            sd, low, high, p = 0.0, mean, mean, float(abs(mean) <= 1e-12)
-        else:
-            half = float(stats.t.ppf(1 - ALPHA / 2, S - 1)) * sd / math.sqrt(S)
-            low, high, p = mean - half, mean + half, float(stats.ttest_1samp(difference_S, 0).pvalue)
+    sd = float(difference_S.std(ddof=1)) if S > 1 else math.nan
+    return S, mean, 0.0 if sd <= 1e-12 * max(1.0, abs(mean)) else sd  # rounding: the same difference in every seed
+
+
+def _pair(scores: Scores, a: int, b: int) -> Pair:
+    S, mean, sd = differences(scores, a, b)
+    low = high = p = math.nan
+    if sd == 0:
+        low, high, p = mean, mean, float(abs(mean) <= 1e-12)
+    elif S > 1:
+        half = float(stats.t.ppf(1 - ALPHA / 2, S - 1)) * sd / math.sqrt(S)
+        low, high, p = mean - half, mean + half, 2 * float(stats.t.sf(abs(mean) / sd * math.sqrt(S), S - 1))
+    if scores.test == "wilcoxon" and S > 1:
+        difference_S = scores.value_VS[a] - scores.value_VS[b]
+        difference_S = difference_S[np.isfinite(difference_S)]
+        p = float(stats.wilcoxon(difference_S, method="exact").pvalue) if difference_S.any() else 1.0
     return Pair(scores.variants[a], scores.variants[b], S, mean, sd, low, high, p)
 
 
-@dataclass(frozen=True)
-class Detectable:
-    """The smallest true difference of two variants that this many seeds find in four of five comparisons.
-
-    Attributes:
-        pairs: How many pairs are tested together, m.
-        first: At 0.05 / m, which Holm's correction holds the smallest p to: a difference of this size is found whatever
-            the other pairs do.
-        last: At 0.05, which it holds the largest p to, once all others are told apart.
-    """
-
-    pairs: int
-    first: float
-    last: float
-
-    @property
-    def level(self) -> float:
-        """The level of ``first``."""
-        return ALPHA / self.pairs
-
-
-def smallest_detectable(scores: Scores) -> Detectable | None:
-    """What the paired t tests of a modality, two-sided and corrected by Holm, can find with a power of 0.8.
+def _smallest_detectable(every: list[Pair]) -> Detectable | None:
+    """What paired t tests, two-sided and corrected by Holm, can find with a power of 0.8.
 
     The spread is that of the differences seen, pooled over the pairs that are tested; the seeds are the fewest that one
     of them has. None for fewer than two seeds.
     """
-    pairs = [pair for pair in _every_pair(scores) if pair.seeds > 1]
+    pairs = [pair for pair in every if pair.seeds > 1]
     if not pairs:
         return None
     sd = math.sqrt(sum(pair.sd**2 * (pair.seeds - 1) for pair in pairs) / sum(pair.seeds - 1 for pair in pairs))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from coview.compare.libraries import require
-from coview.compare.statistics.paired_tests import ALPHA
+from coview.compare.statistics.pair import ALPHA
 from coview.compare.statistics.scores import Scores
 
 FEWEST_MODALITIES = 3

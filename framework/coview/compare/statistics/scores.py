@@ -11,6 +11,7 @@ import numpy as np
 from coview.compare.table import Row, Table
 from coview.evaluate.intervals import Groups, groups_of
 from coview.evaluate.result import FeatureKind
+from coview.recipe.tables import Test
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Scores:
         lower_is_better: Whether the best number is the lowest.
         bounds: The smallest and the largest value that a number can have; None where there is no bound.
         baseline: The variant that each other is tested against; absent: each against each.
+        n: How many test items a number is of; 0 where that is not known.
+        test: By which pairs are tested.
+        margin: Differences that do not matter; 0: all matter.
+        ended_VS: Which cells have been run, with or without a number, where seeds are added until pairs are decided;
+            absent: all seeds are tested once.
     """
 
     modality: str
@@ -40,6 +46,10 @@ class Scores:
     lower_is_better: bool = False
     bounds: tuple[float | None, float | None] = (None, None)
     baseline: str | None = None
+    n: int = 0
+    test: Test = "model"
+    margin: float = 0.0
+    ended_VS: np.ndarray | None = None
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -94,7 +104,15 @@ def scores_of(table: Table, modality: str) -> Scores:
         lower_is_better=table.lower_is_better,
         bounds=table.bounds,
         baseline=table.baseline,
+        n=next((row.results["pretrained"].n for row in rows if "pretrained" in row.results), 0),
+        test=table.test,
+        margin=table.margin,
+        ended_VS=_ended(variants, seeds, at) if table.until_decided else None,
     )
+
+
+def _ended(variants: tuple[str, ...], seeds: tuple[str, ...], at: dict[tuple[str, str], Row]) -> np.ndarray:
+    return np.array([[(v, s) in at and at[v, s].status != "missing" for s in seeds] for v in variants])
 
 
 def _groups(rows: Sequence[Row]) -> Groups | None:
