@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ledger_records import number, record, run_folder
 
-from coview.compare.ledger.from_run import record_of, runs_of
+from coview.compare.ledger.from_run import record_of, records_of, runs_of
 from coview.compare.ledger.record import CONTENT_KEY, RecordError, content_hash, parse_record
 from coview.errors import CoviewError
 from coview.track.run_folder import RunFolder
@@ -197,18 +197,32 @@ def test_a_recipe_that_none_is_is_refused(registry, tmp_path):
             record_of(folder)
 
 
-def test_a_folder_stands_for_its_finished_runs(registry, tmp_path):
-    runs = [run_folder(tmp_path / "runs", registry, seed=seed) for seed in (0, 1, 2)]
+def test_a_folder_stands_for_its_runs_with_numbers(registry, tmp_path):
+    runs = [run_folder(tmp_path / "runs", registry, seed=seed) for seed in (0, 1, 2, 3)]
     (runs[2] / "environment.json").unlink()
-    assert {folder.path for folder in runs_of(tmp_path / "runs")} == set(runs[:2])
-    assert [folder.path for folder in runs_of(runs[0])] == [runs[0]]
-    comparison = tmp_path / "comparison"
-    comparison.mkdir()
-    (comparison / "cells.csv").write_text(f"variant,run\na,../runs/{runs[1].parent.name}/{runs[1].name}\nb,\n")
-    assert [folder.path.resolve() for folder in runs_of(comparison)] == [runs[1]]
+    (runs[3] / "results.json").write_text('{"results": []}')
+    measured, without = runs_of(tmp_path / "runs")
+    assert ({folder.path for folder in measured}, {folder.path for folder in without}) == ({*runs[:2]}, {*runs[2:]})
+    assert [folder.path for folder in runs_of(runs[0])[0]] == [runs[0]]
+    records, passed_over = records_of([tmp_path / "runs"])
+    assert sorted(made.seed for made in records) == [0, 1]
+    assert passed_over[0].startswith("2 runs that are not finished, or have no numbers: ")
     (tmp_path / "empty").mkdir()
     with pytest.raises(CoviewError, match="there is no run in it"):
         runs_of(tmp_path / "empty")
+    (runs[0] / "results.json").write_text("{")
+    (runs[1] / "results.json").unlink()
+    with pytest.raises(CoviewError, match="none of its 4 runs is finished and has numbers"):
+        runs_of(tmp_path / "runs")
+
+
+def test_a_comparison_stands_for_the_runs_of_its_cells(registry, tmp_path):
+    """Those that it has found elsewhere too, and none that lie in its folder and are of other code."""
+    runs = [run_folder(tmp_path / "runs", registry, seed=seed) for seed in (0, 1)]
+    comparison = tmp_path / "runs" / "comparison"
+    run_folder(comparison, registry, seed=2)
+    (comparison / "cells.csv").write_text(f"variant,run\na,../{runs[1].parent.name}/{runs[1].name}\nb,\n")
+    assert [folder.path.resolve() for folder in runs_of(comparison)[0]] == [runs[1]]
 
 
 def test_intervals_that_are_not_there_stay_away(registry, tmp_path):

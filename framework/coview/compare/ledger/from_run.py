@@ -15,7 +15,8 @@ from typing import Any
 from coview.compare.cells import seconds_of
 from coview.compare.ledger.record import Record, RecordError, make_record
 from coview.compare.ledger.without_paths import shortened, without_paths
-from coview.errors import CoviewError
+from coview.data.json_object import read_json_object
+from coview.errors import CoviewError, few
 from coview.evaluate.result import Result
 from coview.experiment.environment import read_environment
 from coview.experiment.folders import is_finished, runs_below
@@ -33,27 +34,32 @@ _MADE_WITH = ("coview", "python", "platform", "device", "precision", "ranks", "g
 _OF_DATA = ("name", "version", "licence", "citation")
 
 
-def runs_of(path: Path) -> list[RunFolder]:
-    """The runs that a path stands for: itself, those of a comparison, or all finished ones below.
+def runs_of(path: Path) -> tuple[list[RunFolder], list[RunFolder]]:
+    """The runs that a path stands for, and those of them that are passed over: not finished, or without numbers.
 
     Args:
-        path: A run's folder; that of a comparison, whose ``cells.csv`` names its runs; or any folder of runs.
+        path: A run's folder; that of a comparison, whose ``cells.csv`` names its runs; or a folder with runs below it,
+            of which a tuning's trials, say, have no numbers.
 
     Raises:
-        CoviewError: If there is no finished run.
+        CoviewError: If there is no run with numbers.
     """
     given = expanded(path)
     if (given / "recipe.toml").is_file():
-        return [RunFolder(given)]
+        return [RunFolder(given)], []
     if not given.is_dir():
         there = "it is a file, not the folder of a run" if given.exists() else "there is no such folder"
         raise CoviewError(f"{given}: {there}", hint="a run is a folder such as runs/NAME/STAMP-HASH")
-    found = [*_of_cells(given / "cells.csv"), *runs_below(given)]
-    finished = {folder.path.resolve(): folder for folder in found if is_finished(folder)}
-    if not finished:
-        unfinished = f"none of its {len(found)} runs is finished" if found else "there is no run in it"
-        raise CoviewError(f"{given}: {unfinished}", hint="a run is a folder such as runs/NAME/STAMP-HASH")
-    return list(finished.values())
+    found = {folder.path.resolve(): folder for folder in _of_cells(given / "cells.csv") or runs_below(given)}
+    measured = {folder.path: folder for folder in found.values() if _has_numbers(folder)}
+    if not measured:
+        without = f"none of its {len(found)} runs is finished and has numbers" if found else "there is no run in it"
+        raise CoviewError(f"{given}: {without}", hint="a run is a folder such as runs/NAME/STAMP-HASH")
+    return list(measured.values()), [folder for folder in found.values() if folder.path not in measured]
+
+
+def _has_numbers(folder: RunFolder) -> bool:
+    return is_finished(folder) and bool(read_json_object(folder.results).get("results"))
 
 
 def _of_cells(path: Path) -> list[RunFolder]:
@@ -201,10 +207,13 @@ def records_of(paths: Sequence[Path], who: str = "") -> tuple[list[Record], list
     records, passed_over = [], []
     for path in paths:
         try:
-            folders = runs_of(path)
+            folders, without = runs_of(path)
         except CoviewError as error:
             passed_over.append(error.message)
             continue
+        if without:
+            names = few([str(folder.path) for folder in without])
+            passed_over.append(f"{len(without)} runs that are not finished, or have no numbers: {names}")
         for folder in folders:
             try:
                 records.append(record_of(folder, who))

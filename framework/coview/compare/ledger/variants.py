@@ -26,7 +26,7 @@ MOST_LEVELS = 3
 
 DATA_VERSION = "data version"
 
-_OF_NO_EFFECT = ("schema", SEED, "sweep", "compare", "paper", "evaluate")
+_OF_NO_EFFECT = ("schema", SEED, "sweep", "compare", "tune", "paper", "evaluate")
 """Tables that say how a run is measured, or of which others it is one; how it was measured, protocols say."""
 
 _OF_THE_MACHINE = ("train.device",)
