@@ -141,7 +141,7 @@ def _runs(path: Path, name: str | None, modality: str | None) -> list[LedgerRun]
 
     ledger = read_ledger(path)
     for line in ledger.passed_over:
-        click.echo(printable(f"warning: {line}"), err=True)
+        click.echo(printable(f"warning: passed over {line}"), err=True)
     runs = runs_in(ledger.records.values())
     chosen = [
         run

@@ -96,8 +96,8 @@ def test_what_by_leaves_out_is_kept_apart_and_said():
     (joined,) = compare_in(runs, by=["loss.use"])
     assert set(summaries(joined)) == {"nt_xent · 0.1", "nt_xent · 0.2"}
     assert joined.notes == ["runs of nt_xent are kept apart, for they differ in loss.temperature: 0.1 → 0.2"]
-    (joined,) = compare_in(runs_in([record(0.5, 0, who="A"), record(0.5, 1, who="B")]), by=["who"])
-    assert set(summaries(joined)) == {"A", "B"}
+    (joined,) = compare_in(runs_in([record(0.5, 0, who="A"), record(0.5, 1, who="B"), record(0.5, 2)]), by=["who"])
+    assert set(summaries(joined)) == {"A", "B", "(unknown)"}
 
 
 def test_variants_are_called_by_their_recipes_where_much_differs():

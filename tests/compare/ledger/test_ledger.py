@@ -141,8 +141,8 @@ def test_damaged_and_foreign_records_are_named_and_passed_over(tmp_path, name):
         places = [f"{path}:4", f"{path}:5"]
     ledger = read_ledger(path)
     assert set(ledger.records) == {made.content for made in POOL[:2]}
-    assert [line.partition(" is passed over: ")[0] for line in ledger.passed_over] == [str(place) for place in places]
-    assert "changed or damaged" in ledger.passed_over[0]
+    assert [line.rpartition(": it ")[0] for line in ledger.passed_over] == [str(place) for place in places]
+    assert "has been changed or damaged" in ledger.passed_over[0]
     assert len(merge_ledgers(tmp_path / "other", [path]).passed_over) == 2
     write_records(path, POOL[2:3])  # what is damaged stays as it is, for its owner to look at
     assert len(read_ledger(path).records) == 3

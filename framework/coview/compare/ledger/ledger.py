@@ -61,7 +61,7 @@ def read_ledger(path: Path | str) -> Ledger:
         try:
             record = parse_record(text)
         except RecordError as error:
-            passed_over.append(f"{place} is passed over: {error}")
+            passed_over.append(f"{place}: {error}")
             continue
         records.setdefault(record.content, record)
         places.setdefault(record.content, place)
@@ -130,7 +130,7 @@ def _texts(path: Path, passed_over: list[str]) -> Iterator[tuple[str, bytes]]:
                 with file.open("rb") as opened:
                     text = opened.read(LARGEST)
             except OSError as error:
-                passed_over.append(f"{file} is passed over: it cannot be read ({error.strerror or error})")
+                passed_over.append(f"{file}: it cannot be read ({error.strerror or error})")
                 continue
             yield str(file), text
 

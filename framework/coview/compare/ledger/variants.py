@@ -18,6 +18,7 @@ from coview.recipe.snapshot import flatten, hashed_part
 from coview.recipe.sweep import as_level
 
 ABSENT = "(absent)"
+UNKNOWN = "(unknown)"
 NAME = "recipe"
 """What a level is called that is the recipe's name."""
 
@@ -75,7 +76,7 @@ def variants_of(runs: Sequence[LedgerRun], by: Sequence[str] = ()) -> Variants:
         CoviewError: If no run has such a key.
     """
     wanted = [key for key in by if key != SEED]
-    flat = [{**traits(run.record), **{key: value for key in wanted if (value := _besides(run, key))}} for run in runs]
+    flat = [{**traits(run.record), **_besides(run, wanted)} for run in runs]
     named = [{NAME: run.record.name} for run in runs]
     known = list(dict.fromkeys(key for values in flat for key in values))
     if unknown := [key for key in wanted if key not in known]:
@@ -103,12 +104,10 @@ def variants_of(runs: Sequence[LedgerRun], by: Sequence[str] = ()) -> Variants:
     return Variants(levels, notes)
 
 
-def _besides(run: LedgerRun, key: str) -> str:
-    return {
-        "who": run.who,
-        "coview": str(run.record.made_with.get("coview", "")),
-        "device": str(run.record.made_with.get("device", "")),
-    }.get(key, "")
+def _besides(run: LedgerRun, wanted: Sequence[str]) -> dict[str, str]:
+    made_with = run.record.made_with
+    told = {"who": run.who, "coview": made_with.get("coview"), "device": made_with.get("device")}
+    return {key: str(told[key] or UNKNOWN) for key in _BESIDES if key in wanted}
 
 
 def _differing(flat: Sequence[Mapping[str, Any]]) -> list[str]:
