@@ -147,12 +147,14 @@ def test_what_is_no_record_is_refused_in_words(text, said):
         parse_record(text)
 
 
-def test_a_run_is_told_by_its_recipe_and_its_start(registry, tmp_path):
+def test_a_run_is_told_by_its_recipe_and_when_it_ran(registry, tmp_path, own_run, small_run):
     made = [
         record_of(RunFolder(run_folder(tmp_path / str(index), registry, **given)))
         for index, given in enumerate([{}, {"started": "2026-01-02T00:00:00+00:00"}, {"seed": 5}])
     ]
     assert len({one.run for one in made}) == 3
+    moved = own_run.path.rename(tmp_path / "under another name")
+    assert record_of(RunFolder(moved)).content == record_of(small_run.folder).content
 
 
 def test_what_cannot_be_added_is_refused(registry, tmp_path, own_run):

@@ -103,7 +103,7 @@ def record_of(folder: RunFolder, who: str = "") -> Record:
     seconds = seconds_of(read_metrics(folder.metrics))
     code = _texts(environment.get("code"))
     fields = {
-        "run": _identity(digest, started or folder.path.name),
+        "run": _identity(digest, started, environment.get("finished")),
         "name": tables.get("name"),
         "seed": tables.get("seed"),
         "recipe_hash": digest,
@@ -171,8 +171,9 @@ def _shorten_at(value: Any, key: Sequence[str]) -> None:
         return
 
 
-def _identity(recipe: str, told_by: str) -> str:
-    return hashlib.sha256(json.dumps([recipe, told_by]).encode()).hexdigest()[:12]
+def _identity(recipe: str, *moments: Any) -> str:
+    """Which run it is: its recipe, and when it was started and finished, which no copy and no later evaluation changes."""
+    return hashlib.sha256(json.dumps([recipe, *moments], default=str).encode()).hexdigest()[:12]
 
 
 def _without_paths(result: Result) -> Result:
