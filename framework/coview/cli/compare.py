@@ -16,6 +16,7 @@ from coview.errors import CoviewError
 if TYPE_CHECKING:
     from coview.compare.cells import FoundCell
     from coview.compare.launch.job import Launcher
+    from coview.compare.tuning import Choice, Tuned
     from coview.plugins.registry import Registry
     from coview.recipe.comparison import Comparison
 
@@ -85,7 +86,7 @@ def compare(
     tuned = tune(comparison, out, registry, made, say=say)
     comparison = tuned.comparison
     if comparison.until == "decided":
-        _until_decided(comparison, tuned.left_out, out, registry, made)
+        _until_decided(tuned, out, registry, made)
         return
     if made is None:
         cells = find_cells(comparison, out, registry)
@@ -94,21 +95,20 @@ def compare(
                 click.echo(f"{found.cell.name} is left out: {found.outdated}")
     else:
         cells = run_missing(comparison, out, registry, made, say=say)
-    _report(comparison, [*cells, *tuned.left_out], out / comparison.name)
+    _report(comparison, [*cells, *tuned.left_out], out / comparison.name, tuned.choices)
 
 
-def _until_decided(
-    comparison: Comparison, left_out: Sequence[FoundCell], out: Path, registry: Registry, launcher: Launcher | None
-) -> None:
+def _until_decided(tuned: Tuned, out: Path, registry: Registry, launcher: Launcher | None) -> None:
     from coview.compare.cells import find_cells
     from coview.compare.until_decided import needed_cells, run_until_decided
 
+    comparison = tuned.comparison
     if launcher is None:
         needed = needed_cells(comparison, find_cells(comparison, out, registry)).comparison
-        _report(needed, [*find_cells(needed, out, registry), *left_out], out / comparison.name)
+        _report(needed, [*find_cells(needed, out, registry), *tuned.left_out], out / comparison.name, tuned.choices)
         return
     spent, cells = run_until_decided(comparison, out, registry, launcher, say=say)
-    _report(spent, [*cells, *left_out], out / comparison.name)
+    _report(spent, [*cells, *tuned.left_out], out / comparison.name, tuned.choices)
 
 
 def _compare_runs(
@@ -120,12 +120,12 @@ def _compare_runs(
     _report(comparison.against(baseline), cells, out / comparison.name)
 
 
-def _report(comparison: Comparison, cells: list[FoundCell], folder: Path) -> None:
+def _report(comparison: Comparison, cells: list[FoundCell], folder: Path, choices: Sequence[Choice] = ()) -> None:
     from coview.compare.report.write import write_comparison_report
 
     if all(found.run is None for found in cells):
         raise CoviewError(f"no cell has a finished run; {len(cells)} failed or are missing")
-    written = write_comparison_report(comparison, cells, folder)
+    written = write_comparison_report(comparison, cells, folder, choices)
     click.echo()
     say(written.text)
     click.echo(f"\nreport      {written.report}\ntables      {written.markdown}\ncells       {written.csv}")

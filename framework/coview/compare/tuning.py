@@ -46,14 +46,18 @@ class Choice:
     trials: int
     reason: str = ""
 
+    @property
+    def said(self) -> str:
+        """The values in a line; empty where none was chosen."""
+        return ", ".join(f"{key} = {json.dumps(value)}" for key, value in self.values.items())
+
     def in_words(self) -> str:
         """A line for the terminal."""
         name = " · ".join(filter(None, (self.modality, self.variant)))
         if not self.tried:
             return f"{name}: none of its {self.trials} trials has a number: {self.reason}"
-        values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in self.values.items()) or "nothing to choose"
         failed = "" if self.tried == self.trials else f"; {self.trials - self.tried} failed: {self.reason}"
-        return f"{name}: {values}: {self.score:.4f} on validation, the median trial {self.typical:.4f}{failed}"
+        return f"{name}: {self.said}: {self.score:.4f} on validation, the median trial {self.typical:.4f}{failed}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from coview.compare.report.tables import how_to_read, number, with_interval
 from coview.compare.statistics.analysis import Analysis
 from coview.compare.statistics.ranks import Ranks
 from coview.compare.table import Row, Table
+from coview.compare.trials import tuning_metric
+from coview.compare.tuning import Choice
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
 from coview.evaluate.paired import said_p
 from coview.experiment.environment import read_environment
@@ -25,7 +27,9 @@ from coview.recipe.comparison import Comparison
 from coview.track.progress import duration
 
 
-def page_values(comparison: Comparison, table: Table, analysis: Analysis, folder: Path) -> dict[str, Any]:
+def page_values(
+    comparison: Comparison, table: Table, analysis: Analysis, folder: Path, choices: Sequence[Choice] = ()
+) -> dict[str, Any]:
     """The template's variables."""
     runs = [_environment(row) for row in table.rows if row.run]
     return {
@@ -42,6 +46,9 @@ def page_values(comparison: Comparison, table: Table, analysis: Analysis, folder
         "critical_difference": figures.critical_difference(analysis.ranks) if isinstance(analysis.ranks, Ranks) else "",
         "agreements": analysis.agreements,
         "variants": [(name, index % len(VARIANTS) + 1) for index, name in enumerate(table.variants)],
+        "choices": choices,
+        "tuned_by": tuning_metric(comparison) if choices else "",
+        "trials": choices[0].trials if choices else 0,
         "heat": _heat(table, analysis),
         "curves": figures.learning_curves(table),
         "diagnostic_names": _logged(table),

@@ -13,6 +13,7 @@ from coview.compare.report.page import page_values
 from coview.compare.report.tables import as_latex, as_markdown
 from coview.compare.statistics.analysis import Analysis, analyse
 from coview.compare.table import Table
+from coview.compare.tuning import Choice
 from coview.data.atomic import write_atomically
 from coview.pages.template import page_template
 from coview.recipe.comparison import Comparison
@@ -41,13 +42,16 @@ class ComparisonReport:
     parquet: Path
 
 
-def write_comparison_report(comparison: Comparison, cells: Sequence[FoundCell], folder: Path) -> ComparisonReport:
+def write_comparison_report(
+    comparison: Comparison, cells: Sequence[FoundCell], folder: Path, choices: Sequence[Choice] = ()
+) -> ComparisonReport:
     """Writes the report from the files of the runs; the same files give the same bytes.
 
     Args:
         comparison: What is compared.
         cells: Its cells, found; those without a run are rows with their reason.
         folder: Where ``report.html`` and the tables go.
+        choices: What variants have chosen by ``[tune]``.
 
     Raises:
         CoviewError: If the numbers cannot be compared, a run's file is broken, or a library is missing.
@@ -60,7 +64,7 @@ def write_comparison_report(comparison: Comparison, cells: Sequence[FoundCell], 
     page = page_template(Path(__file__).parent / "comparison.html.j2")
     markdown = as_markdown(comparison, table, analysis)
     texts = {
-        "report.html": page.render(page_values(comparison, table, analysis, folder)),
+        "report.html": page.render(page_values(comparison, table, analysis, folder, choices)),
         "table.md": markdown,
         "table.tex": as_latex(comparison, table, analysis),
     }
