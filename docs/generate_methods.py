@@ -39,8 +39,38 @@ make reproduce NAME=cifar-10-simclr
 ```
 
 runs it with several seeds and says whether it comes to that number: reproduced is what is not worse by more than the
-tolerance, by the 95 % interval of the mean over seeds. **None of these has been run here yet**: each takes a GPU, and
-data from the hub. They take their first steps on data of the same form in the tests.
+tolerance, by the 95 % interval of the mean over seeds. **None of these has been run in full yet**: each takes a GPU,
+and data from the hub or of yours. They take their first steps on data of the same form in the tests. Hours that are an
+estimate say so.
+
+`sts-simcse` reports the weights that are best on the validation split of STS-B, as its authors do
+([`step = "best"`](command-line.md#coview-reproduce-recipe)). The two of Speech Commands learn on AudioSet: give a
+folder of its training clips, which no package brings. Both take the words' official splits from a table:
+
+```text
+import csv
+from pathlib import Path
+
+root = Path("speech-commands")
+listed = {
+    path: part
+    for part, name in (("validation", "validation_list.txt"), ("test", "testing_list.txt"))
+    for path in (root / name).read_text().split()
+}
+with open(root / "speech-commands.csv", "w", newline="") as file:
+    table = csv.writer(file)
+    table.writerow(("path", "word", "speaker", "part"))
+    for sound in sorted(root.glob("[a-z]*/*.wav")):
+        path = sound.relative_to(root).as_posix()
+        table.writerow((path, sound.parent.name, sound.name.partition("_nohash_")[0], listed.get(path, "train")))
+```
+
+```text
+coview reproduce recipes/reproduce/speech-commands-byol-a.toml --set data.root=audioset \\
+  --set evaluate.0.data.root=speech-commands --set evaluate.0.data.labels=speech-commands/speech-commands.csv
+```
+
+For ESC-50 there is no recipe: neither the code of BYOL-A's authors nor that of COLA's has a number for it.
 """
 
 
@@ -73,7 +103,7 @@ def _overview(recipes: dict[str, Recipe], published: dict[str, Published]) -> It
     yield "|---|---|---|---|---|---|---|---|"
     for name, found in published.items():
         recipe = recipes[name]
-        losses = ", ".join(f"[`{term.use}`](reference/losses.md)" for term in recipe.loss)
+        losses = ", ".join(f"[`{term.use}`](reference/losses.md)" for term in recipe.loss) if recipe.trains else ""
         cells = [f"`{name}`", f"{found.title} · {_link(found)}", losses, "yes" if recipe.predictor else ""]
         cells += [_target(recipe), f"{recipe.queue.size:,}" if recipe.queue else "", _local(recipe), _hidden(recipe)]
         yield f"| {' | '.join(cells)} |"
@@ -83,7 +113,9 @@ def _overview(recipes: dict[str, Recipe], published: dict[str, Published]) -> It
 def _target(recipe: Recipe) -> str:
     if recipe.teacher is None:
         return ""
-    return "stop-gradient" if recipe.teacher.stop_gradient else "moving average"
+    if recipe.teacher.averages:
+        return "moving average"
+    return "stop-gradient" if recipe.teacher.stop_gradient else f"`{recipe.teacher_encoder.use}`"
 
 
 def _local(recipe: Recipe) -> str:

@@ -86,6 +86,12 @@ CONTRASTIVE = (
         "arXiv:2303.15343, section 3.2",
     ),
     (
+        "gist",
+        "GIST",
+        "InfoNCE without the negatives that a guide finds as alike as the own pair; needs a target branch",
+        "arXiv:2402.16829",
+    ),
+    (
         "nnclr",
         "NNCLR",
         "the positive is the nearest row in the queue; needs a queue and a target branch",

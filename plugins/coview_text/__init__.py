@@ -22,6 +22,13 @@ def coview_register(registry: coview.Registrar) -> None:
     _register_datasets(registry)
     _register_augmentations(registry)
     _register_encoders(registry)
+    registry.decoder(
+        "sentence_decoder",
+        "coview_text.sentence_decoder:SentenceDecoder",
+        summary="the encoder's transformer once more, which makes a text anew from its one vector",
+        source="arXiv:2104.06979, section 3.1",
+        extra=_TEXT,
+    )
 
 
 def _register_resources(registry: coview.Registrar) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import coview
 from coview.builtin.decoders import MLP, Linear, Transformer
 from coview.data.token_mask import TokenLayout, TokenMask
 from coview.model.decoder import DecoderInput, decode
@@ -77,7 +78,7 @@ def test_groups_are_predicted_each_by_itself():
     real = torch.ones(N, T, dtype=torch.bool)
     layout = TokenLayout(real, real, (T - 1,))
     mask = TokenMask(layout, ~seen.seen_MT, ~seen.seen_MT, halves, "drop")
-    made = decode(built, seen.tokens_MTD, mask)
+    made = decode(built, coview.Encoding(seen.tokens_MTD[:, 0], seen.tokens_MTD), mask)
     rows, groups, _ = mask.places
     for group in range(2):
         alone = built(DecoderInput(seen.tokens_MTD, seen.seen_MT, halves[:, group], seen.shape))
@@ -95,4 +96,4 @@ def test_a_decoder_that_makes_something_else_is_named():
     with pytest.raises(
         Exception, match=r"the decoder Wrong has to make a row for each of 28 tokens, and makes \(4, 7, 6\)"
     ):
-        decode(Wrong(), torch.zeros(N, T, D), mask)
+        decode(Wrong(), coview.Encoding(torch.zeros(N, D), torch.zeros(N, T, D)), mask)

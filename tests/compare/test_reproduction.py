@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
+import soundfile
 from fabricated_runs import comparison, found
 from PIL import Image
 
@@ -15,6 +18,7 @@ from coview.recipe.tables import ResultTable
 FOLDER = shipped_folder()
 assert FOLDER is not None
 RECIPES = sorted(path for path in recipe_files(FOLDER) if path.parent.name == "reproduce")
+OF_SOUNDS = [path for path in RECIPES if "speech-commands" in path.name]
 OF_PICTURES = [path for path in RECIPES if "imagenet" in path.name or "cifar" in path.name]
 
 
@@ -125,3 +129,44 @@ def test_its_first_steps_are_taken_on_pictures_of_the_same_form(path, registry, 
     (result,) = [result for result in run.results if result.kind == "pretrained"]
     assert result.name == recipe.paper.result.metric
     assert run.folder.metrics.read_text().count("NaN") == 0
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    """Clips without classes, and words of six speakers whose splits are in a table."""
+    generator = np.random.default_rng(0)
+    (tmp_path / "clips").mkdir()
+    for number in range(20):
+        soundfile.write(tmp_path / "clips" / f"{number}.wav", generator.normal(0, 0.1, 32_000), 16_000)
+    rows = [("path", "word", "speaker", "part")]
+    for speaker, part in enumerate(["train", "train", "train", "validation", "validation", "test", "test"]):
+        for word in ("yes", "no"):
+            for number in range(4):
+                path = f"{word}/{speaker}_nohash_{number}.wav"
+                (tmp_path / "words" / word).mkdir(parents=True, exist_ok=True)
+                soundfile.write(tmp_path / "words" / path, generator.normal(0, 0.1, 16_000), 16_000)
+                rows.append((path, word, str(speaker), part))
+    with (tmp_path / "words" / "words.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    folders = [f"data.root={tmp_path}/clips", f"evaluate.0.data.root={tmp_path}/words"]
+    return [*folders, f"evaluate.0.data.labels={tmp_path}/words/words.csv"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", OF_SOUNDS, ids=lambda path: path.stem)
+def test_its_first_steps_are_taken_on_clips_and_judged_on_words(path, registry, tmp_path, sounds):
+    small = ["train.steps=2", "train.batch_size=8", "train.device=cpu", "train.precision=fp32", "data.workers=0"]
+    recipe = coview.load_recipe(path, sets=[*sounds, *small], registry=registry)
+    run = coview.run(recipe, tmp_path / "runs", registry=registry, quiet=True)
+    (result,) = [result for result in run.results if result.kind == "pretrained"]
+    assert result.name == recipe.paper.result.metric
+    assert (result.n, result.groups, result.protocol["validation"]) == (16, 2, "the data's own")
+
+
+def test_what_has_to_be_fetched_is_said_where_no_run_has_finished(registry, tmp_path):
+    compared = comparison(registry, variants=("nt_xent",), seeds=2)
+    nothing = found(compared, tmp_path, {("image", "nt_xent"): ["no folder", "no folder"]})
+    needed = ResultTable(metric="knn/accuracy", value=1, source="us", tolerance=0.1, needs="the words in a folder")
+    with pytest.raises(coview.CoviewError) as caught:
+        reproduction_of(needed, compared, nothing)
+    assert caught.value.hint == "a run needs the words in a folder"

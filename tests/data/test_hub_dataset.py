@@ -53,6 +53,13 @@ def test_a_recipe_gives_its_own_parameters_and_those_of_the_rows(folder):
     ]
 
 
+def test_there_is_a_validation_split_where_one_is_named(folder):
+    factory = Numbers.of(folder)
+    assert factory.find_splits(column="n") == ("train", "test")
+    assert factory.find_splits(column="n", validation_split="test") == ("train", "validation", "test")
+    assert len(factory(split="validation", column="n", validation_split="test")) == 4
+
+
 def test_what_is_given_reaches_the_rows(folder):
     numbers = Numbers.of(folder)(split="test", column="n", first=3)
     assert [numbers[i]["number"] for i in range(len(numbers))] == [0, 1, 2]

@@ -96,6 +96,7 @@ def test_a_chosen_split_label_and_hidden_labels(tmp_path):
     ("wanted", "message"),
     [
         ({"train_split": "trian"}, r'has no split "trian", did you mean "train"\?'),
+        ({"validation_split": "validatoin"}, r'has no split "validatoin", did you mean "validation"\?'),
         ({"test_split": "tset"}, r'has no split "tset".*\(there is train, validation\)'),
         ({"label": "lable"}, r'has no column "lable", did you mean "label"\?'),
     ],
@@ -103,6 +104,29 @@ def test_a_chosen_split_label_and_hidden_labels(tmp_path):
 def test_what_is_not_there_is_named(saved, wanted, message):
     with pytest.raises(coview.CoviewError, match=message):
         coview.HubRows(saved, split="train", **wanted)
+
+
+def test_the_split_that_validates_is_named(tmp_path, saved):
+    datasets.DatasetDict({"train": table(), "dev": table(6, 30), "test": table(9, 36)}).save_to_disk(tmp_path / "three")
+    path = str(tmp_path / "three")
+    rows = {
+        split: coview.HubRows(path, split=split, validation_split="dev") for split in ("train", "validation", "test")
+    }
+    assert {split: len(of) for split, of in rows.items()} == {"train": 30, "validation": 6, "test": 9}
+    assert [rows["validation"][i]["text"] for i in range(6)] == [f"t{i}" for i in range(30, 36)]
+    assert rows["validation"].id(0) == "dev/0"
+    with pytest.raises(ValueError, match="split has to be one of train, test, got 'validation'"):
+        coview.HubRows(path, split="validation")
+    with pytest.raises(coview.CoviewError, match='"dev" is test_split and validation_split: name two splits'):
+        coview.HubRows(path, split="test", test_split="dev", validation_split="dev")
+    # what validates is not what is tested on: that is then made of the training split
+    alone = {
+        split: coview.HubRows(saved, split=split, validation_split="validation", test_fraction=0.2)
+        for split in ("train", "validation", "test")
+    }
+    assert {split: len(of) for split, of in alone.items()} == {"train": 24, "validation": 9, "test": 6}
+    assert [alone["validation"][i]["text"] for i in range(9)] == [f"t{i}" for i in range(30, 39)]
+    assert alone["test"].id(0).startswith("train/")
 
 
 def test_a_folder_without_data_is_a_message(tmp_path):

@@ -10,10 +10,17 @@ from coview.testing import ConformanceError, check_mask
 MASKS = {component.name: component for component in coview.load_plugins().of_kind("mask")}
 PARAMETERS = {"random": {"ratio": 0.5}, "span": {"ratio": 0.4, "length": 3}, "block": {"ratio": 0.5}}
 
+EXCEPTIONS = {
+    "deletion": {
+        "returns_hidden": "its decoder sees the one vector of the row, and wants the row back",
+        "hides_some_and_leaves_some": "each word by itself: of a short row it may be none",
+    }
+}
+
 
 @pytest.mark.parametrize("name", MASKS)
 def test_those_that_come_with_coview_keep_their_promises(name):
-    check_mask(MASKS[name].load(), parameters=PARAMETERS.get(name))
+    check_mask(MASKS[name].load(), parameters=PARAMETERS.get(name), except_for=EXCEPTIONS.get(name))
 
 
 def test_squares_of_tokens_keep_them_too():

@@ -39,6 +39,12 @@ def coview_register(registry: Registrar) -> None:
     )
     registry.mask("whole_word", "coview.builtin.masks.whole_word:WholeWord", summary="words with all their tokens")
     registry.mask(
+        "deletion",
+        "coview.builtin.masks.deletion:Deletion",
+        summary="words each by itself; the whole row is wanted back",
+        source="arXiv:2104.06979, section 3.1",
+    )
+    registry.mask(
         "block",
         "coview.builtin.masks.block:Block",
         summary="rectangles of a grid of tokens",
@@ -210,6 +216,12 @@ def coview_register(registry: Registrar) -> None:
         "coview.builtin.evaluators.finetune:Finetune",
         summary="the whole encoder trained on with labels, stopped early on validation data",
         source="arXiv:2002.05709, appendix B.5",
+    )
+    registry.evaluator(
+        "linear_classifier",
+        "coview.builtin.evaluators.linear_classifier:LinearClassifier",
+        summary="a linear layer by SGD on the frozen encoder and augmented samples, as papers of pictures measure",
+        source="arXiv:2004.11362, section 4",
     )
     registry.evaluator(
         "robustness",

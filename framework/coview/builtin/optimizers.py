@@ -56,8 +56,10 @@ def adamw(
         eps: Added to the denominator.
         weight_decay: Decoupled: times the learning rate, whatever the gradient.
     """
-    # one kernel in place of a dozen for each kind of tensor: small models wait for kernels to be started
-    fused = all(parameter.is_cuda for group in params for parameter in group["params"])
+    # one kernel in place of a dozen for each kind of tensor: small models on a GPU wait for kernels to be started, and
+    # a CPU reads and writes large ones once instead of a dozen times
+    devices = {parameter.device.type for group in params for parameter in group["params"]}
+    fused = devices <= {"cpu", "cuda"}
     return torch.optim.AdamW(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused)
 
 

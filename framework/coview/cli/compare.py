@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,35 +74,41 @@ def compare(
         raise CoviewError("--by groups runs that are there; what a recipe compares is in its [sweep]")
     from coview.compare.cells import find_cells
     from coview.compare.run_missing import run_missing
+    from coview.compare.tuning import tune
     from coview.recipe.comparison import load_comparison
 
     comparison = load_comparison(sources[0], sets=sets, registry=registry).against(baseline)
     if dry_run:
         _list_cells(comparison, out, registry)
         return
+    made = None if no_run else _launcher(launcher, processes, settings, out)
+    tuned = tune(comparison, out, registry, made, say=say)
+    comparison = tuned.comparison
     if comparison.until == "decided":
-        _until_decided(comparison, out, registry, None if no_run else _launcher(launcher, processes, settings, out))
+        _until_decided(comparison, tuned.left_out, out, registry, made)
         return
-    if no_run:
+    if made is None:
         cells = find_cells(comparison, out, registry)
         for found in cells:
             if found.outdated:
                 click.echo(f"{found.cell.name} is left out: {found.outdated}")
-        _report(comparison, cells, out / comparison.name)
-        return
-    made = _launcher(launcher, processes, settings, out)
-    _report(comparison, run_missing(comparison, out, registry, made, say=say), out / comparison.name)
+    else:
+        cells = run_missing(comparison, out, registry, made, say=say)
+    _report(comparison, [*cells, *tuned.left_out], out / comparison.name)
 
 
-def _until_decided(comparison: Comparison, out: Path, registry: Registry, launcher: Launcher | None) -> None:
+def _until_decided(
+    comparison: Comparison, left_out: Sequence[FoundCell], out: Path, registry: Registry, launcher: Launcher | None
+) -> None:
     from coview.compare.cells import find_cells
     from coview.compare.until_decided import needed_cells, run_until_decided
 
     if launcher is None:
         needed = needed_cells(comparison, find_cells(comparison, out, registry)).comparison
-        _report(needed, find_cells(needed, out, registry), out / comparison.name)
+        _report(needed, [*find_cells(needed, out, registry), *left_out], out / comparison.name)
         return
-    _report(*run_until_decided(comparison, out, registry, launcher, say=say), out / comparison.name)
+    spent, cells = run_until_decided(comparison, out, registry, launcher, say=say)
+    _report(spent, [*cells, *left_out], out / comparison.name)
 
 
 def _compare_runs(
@@ -125,10 +132,22 @@ def _report(comparison: Comparison, cells: list[FoundCell], folder: Path) -> Non
 
 
 def _list_cells(comparison: Comparison, out: Path, registry: Registry) -> None:
-    from coview.compare.cells import expected_seconds, find_cells
+    from coview.compare.cells import find_cells
+    from coview.compare.trials import trials_of
+    from coview.compare.tuning import trials_as_comparison
+
+    if trials := trials_of(comparison, registry):
+        asked = trials_as_comparison(comparison, trials)
+        _list_found(find_cells(asked, out, registry))
+        click.echo(f"\nthen {len(comparison.cells)} cells, as each variant has chosen by {asked.metric} on validation")
+        return
+    _list_found(find_cells(comparison, out, registry))
+
+
+def _list_found(cells: list[FoundCell]) -> None:
+    from coview.compare.cells import expected_seconds
     from coview.track.progress import duration
 
-    cells = find_cells(comparison, out, registry)
     expected, rows, total, unknown = expected_seconds(cells), [], 0.0, 0
     for found in cells:
         if found.run is not None:

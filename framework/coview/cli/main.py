@@ -79,7 +79,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         error.show()
         return 2
     except Interrupted as stop:
-        _say(f"{stop}; go on with --resume")
+        _say(str(stop))
         return 130
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted; what has been written is kept, go on with --resume")

@@ -38,6 +38,7 @@ def reproduce(
     Reproduced is what is not worse than published by more than the tolerance, by the 95 % interval of the mean over
     seeds. Runs that are there are not run again. The exit status is 3 where it is not reproduced, or undecided.
     """
+    from coview.compare.best_weights import of_best_weights
     from coview.compare.cells import find_cells
     from coview.compare.launch.local import LocalLauncher, cuda_devices
     from coview.compare.reproduction import reproduction_of, to_reproduce
@@ -50,6 +51,8 @@ def reproduce(
         cells = find_cells(comparison, out, registry)
     else:
         cells = run_missing(comparison, out, registry, LocalLauncher(processes, cuda_devices()), say=say)
+    if published.step == "best":
+        cells = of_best_weights(cells, published.metric, registry, measure=not no_run, say=say)
     found = reproduction_of(published, comparison, cells)
     for line in found.in_words():
         say(line)

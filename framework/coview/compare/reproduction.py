@@ -78,6 +78,8 @@ class Reproduction:
         """Lines for the terminal."""
         lines = [f"{self.name}: {self.published.metric}, published {self.published.value:g}"]
         lines.append(f"  {self.published.source}")
+        if self.published.step == "best":
+            lines.append("  here of the weights that train.keep_best has kept")
         lines.extend(f"  {cell} has no number: {reason}" for cell, reason in self.failed.items())
         if self.values:
             listed = " ".join(f"{value:.4g}" for value in self.values.values())
@@ -126,7 +128,10 @@ def reproduction_of(published: ResultTable, comparison: Comparison, cells: Seque
     """
     if all(found.run is None for found in cells):
         reasons = "; ".join(f"{found.cell.name}: {found.reason or 'not run'}" for found in cells)
-        raise CoviewError(f"{comparison.name}: no run has finished ({reasons})")
+        raise CoviewError(
+            f"{comparison.name}: no run has finished ({reasons})",
+            hint=f"a run needs {published.needs}" if published.needs else None,
+        )
     table = collect(comparison, cells)
     return Reproduction(
         comparison.name,

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from coview.compare.cells import FoundCell, find_cells
 from coview.compare.launch.job import Done, Job, Launcher
+from coview.compare.sharing import Sharing, sharing
 from coview.data.atomic import write_atomically
 from coview.errors import CoviewError
+from coview.experiment.code import modules_of
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import Comparison
 from coview.recipe.snapshot import to_toml
@@ -41,16 +43,21 @@ def run_missing(
     for found in missing:
         if found.outdated:
             say(f"  {found.cell.name} is run again: {found.outdated}")
-    jobs = {_prepared(found, registry): found for found in missing}
-    if not jobs:
+    if not missing:
         return cells
-    for ended, done in enumerate(launcher.launch(list(jobs)), 1):
-        _note(jobs[done.job], done)
-        say(f"  {ended}/{len(jobs)}  {_described(done)}")
+    with sharing(missing if launcher.on_this_machine else (), out / comparison.name, comparison.bank_gb) as shared:
+        jobs = {_prepared(found, registry, shared): found for found in missing}
+        for ended, done in enumerate(launcher.launch(list(jobs)), 1):
+            _note(jobs[done.job], done)
+            if shared is not None:
+                shared.ended(jobs[done.job])
+            say(f"  {ended}/{len(jobs)}  {_described(done)}")
+        if shared is not None and shared.stopped:
+            say(f"  views were kept for other cells only as long as they could be: {shared.stopped}")
     return find_cells(comparison, out, registry)
 
 
-def _prepared(found: FoundCell, registry: Registry) -> Job:
+def _prepared(found: FoundCell, registry: Registry, shared: Sharing | None) -> Job:
     """The job of a missing cell, its recipe written down."""
     recipe = found.out / "recipe.cell.toml"
     try:
@@ -58,7 +65,9 @@ def _prepared(found: FoundCell, registry: Registry) -> Job:
         write_atomically(recipe, to_toml(found.cell.recipe.tables))
     except OSError as error:
         raise CoviewError(f"{found.out} cannot be written: {error.strerror or error}") from error
-    return Job(found.cell.name, recipe, found.out, found.log, registry.disabled)
+    modules = modules_of(found.cell.recipe, registry)
+    work = None if shared is None else shared.work
+    return Job(found.cell.name, recipe, found.out, found.log, registry.disabled, modules, work)
 
 
 def _note(found: FoundCell, done: Done) -> None:

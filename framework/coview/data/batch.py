@@ -43,6 +43,8 @@ class Batch:
         inputs: For each modality its batch: for training all its global views below each other, view by view; for
             embedding the samples as they are.
         local_inputs: The same of the local views, which may be of another size.
+        taught_inputs: The global views once more, as a teacher with an encoder of its own takes them; empty where it
+            takes the inputs, and where there is none.
         masks: What is hidden of the inputs, by modality; empty where nothing is.
         local_masks: The same of the local views.
         ids: ``(N,)`` int64.
@@ -69,6 +71,7 @@ class Batch:
     skipped: tuple[Skipped, ...] = ()
     epoch: int = 0
     number: int = 0
+    taught_inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])
@@ -102,6 +105,7 @@ class Batch:
             self,
             inputs=map_tensors(change, self.inputs, structured),
             local_inputs=map_tensors(change, self.local_inputs, structured),
+            taught_inputs=map_tensors(change, self.taught_inputs, structured),
             masks=map_tensors(change, self.masks),
             local_masks=map_tensors(change, self.local_masks),
             ids=change(self.ids),
@@ -124,6 +128,7 @@ def some_samples(batch: Batch, rows: slice) -> Batch:
         select_samples(batch.local_inputs, samples, rows),
         select_samples(batch.masks, samples, rows),
         select_samples(batch.local_masks, samples, rows),
+        taught_inputs=select_samples(batch.taught_inputs, samples, rows),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import docstring_parser
 
-from coview.data.hub_rows import HubRows
+from coview.data.hub_rows import HubRows, splits_of_rows
 
 
 class HubDataset:
@@ -39,6 +39,11 @@ class HubDataset:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @classmethod
+    def find_splits(cls, validation_split: Any = None, **parameters: Any) -> tuple[str, ...]:
+        """The splits that there are with these parameters."""
+        return splits_of_rows(validation_split)
 
     @classmethod
     def of(cls, path: str) -> type[Self]:

@@ -48,7 +48,7 @@ class HubRows:
 
     Args:
         path: A hub id, a folder written by ``save_to_disk``, or a folder of parquet, CSV, JSON or media files.
-        split: "train" or "test".
+        split: "train", "test", or "validation" where ``validation_split`` names it.
         config: Of data sets that have several.
         revision: Branch, tag or commit of the hub's repository; absent: its newest. Give one for results that can be
             repeated.
@@ -56,6 +56,8 @@ class HubRows:
         train_split: The data set's name of the training split.
         test_split: Likewise; absent: the first that there is of test, validation, valid and dev, or a share of the
             training split.
+        validation_split: Likewise of the split that validates: curves are measured on it, and what is chosen is chosen
+            by it. Absent: none, and a part of the training split does so.
         label: The column of the class; absent: the only one of that type, or "label". "" for none.
         group: The column of what must not be on both sides of a split that is made here, such as a speaker, a
             recording or an author. Absent: none.
@@ -77,25 +79,30 @@ class HubRows:
         folder: str | None = None,
         train_split: str = "train",
         test_split: str | None = None,
+        validation_split: str | None = None,
         label: str | None = None,
         group: str | None = None,
         first: Annotated[int, Gt(0)] | None = None,
         test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
         split_seed: int = 0,
     ) -> None:
-        check_split(split, ("train", "test"))
+        check_split(split, splits_of_rows(validation_split))
         self._path = path
         if is_ambiguous(path):
             raise CoviewError(f'"{path}" is a folder here, and a name of the hub', hint=as_path("…/hub", path))
         is_local = expanded(path).is_dir()
         load = local(path, config, folder) if is_local else on_the_hub(path, config, revision, folder)
         parts = load(first is not None)
-        if train_split not in parts:
-            raise CoviewError(f'"{path}" has no split "{train_split}"{_one_of(train_split, parts)}')
-        if test_split is not None and test_split not in parts:
-            raise CoviewError(f'"{path}" has no split "{test_split}"{_one_of(test_split, parts)}')
-        held_out = test_split or next((n for n in _TEST_NAMES if n in parts and n != train_split), None)
-        self._part = held_out if split == "test" and held_out else train_split
+        for name in (train_split, test_split, validation_split):
+            if name is not None and name not in parts:
+                raise CoviewError(f'"{path}" has no split "{name}"{_one_of(name, parts)}')
+        if validation_split is not None and validation_split in (train_split, test_split):
+            other = "train_split" if validation_split == train_split else "test_split"
+            raise CoviewError(f'"{path}": "{validation_split}" is {other} and validation_split: name two splits')
+        used = (train_split, validation_split)
+        held_out = test_split or next((n for n in _TEST_NAMES if n in parts and n not in used), None)
+        named = {"train": train_split, "validation": validation_split, "test": held_out}
+        self._part = named[split] or train_split
         table = undecoded(parts[self._part])
         features = table.features or {}
         self._kinds = {name: kind_of(feature) for name, feature in features.items()}
@@ -109,7 +116,7 @@ class HubRows:
         self.classes, self._class_of = self._read_classes(features, parts[train_split], first)
         self._index = np.arange(len(self._rows))
         self.notes: tuple[str, ...] = ()
-        if held_out is None:
+        if held_out is None and split != "validation":
             self.notes = (f'"{path}" has no split to test on: {test_fraction:.0%} of "{train_split}" are held out',)
             labels = None if self.label is None else [self.class_of(value) for value in self.column(self.label)]
             groups = self._groups()
@@ -118,7 +125,7 @@ class HubRows:
             )
             self.notes += split_notes(train, test, fraction=test_fraction, groups=groups)
             self._index = train if split == "train" else test
-        elif first is None:
+        elif first is None and held_out is not None:
             self.notes = self._on_one_side(parts[train_split], parts[held_out])
         self.version = f"{len(self._index)} rows {digest[:12]}"
 
@@ -298,6 +305,11 @@ class HubRows:
             return places[value]
 
         return tuple(map(str, values)), place
+
+
+def splits_of_rows(validation_split: object = None) -> tuple[str, ...]:
+    """The splits that rows have whose ``validation_split`` is given, or is not."""
+    return ("train", "test") if validation_split is None else ("train", "validation", "test")
 
 
 def _is_missing(value: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 from coview.data.sample_problem import FOR_THE_AUTHOR, describe_extra, problem_of
 from coview.data.shared_batches import Receiver, Sender, Sent, received
+from coview.data.view_bank import ViewBank
 from coview.data.views import ViewMaker
 from coview.data.worker_process import WorkerStart
 from coview.errors import CoviewError, SampleError
@@ -49,7 +50,9 @@ def view_loader(
     *,
     workers: int,
     extras: Sequence[str] = (),
+    taught_by: Mapping[str, Collates] | None = None,
     pin_memory: bool = False,
+    bank: ViewBank | None = None,
 ) -> Iterator[Batch]:
     """The batches of a training run: for each modality all views of all samples, view by view, the local ones apart.
 
@@ -60,13 +63,15 @@ def view_loader(
         batches: Epoch, number of the batch in it and row of each sample.
         workers: Loader processes.
         extras: Which of the samples' a batch has.
+        taught_by: Collates the global views for a teacher that does not take the student's batches.
         pin_memory: For a GPU.
+        bank: Where batches of these views are taken from, and put.
 
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    collate = _Collate(collators, maker.modalities, maker.global_views, tuple(extras))
-    return _batches(_Reader(dataset, maker, tuple(extras)), batches, collate, workers, pin_memory)
+    collate = _Collate(collators, maker.modalities, maker.global_views, tuple(extras), taught_by or {})
+    return _batches(_Reader(dataset, maker, tuple(extras), bank), batches, collate, workers, pin_memory)
 
 
 def sample_loader(
@@ -109,15 +114,29 @@ class _Read:
 class _Reader(TorchDataset[Any]):
     """A sample with its views, for a key (epoch, batch in the epoch, index) or a bare index."""
 
-    def __init__(self, dataset: Dataset, maker: ViewMaker, extras: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, dataset: Dataset, maker: ViewMaker, extras: tuple[str, ...] = (), bank: ViewBank | None = None
+    ) -> None:
         self._dataset = dataset
         self._maker = maker
         self._extras = extras
+        self._bank = bank
         self._modalities = tuple(dict.fromkeys(maker.modalities))
         self._rng: Rng | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_rng": None}
+
+    def __getitems__(self, keys: Sequence[tuple[int, int, int] | int]) -> list[_Read | Skipped | CoviewError]:
+        """A batch of them, for PyTorch's loader: from the bank if it is there."""
+        if self._bank is None:
+            return [self[key] for key in keys]
+        found: list[_Read | Skipped | CoviewError] | None = self._bank.get(keys)
+        if found is None:
+            found = [self[key] for key in keys]
+            if not any(isinstance(item, CoviewError) for item in found):
+                self._bank.put(keys, [_without_values(item) for item in found])
+        return found
 
     def __getitem__(self, key: tuple[int, int, int] | int) -> _Read | Skipped | CoviewError:
         epoch, batch, index = key if isinstance(key, tuple) else (0, 0, key)
@@ -141,12 +160,18 @@ class _Reader(TorchDataset[Any]):
             return CoviewError(f"sample {sample.id}: {error.message}", error.hint)
 
 
+def _without_values(item: Any) -> Any:
+    """What is read, as far as a batch is made of it: of the sample's own values nothing is."""
+    return replace(item, sample=replace(item.sample, values={})) if isinstance(item, _Read) else item
+
+
 @dataclass(frozen=True)
 class _Collate:
     collators: Mapping[str, Collates]
     of_view: tuple[str, ...]
     global_views: int
     extras: tuple[str, ...] = ()
+    taught_by: Mapping[str, Collates] = field(default_factory=dict)
 
     def __call__(self, items: Sequence[_Read | Skipped | CoviewError]) -> Batch | CoviewError:
         for item in items:
@@ -155,8 +180,9 @@ class _Collate:
         read = [item for item in items if isinstance(item, _Read)]
         skipped = tuple(item for item in items if isinstance(item, Skipped))
         try:
-            inputs = self._inputs(read, range(self.global_views))
-            local_inputs = self._inputs(read, range(self.global_views, len(self.of_view)))
+            inputs = self._inputs(read, range(self.global_views), self.collators)
+            local_inputs = self._inputs(read, range(self.global_views, len(self.of_view)), self.collators)
+            taught_inputs = self._inputs(read, range(self.global_views), self.taught_by)
             extras = {name: _extra(name, [item.sample for item in read]) for name in self.extras if read}
         except CoviewError as error:
             return error
@@ -165,6 +191,7 @@ class _Collate:
         return Batch(
             inputs=inputs,
             local_inputs=local_inputs,
+            taught_inputs=taught_inputs,
             ids=ids,
             labels=_column([sample.label for sample in samples], torch.int64),
             scores=_column([sample.score for sample in samples], torch.float64),
@@ -176,9 +203,9 @@ class _Collate:
             number=read[0].batch if read else 0,
         )
 
-    def _inputs(self, read: Sequence[_Read], views: range) -> dict[str, Any]:
+    def _inputs(self, read: Sequence[_Read], views: range, collators: Mapping[str, Collates]) -> dict[str, Any]:
         inputs: dict[str, Any] = {}
-        for name, collator in self.collators.items():
+        for name, collator in collators.items():
             values = [item.views[view] for view in views if self.of_view[view] == name for item in read]
             if values:
                 inputs[name] = collator.collate(values)

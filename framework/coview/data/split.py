@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,37 @@ def seeded_split(
     Raises:
         CoviewError: If there are too few samples, or groups, for two parts, or no class has more than one sample.
     """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction has to be between 0 and 1, got {fraction}")
+    units = n if groups is None else len(np.unique(np.asarray(groups)))
+    if units < 2:
+        raise CoviewError(f"cannot split {n} samples in {units} group{'s' * (units != 1)} into two parts")
+    class_N: np.ndarray | None = None
+    if labels is not None:
+        known = [-1 if label is None else label for label in labels]
+        _, class_N, counts = np.unique(np.asarray(known), return_inverse=True, return_counts=True)
+        if counts.max() == 1:
+            raise CoviewError(
+                f"each of the {n} classes has one sample, which cannot be in both splits: nothing can be tested",
+                hint="add samples to the classes, or give the data without classes",
+            )
+    group_N = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    numbers = (None if values is None else values.astype(np.int64).tobytes() for values in (class_N, group_N))
+    rest, held = _split(n, fraction, seed % 2**32, *numbers)
+    return rest.copy(), held.copy()
+
+
+@lru_cache(maxsize=8)
+def _split(
+    n: int, fraction: float, state: int, classes: bytes | None, groups: bytes | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Made once in a process: each split of a data set, and each evaluator's, asks for the same ones.
+
+    Args:
+        n, fraction: As above.
+        state: Of the draw.
+        classes, groups: The number of each sample's, as int64 in bytes.
+    """
     from sklearn.model_selection import (
         GroupShuffleSplit,
         ShuffleSplit,
@@ -62,38 +94,29 @@ def seeded_split(
         StratifiedShuffleSplit,
     )  # scikit-learn costs start-up time
 
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction has to be between 0 and 1, got {fraction}")
-    units = n if groups is None else len(np.unique(np.asarray(groups)))
-    if units < 2:
-        raise CoviewError(f"cannot split {n} samples in {units} group{'s' * (units != 1)} into two parts")
-    x, state = np.zeros((n, 1)), seed % 2**32
-    if labels is None:
+    x_N1 = np.zeros((n, 1))
+    group_N = None if groups is None else np.frombuffer(groups, dtype=np.int64)
+    if classes is None:
         splitter = ShuffleSplit if groups is None else GroupShuffleSplit
-        rest, held = next(splitter(1, test_size=fraction, random_state=state).split(x, groups=groups))
+        rest, held = next(splitter(1, test_size=fraction, random_state=state).split(x_N1, groups=group_N))
         return np.sort(rest), np.sort(held)
-    known = [-1 if label is None else label for label in labels]
-    _, class_N, counts = np.unique(np.asarray(known), return_inverse=True, return_counts=True)
-    if counts.max() == 1:
-        raise CoviewError(
-            f"each of the {n} classes has one sample, which cannot be in both splits: nothing can be tested",
-            hint="add samples to the classes, or give the data without classes",
-        )
-    if groups is not None:
+    class_N = np.frombuffer(classes, dtype=np.int64)
+    counts = np.bincount(class_N)
+    if group_N is not None:
         folds = round(1 / fraction)
-        if counts.max() >= folds <= units:
+        if counts.max() >= folds <= group_N.max() + 1:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # that a class has fewer than there are folds
-                found = StratifiedGroupKFold(folds, shuffle=True, random_state=state).split(x, class_N, groups)
+                found = StratifiedGroupKFold(folds, shuffle=True, random_state=state).split(x_N1, class_N, group_N)
                 rest, held = next(found)
         else:
-            rest, held = next(GroupShuffleSplit(1, test_size=fraction, random_state=state).split(x, groups=groups))
+            rest, held = next(GroupShuffleSplit(1, test_size=fraction, random_state=state).split(x_N1, groups=group_N))
         return np.sort(rest), np.sort(held)
     alone_N = counts[class_N] == 1
     several = np.flatnonzero(~alone_N)
     size = min(max(round(n * fraction), 1), len(several) - len(np.unique(class_N[several])))
     if counts.min() > 1 and min(round(n * fraction), round(n * (1 - fraction))) >= len(counts):
-        rest, held = next(StratifiedShuffleSplit(1, test_size=fraction, random_state=state).split(x, class_N))
+        rest, held = next(StratifiedShuffleSplit(1, test_size=fraction, random_state=state).split(x_N1, class_N))
     elif min(size, len(several) - size) >= len(np.unique(class_N[several])):
         _, held = next(StratifiedShuffleSplit(1, test_size=size, random_state=state).split(several, class_N[several]))
         held = several[held]

@@ -74,7 +74,8 @@ class Hidden:
     Attributes:
         hidden_NT: True where the encoder is not to see a token.
         wanted_NBT: True where a token is to be predicted, in groups of which each is predicted by itself, without
-            sight of the others' places; absent: what is hidden, in one group. It may be less than what is hidden.
+            sight of the others' places; absent: what is hidden, in one group. It may be less than what is hidden, or
+            more: of padding nothing is predicted.
     """
 
     hidden_NT: Tensor

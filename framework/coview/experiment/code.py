@@ -39,6 +39,12 @@ def code_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def modules_of(recipe: Recipe, registry: Registry) -> tuple[str, ...]:
+    """The modules that a recipe's components are in."""
+    components = (registry.resolve(kind, use, modality=modality).component for kind, use, modality in _uses(recipe))
+    return tuple(sorted({component.target.partition(":")[0] for component in components}))
+
+
 @cache
 def _packages_of(module: str, distribution: str) -> tuple[str, ...]:
     """The packages that hold a plugin's modules: that of its entry point, and others of its distribution.

@@ -64,6 +64,8 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
     """
     planned, recipe = [], splits.recipe
     for index, table in enumerate(recipe.evaluate):
+        if not table.test:
+            continue
         evaluator: AnyEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
         source = splits.source_of(index)
         plan = Planned(table, evaluator, source, why_not(splits, source, evaluator))

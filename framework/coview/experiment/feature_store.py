@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ from coview.data.dataset import Dataset
 from coview.data.ids import check_ids
 from coview.data.loader import worker_count
 from coview.data.values import readable_values
+from coview.errors import CoviewError
 from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, kept_of, read_embedded, write_embedded
 from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
 from coview.experiment.changed_data import data_of_features, rows_digest
 from coview.experiment.controls import kind_of_encoder, untrained_recipe
+from coview.experiment.shared_work import SharedWork
 from coview.experiment.splits import DataSource, Splits
 from coview.experiment.start import start_weights
 from coview.experiment.validation import carve_validation
@@ -56,6 +59,7 @@ class FeatureStore:
         skipped: Samples that could not be read, by split.
         on_disk: Whether features are kept in the folder, or only as long as this is.
         rows: By split, a digest of the samples that there are and what is known of them, once it was embedded.
+        shared: Where features of the controls are taken from, and put, that other runs need alike.
     """
 
     recipe: Recipe
@@ -70,6 +74,7 @@ class FeatureStore:
     on_disk: bool = True
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
+    shared: SharedWork | None = None
     _others: dict[str, FeatureStore] = field(default_factory=dict)
     _in_memory: dict[tuple[str, str], Embedded] = field(default_factory=dict)
     _changes_said: set[str] = field(default_factory=set)
@@ -217,8 +222,29 @@ class FeatureStore:
         # raw features are kept with what tells equal samples: what was kept without is made again
         more = {"content": True} if kind == "raw" else {}
         return self.kept(
-            self.folder_of(kind), split, self.modality, lambda dataset: self._embed(kind, dataset, split), **more
+            self.folder_of(kind), split, self.modality, lambda dataset: self._shared(kind, dataset, split), **more
         )
+
+    def _shared(self, kind: FeatureKind, dataset: Dataset, split: str) -> Embedded:
+        """A split, of a control as another run has embedded it, if one has."""
+        if self.shared is None or kind == self.measured:
+            return self._embed(kind, dataset, split)
+        of = {
+            "data": self.data.written_key,
+            "split": split,
+            "rows": len(dataset),
+            "version": dataset.version,
+            "modality": self.modality,
+            "device": self.device.type,
+        }
+        path = self.shared.features(self.recipe, kind, of, None if kind == "raw" else self._encoder(kind))
+        embedded = None if path is None else read_embedded(path, of)
+        if embedded is None:
+            embedded = self._embed(kind, dataset, split)
+            if path is not None:
+                with suppress(OSError, CoviewError):  # a full disk: the next run embeds it again
+                    write_embedded(path, embedded, of)
+        return embedded
 
     def kept(
         self, folder: str, split: str, modality: str, embed: Callable[[Dataset], Embedded], **more: Any

@@ -108,7 +108,11 @@ def _check(splits: ValidationSplits, plan: Planned) -> None:
             "not looked at before the end"
         )
     if plan.evaluator.labels == "pairs" and not splits.whole.has(source, "validation"):
-        raise CoviewError(f'"{use}" has no validation split, and judged pairs are not held out of train')
+        raise CoviewError(
+            f'"{use}" has no validation split, and judged pairs are not held out of train',
+            hint="say what validates, in the table of these data: validation_split = the hub's name of it, "
+            "validation_path = a file, or a split_column that has it",
+        )
     if reason := why_not(splits, source, plan.evaluator):
         raise CoviewError(reason)
     for split in plan.evaluator.splits:

@@ -18,6 +18,7 @@ from coview.experiment.code import changed_code
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import existing_folder
 from coview.experiment.session import Session
+from coview.experiment.shared_work import SharedWork
 from coview.experiment.splits import Splits
 from coview.experiment.start import start_weights
 from coview.model.topology import Topology, build_topology
@@ -130,15 +131,21 @@ def run(
     registry: Registry,
     resume: bool = False,
     quiet: bool = False,
+    shared: SharedWork | None = None,
 ) -> Run:
-    """As :func:`coview.run`."""
+    """As :func:`coview.run`.
+
+    Args:
+        recipe, out, registry, resume, quiet: As there.
+        shared: What other runs of its comparison need alike.
+    """
     if recipe.sweep.grid or recipe.sweep.zip:
         raise CoviewError(
             f"{recipe.where('sweep')}: a recipe with a sweep describes several runs, and coview run runs a single one",
             hint="coview compare RECIPE runs them all; "
             "coview recipe show RECIPE --cell N --resolved > one.toml writes out the N-th",
         )
-    folder = Session(recipe, expanded(out), resume, registry, run_console(quiet)).run()
+    folder = Session(recipe, expanded(out), resume, registry, run_console(quiet), shared).run()
     return Run(folder.path, recipe, registry, leads=PartialState().is_main_process)
 
 

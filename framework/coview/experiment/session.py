@@ -43,6 +43,7 @@ from coview.experiment.masked_views.of_run import first_masked_views, predicted_
 from coview.experiment.parameter_table import parameter_table
 from coview.experiment.plan_curves import PlannedCurves, plan_curves
 from coview.experiment.report import write_report
+from coview.experiment.shared_work import SharedWork
 from coview.experiment.splits import Splits
 from coview.experiment.start import changed_start, check_start, keep_start, start_record, start_weights
 from coview.experiment.suits_samples import suits_samples
@@ -79,6 +80,7 @@ class Session:
         resume: Whether to go on with the latest run of this recipe, where there is one.
         registry: Where components come from.
         console: Where progress and notices go.
+        shared: What other runs of its comparison need alike.
     """
 
     recipe: Recipe
@@ -86,6 +88,7 @@ class Session:
     resume: bool
     registry: Registry
     console: Console
+    shared: SharedWork | None = None
     _hooks: RunCalls = field(init=False, repr=False)
 
     def run(self) -> RunFolder:
@@ -115,7 +118,8 @@ class Session:
         topology = build_topology(recipe, registry, dataset, trains_on=trains_on, start=start)
         check_labels(recipe, topology.loss, dataset)
         check_extras(recipe, topology.loss, dataset)
-        training = Pretraining(recipe, registry, dataset, topology, accelerator)
+        bank = None if self.shared is None else self.shared.bank(recipe)
+        training = Pretraining(recipe, registry, dataset, topology, accelerator, bank)
         folder = resumed or self._new_folder(accelerator)
         if not accelerator.is_main_process:
             if resumed is not None:
@@ -295,6 +299,7 @@ class Session:
             training.accelerator.device,
             self.console,
             splits,
+            shared=self.shared,
         )
         own = len(splits(splits.own, "train"))  # of a mixture the first data set, whose rows come first
         store.skipped["train"] = tuple(skipped for skipped in training.skipped.samples.values() if skipped.row < own)

@@ -154,7 +154,7 @@ def _read(recipe: Recipe, registry: Registry, modality: str, table: StartTable) 
         raise CoviewError(
             f"{recipe.where(*at, 'step')}: {folder.path} has no whole checkpoint of step {table.step:,}: it has {steps}"
         )
-    of_teacher = evaluated is not None and evaluated.evaluate and not evaluated.stop_gradient
+    of_teacher = evaluated is not None and evaluated.evaluate and evaluated.averages
     with _at(where):
         of = f"step {checkpoint.step:,} of {folder.path}" + (", the teacher" if of_teacher else "")
         tensors = tensors_of(checkpoint.path)

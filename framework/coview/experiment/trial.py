@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -126,6 +126,7 @@ class _Tried:
             RankBatches(Order(len(dataset), size, recipe.seed), 0, 1),
             workers=0,
             extras=recipe.extras,
+            taught_by=topology.collators_of_teacher(),
         )
         batch = next(iter(batches))
         encoders = {name: topology.student.encoder(name) for name in recipe.modalities}
@@ -146,6 +147,9 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
             z_VND = topology.student(inputs, local_inputs).predictions
             if topology.teacher is not None:
                 topology.teacher.towers(inputs)
+            if topology.outside is not None:
+                taught = to_device(batch.taught_inputs, device)
+                topology.outside(replace(batch.with_inputs(inputs, local_inputs), taught_inputs=taught))
         except RuntimeError as error:
             if device.type == "meta" and _asks_for_numbers(error):
                 raise
@@ -159,9 +163,10 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
     generator = torch.Generator().manual_seed(recipe.seed)
     V, N, D = z_VND.shape
     G = recipe.global_views
+    of_teacher = D if topology.outside is None else topology.outside.width
     return Views.of(
         torch.randn(V, N, D, generator=generator),
-        teacher=torch.randn(G, N, D, generator=generator) if recipe.teacher else None,
+        teacher=torch.randn(G, N, of_teacher, generator=generator) if recipe.teacher else None,
         global_views=G,
         modalities=recipe.view_modalities,
         roles=recipe.roles,

@@ -58,7 +58,8 @@ class Term:
         if needs is not None:
             views = replace(views, extras={name: views.extras[name] for name in needs.extras})
         if self.prefixes:
-            return over_prefixes(lambda seen: self._outputs(self.loss(seen)), views, self.prefixes)
+            whole = needs is not None and needs.teacher_width == "any"
+            return over_prefixes(lambda seen: self._outputs(self.loss(seen)), views, self.prefixes, whole_teacher=whole)
         return self._outputs(self.loss(views))
 
     def _outputs(self, output: Any) -> dict[str, Tensor]:

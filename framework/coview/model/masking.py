@@ -106,7 +106,11 @@ class Masking:
                 masked_N[place * len(batch) : (place + 1) * len(batch)] = False
         may_NT = layout.maskable_NT & masked_N[:, None]
         hidden_NT = hidden.hidden_NT & may_NT
-        wanted_NBT = hidden_NT[:, None] if hidden.wanted_NBT is None else hidden.wanted_NBT & may_NT[:, None]
+        wanted_NBT = (
+            hidden_NT[:, None]
+            if hidden.wanted_NBT is None
+            else hidden.wanted_NBT & (layout.real_NT & masked_N[:, None])[:, None]
+        )
         replaced_NT, swap_NT = hidden_NT, None
         if settings.kept or settings.swapped:
             tokens = layout.real_NT.shape[1]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from coview.data.token_mask import TokenMask
 from coview.errors import CoviewError
-from coview.model.decoder import decode
+from coview.model.decoder import decode, takes_values
 from coview.model.encoder import Encoding
 from coview.model.masked_encoder import TakesMask
 from coview.model.target import RestoresInput, Target, TargetInput
@@ -29,6 +29,13 @@ class Part(NamedTuple):
 
     batch: Any
     mask: TokenMask | None
+
+
+def predicted(decoder: nn.Module, encoder: nn.Module, part: Part, encoding: Encoding) -> Tensor:
+    """What the student's decoder predicts, ``(K, width)``, of a part that is masked."""
+    assert part.mask is not None, "it is masked"
+    values = cast(TakesMask, encoder).token_values(part.batch) if takes_values(decoder) else None
+    return decode(decoder, encoding, part.mask, values=values)
 
 
 def targets_of_input(target: nn.Module, encoder: nn.Module, parts: Sequence[Part]) -> Tensor | None:
@@ -53,8 +60,7 @@ def targets_of_teacher(target: nn.Module, decoder: nn.Module | None, encoding: E
     if cast(Target, target).sees != "teacher_decoder":
         return _wanted(target, mask, TargetInput(mask.layout.real_NT, layers_LNTD=encoding.layers_LNTD))
     assert decoder is not None, "a topology that is masked has a decoder"
-    assert encoding.tokens_NTD is not None, "an encoder that takes a mask gives tokens"
-    decoded_KP = decode(decoder, encoding.tokens_NTD, mask, seen_NT=mask.layout.real_NT)
+    decoded_KP = decode(decoder, encoding, mask, seen_NT=mask.layout.real_NT)
     return cast(Tensor, target(TargetInput(mask.layout.real_NT, decoded_KP=decoded_KP)))
 
 

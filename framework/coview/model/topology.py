@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from coview.data.batch import Batch, select_samples
 from coview.data.dataset import Dataset
+from coview.data.modality import Collates
 from coview.model.batch_augment import BatchAugment, build_batch_augment
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
@@ -18,6 +19,7 @@ from coview.model.hidden_tokens import HiddenTokens
 from coview.model.loss_terms import LossTerms, build_loss
 from coview.model.masking import Masking, build_masking
 from coview.model.optimizer_over import copies_by_optimizer
+from coview.model.outside_teacher import OutsideTeacher, build_outside_teacher
 from coview.model.parameter_groups import freeze_for_good, parameter_groups
 from coview.model.projecting import Projecting
 from coview.model.queue import Queue, build_queue
@@ -52,6 +54,7 @@ class Topology(nn.Module):
         student: The towers that are trained.
         loss: The loss.
         teacher: The moving average of the student; absent: none.
+        outside: The teacher that has an encoder of its own; absent: none.
         queue: Earlier projections; absent: none.
         stop_gradient: Whether the student's own projections, without gradient, are the target branch.
         augment: What becomes of batches on the device before they are encoded; absent: nothing.
@@ -66,6 +69,7 @@ class Topology(nn.Module):
         teacher: Teacher | None = None,
         queue: Queue | None = None,
         *,
+        outside: OutsideTeacher | None = None,
         stop_gradient: bool = False,
         augment: BatchAugment | None = None,
         masking: Masking | None = None,
@@ -75,6 +79,7 @@ class Topology(nn.Module):
         self.student = student
         self.loss = loss
         self.teacher = teacher
+        self.outside = outside
         self.queue = queue
         self.stop_gradient = stop_gradient
         self.augment = augment
@@ -112,6 +117,10 @@ class Topology(nn.Module):
         teacher = self.teacher
         return teacher.towers if teacher is not None and teacher.table.evaluate else self.student
 
+    def collators_of_teacher(self) -> Mapping[str, Collates]:
+        """What makes batches of the views for the teacher alone, by modality."""
+        return {} if self.outside is None else self.outside.collators
+
     def augmented(self, batch: Batch) -> Batch:
         """The batch as the encoders get it, from what the loader gives."""
         augmented = batch if self.augment is None else self.augment(batch)
@@ -128,6 +137,8 @@ class Topology(nn.Module):
         if teacher is not None and target is not None and cast(Target, target).sees != "input":
             return Taught(*teacher.of_tokens(batch.inputs, batch.masks, target))
         projections = None if teacher is None else teacher(batch.inputs, len(batch), step)
+        if self.outside is not None:
+            projections = self.outside(batch)
         return Taught(projections, None if target is None else self._of_input(target, batch))
 
     def _of_input(self, target: nn.Module, batch: Batch) -> Tensor | None:
@@ -229,7 +240,7 @@ def _build(
         (modality,) = recipe.modalities
         target = build_target(recipe, registry, that_takes_mask(recipe, student.encoder(modality)))
     teacher = None
-    if recipe.teacher is not None and not recipe.teacher.stop_gradient:
+    if recipe.teacher is not None and recipe.teacher.averages:
         decodes = target is not None and cast(Target, target).sees == "teacher_decoder"
         teacher = Teacher(student, recipe.teacher, recipe.seed, decodes=decodes)
     return Topology(
@@ -237,6 +248,7 @@ def _build(
         loss,
         teacher,
         build_queue(recipe, student.width),
+        outside=build_outside_teacher(recipe, registry, student, loss),
         stop_gradient=recipe.teacher is not None and recipe.teacher.stop_gradient,
         augment=build_batch_augment(recipe, registry, {name: student.encoder(name) for name in recipe.modalities}),
         masking=masking,

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from coview.data.token_mask import TokenMask
 from coview.errors import CoviewError
-from coview.model.decoder import decode
 from coview.model.encoder import Encoding, Projector, ProjectsInLayers
 from coview.model.masked_encoder import TakesMask, TrainsMaskToken
 from coview.model.projecting import Projecting
 from coview.model.target import Target
-from coview.model.token_task import Part, build_decoder, build_target, that_takes_mask, width_of_predictions
+from coview.model.token_task import Part, build_decoder, build_target, predicted, that_takes_mask, width_of_predictions
 from coview.model.views_apart import views_apart
 from coview.model.widths import checked_encoding, encode, project, width_of
 from coview.plugins.registry import Registry
@@ -152,8 +151,7 @@ class Tower(nn.Module):
         found = []
         for part, encoding in zip(parts, encodings, strict=True):
             if part.mask is not None:
-                assert encoding.tokens_NTD is not None, "an encoder that takes a mask gives tokens"
-                found.append(decode(self.decoder, encoding.tokens_NTD, part.mask))
+                found.append(predicted(self.decoder, self.encoder, part, encoding))
         return torch.cat(found) if found else None
 
 

@@ -55,7 +55,7 @@ def check_training_memory(
 
 
 def _parts(recipe: Recipe, student: Towers, loss: LossTerms, copies: float, *, trains: bool) -> Iterator[_Part]:
-    averages = recipe.teacher is not None and not recipe.teacher.stop_gradient
+    averages = recipe.teacher is not None and recipe.teacher.averages
     optimizer = "the optimizer" if recipe.optimizer is None else recipe.optimizer.use
     counted: set[int] = set()
     for where, module, followed in _modules(recipe, student, loss):

@@ -18,9 +18,9 @@ class Views:
 
     Attributes:
         student: ``z_VND``, with gradient; after the predictor where there is one.
-        teacher: ``z_GND``, the target branch (EMA or stop-gradient); where there is none, the student's own, with
-            gradient. Teacher view g is of the same input as student view g; with multi-crop the teacher has not seen
-            the local views G to V - 1.
+        teacher: ``z_GND``, the target branch (EMA, stop-gradient, or another encoder, whose width may be its own);
+            where there is none, the student's own, with gradient. Teacher view g is of the same input as student
+            view g; with multi-crop the teacher has not seen the local views G to V - 1.
         modalities: The modality of each of the V views.
         ids: ``(N,)`` int64 sample ids: equal ids in a batch are not negatives of each other.
         anchors: The rows of N that this process owns; all of them on one device.
@@ -96,7 +96,7 @@ class Views:
 
         Args:
             z_VND: Projections, of shape (views, samples, width).
-            teacher: Of shape (teacher views, samples, width); by default there is none, and the student's own views
+            teacher: Of shape (teacher views, samples, its width); by default there is none, and the student's own views
                 stand in for it.
             global_views: How many views the target branch has where there is no teacher; all of them by default.
             modalities: Of each view; one unnamed modality by default.
@@ -118,8 +118,8 @@ class Views:
         if z_VND.ndim != 3:
             raise ValueError(f"z_VND has to be (views, samples, width), got shape {tuple(z_VND.shape)}")
         views, samples, width = z_VND.shape
-        if teacher is not None and (teacher.ndim != 3 or teacher.shape[1:] != z_VND.shape[1:]):
-            raise ValueError(f"teacher has to be (G, {samples}, {width}), got shape {tuple(teacher.shape)}")
+        if teacher is not None and (teacher.ndim != 3 or teacher.shape[1] != samples):
+            raise ValueError(f"teacher has to be (G, {samples}, width), got shape {tuple(teacher.shape)}")
         if global_views is not None and not 1 <= global_views <= views:
             raise ValueError(f"global_views has to be from 1 to {views}, got {global_views}")
         if global_views is not None and teacher is not None and global_views != len(teacher):

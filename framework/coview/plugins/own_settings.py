@@ -225,6 +225,11 @@ class EvaluateSettings(BaseModel):
         description="How often it measures on validation while training, besides before the first step and after the "
         'last: steps, or "5 epochs", but no time, which no two runs divide alike. Absent: only at the end, on test.',
     )
+    test: bool = Field(
+        True,
+        description="Whether it measures on test at the end. False: on validation alone, by `every`, for what is still "
+        "being chosen.",
+    )
 
 
 class CallbackSettings(BaseModel):

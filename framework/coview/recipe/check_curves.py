@@ -75,4 +75,6 @@ def without_curves(
 
 def as_measured_once(given: EvaluateTable, table: dict[str, Any]) -> tuple[EvaluateTable, dict[str, Any]]:
     """An evaluator without ``every``, and its resolved table."""
-    return replace(given, every=None), {key: value for key, value in table.items() if key != "every"}
+    return replace(given, every=None, test=True), {
+        key: value for key, value in table.items() if key not in ("every", "test")
+    }

@@ -43,9 +43,14 @@ def check_evaluators(
         named: dict[str, Any] = {} if data is None else {"data": data[1]}
         if settings.every is not None:
             named["every"] = settings.every
+        if not settings.test:
+            if settings.every is None:
+                mistakes.add((*at, "test"), "without test it measures nothing, unless it has a key every")
+            named["test"] = False
         parameters = {key: value for key, value in checked[1].items() if key != "use"}
         looked_at = None if data is None else data[0]
-        given = EvaluateTable(own.use, own.parameters, looked_at, settings.every, as_written=own.as_written)
+        when = settings.every, settings.test
+        given = EvaluateTable(own.use, own.parameters, looked_at, *when, as_written=own.as_written)
         found.append((given, {"use": checked[1]["use"], **named, **parameters}))
     return found
 

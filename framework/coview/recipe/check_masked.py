@@ -127,7 +127,7 @@ def _check_teacher(
     global_views: int,
 ) -> None:
     """A target that sees the teacher needs one that is a moving average, and sees the views that are masked."""
-    if teacher is None or teacher.stop_gradient:
+    if teacher is None or not teacher.averages:
         message = f"{use} needs a teacher that is a moving average: add [teacher] with momentum = 0.996"
         mistakes.add(("target", "use"), message)
     elif teacher.shuffle_groups > 1:

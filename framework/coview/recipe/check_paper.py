@@ -30,6 +30,10 @@ def check_paper(components: ComponentChecker, mistakes: Mistakes, layers: Layers
     if not isinstance(paper, PaperTable):
         return None
     _check_record(mistakes, layers, paper)
+    train: Any = layers.table.get("train")
+    keeps = not isinstance(train, dict) or train.get("keep_best") is not None
+    if paper.result is not None and paper.result.step == "best" and not keeps:
+        mistakes.add(("paper", "result", "step"), '"best" is of train.keep_best, and there is none')
     return paper
 
 

@@ -139,7 +139,7 @@ def _values(components: ComponentChecker, parts: CheckedParts) -> Iterator[tuple
         for name, value in parts.optimizer.written.items():
             if name != "lr" and _is_number(value):
                 yield f"optimizer.{name}", _Value(value, "optimizer", parts.optimizer)
-    if parts.teacher is not None and not parts.teacher.stop_gradient:
+    if parts.teacher is not None and parts.teacher.averages:
         yield "teacher.momentum", _Value(parts.teacher.momentum, model=TeacherTable)
     if parts.mask is not None:
         yield from _parameters(components, "mask", "mask", parts.mask)

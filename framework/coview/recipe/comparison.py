@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from coview.recipe.read import Document
 from coview.recipe.recipe import Recipe
 from coview.recipe.shipped import find_recipe
 from coview.recipe.tables import CompareTable, Test, TopTable
+from coview.recipe.tune_table import TuneTable
 from coview.recipe.validate import validate
 
 SEED = "seed"
@@ -29,7 +30,7 @@ SEED = "seed"
 RECIPE = "modality"
 """The axis of a comparison's recipes: each is named by its modality, where that tells them apart."""
 
-_OF_THE_COMPARISON = ("schema", "name", "compare", "extends")
+_OF_THE_COMPARISON = ("schema", "name", "compare", "extends", "tune")
 
 _TOP = tuple(field.alias or name for name, field in TopTable.model_fields.items())
 """What an override of every recipe begins with; one of a single recipe begins with that recipe's name."""
@@ -70,6 +71,8 @@ class Comparison:
         cells: Every run.
         path: The file it is from, as it was given.
         baseline: The variant that each other is tested against; absent: each against each.
+        bank_gb: How much disk may be taken, while cells run, by views that several of them need.
+        tune: What each variant may choose before it is compared.
         test: By which pairs are tested.
         margin: Differences that do not matter; 0: all matter.
         until: ``decided`` where seeds of the sweep are used as far as they are needed; absent: all are.
@@ -82,6 +85,8 @@ class Comparison:
     cells: Sequence[ComparisonCell]
     path: Path
     baseline: str | None = None
+    bank_gb: float = 4.0
+    tune: TuneTable = field(default_factory=TuneTable)
     test: Test = "model"
     margin: float = 0.0
     until: Literal["decided"] | None = None
@@ -132,7 +137,7 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
         layers.add_document(document)
     overrides = parse_set(sets)
     layers.add_override(overrides, "--set")
-    compare = _compare_table(layers, registry)
+    compare, tune = _own_tables(layers, registry)
     if compare is None or not compare.recipes:
         recipes = {"": validate(layers, registry, Path(path))}
     else:
@@ -158,11 +163,12 @@ def load_comparison(path: Path | str, *, sets: Iterable[str] = (), registry: Reg
         asked.metric,
         cells,
         Path(path),
-        None,
-        asked.test,
-        asked.margin,
-        asked.until,
-        asked.spent_at_most,
+        bank_gb=asked.bank_gb,
+        tune=tune or first.tune,
+        test=asked.test,
+        margin=asked.margin,
+        until=asked.until,
+        budget=asked.spent_at_most,
     )
     try:
         return comparison.against(asked.baseline)
@@ -182,18 +188,21 @@ def is_comparison_of_several(path: Path | str) -> bool:
     return isinstance(compare, dict) and bool(compare.get("recipes"))
 
 
-def _compare_table(layers: Layers, registry: Registry) -> CompareTable | None:
-    """The table, where the file is a comparison of several recipes; a recipe's own is checked with the recipe."""
+def _own_tables(layers: Layers, registry: Registry) -> tuple[CompareTable, TuneTable] | tuple[None, None]:
+    """Its tables, where the file is a comparison of several recipes; a recipe's own are checked with the recipe."""
     table = layers.table.get("compare")
     if not isinstance(table, dict) or not table.get("recipes"):
-        return None
+        return None, None
     mistakes = Mistakes(layers)
-    checked = ComponentChecker(registry, mistakes).own_table(CompareTable, table, ("compare",))
+    components = ComponentChecker(registry, mistakes)
+    checked = components.own_table(CompareTable, table, ("compare",))
+    tune = components.own_table(TuneTable, layers.table.get("tune", {}), ("tune",))
     if not isinstance(layers.table.get("name"), str):
         mistakes.add(("name",), "a comparison needs a name")
     mistakes.raise_if_any()
     assert isinstance(checked, CompareTable)
-    return checked
+    assert isinstance(tune, TuneTable)
+    return checked, tune
 
 
 def _recipes(

@@ -29,6 +29,7 @@ from coview.recipe.tables import (
     TopTable,
     TrainTable,
 )
+from coview.recipe.tune_table import TuneTable
 
 Schema = dict[str, Any]
 
@@ -98,7 +99,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "projector": by_modality(table("projector")),
         "predictor": by_modality(table("predictor")),
         "start": by_modality(_model_schema(StartTable, definitions)),
-        "teacher": _model_schema(TeacherTable, definitions),
+        "teacher": _with_encoder(_model_schema(TeacherTable, definitions), table("encoder")),
         "queue": _model_schema(QueueTable, definitions),
         "mask": table("mask"),
         "decoder": table("decoder"),
@@ -113,6 +114,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "paper": _model_schema(PaperTable, definitions),
         "sweep": sweep,
         "compare": _model_schema(CompareTable, definitions),
+        "tune": _model_schema(TuneTable, definitions),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -147,6 +149,16 @@ def recipe_schema(registry: Registry) -> Schema:
         },
         "$defs": definitions,
     }
+
+
+def _with_encoder(teacher: Schema, encoder: Schema) -> Schema:
+    """``[teacher]`` with what its encoder may be."""
+    properties = {**teacher["properties"], "encoder": {**encoder, "description": _about_encoder(teacher)}}
+    return {**teacher, "properties": properties}
+
+
+def _about_encoder(teacher: Schema) -> str:
+    return str(teacher["properties"]["encoder"]["description"])
 
 
 _KINDS: tuple[Kind, ...] = (

@@ -17,6 +17,8 @@ from coview.recipe.recipe import Recipe
 from coview.recipe.sweep import Cell, expand
 from coview.recipe.validate import validate
 
+_OF_A_COMPARISON = ("sweep", "compare", "tune")
+
 
 def read_layers(
     path: Path | str,
@@ -93,13 +95,28 @@ def load_cells(recipe: Recipe, registry: Registry) -> list[tuple[Cell, Recipe]]:
     Raises:
         RecipeError: If a cell is no valid recipe; the message names its values.
     """
-    cells = []
-    for cell in expand(recipe.sweep, recipe.compare.variant):
-        layers = Layers(origins=dict(recipe.layers.origins), about=recipe.layers.about)
-        table = {key: value for key, value in recipe.layers.table.items() if key not in ("sweep", "compare")}
-        layers.add_override(table, "")
-        layers.origins = dict(recipe.layers.origins)
-        values = ", ".join(f"{key}={value}" for key, value in cell.values.items())
-        layers.add_override(cell.overrides(), f"sweep {values}", recipe.layers.folder(("sweep",)))
-        cells.append((cell, validate(layers, registry, recipe.path)))
-    return cells
+    return [
+        (cell, with_values(recipe, cell.values, "sweep", registry))
+        for cell in expand(recipe.sweep, recipe.compare.variant)
+    ]
+
+
+def with_values(recipe: Recipe, values: Mapping[str, Any], table: str, registry: Registry) -> Recipe:
+    """A single run's recipe with some values in place of its own, checked.
+
+    Args:
+        recipe: The recipe; its sweep, and what is said of a comparison, are left out.
+        values: Dotted key to value.
+        table: The table that gives them, by which mistakes name them.
+        registry: What the recipe sees.
+
+    Raises:
+        RecipeError: If it is no valid recipe; the message names the values.
+    """
+    layers = Layers(origins=dict(recipe.layers.origins), about=recipe.layers.about)
+    own = {key: value for key, value in recipe.layers.table.items() if key not in _OF_A_COMPARISON}
+    layers.add_override(own, "")
+    layers.origins = dict(recipe.layers.origins)
+    said = ", ".join(f"{key}={value}" for key, value in values.items())
+    layers.add_override(from_python(values), f"{table} {said}", recipe.layers.folder((table,)))
+    return validate(layers, registry, recipe.path)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 from coview.errors import CoviewError
 
 Use = Literal["unused", "optional", "required"]
+TeacherWidth = Literal["same", "any"]
 Tokens = Literal["unused", "numbers", "classes", "either"]
 
 
@@ -29,6 +30,8 @@ class Needs:
         tokens: Whether it sees hidden tokens, which a ``[mask]`` makes, and what they have to be: numbers,
             classes, or either.
         extras: Which of the samples' extras it sees, by name; those of each sample have to be there.
+        teacher_width: Whether the rows of a target branch have to be as wide as the student's ("same"), or "any" width
+            will do, since it compares teacher rows with teacher rows only. With "any", prefixes leave them whole.
         roles: What some of the views have to be called, as it finds them by :meth:`coview.Views.role`.
     """
 
@@ -45,6 +48,7 @@ class Needs:
     tokens: Tokens = "unused"
     extras: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    teacher_width: TeacherWidth = "same"
 
     def __post_init__(self) -> None:
         """Checks itself, so that a mistake shows where it is written.
@@ -61,7 +65,8 @@ class Needs:
         for name in ("labels", "teacher", "predictor", "local_views", "projections", "representations"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"needs: {name} has to be true or false, got {getattr(self, name)!r}")
-        for name, choices in (("queue", get_args(Use)), ("tokens", get_args(Tokens))):
+        choices_of = {"queue": get_args(Use), "tokens": get_args(Tokens), "teacher_width": get_args(TeacherWidth)}
+        for name, choices in choices_of.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"needs: {name} has to be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         for name in ("extras", "roles"):

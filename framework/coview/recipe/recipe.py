@@ -29,6 +29,7 @@ from coview.recipe.tables import (
     TeacherTable,
     TrainTable,
 )
+from coview.recipe.tune_table import TuneTable
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,12 @@ class EvaluateTable(ComponentTable):
     Attributes:
         data: What it measures on; None: what the recipe trains on.
         every: How often it measures on validation while training; None: only at the end, on test.
+        test: Whether it measures on test at the end.
     """
 
     data: ComponentTable | None = None
     every: int | str | None = None
+    test: bool = True
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,7 @@ class Recipe:
         predictor: For each modality; empty where there is none.
         start: For each modality whose tower starts from trained weights.
         teacher, queue: Absent where there is none.
+        teacher_encoder: The encoder that the teacher has of its own; absent where it has none.
         mask: What is hidden of the views; absent: nothing.
         decoder, target: What hidden tokens are predicted by, and what they have to be; absent where they are not.
         loss: The terms of the loss; may be empty where nothing is trained.
@@ -263,6 +267,7 @@ class Recipe:
     evaluate: tuple[EvaluateTable, ...]
     sweep: SweepTable
     compare: CompareTable
+    tune: TuneTable
     tables: Mapping[str, Any]
     layers: Layers = field(repr=False, compare=False)
     warnings: tuple[str, ...] = ()
@@ -275,6 +280,7 @@ class Recipe:
     shared_encoders: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     paper: PaperTable | None = None
+    teacher_encoder: ComponentTable | None = None
 
     @property
     def trains_on(self) -> tuple[tuple[ComponentTable, Key], ...]:

@@ -69,6 +69,7 @@ class TopTable(BaseModel):
     )
     sweep: dict[str, Any] = Field({}, description="Values to try: the recipe is then a comparison.")
     compare: dict[str, Any] = Field({}, description="What a comparison asks.")
+    tune: dict[str, Any] = Field({}, description="What each variant of a comparison may choose on validation.")
 
 
 class StartTable(BaseModel):
@@ -100,6 +101,11 @@ class TeacherTable(BaseModel):
 
     model_config = OF_A_TABLE
 
+    encoder: dict[str, Any] | None = Field(
+        None,
+        description="Another encoder, `use` and its parameters, frozen as it comes: its representations are the target "
+        "branch, in place of a moving average of the student. Absent: none.",
+    )
     stop_gradient: bool = Field(
         False, description="The student's own projections, before the predictor and without gradient (SimSiam)."
     )
@@ -117,6 +123,11 @@ class TeacherTable(BaseModel):
         "With several processes a multiple of their number.",
     )
     evaluate: bool = Field(False, description="Evaluate the teacher's encoder in place of the student's.")
+
+    @property
+    def averages(self) -> bool:
+        """Whether it is a moving average of the student."""
+        return not self.stop_gradient and self.encoder is None
 
 
 class QueueTable(BaseModel):
@@ -209,11 +220,19 @@ class ResultTable(BaseModel):
     tolerance: Annotated[float, Field(gt=0)] = Field(
         description="How far below it still is the same, since theirs differs from run to run too."
     )
+    step: Literal["last", "best"] = Field(
+        "last",
+        description="Of which weights it is: those of the last step, or the best by `train.keep_best`, which "
+        "`coview reproduce` then measures besides, as `coview evaluate RUN --step best` does.",
+    )
     seeds: Annotated[int, Field(ge=2, le=1000)] = Field(3, description="How many runs are made.")
     hours: Annotated[float, Field(gt=0)] | None = Field(
         None, description="What a run takes, on the card below; absent: nobody has measured it."
     )
-    card: str = Field("", description="The card that the hours are of, and whose they are.")
+    needs: str = Field(
+        "", description="What has to be fetched by hand before a run, and from where; empty: nothing has to be."
+    )
+    card: str = Field("", description="The card that the hours are of, and who has measured or estimated them.")
 
 
 class PaperTable(BaseModel):
@@ -274,6 +293,13 @@ class CompareTable(BaseModel):
         None,
         description="The variant that each other is tested against, such as `all` where one thing at a time is left "
         "out. Fewer tests find smaller differences. By default each is tested against each.",
+    )
+    bank_gb: float = Field(
+        4.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Gigabytes of disk that views may take, while cells run, which several cells need alike and only "
+        "the first makes. 0: each cell makes its own. Changes no number.",
     )
     test: Test = Field(
         "model",

@@ -27,6 +27,7 @@ from coview.recipe.check_roles import roles_of, with_numbers
 from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
 from coview.recipe.check_shared_encoder import check_encoder, check_shared_encoders
 from coview.recipe.check_start import check_starts
+from coview.recipe.check_teacher import check_teacher
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
@@ -43,10 +44,10 @@ from coview.recipe.sweep import expand
 from coview.recipe.tables import (
     CompareTable,
     SweepTable,
-    TeacherTable,
     TopTable,
     TrainTable,
 )
+from coview.recipe.tune_table import TuneTable
 from coview.recipe.without_effect import without_effect
 
 
@@ -101,7 +102,9 @@ class _Validation:
             {} if "start" in broken else check_starts(self.components, self.mistakes, self.table, used, shared_encoders)
         )
         sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
-        teacher = None if "teacher" in broken else self._own(TeacherTable, self.table.get("teacher"), ("teacher",))
+        given_teacher = None if "teacher" in broken else self.table.get("teacher")
+        taught = check_teacher(self.components, self.mistakes, given_teacher, used)
+        teacher = taught.table
         queue = (
             None if "queue" in broken else check_queue(self.components, self.mistakes, self.table, global_views, roles)
         )
@@ -138,6 +141,7 @@ class _Validation:
         callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
         compare = CompareTable() if "compare" in broken else self._compare(self.table.get("compare", {}))
+        tune = TuneTable() if "tune" in broken else self._own(TuneTable, self.table.get("tune", {}), ("tune",))
         paper = None if "paper" in broken else check_paper(self.components, self.mistakes, self.layers)
         self._pipelines(augment, views, global_views)
         if train is not None and train.steps != 0 and settings is not None:
@@ -162,6 +166,7 @@ class _Validation:
         assert sampler is not None
         assert sweep is not None
         assert compare is not None
+        assert tune is not None
         self.warnings += without_effect(self.mistakes, teacher, parts.optimizer, schedule[0], train, views)
         self.warnings += [] if trains else random_layers(self.mistakes, projector, start)
         single = len(used) == 1
@@ -180,7 +185,7 @@ class _Validation:
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
             **({"start": resolved({name: table for name, (_, table) in start.items()})} if start else {}),
-            **({} if teacher is None else {"teacher": _resolved_teacher(teacher, of_values if trains else {})}),
+            **({} if teacher is None else {"teacher": _resolved_teacher(taught.resolved, of_values if trains else {})}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **masked.tables,
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
@@ -197,6 +202,7 @@ class _Validation:
         if sweep.grid or sweep.zip:
             tables["sweep"] = {key: value for key, value in as_json(sweep).items() if value}
             tables["compare"] = as_json(compare)
+            tables |= {"tune": as_json(tune)} if tune.choose or tune.variants else {}
         if folders := self.components.places.as_table(used[0] if single else None):
             tables[RELATIVE_TO] = folders
         return Recipe(
@@ -212,6 +218,7 @@ class _Validation:
             projector={name: given for name, (given, _) in projector.items()},
             predictor={name: given for name, (given, _) in predictor.items()},
             teacher=teacher,
+            teacher_encoder=taught.encoder,
             queue=queue,
             mask=masked.mask,
             decoder=masked.decoder,
@@ -223,6 +230,7 @@ class _Validation:
             evaluate=tuple(given for given, _ in evaluate),
             sweep=sweep,
             compare=compare,
+            tune=tune,
             tables=tables,
             layers=self.layers,
             warnings=tuple(self.warnings),
@@ -372,11 +380,9 @@ class _Validation:
         return tables[0] if isinstance(self.table["loss"], dict) else tables
 
 
-def _resolved_teacher(teacher: TeacherTable, scheduled: Mapping[str, Any]) -> dict[str, Any]:
+def _resolved_teacher(teacher: Mapping[str, Any], scheduled: Mapping[str, Any]) -> dict[str, Any]:
     """``[teacher]``, without the end of a momentum that has a schedule of its own."""
-    return {
-        key: value for key, value in as_json(teacher).items() if key != "end_momentum" or _MOMENTUM not in scheduled
-    }
+    return {key: value for key, value in teacher.items() if key != "end_momentum" or _MOMENTUM not in scheduled}
 
 
 _MOMENTUM = "teacher.momentum"

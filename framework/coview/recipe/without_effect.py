@@ -23,11 +23,12 @@ def without_effect(
     views: Sequence[str],
 ) -> Iterator[str]:
     """A sentence for each of them, with file and line; ``views`` has the modality of each view."""
-    if teacher is not None and teacher.stop_gradient:
+    if teacher is not None and not teacher.averages:
+        beside = "with stop_gradient = true" if teacher.stop_gradient else "beside an encoder of the teacher's own"
         for key in _OF_AN_AVERAGE:
             if getattr(teacher, key) != TeacherTable.model_fields[key].default:
                 where = mistakes.where(("teacher", key))
-                yield f"{where}: teacher.{key} has no effect with stop_gradient = true"
+                yield f"{where}: teacher.{key} has no effect {beside}"
     schedules: list[tuple[ScheduleTable | None, Key]] = [(schedule, ("schedule",))]
     for index, group in enumerate(() if optimizer is None else optimizer.groups):
         schedules.append((group.schedule, ("optimizer", "group", index, "schedule")))

@@ -147,7 +147,8 @@ def _no_negatives_at_all(build: Callable[[], Any], case: str, views: Views) -> P
 def views_come_together(tested: LossUnderTest) -> Problems:
     """Descent brings a sample's view 0 to its view 1, and not to the teacher's view of the same picture.
 
-    Of a loss that sees no projections, but hidden tokens or representations, nothing of the kind is expected.
+    Of a loss that sees no projections, but hidden tokens or representations, nothing of the kind is expected. Where the
+    teacher's rows may be of any width they are no positives, and the student's own views have to come together.
     """
     for varied in (choice for choice in tested.choices() if choice.needs.projections):
         for teacher in (True,) if varied.needs.teacher else (False, True):
@@ -155,13 +156,14 @@ def views_come_together(tested: LossUnderTest) -> Problems:
             number = max(2, varied.needs.views)
             views = example_views(varied.needs, views=number, teacher=teacher, queue=queue, dtype=torch.float32, seed=1)
             loss = varied.fresh(dtype=torch.float32)
-            before = _agreement(views, 1)
+            others = views.student if varied.needs.teacher_width == "any" else views.teacher
+            before = _agreement(views, others[1])
             optimizer = torch.optim.Adam([views.student], lr=0.05)
             for _ in range(100):
                 optimizer.zero_grad()
                 scalar_of(loss(views)).backward()
                 optimizer.step()
-            after, to_the_same = _agreement(views, 1), _agreement(views, 0)
+            after, to_the_same = _agreement(views, others[1]), _agreement(views, others[0])
             case = f"with{'' if teacher else 'out'} a teacher{varied.described()}"
             if after < before + 0.2:
                 yield (
@@ -169,7 +171,7 @@ def views_come_together(tested: LossUnderTest) -> Problems:
                     f"{after:.2f}: it does not bring them together. Is the positive the row itself (the diagonal of a "
                     f"view's similarities with itself){', or is views.teacher left aside' if teacher else ''}?"
                 )
-            elif teacher and to_the_same > after:
+            elif others is views.teacher and teacher and to_the_same > after:
                 yield (
                     f"{case}: descent brings view 0 to the teacher's view 0 (cosine {to_the_same:.2f}), which is the "
                     f"same picture, rather than to its view 1 ({after:.2f})"
@@ -320,10 +322,8 @@ def _tensors(views: Views) -> dict[str, Tensor]:
     return found | {f"extras[{name}]": tensor for name, tensor in views.extras.items()}
 
 
-def _agreement(views: Views, other: int) -> float:
-    return float(
-        nn.functional.cosine_similarity(views.student[0].detach(), views.teacher[other].detach(), dim=-1).mean()
-    )
+def _agreement(views: Views, other_ND: Tensor) -> float:
+    return float(nn.functional.cosine_similarity(views.student[0].detach(), other_ND.detach(), dim=-1).mean())
 
 
 def _not_finite(outcome: Outcome) -> str:

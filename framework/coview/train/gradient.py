@@ -139,7 +139,7 @@ class GradientOfBatch:
 
     def _taught(self, batch: Batch, step: int) -> Taught:
         topology = self._topology
-        if topology.teacher is None and topology.target is None:
+        if topology.teacher is None and topology.outside is None and topology.target is None:
             return Taught(None, None)
         with self._accelerator.autocast(), torch.no_grad():
             shuffles = topology.teacher is not None and topology.teacher.table.shuffle_groups > 1

@@ -27,6 +27,7 @@ from coview.data.mixture import samples_of_epoch
 from coview.data.order import RankBatches
 from coview.data.sampler import build_order
 from coview.data.skipped import SkippedSamples
+from coview.data.view_bank import ViewBank
 from coview.errors import AlteredModelError, CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
@@ -69,6 +70,7 @@ class Pretraining:
         dataset: The training split.
         topology: Student, teacher, queue and loss.
         accelerator: From :func:`make_accelerator`.
+        bank: Where batches of views are taken from, and put.
 
     Attributes:
         order: Which samples are in which batch; None where nothing is trained.
@@ -84,8 +86,10 @@ class Pretraining:
         dataset: Dataset,
         topology: Topology,
         accelerator: Accelerator,
+        bank: ViewBank | None = None,
     ) -> None:
         self.recipe = recipe
+        self._bank = bank
         self.accelerator = accelerator
         self.length = Length.of(recipe, samples_of_epoch(dataset), topology.loss.smallest_batch)
         self.skipped = SkippedSamples(len(dataset), "train")
@@ -328,7 +332,9 @@ class Pretraining:
             RankBatches(self.order, first, last, self.accelerator.process_index, ranks),
             workers=worker_count(self.recipe.settings.workers, ranks),
             extras=self.recipe.extras,
+            taught_by=self.topology.collators_of_teacher(),
             pin_memory=self.accelerator.device.type == "cuda",
+            bank=self._bank,
         )
         ids = IdWatch(len(self._dataset), f"data {self.recipe.data_named}: the train split")
         for batch in loader:
@@ -361,7 +367,8 @@ class Pretraining:
     def _interrupt(self, stop: StopRequest) -> None:
         self._save()
         raise Interrupted(
-            f"stopped by {stop.by or 'another process'} after step {self.step:,}; a checkpoint is written"
+            f"stopped by {stop.by or 'another process'} after step {self.step:,}; a checkpoint is written; "
+            "go on with --resume"
         )
 
     def _save(self) -> None:

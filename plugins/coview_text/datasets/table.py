@@ -34,7 +34,7 @@ class TextTable(TextRows):
     the texts of both columns, each once, and the judgements are what the evaluator ``similarity`` looks at.
 
     Args:
-        split: "train", "test", or "validation" where ``split_column`` has it.
+        split: "train", "test", or "validation" where ``validation_path`` is given or ``split_column`` has it.
         path: The file, ending in .csv, .tsv, .tab, .jsonl or .ndjson, each also with .gz, or in .parquet.
         text: The column of the texts. Without a header columns are called "1", "2", ….
         label: The column of the classes; a row without one is trained on. Absent: none.
@@ -45,6 +45,8 @@ class TextTable(TextRows):
         fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
             of splits.
         test_path: The file of the test split, with the same columns. Absent: a part of ``path``.
+        validation_path: The file of the validation split, with the same columns: curves are measured on it, and what is
+            chosen is chosen by it. Absent: a part of the training split does so.
         encoding: Of the files. UTF-16 is recognised by its mark.
         header: Whether CSV and TSV begin with the names of the columns.
         quotes: Whether double quotes hold a field of CSV and TSV together. In many TSV files they are characters as
@@ -66,6 +68,7 @@ class TextTable(TextRows):
         split_column: str | None = None,
         fold: str | None = None,
         test_path: Path | None = None,
+        validation_path: Path | None = None,
         encoding: str = "utf-8",
         header: bool = True,
         quotes: bool = True,
@@ -74,11 +77,13 @@ class TextTable(TextRows):
     ) -> None:
         if pair is not None and (score is None or label is not None or group is not None):
             raise ValueError("pair needs score, the column of the judgements, and takes no label and no group")
-        if split_column is not None and test_path is not None:
-            raise ValueError("give split_column or test_path, and not both")
-        parameters = {"split_column": split_column, "fold": fold}
+        given = {"test": test_path, "validation": validation_path}
+        files = {name: file for name, file in given.items() if file is not None}
+        if split_column is not None and files:
+            raise ValueError(f"give split_column or {next(iter(files))}_path, and not both")
         how: dict[str, Any] = {"encoding": encoding, "header": header, "quotes": quotes}
-        coview.check_split(split, coview.table_splits(path, {**parameters, **how}))
+        parameters = {"split_column": split_column, "fold": fold, "validation_path": validation_path}
+        coview.check_split(split, self.find_splits(path, **parameters, **how))
         columns = _Columns(text, label, score, group, pair)
         table = columns.read(path, split_column, **how)
         rows, self.notes = columns.rows(table), columns.notes(table)
@@ -86,34 +91,41 @@ class TextTable(TextRows):
             by_split = coview.rows_by_split(table, split_column, fold)
             parts = {name: [rows[row] for row in chosen] for name, chosen in by_split.items()}
         elif test_path is not None:
-            tested = columns.read(test_path, None, **how)
-            parts = {"train": rows, "test": columns.rows(tested)}
-            self.notes = self.notes or columns.notes(tested)
+            parts = {"train": rows}
         elif pair is not None:
             parts = judged_split(rows, fraction=test_fraction, seed=split_seed, what=str(path))
         else:
             parts, said = own_split(rows, fraction=test_fraction, seed=split_seed)
             self.notes += said
+        for name, file in files.items():
+            of_file = columns.read(file, None, **how)
+            parts[name] = columns.rows(of_file)
+            self.notes = self.notes or columns.notes(of_file)
         if pair is not None:
-            texts, self.pairs = judged_texts(parts[split], (text, pair), f"the {split} split of {path}")
+            texts, self.pairs = judged_texts(parts[split], (text, pair), str(files.get(split, _of(split, path))))
             super().__init__(texts)
         else:
-            classes = class_names(parts["train"])
+            classes = class_names(rows if split_column is None else parts["train"])
             for name, part in parts.items():
-                unknown = sorted(set(class_names(part) or ()) - set(classes or ()))
-                if unknown and (test_path is not None or split_column is not None):
-                    where = test_path if test_path is not None else f"the {name} split of {path}"
+                if unknown := sorted(set(class_names(part) or ()) - set(classes or ())):
                     raise coview.CoviewError(
-                        f"{where}: the classes {coview.few(unknown)} are not in the training split of {path}"
+                        f"{files.get(name, _of(name, path))}: the classes {coview.few(unknown)} are not in the "
+                        f"training split of {path}"
                     )
-            super().__init__(parts[split], class_names(rows) if test_path is None else classes)
+            super().__init__(parts[split], classes)
         self.version = version_of(parts)
         self.notes = (*self.notes, *fault_notes(parts))
 
     @classmethod
-    def find_splits(cls, path: Any = "", **parameters: Any) -> tuple[str, ...]:
+    def find_splits(cls, path: Any = "", validation_path: Any = None, **parameters: Any) -> tuple[str, ...]:
         """The splits that there are with these parameters."""
+        if validation_path is not None:
+            return ("train", "validation", "test")
         return coview.table_splits(path, parameters)
+
+
+def _of(split: str, path: Path) -> str:
+    return f"the {split} split of {path}"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import coview
 from coview_text.encoders.loading import found, with_vocabulary
 from coview_text.encoders.masked import MaskedTexts, pretraining_head
 from coview_text.encoders.sentence_folder import write_sentence_folder
-from coview_text.encoders.tokens import IN_WORDS, Pooling, Tokenize, pool
+from coview_text.encoders.tokens import IN_WORDS, Pooling, Tokenize
 
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embd_pdrop",
              "attn_pdrop", "resid_pdrop")  # fmt: skip
@@ -69,13 +69,13 @@ class HuggingFaceTextEncoder(MaskedTexts, nn.Module):
         self._source, self._pretrained, self._trusts = name, pretrained, trust_remote_code
         self.hides = ()
         if type(self.model.config) in MODEL_FOR_MASKED_LM_MAPPING:  # others see what comes before a token only
-            self.hides = ("replace", "swap")
+            self.hides = ("replace", "drop", "swap")
             self.use_tokens(self.model, has_mask_token=tokenizer.mask_token is not None)
         self.model.train()
 
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
         """Pooled features (N, D), and those of each token (N, T, D)."""
-        return encode(self.model, batch, self.pooling)
+        return self.encode_tokens(batch, None)
 
     def tokenizer(self) -> Any:
         """That of the model."""
@@ -98,15 +98,6 @@ class HuggingFaceTextEncoder(MaskedTexts, nn.Module):
     def export_sentence_transformers(self, folder: Path, /) -> str:
         """Writes a folder of sentence-transformers: transformer, tokenizer and pooling."""
         return write_sentence_folder(self.model, self.collate, self.pooling, folder)
-
-
-def encode(model: Any, batch: Mapping[str, Tensor], pooling: Pooling) -> coview.Encoding:
-    """What a transformers model makes of a batch of tokens."""
-    mask_NT = batch["attention_mask"]
-    # transformers looks into the mask, and a tensor on the meta device has nothing to look at
-    seen = None if mask_NT.is_meta else mask_NT
-    tokens_NTD = model(input_ids=batch["input_ids"], attention_mask=seen).last_hidden_state
-    return coview.Encoding(pool(tokens_NTD, mask_NT.bool(), pooling), tokens_NTD, mask_NT.bool())
 
 
 def export(model: Any, collate: Tokenize, pooling: Pooling, folder: Path) -> str:

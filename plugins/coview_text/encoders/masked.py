@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 import coview
+from coview_text.encoders.by_length import by_length
 from coview_text.encoders.tokens import Pooling, pool
 
 
 class MaskedTexts(ABC):
     """The part of an encoder of texts that makes it a :class:`coview.TakesMask` and a :class:`coview.NamesTokens`."""
 
-    hides: Collection[Literal["replace", "drop", "swap"]] = ("replace", "swap")
+    hides: Collection[Literal["replace", "drop", "swap"]] = ("replace", "drop", "swap")
     token_width = 0
     mask_width = 0
     value_width = 0
@@ -61,12 +62,19 @@ class MaskedTexts(ABC):
     ) -> coview.Encoding:
         """Pooled features (N, D), and those of each token (N, T, D)."""
         ids_NT, real_NT = batch["input_ids"], batch["attention_mask"].bool()
+        if mask is not None and mask.hide == "drop":
+            return self._without_hidden(ids_NT, mask, layers)
         given: dict[str, Tensor] = {"input_ids": ids_NT}
         if mask is not None:
             given = self._hidden(ids_NT, mask, mask_token_D)
-        seen = None if ids_NT.is_meta else batch["attention_mask"]  # as in ``encode``
-        with _outputs_of_layers(self.model, layers) as last:
-            tokens_NTD = self.model(**given, attention_mask=seen).last_hidden_state
+        if not ids_NT.is_meta:  # transformers looks into the mask, where the meta device has nothing to look at
+            given["attention_mask"] = batch["attention_mask"]
+
+        def run(part: dict[str, Tensor]) -> list[Tensor]:
+            with _outputs_of_layers(self.model, layers) as last:
+                return [self.model(**part).last_hidden_state, *last]
+
+        tokens_NTD, *last = by_length(run, given, batch["attention_mask"])
         return coview.Encoding(pool(tokens_NTD, real_NT, self.pooling), tokens_NTD, real_NT, tuple(last))
 
     def token_names(self, tokens_T: Tensor, /) -> Sequence[str]:
@@ -89,6 +97,19 @@ class MaskedTexts(ABC):
             return tokens_NT
         other_NT = (mask.swap_NT.clamp(min=0) * self.classes).long()
         return torch.where(mask.swap_NT >= 0, other_NT, tokens_NT)
+
+    def _without_hidden(self, ids_NT: Tensor, mask: coview.TokenMask, layers: int) -> coview.Encoding:
+        """As if the hidden tokens had never been in the text: those behind them move up."""
+        kept = coview.KeptTokens.of(mask.seen_NT)
+        ids_NK = ids_NT.gather(1, kept.places_NK)
+        real_NK = torch.ones_like(ids_NK, dtype=torch.bool) if kept.real_NK is None else kept.real_NK
+        ids_NK = ids_NK.masked_fill(~real_NK, self.tokenizer().pad_token_id)
+        seen = None if ids_NK.is_meta else real_NK.long()  # as in ``encode``
+        with _outputs_of_layers(self.model, layers) as last:
+            tokens_NKD = self.model(input_ids=ids_NK, attention_mask=seen).last_hidden_state
+        pooled_ND = pool(tokens_NKD, real_NK, self.pooling)
+        of_layers = tuple(kept.put_back(layer_NKD) for layer_NKD in last)
+        return coview.Encoding(pooled_ND, kept.put_back(tokens_NKD), mask.layout.real_NT, of_layers)
 
     def _hidden(self, ids_NT: Tensor, mask: coview.TokenMask, mask_token_D: Tensor | None) -> dict[str, Tensor]:
         ids_NT = self.swapped_tokens(ids_NT, mask)

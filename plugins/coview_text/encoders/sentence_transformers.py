@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 import coview
+from coview_text.encoders.by_length import by_length
 from coview_text.encoders.loading import found, with_vocabulary
 from coview_text.encoders.sentence_folder import loading_lines
 from coview_text.encoders.tokens import Tokenize
@@ -58,8 +59,14 @@ class SentenceTransformerEncoder(nn.Module):
         mask_NT = batch["attention_mask"]
         if mask_NT.is_meta:  # transformers looks into the mask, where there is nothing to look at
             return coview.Encoding(torch.empty(len(mask_NT), self.width, device="meta"))
-        found: dict[str, Any] = self.model({**batch})
-        return coview.Encoding(found["sentence_embedding"], found.get("token_embeddings"), mask_NT.bool())
+
+        def run(part: dict[str, Tensor]) -> list[Tensor]:
+            found: dict[str, Any] = self.model(part)
+            tokens_NTD = found.get("token_embeddings")
+            return [found["sentence_embedding"], *([] if tokens_NTD is None else [tokens_NTD])]
+
+        pooled_ND, *tokens = by_length(run, batch, mask_NT)
+        return coview.Encoding(pooled_ND, tokens[0] if tokens else None, mask_NT.bool())
 
     def layer_numbers(self) -> dict[str, int]:
         """Embeddings, then each layer."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForMaskedLM, BertModel, PreTrainedTokenizerFast
 
 import coview
-from coview_text.encoders.hf import encode, export
+from coview_text.encoders.hf import export
 from coview_text.encoders.masked import MaskedTexts, pretraining_head
 from coview_text.encoders.sentence_folder import write_sentence_folder
 from coview_text.encoders.tokens import Pooling, Tokenize
@@ -101,7 +101,7 @@ class TextTransformer(MaskedTexts, nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
         """Pooled features (N, D), and those of each token (N, T, D)."""
-        return encode(self.model, batch, self.pooling)
+        return self.encode_tokens(batch, None)
 
     def tokenizer(self) -> Any:
         """The one that was fitted."""

@@ -7,6 +7,7 @@ import torch
 
 import coview
 from coview.builtin.masks.block import Block
+from coview.builtin.masks.deletion import Deletion
 from coview.builtin.masks.multi_block import MultiBlock
 from coview.builtin.masks.random import Random
 from coview.builtin.masks.span import Span
@@ -50,6 +51,7 @@ MASKS = {
     "random squares": (Random(0.5, side=2), grid()),
     "span": (Span(0.5, 4), row()),
     "whole_word": (WholeWord(0.3), row()),
+    "deletion": (Deletion(), row()),
     "block": (Block(0.4), grid()),
     "multi_block": (MultiBlock(), grid()),
     "time_frequency": (TimeFrequency(), grid()),
@@ -79,7 +81,7 @@ def test_something_is_hidden_and_something_is_left_of_each_row(name):
     assert (hidden.sum(1) < layout.maskable_NT.sum(1)).all()
 
 
-@pytest.mark.parametrize("name", ["random in a row", "span", "whole_word"])
+@pytest.mark.parametrize("name", ["random in a row", "span", "whole_word", "deletion"])
 def test_more_padding_changes_nothing(name):
     mask, _ = MASKS[name]
     lengths = torch.arange(N) % 15 + 6
@@ -147,6 +149,33 @@ def test_words_are_hidden_whole():
         assert all(len(found) == 1 for found in of_word.values())
     assert (hidden.sum(1) >= 7).all()  # 0.3 of 22 tokens
     assert (hidden.sum(1) <= 7 + 2).all()  # and no more than the rest of a word
+
+
+def test_words_are_deleted_each_by_itself_and_one_always_stays():
+    layout = row(16, rows=600)
+    made = Deletion(0.6)(layout, rng(torch.arange(600)))
+    counts = []
+    for words, hidden in zip(layout.words_NT.tolist(), made.hidden_NT.tolist(), strict=True):
+        of_word = {
+            word: {gone for other, gone in zip(words, hidden, strict=True) if other == word} for word in set(words)
+        }
+        assert of_word.pop(-1) == {False}
+        assert all(len(gone) == 1 for gone in of_word.values()), "with all their tokens"
+        counts.append(sum(gone == {True} for gone in of_word.values()))
+        of_all = len(of_word)
+    assert max(counts) < of_all
+    assert sum(counts) / (600 * of_all) == pytest.approx(0.6, abs=0.02)
+    spread = sum((count - sum(counts) / 600) ** 2 for count in counts) / 600
+    assert spread == pytest.approx(of_all * 0.6 * 0.4, rel=0.2), "binomial: a share is not exact"
+    one = TokenLayout(layout.real_NT, layout.maskable_NT & (layout.words_NT == 0), layout.shape, layout.words_NT)
+    assert not Deletion(0.9)(one, rng(torch.arange(600))).hidden_NT.any()
+
+
+def test_all_but_the_first_is_wanted_back_of_what_is_deleted():
+    layout = row(None, lengths=torch.tensor([5, 9, 2]), rows=3)
+    wanted = Deletion()(layout, rng(torch.arange(3))).wanted_NBT
+    assert wanted.shape == (3, 1, 9)
+    assert wanted[:, 0].tolist() == [[0 < place < length for place in range(9)] for length in (5, 9, 2)]
 
 
 def test_words_that_nobody_knows_are_refused():

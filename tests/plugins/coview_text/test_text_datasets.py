@@ -488,6 +488,24 @@ def test_columns_of_splits_and_folds(tmp_path):
         TextTable(path=path, split="validation", label="kind")
 
 
+def test_a_file_that_validates(tmp_path):
+    path, dev, test = (judged(tmp_path / f"{name}.csv") for name in ("train", "dev", "test"))
+    dev.write_text("a,b,score\none,two,0.5\ntwo,three,1\n")
+    pairs = {"text": "a", "pair": "b", "score": "score"}
+    assert TextTable.find_splits(path=str(path), validation_path=str(dev)) == ("train", "validation", "test")
+    data = TextTable(split="validation", path=path, test_path=test, validation_path=dev, **pairs)
+    assert texts(content(data)[0]) == ["one", "two", "three"]
+    assert data.pairs.score_P.tolist() == [0.5, 1.0]
+    held_out = TextTable(split="test", path=path, validation_path=dev, **pairs)  # of the training file
+    assert 0 < len(held_out.pairs) < 60
+    with pytest.raises(ValueError, match="give split_column or validation_path, and not both"):
+        TextTable(path=path, validation_path=dev, split_column="part", **pairs)
+    classes = write_table(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("body,kind\nnew,unheard of\n")
+    with pytest.raises(coview.CoviewError, match=r"b\.csv: the classes unheard of are not in the training split"):
+        TextTable(path=classes, validation_path=tmp_path / "b.csv", text="body", label="kind")
+
+
 def test_a_table_without_a_header(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("".join(f"{'pn'[i % 2]},text {i}\n" for i in range(20)))

@@ -11,13 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from coview.data.file_lock import LockHeldError, file_lock
 from coview.errors import CoviewError, Interrupted
 from coview.experiment.code import may_go_on
 from coview.plugins.discovery import load_plugins
 from coview.recipe.load import load_recipe
+
+if TYPE_CHECKING:  # torch costs start-up time
+    from coview.experiment.shared_work import SharedWork
 
 Status = Literal["done", "failed", "interrupted"]
 
@@ -35,6 +38,8 @@ class Job:
         out: The folder of its runs.
         log: Where what it prints goes.
         disabled: Plugins that are left out, as :func:`coview.load_plugins` takes them.
+        modules: What the run imports to build its components.
+        shared: What other runs of the comparison need alike, where they are made on the same machine.
     """
 
     name: str
@@ -42,6 +47,8 @@ class Job:
     out: Path
     log: Path
     disabled: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    shared: SharedWork | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,13 @@ class Done:
 
 
 class Launcher(Protocol):
-    """Makes runs somewhere."""
+    """Makes runs somewhere.
+
+    Attributes:
+        on_this_machine: Whether runs see this machine's disk, and may share what they need alike.
+    """
+
+    on_this_machine: ClassVar[bool]
 
     def launch(self, jobs: Sequence[Job], /) -> Iterator[Done]:
         """Makes them all, and yields each as it ends, in whichever order."""
@@ -114,7 +127,7 @@ def _run(job: Job) -> tuple[Status, str]:
     try:
         registry = load_plugins(disable=job.disabled)
         recipe = load_recipe(job.recipe, registry)
-        run(recipe, job.out, registry=registry, resume=may_go_on(job.out, recipe, registry))
+        run(recipe, job.out, registry=registry, resume=may_go_on(job.out, recipe, registry), shared=job.shared)
     except (Interrupted, KeyboardInterrupt) as stop:
         return "interrupted", str(stop) or "interrupted"
     except CoviewError as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, ClassVar
 
 from coview.compare.launch.job import Done, Job, run_job
 from coview.compare.launch.parent import end_with_parent
@@ -26,6 +27,8 @@ class LocalLauncher:
         devices: Values of ``CUDA_VISIBLE_DEVICES`` to hand out, one to each process in turn; none leaves it as it is.
     """
 
+    on_this_machine: ClassVar[bool] = True
+
     processes: int = 1
     devices: Sequence[str] = ()
 
@@ -35,9 +38,9 @@ class LocalLauncher:
         Raises:
             Interrupted: If this process is asked to stop; the runs are asked too, and write checkpoints.
         """
-        # a server that has imported torch once, and started nothing, forks each run in no time
+        # a server that has imported torch and the plugins once, and started nothing, forks each run in no time
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["coview.compare.launch.preloaded"])
+        context.set_forkserver_preload(["coview.compare.launch.preloaded", *_safe_to_fork(jobs)])
         waiting = list(jobs)
         running: dict[Any, tuple[Any, Connection, Job, int]] = {}  # by the sentinel of its process
         slots = list(range(self.processes))
@@ -59,7 +62,9 @@ class LocalLauncher:
                     yield _outcome(process, ours, job)
         except KeyboardInterrupt as stop:
             _stop([process for process, *_ in running.values()])
-            raise Interrupted("the comparison was interrupted") from stop
+            raise Interrupted(
+                "interrupted; the runs that have finished are kept, and the same command makes the others"
+            ) from stop
         finally:
             _stop([process for process, *_ in running.values()])
 
@@ -71,6 +76,15 @@ def cuda_devices() -> tuple[str, ...]:
     from torch.cuda import device_count  # torch costs start-up time
 
     return tuple(map(str, range(device_count())))
+
+
+def _safe_to_fork(jobs: Sequence[Job]) -> list[str]:
+    """What all runs import, as the recipes' checks have imported it here; nothing if that has started a card, which a
+    forked process could not use."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return []
+    return sorted({module for job in jobs for module in job.modules})
 
 
 def _work(job: Job, answer: Connection, device: str | None, threads: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from coview.compare.launch.job import Done, Job, run_job
 from coview.errors import CoviewError
@@ -19,6 +19,7 @@ class RayLauncher:
         settings: Of each task: ``num_gpus``, ``num_cpus``, …
     """
 
+    on_this_machine: ClassVar[bool] = False
     address: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from coview.compare.launch.job import Done, Job, run_job
 from coview.errors import CoviewError
@@ -24,6 +24,7 @@ class SlurmLauncher:
         cluster: submitit's: ``"slurm"``, or ``"local"`` for processes that stand in for it.
     """
 
+    on_this_machine: ClassVar[bool] = False
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     cluster: str = "slurm"

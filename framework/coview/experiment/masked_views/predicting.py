@@ -16,10 +16,9 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from coview.data.token_mask import TokenMask
 from coview.experiment.masked_views.making import MaskedView
-from coview.model.decoder import decode
 from coview.model.masked_encoder import TakesMask
 from coview.model.target import Target
-from coview.model.token_task import Part, restores_input, targets_of_input, targets_of_teacher
+from coview.model.token_task import Part, predicted, restores_input, targets_of_input, targets_of_teacher
 from coview.model.topology import Topology
 from coview.model.tower import Tower
 
@@ -74,9 +73,8 @@ def predict(topology: Topology, modality: str, view: MaskedView) -> Prediction |
     wanted = _wanted(topology, target, modality, view, mask)
     if wanted is None:
         return None
-    encoding = tower.encode(Part(view.batch, mask))
-    assert encoding.tokens_NTD is not None, "an encoder that takes a mask gives tokens"
-    predicted_KP = decode(tower.decoder, encoding.tokens_NTD, mask).float()
+    part = Part(view.batch, mask)
+    predicted_KP = predicted(tower.decoder, tower.encoder, part, tower.encode(part)).float()
     _, _, token_K = mask.places
     kind, restores = cast(Target, target), restores_input(target)
     if restores is not None and not kind.is_class:

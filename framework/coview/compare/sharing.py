@@ -1,0 +1,72 @@
+"""The folder of what a comparison's cells share while they are run: made before the first, removed after the last."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from coview.compare.cells import FoundCell
+from coview.data.atomic import name_beside, remove_abandoned
+from coview.data.view_bank import put_on, why_off
+from coview.errors import CoviewError
+from coview.experiment.shared_work import SharedWork, stream_of_views
+
+_NAME = "shared"
+
+
+@dataclass
+class Sharing:
+    """What cells share, and which of them still need it.
+
+    Attributes:
+        work: What a run is given.
+        waiting: By stream of views how many cells have not ended.
+        stopped: Why views were no longer kept at some time; empty if they always were.
+    """
+
+    work: SharedWork
+    waiting: Counter[str]
+    stopped: str = ""
+
+    def ended(self, found: FoundCell) -> None:
+        """Removes the views that no cell needs any more once this one has ended."""
+        bank, stream = self.work.bank_folder, stream_of_views(found.cell.recipe)
+        self.stopped = self.stopped or why_off(bank)
+        self.waiting[stream] -= 1
+        if not self.waiting[stream] and stream in self.work.views:
+            shutil.rmtree(bank / stream, ignore_errors=True)
+            put_on(bank)
+
+
+@contextmanager
+def sharing(cells: Sequence[FoundCell], folder: Path, bank_gb: float) -> Iterator[Sharing | None]:
+    """What these cells can share, in a folder below ``folder`` that is removed at the end; None where that is nothing.
+
+    Args:
+        cells: Those that are to be run.
+        folder: Of the comparison.
+        bank_gb: How much disk views may take; 0: none are kept.
+
+    Raises:
+        CoviewError: If the folder cannot be made.
+    """
+    if len(cells) < 2:
+        yield None
+        return
+    waiting = Counter(stream_of_views(found.cell.recipe) for found in cells if found.cell.recipe.trains)
+    several = tuple(sorted(stream for stream, count in waiting.items() if count > 1)) if bank_gb else ()
+    path = name_beside(folder / _NAME)
+    try:
+        remove_abandoned(folder, f".{_NAME}.*.tmp")
+        work = SharedWork(path.absolute(), several, int(bank_gb * 2**30))
+        work.bank_folder.mkdir(parents=True)
+    except OSError as error:
+        raise CoviewError(f"{folder} cannot be written: {error.strerror or error}") from error
+    try:
+        yield Sharing(work, waiting)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
