@@ -15,7 +15,7 @@ from coview.compare.cells import FoundCell, seconds_of
 from coview.compare.comparable import check_comparable
 from coview.compare.libraries import require
 from coview.compare.metric import available, ranking_metric
-from coview.compare.table import COLUMNS, Row, Table
+from coview.compare.table import COLUMNS, Row, Table, as_columns
 from coview.data.json_object import parse_json_object
 from coview.errors import CoviewError
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
@@ -64,8 +64,7 @@ def _one_protocol(cells: Sequence[FoundCell], matching: Sequence[list[Result]]) 
         by_kind: dict[FeatureKind, Result] = {}
         for result in sorted(results, key=lambda result: -votes[_modality(found)][result.protocol_hash]):
             by_kind.setdefault(result.kind, result)
-        measured = measured_kind(by_kind)
-        chosen.append({"pretrained" if kind == measured != "raw" else kind: result for kind, result in by_kind.items()})
+        chosen.append(as_columns(by_kind, measured_kind(by_kind)))
     return chosen
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from coview.compare.table import COLUMNS, Row, Table
+from coview.compare.table import COLUMNS, ResolvedRecipe, Row, Table
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
-from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference, hashed_part
 
 
@@ -34,7 +33,7 @@ def _check_protocols(rows: Sequence[Row]) -> None:
             if one.n != other.n:
                 differs.append(f"test items: {one.n} and {other.n}")
             if one.protocol_hash != other.protocol_hash:
-                differs += _protocol_difference(one, other)
+                differs += protocol_difference(one, other, " and ")
             if differs:
                 raise CoviewError(
                     f"the {one.kind} numbers of {_called(having[0])} and {_called(row)} cannot be compared: they were "
@@ -43,12 +42,14 @@ def _check_protocols(rows: Sequence[Row]) -> None:
                 )
 
 
-def _protocol_difference(one: Result, other: Result) -> list[str]:
+def protocol_difference(one: Result, other: Result, between: str = " → ") -> list[str]:
+    """What two numbers were measured by differently, one line for each key: ``k: 5 → 20``."""
+
     def all_of(result: Result) -> dict[str, Any]:
         protocol = {key: value for key, value in result.protocol.items() if key != "chosen"}
         return {**protocol, "data set": result.dataset, "split": result.split}
 
-    return [line.replace(" → ", " and ") for line in difference(all_of(one), all_of(other))]
+    return [line.replace(" → ", between) for line in difference(all_of(one), all_of(other))]
 
 
 def _check_repetitions(rows: Sequence[Row]) -> None:
@@ -63,7 +64,7 @@ def _check_repetitions(rows: Sequence[Row]) -> None:
             )
 
 
-def difference_but_seed(one: Recipe, other: Recipe) -> list[str]:
+def difference_but_seed(one: ResolvedRecipe, other: ResolvedRecipe) -> list[str]:
     """What two recipes differ in that changes results, one line for each key; their seeds are left out."""
     parts = (
         {key: value for key, value in hashed_part(recipe.tables).items() if key not in ("seed", "compare", "sweep")}

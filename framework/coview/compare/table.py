@@ -5,14 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from coview.evaluate.result import FEATURE_KINDS, FeatureKind, Result
-from coview.recipe.recipe import Recipe
 from coview.recipe.tables import Test
 from coview.track.run_folder import RunFolder
 
 COLUMNS: tuple[FeatureKind, ...] = ("pretrained", "untrained", "raw")
 """What a comparison keeps of a run: the encoder's number, and those of its controls."""
+
+
+class ResolvedRecipe(Protocol):
+    """What a row has to know of its recipe: a :class:`coview.Recipe`, or one that was written by another coview."""
+
+    @property
+    def tables(self) -> Mapping[str, Any]:
+        """Every default in it."""
+
+    @property
+    def hash(self) -> str:
+        """Of everything that can change a result."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,7 @@ class Row:
     variant: str
     seed: str
     levels: Mapping[str, str]
-    recipe: Recipe
+    recipe: ResolvedRecipe
     status: str
     reason: str = ""
     results: Mapping[FeatureKind, Result] = field(default_factory=dict)
@@ -56,6 +68,11 @@ class Row:
         """The number that ranks; NaN where there is none."""
         result = self.results.get(features)
         return math.nan if result is None else result.value
+
+
+def as_columns(by_kind: Mapping[FeatureKind, Result], measured: FeatureKind) -> dict[FeatureKind, Result]:
+    """A run's numbers by ``COLUMNS``: under ``pretrained`` what is compared, whatever that is of, unless it is raw."""
+    return {"pretrained" if kind == measured != "raw" else kind: result for kind, result in by_kind.items()}
 
 
 @dataclass(frozen=True)
