@@ -155,10 +155,11 @@ def test_the_markdown_table(written):
 
 def test_the_latex_table(written):
     text = written.latex.read_text(encoding="utf-8")
-    assert "Which loss \\& why? knn/accuracy: mean over seeds and 95 \\% interval." in text
+    assert "Which loss \\& why? knn/accuracy: mean over seeds and 95 \\% interval. Bold: the highest mean, and" in text
     rows = [line for line in text.splitlines() if line.endswith("\\\\")]
     assert {line.count("&") for line in rows} == {3}
-    assert rows[1].startswith("nt\\_xent & 0.800 [")
+    assert rows[1].startswith("nt\\_xent & \\textbf{0.800 [")
+    assert "textbf" not in rows[2].split("&")[1] + rows[3].split("&")[1]
     assert text.count("{") == text.count("}")
     assert (text.count("\\begin{"), text.count("\\end{")) == (2, 2)
 

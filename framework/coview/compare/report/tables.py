@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from coview.compare.statistics.analysis import Analysis, ModalityAnalysis
 from coview.compare.statistics.ranks import Ranks
@@ -80,9 +80,12 @@ def _over_all(analysis: Analysis) -> list[str]:
 def as_latex(comparison: Comparison, table: Table, analysis: Analysis) -> str:
     """The same as a table for ``booktabs``."""
     header, *rows = _cells(table, analysis)
+    leading = [each.leading for each in analysis.modalities]
     controls = len([row for row in rows if row[0] in {*CONTROLS.values(), TEST_ITEMS}])
     body = [*rows[: len(rows) - controls], None, *rows[len(rows) - controls :]] if controls else rows
-    caption = f"{comparison.question} {table.metric}: mean over seeds and 95 % interval."
+    bold = " Bold: the highest mean, and what is not told apart from it." if any(leading) else ""
+    bold = bold.replace("highest", "lowest") if table.lower_is_better else bold
+    caption = f"{comparison.question} {table.metric}: mean over seeds and 95 % interval.{bold}"
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
@@ -92,7 +95,7 @@ def as_latex(comparison: Comparison, table: Table, analysis: Analysis) -> str:
         "\\toprule",
         _latex_row(header),
         "\\midrule",
-        *("\\midrule" if row is None else _latex_row(row) for row in body),
+        *("\\midrule" if row is None else _latex_row(row, leading) for row in body),
         "\\bottomrule",
         "\\end{tabular}",
         "\\end{table}",
@@ -150,5 +153,9 @@ def _latex(text: str) -> str:
     return re.sub("|".join(map(re.escape, _LATEX)), lambda match: _LATEX[match[0]], text)
 
 
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_latex, cells)) + " \\\\"
+def _latex_row(cells: Sequence[str], leading: Sequence[Collection[str]] = ()) -> str:
+    """A row, its number in bold in the columns of which its variant leads."""
+    name, *numbers = map(_latex, cells)
+    bold = [cells[0] in of_column for of_column in leading] or [False] * len(numbers)
+    shown = [f"\\textbf{{{cell}}}" if is_bold else cell for cell, is_bold in zip(numbers, bold, strict=True)]
+    return " & ".join([name, *shown]) + " \\\\"

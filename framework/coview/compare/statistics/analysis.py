@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,17 @@ class ModalityAnalysis:
     detectable: Detectable | None
     verdict: str
     cautions: Sequence[str]
+
+    @property
+    def leading(self) -> frozenset[str]:
+        """The best, and what is not told apart from it; empty where nothing was tested, or against a baseline alone."""
+        if self.scores.baseline is not None or not any(math.isfinite(pair.p) for pair in self.pairs):
+            return frozenset()
+        best = self.scores.variants[self.scores.order[0]]
+        of_best = [pair for pair in self.pairs if pair.first == best]
+        not_below = ("undecided", "the same within the margin")
+        found = {p.second for p in of_best if p.answer(self.scores.sign, self.scores.margin) in not_below}
+        return frozenset({best, *found})
 
     @property
     def ranked(self) -> list[Summary]:
