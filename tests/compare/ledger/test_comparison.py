@@ -225,3 +225,10 @@ def test_the_long_table_has_every_number(tmp_path, form, small_run):
         assert (row["protocol_hash"], row["number"]) == (result.protocol_hash, "knn/accuracy")
         assert json.loads(row["protocol"]) == dict(result.protocol)
         assert (row["seed"], row["recipe_hash"], row["modality"]) == (3, small_run.recipe.hash, "image")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_name_that_is_no_utf8_can_be_written(tmp_path, form):
+    write_long_table(tmp_path / "x", runs_in([record(0.5, who="lab \udce9")]), form)
+    frame = pandas.read_csv(tmp_path / "x") if form == "csv" else pandas.read_parquet(tmp_path / "x")
+    assert set(frame["who"]) == {r"lab \udce9"}
