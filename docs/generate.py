@@ -24,7 +24,7 @@ import coview
 from coview.plugins.component import KINDS, Component, Kind
 from coview.plugins.own_settings import OWN_SETTINGS, ValueScheduleSettings, own_keys
 from coview.plugins.parameters import Parameter
-from coview.recipe import tables
+from coview.recipe import tables, tune_table
 from coview.recipe.json_schema import recipe_schema
 from coview.recipe.merge import ALTERNATIVES, DEFAULT_USE
 from coview.recipe.snapshot import NO_EFFECT_ON_RESULTS
@@ -177,7 +177,8 @@ def recipe_page(registry: coview.Registry) -> str:
 def table_keys(name: str) -> Iterator[str]:
     """The keys of one table: coview's own, and those of the component that it uses."""
     kind = KIND_OF_TABLE.get(name, name)
-    model = getattr(tables, f"{name.capitalize()}Table", None) or OWN_SETTINGS.get(kind)
+    own = {**vars(tables), **vars(tune_table)}
+    model = own.get(f"{name.capitalize()}Table") or OWN_SETTINGS.get(kind)
     if kind not in KINDS and model is None:
         raise SystemExit(f"docs/generate.py: nothing says what is in [{name}]")
     if kind in KINDS:

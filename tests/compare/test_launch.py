@@ -176,7 +176,8 @@ from coview.compare.launch import job
 made = job.Job("temperature 0.1", Path("none.toml"), Path(sys.argv[1]), Path(sys.argv[1]) / "log.txt")
 def run(job):
     print("held", file=sys.__stderr__, flush=True)
-    time.sleep(float(sys.argv[2]))
+    while sys.argv[2] == "hold" and not (job.out / "go").exists():
+        time.sleep(0.05)
     return "done", ""
 job._run = run
 job.run_job(made)
@@ -185,12 +186,14 @@ job.run_job(made)
 
 def test_who_makes_a_cell_is_said_to_who_waits_for_it(tmp_path):
     command = [sys.executable, "-c", HOLDS, str(tmp_path)]
-    first = subprocess.Popen([*command, "3"])
+    first = subprocess.Popen([*command, "hold"])
     try:
         assert _wait_until(lambda: (tmp_path / ".held-by").exists())
-        second = subprocess.run([*command, "0"], capture_output=True, text=True, timeout=60)
+        second = subprocess.Popen([*command, "0"], stdout=subprocess.PIPE, text=True)
         said = f"  temperature 0.1: process {first.pid} of {platform.node()} trains it; this waits for that\n"
-        assert second.stdout == said, second.stderr
+        assert second.stdout.readline() == said
+        (tmp_path / "go").touch()
+        assert second.communicate(timeout=60) == ("", None)
         assert first.wait() == 0
         assert not (tmp_path / ".held-by").exists()
         alone = subprocess.run([*command, "0"], capture_output=True, text=True, timeout=60)

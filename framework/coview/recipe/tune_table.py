@@ -36,7 +36,9 @@ class TuneTable(BaseModel):
     model_config = OF_A_TABLE
 
     choose: Choices = Field(
-        {}, description="Dotted key to its values, or to a range of them, of every variant: what it may choose from."
+        {},
+        description="Dotted key to its values, `[0.1, 0.2]`, or to a range of them, "
+        "`{ low = 1e-3, high = 0.1, log = true }`, of every variant: what it may choose from.",
     )
     variants: dict[str, Choices] = Field(
         {}, description="The same of single variants, by name, besides: what only they have, such as a temperature."

@@ -17,7 +17,7 @@ from coview.compare.statistics.spreads import Spreads, draw_spreads, share_seeds
 LEVEL = 0.04
 """At which intervals are taken and p is set to 0.05.
 
-Spreads of few seeds are known a little worse than the posterior says: by ``benchmarks/statistics.py`` this level errs
+Spreads of few seeds are known a little worse than the posterior says: by ``benchmarks/compare_statistics.py`` this level errs
 in at most 0.06 of comparisons whose spreads lie between 0.005 and 0.04.
 """
 

@@ -55,9 +55,8 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     best, second = enough[:2]
     of_best = {pair.second: pair for pair in pairs if pair.first == best.variant}
     answers = {name: pair.answer(scores.sign, scores.margin) for name, pair in of_best.items()}
-    rivals = [
-        name for name, answer in answers.items() if answer in ("undecided", "worse")
-    ]  # worse: where cells are missing
+    # the best by its plain mean may be the worse one by the model, where cells are missing
+    rivals = [name for name, answer in answers.items() if answer in ("undecided", "worse")]
     same = [name for name, answer in answers.items() if answer == "the same within the margin"]
     if not same and math.isclose(best.mean, second.mean, rel_tol=1e-12):
         equal = [summary.variant for summary in enough if math.isclose(summary.mean, best.mean, rel_tol=1e-12)]
