@@ -131,7 +131,7 @@ def _levels(
     several = len(set(identities))
     if len(differing) > 1 and several == len(set(names)) == len(set(zip(identities, names, strict=True))):
         return list(named)
-    levels = [{key: as_level(values.get(key, ABSENT)) for key in differing} for values in flat]
+    levels: list[Mapping[str, str]] = [{key: as_level(values.get(key, ABSENT)) for key in differing} for values in flat]
     if len(differing) <= MOST_LEVELS and len({tuple(level.values()) for level in levels}) == several:
         return levels  # else 0.1 and "0.1" would be one
     digests = [sha256(identity.encode()).hexdigest()[:6] for identity in identities]
