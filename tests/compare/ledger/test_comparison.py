@@ -91,6 +91,20 @@ def test_recipes_of_several_labs_are_one_variant_where_only_the_seed_and_the_mac
     assert set(summaries(compare_in(runs_in(started))[0])) == {"a", "b"}
 
 
+def test_what_a_run_is_measured_by_is_another_variant_where_it_may_end_the_run():
+    stopping = {"callback": [{"use": "early_stopping", "changes_run": True}]}
+    telling = {"callback": [{"use": "wandb"}]}
+    for more, variants in ((stopping, 2), (telling, 1), ({}, 1)):
+        runs = [record(0.5, k, recipe={**more, "evaluate": [{"use": "knn", "k": k}]}, run=told_by(k)) for k in (5, 20)]
+        assert len(summaries(compare_in(runs_in(runs))[0])) == variants
+
+
+def test_values_that_read_alike_are_two():
+    runs = [record(0.5, i, recipe={"x": x}, run=told_by(i)) for i, x in enumerate((0.1, "0.1"))]
+    for by in ([], ["loss.use"], ["x"]):
+        assert len(summaries(compare_in(runs_in(runs), by=by)[0])) == 2, by
+
+
 def test_what_by_leaves_out_is_kept_apart_and_said():
     runs = runs_in(RECORDS[:8])
     (joined,) = compare_in(runs, by=["loss.use"])
@@ -211,3 +225,10 @@ def test_the_long_table_has_every_number(tmp_path, form, small_run):
         assert (row["protocol_hash"], row["number"]) == (result.protocol_hash, "knn/accuracy")
         assert json.loads(row["protocol"]) == dict(result.protocol)
         assert (row["seed"], row["recipe_hash"], row["modality"]) == (3, small_run.recipe.hash, "image")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_name_that_is_no_utf8_can_be_written(tmp_path, form):
+    write_long_table(tmp_path / "x", runs_in([record(0.5, who="lab \udce9")]), form)
+    frame = pandas.read_csv(tmp_path / "x") if form == "csv" else pandas.read_parquet(tmp_path / "x")
+    assert set(frame["who"]) == {r"lab \udce9"}

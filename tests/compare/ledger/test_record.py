@@ -136,6 +136,10 @@ def signed(**changed):
         (signed(seconds="1"), "seconds is no number"),
         (signed(results={}), "results is no array"),
         (signed(results=[1]), "a result is not complete"),
+        (
+            signed(results=[{**WHOLE.document["results"][0], "groups": [1]}]),
+            "groups of knn/accuracy is no whole number",
+        ),
         (signed(results=[{}]), "a result is not complete"),
         (signed(results=[{**WHOLE.document["results"][0], "value": 7}]), "a result is not complete"),
         (signed(results=[{**WHOLE.document["results"][0], "protocol": {"k": 5}}]), "not what its hash says"),

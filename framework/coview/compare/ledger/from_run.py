@@ -172,7 +172,7 @@ def _shorten_at(value: Any, key: Sequence[str]) -> None:
 
 
 def _identity(recipe: str, *moments: Any) -> str:
-    """Which run it is: its recipe, and when it was started and finished, which no copy and no later evaluation changes."""
+    """Which run it is: its recipe, and when it was started and finished, which no copy and no evaluation changes."""
     return hashlib.sha256(json.dumps([recipe, *moments], default=str).encode()).hexdigest()[:12]
 
 

@@ -12,7 +12,7 @@ from coview.compare.ledger.groups import asked_for, modality_of
 from coview.compare.ledger.runs import LedgerRun
 from coview.compare.libraries import require
 from coview.data.atomic import replacing
-from coview.errors import CoviewError
+from coview.errors import CoviewError, printable
 from coview.evaluate.result import Result
 
 COLUMNS = (
@@ -57,7 +57,7 @@ def write_long_table(
 
 def _row(run: LedgerRun, result: Result) -> dict[str, Any]:
     record = run.record
-    return {
+    row = {
         "number": result.name,
         "evaluator": result.evaluator,
         "metric": result.metric,
@@ -86,3 +86,5 @@ def _row(run: LedgerRun, result: Result) -> dict[str, Any]:
         "data_version": record.data_version,
         "protocol": json.dumps(dict(result.protocol), sort_keys=True),
     }
+    # a name of a file may hold bytes that are no UTF-8, which neither form can hold
+    return {name: printable(value) if isinstance(value, str) else value for name, value in row.items()}

@@ -178,6 +178,8 @@ def _results(rows: Any) -> tuple[Result, ...]:
             result = Result.from_json(row)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RecordError(f"a result is not complete ({error}): {str(row)[:60]}") from error
+        if result.groups is not None and type(result.groups) is not int:
+            raise RecordError(f"groups of {result.name} is no whole number: {str(result.groups)[:40]}")
         if result.protocol_hash != row.get("protocol_hash"):
             raise RecordError(f"the protocol of {result.name} is not what its hash says")
         results.append(result)

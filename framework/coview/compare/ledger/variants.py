@@ -27,8 +27,11 @@ MOST_LEVELS = 3
 
 DATA_VERSION = "data version"
 
-_OF_NO_EFFECT = ("schema", SEED, "sweep", "compare", "tune", "paper", "evaluate")
-"""Tables that say how a run is measured, or of which others it is one; how it was measured, protocols say."""
+_OF_NO_EFFECT = ("schema", SEED, "sweep", "compare", "tune", "paper")
+"""What says of which other runs it is one, and changes none of its weights."""
+
+CALLBACK = "callback"
+"""What is hashed of a recipe only where one changes the run."""
 
 _OF_THE_MACHINE = ("train.device",)
 
@@ -54,7 +57,11 @@ def traits(record: Record) -> dict[str, Any]:
 
     Where data lay is left out where their version is known, as is what a run was measured by.
     """
-    part = {key: value for key, value in hashed_part(record.recipe).items() if key not in _OF_NO_EFFECT}
+    part = hashed_part(record.recipe)
+    for table in (
+        _OF_NO_EFFECT if CALLBACK in part else (*_OF_NO_EFFECT, "evaluate")
+    ):  # what it measures may end the run
+        part.pop(table, None)
     flat = {key: value for key, value in flatten(part).items() if key not in _OF_THE_MACHINE}
     vouched = {"data": bool(record.data_version), "start": bool(record.start)}
     flat = {
@@ -124,8 +131,9 @@ def _levels(
     several = len(set(identities))
     if len(differing) > 1 and several == len(set(names)) == len(set(zip(identities, names, strict=True))):
         return list(named)
-    if len(differing) <= MOST_LEVELS:
-        return [{key: as_level(values.get(key, ABSENT)) for key in differing} for values in flat]
+    levels: list[Mapping[str, str]] = [{key: as_level(values.get(key, ABSENT)) for key in differing} for values in flat]
+    if len(differing) <= MOST_LEVELS and len({tuple(level.values()) for level in levels}) == several:
+        return levels  # else 0.1 and "0.1" would be one
     digests = [sha256(identity.encode()).hexdigest()[:6] for identity in identities]
     return [{NAME: f"{name[NAME]} ({digest})"} for name, digest in zip(named, digests, strict=True)]
 
