@@ -291,7 +291,7 @@ def test_the_keys_above_are_all_that_are_coviews_own():
         "projector": ("evaluated_layers",),
         "optimizer": ("group",),
         "schedule": ("warmup", "warmup_start"),
-        "evaluator": ("data", "every"),
+        "evaluator": ("data", "every", "test"),
         "callback": ("changes_run",),
         "loss": ("weight", "prefixes"),
         "mask": ("hide", "views", "probability", "swapped", "kept"),

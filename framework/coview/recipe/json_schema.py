@@ -116,7 +116,7 @@ def recipe_schema(registry: Registry) -> Schema:
         "compare": _model_schema(CompareTable, definitions),
         "tune": _model_schema(TuneTable, definitions),
     }
-    return {
+    schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "coview recipe",
         "type": "object",
@@ -148,6 +148,28 @@ def recipe_schema(registry: Registry) -> Schema:
             },
         },
         "$defs": definitions,
+    }
+    return _with_whole_bounds(schema)  # type: ignore[no-any-return]
+
+
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
+def _with_whole_bounds(schema: Any) -> Any:
+    """The same with bounds such as 10000.0 written as 10000.
+
+    ``typing`` keeps one of ``Annotated[float, Le(1e4)]`` and ``Annotated[float, Le(10_000)]``: whichever a process has
+    met first, which is no matter of the recipe's.
+    """
+    if isinstance(schema, list):
+        return [_with_whole_bounds(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: int(value)
+        if key in _BOUNDS and isinstance(value, float) and value.is_integer()
+        else _with_whole_bounds(value)
+        for key, value in schema.items()
     }
 
 
