@@ -30,10 +30,6 @@ class Cell:
     values: dict[str, Any]
     levels: dict[str, str] = field(default_factory=dict)
 
-    def overrides(self) -> dict[str, Any]:
-        """The values as a table to merge over the recipe."""
-        return from_python(self.values)
-
 
 LABEL = "label"
 """The key of an entry of zip that names it and sets nothing."""
@@ -76,7 +72,7 @@ def expand(sweep: SweepTable, variant: str = "variant") -> list[Cell]:
         for combination in combinations
     ]
     for cell in expanded:
-        cell.overrides()
+        from_python(cell.values)  # which refuses keys that do not go together
     return expanded
 
 
