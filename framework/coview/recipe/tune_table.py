@@ -80,7 +80,6 @@ def _choices(given: dict[str, Any]) -> Choices:
             said = error.errors()[0]
             why = f": {said['ctx']['error']}" if said["type"] == "value_error" else ""
             raise ValueError(
-                f'"{key}" has to be a list of values, or a range such as {{ low = 1e-3, high = 0.1, log = true }}, '
-                f"got {of}{why}"
+                f'"{key}" has to be a list of values, or a range such as {{ low = 1e-3, high = 0.1, log = true }}{why}'
             ) from error
     return found
