@@ -5,8 +5,6 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 
-NAME ?= cifar-10-simclr
-
 .PHONY: quickstart compare reproduce test test-slow test-lowest test-gpu lint format docs clean
 
 quickstart: $(INSTALLED)
@@ -18,8 +16,13 @@ compare: $(INSTALLED)
 	$(BIN)/coview compare recipes/compare/losses-quick.toml --processes 2
 
 # make reproduce NAME=cifar-10-simclr: a recipe of recipes/reproduce, and whether it comes to the number published of it
+REPRODUCIBLE := $(filter-out _%,$(basename $(notdir $(wildcard recipes/reproduce/*.toml))))
 reproduce: $(INSTALLED)
+ifeq ($(filter $(NAME),$(REPRODUCIBLE)),)
+	@echo 'make reproduce NAME=…: which of these?'; printf '  %s\n' $(REPRODUCIBLE); exit 2
+else
 	$(BIN)/coview reproduce recipes/reproduce/$(NAME).toml
+endif
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n auto -m "not slow and not gpu" $(PYTEST_ARGS)

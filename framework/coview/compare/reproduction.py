@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,7 @@ import numpy as np
 
 from coview.compare.cells import FoundCell
 from coview.compare.collect import collect
+from coview.compare.statistics.verdict import listed
 from coview.errors import CoviewError
 from coview.evaluate.intervals import draws_variance, t_interval
 from coview.evaluate.result import within
@@ -80,10 +81,13 @@ class Reproduction:
         lines.append(f"  {self.published.source}")
         if self.published.step == "best":
             lines.append("  here of the weights that train.keep_best has kept")
-        lines.extend(f"  {cell} has no number: {reason}" for cell, reason in self.failed.items())
+        lines.extend(
+            f"  {listed(names)} {'has' if len(names) == 1 else 'have'} no number: {reason}"
+            for reason, names in _by_reason(self.failed).items()
+        )
         if self.values:
-            listed = " ".join(f"{value:.4g}" for value in self.values.values())
-            lines.append(f"  here, by seed: {listed}; mean {self.mean:.4g}")
+            each = " ".join(f"{value:.4g}" for value in self.values.values())
+            lines.append(f"  here, by seed: {each}; mean {self.mean:.4g}")
         if self.interval is None:
             return [*lines, "undecided: an interval needs two runs at least"]
         low, high = self.interval
@@ -93,6 +97,14 @@ class Reproduction:
             f"  95 % interval of the mean: {low:.4g} to {high:.4g}; {side} {self.worst_allowed:g} is as published",
             self.verdict + (": more seeds would tell (--seeds)" if self.verdict == "undecided" else ""),
         ]
+
+
+def _by_reason(failed: Mapping[str, str]) -> dict[str, list[str]]:
+    """Each reason once, with the cells that it holds for."""
+    found: dict[str, list[str]] = {}
+    for cell, reason in failed.items():
+        found.setdefault(reason, []).append(cell)
+    return found
 
 
 def to_reproduce(
@@ -127,7 +139,8 @@ def reproduction_of(published: ResultTable, comparison: Comparison, cells: Seque
         CoviewError: If no run has the number.
     """
     if all(found.run is None for found in cells):
-        reasons = "; ".join(f"{found.cell.name}: {found.reason or 'not run'}" for found in cells)
+        failed = {found.cell.name: found.reason or "not run" for found in cells}
+        reasons = "; ".join(f"{listed(names)}: {reason}" for reason, names in _by_reason(failed).items())
         raise CoviewError(
             f"{comparison.name}: no run has finished ({reasons})",
             hint=f"a run needs {published.needs}" if published.needs else None,
