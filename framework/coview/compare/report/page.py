@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,45 @@ from coview.recipe.comparison import Comparison
 from coview.track.progress import duration
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where the numbers of a page come from.
+
+    Attributes:
+        command: What makes the page again.
+        environments: What each run says that it ran on.
+        notes: What has to be known of how the numbers came together, a sentence for each.
+        has_files: Whether every cell lies beside the page as data.
+        shared_views: Whether cells may have used views that another one had made.
+    """
+
+    command: str
+    environments: Sequence[Mapping[str, Any]]
+    notes: Sequence[str] = ()
+    has_files: bool = False
+    shared_views: bool = False
+
+
+def source_of(comparison: Comparison, table: Table) -> Source:
+    """Of the runs of a comparison."""
+    return Source(
+        shlex.join(["coview", "compare", comparison.path.as_posix()]),
+        [_environment(row) for row in table.rows if row.run],
+        has_files=True,
+        shared_views=bool(comparison.bank_gb),
+    )
+
+
 def page_values(
-    comparison: Comparison, table: Table, analysis: Analysis, folder: Path, choices: Sequence[Choice] = ()
+    comparison: Comparison,
+    table: Table,
+    analysis: Analysis,
+    folder: Path,
+    source: Source,
+    choices: Sequence[Choice] = (),
 ) -> dict[str, Any]:
     """The template's variables."""
-    runs = [_environment(row) for row in table.rows if row.run]
+    runs = source.environments
     found = differences(table)
     return {
         "name": comparison.name,
@@ -65,14 +100,16 @@ def page_values(
         "curves": figures.learning_curves(table),
         "diagnostic_names": _logged(table),
         "diagnostics": _diagnostics(table),
-        "shared_views": bool(comparison.bank_gb),
+        "shared_views": source.shared_views,
+        "notes": source.notes,
+        "has_files": source.has_files,
         "costs": figures.cost_figures(table, analysis.modalities),
         "differences": found,
         "varied": varied_in_words(found),
         "fixed": fixed_in_words(found),
         "failed": [row for row in table.rows if row.status != "done"],
         "runs": [(row, _link(row, folder)) for row in table.rows if row.run],
-        "command": shlex.join(["coview", "compare", comparison.path.as_posix()]),
+        "command": source.command,
         "versions": _versions(runs),
         "number": number,
         "interval": with_interval,
