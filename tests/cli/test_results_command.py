@@ -49,6 +49,45 @@ def test_from_runs_to_tables(call, runs, tmp_path):
     assert "each is tested against 0.9" in done.out
 
 
+def test_a_ledger_has_the_report_of_a_comparison(call, runs, tmp_path):
+    call("results", "add", "ledger", runs, "--who", "lab A")
+    recipe = coview.load_recipe(runs.parent / "recipe.toml", overrides={"seed": 4, "loss.temperature": 0.9})
+    coview.run(recipe, tmp_path / "one-more", quiet=True)
+    call("results", "add", "ledger", tmp_path / "one-more")
+    done = call("results", "show", "ledger", "--metric", "knn/accuracy", "--margin", "99", "--to", "pages/knn.html")
+    assert (done.status, done.out.strip()) == (0, "report      pages/knn.html"), done.err
+    text = " ".join((tmp_path / "pages" / "knn.html").read_text(encoding="utf-8").split())
+    for words in (
+        "<h1>knn/accuracy on ", "runs of a ledger, test split, protocol ", "A ledger has no curves",
+        "0.5 is of lab A.", "<dt>varied</dt><dd>loss.temperature</dd>", "The stripe is the margin of 99",
+        "coview results show ledger --metric knn/accuracy --margin 99 --to pages/knn.html",
+        f"<dt>coview</dt><dd>{coview.__version__}</dd>",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "cells.csv" not in text
+    assert str(tmp_path) not in text
+    shown = call("results", "show", "ledger", "--metric", "knn/accuracy", "--margin", "99").out
+    assert "the same within 99" in shown
+
+
+def test_several_tables_are_several_pages(call, runs, tmp_path):
+    shutil.copytree(runs, tmp_path / "own", symlinks=True)
+    call("results", "add", "ledger", "own")
+    first = min(path.parent for path in (tmp_path / "own").rglob("results.json"))
+    call("evaluate", first, "--set", "evaluate.0.k=3")
+    call("results", "add", "ledger", first)
+    done = call("results", "show", "ledger", "--to", "one.html")
+    assert (done.status, "one.html is one page, and there are 2 tables: knn/accuracy" in done.err) == (2, True), (
+        done.err
+    )
+    assert not (tmp_path / "one.html").exists()
+    done = call("results", "show", "ledger", "--to", "pages", "--format", "html")
+    assert done.status == 0, done.err
+    names = sorted(path.name for path in (tmp_path / "pages").iterdir())
+    assert [name[:15] for name in names] == ["01-knn-accuracy", "02-knn-accuracy"]
+    assert "they were measured differently: k: " in (tmp_path / "pages" / names[1]).read_text(encoding="utf-8")
+
+
 def test_merge(call, runs):
     first, *others = sorted(path.parent for path in runs.rglob("results.json"))
     call("results", "add", "one", first)
@@ -135,7 +174,8 @@ def test_what_is_asked_for_and_not_there(call, own_run):
         ("--metric", "knn/acuracy", 'did you mean "knn/accuracy"'),
         ("--by", "loss.heat", "no run has loss.heat"),
         ("--baseline", "none", 'no variant is called "none"'),
-        ("--to", "somewhere", "FILE.csv, FILE.parquet, or FOLDER with --format mteb"),
+        ("--margin", "-1", "-1.0 is not in the range"),
+        ("--to", "somewhere", "FILE.csv, FILE.parquet, FILE.html, or FOLDER with --format mteb or html"),
     ):
         done = call("results", "show", "ledger", option, value)
         assert (done.status, said in done.err) == (2, True), (option, done.err)

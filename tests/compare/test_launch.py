@@ -241,6 +241,38 @@ def test_a_dry_run_lists_cells(call, write_recipe, small_recipe):
     assert lines[-1] == "2 cells, 2 to run, 2 of which nothing is known yet"
 
 
+UNTIL = """
+[compare]
+until = "decided"
+{more}
+[sweep.grid]
+"loss.temperature" = [0.1, 0.2]
+seed = [5, 6, 7, 8, 9, 10]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "tune", "says"),
+    [
+        ("", "", "looks at 5 seeds may follow: 10 cells at most"),
+        ('budget = "2h"', "", "10 cells at most, within a budget of 2h00m"),
+        ("budget = 7", "", "10 cells at most, within a budget of 7 cells"),
+        ("", '[tune.choose]\n"optimizer.lr" = [0.1, 0.2]', "then, as each variant has chosen by knn/accuracy"),
+    ],
+)
+def test_a_dry_run_until_decided_lists_the_first_look_alone(call, write_recipe, small_recipe, more, tune, says):
+    text = UNTIL.format(more='metric = "knn/accuracy"\n' + more)
+    done = call("compare", write_recipe(small_recipe + text + tune), "--dry-run")
+    assert done.status == 0, done.err
+    assert says in done.out
+    assert "the first look takes 6 cells, of the seeds 5, 6, 7;" in done.out
+    assert ("4 cells, 4 to run" if tune else "6 cells, 6 to run") in done.out
+    assert "seed 8" not in done.out
+    fewer = text.replace("[5, 6, 7, 8, 9, 10]", "[5, 6]")
+    done = call("compare", write_recipe(small_recipe + fewer + tune), "--dry-run")
+    assert (done.status, "looks at 3 seeds first, and the sweep has 2" in done.err) == (2, True)
+
+
 def test_what_is_there_can_be_reported_before_the_rest_is(call, write_recipe, small_recipe, registry, tmp_path):
     path = write_recipe(small_recipe + SWEEP)
     none = call("compare", path, "--no-run")

@@ -17,6 +17,7 @@ from coview.compare import tuning
 from coview.compare.launch.job import run_job
 from coview.compare.run_missing import run_missing
 from coview.compare.trials import arm_of, trials_of
+from coview.compare.tuned_by import tunings_of
 from coview.compare.tuning import tune
 from coview.recipe.comparison import load_comparison
 from coview.track.metrics_file import read_metrics, split_lines
@@ -185,3 +186,5 @@ def test_trials_look_at_validation_alone_and_are_not_run_again(comparison, regis
     assert tune(asked, tmp_path, registry, None, say=again.append).choices == tuned.choices
     cells = run_missing(tuned.comparison, tmp_path, registry, InThisProcess(), say=said.append)
     assert all(json.loads(cell.run.results.read_text())["results"] for cell in cells)
+    assert [tunings_of(cell.run) for cell in cells] == [[tuned.comparison.tuned_by]] * 2
+    assert not any((file.parent / "tuned_by.json").exists() for file in folders)

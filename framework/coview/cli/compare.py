@@ -135,13 +135,27 @@ def _list_cells(comparison: Comparison, out: Path, registry: Registry) -> None:
     from coview.compare.cells import find_cells
     from coview.compare.trials import trials_of
     from coview.compare.tuning import trials_as_comparison
+    from coview.compare.until_decided import looks_in_words, needed_cells
 
     if trials := trials_of(comparison, registry):
         asked = trials_as_comparison(comparison, trials)
         _list_found(find_cells(asked, out, registry))
-        click.echo(f"\nthen {len(comparison.cells)} cells, as each variant has chosen by {asked.metric} on validation")
+        chosen = f"as each variant has chosen by {asked.metric} on validation"
+        if comparison.until == "decided":
+            needed_cells(comparison, ())  # it refuses too few seeds
+            click.echo(f"\nthen, {chosen}: {looks_in_words(comparison)}")
+            return
+        click.echo(f"\nthen {len(comparison.cells)} cells, {chosen}")
         return
-    _list_found(find_cells(comparison, out, registry))
+    found = find_cells(comparison, out, registry)
+    if comparison.until != "decided":
+        _list_found(found)
+        return
+    needed = needed_cells(comparison, found)
+    _list_found(find_cells(needed.comparison, out, registry))
+    click.echo(looks_in_words(comparison))
+    if needed.undecided is not None:
+        click.echo(f"so far {needed.undecided} pair{'' if needed.undecided == 1 else 's'} undecided")
 
 
 def _list_found(cells: list[FoundCell]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -101,12 +102,19 @@ def list_results(ledger: Path, metric: str | None, name: str | None, modality: s
 )
 @click.option("--baseline", metavar="VARIANT", help="Test each variant against this one, and not each against each.")
 @click.option(
+    "--margin",
+    type=click.FloatRange(0, max=1e300),
+    default=0.0,
+    metavar="NUMBER",
+    help="Differences up to this do not matter: variants whose interval lies within are the same.",
+)
+@click.option(
     "--to",
     metavar="FILE|FOLDER",
     type=UserPath(),
-    help="Write the numbers, and show nothing: .csv, .parquet, or a folder.",
+    help="Write, and show nothing: .csv or .parquet, the numbers; .html, the report; or a folder.",
 )
-@click.option("--format", "form", type=click.Choice(["csv", "parquet", "mteb"]), help="What --to writes.")
+@click.option("--format", "form", type=click.Choice(["csv", "parquet", "mteb", "html"]), help="What --to writes.")
 def show_results(
     ledger: Path,
     metric: str | None,
@@ -114,6 +122,7 @@ def show_results(
     modality: str | None,
     by: tuple[str, ...],
     baseline: str | None,
+    margin: float,
     to: Path | None,
     form: str | None,
 ) -> None:
@@ -125,13 +134,37 @@ def show_results(
     if form is not None and to is None:
         raise CoviewError("--format says what --to writes, and there is no --to", hint="--to results.csv")
     runs = _runs(ledger, name, modality)
-    if to is not None:
+    form = form or _FORMS.get(to.suffix if to is not None else "")
+    if to is not None and form != "html":
         _write(to, form, runs, metric)
         return
     from coview.compare.ledger.comparison import compare_in
+    from coview.compare.ledger.pages import write_pages
     from coview.compare.ledger.text import in_words
 
-    say(in_words(compare_in(runs, metric=metric, by=by, baseline=baseline), ledger))
+    joined = compare_in(runs, metric=metric, by=by, baseline=baseline, margin=margin)
+    if to is None:
+        say(in_words(joined, ledger))
+        return
+    for path in write_pages(to, joined, ledger, _command(click.get_current_context())):
+        say(f"report      {path}")
+
+
+_FORMS = {".csv": "csv", ".parquet": "parquet", ".html": "html"}
+"""What the name of a file says that is to be written."""
+
+
+def _command(context: click.Context) -> str:
+    """What was asked, as it would be typed."""
+    words = ["coview", "results", "show"]
+    for parameter in context.command.params:
+        value, flag = context.params.get(parameter.name or ""), parameter.opts[0]
+        if isinstance(parameter, click.Argument):
+            words.append(str(value))
+        elif value not in (None, (), parameter.default):
+            for one in value if isinstance(value, tuple) else [value]:
+                words += [flag, f"{one:g}" if isinstance(one, float) else str(one)]
+    return shlex.join(words)
 
 
 def _runs(path: Path, name: str | None, modality: str | None) -> list[LedgerRun]:
@@ -168,10 +201,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _write(to: Path, form: str | None, runs: list[LedgerRun], metric: str | None) -> None:
-    form = form or {".csv": "csv", ".parquet": "parquet"}.get(to.suffix)
     if form is None:
         raise CoviewError(
-            f"{to} does not say what is to be written", hint="FILE.csv, FILE.parquet, or FOLDER with --format mteb"
+            f"{to} does not say what is to be written",
+            hint="FILE.csv, FILE.parquet, FILE.html, or FOLDER with --format mteb or html",
         )
     if form == "mteb":
         from coview.compare.ledger.mteb import write_mteb

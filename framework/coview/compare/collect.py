@@ -16,6 +16,7 @@ from coview.compare.comparable import check_comparable
 from coview.compare.libraries import require
 from coview.compare.metric import available, ranking_metric
 from coview.compare.table import COLUMNS, Row, Table, as_columns
+from coview.compare.tuned_by import tuning_hash
 from coview.data.json_object import parse_json_object
 from coview.errors import CoviewError
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
@@ -46,7 +47,15 @@ def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:
             hint=f"compare.metric may be: {', '.join(available(read)) or 'nothing, for the runs have no results'}",
         )
     rows = [_row(found, results, metric) for found, results in zip(cells, _one_protocol(cells, matching), strict=True)]
-    table = Table(metric, rows, comparison.baseline, comparison.test, comparison.margin, comparison.until == "decided")
+    table = Table(
+        metric,
+        rows,
+        comparison.baseline,
+        comparison.test,
+        comparison.margin,
+        comparison.until == "decided",
+        tuning_hash(comparison.tuned_by),
+    )
     check_comparable(table)
     return table
 
@@ -122,13 +131,13 @@ def _parameters(run: RunFolder) -> int | None:
 def as_frame(table: Table) -> Any:
     """The table as a pandas data frame, one row for each cell."""
     pandas = require("pandas")
-    return pandas.DataFrame([_record(row, table.metric) for row in table.rows])
+    return pandas.DataFrame([_record(row, table) for row in table.rows])
 
 
-def _record(row: Row, metric: str) -> dict[str, Any]:
+def _record(row: Row, table: Table) -> dict[str, Any]:
     record: dict[str, Any] = {"modality": row.modality, "variant": row.variant, "seed": row.seed}
     record |= {f"axis.{axis}": level for axis, level in row.levels.items()}
-    record |= {"status": row.status, "reason": row.reason, "metric": metric}
+    record |= {"status": row.status, "reason": row.reason, "metric": table.metric}
     for kind in COLUMNS:
         result = row.results.get(kind)
         record[kind] = row.value(kind)
@@ -139,6 +148,7 @@ def _record(row: Row, metric: str) -> dict[str, Any]:
     record["n"] = np.nan if result is None else float(result.n)
     record["groups"] = np.nan if result is None or result.groups is None else float(result.groups)
     record["protocol_hash"] = result.protocol_hash if result else ""
+    record["tuning"] = table.tuning
     record["seconds"] = math.nan if row.seconds is None else row.seconds
     record["parameters"] = math.nan if row.parameters is None else float(row.parameters)
     record |= {name: row.diagnostics.get(name, math.nan) for name in DIAGNOSTICS}

@@ -9,6 +9,7 @@ from typing import Any
 
 from coview.compare.cells import FoundCell
 from coview.compare.comparable import difference_but_seed
+from coview.compare.tuned_by import check_tuned_alike, tunings_of
 from coview.errors import CoviewError
 from coview.experiment.folders import is_finished
 from coview.experiment.run import Run, load_run
@@ -35,7 +36,7 @@ def compare_runs(
 
     Raises:
         CoviewError: If there are fewer than two runs, one is not finished, or two that ``by`` takes for repetitions
-            differ elsewhere, with the difference.
+            differ elsewhere, with the difference, or if runs were chosen by different tunings.
     """
     runs = list({run.path.resolve(): run for run in (load_run(path, registry) for path in paths)}.values())
     if len(runs) < 2:
@@ -50,6 +51,7 @@ def compare_runs(
     all_levels = _numbered([{**levels, **seed} for levels, seed in zip(axes, seeds, strict=True)])
     cells = [ComparisonCell(levels, run.recipe) for levels, run in zip(all_levels, runs, strict=True)]
     _check_alike(runs, axes)
+    check_tuned_alike([(run.folder, tunings_of(run.folder)) for run in runs])
     comparison = Comparison("comparison", "", None, cells, Path(paths[0]))
     return comparison, [FoundCell(cell, run.path.parent, run.folder) for cell, run in zip(cells, runs, strict=True)]
 

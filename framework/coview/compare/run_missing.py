@@ -8,12 +8,15 @@ from pathlib import Path
 from coview.compare.cells import FoundCell, find_cells
 from coview.compare.launch.job import Done, Job, Launcher
 from coview.compare.sharing import Sharing, sharing
+from coview.compare.tuned_by import Tuning, note_tuning
 from coview.data.atomic import write_atomically
 from coview.errors import CoviewError
 from coview.experiment.code import modules_of
+from coview.experiment.folders import is_finished, runs_below
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import Comparison
 from coview.recipe.snapshot import to_toml
+from coview.track.run_folder import RunFolder
 
 Say = Callable[[str], None]
 
@@ -43,12 +46,17 @@ def run_missing(
     for found in missing:
         if found.outdated:
             say(f"  {found.cell.name} is run again: {found.outdated}")
+    for found in cells:
+        if found.run is not None:
+            _note_tuning(found.run, comparison.tuned_by, say, is_new=False)
     if not missing:
         return cells
     with sharing(missing if launcher.on_this_machine else (), out / comparison.name, comparison.bank_gb) as shared:
         jobs = {_prepared(found, registry, shared): found for found in missing}
         for ended, done in enumerate(launcher.launch(list(jobs)), 1):
             _note(jobs[done.job], done)
+            if done.status == "done" and comparison.tuned_by is not None:
+                _note_tuning(_newest(jobs[done.job]), comparison.tuned_by, say, is_new=True)
             if shared is not None:
                 shared.ended(jobs[done.job])
             say(f"  {ended}/{len(jobs)}  {_described(done)}")
@@ -68,6 +76,21 @@ def _prepared(found: FoundCell, registry: Registry, shared: Sharing | None) -> J
     modules = modules_of(found.cell.recipe, registry)
     work = None if shared is None else shared.work
     return Job(found.cell.name, recipe, found.out, found.log, registry.disabled, modules, work)
+
+
+def _newest(found: FoundCell) -> RunFolder | None:
+    """The run of a cell that has just ended."""
+    runs = [folder for folder in runs_below(found.out) if folder.run_name().is_of(found.cell.recipe.hash)]
+    return next((folder for folder in reversed(runs) if is_finished(folder)), None)
+
+
+def _note_tuning(folder: RunFolder | None, tuning: Tuning, say: Say, *, is_new: bool) -> None:
+    """Notes a tuning in a run's folder, which may be somebody else's: the comparison goes on without the note."""
+    try:
+        if folder is not None:
+            note_tuning(folder, tuning, is_new=is_new)
+    except CoviewError as error:
+        say(f"  warning: a ledger will not know by which tuning this run was chosen: {error.message}")
 
 
 def _note(found: FoundCell, done: Done) -> None:

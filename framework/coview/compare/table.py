@@ -86,6 +86,7 @@ class Table:
         test: By which pairs are tested.
         margin: Differences that do not matter; 0: all matter.
         until_decided: Whether seeds are added until pairs are decided.
+        tuning: The hash of the tuning by which variants have chosen; empty: nothing was tuned.
     """
 
     metric: str
@@ -94,6 +95,7 @@ class Table:
     test: Test = "model"
     margin: float = 0.0
     until_decided: bool = False
+    tuning: str = ""
 
     @property
     def lower_is_better(self) -> bool:

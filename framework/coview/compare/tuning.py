@@ -132,7 +132,20 @@ def tune(
             reason = f"none of its {choice.trials} trials has a number: {choice.reason}"
             left_out.append(FoundCell(cell, out / comparison.name / "runs" / slug(cell.name), None, reason))
     _write(out / comparison.name, comparison, list(choices.values()))
-    return Tuned(replace(comparison, cells=cells), list(choices.values()), left_out)
+    tuned_by = tuning_of(comparison, trials)
+    return Tuned(replace(comparison, cells=cells, tuned_by=tuned_by), list(choices.values()), left_out)
+
+
+def tuning_of(comparison: Comparison, trials: Sequence[Trial]) -> dict[str, Any]:
+    """What makes a tuning the one it is: two that agree in it have asked the same of their variants.
+
+    Args:
+        comparison: Before it was tuned.
+        trials: Of all its variants.
+    """
+    given = comparison.tune.model_dump(mode="json")
+    each = len(trials) // len({trial.arm for trial in trials})
+    return {**given, "trials": each, "metric": tuning_metric(comparison)}
 
 
 def _choice(arm: Arm, trials: Sequence[Trial], found: Sequence[FoundCell], metric: str) -> Choice:

@@ -10,7 +10,7 @@ from coview.compare.cells import FoundCell, expected_seconds, find_cells, second
 from coview.compare.collect import collect
 from coview.compare.launch.job import Launcher
 from coview.compare.run_missing import Say, run_missing
-from coview.compare.statistics.looks import FIRST_LOOK, look
+from coview.compare.statistics.looks import FIRST_LOOK, look, look_sizes
 from coview.compare.statistics.scores import scores_of
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
@@ -59,6 +59,28 @@ def needed_cells(comparison: Comparison, cells: Sequence[FoundCell]) -> Needed:
     kept = [cell for row, cell in rows if (row.modality, row.variant, row.seed) in asked]
     known = [number for number in undecided if number >= 0]
     return Needed(replace(comparison, cells=kept), sum(known) if known else None)
+
+
+def looks_in_words(comparison: Comparison) -> str:
+    """Which seeds the first look takes, and how far it may go."""
+    seeds = list(dict.fromkeys(_seed(cell) for cell in comparison.cells))
+    sizes = list(look_sizes(len(seeds)))
+
+    def cells(size: int) -> int:
+        return sum(_seed(cell) in seeds[:size] for cell in comparison.cells)
+
+    first = f"the first look takes {cells(FIRST_LOOK)} cells, of the seeds {', '.join(seeds[:FIRST_LOOK])}"
+    if len(sizes) == 1:
+        return f"{first}, and there are no seeds for another"
+    budget = ""
+    if comparison.budget is not None:
+        spent = comparison.budget
+        budget = f", within a budget of {f'{spent} cells' if isinstance(spent, int) else duration(spent)}"
+    more = ", ".join(map(str, sizes[1:]))
+    return (
+        f"{first}; for pairs that are undecided then, looks at {more} seeds may follow: {cells(sizes[-1])} cells at "
+        f"most{budget}"
+    )
 
 
 def run_until_decided(

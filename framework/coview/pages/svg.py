@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 INK, MUTED, RULE = "#010101", "#010102", "#010103"
 SERIES = {"given": "#010104", "pretrained": "#010104", "untrained": "#010105", "raw": "#010106"}
 VARIANTS = [f"#0101{number:02x}" for number in range(0x11, 0x19)]  # eight, the page's --variant-1 and so on
+SIGNS = (
+    "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+    "M-4-4H4V4H-4z",
+    "M0-5.2 5.2 0 0 5.2-5.2 0z",
+    "M0-5 5 4.2H-5z",
+    "M0 5 5-4.2H-5z",
+    "M-1.7-5H1.7V-1.7H5V1.7H1.7V5H-1.7V1.7H-5V-1.7H-1.7z",
+    "M0-5.5 1.4-1.8 5.3-1.7 2.2.8 3.3 4.6 0 2.4-3.3 4.6-2.2.8-5.3-1.7-1.4-1.8z",
+    "M-2.5-5 0-2.5 2.5-5 5-2.5 2.5 0 5 2.5 2.5 5 0 2.5-2.5 5-5 2.5-2.5 0-5-2.5z",
+)
+"""The signs of the eight as SVG paths around 0, for legends."""
+MARKERS = "osD^vP*X"
+"""The same as Matplotlib names them."""
 _VARIABLES = {
     INK: "ink",
     MUTED: "muted",

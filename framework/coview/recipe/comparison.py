@@ -77,6 +77,7 @@ class Comparison:
         margin: Differences that do not matter; 0: all matter.
         until: ``decided`` where seeds of the sweep are used as far as they are needed; absent: all are.
         budget: How many cells, or how many seconds of training (a ``float``), are spent at most; absent: no bound.
+        tuned_by: By which tuning the cells have the values that they have; absent: by none.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Comparison:
     margin: float = 0.0
     until: Literal["decided"] | None = None
     budget: int | float | None = None
+    tuned_by: Mapping[str, Any] | None = None
 
     def against(self, baseline: str | None) -> Comparison:
         """The same, with each variant tested against this one; as it is where there is none.

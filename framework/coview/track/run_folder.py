@@ -107,6 +107,11 @@ class RunFolder:
         return self.path / "start.safetensors"
 
     @property
+    def tuned_by(self) -> Path:
+        """The tunings of comparisons that have led to the run; most runs have none."""
+        return self.path / "tuned_by.json"
+
+    @property
     def checkpoints(self) -> Path:
         """``step-N/``, and ``last`` and ``best`` that point at one of them."""
         return self.path / "checkpoints"

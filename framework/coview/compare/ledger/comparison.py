@@ -57,7 +57,12 @@ class _Recipe:
 
 
 def compare_in(
-    runs: Sequence[LedgerRun], *, metric: str | None = None, by: Sequence[str] = (), baseline: str | None = None
+    runs: Sequence[LedgerRun],
+    *,
+    metric: str | None = None,
+    by: Sequence[str] = (),
+    baseline: str | None = None,
+    margin: float = 0.0,
 ) -> list[Joined]:
     """Every number of some runs, joined where it was measured alike.
 
@@ -66,6 +71,7 @@ def compare_in(
         metric: Which numbers, such as ``knn/accuracy``; all by default.
         by: Keys to tell runs apart by; with them, variants on several data sets are one table.
         baseline: The variant that each other is tested against.
+        margin: Differences that do not matter; 0: all matter.
 
     Raises:
         CoviewError: If there is no such number, key or variant, or a library of the ``compare`` extra is missing.
@@ -77,7 +83,7 @@ def compare_in(
             f"no run has the number {metric}{did_you_mean(metric or '', names)}" if names else "no run has a number",
             hint=f"numbers: {few(names)}" if names else None,
         )
-    joined = [one for name, groups in found.items() for one in _of_name(name, groups, by, baseline)]
+    joined = [one for name, groups in found.items() for one in _of_name(name, groups, by, baseline, margin)]
     if baseline is not None and not any(one.table.baseline for one in joined):
         variants = list(dict.fromkeys(variant for one in joined for variant in one.table.variants))
         raise CoviewError(
@@ -86,7 +92,9 @@ def compare_in(
     return joined
 
 
-def _of_name(name: str, groups: Sequence[Group], by: Sequence[str], baseline: str | None) -> list[Joined]:
+def _of_name(
+    name: str, groups: Sequence[Group], by: Sequence[str], baseline: str | None, margin: float
+) -> list[Joined]:
     """One table of all data sets where variants are called alike on each, and each has one protocol; else one each."""
     datasets = {group.result.dataset for group in groups}
     together = bool(by) and len(datasets) == len(groups)
@@ -96,7 +104,7 @@ def _of_name(name: str, groups: Sequence[Group], by: Sequence[str], baseline: st
         variants = _named(part, by)
         rows, of_variant = _rows(part, variants)
         there = {row.variant for row in rows}
-        table = Table(name, rows, baseline if baseline in there else None)
+        table = Table(name, rows, baseline if baseline in there else None, margin=margin)
         apart = kept_apart_by(groups[0], part[0]) if part[0] is not groups[0] else []
         who = {key: _who(of) for key, of in of_variant.items()}
         notes = [*variants.notes, *_notes(of_variant)]

@@ -15,6 +15,7 @@ from typing import Any
 from coview.compare.cells import seconds_of
 from coview.compare.ledger.record import Record, RecordError, make_record
 from coview.compare.ledger.without_paths import shortened, without_paths
+from coview.compare.tuned_by import tunings_of, with_tunings
 from coview.data.json_object import read_json_object
 from coview.errors import CoviewError, few
 from coview.evaluate.result import Result
@@ -99,7 +100,7 @@ def record_of(folder: RunFolder, who: str = "") -> Record:
     data = environment.get("data")
     data_version = str(data["version"]) if isinstance(data, dict) and "version" in data else ""
     start = {modality: str(of.get("version", "")) for modality, of in start_record(folder).items()}
-    results = [_without_paths(result) for result in found.results]
+    results = [_without_paths(result) for result in with_tunings(found.results, tunings_of(folder))]
     seconds = seconds_of(read_metrics(folder.metrics))
     code = _texts(environment.get("code"))
     fields = {

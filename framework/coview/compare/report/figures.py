@@ -14,11 +14,10 @@ from coview.compare.statistics.ranks import Ranks, groups
 from coview.compare.table import Row, Table
 from coview.evaluate.result import FeatureKind, Result
 from coview.experiment.report.forest import Forest, draw_forests
-from coview.pages.svg import INK, MUTED, VARIANTS, as_svg, new_axes, page_style
+from coview.pages.svg import INK, MARKERS, MUTED, VARIANTS, as_svg, new_axes, page_style
 from coview.track.metrics_file import read_metrics
 from coview.track.result_rows import ResultRow
 
-MARKERS = "osD^vP*X"
 _DASHES = ("-", "--", ":", "-.")
 _CURVES = ("loss", "effective_rank", "spread")
 _POINTS = 60
@@ -35,6 +34,27 @@ class Figure:
 
     title: str
     svg: str
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a variant is drawn in every figure: told apart without its colour too.
+
+    Attributes:
+        colour: One of the page's eight.
+        marker: Matplotlib's letter of its sign.
+        dashes: Of its line; another one after each eight variants.
+    """
+
+    colour: str
+    marker: str
+    dashes: str
+
+
+def style_of(variant: int) -> Style:
+    """Of a variant by its place in the comparison, from 0."""
+    eight, turn = variant % len(VARIANTS), variant // len(VARIANTS)
+    return Style(VARIANTS[eight], MARKERS[eight], _DASHES[turn % len(_DASHES)])
 
 
 def ranking_figures(modalities: Sequence[ModalityAnalysis], metric: str) -> list[Forest]:
@@ -120,10 +140,9 @@ def _curve_figure(
 
     figure, axes = new_axes(3.6, 1.9)
     for variant, (steps, values) in means.items():
-        index = variants.index(variant)
-        colour, dashes = VARIANTS[index % len(VARIANTS)], _DASHES[index // len(VARIANTS) % len(_DASHES)]
+        style = style_of(variants.index(variant))
         marker = "o" if len(steps) == 1 else ""
-        axes.plot(steps, values, color=colour, linewidth=1.4, linestyle=dashes, marker=marker, markersize=4)
+        axes.plot(steps, values, color=style.colour, linewidth=1.4, linestyle=style.dashes, marker=marker, markersize=4)
     axes.xaxis.grid(visible=False)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -175,24 +194,24 @@ def pareto(points: Sequence[tuple[float, float]], *, sign: int = 1) -> list[int]
 def _cost_figure(index: int, table: Table, each: ModalityAnalysis) -> Figure | None:
     modality = each.scores.modality
     found = {
-        summary.variant: (cost, summary.mean)
+        summary.variant: (cost, summary)
         for summary in each.summaries
         if summary.seeds and math.isfinite(cost := cost_of(table.of(modality, summary.variant)))
     }
     if not found:
         return None
-    points = list(found.values())
+    points = [(cost, summary.mean) for cost, summary in found.values()]
     figure, axes = new_axes(4.0, 2.6)
     front = [points[place] for place in pareto(points, sign=each.scores.sign)]
     axes.step(*zip(*front, strict=True), where="post", color=MUTED, linewidth=1, linestyle="--")
-    for variant, (cost, value) in found.items():
-        place = table.variants.index(variant)
-        axes.plot(
-            [cost], [value], color=VARIANTS[place % len(VARIANTS)], marker=MARKERS[place % len(MARKERS)], markersize=6
-        )
-        axes.annotate(variant, (cost, value), (5, 5), textcoords="offset points", color=INK)
-    axes.margins(x=0.2, y=0.15)
+    for variant, (cost, summary) in found.items():
+        style = style_of(table.variants.index(variant))
+        if math.isfinite(summary.low):
+            axes.plot([cost, cost], [summary.low, summary.high], color=style.colour, linewidth=1.3)
+        axes.plot([cost], [summary.mean], color=style.colour, marker=style.marker, markersize=6)
+    axes.margins(x=0.1, y=0.1)
+    axes.set_xlim(left=0)  # a tenth more is to look like a tenth more
     axes.set_xlabel("seconds of training", color=MUTED)
     axes.set_ylabel(table.metric, color=MUTED)
-    said = ", ".join(f"{variant} {cost:.0f} s {value:.3f}" for variant, (cost, value) in found.items())
+    said = ", ".join(f"{variant} {cost:.0f} s {summary.mean:.3f}" for variant, (cost, summary) in found.items())
     return Figure(modality, as_svg(figure, f"cost-{index}", said))

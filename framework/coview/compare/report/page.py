@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +15,10 @@ from coview.compare.collect import relative_to
 from coview.compare.report import figures
 from coview.compare.report.answers import answer_in_words, detectable_in_words, intervals_in_words
 from coview.compare.report.differences import differences
+from coview.compare.report.head import beside_controls, fixed_in_words, how_sure, varied_in_words
+from coview.compare.report.pair_figures import pair_figures
 from coview.compare.report.tables import how_to_read, number, with_interval
+from coview.compare.report.validation_curves import validation_curves
 from coview.compare.statistics.analysis import Analysis
 from coview.compare.statistics.ranks import Ranks
 from coview.compare.table import Row, Table
@@ -22,22 +27,63 @@ from coview.compare.tuning import Choice
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
 from coview.evaluate.paired import said_p
 from coview.experiment.environment import read_environment
-from coview.pages.svg import VARIANTS
+from coview.pages.svg import SIGNS, VARIANTS
 from coview.recipe.comparison import Comparison
 from coview.track.progress import duration
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where the numbers of a page come from.
+
+    Attributes:
+        command: What makes the page again.
+        environments: What each run says that it ran on.
+        notes: What has to be known of how the numbers came together, a sentence for each.
+        has_files: Whether every cell lies beside the page as data.
+        shared_views: Whether cells may have used views that another one had made.
+    """
+
+    command: str
+    environments: Sequence[Mapping[str, Any]]
+    notes: Sequence[str] = ()
+    has_files: bool = False
+    shared_views: bool = False
+
+
+def source_of(comparison: Comparison, table: Table) -> Source:
+    """Of the runs of a comparison."""
+    return Source(
+        shlex.join(["coview", "compare", comparison.path.as_posix()]),
+        [_environment(row) for row in table.rows if row.run],
+        has_files=True,
+        shared_views=bool(comparison.bank_gb),
+    )
+
+
 def page_values(
-    comparison: Comparison, table: Table, analysis: Analysis, folder: Path, choices: Sequence[Choice] = ()
+    comparison: Comparison,
+    table: Table,
+    analysis: Analysis,
+    folder: Path,
+    source: Source,
+    choices: Sequence[Choice] = (),
 ) -> dict[str, Any]:
     """The template's variables."""
-    runs = [_environment(row) for row in table.rows if row.run]
+    runs = source.environments
+    found = differences(table)
     return {
         "name": comparison.name,
         "question": comparison.question,
         "metric": table.metric,
         "how_to_read": how_to_read(table),
         "facts": _facts(table, runs),
+        "beside": beside_controls,
+        "how_sure": partial(how_sure, table),
+        "has_pairs": any(each.pairs for each in analysis.modalities),
+        "pair_figures": pair_figures(analysis.modalities),
+        "margin": f"{table.margin:g}" if table.margin else "",
+        "signs": SIGNS,
         "encoders": table.encoders,
         "modalities": analysis.modalities,
         "forests": figures.ranking_figures(analysis.modalities, table.metric),
@@ -50,14 +96,20 @@ def page_values(
         "tuned_by": tuning_metric(comparison) if choices else "",
         "trials": choices[0].trials if choices else 0,
         "heat": _heat(table, analysis),
+        "validation": validation_curves(table),
         "curves": figures.learning_curves(table),
         "diagnostic_names": _logged(table),
         "diagnostics": _diagnostics(table),
+        "shared_views": source.shared_views,
+        "notes": source.notes,
+        "has_files": source.has_files,
         "costs": figures.cost_figures(table, analysis.modalities),
-        "differences": differences(table),
+        "differences": found,
+        "varied": varied_in_words(found),
+        "fixed": fixed_in_words(found),
         "failed": [row for row in table.rows if row.status != "done"],
         "runs": [(row, _link(row, folder)) for row in table.rows if row.run],
-        "command": shlex.join(["coview", "compare", comparison.path.as_posix()]),
+        "command": source.command,
         "versions": _versions(runs),
         "number": number,
         "interval": with_interval,
@@ -72,19 +124,12 @@ def page_values(
 def _facts(table: Table, runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     done = sum(row.status == "done" for row in table.rows)
     times = [row.seconds for row in table.rows if row.seconds is not None]
-    items = {row.modality: row.results["pretrained"] for row in table.rows if row.status == "done"}
-    of_groups = {name: f", {result.groups:,} groups" if result.groups else "" for name, result in items.items()}
     return {
         "cells": f"{done} of {len(table.rows)} done",
         "variants": str(len(table.variants)),
         "seeds": str(len(table.seeds)),
         "modalities": ", ".join(table.modalities),
         **({"trained": f"{duration(sum(times))} in all"} if times else {}),
-        **(
-            {"test items": ", ".join(f"{r.n:,} ({name}{of_groups[name]})" for name, r in items.items())}
-            if items
-            else {}
-        ),
         **({"device": device} if (device := _joined(run.get("device") for run in runs)) else {}),
     }
 

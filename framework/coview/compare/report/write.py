@@ -9,7 +9,7 @@ from pathlib import Path
 from coview.compare.cells import FoundCell
 from coview.compare.collect import collect, write_cells
 from coview.compare.libraries import require
-from coview.compare.report.page import page_values
+from coview.compare.report.page import page_values, source_of
 from coview.compare.report.tables import as_latex, as_markdown
 from coview.compare.statistics.analysis import Analysis, analyse
 from coview.compare.table import Table
@@ -17,6 +17,9 @@ from coview.compare.tuning import Choice
 from coview.data.atomic import write_atomically
 from coview.pages.template import page_template
 from coview.recipe.comparison import Comparison
+
+PAGE = Path(__file__).parent / "comparison.html.j2"
+"""The template of a comparison's page."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,12 @@ def write_comparison_report(
     table = collect(comparison, cells)
     analysis = analyse(table)
     csv, parquet = write_cells(table, folder)
-    page = page_template(Path(__file__).parent / "comparison.html.j2")
+    page = page_template(PAGE)
     markdown = as_markdown(comparison, table, analysis)
     texts = {
-        "report.html": page.render(page_values(comparison, table, analysis, folder, choices)),
+        "report.html": page.render(
+            page_values(comparison, table, analysis, folder, source_of(comparison, table), choices)
+        ),
         "table.md": markdown,
         "table.tex": as_latex(comparison, table, analysis),
     }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coview.compare.statistics.agreement import Agreement, agreements
+from coview.compare.statistics.controls import Gain, gains
 from coview.compare.statistics.pair import Detectable, Pair
 from coview.compare.statistics.pairs import compare_pairs
 from coview.compare.statistics.ranks import Ranks, compare_ranks
@@ -28,6 +29,7 @@ class ModalityAnalysis:
         detectable: The smallest difference that the test can find; None where nothing can be tested.
         verdict: The answer in words.
         cautions: What has to be known with it.
+        gains: Of the variant with the best mean, over each control that was measured.
     """
 
     scores: Scores
@@ -36,6 +38,7 @@ class ModalityAnalysis:
     detectable: Detectable | None
     verdict: str
     cautions: Sequence[str]
+    gains: Sequence[Gain]
 
     @property
     def leading(self) -> frozenset[str]:
@@ -78,7 +81,7 @@ def analyse(table: Table) -> Analysis:
         CoviewError: If scipy, statsmodels or scikit-posthocs is missing.
     """
     every = [scores_of(table, modality) for modality in table.modalities]
-    modalities = [_analyse(scores, _known(table.of(scores.modality))) for scores in every]
+    modalities = [_analyse(scores, table.of(scores.modality)) for scores in every]
     return Analysis(modalities, compare_ranks(every), agreements(every))
 
 
@@ -90,8 +93,12 @@ def _known(rows: Sequence[Row]) -> list[str]:
     return [*leaks, *([f"Runs that were stopped before their last step: {counted}."] if stopped else [])]
 
 
-def _analyse(scores: Scores, known: Sequence[str]) -> ModalityAnalysis:
+def _analyse(scores: Scores, rows: Sequence[Row]) -> ModalityAnalysis:
     summaries, tested = summarise(scores), compare_pairs(scores)
     pairs = tested.pairs
-    said = verdict(scores, summaries, pairs), [*cautions(scores, summaries, pairs), *tested.notes, *known]
-    return ModalityAnalysis(scores, summaries, pairs, tested.detectable, *said)
+    known = [*cautions(scores, summaries, pairs), *tested.notes, *_known(rows)]
+    best = scores.variants[scores.order[0]] if scores.order else None
+    above = [] if best is None else gains(scores, best, [row for row in rows if row.variant == best])
+    return ModalityAnalysis(
+        scores, summaries, pairs, tested.detectable, verdict(scores, summaries, pairs), known, above
+    )

@@ -135,7 +135,7 @@ def _items(
 ) -> np.ndarray | None:
     found: dict[tuple[int, int], np.ndarray] = {}
     for v, s in zip(*np.nonzero(np.isfinite(value_VS)), strict=True):
-        items = _items_of(at[variants[v], seeds[s]])
+        items = items_of(at[variants[v], seeds[s]], "pretrained")
         if items is None or any(items.shape != other.shape for other in found.values()):
             return None
         found[int(v), int(s)] = items
@@ -147,10 +147,15 @@ def _items(
     return items_VSN
 
 
-def _items_of(row: Row) -> np.ndarray | None:
-    """What the run kept of each test item, if that is what its number is the mean of."""
-    result = row.results["pretrained"]
-    if row.run is None:
+def items_of(row: Row, features: FeatureKind) -> np.ndarray | None:
+    """What the run kept of each test item, if that is what its number is the mean of.
+
+    Args:
+        row: The run.
+        features: Which of its numbers, by the columns of the table.
+    """
+    result = row.results.get(features)
+    if row.run is None or result is None:
         return None
     try:
         items: np.ndarray = np.load(row.run.per_item(result.protocol_hash, result.kind), allow_pickle=False)

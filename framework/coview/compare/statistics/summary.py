@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from coview.compare.statistics.scores import Scores
-from coview.evaluate.intervals import draws_variance, mean_variance, variance_of
+from coview.evaluate.intervals import Groups, draws_variance, mean_variance, variance_of
 from coview.evaluate.result import within
 
 RESAMPLES = 2_000
@@ -60,22 +60,33 @@ def _summary(scores: Scores, v: int) -> Summary:
     mean = float(value_S.mean()) if S else math.nan
     sd = float(value_S.std(ddof=1)) if S > 1 else math.nan
     items_SN = None if scores.items_VSN is None else scores.items_VSN[v, there].astype(np.float64)
-    error, freedom, method = math.nan, math.nan, NONE
-    if items_SN is not None and scores.groups is not None and S:
-        of_groups = mean_variance(items_SN.mean(0), scores.groups)
-        variance, freedom = variance_of((of_groups, *draws_variance(items_SN.mean(1))))
-        error, method = math.sqrt(variance), SEEDS_AND_GROUPS if S > 1 else GROUPS
-    elif items_SN is not None and items_SN.shape[1] > 1 and S:
-        error, freedom = error_over_seeds_and_items(items_SN, np.random.default_rng(0))
-        method = SEEDS_AND_ITEMS if S > 1 else ITEMS
-    elif S > 1:
-        error, freedom, method = sd / math.sqrt(S), S - 1, SEEDS
+    error, freedom, method = error_of(value_S, items_SN, scores.groups)
     half = error * float(stats.t.ppf(0.975, freedom)) if error else 0.0
     low, high = (within(mean + sign * half, scores.bounds) for sign in (-1, 1))
     return Summary(
         scores.variants[v], S, mean, sd, low, high, method,
         _mean(scores.untrained_VS[v]), _mean(scores.raw_VS[v]),
     )  # fmt: skip
+
+
+def error_of(value_S: np.ndarray, items_SN: np.ndarray | None, groups: Groups | None) -> tuple[float, float, str]:
+    """The standard error of a mean over seeds, its degrees of freedom, and what it is over; NaN where there is none.
+
+    Args:
+        value_S: Of each seed.
+        items_SN: The same of each test item; absent: not known.
+        groups: Of the test items, where there are several groups.
+    """
+    S = len(value_S)
+    if items_SN is not None and groups is not None and S:
+        of_groups = mean_variance(items_SN.mean(0), groups)
+        variance, freedom = variance_of((of_groups, *draws_variance(items_SN.mean(1))))
+        return math.sqrt(variance), freedom, SEEDS_AND_GROUPS if S > 1 else GROUPS
+    if items_SN is not None and items_SN.shape[1] > 1 and S:
+        return *error_over_seeds_and_items(items_SN, np.random.default_rng(0)), SEEDS_AND_ITEMS if S > 1 else ITEMS
+    if S > 1:
+        return float(value_S.std(ddof=1)) / math.sqrt(S), S - 1, SEEDS
+    return math.nan, math.nan, NONE
 
 
 def _mean(values: np.ndarray) -> float:
