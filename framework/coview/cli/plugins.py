@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from coview.cli.output import print_columns, print_json
+from coview.cli.user_path import UserPath
 from coview.errors import CoviewError
 
 if TYPE_CHECKING:
@@ -68,6 +71,28 @@ def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
         click.echo(status.traceback, nl=False)
     for page in pages:
         _print_page(page)
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option("--kind", required=True, help="What it is: loss, augmentation, encoder, dataset, ….")
+@click.option("--modality", default="", help="What an augmentation or an encoder is for.")
+@click.option("--out", default=".", show_default=True, type=UserPath(), help="Where its folder is made.")
+def new_plugin(name: str, kind: str, modality: str, out: Path) -> None:
+    """Write the package of a new plugin.
+
+    The package has one component, a test that tries what such a component promises, and a recipe of a few seconds. Both
+    work as they are: change them from there.
+    """
+    from coview.scaffold.package import new_package
+
+    folder, files = new_package(name, kind, out, modality=modality)
+    for file in files:
+        click.echo(folder / file)
+    click.echo("\nnext:")
+    click.echo(f"  cd {shlex.quote(str(folder))} && pip install -e '.[test]' && pytest")
+    if Path("recipe.toml") in files:
+        click.echo("  coview run recipe.toml")
 
 
 def _about_hook(name: str) -> str:

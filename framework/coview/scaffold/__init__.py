@@ -1,0 +1,1 @@
+"""New plugins: whole packages to start from, one for each kind of component."""
