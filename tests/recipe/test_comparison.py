@@ -82,6 +82,20 @@ def test_a_baseline_is_one_of_the_variants(write_recipe, small_recipe, registry,
     assert (done.status, 'no variant is called "cold"' in done.err) == (2, True)
 
 
+def test_a_number_that_no_evaluator_measures_is_refused_before_anything_runs(write_recipe, small_recipe, call):
+    path = write_recipe(small_recipe + SWEEP)
+    for command in ((), ("--dry-run",)):
+        done = call("compare", path, "--set", "compare.metric=kn/accuracy", *command)
+        assert (done.status, done.out) == (2, "")
+        assert (
+            'compare.metric: no [[evaluate]] has the evaluator "kn" that could measure kn/accuracy, did you mean "knn"?'
+        ) in done.err
+        assert "evaluators: knn" in done.err
+    assert not (path.parent / "runs").exists()
+    # runs that are there may have been evaluated by others since
+    assert "no cell has a finished run" in call("compare", path, "--set", "compare.metric=kn/accuracy", "--no-run").err
+
+
 def test_several_recipes(write_recipe, small_recipe, registry):
     write_recipe(small_recipe, "one.toml")
     write_recipe(small_recipe.replace('name = "small"', 'name = "other"').replace("size = 8", "size = 16"), "two.toml")

@@ -74,11 +74,14 @@ def compare(
     if by:
         raise CoviewError("--by groups runs that are there; what a recipe compares is in its [sweep]")
     from coview.compare.cells import find_cells
+    from coview.compare.metric import check_is_measured
     from coview.compare.run_missing import run_missing
     from coview.compare.tuning import tune
     from coview.recipe.comparison import load_comparison
 
     comparison = load_comparison(sources[0], sets=sets, registry=registry).against(baseline)
+    if not no_run:  # runs that are there may have been evaluated by others since
+        check_is_measured(comparison)
     if dry_run:
         _list_cells(comparison, out, registry)
         return

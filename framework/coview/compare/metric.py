@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coview.errors import CoviewError
 from coview.evaluate.result import Result
+from coview.plugins.nearest import did_you_mean
 from coview.recipe.comparison import Comparison
 
 
@@ -20,6 +22,24 @@ def ranking_metric(comparison: Comparison, read: Sequence[Sequence[Result]]) -> 
     if asked in names or "@" in asked:
         return asked
     return next((name for name in names if name.partition("@")[0] == asked), asked)
+
+
+def check_is_measured(comparison: Comparison) -> None:
+    """Refuses a number that no cell's run will have, before any is run, as far as its evaluator tells.
+
+    Raises:
+        CoviewError: If its evaluator is in no recipe.
+    """
+    if comparison.metric is None:
+        return
+    uses = dict.fromkeys(table.use.rpartition("/")[2] for cell in comparison.cells for table in cell.recipe.evaluate)
+    use = comparison.metric.partition("/")[0]
+    if use not in uses:
+        raise CoviewError(
+            f'{comparison.path}: compare.metric: no [[evaluate]] has the evaluator "{use}" that could measure '
+            f"{comparison.metric}{did_you_mean(use, list(uses))}",
+            hint=f"evaluators: {', '.join(uses) or 'none'}",
+        )
 
 
 def _first(comparison: Comparison, read: Sequence[Sequence[Result]]) -> str:

@@ -64,7 +64,9 @@ def validation_curves(table: Table) -> ValidationCurves:
     Raises:
         CoviewError: If a run's ``metrics.jsonl`` is damaged.
     """
-    ranking, others, notes = [], [], []
+    ranking: list[Figure] = []
+    others: list[Figure] = []
+    notes: list[str] = []
     with page_style():
         for m, modality in enumerate(table.modalities):
             points = [(row, _points(row)) for row in table.of(modality) if row.run]
