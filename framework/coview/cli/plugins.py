@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from coview.plugins.registry import Registry
 
 
+PROMISES_NOT_KEPT = 3
+"""Exit status; 1 is a bug, 2 a mistake."""
+
+
 @click.group()
 def plugins() -> None:
     """What is installed, and what it takes."""
@@ -71,6 +75,48 @@ def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
         click.echo(status.traceback, nl=False)
     for page in pages:
         _print_page(page)
+
+
+@plugins.command("check")
+@click.argument("name")
+@click.option("--recipe", type=UserPath(), help="Where parameters and values come from, where defaults do not do.")
+@click.option("--except", "excepted", multiple=True, metavar="CHECK=REASON", help="A check that is meant to fail.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def check_installed(
+    disabled: tuple[str, ...], name: str, recipe: Path | None, excepted: tuple[str, ...], as_json: bool
+) -> None:
+    """Try whether components keep their promises.
+
+    NAME is a plugin, or one of its components as a recipe's use has it. Each is tried by coview.testing. The exit
+    status is 3 where one does not keep a promise.
+    """
+    from coview.plugins.discovery import load_plugins
+    from coview.recipe.load import load_recipe
+    from coview.testing.plugin import check_plugin, components_of
+
+    registry = load_plugins(disable=disabled)
+    if not components_of(name, registry) and name not in {status.name for status in registry.plugins}:
+        raise _unknown(registry, name)
+    loaded = None if recipe is None else load_recipe(recipe, registry)
+    found = check_plugin(name, registry, recipe=loaded, except_for=_excepted(excepted))
+    if as_json:
+        print_json([dataclasses.asdict(one) for one in found])
+    else:
+        print_columns([(one.kind, one.name, one.modality or "", one.status, one.reason) for one in found])
+        for one in found:
+            for problem in one.problems:
+                click.echo(f"{one.kind} {one.name}: {problem}")
+    if any(one.status == "problems" for one in found):
+        raise click.exceptions.Exit(PROMISES_NOT_KEPT)
+
+
+def _excepted(given: tuple[str, ...]) -> dict[str, str]:
+    found = dict(one.partition("=")[::2] for one in given)
+    for check, reason in found.items():
+        if not reason:
+            raise CoviewError(f"--except {check}: say why it is meant to fail: --except '{check}=REASON'")
+    return found
 
 
 @plugins.command("new")

@@ -18,6 +18,10 @@ class ConformanceError(AssertionError):
     """A component that does not keep its promises, with everything that was found."""
 
 
+class UnknownCheckError(ValueError):
+    """There is no check of a name."""
+
+
 def run_checks(
     checks: Mapping[str, Check[Tested]],
     tested: Tested,
@@ -45,7 +49,7 @@ def run_checks(
     except_for, after = except_for or {}, after or {}
     unknown = sorted({*only, *except_for} - set(checks))
     if unknown:
-        raise ValueError(f"no such check: {', '.join(unknown)}; there are {', '.join(checks)}")
+        raise UnknownCheckError(f"no such check: {', '.join(unknown)}; there are {', '.join(checks)}")
     name = getattr(factory, "__name__", type(factory).__name__)
     found: list[str] = []
     failed: set[str] = set()
