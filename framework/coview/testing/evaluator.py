@@ -65,7 +65,7 @@ def example_features(apart: float = 1.5) -> Features:
             (x_ND[:, 0] * apart + noise_ND[:, 1]).double(),
             None,
             pairs_P2,
-            torch.nn.functional.cosine_similarity(*x_ND[pairs_P2].unbind(1)).double(),
+            torch.nn.functional.cosine_similarity(x_ND[pairs_P2[:, 0]], x_ND[pairs_P2[:, 1]]).double(),
         )
         first += size
     return Features(splits, _CLASSES)

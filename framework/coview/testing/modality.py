@@ -61,12 +61,17 @@ def a_batch_has_a_row_for_each_value(tested: ModalityUnderTest) -> Problems:
         if not found:
             yield f"of {len(values)} values it makes a batch without a tensor"
         for leaf in found:
-            rows = leaf.shape[0] if isinstance(leaf, Tensor) and leaf.ndim else None
-            rows = len(leaf) if isinstance(leaf, StructuredBatch) and not isinstance(leaf, Tensor) else rows
-            if rows != len(values):
-                shape = tuple(leaf.shape) if isinstance(leaf, Tensor) else type(leaf).__name__
-                yield f"of {len(values)} values it makes a batch of which a part is {shape}"
+            if _rows(leaf) != len(values):
+                shape = f"of shape {tuple(leaf.shape)}" if isinstance(leaf, Tensor) else f"a {type(leaf).__name__}"
+                yield f"of {len(values)} values it makes a batch, a part of which is {shape}"
                 return
+
+
+def _rows(leaf: Any) -> int | None:
+    """How many rows a part of a batch has; None where it has none."""
+    if isinstance(leaf, Tensor):
+        return leaf.shape[0] if leaf.ndim else None
+    return len(leaf) if isinstance(leaf, StructuredBatch) else None
 
 
 def is_a_function_of_its_values(tested: ModalityUnderTest) -> Problems:
@@ -141,9 +146,10 @@ def a_value_can_be_shown(tested: ModalityUnderTest) -> Problems:
 def the_device_can_finish(tested: ModalityUnderTest) -> Problems:
     """Where it leaves normalising to the device, ``finish(collate_raw(values))`` is what ``collate`` makes."""
     modality = tested.fresh()
+    whole = modality.collate(tested.given())
     if not isinstance(modality, FinishesOnDevice):
         return
-    whole, finished = modality.collate(tested.given()), modality.finish(modality.collate_raw(tested.given()))
+    finished = modality.finish(modality.collate_raw(tested.given()))
     for one, other in zip(leaves(whole), leaves(finished), strict=True):
         if one.shape != other.shape or float((one.double() - other.double()).abs().max()) > _ALIKE:
             yield "finish(collate_raw(values)) is not what collate(values) makes"

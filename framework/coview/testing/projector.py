@@ -124,9 +124,9 @@ def every_weight_learns(tested: ProjectorUnderTest) -> Problems:
         weights = {"the rows that it is given": rows_ND}
         weights |= {name: weight for name, weight in made.named_parameters() if weight.requires_grad}
         target = (z_ND * torch.randn(z_ND.shape, generator=generator)).sum()
-        found = [None] * len(weights)
+        found: tuple[Tensor | None, ...] = (None,) * len(weights)
         if target.requires_grad:
-            found = list(torch.autograd.grad(target, list(weights.values()), allow_unused=True))
+            found = torch.autograd.grad(target, list(weights.values()), allow_unused=True)
         for name, gradient in zip(weights, found, strict=True):
             size = 0.0 if gradient is None else float(gradient.abs().max())
             largest[name] = max(largest.get(name, 0.0), size)
