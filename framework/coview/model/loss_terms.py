@@ -13,6 +13,7 @@ from coview.data.lacking_labels import lacking_labels
 from coview.data.sample_problem import problem_of_extras
 from coview.data.values import readable_samples
 from coview.errors import CoviewError, few
+from coview.model.part_of_views import of_modalities
 from coview.model.prefixes import over_prefixes
 from coview.model.views import Views
 from coview.plugins.registry import Registry
@@ -30,12 +31,14 @@ class Term:
         weight: In the sum.
         loss: The loss.
         prefixes: The widths that it is taken of and summed over; none: of all dimensions.
+        between: The modalities whose views it sees; none: all.
     """
 
     name: str
     weight: float
     loss: Callable[[Views], Any]
     prefixes: tuple[int, ...] = ()
+    between: tuple[str, ...] = ()
 
     def __call__(self, views: Views) -> dict[str, Tensor]:
         """What the loss makes of the views, as far as it says that it needs them; at least ``loss``.
@@ -47,6 +50,8 @@ class Term:
             CoviewError: If it returns no scalar.
         """
         needs = needs_of(self.loss)
+        if self.between:
+            views = of_modalities(views, self.between)
         if needs is not None and not needs.labels:
             views = replace(views, labels=None, queue_labels=None)
         if needs is not None and needs.queue == "unused":
@@ -126,15 +131,17 @@ class LossTerms(nn.Module):
 def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int = 0) -> LossTerms:
     """The loss of a recipe for projections of a width, and predictions of hidden tokens of another.
 
-    A loss that occurs twice gets a number behind its name.
+    A loss between some modalities has these in its name, and one that occurs twice a number behind it.
 
     Raises:
         CoviewError: If a parameter is wrong, or a prefix is wider than the projections.
     """
     terms: list[Term] = []
     for table in recipe.loss:
-        earlier = sum(other.use == table.use for other in recipe.loss[: len(terms)])
-        name = table.use.replace(".", "-") + (f"-{earlier + 1}" if earlier else "")
+        between = table.settings.between or ()
+        alike = [(other.use, other.settings.between or ()) for other in recipe.loss[: len(terms)]]
+        earlier = alike.count((table.use, between))
+        name = "-".join([table.use, *between]).replace(".", "-") + (f"-{earlier + 1}" if earlier else "")
         asks = registry.parameters("loss", table.use).supplied
         supplied = {name: {"width": width, "token_width": token_width}[name] for name in asks}
         loss = registry.build("loss", table.use, supplied=supplied, **table.parameters)
@@ -142,7 +149,7 @@ def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int 
         if max(prefixes, default=0) > width:
             where = recipe.where(*key_of_term(len(terms), len(recipe.loss))[:-1], "prefixes")
             raise CoviewError(f"{where}: the projections have {width:,} dimensions, got a prefix of {max(prefixes):,}")
-        terms.append(Term(name, table.settings.weight, loss, prefixes))
+        terms.append(Term(name, table.settings.weight, loss, prefixes, between))
     return LossTerms(terms)
 
 
