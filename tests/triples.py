@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import nn
 
 import coview
 from answers import Linear, Vectors
@@ -38,11 +39,73 @@ class Triples:
         return coview.Sample(values, id=row, label=row % 2)
 
 
+class Some(Triples):
+    """Every third sample lacks the caption, and all but every fourth the sound; of the rest some are scarce."""
+
+    def __init__(self, *, split: str = "train"):
+        super().__init__(split=split)
+        rows = np.arange(len(self))
+        self.present = {"caption": rows % 3 != 1, "sound": rows % 4 == 0, "picture": rows % 12 != 8}
+
+    def has(self, index: int, name: str) -> bool:
+        return bool(self.present[name][index])
+
+
+class Scarce(Triples):
+    """Two samples of sixty have a sound."""
+
+    def __init__(self, *, split: str = "train"):
+        super().__init__(split=split)
+        self.present = {"sound": [row in (7, 41) for row in range(len(self))]}
+
+    def has(self, index: int, name: str) -> bool:
+        return name != "sound" or self.present["sound"][index]
+
+
+class Unsaid(Some):
+    """Samples that have what the data set says that they lack."""
+
+    def has(self, index: int, name: str) -> bool:
+        return True
+
+
+class Normalised(Linear):
+    """With batch norm."""
+
+    def __init__(self, *, width: int = 6):
+        super().__init__(width=width)
+        self.layers = nn.Sequential(nn.Linear(5, width), nn.BatchNorm1d(width), nn.Tanh())
+
+
+class Noise:
+    """Other numbers in each view."""
+
+    def __init__(self, *, std: float = 0.1):
+        self.std = std
+
+    def __call__(self, value, rng):
+        return (value + self.std * rng.numpy.normal(size=5)).astype(np.float32)
+
+
+class NoiseOfBatch:
+    """The same on the device."""
+
+    batch = True
+
+    def __call__(self, batch, rng):
+        return batch + 0.1 * rng.uniform(5)
+
+
 @coview.hookimpl
 def coview_register(registry):
     for name in MODALITIES:
         registry.modality(name, "triples:Vectors", summary=f"{name}s")
         registry.encoder("linear", "triples:Linear", modality=name, summary="a linear map")
+        registry.encoder("normalised", "triples:Normalised", modality=name, summary="a linear map with batch norm")
+        registry.augmentation("noise", "triples:Noise", modality=name, summary="noise")
+        registry.augmentation("noise_of_batch", "triples:NoiseOfBatch", modality=name, summary="noise, on the device")
+    for name in ("Some", "Scarce", "Unsaid"):
+        registry.dataset(name.lower(), f"triples:{name}", summary="of which samples lack modalities")
     registry.dataset("triples", "triples:Triples", summary="pictures, captions and sounds")
     registry.loss("finds_roles", "answers:FindsRoles", summary="the answer, by the names of views")
 

@@ -35,6 +35,7 @@ def of_modalities(views: Views, modalities: Sequence[str]) -> Views:
         modalities=tuple(views.modalities[view] for view in chosen),
         roles=tuple(views.roles[view] for view in chosen) if views.roles else (),
         representations=None if views.representations is None else views.representations[chosen],
+        present_VN=None if views.present_VN is None else views.present_VN[chosen],
     )
     if views.queue is None or views.queue_views is None:
         return part
@@ -49,6 +50,38 @@ def of_modalities(views: Views, modalities: Sequence[str]) -> Views:
         queue_labels=_some(views.queue_labels, kept_Q),
         queue_views=numbers_Q[kept_Q],
     )
+
+
+def of_whole_samples(views: Views) -> tuple[Views, float]:
+    """The samples that have all modalities of the views, and what the loss of them counts on this process.
+
+    That is the share of them that it owns, over the share of all samples that it owns: coview multiplies by the latter.
+    A process that owns none of them owns all in what comes out, so that its loss is a number and keeps what other
+    processes keep, and it counts nothing.
+
+    Args:
+        views: Of all samples.
+    """
+    if views.present_VN is None:
+        return views, 1.0
+    kept_N = views.present_VN.all(0)
+    anchors = views.anchors
+    before, own, total = torch.stack([kept_N[: anchors.start].sum(), kept_N[anchors].sum(), kept_N.sum()]).tolist()
+    student = views.student[:, kept_N]
+    part = replace(
+        views,
+        student=student,
+        teacher=student if views.teacher is views.student else views.teacher[:, kept_N],
+        ids=views.ids[kept_N],
+        anchors=slice(before, before + own) if own else slice(0, total),
+        labels=_some(views.labels, kept_N),
+        representations=None if views.representations is None else views.representations[:, kept_N],
+        extras={name: of_sample[kept_N] for name, of_sample in views.extras.items()},
+        present_VN=None,
+    )
+    if not total:
+        return part, 0.0
+    return part, own * len(kept_N) / (total * (anchors.stop - anchors.start))
 
 
 def _some(of_row: Tensor | None, kept: Tensor) -> Tensor | None:
