@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn.functional import normalize
 
 import coview
@@ -67,3 +68,28 @@ def test_the_gradient_cache_changes_nothing(trained):
     cached = tensors_of(trained(RECIPE, "train.grad_cache=5", name="cached").checkpoint.path)
     for name, tensor in plain.items():
         torch.testing.assert_close(cached[name], tensor, atol=1e-5, rtol=1e-5)
+
+
+def test_what_losses_learn_and_how_pairs_lie_is_in_the_metrics_and_in_tensorboard(trained):
+    run = trained(RECIPE, "train.steps=6", "loss.0.temperature=0.0101")
+    rows = metrics(run)
+    assert rows[0]["clip-picture-caption/temperature"] == pytest.approx(0.0101, rel=1e-5)
+    assert rows[0]["siglip-picture-sound/scale"] == pytest.approx(10)
+    assert rows[0]["siglip-picture-sound/bias"] == pytest.approx(-10)
+    assert all(row["clip-picture-caption/temperature"] >= 0.01 * (1 - 1e-6) for row in rows)
+    assert len({row["siglip-picture-sound/bias"] for row in rows}) == 6
+    weights = tensors_of(run.checkpoint.path)
+    last = weights["loss.losses.siglip-picture-sound.bias"].item()
+    assert abs(last - rows[-1]["siglip-picture-sound/bias"]) < abs(last - rows[0]["siglip-picture-sound/bias"])
+    events = EventAccumulator(str(run.path / "tensorboard"))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    assert {"clip-picture-caption/temperature", "siglip-picture-sound/scale", "siglip-picture-sound/bias"} <= tags
+    pairs = ("picture-caption", "picture-sound", "caption-sound")
+    of_pairs = {f"diagnostics/{name}/{pair}" for name in ("modality_gap", "alignment", "uniformity") for pair in pairs}
+    assert of_pairs <= tags
+    told = [point.value for point in events.Scalars("siglip-picture-sound/bias")]
+    assert told == pytest.approx([row["siglip-picture-sound/bias"] for row in rows])
+    report = (run.path / "report.html").read_text()
+    assert "modality_gap/picture-sound" in report
+    assert "Distance between the centres of two modalities" in report
