@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from coview.data.dataset import KnowsGroups as KnowsGroups
     from coview.data.dataset import KnowsIds as KnowsIds
     from coview.data.dataset import KnowsLabels as KnowsLabels
+    from coview.data.dataset import KnowsPresent as KnowsPresent
     from coview.data.dataset import KnowsUnreadable as KnowsUnreadable
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
@@ -226,6 +227,7 @@ _HOME = {
     "KnowsGroups": "coview.data.dataset",
     "KnowsIds": "coview.data.dataset",
     "KnowsLabels": "coview.data.dataset",
+    "KnowsPresent": "coview.data.dataset",
     "KnowsUnreadable": "coview.data.dataset",
     "Modality": "coview.data.modality",
     "ModelSource": "coview.plugins.model_source",

@@ -45,6 +45,13 @@ def _register_datasets(registry: coview.Registrar) -> None:
         extra=_AUDIO,
     )
     registry.dataset(
+        "tuxpaint_triples",
+        "coview_audio.datasets.tuxpaint_triples:TuxpaintTriples",
+        summary="900 things with picture, name and spoken name, or two of them, for models of three modalities",
+        source="https://tuxpaint.org/stamps/",
+        extra=_AUDIO,
+    )
+    registry.dataset(
         "asterisk",
         "coview_audio.datasets.asterisk:Asterisk",
         summary="2800 telephone prompts at 8 kHz by five speakers of as many languages",

@@ -37,16 +37,18 @@ class CLIP(nn.Module):
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
 
-    def forward(self, views: coview.Views) -> Tensor:
-        """The loss of the rows that this process owns."""
+    def forward(self, views: coview.Views) -> dict[str, Tensor]:
+        """The loss of the rows that this process owns, and the temperature that it was taken at."""
         with torch.no_grad():
             self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
-        return info_nce(
+        temperature = torch.exp(-self.log_scale)
+        loss = info_nce(
             views.student,
             views.teacher,
             views.ids,
-            torch.exp(-self.log_scale),
+            temperature,
             anchors=views.anchors,
             queue_QD=views.queue,
             queue_ids_Q=views.queue_ids,
         )
+        return {"loss": loss, "temperature": temperature.detach()}

@@ -73,6 +73,9 @@ class SigLIP(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.bias = nn.Parameter(torch.tensor(float(bias)))
 
-    def forward(self, views: coview.Views) -> Tensor:
-        """The loss of the rows that this process owns."""
-        return siglip(views, self.log_scale.exp(), self.bias)
+    def forward(self, views: coview.Views) -> dict[str, Tensor]:
+        """The loss of the rows that this process owns, and the scale and bias that it was taken at."""
+        scale = self.log_scale.exp()
+        # a copy: the step changes the parameter before it is logged
+        bias = self.bias.detach().clone()
+        return {"loss": siglip(views, scale, self.bias), "scale": scale.detach(), "bias": bias}

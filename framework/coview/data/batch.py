@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,6 +44,9 @@ class Batch:
         inputs: For each modality its batch: for training all its global views below each other, view by view; for
             embedding the samples as they are.
         local_inputs: The same of the local views, which may be of another size.
+        present: By modality that samples of the data may lack, the numbers of the samples of this batch that have it,
+            ascending: its inputs have rows of these alone, and none where no sample has it. A modality that is not in
+            it all samples have.
         taught_inputs: The global views once more, as a teacher with an encoder of its own takes them; empty where it
             takes the inputs, and where there is none.
         masks: What is hidden of the inputs, by modality; empty where nothing is.
@@ -72,6 +76,7 @@ class Batch:
     epoch: int = 0
     number: int = 0
     taught_inputs: Mapping[str, Any] = field(default_factory=dict)
+    present: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])
@@ -79,6 +84,16 @@ class Batch:
     def rows_read(self) -> int:
         """How many rows of the data it comes from, those that could not be read included."""
         return len(self) + len(self.skipped)
+
+    def count_of(self, modality: str) -> int:
+        """How many of the samples have a modality."""
+        return len(self.present[modality]) if modality in self.present else len(self)
+
+    def ids_of(self, modality: str) -> Tensor:
+        """The ids of the samples that have a modality."""
+        if modality not in self.present:
+            return self.ids
+        return self.ids[torch.from_numpy(self.present[modality]).to(self.ids.device)]
 
     def pin_memory(self) -> Batch:
         """Called by PyTorch's loader."""
@@ -95,6 +110,10 @@ class Batch:
     def with_inputs(self, inputs: Mapping[str, Any], local_inputs: Mapping[str, Any]) -> Batch:
         """The same samples with other inputs."""
         return replace(self, inputs=inputs, local_inputs=local_inputs)
+
+    def with_present(self, present: Mapping[str, np.ndarray]) -> Batch:
+        """The same samples, of which others lack a modality."""
+        return replace(self, present=present)
 
     def map_tensors(
         self, change: Callable[[Tensor], Tensor], structured: Callable[[StructuredBatch], Any] | None = None
@@ -117,19 +136,42 @@ class Batch:
 
 
 def some_samples(batch: Batch, rows: slice) -> Batch:
-    """Some of the samples, as far as encoding goes."""
-    samples = len(batch)
+    """Some of the samples, as far as encoding goes; a modality that none of them has is left out.
+
+    Args:
+        batch: The batch.
+        rows: Which: a slice with both ends.
+    """
+
+    def of(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        found = {}
+        for name, value in inputs.items():
+            if (of_modality := _place_among(batch, name, rows)) != slice(0, 0):
+                found[name] = select_samples(value, batch.count_of(name), of_modality)
+        return found
+
     return Batch(
-        select_samples(batch.inputs, samples, rows),
+        of(batch.inputs),
         batch.ids[rows],
         None,
         None,
         None,
-        select_samples(batch.local_inputs, samples, rows),
-        select_samples(batch.masks, samples, rows),
-        select_samples(batch.local_masks, samples, rows),
-        taught_inputs=select_samples(batch.taught_inputs, samples, rows),
+        of(batch.local_inputs),
+        of(batch.masks),
+        of(batch.local_masks),
+        taught_inputs=of(batch.taught_inputs),
+        present={
+            name: at_K[(at_K >= rows.start) & (at_K < rows.stop)] - rows.start for name, at_K in batch.present.items()
+        },
     )
+
+
+def _place_among(batch: Batch, modality: str, rows: slice) -> slice:
+    """Where some of the samples are among those that have a modality; from 0 to 0 where none of them has it."""
+    if modality not in batch.present:
+        return rows
+    start, stop = np.searchsorted(batch.present[modality], [rows.start, rows.stop]).tolist()
+    return slice(start, stop) if start < stop else slice(0, 0)
 
 
 def select_samples(inputs: Any, samples: int, rows: Any) -> Any:

@@ -20,10 +20,10 @@ class Dataset(Protocol):
 
     A run reads a few samples of each split ahead of training, and refuses one that does not keep its promises:
     ``coview.testing.check_dataset`` tries them too. One that knows more of its samples ahead of them says so by an
-    attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds`, :class:`KnowsUnreadable` and
-    :class:`HasJudgedPairs`. A class attribute ``labelled = False`` says that no split ever has class labels: a loss
-    that needs them is then refused when the recipe is checked. What it has to say of what it found, such as files that
-    it left out, is :class:`HasNotes`, and what its samples share :class:`HasContext`.
+    attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds`, :class:`KnowsPresent`,
+    :class:`KnowsUnreadable` and :class:`HasJudgedPairs`. A class attribute ``labelled = False`` says that no split ever
+    has class labels: a loss that needs them is then refused when the recipe is checked. What it has to say of what it
+    found, such as files that it left out, is :class:`HasNotes`, and what its samples share :class:`HasContext`.
 
     ``version`` stands for the content of all splits, and is another when that changes: numbers and kept features are
     bound to it. :func:`coview.content_version` makes it of files.
@@ -59,6 +59,18 @@ class KnowsGroups(Protocol):
     """
 
     groups: Sequence[int | str] | None
+
+
+@runtime_checkable
+class KnowsPresent(Protocol):
+    """A data set of whose samples some lack a modality, and which knows ahead which.
+
+    ``present`` says of each modality that samples may lack whether each row has it: ``{"audio": [True, False, …]}``. A
+    modality that it does not name all of them have, and a data set without it has all modalities in every sample. The
+    values of a sample are without the key of what it lacks.
+    """
+
+    present: Mapping[str, Sequence[bool]] | None
 
 
 @runtime_checkable

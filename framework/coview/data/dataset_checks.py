@@ -14,9 +14,10 @@ import numpy as np
 
 from coview.data.batch import MovesToDevice, leaves
 from coview.data.content import content_hash
-from coview.data.dataset import Dataset, HasContext, KnowsGroups, KnowsIds, KnowsLabels
+from coview.data.dataset import Dataset, HasContext, KnowsGroups, KnowsIds, KnowsLabels, KnowsPresent
 from coview.data.evenly import evenly
 from coview.data.ids import WHY, equal_ids, ids_as_int64
+from coview.data.present import modalities_of_row
 from coview.data.sample import Sample
 from coview.data.sample_problem import (
     FOR_THE_AUTHOR,
@@ -104,14 +105,18 @@ def says_what_it_is(tested: SplitUnderTest) -> Problems:
 
 
 def yields_samples(tested: SplitUnderTest) -> Problems:
-    """Each row is a ``coview.Sample``, with a value of each of the data set's modalities."""
+    """Each row is a ``coview.Sample``, with a value of each of the modalities that the data set says it has."""
     yield from _first(
         f"row {row} is a {type(one).__name__}, and has to be a coview.Sample"
         for row, one in zip(tested.rows, tested.first, strict=True)
         if not isinstance(one, Sample)
     )
-    modalities = tested.dataset.modalities
-    yield from _of_each(tested, lambda sample: problem_of_values(sample, modalities))
+    if list(_of_present(tested)):
+        return
+    found = (
+        (row, problem_of_values(sample, *modalities_of_row(tested.dataset, row))) for row, sample in tested.samples()
+    )
+    yield from _first(f"row {row}: {problem}" for row, problem in found if problem)
 
 
 def ids_are_texts_or_whole_numbers(tested: SplitUnderTest) -> Problems:
@@ -195,8 +200,9 @@ def context_can_be_moved(tested: SplitUnderTest) -> Problems:
 
 
 def knows_what_its_samples_say(tested: SplitUnderTest) -> Problems:
-    """What it says of all rows ahead (labels, groups, ids) is what its samples have."""
+    """What it says of all rows ahead (labels, groups, ids, modalities) is what its samples have."""
     dataset = tested.dataset
+    yield from _of_present(tested)
     if isinstance(dataset, KnowsLabels) and dataset.labels is not None:
         known = [None if label == -1 else label for label in np.asarray(dataset.labels).tolist()]
         yield from _as_known(tested, "labels", known, lambda sample: sample.label)
@@ -208,6 +214,24 @@ def knows_what_its_samples_say(tested: SplitUnderTest) -> Problems:
         yield from _as_known(tested, "groups", list(dataset.groups), lambda sample: sample.group)
     if isinstance(dataset, KnowsIds) and dataset.ids is not None:
         yield from _as_known(tested, "ids", list(dataset.ids), lambda sample: sample.id)
+
+
+def _of_present(tested: SplitUnderTest) -> Problems:
+    """What is wrong with what it says of the modalities of all rows."""
+    dataset = tested.dataset
+    known = dataset.present if isinstance(dataset, KnowsPresent) else None
+    if known is None:
+        return
+    for name, has in known.items():
+        if name not in dataset.modalities:
+            yield f"present names {name!r}, and its modalities are {', '.join(dataset.modalities)}"
+        elif len(has) != len(dataset):
+            yield f"present has {len(has):,} entries of {name}, and the split {len(dataset):,} rows"
+            return
+    if set(dataset.modalities) <= set(known):
+        nothing_N = ~np.any([np.asarray(known[name], dtype=bool) for name in dataset.modalities], axis=0)
+        if nothing_N.any():
+            yield f"row {int(np.flatnonzero(nothing_N)[0])} has none of its modalities, by present"
 
 
 DATASET_CHECKS: Mapping[str, Callable[[SplitUnderTest], Problems]] = {

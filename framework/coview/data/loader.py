@@ -17,15 +17,17 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 from torch.utils.data import Dataset as TorchDataset
 
-from coview.data.batch import Batch, Skipped
+from coview.data.batch import Batch, Skipped, select_samples
 from coview.data.cores import available_cores
 from coview.data.dataset import Dataset
 from coview.data.loader_processes import batches_of
 from coview.data.modality import Collates
+from coview.data.present import modalities_of_row, present_of
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 from coview.data.sample_problem import FOR_THE_AUTHOR, describe_extra, problem_of
 from coview.data.shared_batches import Receiver, Sender, Sent, received
+from coview.data.stand_ins import StandIns
 from coview.data.view_bank import ViewBank
 from coview.data.views import ViewMaker
 from coview.data.worker_process import WorkerStart
@@ -70,8 +72,12 @@ def view_loader(
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    collate = _Collate(collators, maker.modalities, maker.global_views, tuple(extras), taught_by or {})
-    return _batches(_Reader(dataset, maker, tuple(extras), bank), batches, collate, workers, pin_memory)
+    reader = _Reader(dataset, maker, tuple(extras), bank)
+    lacked = tuple(name for name in present_of(dataset) if name in maker.modalities)
+    stand_ins = StandIns(dataset, maker) if lacked else None
+    of_batch = (tuple(extras), taught_by or {}, lacked, stand_ins)
+    collate = _Collate(collators, maker.modalities, maker.global_views, *of_batch)
+    return _batches(reader, batches, collate, workers, pin_memory)
 
 
 def sample_loader(
@@ -143,7 +149,10 @@ class _Reader(TorchDataset[Any]):
         self._rng = self._rng or Rng()
         try:
             sample = self._dataset[index]
-            if problem := problem_of(sample, self._modalities, self._dataset.classes, self._extras):
+            there, absent = modalities_of_row(self._dataset, index, self._modalities)
+            if not there:
+                return Skipped(index, f"row {index}", f"it has no {' and no '.join(absent)}")
+            if problem := problem_of(sample, there, self._dataset.classes, self._extras, absent):
                 return CoviewError(f"row {index} of {type(self._dataset).__name__}: {problem}", hint=FOR_THE_AUTHOR)
             return self._views(index, sample, epoch, batch, self._rng)
         except SampleError as error:
@@ -172,6 +181,8 @@ class _Collate:
     global_views: int
     extras: tuple[str, ...] = ()
     taught_by: Mapping[str, Collates] = field(default_factory=dict)
+    lacked: tuple[str, ...] = ()
+    stand_ins: StandIns | None = None
 
     def __call__(self, items: Sequence[_Read | Skipped | CoviewError]) -> Batch | CoviewError:
         for item in items:
@@ -201,14 +212,22 @@ class _Collate:
             skipped=skipped,
             epoch=read[0].epoch if read else 0,
             number=read[0].batch if read else 0,
+            present={name: self._present(name, read) for name in self.lacked},
         )
+
+    def _present(self, name: str, read: Sequence[_Read]) -> np.ndarray:
+        view = self.of_view.index(name)
+        return np.flatnonzero([item.views[view] is not None for item in read])
 
     def _inputs(self, read: Sequence[_Read], views: range, collators: Mapping[str, Collates]) -> dict[str, Any]:
         inputs: dict[str, Any] = {}
         for name, collator in collators.items():
-            values = [item.views[view] for view in views if self.of_view[view] == name for item in read]
+            own = [view for view in views if self.of_view[view] == name]
+            values = [item.views[view] for view in own for item in read if item.views[view] is not None]
             if values:
                 inputs[name] = collator.collate(values)
+            elif own and read and self.stand_ins is not None:
+                inputs[name] = select_samples(collator.collate(self.stand_ins(own)), 1, slice(0, 0))
         return inputs
 
 

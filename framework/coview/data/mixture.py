@@ -19,6 +19,7 @@ import numpy as np
 
 from coview.data.dataset import Dataset, KnowsGroups, KnowsLabels
 from coview.data.order import order_rng
+from coview.data.present import present_of
 from coview.data.sample import Sample
 
 
@@ -53,6 +54,7 @@ class Mixture:
         self.licence = "; ".join(dict.fromkeys(part.licence for part in parts))
         self.labels = self._labels()
         self.groups = self._groups()
+        self.present = self._present()
 
     @property
     def samples_per_epoch(self) -> int:
@@ -100,6 +102,11 @@ class Mixture:
             else:
                 return None
         return np.concatenate(found)
+
+    def _present(self) -> dict[str, np.ndarray]:
+        of_parts = [(present_of(part), np.ones(len(part), dtype=bool)) for part in self.parts]
+        lacked = dict.fromkeys(name for present, _ in of_parts for name in present)
+        return {name: np.concatenate([present.get(name, all_N) for present, all_N in of_parts]) for name in lacked}
 
     def _groups(self) -> list[int | str | None] | None:
         found: list[int | str | None] = []

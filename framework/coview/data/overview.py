@@ -105,7 +105,8 @@ def summaries(dataset: Dataset, modalities: Mapping[str, Modality]) -> dict[str,
             break
         with suppress(SampleError):  # which the overview has told
             read.append(dataset[row])
-    return {name: one.summary([sample[name] for sample in read]) for name, one in asked.items() if read}
+    values = {name: [sample[name] for sample in read if name in sample.values] for name in asked}
+    return {name: one.summary(values[name]) for name, one in asked.items() if values[name]}
 
 
 def _labels(dataset: Dataset, of_those_read: list[int | None]) -> list[int]:

@@ -13,7 +13,8 @@ class Sample:
     """One sample: a value for each of its modalities, and what is known about it.
 
     Attributes:
-        values: Modality name to value, such as ``{"image": array_HWC}``.
+        values: Modality name to value, such as ``{"image": array_HWC}``. Of a data set that is
+            :class:`coview.KnowsPresent` a sample may lack some of the modalities, but not all.
         id: Unique in the data set, the same in every process and every run. Views are seeded by it, and rows of
             equal id in a batch are not negatives of each other.
         label: Index into the data set's ``classes``.

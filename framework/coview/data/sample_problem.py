@@ -58,12 +58,13 @@ def problem_of_score(sample: Sample) -> str:
     return f"its score is {_short(score)}, and has to be a finite number, or None where it has none"
 
 
-def problem_of_values(sample: Sample, modalities: Sequence[str]) -> str:
+def problem_of_values(sample: Sample, modalities: Sequence[str], absent: Sequence[str] = ()) -> str:
     """What is wrong with its values; empty if nothing is.
 
     Args:
         sample: The sample.
         modalities: Those that it has to have.
+        absent: Those that the data set says it lacks.
     """
     values: Any = sample.values
     if not isinstance(values, Mapping):
@@ -72,6 +73,8 @@ def problem_of_values(sample: Sample, modalities: Sequence[str]) -> str:
     if lacking:
         has = f"has {few(list(map(str, values)))}" if values else "has none"
         return f"it has no value of {few(lacking)} ({has})"
+    if unsaid := [name for name in absent if name in values]:
+        return f"it has a value of {few(unsaid)}, and the data set's present says that it has none"
     return ""
 
 
@@ -106,7 +109,11 @@ def describe_extra(value: Any) -> str:
 
 
 def problem_of(
-    sample: Any, modalities: Sequence[str], classes: Sequence[str] | None, extras: Sequence[str] = ()
+    sample: Any,
+    modalities: Sequence[str],
+    classes: Sequence[str] | None,
+    extras: Sequence[str] = (),
+    absent: Sequence[str] = (),
 ) -> str:
     """The first thing that is wrong with what a data set yielded; empty if nothing is.
 
@@ -115,12 +122,13 @@ def problem_of(
         modalities: Those whose values are needed.
         classes: The data set's.
         extras: Those that are needed.
+        absent: Modalities that the data set says it lacks.
     """
     if not isinstance(sample, Sample):
         return f"it is {_short(sample)}, and has to be a coview.Sample"
     return (
         problem_of_id(sample)
-        or problem_of_values(sample, modalities)
+        or problem_of_values(sample, modalities, absent)
         or problem_of_label(sample, classes)
         or problem_of_group(sample)
         or problem_of_score(sample)

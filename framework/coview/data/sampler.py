@@ -72,7 +72,7 @@ class Rows:
             names = self.modalities if modality is None else (modality,)
             found: list[Any] = []
             for row, sample in enumerate(self._read()):
-                values = [] if sample is None else [sample.values[name] for name in names]
+                values = [] if sample is None else [sample.values[name] for name in names if name in sample.values]
                 if what == "lengths":
                     found.append(_length(values[0]) if values else 0)
                 else:

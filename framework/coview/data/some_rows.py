@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from coview.data.dataset import Dataset, HasContext, KnowsGroups, KnowsLabels
+import numpy as np
+
+from coview.data.dataset import (
+    Dataset,
+    HasContext,
+    HasJudgedPairs,
+    KnowsGroups,
+    KnowsIds,
+    KnowsLabels,
+    KnowsPresent,
+    KnowsUnreadable,
+)
+from coview.data.judged_pairs import Pairs
 from coview.data.sample import Sample
 
 
@@ -30,9 +42,33 @@ class SomeRows:
             self.labels = None if dataset.labels is None else [int(dataset.labels[row]) for row in rows]
         if isinstance(dataset, KnowsGroups):
             self.groups = None if dataset.groups is None else [dataset.groups[row] for row in rows]
+        if isinstance(dataset, KnowsIds):
+            self.ids = None if dataset.ids is None else [dataset.ids[row] for row in rows]
+        if isinstance(dataset, KnowsPresent):
+            self.present = dataset.present and {
+                name: [bool(has[row]) for row in rows] for name, has in dataset.present.items()
+            }
+        if isinstance(dataset, KnowsUnreadable):
+            at = {row: place for place, row in enumerate(rows)}
+            self.unreadable = {at[row]: error for row, error in dataset.unreadable.items() if row in at}
+        if isinstance(dataset, HasJudgedPairs):
+            self.pairs = dataset.pairs and _among(dataset.pairs, rows)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int, /) -> Sample:
         return self._dataset[self._rows[index]]
+
+
+def _among(pairs: Pairs, rows: Sequence[int]) -> Pairs | None:
+    """The pairs of which both rows are there, by their places; None where there is none."""
+    at = {row: place for place, row in enumerate(rows)}
+    kept = [
+        (at[first], at[second], score)
+        for first, second, score in zip(
+            pairs.first_P.tolist(), pairs.second_P.tolist(), pairs.score_P.tolist(), strict=True
+        )
+        if first in at and second in at
+    ]
+    return Pairs(*(np.asarray(column) for column in zip(*kept, strict=True))) if kept else None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coview.data.dataset import Dataset
+from coview.data.present import having
 from coview.data.sample import Sample
 from coview.errors import SampleError
 
@@ -20,5 +21,5 @@ def readable_samples(dataset: Dataset) -> Iterator[Sample]:
 
 
 def readable_values(dataset: Dataset, modality: str) -> Iterator[Any]:
-    """The values in the order of the data, without those that cannot be read."""
-    return (sample[modality] for sample in readable_samples(dataset))
+    """The values in the order of the data, of the samples that have one and can be read."""
+    return (sample[modality] for sample in readable_samples(having(dataset, [modality])))

@@ -68,7 +68,7 @@ class ViewMaker:
     global_views: int
 
     def __call__(self, sample: Sample, epoch: int, rng: Rng, batch: int = 0) -> list[Any]:
-        """The views.
+        """The views; None in place of one of a modality that the sample lacks.
 
         Args:
             sample: The sample.
@@ -81,6 +81,8 @@ class ViewMaker:
         begun: dict[tuple[str, tuple[int, ...]], Any] = {}
         return [
             self._view(sample[modality], view, (self.seed, epoch, sample_id, view, batch), rng, begun)
+            if modality in sample.values
+            else None
             for view, modality in enumerate(self.modalities)
         ]
 
@@ -88,6 +90,8 @@ class ViewMaker:
         """Every call of an augmentation that makes the views, in order: those of the first view, then of the others."""
         sample_id = id_as_int64(sample.id)
         for view, modality in enumerate(self.modalities):
+            if modality not in sample.values:
+                continue
             value = sample[modality]
             for step in self.pipelines[view]:
                 after = step(value, rng, self.seed, epoch, sample_id, view)

@@ -7,10 +7,13 @@ losses do.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+
+from coview.evaluate.modality_gap import between_modalities
 
 
 def spread(z_ND: Tensor) -> Tensor:
@@ -117,21 +120,28 @@ def false_negative_rate(labels_N: Tensor, ids_N: Tensor) -> float:
     return (pairs(labels_N) - repeated) / max(1, N * (N - 1) - repeated)
 
 
-def diagnose(z_VND: Tensor) -> dict[str, float]:
+def diagnose(z_VND: Tensor, modalities: Sequence[str] = (), present_VN: Tensor | None = None) -> dict[str, float]:
     """All of them, for a batch of projections; waits for the device once.
 
     What needs two samples, or two views, is left out where there is one; LiDAR where the width is too large for it.
+
+    Args:
+        z_VND: The projections.
+        modalities: Of each view; of several, each pair has its gap, alignment and uniformity: ``alignment/image-text``.
+        present_VN: Whether a sample has the view's modality; rows of those that do not are left out. Absent: all have.
     """
     values: dict[str, Tensor] = {}
-    V, N, D = z_VND.shape
-    if N >= 2:
-        first = z_VND[0]
+    first = z_VND[0] if present_VN is None else z_VND[0][present_VN[0]]
+    if len(first) >= 2:
         values |= {"spread": spread(first), "effective_rank": effective_rank(first), "uniformity": uniformity(first)}
         values["negative_similarity"] = negative_similarity(first)
-    if V >= 2:
-        values |= {"alignment": alignment(z_VND), "positive_similarity": positive_similarity(z_VND)}
+    whole_VND = z_VND if present_VN is None else z_VND[:, present_VN.all(0)]
+    V, N, D = whole_VND.shape
+    if V >= 2 and N:
+        values |= {"alignment": alignment(whole_VND), "positive_similarity": positive_similarity(whole_VND)}
         if N * (V - 1) >= D > 1:
-            values["lidar"] = lidar(z_VND).to(z_VND)
+            values["lidar"] = lidar(whole_VND).to(z_VND)
+    values |= between_modalities(z_VND, modalities, present_VN)
     if not values:
         return {}
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))

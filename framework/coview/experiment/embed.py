@@ -81,7 +81,7 @@ def embed_to_file(run: Run, split: str, out: Path, *, sets: Iterable[str] = ()) 
 def _of_recipe(run: Run, recipe: Recipe, split: str) -> tuple[Embedded, Dataset, bool]:
     """A split of a recipe's data, embedded, and whether it was before: the run's own recipe has kept it then."""
     splits = Splits(recipe, run.registry)
-    dataset = splits(splits.own, split)
+    dataset = splits.having(splits.own, split, recipe.modalities[0])
     if recipe.hash == run.recipe.hash:
         store = run.store(splits, console=Console(quiet=True))
         kept = store.kept_already(store.measured, split)

@@ -321,7 +321,11 @@ def _results(found: Any) -> list[Result]:
 
 def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rng: Rng) -> list[Result]:
     if isinstance(evaluator, CrossModalEvaluator) and evaluator.modalities:
-        return [] if kind == "raw" else evaluator.evaluate_cross_modal(Projections(store, kind).subject, rng)
+        return (
+            []
+            if kind == "raw"
+            else evaluator.evaluate_cross_modal(Projections(store, kind, evaluator.of_data).subject, rng)
+        )
     if isinstance(evaluator, EncoderEvaluator):
         return evaluator.evaluate_encoder(
             store.subject(kind, evaluator.splits, labelled=evaluator.labels == "class"), rng
@@ -331,7 +335,9 @@ def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rn
 
 
 def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, Any]:
-    rows = {split: store.rows[split] for split in evaluator.splits if split in store.rows}
+    seen = compared_modalities(evaluator) or (store.modality,)
+    parts = [of for split in evaluator.splits for of in (split, *[f"{split}/{name}" for name in seen])]
+    rows = {of: store.rows[of] for of in parts if of in store.rows}
     protocol: dict[str, Any] = {"dataset_version": store.reference.version, "rows": rows}
     if compared := compared_modalities(evaluator):
         protocol["projections_of"] = sorted(compared)

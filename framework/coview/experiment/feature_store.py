@@ -22,6 +22,7 @@ from coview.data.building import build_modalities, build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.ids import check_ids
 from coview.data.loader import worker_count
+from coview.data.present import present_of
 from coview.data.values import readable_values
 from coview.errors import CoviewError
 from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, kept_of, read_embedded, write_embedded
@@ -58,7 +59,8 @@ class FeatureStore:
         source: Which of them this is of; absent: the run's own.
         skipped: Samples that could not be read, by split.
         on_disk: Whether features are kept in the folder, or only as long as this is.
-        rows: By split, a digest of the samples that there are and what is known of them, once it was embedded.
+        rows: By split, a digest of the samples that there are and what is known of them, once it was embedded; where
+            some lack a modality, of those that have it by ``split/modality``.
         shared: Where features of the controls are taken from, and put, that other runs need alike.
     """
 
@@ -112,8 +114,8 @@ class FeatureStore:
         return self.splits.has(self.data, "validation")
 
     def dataset(self, split: str) -> Dataset:
-        """A split of the data."""
-        return self.splits(self.data, split)
+        """The samples of a split of the data that have the modality that is evaluated."""
+        return self.splits.having(self.data, split, self.modality)
 
     @property
     def reference(self) -> Dataset:
@@ -189,7 +191,7 @@ class FeatureStore:
         if not labelled:
             return split, replace(features, labels_N=None), rows
         chosen = np.flatnonzero(features.labels_N.numpy() >= 0)
-        return split, _rows(features, chosen), rows[chosen]
+        return split, rows_of(features, chosen), rows[chosen]
 
     def _whole_part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
         carved = "validation" in names and not self.own_validation and name in ("train", "validation")
@@ -204,7 +206,7 @@ class FeatureStore:
             None if groups is None else groups.numpy(),
         )
         chosen = rest if name == "train" else held
-        return split, _rows(embedded.features, chosen), embedded.rows[chosen]
+        return split, rows_of(embedded.features, chosen), embedded.rows[chosen]
 
     def _samples(self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool) -> Dataset:
         split, _, rows = self._part(kind, name, names, labelled)
@@ -261,23 +263,24 @@ class FeatureStore:
         if not self.on_disk:
             key = folder, split
             if key not in self._in_memory:
-                self._in_memory[key] = self._made(split, embed)
+                self._in_memory[key] = self._made(split, modality, embed)
             embedded = self._in_memory[key]
         else:
             path, of = self._kept_at(folder, split, modality, more)
             kept = read_embedded(path, of)
             if kept is None:
                 self._say_change(of, path)
-                kept = self._made(split, embed)
+                kept = self._made(split, modality, embed)
                 write_embedded(path, kept, of)
             embedded = kept
         self.skipped[split] = embedded.skipped
-        if split not in self.rows:
-            self.rows[split] = rows_digest(embedded.features)
+        lacks = modality in present_of(self.splits(self.data, split))
+        if (name := f"{split}/{modality}" if lacks else split) not in self.rows:
+            self.rows[name] = rows_digest(embedded.features)
         return embedded
 
-    def _made(self, split: str, embed: Callable[[Dataset], Embedded]) -> Embedded:
-        embedded = embed(self.dataset(split))
+    def _made(self, split: str, modality: str, embed: Callable[[Dataset], Embedded]) -> Embedded:
+        embedded = embed(self.splits.having(self.data, split, modality))
         check_ids(embedded.rows, embedded.features.ids_N.numpy(), f'data "{self.data.table.use}": the {split} split')
         return embedded
 
@@ -287,7 +290,7 @@ class FeatureStore:
 
     def _kept_at(self, folder: str, split: str, modality: str, more: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
         """The file that a split is kept in, and what it has to be of."""
-        dataset = self.dataset(split)
+        dataset = self.splits.having(self.data, split, modality)
         of = {
             "rows": len(dataset),
             "version": dataset.version,
@@ -360,7 +363,8 @@ def _parameters(table: ComponentTable) -> dict[str, Any]:
     return {key: table.written.get(key, value) for key, value in table.parameters.items()}
 
 
-def _rows(split: FeatureSplit, indices: Any) -> FeatureSplit:
+def rows_of(split: FeatureSplit, indices: Any) -> FeatureSplit:
+    """Some rows of a split, by their numbers."""
     rows = torch.from_numpy(indices)
     names = ("x_ND", "ids_N", "labels_N", "scores_N", "groups_N")
     parts: dict[str, Any] = {name: None if (t := getattr(split, name)) is None else t[rows] for name in names}

@@ -6,6 +6,7 @@ import itertools
 
 from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
+from coview.data.present import having
 from coview.data.rng import Rng
 from coview.data.values import readable_samples
 from coview.data.views import ViewMaker
@@ -32,7 +33,7 @@ def show_views(
     rng = Rng()
     name, modality = next(iter(build_modalities(recipe, registry).items()))
     rows, captions = [], []
-    for sample in itertools.islice(readable_samples(dataset), _SHOWN):
+    for sample in itertools.islice(readable_samples(having(dataset, [name])), _SHOWN):
         views = zip(recipe.view_modalities, maker(sample, 0, rng), strict=True)
         rows.append([sample[name], *(view for of, view in views if of == name)])
         label = "" if dataset.classes is None or sample.label is None else dataset.classes[sample.label]

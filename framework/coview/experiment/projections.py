@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -15,12 +16,13 @@ from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.loader import worker_count
 from coview.data.modality import Modality
+from coview.data.present import present_of
 from coview.evaluate.cross_modal_subject import CrossModalSubject
 from coview.evaluate.embedding import Embedded, embed_split
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
 from coview.evaluate.result import FeatureKind
-from coview.experiment.feature_store import FeatureStore, on_device
+from coview.experiment.feature_store import FeatureStore, on_device, rows_of
 from coview.model.context import in_context_of
 from coview.model.encoder import Encoder
 from coview.model.encoder_hooks import collator
@@ -36,10 +38,12 @@ class Projections:
     Attributes:
         store: The model, the data, and where features are kept.
         kind: Which model.
+        compared: The modalities whose samples are compared, row by row.
     """
 
     store: FeatureStore
     kind: FeatureKind
+    compared: tuple[str, ...] = ()
 
     @property
     def subject(self) -> CrossModalSubject:
@@ -47,7 +51,17 @@ class Projections:
         return CrossModalSubject(self.kind, self.store.reference.classes, self.split, self.embed)
 
     def split(self, modality: str, split: str) -> FeatureSplit:
-        """The projections of a split's samples, of unit length."""
+        """The projections of a split's samples, of unit length: of those that have all that is compared."""
+        features = self._whole(modality, split)
+        if not present_of(self.store.splits(self.store.data, split)):
+            return features
+        ids_N = features.ids_N.cpu().numpy()
+        others = [self._whole(name, split).ids_N.cpu().numpy() for name in self.compared if name != modality]
+        has_all_N = np.logical_and.reduce([np.ones(len(ids_N), dtype=bool), *[np.isin(ids_N, ids) for ids in others]])
+        return features if has_all_N.all() else rows_of(features, np.flatnonzero(has_all_N))
+
+    def _whole(self, modality: str, split: str) -> FeatureSplit:
+        """Those of all samples that have the modality."""
         store = self.store
 
         def embed(dataset: Dataset) -> Embedded:

@@ -14,6 +14,7 @@ from coview.data.dataset import Dataset, HasNotes, KnowsUnreadable
 from coview.data.dataset_checks import check_rows
 from coview.data.lacking_labels import lacking_labels
 from coview.data.mixture import Mixture
+from coview.data.present import having, having_any, present_of
 from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
@@ -64,6 +65,7 @@ class Splits:
     recipe: Recipe
     registry: Registry
     _built: dict[tuple[str, str], Dataset] = field(default_factory=dict)
+    _having: dict[tuple[str, str, str], Dataset] = field(default_factory=dict)
 
     @property
     def own(self) -> DataSource:
@@ -75,11 +77,16 @@ class Splits:
         """The samples that are trained on: the train split, or those of several data sets as a mixture.
 
         Raises:
-            CoviewError: If the data is not there, is empty, or does not keep its promises, or a weight leaves a data
-                set unused; with file and line.
+            CoviewError: If the data is not there, is empty, or does not keep its promises, no sample has a modality
+                that the recipe is of, or a weight leaves a data set unused; with file and line.
         """
         sources = [DataSource(table, at) for table, at in self.recipe.trains_on]
-        parts = [self(source, "train") for source in sources]
+        # samples that have none of the modalities that the recipe is of are none of its samples
+        parts = [having_any(self(source, "train"), self.recipe.modalities) for source in sources]
+        for name in self.recipe.modalities:
+            if not any(len(having(part, [name])) for part in parts):
+                at = self.recipe.where(*sources[0].at, "use")
+                raise CoviewError(f"{at}: no sample of {self.recipe.data_named} has a {name}")
         if len(parts) == 1:
             return parts[0]
         weights = [table.weight for table in self.recipe.mixture if table.weight is not None]
@@ -116,10 +123,20 @@ class Splits:
         for (_, split), dataset in self._built.items():
             if isinstance(dataset, HasNotes):
                 found |= dict.fromkeys(dataset.notes)
+            for name, has_N in present_of(dataset).items():
+                if name in self.recipe.modalities:
+                    found[f"{len(dataset) - has_N.sum():,} of {len(dataset):,} {split} samples have no {name}"] = None
             if lacking := lacking_labels(dataset):
                 share = f"{lacking:,} of {len(dataset):,} {split} samples"
                 found[f"{share} have no class: what needs one leaves them out"] = None
         return list(found)
+
+    def having(self, source: DataSource, split: str, modality: str) -> Dataset:
+        """The samples of a split that have a modality; raises as :meth:`__call__`."""
+        key = source.key, split, modality
+        if key not in self._having:
+            self._having[key] = having(self(source, split), [modality])
+        return self._having[key]
 
     def __call__(self, source: DataSource, split: str) -> Dataset:
         """A split, of which a few rows are read to see that it keeps its promises.

@@ -67,12 +67,13 @@ def suits_samples(recipe: Recipe, registry: Registry, dataset: Dataset) -> Suits
     rng = Rng()
     for sample in _some_samples(dataset):
         for name, modality in modalities.items():
-            if isinstance(modality, RemarksOn):
+            if isinstance(modality, RemarksOn) and name in sample.values:
                 of_modality[name].note(modality, sample[name])
         if not recipe.trains:
             continue
         asked: set[tuple[str, int]] = set()
-        last = {view: sample[name] for view, name in enumerate(maker.modalities)}
+        originals = {view: sample[name] for view, name in enumerate(maker.modalities) if name in sample.values}
+        last = dict(originals)
         for stage in maker.stages(sample, 0, rng):
             key = stage.modality, stage.position
             step = steps[key]
@@ -85,7 +86,7 @@ def suits_samples(recipe: Recipe, registry: Registry, dataset: Dataset) -> Suits
             step.changed |= works_in_encoder(stage.augmentation) or not same(stage.before, stage.after)
             last[stage.view] = stage.after
         views += len(last)
-        equal += sum(same(last[view], sample[name]) for view, name in enumerate(maker.modalities))
+        equal += sum(same(last[view], original) for view, original in originals.items())
     warnings = [
         sentence
         for name, remarks in of_modality.items()

@@ -24,6 +24,7 @@ from coview.experiment.splits import Splits
 from coview.experiment.start import start_weights
 from coview.model.batch_augment import build_batch_augment
 from coview.model.context import InContext, build_contexts
+from coview.model.encodable import encodable
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import LossTerms, build_loss, check_extras, check_labels
 from coview.model.parameter_groups import parameter_groups
@@ -132,7 +133,8 @@ class _Tried:
         encoders = {name: topology.student.encoder(name) for name in recipe.modalities}
         batch = build_batch_augment(recipe, registry, encoders)(batch)  # the topology's has no memory for its state
         contexts = build_contexts(recipe, registry, dataset, topology.student.encoder, torch.device("cpu"))
-        return cls(topology, loss, length, _views(recipe, topology, contexts.around(batch), device))
+        batch = encodable(contexts.around(batch), topology.student)
+        return cls(topology, loss, length, _views(recipe, topology, batch, device))
 
 
 def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.device) -> Views:
@@ -144,9 +146,10 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
                 both = masked.inputs, masked.local_inputs, masked.masks, masked.local_masks
                 return topology.views(topology.student(*both), topology.taught(masked, 0), masked, 0.0)
             inputs, local_inputs = (to_device(part, device) for part in (batch.inputs, batch.local_inputs))
-            z_VND = topology.student(inputs, local_inputs).predictions
+            of_some: Any = {"present": batch.present, "samples": len(batch)}
+            z_VND = topology.student(inputs, local_inputs, **of_some).predictions
             if topology.teacher is not None:
-                topology.teacher.towers(inputs)
+                topology.teacher.towers(inputs, **of_some)
             if topology.outside is not None:
                 taught = to_device(batch.taught_inputs, device)
                 topology.outside(replace(batch.with_inputs(inputs, local_inputs), taught_inputs=taught))

@@ -72,10 +72,14 @@ class BatchAugment(nn.Module):
         draws = self._draws.of_batch(BatchKey(self._seed, batch.epoch, number, batch.ids))
         given = {"inputs": batch.inputs, "local_inputs": batch.local_inputs}
         made: dict[str, Any] | None = None
-        if self._is_replayable and batch.ids.is_cuda and draws.ahead:
+        if self._is_replayable and batch.ids.is_cuda and draws.ahead and not batch.present:
             made = self._replay({**given, "ids": batch.ids, "number": number, "ahead": draws.ahead})
         if made is None:
-            made = self._augmented(given, draws)
+            of_some = {
+                name: DrawsOfBatch(BatchKey(self._seed, batch.epoch, number, batch.ids_of(name)), {})
+                for name in batch.present
+            }
+            made = self._augmented(given, draws, of_some)
             self._draws.note(draws)
         return batch.with_inputs(*map(self._finished, (made["inputs"], made["local_inputs"])))
 
@@ -84,13 +88,21 @@ class BatchAugment(nn.Module):
         key = BatchKey(self._seed, 0, given["number"], given["ids"])
         return self._augmented(given, DrawsOfBatch(key, given["ahead"], no_more=True))
 
-    def _augmented(self, given: Mapping[str, Any], draws: DrawsOfBatch) -> dict[str, Any]:
-        """Global and local inputs after all steps."""
+    def _augmented(
+        self, given: Mapping[str, Any], draws: DrawsOfBatch, of_some: Mapping[str, DrawsOfBatch] | None = None
+    ) -> dict[str, Any]:
+        """Global and local inputs after all steps.
+
+        Args:
+            given: Those before.
+            draws: For all samples of the batch.
+            of_some: By modality, for the samples that have one that others lack.
+        """
         inputs, local_inputs = dict(given["inputs"]), dict(given["local_inputs"])
         for name, (views, local_views) in self._views.items():
             for part, of in ((inputs, views), (local_inputs, local_views)):
                 if name in part:
-                    part[name] = self._after_steps(name, of, part[name], draws)
+                    part[name] = self._after_steps(name, of, part[name], (of_some or {}).get(name, draws))
         return {"inputs": inputs, "local_inputs": local_inputs}
 
     def _finished(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,6 +135,8 @@ class BatchAugment(nn.Module):
     def _called(self, step: BatchStep, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
         if several_ranks() and has_state(step.augmentation):
             return self._called_on_all(step, views, value, draws)
+        if not len(draws.key.ids_N):  # no sample has the modality
+            return value
         return step.augmentation(value, draws.rng(views, step.position, step.drawn_as))
 
     def _called_on_all(self, step: BatchStep, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
@@ -131,8 +145,11 @@ class BatchAugment(nn.Module):
         counts = row_counts(own, draws.key.ids_N.device)
         first = sum(counts[: torch.distributed.get_rank()])
 
+        if not sum(counts):
+            return value
+
         def gathered(tensor: Tensor) -> Tensor:
-            by_sample = tensor.unflatten(0, (len(views), -1)).transpose(0, 1)
+            by_sample = tensor.unflatten(0, (len(views), own)).transpose(0, 1)
             return gather_rows(by_sample, counts).transpose(0, 1).flatten(0, 1)
 
         ids = gather_rows(draws.key.ids_N, counts)

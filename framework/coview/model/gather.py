@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from coview.data.batch import Batch
 from coview.model.collectives import gather_rows, row_counts, several_ranks
 from coview.model.hidden_tokens import HiddenTokens
+from coview.model.lacking_rows import present_here, present_in_views
 from coview.model.tower import Projected
 from coview.model.views import Views
 
@@ -52,6 +53,7 @@ def views_of_all_ranks(
     """
     own = len(batch)
     student_VND, pooled_VND = student.predictions, student.representations
+    has_NM = present_here(batch.present, own, batch.ids.device) if batch.present else None
     anchors, ids_N, labels_N, extras = slice(0, own), batch.ids, batch.labels, batch.extras
     if several_ranks():
         rows = row_counts(own, student_VND.device)
@@ -63,6 +65,7 @@ def views_of_all_ranks(
         if teacher_GND is not None:
             teacher_GND = gather_rows(teacher_GND.transpose(0, 1), rows).transpose(0, 1)
         ids_N = gather_rows(ids_N, rows)
+        has_NM = None if has_NM is None else gather_rows(has_NM, rows)
         labels_N = None if labels_N is None else gather_rows(labels_N, rows)
         extras = {name: gather_rows(of_sample, rows) for name, of_sample in extras.items()}
     rows_QD, ids_Q = queue or (None, None)
@@ -85,6 +88,7 @@ def views_of_all_ranks(
         extras=extras,
         progress=progress,
         roles=roles,
+        present_VN=None if has_NM is None else present_in_views(has_NM, tuple(batch.present), modalities),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from coview.data.dataset import Dataset
@@ -13,6 +14,7 @@ from coview.data.lacking_labels import lacking_labels
 from coview.data.sample_problem import problem_of_extras
 from coview.data.values import readable_samples
 from coview.errors import CoviewError, few
+from coview.model.part_of_views import of_modalities, of_whole_samples
 from coview.model.prefixes import over_prefixes
 from coview.model.views import Views
 from coview.plugins.registry import Registry
@@ -30,22 +32,38 @@ class Term:
         weight: In the sum.
         loss: The loss.
         prefixes: The widths that it is taken of and summed over; none: of all dimensions.
+        between: The modalities whose views it sees; none: all.
     """
 
     name: str
     weight: float
     loss: Callable[[Views], Any]
     prefixes: tuple[int, ...] = ()
+    between: tuple[str, ...] = ()
 
     def __call__(self, views: Views) -> dict[str, Tensor]:
         """What the loss makes of the views, as far as it says that it needs them; at least ``loss``.
 
         What it does not name it does not see: it would train on labels, or on a queue, of which the recipe and the
-        check of it know nothing.
+        check of it know nothing. Samples that lack a modality of its views it does not see either; of too few others
+        the loss is 0, without what it reports besides. ``rows/NAME`` says how many there were.
 
         Raises:
             CoviewError: If it returns no scalar.
         """
+        needs = needs_of(self.loss)
+        if self.between:
+            views = of_modalities(views, self.between)
+        if views.present_VN is None:
+            return self._of_whole(views)
+        views, share = of_whole_samples(views)
+        rows = {f"rows/{self.name}": views.student.new_tensor(float(len(views.ids)))}
+        if len(views.ids) < (1 if needs is None else needs.smallest_batch):
+            return {"loss": _nothing(views), **rows}
+        return {name: share * value for name, value in self._of_whole(views).items()} | rows
+
+    def _of_whole(self, views: Views) -> dict[str, Tensor]:
+        """The same of samples that have all modalities of the views."""
         needs = needs_of(self.loss)
         if needs is not None and not needs.labels:
             views = replace(views, labels=None, queue_labels=None)
@@ -119,22 +137,30 @@ class LossTerms(nn.Module):
             outputs = term(views)
             weighted.append(term.weight * outputs.pop("loss"))
             found[f"loss/{term.name}"] = weighted[-1].detach() / term.weight
-            found |= {f"{term.name}/{key}": value for key, value in outputs.items()}
+            found |= {key if key.startswith("rows/") else f"{term.name}/{key}": value for key, value in outputs.items()}
         return {"loss": sum(weighted[1:], weighted[0]), **found}
+
+
+def _nothing(views: Views) -> Tensor:
+    """0, with a gradient of zeros for all that a loss can see: every process goes through the same backward pass."""
+    seen = [views.student] if views.representations is None else [views.student, views.representations]
+    return 0 * torch.stack([rows.sum() for rows in seen]).sum()
 
 
 def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int = 0) -> LossTerms:
     """The loss of a recipe for projections of a width, and predictions of hidden tokens of another.
 
-    A loss that occurs twice gets a number behind its name.
+    A loss between some modalities has these in its name, and one that occurs twice a number behind it.
 
     Raises:
         CoviewError: If a parameter is wrong, or a prefix is wider than the projections.
     """
     terms: list[Term] = []
     for table in recipe.loss:
-        earlier = sum(other.use == table.use for other in recipe.loss[: len(terms)])
-        name = table.use.replace(".", "-") + (f"-{earlier + 1}" if earlier else "")
+        between = table.settings.between or ()
+        alike = [(other.use, other.settings.between or ()) for other in recipe.loss[: len(terms)]]
+        earlier = alike.count((table.use, between))
+        name = "-".join([table.use, *between]).replace(".", "-") + (f"-{earlier + 1}" if earlier else "")
         asks = registry.parameters("loss", table.use).supplied
         supplied = {name: {"width": width, "token_width": token_width}[name] for name in asks}
         loss = registry.build("loss", table.use, supplied=supplied, **table.parameters)
@@ -142,7 +168,7 @@ def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int 
         if max(prefixes, default=0) > width:
             where = recipe.where(*key_of_term(len(terms), len(recipe.loss))[:-1], "prefixes")
             raise CoviewError(f"{where}: the projections have {width:,} dimensions, got a prefix of {max(prefixes):,}")
-        terms.append(Term(name, table.settings.weight, loss, prefixes))
+        terms.append(Term(name, table.settings.weight, loss, prefixes, between))
     return LossTerms(terms)
 
 

@@ -61,18 +61,21 @@ class Queue(nn.Module):
     @torch.no_grad()
     def put(self, views: Views) -> None:
         """Puts in the teacher's projections of a batch, in place of the oldest."""
-        size, samples = len(self.ids_Q), len(views.ids)
+        size = len(self.ids_Q)
         taken = range(len(views.teacher)) if self._put_in is None else self._put_in
-        z_KD = torch.cat([views.teacher[view].detach() for view in taken])
-        rows_KD = z_KD[-size:].to(self.rows_QD.dtype)
-        ids_K = views.ids.repeat(len(taken))[-size:]
+        # the rows of each view that are put in: those of samples that have its modality
+        of_view = [slice(None) if views.present_VN is None else views.present_VN[view] for view in taken]
+        rows = list(zip(taken, of_view, strict=True))
+        rows_KD = torch.cat([views.teacher[view, of].detach() for view, of in rows])[-size:].to(self.rows_QD.dtype)
+        ids_K = torch.cat([views.ids[of] for of in of_view])[-size:]
         filled, following = self._filled_and_next()
         places = (following + torch.arange(len(ids_K), device=ids_K.device)) % size
         self.rows_QD[places] = rows_KD
         self.ids_Q[places] = ids_K
-        self.views_Q[places] = torch.tensor(taken, device=places.device).repeat_interleave(samples)[-size:]
+        self.views_Q[places] = torch.cat([torch.full_like(views.ids[of], view) for view, of in rows])[-size:]
         if self.labels_Q is not None:
-            self.labels_Q[places] = -1 if views.labels is None else views.labels.repeat(len(taken))[-size:]
+            labels_N = views.labels
+            self.labels_Q[places] = -1 if labels_N is None else torch.cat([labels_N[of] for of in of_view])[-size:]
         self._at = min(size, filled + len(ids_K)), (following + len(ids_K)) % size
         self.filled.fill_(self._at[0])
         self.next.fill_(self._at[1])

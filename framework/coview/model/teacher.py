@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, cast
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -65,17 +66,20 @@ class Teacher(nn.Module):
         self._seed = seed
 
     @torch.no_grad()
-    def forward(self, inputs: Mapping[str, Any], samples: int, step: int) -> Tensor:
+    def forward(
+        self, inputs: Mapping[str, Any], samples: int, step: int, present: Mapping[str, np.ndarray] | None = None
+    ) -> Tensor:
         """``z_GND`` of this rank's samples.  G global view · N sample · D width.
 
         Args:
             inputs: The global views.
             samples: N.
             step: Optimiser steps taken: what the shuffle is a function of, with the run's seed.
+            present: By modality that some samples lack, the numbers of those that have it.
         """
         with buffers_kept(self):
             if self.table.shuffle_groups == 1:
-                projected: Tensor = self.towers(inputs).projections
+                projected: Tensor = self.towers(inputs, present=present, samples=samples).projections
                 return projected
             return self._shuffled(inputs, samples, step)
 

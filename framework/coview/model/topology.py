@@ -13,6 +13,7 @@ from coview.data.batch import Batch, select_samples
 from coview.data.dataset import Dataset
 from coview.data.modality import Collates
 from coview.model.batch_augment import BatchAugment, build_batch_augment
+from coview.model.encodable import encodable
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
 from coview.model.hidden_tokens import HiddenTokens
@@ -123,7 +124,7 @@ class Topology(nn.Module):
 
     def augmented(self, batch: Batch) -> Batch:
         """The batch as the encoders get it, from what the loader gives."""
-        augmented = batch if self.augment is None else self.augment(batch)
+        augmented = encodable(batch if self.augment is None else self.augment(batch), self.student)
         return augmented if self.masking is None else self.masking.masked(augmented)
 
     def taught(self, batch: Batch, step: int) -> Taught:
@@ -136,7 +137,7 @@ class Topology(nn.Module):
         teacher, target = self.teacher, self.target
         if teacher is not None and target is not None and cast(Target, target).sees != "input":
             return Taught(*teacher.of_tokens(batch.inputs, batch.masks, target))
-        projections = None if teacher is None else teacher(batch.inputs, len(batch), step)
+        projections = None if teacher is None else teacher(batch.inputs, len(batch), step, batch.present)
         if self.outside is not None:
             projections = self.outside(batch)
         return Taught(projections, None if target is None else self._of_input(target, batch))

@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from coview.data.token_mask import TokenMask
 from coview.errors import CoviewError
-from coview.model.encoder import Encoding, Projector, ProjectsInLayers
+from coview.model.encoder import Encoder, Encoding, Projector, ProjectsInLayers
+from coview.model.lacking_rows import at_samples, zeros_of
 from coview.model.masked_encoder import TakesMask, TrainsMaskToken
 from coview.model.projecting import Projecting
 from coview.model.target import Target
@@ -191,6 +193,9 @@ class Towers(nn.Module):
         local_inputs: Mapping[str, Any] | None = None,
         masks: Mapping[str, TokenMask] | None = None,
         local_masks: Mapping[str, TokenMask] | None = None,
+        *,
+        present: Mapping[str, np.ndarray] | None = None,
+        samples: int = 0,
     ) -> Projected:
         """All views of a modality go through its tower at once, so that batch norm sees them together, or each apart.
 
@@ -199,11 +204,16 @@ class Towers(nn.Module):
             local_inputs: The same of the local views; without them only global views come out.
             masks: What is hidden of the inputs, by modality.
             local_masks: What is hidden of the local ones.
+            present: By modality that some samples lack, the numbers of those that have it: its inputs have rows of
+                these alone. Where no sample has it, it has no inputs.
+            samples: N; only needed with ``present``.
 
         Returns:
-            Projections and predictions, in the order of the views.
+            Projections and predictions, in the order of the views. Rows of what a sample lacks are zero.
         """
-        of_view = self.of_view if local_inputs else self.of_view[: self.global_views]
+        present = present or {}
+        with_local = bool(local_inputs) or (bool(present) and local_inputs is not None)
+        of_view = self.of_view if with_local else self.of_view[: self.global_views]
         both = (
             (inputs, masks or {}, self.of_view[: self.global_views]),
             (local_inputs or {}, local_masks or {}, self.of_view[self.global_views :]),
@@ -219,8 +229,15 @@ class Towers(nn.Module):
             if parts:
                 views = of_view.count(name)
                 made: OfBatches = _one_by_one(tower, parts) if self.apart else tower(parts)
-                by_modality[name] = tuple(list(rows.unflatten(0, (views, -1))) for rows in made[:3])
+                rows_VKD = [rows.unflatten(0, (views, len(rows) // views)) for rows in made[:3]]
+                if name in present:
+                    rows_VKD = [at_samples(rows, present[name], samples) for rows in rows_VKD]
+                by_modality[name] = tuple(list(rows) for rows in rows_VKD)
                 hidden_KP = made.hidden_KP if made.hidden_KP is not None else hidden_KP
+            elif name in of_view:
+                widths = self.width, self.width, cast(Encoder, cast(Tower, tower).encoder).width
+                of_none = zeros_of(tower, samples, widths)
+                by_modality[name] = tuple([rows] * of_view.count(name) for rows in of_none)
         z, p, pooled = zip(*(tuple(views.pop(0) for views in by_modality[name]) for name in of_view), strict=True)
         z_VND = torch.stack(z)
         return Projected(

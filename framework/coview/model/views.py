@@ -37,6 +37,8 @@ class Views:
             names it.
         progress: Share of the training that is done, in optimiser steps: from 0 to below 1.
         roles: The name of each of the V views, empty for one that has none; nothing where none has one.
+        present_VN: ``(V, N)`` bool, whether the sample has the view's modality; None where each has all. A term of the
+            loss sees the samples that have all of its modalities, on all processes, and None.
         queue_views: ``(Q,)`` int64, the number of the teacher's view that each of the queue's rows is of; None where
             that is not known.
 
@@ -60,6 +62,7 @@ class Views:
     queue_labels: Tensor | None = None
     roles: tuple[str, ...] = ()
     queue_views: Tensor | None = None
+    present_VN: Tensor | None = None
 
     def role(self, name: str) -> int:
         """The number of the view that a recipe calls so, from 0 to V - 1.

@@ -140,6 +140,11 @@ class LossSettings(BaseModel):
         description="Widths, such as `[768, 256, 64]`: the loss is taken of so many first dimensions of the "
         "projections, once for each, and summed (Matryoshka). Absent: of all dimensions.",
     )
+    between: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] | None = Field(
+        None,
+        description='The modalities whose views it sees, such as `["image", "text"]`, or `["image"]` alone where there '
+        "are two views of it. Absent: those of all modalities.",
+    )
 
 
 class GroupTable(BaseModel):

@@ -8,6 +8,7 @@ from typing import Any
 from coview.errors import CoviewError
 from coview.plugins.own_settings import LossSettings
 from coview.plugins.parameters import Parameters
+from coview.recipe.check_between import check_between
 from coview.recipe.check_component import ComponentChecker, beside_use
 from coview.recipe.key import Key
 from coview.recipe.merge import DEFAULT_USE
@@ -17,9 +18,16 @@ from coview.recipe.recipe import LossTable
 
 
 def check_losses(
-    components: ComponentChecker, mistakes: Mistakes, tables: Any
+    components: ComponentChecker, mistakes: Mistakes, tables: Any, used: Sequence[str]
 ) -> list[tuple[LossTable, dict[str, Any]]]:
-    """The terms of ``[loss]`` or ``[[loss]]`` with their resolved tables; what is wrong is noted."""
+    """The terms of ``[loss]`` or ``[[loss]]`` with their resolved tables; what is wrong is noted.
+
+    Args:
+        components: Where losses come from.
+        mistakes: Where to note it.
+        tables: As the recipe has them.
+        used: The modalities of the views; none if that is a mistake already.
+    """
     if tables is None:
         return []
     found = []
@@ -40,6 +48,7 @@ def check_losses(
                 takes_width = bool(Parameters.of(components.factory("loss", given.use), "loss").supplied)
                 _check_prefixes(mistakes, path, given.use, settings.prefixes, needs, takes_width=takes_width)
             term = LossTable(given.use, given.parameters, settings, needs, as_written=given.as_written)
+            check_between(mistakes, term, used, path)
             found.append((term, beside_use(checked[1], settings)))
     return found
 

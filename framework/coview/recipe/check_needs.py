@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from coview.recipe.abilities import SaysWhetherLabelled
+from coview.recipe.check_between import views_seen, where_views
 from coview.recipe.check_component import ComponentChecker
 from coview.recipe.check_data import CheckedData
 from coview.recipe.key import Key, key_of_term
@@ -56,10 +57,12 @@ def check_needs(
             if table not in given:
                 mistakes.add(at, f"{term.use} needs a {table}: {_ADD[table]}")
         if views:
-            _check_views(mistakes, data.at, term.use, needs, len(views), global_views)
-            if lacking := [role for role in needs.roles if role not in roles]:
+            _check_views(mistakes, data.at, term, (index, len(terms)), views, global_views)
+            named = [roles[view] for view in views_seen(term, views) if view < len(roles)]
+            if lacking := [role for role in needs.roles if role not in named]:
                 message = f"{term.use} needs views that are called {' and '.join(needs.roles)}, and none is "
-                mistakes.add((*data.at, "views"), message + " and none is ".join(lacking))
+                where = where_views(term, index, len(terms), (*data.at, "views"))
+                mistakes.add(where, message + " and none is ".join(lacking))
         if batch_size < needs.smallest_batch:
             message = f"{term.use} needs at least {needs.smallest_batch} samples in a batch, got {batch_size}"
             mistakes.add(("train", "batch_size"), message)
@@ -77,11 +80,22 @@ def _tables_needed(needs: Needs) -> list[str]:
     return [table for table, wants in wanted.items() if wants]
 
 
-def _check_views(mistakes: Mistakes, at: Key, use: str, needs: Needs, views: int, global_views: int) -> None:
-    if global_views < needs.views:
-        mistakes.add((*at, "views"), f"{use} needs {needs.views} views of each sample, got {global_views}")
-    if needs.most_views is not None and views > needs.most_views:
-        mistakes.add((*at, "views"), f"{use} takes at most {needs.most_views} views of each sample, got {views}")
-    elif views > global_views and not needs.local_views:
-        message = f"{use} compares every view with every other, and takes no local ones: remove local_views"
+def _check_views(
+    mistakes: Mistakes, at: Key, term: LossTable, place: tuple[int, int], views: Sequence[str], global_views: int
+) -> None:
+    needs = term.needs
+    seen = views_seen(term, views)
+    if needs is None or not seen:  # modalities that are not there are a mistake already
+        return
+    in_global = sum(view < global_views for view in seen)
+    between = term.settings.between
+    of_them = "" if between is None else f" in {' and '.join(between)} together"
+    where = where_views(term, *place, (*at, "views"))
+    if in_global < needs.views:
+        mistakes.add(where, f"{term.use} needs {needs.views} views of each sample{of_them}, got {in_global}")
+    if needs.most_views is not None and len(seen) > needs.most_views:
+        message = f"{term.use} takes at most {needs.most_views} views of each sample{of_them}, got {len(seen)}"
+        mistakes.add(where, message)
+    elif len(seen) > in_global and not needs.local_views:
+        message = f"{term.use} compares every view with every other, and takes no local ones: remove local_views"
         mistakes.add((*at, "local_views"), message)

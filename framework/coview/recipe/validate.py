@@ -90,7 +90,8 @@ class _Validation:
         augment = self._by_modality("augment", used, self._pipeline, [] if "augment" in broken else None)
         encoder = {} if "encoder" in broken else self._by_modality("encoder", used, self._encoder)
         shared_encoders = check_shared_encoders(self.components, self.mistakes, encoder, self.table.get("encoder"))
-        loss = [] if "loss" in broken else check_losses(self.components, self.mistakes, self.table.get("loss"))
+        terms = None if "loss" in broken else self.table.get("loss")
+        loss = check_losses(self.components, self.mistakes, terms, used)
         self.projector = default_projector([term for term, _ in loss])
         projector = self._by_modality("projector", used, self._projector, {} if "projector" in broken else None)
         predictor = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from coview.data.picture_grid import picture_grid
 from coview.errors import printable
-from coview.evaluate.diagnostic_names import DIAGNOSTICS
+from coview.evaluate.diagnostic_names import is_diagnostic
 from coview.pages.picture import zoom_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class TensorBoard:
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Adds a point to each curve: ``train/loss``, ``diagnostics/spread``; a name with a slash stays."""
         for key, value in values.items():
-            tag = key if "/" in key else f"{'diagnostics' if key in DIAGNOSTICS else 'train'}/{key}"
+            tag = f"diagnostics/{key}" if is_diagnostic(key) else key if "/" in key else f"train/{key}"
             self._writer.add_scalar(tag, value, step)
         # A kill loses what is still in the queue, and a resume does not write the steps before it again.
         self._writer.flush()

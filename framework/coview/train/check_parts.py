@@ -24,6 +24,7 @@ from coview.model.encoder_hooks import collator, collators
 from coview.model.tower import Towers
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.check_lacking import check_lacking
 from coview.train.check_masks import check_masks
 
 _TRIED = (3, 4)
@@ -48,8 +49,9 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
             refuses its batch, by :class:`coview.ChecksBatch`; if the recipe has ``train.grad_cache``,
             ``teacher.shuffle_groups`` or ``train.batch_norm`` per view, and a part of a batch is not one row for each
             view of each sample; if structured batches would have to be put together; or if there are more groups than
-            samples, or not as many for each rank.
+            samples, or not as many for each rank; or as :func:`check_lacking` does.
     """
+    check_lacking(recipe, dataset, student)
     batches = list(_small_batches(recipe, registry, dataset, student)) if recipe.trains else []
     augmented = _check_batches(recipe, registry, dataset, student, batches)
     check_masks(recipe, registry, dataset, student, augmented)
@@ -76,7 +78,7 @@ def check_parts(recipe: Recipe, registry: Registry, dataset: Dataset, student: T
             (batch.local_inputs, recipe.view_modalities[recipe.global_views :]),
         ):
             for name, value in inputs.items():
-                if said := next(_not_rows(value, views.count(name), len(batch)), None):
+                if said := next(_not_rows(value, views.count(name), batch.count_of(name)), None):
                     raise CoviewError(
                         f"{asked[0]}: takes batches apart by {what}, and those of {name} have {said}",
                         hint="leave it out, or collate tensors whose first dimension counts the values, or a "
@@ -101,7 +103,8 @@ def _check_batches(
         if name in asked and (values := list(itertools.islice(readable_values(dataset, name), min(_TRIED)))):
             batches.append((name, collator(modalities[name], encoder).collate(values)))
     for seen in augmented:
-        batches += [item for inputs in (seen.inputs, seen.local_inputs) for item in inputs.items()]
+        for inputs in (seen.inputs, seen.local_inputs):
+            batches += [(name, value) for name, value in inputs.items() if seen.count_of(name)]
     for name, batch in batches:
         if name in asked:
             try:

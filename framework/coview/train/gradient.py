@@ -43,6 +43,12 @@ class Gradient:
     views: Views
     projections: Tensor
 
+    @property
+    def present(self) -> Tensor | None:
+        """``(V, N)`` bool, whether this rank's samples have the views' modalities; None where all have."""
+        of_all = self.views.present_VN
+        return None if of_all is None else of_all[:, self.views.anchors]
+
 
 class GradientOfBatch:
     """Adds up gradients in the parameters of a topology.
@@ -131,7 +137,8 @@ class GradientOfBatch:
         # dropout and the like draw from here: a function of the step and the part, whatever was drawn before
         torch.manual_seed((seed + number) % 2**63)
         masks = (batch.masks, batch.local_masks) if batch.masks or batch.local_masks else ()
-        made = self._student(batch.inputs, batch.local_inputs, *masks)
+        of_some = {"present": batch.present, "samples": len(batch)} if batch.present else {}
+        made = self._student(batch.inputs, batch.local_inputs, *masks, **of_some)
         z_VND, p_VND, pooled_VND, hidden_KP = (None if part is None else _full(part) for part in made)
         assert z_VND is not None, "a student projects"
         assert p_VND is not None, "a student predicts"

@@ -353,7 +353,7 @@ class Pretraining:
             values |= self._values.at(self.step - 1, self._epoch_of(self.step))
         if found.views.labels is not None:
             values["false_negative_rate"] = false_negative_rate(found.views.labels, found.views.ids)
-        return values | diagnose(found.projections)
+        return values | diagnose(found.projections, found.views.modalities, found.present)
 
     def _follows(self, stop: StopRequest) -> Next:
         """What follows on the step: on all ranks the same."""

@@ -87,7 +87,7 @@ def _stamps(root: Path) -> tuple[list[_Stamp], str]:
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob(f"*{_MARK}*.ogg"))
     contents = {path: hashlib.blake2b((root / path).read_bytes(), digest_size=12).hexdigest() for path in paths}
     whole = hashlib.blake2b("".join(contents.values()).encode(), digest_size=6).hexdigest()
-    words = _joined([(path.partition(_MARK)[0], contents[path]) for path in paths])
+    words = joined([(path.partition(_MARK)[0], contents[path]) for path in paths])
     found: dict[str, _Stamp] = {}
     for path in paths:
         stamp, _, rest = path.partition(_MARK)
@@ -96,7 +96,7 @@ def _stamps(root: Path) -> tuple[list[_Stamp], str]:
     return list(found.values()), f"{len(paths)} files {whole}"
 
 
-def _joined(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+def joined(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
     """For each stamp the first of all that are linked to it by shared recordings."""
     first: dict[str, str] = {}
 

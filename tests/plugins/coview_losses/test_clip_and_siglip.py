@@ -38,14 +38,15 @@ def siglip_by_loop(views: coview.Views, scale: float, bias: float) -> float:
 def test_siglip_equals_the_loop(scene: str, scale: float, bias: float) -> None:
     views = SCENES[scene]
     loss = SigLIP(scale=scale, bias=bias).double()
-    assert loss(views).item() == pytest.approx(siglip_by_loop(views, scale, bias), abs=1e-6)
+    assert loss(views)["loss"].item() == pytest.approx(siglip_by_loop(views, scale, bias), abs=1e-6)
 
 
 def test_siglip_closed_forms() -> None:
     loss, n = SigLIP().double(), 6
     equal = math.log(2) * n
-    assert loss(equal_rows(2, n)).item() == pytest.approx(equal, abs=1e-5)
-    assert loss(orthogonal_rows(n)).item() == pytest.approx(math.log(2) + (n - 1) * math.log1p(math.exp(-10)), abs=1e-5)
+    assert loss(equal_rows(2, n))["loss"].item() == pytest.approx(equal, abs=1e-5)
+    orthogonal = math.log(2) + (n - 1) * math.log1p(math.exp(-10))
+    assert loss(orthogonal_rows(n))["loss"].item() == pytest.approx(orthogonal, abs=1e-5)
 
 
 def test_siglip_is_the_papers_algorithm_1() -> None:
@@ -54,13 +55,13 @@ def test_siglip_is_the_papers_algorithm_1() -> None:
     logits = 10 * b @ a.T - 10
     signs = 2 * torch.eye(6, dtype=torch.float64) - 1
     expected = -torch.nn.functional.logsigmoid(signs * logits).sum(-1).mean()
-    torch.testing.assert_close(SigLIP().double()(coview.Views.of(z)), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(SigLIP().double()(coview.Views.of(z))["loss"], expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_clip_is_the_symmetric_info_nce_of_its_temperature(scene: str) -> None:
     views = SCENES[scene]
-    torch.testing.assert_close(CLIP().double()(views), InfoNCE(temperature=0.07)(views), atol=1e-6, rtol=0)
+    torch.testing.assert_close(CLIP().double()(views)["loss"], InfoNCE(temperature=0.07)(views), atol=1e-6, rtol=0)
 
 
 def test_clip_is_the_papers_figure_3_in_value_and_gradient() -> None:
@@ -71,7 +72,7 @@ def test_clip_is_the_papers_figure_3_in_value_and_gradient() -> None:
     theirs = (
         torch.nn.functional.cross_entropy(logits, labels) + torch.nn.functional.cross_entropy(logits.T, labels)
     ) / 2
-    ours = loss(coview.Views.of(z))
+    ours = loss(coview.Views.of(z))["loss"]
     torch.testing.assert_close(ours, theirs)
     leaves = (z, loss.log_scale)
     torch.testing.assert_close(torch.autograd.grad(ours, leaves), torch.autograd.grad(theirs, leaves), atol=1e-5, rtol=1e-4)  # fmt: skip
@@ -82,7 +83,20 @@ def test_clips_scale_stops_at_100_and_comes_back() -> None:
     with torch.no_grad():
         loss.log_scale.fill_(9.0)
     wrong = torch.stack([torch.eye(4), torch.eye(4).roll(1, 0)])
-    value = loss(coview.Views.of(wrong))
+    outputs = loss(coview.Views.of(wrong))
+    value = outputs["loss"]
+    assert outputs["temperature"].item() == pytest.approx(0.01)
     assert loss.log_scale.exp().item() == pytest.approx(100)
     value.backward()
     assert loss.log_scale.grad > 0  # descent lowers it
+
+
+def test_what_is_learnt_is_told_as_the_recipe_gives_it() -> None:
+    views = coview.Views.of(random_rows(2, 6, 4))
+    clip = CLIP(temperature=0.2)(views)
+    assert clip.keys() == {"loss", "temperature"}
+    assert clip["temperature"].item() == pytest.approx(0.2)
+    siglip = SigLIP(scale=7, bias=-3)(views)
+    assert siglip.keys() == {"loss", "scale", "bias"}
+    assert (siglip["scale"].item(), siglip["bias"].item()) == pytest.approx((7, -3))
+    assert not any(outputs[name].requires_grad for outputs in (clip, siglip) for name in outputs if name != "loss")

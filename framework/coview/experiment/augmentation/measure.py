@@ -9,6 +9,7 @@ from typing import Any, Literal
 from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.loader import worker_count
+from coview.data.present import having
 from coview.data.values import readable_values
 from coview.evaluate.embedding import embed_raw, embed_split
 from coview.evaluate.features import FeatureSplit
@@ -67,9 +68,9 @@ def measure_augmentations(
     splits = Splits(recipe, registry)
     dataset = splits.training
     found = []
-    rows = choose_rows(dataset, samples, recipe.seed)
     for name in augmented(recipe):
-        steps = steps_of(recipe, registry, name)
+        steps, of_modality = steps_of(recipe, registry, name), having(dataset, [name])
+        rows = choose_rows(of_modality, samples, recipe.seed)
         if reference == "raw":
             embed, described = _raw(recipe, registry, dataset, name), f"the raw features of {name}"
         else:
@@ -79,7 +80,7 @@ def measure_augmentations(
             embed, described = _encoder(recipe, registry, encoder, name), f"{recipe.encoder[name].use} {how}"
         strengths = []
         if steps.pipelines:
-            strengths = measure(dataset, name, rows, steps.pipelines, embed, seed=recipe.seed)
+            strengths = measure(of_modality, name, rows, steps.pipelines, embed, seed=recipe.seed)
         found.append(Measured(name, described, strengths, steps.unseen))
     return found
 

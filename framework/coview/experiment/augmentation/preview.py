@@ -10,6 +10,7 @@ from coview.data.augmented_rows import AugmentedRows
 from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.modality import Modality
+from coview.data.present import having
 from coview.experiment.augmentation.steps import Pipeline, augmented, parameters_in_words, steps_of
 from coview.experiment.augmentation.strength import choose_rows
 from coview.experiment.masked_views.of_recipe import preview_mask
@@ -40,20 +41,22 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
     rows = choose_rows(dataset, samples, recipe.seed)
     modalities = build_modalities(recipe, registry)
     names = augmented(recipe) if recipe.mask is None or any(recipe.augment.values()) else ()
-    steps = {name: steps_of(recipe, registry, name) for name in names}
-    sections = [
-        {
-            "modality": name,
-            "samples": [_caption(dataset, row) for row in rows],
-            "originals": _shown(dataset, name, modalities[name], rows, (), 0, recipe.seed),
-            "pipelines": [
-                _pipeline(dataset, name, modalities[name], rows, each, views, recipe.seed)
-                for each in reversed(of_modality.pipelines)
-            ],
-            "unseen": [str(step) for step in of_modality.unseen],
-        }
-        for name, of_modality in steps.items()
-    ]
+    sections = []
+    for name in names:
+        steps, of_modality = steps_of(recipe, registry, name), having(dataset, [name])
+        chosen = choose_rows(of_modality, samples, recipe.seed)
+        sections.append(
+            {
+                "modality": name,
+                "samples": [_caption(of_modality, row) for row in chosen],
+                "originals": _shown(of_modality, name, modalities[name], chosen, (), 0, recipe.seed),
+                "pipelines": [
+                    _pipeline(of_modality, name, modalities[name], chosen, each, views, recipe.seed)
+                    for each in reversed(steps.pipelines)
+                ],
+                "unseen": [str(step) for step in steps.unseen],
+            }
+        )
     hidden = None if recipe.mask is None else preview_mask(recipe, registry, dataset, rows, views)
     page = template.render(
         name=recipe.name,

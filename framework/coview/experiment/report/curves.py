@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from coview.evaluate.diagnostic_names import DIAGNOSTICS
+from coview.evaluate.diagnostic_names import DIAGNOSTICS, about_diagnostic, is_diagnostic
 from coview.pages.svg import MUTED, SERIES, as_svg, new_axes, page_style
 
 _POINTS = 300  # a curve of more is averaged down to as many: more cannot be seen, and would make the page large
@@ -50,11 +50,12 @@ def draw_curves(
         points: Those of what was measured.
     """
     logged = dict.fromkeys(key for row in metrics for key in row if key not in _AXES)
-    others = [key for key in logged if key not in _TRAINING and key not in DIAGNOSTICS]
+    others = [key for key in logged if key not in _TRAINING and not is_diagnostic(key)]
+    of_pairs = [key for key in logged if key not in DIAGNOSTICS and is_diagnostic(key)]
     training = ["loss", *others, "lr", "samples_per_s"]
     with page_style():
         measured = [key for key in dict.fromkeys(key for row in points for key in row) if "/" in key]
-        return _draw(metrics, training), _draw(metrics, list(DIAGNOSTICS)), _draw(points, measured)
+        return _draw(metrics, training), _draw(metrics, [*DIAGNOSTICS, *of_pairs]), _draw(points, measured)
 
 
 def _draw(metrics: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Curve]:
@@ -64,7 +65,7 @@ def _draw(metrics: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Cur
         if not points:
             continue
         steps, values = np.array(points, dtype=float).T
-        about = {**_TRAINING, **DIAGNOSTICS}.get(key, "")
+        about = _TRAINING.get(key) or about_diagnostic(key)
         curves.append(Curve(key, about, float(values[-1]), _figure(key, steps, values)))
     return curves
 
