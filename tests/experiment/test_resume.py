@@ -197,7 +197,7 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before(unfinished, untouch
     (damaged / "weights.safetensors").write_bytes((whole / "weights.safetensors").read_bytes()[:1000])
     done = go_on(unfinished.parent.parent)
     assert done.status == 0, done.err
-    assert "damaged checkpoint is passed over" in done.err
+    assert "damaged checkpoint is skipped" in done.err
     assert f"from step {STEPS - 2} " in done.err
     assert_same_end(untouched, unfinished)
 
