@@ -154,6 +154,8 @@ def embed(
     dataset: Dataset | str | None = None,
     *,
     split: str = "test",
+    modality: str | None = None,
+    projector: bool = False,
     registry: Registry | None = None,
 ) -> Tensor:
     """The representations of some data by a run's encoder, in evaluation mode and fp32.
@@ -162,17 +164,19 @@ def embed(
         run: The run, or its folder.
         dataset: A data set, or the name of one that needs no parameters; the run's own by default.
         split: Which split of it.
+        modality: Of a run of several modalities the one whose encoder makes them, such as ``text``; absent: the first.
+        projector: Whether projections are wanted, and not what the encoder makes before the projector.
         registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
 
     Returns:
         ``(N, D)``, on the CPU, in the order of the data.
 
     Raises:
-        CoviewError: If the run has no checkpoint or the data is not there.
+        CoviewError: If the run has no checkpoint or no such modality, or the data is not there.
     """
     from coview.experiment import embed as embedding  # torch costs start-up time
 
-    return embedding.embed(_run(run, registry), dataset, split=split)
+    return embedding.embed(_run(run, registry), dataset, split=split, modality=modality, projector=projector)
 
 
 def export(

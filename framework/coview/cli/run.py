@@ -17,6 +17,10 @@ from coview.errors import CoviewError
 if TYPE_CHECKING:
     from coview.experiment.run import Run
 
+modality_option = click.option(
+    "--modality", metavar="NAME", help="Whose encoder, of a run of several modalities; the first's by default."
+)
+
 
 @click.command()
 @click.argument("recipe", metavar="RECIPE")
@@ -108,6 +112,8 @@ def evaluate(
     metavar="KEY=VALUE",
     help="Other data, such as data.root=my-pictures, or train.device=cpu.",
 )
+@modality_option
+@click.option("--projector", is_flag=True, help="Write projections, and not what the encoder makes before them.")
 @step_option
 @click.pass_obj
 def embed(
@@ -116,6 +122,8 @@ def embed(
     split: str,
     out: Path,
     sets: tuple[str, ...],
+    modality: str | None,
+    projector: bool,
     step: int | Literal["best"] | None,
 ) -> None:
     """Write the representations of a split, with ids and labels.
@@ -127,7 +135,7 @@ def embed(
     from coview.plugins.discovery import load_plugins
 
     run = load_run(path, load_plugins(disable=disabled), step=step)
-    written = embed_to_file(run, split, out, sets=sets)
+    written = embed_to_file(run, split, out, sets=sets, modality=modality, projector=projector)
     if written.kept:
         click.echo(f"taken from what {run.path} has kept: the encoder did not run again", err=True)
     click.echo(f"{out}: {written.rows:,} × {written.width}")

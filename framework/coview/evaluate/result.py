@@ -70,6 +70,8 @@ class Result:
         against: Filled in by coview: of a control, the test of what is measured against it, where there is
             ``per_item`` of both.
         warning: Filled in by coview: what a reader has to know of this number; mostly nothing.
+        of: Which of several alike it is, such as ``text-to-image``: part of its name, and of no hash. Where it is empty
+            coview fills in the tower, unless that is the first before its projector: ``text``, ``text/projector``.
     """
 
     metric: str
@@ -90,6 +92,7 @@ class Result:
     groups: int | None = None
     against: Paired | None = None
     warning: str = ""
+    of: str = ""
 
     def __post_init__(self) -> None:
         """Checks itself, so that a number that means nothing shows where it is made.
@@ -109,7 +112,7 @@ class Result:
         object.__setattr__(self, "ci_high", within(self.ci_high, self.bounds))
 
     def _wrong_type(self) -> str:
-        for name in ("metric", "split", "evaluator", "dataset"):
+        for name in ("metric", "split", "evaluator", "dataset", "of"):
             if not isinstance(getattr(self, name), str):
                 return f"{name} has to be a text, got {getattr(self, name)!r}"
         for name in ("value", "ci_low", "ci_high"):
@@ -145,9 +148,13 @@ class Result:
 
     @property
     def name(self) -> str:
-        """``EVALUATOR/METRIC``, with ``@LABELS`` where it was given so many labels a class and not all of them."""
+        """``EVALUATOR/METRIC``, with ``@LABELS`` where it was given so many labels a class and not all of them.
+
+        Where it is one of several alike, ``EVALUATOR/OF/METRIC``: ``knn/text/accuracy``.
+        """
         labels = self.protocol.get("labels_per_class", "all")
-        return f"{self.evaluator}/{self.metric}" + ("" if labels == "all" else f"@{labels}")
+        named = "/".join(filter(None, (self.evaluator, self.of, self.metric)))
+        return named + ("" if labels == "all" else f"@{labels}")
 
     @property
     def protocol_hash(self) -> str:
@@ -172,7 +179,7 @@ class Result:
         """
         later = {"better": row.get("better", "higher"), "bounds": tuple(row.get("bounds", (None, None)))}
         later["kind"] = row["kind"] if "kind" in row else row["features"]
-        later |= {"groups": row.get("groups"), "warning": row.get("warning", "")}
+        later |= {"groups": row.get("groups"), "warning": row.get("warning", ""), "of": row.get("of", "")}
         later["against"] = Paired(**row["against"]) if row.get("against") else None
         known = {item.name: row[item.name] for item in fields(cls) if item.name not in {*_ARRAYS, *later}}
         known |= later  # which runs of earlier versions do not have, or call otherwise

@@ -98,6 +98,10 @@ class Topology(nn.Module):
         tower = cast(Tower, self._evaluated.towers[modality])
         return Projecting(tower.encoder, tower.projector)
 
+    def evaluated(self, modality: str, *, projector: bool) -> nn.Module:
+        """The encoder that is evaluated, with its projector or without."""
+        return self.evaluated_projections(modality) if projector else self.evaluated_encoder(modality)
+
     def evaluated_copy(self) -> Topology:
         """A copy of the encoders that are evaluated, with their projectors and no loss.
 

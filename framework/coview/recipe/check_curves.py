@@ -15,19 +15,19 @@ from coview.recipe.tables import TrainTable
 
 
 def check_every(
-    mistakes: Mistakes, every: int | str, evaluator: Any, use: str, earlier: Sequence[EvaluateTable], at: Key
+    mistakes: Mistakes, table: EvaluateTable, evaluator: Any, earlier: Sequence[EvaluateTable], at: Key
 ) -> None:
     """Notes why an evaluator cannot measure while training.
 
     Args:
         mistakes: Where to note it.
-        every: How often it is to.
+        table: The evaluator's, with how often it is to.
         evaluator: The evaluator; None if that is a mistake already.
-        use: Its name.
         earlier: The evaluators before it.
         at: Where in the recipe its table stands.
     """
-    place = (*at, "every")
+    place, use, every = (*at, "every"), table.use, table.every
+    assert every is not None
     if Duration.parse(every).amount == 0:
         mistakes.add(place, f'has to be more than nothing, such as 200 or "5 epochs", got "{every}"')
     if isinstance(evaluator, TakesEncoder):
@@ -36,7 +36,8 @@ def check_every(
             f"{use} takes the encoder itself, to train it, to time it or to change its input, and so measures at the "
             "end only; a curve is of what is measured on representations",
         )
-    if any(other.use == use and other.every is not None for other in earlier):
+    named = use, table.modality, table.projector
+    if any((other.use, other.modality, other.projector) == named and other.every is not None for other in earlier):
         mistakes.add(place, f"another {use} has it already, and the points of both would have one name: leave one out")
 
 
