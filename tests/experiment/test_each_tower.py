@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 import coview
 from coview.data.building import build_modalities, build_split
 from coview.model.topology import build_topology
-from three_towers import RECIPE, TEST, ToldDigits
+from three_towers import NAMES, RECIPE, TEST, ToldDigits
 from three_towers import registry as with_digits
 
 EVALUATE = """
@@ -35,6 +37,18 @@ projector = true
 use = "knn"
 modality = "text"
 every = 2
+
+[[evaluate]]
+use = "retrieval"
+between = ["image", "text", "audio"]
+k = [1, 5]
+every = 4
+
+[[evaluate]]
+use = "zero_shot"
+of = "audio"
+by = "text"
+prompts = ["{}", "a {}", "a big red {}"]
 """
 
 
@@ -113,11 +127,11 @@ def test_results_say_which_tower_and_where_it_ends(run):
     assert (after["modality"], after["features"]) == ("text", "projections")
     assert document["encoder"] == (
         "image encoder of the student, before the projector, text encoder, before the projector, text encoder, after the "
-        "projector, evaluation mode, fp32"
+        "projector, image encoder, after the projector, audio encoder, after the projector, evaluation mode, fp32"
     )
     assert document["other_datasets"] == []
     report = (run.path / "report.html").read_text()
-    assert "modality=text" in report.replace("<wbr>", "")
+    assert "retrieval recall@1, test, text, after the projector<" in report
 
 
 def test_the_protocol_of_a_tower_is_that_of_a_run_of_it_alone(run, write_recipe, registry, tmp_path):
@@ -130,6 +144,54 @@ def test_the_protocol_of_a_tower_is_that_of_a_run_of_it_alone(run, write_recipe,
     (theirs,) = (row for row in run.results if row.name == "retrieval/text/recall@1" and row.kind == "pretrained")
     assert mine.name == "retrieval/recall@1"
     assert mine.protocol_hash == theirs.protocol_hash
+
+
+@pytest.mark.parametrize("kind", ["pretrained", "untrained"])
+def test_each_modality_is_searched_by_each_other(run, registry, kind):
+    """Also sounds by pictures, of which a loss need not know."""
+    topology = run.topology
+    if kind == "untrained":
+        topology = build_topology(run.recipe, registry, build_split(run.recipe, "train", registry))
+    z = {name: by_hand(topology, run, name, projector=True) for name in ("image", "text", "audio")}
+    found = {row.name: row for row in run.results if row.kind == kind and "projections_of" in row.protocol}
+    for query, gallery in permutations(z, 2):
+        similarity = cosine_similarity(z[query].double(), z[gallery].double())
+        ranks = 1 + (similarity > np.diag(similarity)[:, None]).sum(1)
+        name = f"retrieval/{query}-to-{gallery}"
+        # sounds are so alike that rounding decides on the order of some
+        near = pytest.approx if "audio" not in (query, gallery) else partial(pytest.approx, abs=0.06)
+        assert found[f"{name}/recall@5"].value == near((ranks <= 5).mean())
+        assert found[f"{name}/mrr"].value == near((1 / ranks).mean())
+        assert found[f"{name}/recall@1"].chance == pytest.approx(1 / TEST)
+        assert found[f"{name}/recall@1"].ci_low <= found[f"{name}/recall@1"].value <= found[f"{name}/recall@1"].ci_high
+        assert found[f"{name}/recall@1"].protocol["projections_of"] == sorted((query, gallery))
+    if kind == "untrained":
+        assert found["retrieval/audio-to-image/mrr"].against.difference == pytest.approx(
+            next(row.value for row in run.results if row.name == "retrieval/audio-to-image/mrr")
+            - found["retrieval/audio-to-image/mrr"].value,
+            abs=1e-6,
+        )
+
+
+def test_sounds_are_classified_by_an_ensemble_of_prompts(run):
+    """CLIP's: unit vectors of all prompts of a class, their mean, made a unit vector again."""
+    tower = run.topology.student.towers["text"].eval()
+    means = []
+    for name in NAMES:
+        with torch.no_grad():
+            batch = tower.encoder.collate([name, f"a {name}", f"a big red {name}"])
+            z_PD = torch.nn.functional.normalize(tower.projector(tower.encoder(batch).pooled_ND))
+        means.append(torch.nn.functional.normalize(z_PD.mean(0), dim=0))
+    predicted = cosine_similarity(by_hand(run.topology, run, "audio", projector=True), torch.stack(means)).argmax(1)
+    labels = [ToldDigits("test")[row].label for row in range(TEST)]
+    (found,) = (row for row in run.results if row.name == "zero_shot/audio/accuracy" and row.kind == "pretrained")
+    assert found.value == pytest.approx((predicted == labels).mean())
+    assert (found.chance, found.n) == (0.1, TEST)
+
+
+def test_curves_of_all_ways(run):
+    rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "retrieval/audio-to-image/recall@1" in row] == [0, 4, 8]
 
 
 def test_a_curve_of_a_tower_has_a_name_of_its_own(run):

@@ -297,7 +297,7 @@ def of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Resul
             dataset=plan.source.table.written["use"],
             kind=kind,
             of=result.of or plan.tower.name_in(store.recipe),
-            protocol={**result.protocol, **_data_protocol(of_data, evaluator)},
+            protocol={**result.protocol, **_data_protocol(of_data, evaluator, result.protocol)},
         )
         for result in found
     ]
@@ -342,10 +342,12 @@ def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rn
     return evaluator(store.features(kind, evaluator.splits, labelled=evaluator.labels == "class"), rng)
 
 
-def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, Any]:
+def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator, given: Mapping[str, Any]) -> dict[str, Any]:
     rows = {split: store.rows[split] for split in evaluator.splits if split in store.rows}
     protocol: dict[str, Any] = {"dataset_version": store.reference.version, "rows": rows}
-    if compared := compared_modalities(evaluator):
+    if "projections_of" in given:  # the evaluator has said between which of those that it compares
+        protocol["projections_of"] = given["projections_of"]
+    elif compared := compared_modalities(evaluator):
         protocol["projections_of"] = sorted(compared)
     else:
         protocol["modality"] = store.modality

@@ -8,7 +8,7 @@ from typing import Any
 from coview.plugins.own_settings import EvaluateSettings
 from coview.recipe.abilities import modalities_of
 from coview.recipe.check_component import Checked, ComponentChecker
-from coview.recipe.check_curves import check_every
+from coview.recipe.check_curves import check_every, points_of
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
@@ -27,6 +27,7 @@ def check_evaluators(
         used: The modalities that the recipe has an encoder of.
     """
     found: list[tuple[EvaluateTable, dict[str, Any]]] = []
+    curves: list[tuple[Any, ...]] = []
     for index, table in enumerate(tables):
         at: Key = ("evaluate", index)
         settings, rest = components.settings(EvaluateSettings, table, at)
@@ -54,7 +55,8 @@ def check_evaluators(
             as_written=own.as_written,
         )
         if settings.every is not None:
-            check_every(mistakes, given, built, [earlier for earlier, _ in found], at)
+            check_every(mistakes, given, built, curves, at)
+            curves.append(points_of(given, built))
         if settings.every is not None:
             named["every"] = settings.every
         if not settings.test:

@@ -110,7 +110,7 @@ def _highlights(rows: Sequence[ResultRow]) -> list[ResultRow]:
     """The first metric of each evaluator, with the most labels."""
     best: dict[tuple[str, str], ResultRow] = {}
     for row in rows:
-        key = row.evaluator, next(iter(row.by_kind.values())).of
+        key = row.evaluator, row.of
         if key not in best or row.metric == best[key].metric:
             best[key] = row
     return list(best.values())
