@@ -100,8 +100,10 @@ if TYPE_CHECKING:
     from coview.model.encoder import ChecksBatch as ChecksBatch
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
+    from coview.model.encoder import ExportsPooled as ExportsPooled
     from coview.model.encoder import FitsToData as FitsToData
     from coview.model.encoder import HasLayers as HasLayers
+    from coview.model.encoder import PooledTransformer as PooledTransformer
     from coview.model.encoder import ProjectsInLayers as ProjectsInLayers
     from coview.model.encoder import SeesExample as SeesExample
     from coview.model.hidden_tokens import HiddenTokens as HiddenTokens
@@ -120,6 +122,7 @@ if TYPE_CHECKING:
     from coview.model.target import Target as Target
     from coview.model.target import TargetInput as TargetInput
     from coview.model.transformer import load_transformer as load_transformer
+    from coview.model.transformer import pooled_by_first_token as pooled_by_first_token
     from coview.model.views import Views as Views
     from coview.plugins.callback import Callback as Callback
     from coview.plugins.callback import EndContext as EndContext
@@ -207,6 +210,9 @@ _HOME = {
     "EncoderSubject": "coview.evaluate.encoder_subject",
     "Encoding": "coview.model.encoder",
     "Evaluator": "coview.evaluate.evaluator",
+    "ExportsPooled": "coview.model.encoder",
+    "PooledTransformer": "coview.model.encoder",
+    "pooled_by_first_token": "coview.model.transformer",
     "FeatureSplit": "coview.evaluate.features",
     "Features": "coview.evaluate.features",
     "FileKind": "coview.data.class_folders",

@@ -185,9 +185,13 @@ def export(
     to: str = "hf",
     out: Path | str | None = None,
     sets: Iterable[str] = (),
+    modality: str | None = None,
     registry: Registry | None = None,
 ) -> tuple[Path, str]:
     """Writes the encoder as a folder, and how its inputs are prepared where that can be said.
+
+    Of a run of pictures and texts ``hf`` without ``modality`` writes both towers with their projectors, as
+    ``VisionTextDualEncoderModel`` of transformers, where the towers allow it.
 
     Args:
         run: The run, or its folder: of the latest checkpoint, or of the step that :func:`load_run` was given.
@@ -197,6 +201,7 @@ def export(
             anything else.
         sets: Where the run's data are, if they have been moved: ``data.root=/new/place``. A sample of them is looked
             at, and nothing else; without them the folder says no size of its samples.
+        modality: Of a run of several modalities the one whose encoder is written, before its projector.
         registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
 
     Returns:
@@ -207,7 +212,7 @@ def export(
     """
     from coview.experiment import export as exporting  # torch costs start-up time
 
-    return exporting.export(_run(run, registry), to=to, out=out, sets=sets)
+    return exporting.export(_run(run, registry), to=to, out=out, sets=sets, modality=modality)
 
 
 def _run(run: Run | Path | str, registry: Registry | None) -> Run:

@@ -155,6 +155,7 @@ def embed(
 @click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Where the data are now, such as data.root=/new/place."
 )
+@click.option("--modality", metavar="NAME", help="Whose encoder, of a run of several modalities; else both together.")
 @step_option
 @click.pass_obj
 def export(
@@ -163,6 +164,7 @@ def export(
     to: str,
     out: Path | None,
     sets: tuple[str, ...],
+    modality: str | None,
     step: int | Literal["best"] | None,
 ) -> None:
     """Write the encoder in a form that other libraries load."""
@@ -170,13 +172,14 @@ def export(
     from coview.experiment.run import load_run
     from coview.plugins.discovery import load_plugins
 
-    folder, code = write(load_run(path, load_plugins(disable=disabled), step=step), to=to, out=out, sets=sets)
+    run = load_run(path, load_plugins(disable=disabled), step=step)
+    folder, code = write(run, to=to, out=out, sets=sets, modality=modality)
     click.echo(f"{folder}\n\n{code}")
 
 
 def _print_run(done: Run) -> None:
     """The table, where everything is, and what to type next."""
-    from coview.experiment.export import forms_of
+    from coview.experiment.export import forms_of, has_several_encoders
     from coview.track.console import make_console, print_results
 
     console = make_console()
@@ -195,12 +198,13 @@ def _print_run(done: Run) -> None:
     click.echo(f"{'tensorboard':<12}{folder.tensorboard}")
     click.echo("\nnext:")
     quoted = shlex.quote(str(done.path)) + ("" if of_the_run else f" --step {done.step}")
+    which = f" --modality {done.recipe.modalities[0]}" if has_several_encoders(done.recipe) else ""
     for command in (
         f"tensorboard --logdir {shlex.quote(str(folder.tensorboard))}",
         f"coview evaluate {quoted} --set evaluate.0.k=5"
         if done.results and done.recipe.evaluate and done.recipe.evaluate[0].use == "knn"
         else "",
-        *(f"coview export {quoted} --to {form}" for form in forms_of(done.recipe, done.registry)[:1]),
+        *(f"coview export {quoted} --to {form}{which}" for form in forms_of(done.recipe, done.registry)[:1]),
     ):
         if command:
             click.echo(f"  {command}")
