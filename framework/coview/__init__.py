@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coview.api import load_recipe as load_recipe
     from coview.api import load_run as load_run
     from coview.api import run as run
+    from coview.api import search as search
     from coview.data.atomic import replacing as replacing
     from coview.data.augmentation import Augmentation as Augmentation
     from coview.data.augmentation import BatchAugmentation as BatchAugmentation
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from coview.data.modality import FinishesOnDevice as FinishesOnDevice
     from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
+    from coview.data.modality import ReadsFiles as ReadsFiles
+    from coview.data.modality import ReadsTyped as ReadsTyped
     from coview.data.modality import SummarisesValues as SummarisesValues
     from coview.data.modality import Uncollates as Uncollates
     from coview.data.picture_grid import picture_grid as picture_grid
@@ -94,6 +97,8 @@ if TYPE_CHECKING:
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.run import Run as Run
+    from coview.experiment.search import Found as Found
+    from coview.experiment.search import Hit as Hit
     from coview.model.context import TakesContext as TakesContext
     from coview.model.decoder import Decoder as Decoder
     from coview.model.decoder import DecoderInput as DecoderInput
@@ -171,6 +176,8 @@ _HOME = {
     "DrawsTokens": "coview.model.shows_tokens",
     "NamesTokens": "coview.model.shows_tokens",
     "TokenPictures": "coview.model.shows_tokens",
+    "ReadsFiles": "coview.data.modality",
+    "ReadsTyped": "coview.data.modality",
     "SummarisesValues": "coview.data.modality",
     "Uncollates": "coview.data.modality",
     "Decoder": "coview.model.decoder",
@@ -249,6 +256,8 @@ _HOME = {
     "Result": "coview.evaluate.result",
     "Rng": "coview.data.rng",
     "Run": "coview.experiment.run",
+    "Found": "coview.experiment.search",
+    "Hit": "coview.experiment.search",
     "Sample": "coview.data.sample",
     "SampleError": "coview.errors",
     "SaysWhetherTrained": "coview.recipe.abilities",
@@ -270,6 +279,7 @@ _HOME = {
     "evaluate_encoder": "coview.api",
     "evaluate_run": "coview.api",
     "export": "coview.api",
+    "search": "coview.api",
     "few": "coview.errors",
     "class_order": "coview.data.table_listing",
     "file_listing": "coview.data.table_listing",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from coview.data.dataset import Dataset
     from coview.experiment.run import Run
+    from coview.experiment.search import Found
 
 
 def load_recipe(
@@ -213,6 +214,39 @@ def export(
     from coview.experiment import export as exporting  # torch costs start-up time
 
     return exporting.export(_run(run, registry), to=to, out=out, sets=sets, modality=modality)
+
+
+def search(
+    run: Run | Path | str,
+    query: str | Path,
+    *,
+    split: str = "test",
+    top: int = 12,
+    modality: str | None = None,
+    registry: Registry | None = None,
+) -> Found:
+    """The samples of a run's data that are nearest to a text, a picture or a sound.
+
+    What is of another modality than the query is compared by projections, what is of the same by representations.
+
+    Args:
+        run: The run, or its folder.
+        query: A text, or the path of a file that a tower of the run takes.
+        split: Which split of the run's data is searched.
+        top: How many samples are wanted, at least 1; all where there are fewer.
+        modality: What is searched; absent: the first that the query is not of.
+        registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
+
+    Returns:
+        The samples with their cosines, the nearest first.
+
+    Raises:
+        CoviewError: If the query is empty or of no tower of the run, the run has no checkpoint, no such modality or no
+            such split, or the data is not there.
+    """
+    from coview.experiment import search as searching  # torch costs start-up time
+
+    return searching.search(_run(run, registry), query, split=split, top=top, modality=modality)
 
 
 def _run(run: Run | Path | str, registry: Registry | None) -> Run:

@@ -84,11 +84,8 @@ def embed_to_file(
     """
     if out.suffix not in SUFFIXES:
         raise CoviewError(f"{out}: the file has to end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
-    for text in sets:
-        if not text.startswith(("data.", "modality.", "train.device=")):
-            raise CoviewError(f"--set {text}: embedding can change data, modality and train.device only")
+    recipe = recipe_with(run, sets, what="embedding")
     tower = tower_of(run.recipe, modality, projector=projector)
-    recipe = load_recipe(run.folder.recipe, run.registry, sets=sets)
     embedded, dataset, kept = _of_recipe(run, recipe, split, tower)
     x_ND = embedded.features.x_ND
     about = {
@@ -104,6 +101,19 @@ def embed_to_file(
     }
     files = write_embedding(out, x_ND, KnownSamples.of(embedded, dataset), about)
     return Written(tuple(files), x_ND.shape[0], x_ND.shape[1], kept)
+
+
+def recipe_with(run: Run, sets: Iterable[str], *, what: str) -> Recipe:
+    """The run's recipe with other data, or other settings for them.
+
+    Raises:
+        CoviewError: If an override is of anything else.
+    """
+    given = tuple(sets)
+    for text in given:
+        if not text.startswith(("data.", "modality.", "train.device=")):
+            raise CoviewError(f"--set {text}: {what} can change data, modality and train.device only")
+    return load_recipe(run.folder.recipe, run.registry, sets=given) if given else run.recipe
 
 
 def _of_recipe(run: Run, recipe: Recipe, split: str, tower: MeasuredTower) -> tuple[Embedded, Dataset, bool]:

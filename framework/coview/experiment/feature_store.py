@@ -156,7 +156,7 @@ class FeatureStore:
 
     def raw(self, split: str) -> Embedded:
         """The raw features of a whole split, and what tells equal samples."""
-        return self._embedded("raw", split)
+        return self.embedded("raw", split)
 
     def subject(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> EncoderSubject:
         """The encoder itself with the samples of some splits, and their features: see :meth:`features`."""
@@ -200,7 +200,7 @@ class FeatureStore:
     def _whole_part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
         carved = "validation" in names and not self.own_validation and name in ("train", "validation")
         split = "train" if carved else name
-        embedded = self._embedded(kind, split)
+        embedded = self.embedded(kind, split)
         if not carved:
             return split, embedded.features, embedded.rows
         labels, groups = embedded.features.labels_N, embedded.features.groups_N
@@ -224,7 +224,8 @@ class FeatureStore:
         pipeline = maker.pipelines[self.recipe.view_modalities.index(self.modality)]
         return [AugmentStep(steps[at].use, _parameters(steps[at]), augmentation) for at, augmentation, _ in pipeline]
 
-    def _embedded(self, kind: FeatureKind, split: str) -> Embedded:
+    def embedded(self, kind: FeatureKind, split: str) -> Embedded:
+        """The features of a whole split."""
         # raw features are kept with what tells equal samples: what was kept without is made again
         more = {"content": True} if kind == "raw" else {}
         return self.kept(
