@@ -134,7 +134,7 @@ def test_the_command_prints_a_table_json_and_a_page(run, command, tmp_path):
     code, said = command(run.path, "a red seven", "--top", 4, "--html", tmp_path / "page.html")
     assert code == 0
     heading, *rows, about, page = said.out.splitlines()
-    assert heading.split() == ["cosine", "id", "class", "text"]
+    assert heading.split() == ["cosine", "id", "class", "says"]
     for row, hit in zip(rows, found.hits, strict=True):
         assert row.split() == [str(hit.rank), f"{hit.cosine:.3f}", hit.id, hit.label, *hit.text.split()]
     assert about == "of 40 image samples of told_digits test, by the cosine of projections; the query is of text"

@@ -61,7 +61,7 @@ def search(
         hits = [{key: value for key, value in asdict(hit).items() if key != "html"} for hit in found.hits]
         print_json({**{key: value for key, value in asdict(found).items() if key != "query_html"}, "hits": hits})
         return
-    columns = [("", "cosine", "id", *(["class"] if any(hit.label for hit in found.hits) else []), "text")]
+    columns = [("", "cosine", "id", *(["class"] if any(hit.label for hit in found.hits) else []), "says")]
     for hit in found.hits:
         label = [hit.label] if "class" in columns[0] else []
         columns.append((str(hit.rank), f"{hit.cosine:.3f}", str(hit.id), *label, _short(hit.text)))

@@ -23,8 +23,8 @@ _EXAMPLES = 4
 _ALIKE = 1e-4
 """How far the folder's projections may be from the run's, of vectors of unit length."""
 
-_HALVES = {"pixel_values": "vision", "input_ids": "text"}
-"""By what a model takes: which half it is."""
+_PICTURES, _TEXTS = "pixel_values", "input_ids"
+"""What the model of a half takes, by transformers' names."""
 
 
 @runtime_checkable
@@ -55,9 +55,9 @@ def write_dual_encoder(run: Run, folder: Path) -> str:
         tower = run.topology.evaluated_tower(name)
         show_example(run, name, tower.encoder)
         pooled = _pooled(run, name, tower.encoder, folder)
-        kind = _HALVES[pooled.model.main_input_name]
+        kind = pooled.model.main_input_name
         if kind in halves:
-            raise _refused(run, f"that has one tower for pictures and one for texts, and the run has two for {kind}")
+            raise _refused(run, f"that has one tower for pictures and one for texts, and both of the run's take {kind}")
         halves[kind] = pooled.model
         projections[kind] = _matrix(run, name, tower.projector) * pooled.scale
         modality = modalities[name]
@@ -65,16 +65,16 @@ def write_dual_encoder(run: Run, folder: Path) -> str:
     losses: list[Any] = [term.loss for term in run.topology.loss.terms]
     scales = [loss.log_scale for loss in losses if isinstance(loss, ScalesCosines)]
     config = VisionTextDualEncoderConfig.from_vision_text_configs(
-        halves["vision"].config,
-        halves["text"].config,
-        projection_dim=len(projections["text"]),
+        halves[_PICTURES].config,
+        halves[_TEXTS].config,
+        projection_dim=len(projections[_TEXTS]),
         **({"logit_scale_init_value": float(scales[0])} if scales else {}),
     )
-    model: Any = VisionTextDualEncoderModel(config, vision_model=halves["vision"], text_model=halves["text"])
+    model: Any = VisionTextDualEncoderModel(config, vision_model=halves[_PICTURES], text_model=halves[_TEXTS])
     model.eval()
     with torch.no_grad():
-        model.visual_projection.weight.copy_(projections["vision"])
-        model.text_projection.weight.copy_(projections["text"])
+        model.visual_projection.weight.copy_(projections[_PICTURES])
+        model.text_projection.weight.copy_(projections[_TEXTS])
     _check_alike(run, model)
     with no_progress_bar():
         model.save_pretrained(folder)
@@ -100,7 +100,7 @@ def _pooled(run: Run, name: str, encoder: nn.Module, folder: Path) -> PooledTran
             pooled = encoder.export_pooled(folder)
         except ValueError as error:
             raise _refused(run, f"{name}: {error}") from error
-        if pooled.model.main_input_name in _HALVES:
+        if pooled.model.main_input_name in (_PICTURES, _TEXTS):
             return pooled
         reason = f'the encoder "{use}" is for neither pictures nor texts'
     raise _refused(run, f"{name}: {reason}")
