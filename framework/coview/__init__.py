@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coview.api import load_recipe as load_recipe
     from coview.api import load_run as load_run
     from coview.api import run as run
+    from coview.api import search as search
     from coview.data.atomic import replacing as replacing
     from coview.data.augmentation import Augmentation as Augmentation
     from coview.data.augmentation import BatchAugmentation as BatchAugmentation
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from coview.data.modality import FinishesOnDevice as FinishesOnDevice
     from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
+    from coview.data.modality import ReadsFiles as ReadsFiles
+    from coview.data.modality import ReadsTyped as ReadsTyped
     from coview.data.modality import SummarisesValues as SummarisesValues
     from coview.data.modality import Uncollates as Uncollates
     from coview.data.picture_grid import picture_grid as picture_grid
@@ -95,14 +98,18 @@ if TYPE_CHECKING:
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
     from coview.experiment.run import Run as Run
+    from coview.experiment.search import Found as Found
+    from coview.experiment.search import Hit as Hit
     from coview.model.context import TakesContext as TakesContext
     from coview.model.decoder import Decoder as Decoder
     from coview.model.decoder import DecoderInput as DecoderInput
     from coview.model.encoder import ChecksBatch as ChecksBatch
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
+    from coview.model.encoder import ExportsPooled as ExportsPooled
     from coview.model.encoder import FitsToData as FitsToData
     from coview.model.encoder import HasLayers as HasLayers
+    from coview.model.encoder import PooledTransformer as PooledTransformer
     from coview.model.encoder import ProjectsInLayers as ProjectsInLayers
     from coview.model.encoder import SeesExample as SeesExample
     from coview.model.hidden_tokens import HiddenTokens as HiddenTokens
@@ -121,6 +128,7 @@ if TYPE_CHECKING:
     from coview.model.target import Target as Target
     from coview.model.target import TargetInput as TargetInput
     from coview.model.transformer import load_transformer as load_transformer
+    from coview.model.transformer import pooled_by_first_token as pooled_by_first_token
     from coview.model.views import Views as Views
     from coview.plugins.callback import Callback as Callback
     from coview.plugins.callback import EndContext as EndContext
@@ -169,6 +177,8 @@ _HOME = {
     "DrawsTokens": "coview.model.shows_tokens",
     "NamesTokens": "coview.model.shows_tokens",
     "TokenPictures": "coview.model.shows_tokens",
+    "ReadsFiles": "coview.data.modality",
+    "ReadsTyped": "coview.data.modality",
     "SummarisesValues": "coview.data.modality",
     "Uncollates": "coview.data.modality",
     "Decoder": "coview.model.decoder",
@@ -208,6 +218,9 @@ _HOME = {
     "EncoderSubject": "coview.evaluate.encoder_subject",
     "Encoding": "coview.model.encoder",
     "Evaluator": "coview.evaluate.evaluator",
+    "ExportsPooled": "coview.model.encoder",
+    "PooledTransformer": "coview.model.encoder",
+    "pooled_by_first_token": "coview.model.transformer",
     "FeatureSplit": "coview.evaluate.features",
     "Features": "coview.evaluate.features",
     "FileKind": "coview.data.class_folders",
@@ -245,6 +258,8 @@ _HOME = {
     "Result": "coview.evaluate.result",
     "Rng": "coview.data.rng",
     "Run": "coview.experiment.run",
+    "Found": "coview.experiment.search",
+    "Hit": "coview.experiment.search",
     "Sample": "coview.data.sample",
     "SampleError": "coview.errors",
     "SaysWhetherTrained": "coview.recipe.abilities",
@@ -266,6 +281,7 @@ _HOME = {
     "evaluate_encoder": "coview.api",
     "evaluate_run": "coview.api",
     "export": "coview.api",
+    "search": "coview.api",
     "few": "coview.errors",
     "class_order": "coview.data.table_listing",
     "file_listing": "coview.data.table_listing",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from coview.data.dataset import Dataset
     from coview.experiment.run import Run
+    from coview.experiment.search import Found
 
 
 def load_recipe(
@@ -154,6 +155,8 @@ def embed(
     dataset: Dataset | str | None = None,
     *,
     split: str = "test",
+    modality: str | None = None,
+    projector: bool = False,
     registry: Registry | None = None,
 ) -> Tensor:
     """The representations of some data by a run's encoder, in evaluation mode and fp32.
@@ -162,17 +165,19 @@ def embed(
         run: The run, or its folder.
         dataset: A data set, or the name of one that needs no parameters; the run's own by default.
         split: Which split of it.
+        modality: Of a run of several modalities the one whose encoder makes them, such as ``text``; absent: the first.
+        projector: Whether projections are wanted, and not what the encoder makes before the projector.
         registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
 
     Returns:
         ``(N, D)``, on the CPU, in the order of the data.
 
     Raises:
-        CoviewError: If the run has no checkpoint or the data is not there.
+        CoviewError: If the run has no checkpoint or no such modality, or the data is not there.
     """
     from coview.experiment import embed as embedding  # torch costs start-up time
 
-    return embedding.embed(_run(run, registry), dataset, split=split)
+    return embedding.embed(_run(run, registry), dataset, split=split, modality=modality, projector=projector)
 
 
 def export(
@@ -181,9 +186,13 @@ def export(
     to: str = "hf",
     out: Path | str | None = None,
     sets: Iterable[str] = (),
+    modality: str | None = None,
     registry: Registry | None = None,
 ) -> tuple[Path, str]:
     """Writes the encoder as a folder, and how its inputs are prepared where that can be said.
+
+    Of a run of pictures and texts ``hf`` without ``modality`` writes both towers with their projectors, as
+    ``VisionTextDualEncoderModel`` of transformers, where the towers allow it.
 
     Args:
         run: The run, or its folder: of the latest checkpoint, or of the step that :func:`load_run` was given.
@@ -193,6 +202,7 @@ def export(
             anything else.
         sets: Where the run's data are, if they have been moved: ``data.root=/new/place``. A sample of them is looked
             at, and nothing else; without them the folder says no size of its samples.
+        modality: Of a run of several modalities the one whose encoder is written, before its projector.
         registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
 
     Returns:
@@ -203,7 +213,40 @@ def export(
     """
     from coview.experiment import export as exporting  # torch costs start-up time
 
-    return exporting.export(_run(run, registry), to=to, out=out, sets=sets)
+    return exporting.export(_run(run, registry), to=to, out=out, sets=sets, modality=modality)
+
+
+def search(
+    run: Run | Path | str,
+    query: str | Path,
+    *,
+    split: str = "test",
+    top: int = 12,
+    modality: str | None = None,
+    registry: Registry | None = None,
+) -> Found:
+    """The samples of a run's data that are nearest to a text, a picture or a sound.
+
+    What is of another modality than the query is compared by projections, what is of the same by representations.
+
+    Args:
+        run: The run, or its folder.
+        query: A text, or the path of a file that a tower of the run takes.
+        split: Which split of the run's data is searched.
+        top: How many samples are wanted, at least 1; all where there are fewer.
+        modality: What is searched; absent: the first that the query is not of.
+        registry: Where the components of a folder's run come from; all installed plugins by default. A run has its own.
+
+    Returns:
+        The samples with their cosines, the nearest first.
+
+    Raises:
+        CoviewError: If the query is empty or of no tower of the run, the run has no checkpoint, no such modality or no
+            such split, or the data is not there.
+    """
+    from coview.experiment import search as searching  # torch costs start-up time
+
+    return searching.search(_run(run, registry), query, split=split, top=top, modality=modality)
 
 
 def _run(run: Run | Path | str, registry: Registry | None) -> Run:

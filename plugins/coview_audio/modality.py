@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 import coview
+from coview_audio.decode import SUFFIXES, decode
 from coview_audio.encoders.log_mel import LogMel, LogMelSettings
 from coview_audio.sound import Sound, resampled
 from coview_audio.spectrogram import coloured
@@ -40,6 +41,8 @@ class AudioModality:
         rms: Each sound is brought to this root of its mean square, after all augmentations, and for evaluation, so
             that its level tells nothing; silence stays silence. Absent: as loud as it is.
     """
+
+    suffixes = SUFFIXES
 
     def __init__(
         self,
@@ -131,6 +134,10 @@ class AudioModality:
             f'<audio controls preload="none" title="{described}" style="width: {_SHOWN_COLUMNS}px" '
             f'src="data:audio/wav;base64,{sound}"></audio></span>'
         )
+
+    def read_file(self, path: Path, /) -> Sound:
+        """The sound in a file, at the rate of the batch."""
+        return decode(path, self.sample_rate)
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes ``preprocessor_config.json``, which makes batches as this modality does of sounds of its rate."""

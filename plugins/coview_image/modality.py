@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 import coview
+from coview_image.decode import SUFFIXES, decode
 from coview_image.pixels import LARGEST_SIDE, LUMA, constant, spread_of_channels
 
 _RAW_SIDE = 32
@@ -43,6 +44,8 @@ class ImageModality:
             are.
         std: Likewise.
     """
+
+    suffixes = SUFFIXES
 
     def __init__(
         self,
@@ -144,6 +147,10 @@ class ImageModality:
             f'<img src="data:image/png;base64,{data}" width="{width * zoom}" height="{height * zoom}" '
             f'alt="{self.describe(value)}" style="image-rendering: pixelated">'
         )
+
+    def read_file(self, path: Path, /) -> np.ndarray:
+        """The picture in a file, as data sets decode it."""
+        return decode(path)
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes ``preprocessor_config.json``, which prepares as this modality does.

@@ -54,6 +54,10 @@ class TextModality:
         count = len(split(value))
         return f"{count} word{'s' * (count != 1)}: “{shown}”"
 
+    def read_typed(self, text: str, /) -> str:
+        """The text."""
+        return text
+
     def fit_raw(self, values: Iterable[str], /) -> Callable[[Sequence[str]], np.ndarray]:
         """Latent semantics: TF-IDF of words, reduced to 512 dimensions by a truncated SVD.
 

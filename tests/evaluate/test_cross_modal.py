@@ -62,6 +62,58 @@ def test_retrieval_equals_the_loop_and_scikit_learn(query, gallery):
     assert all(result.ci_low <= result.value <= result.ci_high and result.n == 40 for result in results)
 
 
+def test_all_pairs_both_ways_are_each_as_it_is_by_itself():
+    splits = {**paired(), "audio": coview.FeatureSplit(unit_rows(40, 6, 6), torch.arange(40) * 7)}
+    found = Retrieval(k=(1,), between=("image", "text", "audio")).evaluate_cross_modal(subject(splits), coview.Rng(0))
+    ways = ["image-to-text", "image-to-audio", "text-to-image", "text-to-audio", "audio-to-image", "audio-to-text"]
+    assert [result.of for result in found] == [way for way in ways for _ in range(3)]
+    for way in ways:
+        query, gallery = way.split("-to-")
+        alone = Retrieval(k=(1,), query=query, gallery=gallery).evaluate_cross_modal(subject(splits), coview.Rng(0))
+        assert [result.as_json() for result in found if result.of == way] == [result.as_json() for result in alone]
+    # of one right one in 40 a random order has it first once in 40 times, and its reciprocal rank is the mean of 1 / rank
+    assert {result.metric: result.chance for result in found} == pytest.approx(
+        {"recall@1": 1 / 40, "map": np.mean(1 / np.arange(1, 41)), "mrr": np.mean(1 / np.arange(1, 41))}
+    )
+
+
+def test_a_sample_that_the_gallery_lacks_is_no_query():
+    splits = paired()
+    kept = torch.arange(30)
+    splits["image"] = coview.FeatureSplit(splits["image"].x_ND[kept], splits["image"].ids_N[kept], groups_N=kept % 4)
+    found = Retrieval(k=(1,), between=("image", "text")).evaluate_cross_modal(subject(splits), coview.Rng(0))
+    assert {(result.of, result.n, round(result.chance, 9)) for result in found if result.metric == "recall@1"} == {
+        ("image-to-text", 30, 1 / 40),
+        ("text-to-image", 30, round(1 / 30, 9)),
+    }
+    texts = splits["text"]
+    ranks = []
+    for row, own in zip(texts.x_ND, texts.ids_N.tolist(), strict=True):
+        if own in splits["image"].ids_N.tolist():
+            similarity = splits["image"].x_ND @ row
+            right = splits["image"].ids_N.tolist().index(own)
+            ranks.append(1 + int((similarity > similarity[right]).sum()))
+    (mrr,) = (result for result in found if (result.of, result.metric) == ("text-to-image", "mrr"))
+    assert mrr.value == pytest.approx(np.mean(1 / np.array(ranks)))
+    apart = {"image": splits["image"], "text": coview.FeatureSplit(texts.x_ND, texts.ids_N + 1)}
+    with pytest.raises(coview.CoviewError, match="no sample of the test split has both image and text"):
+        Retrieval(between=("image", "text")).evaluate_cross_modal(subject(apart), coview.Rng(0))
+
+
+def test_zero_shot_may_call_classes_otherwise():
+    z_TD = unit_rows(3, 5, 3)
+    texts = dict(zip(("a tabby", "a dog", "an ox"), z_TD, strict=True))
+    labels = torch.arange(30) % 3
+    splits = {"image": coview.FeatureSplit(z_TD[labels], torch.arange(30), labels)}
+    names = {"n1": "a tabby", "n2": "a dog"}
+    asked = subject(splits, classes=("n1", "n2", "an ox"), texts=texts)
+    (found,) = ZeroShot(of="image", by="text", names=names).evaluate_cross_modal(asked, coview.Rng(0))
+    assert (found.value, found.chance, found.of) == (1.0, 1 / 3, "image")
+    assert found.protocol["names"] == ["a tabby", "a dog", "an ox"]
+    with pytest.raises(coview.CoviewError, match='names: the data has no class "n3"'):
+        ZeroShot(of="image", by="text", names={"n3": "a cow"}).evaluate_cross_modal(asked, coview.Rng(0))
+
+
 def test_samples_of_equal_ids_are_all_right():
     images = torch.eye(3)[[0, 1, 1]]
     texts = torch.eye(3)[[0, 1, 2]]
@@ -109,6 +161,8 @@ def test_zero_shot_equals_the_papers_figure_3_by_hand():
         (Retrieval, {"query": "text"}, "query is given without gallery"),
         (Retrieval, {"gallery": "image"}, "gallery is given without query"),
         (Retrieval, {"query": "text", "gallery": "text"}, "query and gallery are both 'text'"),
+        (Retrieval, {"query": "text", "gallery": "image", "between": ("text", "image")}, "between is given with query"),
+        (Retrieval, {"between": ("text", "image", "text")}, "between has to name each modality once"),
     ],
 )
 def test_parameters_that_make_no_sense(evaluator, parameters, message):

@@ -294,8 +294,8 @@ def test_evaluators_of_two_modalities_have_curves_too(registry, write_recipe, tm
         'by = "text"', 'by = "text"\nevery = 4'
     )
     run = run_of(write_recipe(text), tmp_path / "runs", registry.plus(added))
-    assert [step for step, _ in curve(run, "retrieval/recall@5")] == [0, 2, 4]
-    assert [step for step, _ in curve(run, "zero_shot/accuracy")] == [0, 4]
+    assert [step for step, _ in curve(run, "retrieval/text-to-image/recall@5")] == [0, 2, 4]
+    assert [step for step, _ in curve(run, "zero_shot/image/accuracy")] == [0, 4]
 
 
 # ---- what is told ------------------------------------------------------------------------------------------------------

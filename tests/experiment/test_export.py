@@ -163,7 +163,7 @@ def test_an_encoder_that_has_no_export_says_so_and_which_have(call, own_run, mon
     class Mute(torch.nn.Module):
         width = 3
 
-    monkeypatch.setattr(Run, "encoder", Mute())
+    monkeypatch.setattr(Run, "tower", lambda self, modality=None: Mute())
     done = call("export", own_run.path, "--to", "hf")
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith('error: the encoder "resnet18" cannot be exported to hf: it has no export_hf\n')

@@ -28,6 +28,7 @@ from coview.cli.recipe import recipe
 from coview.cli.reproduce import reproduce
 from coview.cli.results import results
 from coview.cli.run import embed, evaluate, export, run
+from coview.cli.search import search
 from coview.data.disk_error import disk_error, is_refusal
 from coview.errors import CoviewError, Interrupted, printable
 
@@ -42,7 +43,21 @@ def cli(context: click.Context, disabled: tuple[str, ...], debug: bool) -> None:
     context.obj = disabled
 
 
-for command in (run, compare, reproduce, results, evaluate, embed, export, recipe, plugins, data, augment, doctor):
+for command in (
+    run,
+    compare,
+    reproduce,
+    results,
+    evaluate,
+    embed,
+    search,
+    export,
+    recipe,
+    plugins,
+    data,
+    augment,
+    doctor,
+):
     cli.add_command(command)
 
 

@@ -17,6 +17,10 @@ from coview.errors import CoviewError
 if TYPE_CHECKING:
     from coview.experiment.run import Run
 
+modality_option = click.option(
+    "--modality", metavar="NAME", help="Whose encoder, of a run of several modalities; the first's by default."
+)
+
 
 @click.command()
 @click.argument("recipe", metavar="RECIPE")
@@ -108,6 +112,8 @@ def evaluate(
     metavar="KEY=VALUE",
     help="Other data, such as data.root=my-pictures, or train.device=cpu.",
 )
+@modality_option
+@click.option("--projector", is_flag=True, help="Write projections, and not what the encoder makes before them.")
 @step_option
 @click.pass_obj
 def embed(
@@ -116,6 +122,8 @@ def embed(
     split: str,
     out: Path,
     sets: tuple[str, ...],
+    modality: str | None,
+    projector: bool,
     step: int | Literal["best"] | None,
 ) -> None:
     """Write the representations of a split, with ids and labels.
@@ -127,7 +135,7 @@ def embed(
     from coview.plugins.discovery import load_plugins
 
     run = load_run(path, load_plugins(disable=disabled), step=step)
-    written = embed_to_file(run, split, out, sets=sets)
+    written = embed_to_file(run, split, out, sets=sets, modality=modality, projector=projector)
     if written.kept:
         click.echo(f"taken from what {run.path} has kept: the encoder did not run again", err=True)
     click.echo(f"{out}: {written.rows:,} × {written.width}")
@@ -147,6 +155,7 @@ def embed(
 @click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Where the data are now, such as data.root=/new/place."
 )
+@click.option("--modality", metavar="NAME", help="Whose encoder, of a run of several modalities; else both together.")
 @step_option
 @click.pass_obj
 def export(
@@ -155,6 +164,7 @@ def export(
     to: str,
     out: Path | None,
     sets: tuple[str, ...],
+    modality: str | None,
     step: int | Literal["best"] | None,
 ) -> None:
     """Write the encoder in a form that other libraries load."""
@@ -162,13 +172,14 @@ def export(
     from coview.experiment.run import load_run
     from coview.plugins.discovery import load_plugins
 
-    folder, code = write(load_run(path, load_plugins(disable=disabled), step=step), to=to, out=out, sets=sets)
+    run = load_run(path, load_plugins(disable=disabled), step=step)
+    folder, code = write(run, to=to, out=out, sets=sets, modality=modality)
     click.echo(f"{folder}\n\n{code}")
 
 
 def _print_run(done: Run) -> None:
     """The table, where everything is, and what to type next."""
-    from coview.experiment.export import forms_of
+    from coview.experiment.export import forms_of, has_several_encoders
     from coview.track.console import make_console, print_results
 
     console = make_console()
@@ -187,12 +198,13 @@ def _print_run(done: Run) -> None:
     click.echo(f"{'tensorboard':<12}{folder.tensorboard}")
     click.echo("\nnext:")
     quoted = shlex.quote(str(done.path)) + ("" if of_the_run else f" --step {done.step}")
+    which = f" --modality {done.recipe.modalities[0]}" if has_several_encoders(done.recipe) else ""
     for command in (
         f"tensorboard --logdir {shlex.quote(str(folder.tensorboard))}",
         f"coview evaluate {quoted} --set evaluate.0.k=5"
         if done.results and done.recipe.evaluate and done.recipe.evaluate[0].use == "knn"
         else "",
-        *(f"coview export {quoted} --to {form}" for form in forms_of(done.recipe, done.registry)[:1]),
+        *(f"coview export {quoted} --to {form}{which}" for form in forms_of(done.recipe, done.registry)[:1]),
     ):
         if command:
             click.echo(f"  {command}")

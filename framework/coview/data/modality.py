@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ class Collates(Protocol):
 class Modality(Protocol):
     """What a value of one kind is, and how values become a batch and are shown to a person.
 
-    What else one can be: :class:`FinishesOnDevice`, :class:`HasLengths`, :class:`SummarisesValues`,
-    :class:`Uncollates`.
+    What else one can be: :class:`FinishesOnDevice`, :class:`HasLengths`, :class:`ReadsFiles`, :class:`ReadsTyped`,
+    :class:`SummarisesValues`, :class:`Uncollates`.
     """
 
     def collate(self, values: Sequence[Any], /) -> Any:
@@ -101,4 +102,32 @@ class Uncollates(Protocol):
 
     def uncollate(self, batch: Any, /) -> Sequence[Any]:
         """The values of a batch, not normalised, as ``to_html`` takes them: in a form of its own."""
+        ...
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A modality whose values are in files of their own: one of them can be what somebody searches by.
+
+    Attributes:
+        suffixes: The endings of their names, in small letters: ``(".png", …)``.
+    """
+
+    suffixes: tuple[str, ...]
+
+    def read_file(self, path: Path, /) -> Any:
+        """The value that a file holds.
+
+        Raises:
+            SampleError: If it is not there, or is none.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsTyped(Protocol):
+    """A modality whose values can be typed: texts."""
+
+    def read_typed(self, text: str, /) -> Any:
+        """The value that a person has typed."""
         ...

@@ -70,6 +70,9 @@ class Result:
         against: Filled in by coview: of a control, the test of what is measured against it, where there is
             ``per_item`` of both.
         warning: Filled in by coview: what a reader has to know of this number; mostly nothing.
+        of: Which of several alike it is, such as ``text-to-image``: part of its name, and of no hash. Where it is empty
+            coview fills in the tower, unless that is the first before its projector: ``text``, ``text/projector``.
+        chance: What guessing would come to on these test items, where that is known.
     """
 
     metric: str
@@ -90,6 +93,8 @@ class Result:
     groups: int | None = None
     against: Paired | None = None
     warning: str = ""
+    of: str = ""
+    chance: float | None = None
 
     def __post_init__(self) -> None:
         """Checks itself, so that a number that means nothing shows where it is made.
@@ -109,10 +114,10 @@ class Result:
         object.__setattr__(self, "ci_high", within(self.ci_high, self.bounds))
 
     def _wrong_type(self) -> str:
-        for name in ("metric", "split", "evaluator", "dataset"):
+        for name in ("metric", "split", "evaluator", "dataset", "of"):
             if not isinstance(getattr(self, name), str):
                 return f"{name} has to be a text, got {getattr(self, name)!r}"
-        for name in ("value", "ci_low", "ci_high"):
+        for name in ("value", "ci_low", "ci_high", *(() if self.chance is None else ("chance",))):
             if not isinstance(getattr(self, name), Real):
                 return f"{name} has to be a number, got {getattr(self, name)!r}"
         if self.better not in ("higher", "lower"):
@@ -128,6 +133,8 @@ class Result:
         if not math.isfinite(self.value):
             return f"the value has to be finite, got {self.value}"
         slack = _ROUNDING * max(1.0, abs(self.value))
+        if self.chance is not None and not math.isfinite(self.chance):
+            return f"chance has to be finite, got {self.chance}"
         if abs(within(self.value, self.bounds) - self.value) > slack:
             return f"{self.value} is beyond its bounds {self.bounds}"
         has_interval = not (math.isnan(self.ci_low) and math.isnan(self.ci_high))
@@ -145,9 +152,13 @@ class Result:
 
     @property
     def name(self) -> str:
-        """``EVALUATOR/METRIC``, with ``@LABELS`` where it was given so many labels a class and not all of them."""
+        """``EVALUATOR/METRIC``, with ``@LABELS`` where it was given so many labels a class and not all of them.
+
+        Where it is one of several alike, ``EVALUATOR/OF/METRIC``: ``knn/text/accuracy``.
+        """
         labels = self.protocol.get("labels_per_class", "all")
-        return f"{self.evaluator}/{self.metric}" + ("" if labels == "all" else f"@{labels}")
+        named = "/".join(filter(None, (self.evaluator, self.of, self.metric)))
+        return named + ("" if labels == "all" else f"@{labels}")
 
     @property
     def protocol_hash(self) -> str:
@@ -173,6 +184,7 @@ class Result:
         later = {"better": row.get("better", "higher"), "bounds": tuple(row.get("bounds", (None, None)))}
         later["kind"] = row["kind"] if "kind" in row else row["features"]
         later |= {"groups": row.get("groups"), "warning": row.get("warning", "")}
+        later |= {"of": row.get("of", ""), "chance": row.get("chance")}
         later["against"] = Paired(**row["against"]) if row.get("against") else None
         known = {item.name: row[item.name] for item in fields(cls) if item.name not in {*_ARRAYS, *later}}
         known |= later  # which runs of earlier versions do not have, or call otherwise

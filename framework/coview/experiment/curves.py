@@ -107,7 +107,7 @@ class Curves:
         found: list[Result] = []
         for curve in self.planned.due(step, training.length):
             try:
-                found += of_kind(store, curve.plan, store.measured)
+                found += of_kind(store, curve.plan, store.on(curve.plan.source, curve.plan.tower).measured)
             except CoviewError as error:
                 if step == 0:
                     raise CoviewError(
@@ -141,7 +141,7 @@ class Curves:
 
 def _first_of_each(results: Iterable[Result]) -> list[Result]:
     """One number for each evaluator and label budget: the line is to be short."""
-    first: dict[tuple[str, object], Result] = {}
+    first: dict[tuple[str, str, object], Result] = {}
     for result in results:
-        first.setdefault((result.evaluator, result.protocol.get("labels_per_class")), result)
+        first.setdefault((result.evaluator, result.of, result.protocol.get("labels_per_class")), result)
     return list(first.values())

@@ -30,6 +30,7 @@ from coview.experiment import validation
 from coview.experiment.against_controls import beside_controls
 from coview.experiment.controls import kinds_of
 from coview.experiment.feature_store import FeatureStore
+from coview.experiment.measured_tower import MeasuredTower, tower_of
 from coview.experiment.projections import Projections
 from coview.experiment.splits import DataSource, Splits
 from coview.plugins.component import in_one_line
@@ -47,13 +48,23 @@ class Planned:
         table: As the recipe has it.
         evaluator: The evaluator.
         source: The data that it looks at.
+        tower: The tower that it measures; of one that compares several the first, which it does not look at.
         skipped: Why it cannot run on this data; empty if it can.
     """
 
     table: ComponentTable
     evaluator: AnyEvaluator
     source: DataSource
+    tower: MeasuredTower
     skipped: str = ""
+
+
+def plan_of(splits: Splits, index: int) -> Planned:
+    """An evaluator of the recipe, by its place there."""
+    table = splits.recipe.evaluate[index]
+    evaluator: AnyEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
+    tower = tower_of(splits.recipe, table.modality, projector=table.projector)
+    return Planned(table, evaluator, splits.source_of(index), tower)
 
 
 def plan_evaluators(splits: Splits) -> list[Planned]:
@@ -66,9 +77,9 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
     for index, table in enumerate(recipe.evaluate):
         if not table.test:
             continue
-        evaluator: AnyEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
-        source = splits.source_of(index)
-        plan = Planned(table, evaluator, source, why_not(splits, source, evaluator))
+        plan = plan_of(splits, index)
+        evaluator, source = plan.evaluator, plan.source
+        plan = replace(plan, skipped=why_not(splits, source, evaluator))
         for split in evaluator.splits:  # what is wrong with the data is no mistake of the evaluator's table
             if not plan.skipped and splits.has(source, split):
                 splits(source, split)
@@ -108,11 +119,11 @@ def _has_no_label(dataset: Dataset) -> bool:
 
 def able_evaluators(splits: Splits) -> list[str]:
     """The evaluators that could measure on a recipe's data with no parameter of their own."""
-    able = []
-    for component in splits.registry.of_kind("evaluator", splits.recipe.modalities[0]):
+    able, tower = [], tower_of(splits.recipe, None)
+    for component in splits.registry.of_kind("evaluator", tower.modality):
         try:
             evaluator: AnyEvaluator = splits.registry.build("evaluator", component.name)
-            plan = Planned(ComponentTable(component.name), evaluator, splits.own)
+            plan = Planned(ComponentTable(component.name), evaluator, splits.own, tower)
             if not compared_modalities(evaluator) and not why_not(splits, splits.own, evaluator):
                 check_data_of(splits, plan)
                 able.append(component.name)
@@ -160,7 +171,7 @@ def _known(splits: Splits, plan: Planned) -> KnownData:
             groups = None if dataset.groups is None else [id_as_int64(group) for group in dataset.groups]
             labels_N = labels_N[validation.carve_validation(len(labels_N), labels_N, groups)[0]]
         labels[split] = labels_N[labels_N >= 0]
-    modality = splits.recipe.modalities[0]
+    modality = plan.tower.modality
 
     def build_augmentation(use: str, parameters: Mapping[str, Any]) -> Augmentation:
         made: Augmentation = splits.registry.build("augmentation", use, modality=modality, **parameters)
@@ -253,7 +264,7 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> tuple[list[list[Result]
     """
     found: list[list[Result]] = []
     lacking: list[tuple[FeatureKind, str]] = []
-    measured, *controls = kinds_of(store.recipe, store.registry)
+    measured, *controls = kinds_of(store.recipe, store.registry, plan.tower.modality)
     found.append(of_kind(store, plan, measured))
     for kind in controls:
         try:
@@ -269,7 +280,7 @@ def of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Resul
     Raises:
         CoviewError: If it cannot measure them.
     """
-    of_data, evaluator = store.on(plan.source), plan.evaluator
+    of_data, evaluator = store.on(plan.source, plan.tower), plan.evaluator
     # the same draws for every kind of features, so that a control is a paired one
     rng = Rng(store.recipe.seed, sample=id_as_int64(plan.table.use))
     found = _results(_measure(of_data, evaluator, kind, rng))
@@ -285,7 +296,8 @@ def of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Resul
             evaluator=plan.table.use,
             dataset=plan.source.table.written["use"],
             kind=kind,
-            protocol={**result.protocol, **_data_protocol(of_data, evaluator)},
+            of=result.of or plan.tower.name_in(store.recipe),
+            protocol={**result.protocol, **_data_protocol(of_data, evaluator, result.protocol)},
         )
         for result in found
     ]
@@ -334,15 +346,19 @@ def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rn
     return evaluator(store.features(kind, evaluator.splits, labelled=evaluator.labels == "class"), rng)
 
 
-def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator) -> dict[str, Any]:
-    seen = compared_modalities(evaluator) or (store.modality,)
+def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator, given: Mapping[str, Any]) -> dict[str, Any]:
+    seen = tuple(given.get("projections_of", ())) or compared_modalities(evaluator) or (store.modality,)
     parts = [of for split in evaluator.splits for of in (split, *[f"{split}/{name}" for name in seen])]
     rows = {of: store.rows[of] for of in parts if of in store.rows}
     protocol: dict[str, Any] = {"dataset_version": store.reference.version, "rows": rows}
-    if compared := compared_modalities(evaluator):
+    if "projections_of" in given:  # the evaluator has said between which of those that it compares
+        protocol["projections_of"] = given["projections_of"]
+    elif compared := compared_modalities(evaluator):
         protocol["projections_of"] = sorted(compared)
     else:
         protocol["modality"] = store.modality
+        if store.tower.projector:
+            protocol["features"] = "projections"
     if store.data.key:
         protocol["data"] = dict(store.data.table.written)
     if "validation" in evaluator.splits:

@@ -31,6 +31,7 @@ from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
 from coview.experiment.changed_data import data_of_features, rows_digest
 from coview.experiment.controls import kind_of_encoder, untrained_recipe
+from coview.experiment.measured_tower import MeasuredTower, tower_of
 from coview.experiment.shared_work import SharedWork
 from coview.experiment.splits import DataSource, Splits
 from coview.experiment.start import start_weights
@@ -46,7 +47,7 @@ from coview.track.run_folder import RunFolder
 
 @dataclass
 class FeatureStore:
-    """Features of a recipe's data, or of other data, in the first of its modalities.
+    """Features of a recipe's data, or of other data, as one tower of the model sees it.
 
     Attributes:
         recipe, registry: What to build from.
@@ -57,6 +58,7 @@ class FeatureStore:
         console: Where progress is shown.
         splits: The data of the run and of its evaluators.
         source: Which of them this is of; absent: the run's own.
+        of: Which tower's features these are; absent: the first's, before its projector.
         skipped: Samples that could not be read, by split.
         on_disk: Whether features are kept in the folder, or only as long as this is.
         rows: By split, a digest of the samples that there are and what is known of them, once it was embedded; where
@@ -73,14 +75,15 @@ class FeatureStore:
     console: Console
     splits: Splits
     source: DataSource | None = None
+    of: MeasuredTower | None = None
     on_disk: bool = True
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     shared: SharedWork | None = None
-    _others: dict[str, FeatureStore] = field(default_factory=dict)
+    _others: dict[tuple[str, MeasuredTower], FeatureStore] = field(default_factory=dict)
     _in_memory: dict[tuple[str, str], Embedded] = field(default_factory=dict)
     _changes_said: set[str] = field(default_factory=set)
-    _untrained: Topology | None = None
+    _untrained: list[Topology] = field(default_factory=list)
     _raw: Callable[[Sequence[Any]], np.ndarray] | None = None
 
     def say(self, text: str) -> None:
@@ -88,9 +91,14 @@ class FeatureStore:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @property
+    def tower(self) -> MeasuredTower:
+        """The tower that is evaluated."""
+        return self.of or tower_of(self.recipe, None)
+
+    @property
     def modality(self) -> str:
         """The modality that is evaluated."""
-        return self.recipe.modalities[0]
+        return self.tower.modality
 
     @property
     def evaluated(self) -> str:
@@ -101,7 +109,7 @@ class FeatureStore:
     @property
     def measured(self) -> FeatureKind:
         """What the encoder is that is evaluated; other kinds are its controls."""
-        return kind_of_encoder(self.recipe, self.registry)
+        return kind_of_encoder(self.recipe, self.registry, self.modality)
 
     @property
     def data(self) -> DataSource:
@@ -122,21 +130,19 @@ class FeatureStore:
         """The split that says what classes there are, and that raw features are fitted to."""
         return self.splits.reference(self.data)
 
-    def on(self, source: DataSource) -> FeatureStore:
-        """The same encoders' features of other data, or these."""
-        if source.key == self.data.key:
+    def on(self, source: DataSource, tower: MeasuredTower | None = None) -> FeatureStore:
+        """The same model's features of other data, or another tower's, or these."""
+        key = source.key, tower or self.tower
+        if key == (self.data.key, self.tower):
             return self
-        if source.key not in self._others:
+        if key not in self._others:
             empty: dict[str, Any] = {"skipped": {}, "rows": {}, "_others": {}, "_in_memory": {}, "_changes_said": set()}
-            other = replace(self, source=source, _raw=None, **empty)
-            if self.on_disk and untrained_recipe(self.recipe, self.registry) is not None:
-                other._untrained = self._fresh()  # what it fits to data, it fits to the run's own
-            self._others[source.key] = other
-        return self._others[source.key]
+            self._others[key] = replace(self, source=source, of=key[1], _raw=None, **empty)
+        return self._others[key]
 
     @property
     def others(self) -> Collection[FeatureStore]:
-        """Those of other data that there are."""
+        """Those of other data, and of other towers, that there are."""
         return self._others.values()
 
     def features(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> Features:
@@ -152,7 +158,7 @@ class FeatureStore:
 
     def raw(self, split: str) -> Embedded:
         """The raw features of a whole split, and what tells equal samples."""
-        return self._embedded("raw", split)
+        return self.embedded("raw", split)
 
     def subject(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> EncoderSubject:
         """The encoder itself with the samples of some splits, and their features: see :meth:`features`."""
@@ -196,7 +202,7 @@ class FeatureStore:
     def _whole_part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
         carved = "validation" in names and not self.own_validation and name in ("train", "validation")
         split = "train" if carved else name
-        embedded = self._embedded(kind, split)
+        embedded = self.embedded(kind, split)
         if not carved:
             return split, embedded.features, embedded.rows
         labels, groups = embedded.features.labels_N, embedded.features.groups_N
@@ -220,7 +226,8 @@ class FeatureStore:
         pipeline = maker.pipelines[self.recipe.view_modalities.index(self.modality)]
         return [AugmentStep(steps[at].use, _parameters(steps[at]), augmentation) for at, augmentation, _ in pipeline]
 
-    def _embedded(self, kind: FeatureKind, split: str) -> Embedded:
+    def embedded(self, kind: FeatureKind, split: str) -> Embedded:
+        """The features of a whole split."""
         # raw features are kept with what tells equal samples: what was kept without is made again
         more = {"content": True} if kind == "raw" else {}
         return self.kept(
@@ -239,7 +246,8 @@ class FeatureStore:
             "modality": self.modality,
             "device": self.device.type,
         }
-        path = self.shared.features(self.recipe, kind, of, None if kind == "raw" else self._encoder(kind))
+        encoder = None if kind == "raw" else self._encoder(kind)
+        path = self.shared.features(self.recipe, kind, of, encoder, projector=self.tower.projector)
         embedded = None if path is None else read_embedded(path, of)
         if embedded is None:
             embedded = self._embed(kind, dataset, split)
@@ -319,8 +327,11 @@ class FeatureStore:
         return show
 
     def folder_of(self, kind: FeatureKind) -> str:
-        """The name of the folder of a kind of features."""
-        return f"{kind}-step-{self.step}" if kind == self.measured else kind
+        """The name of the folder of a kind of features: that of the first tower says no modality."""
+        name = f"{kind}-step-{self.step}" if kind == self.measured else kind
+        if self.tower.projector and kind != "raw":
+            return f"{name}-projected-{self.modality}"
+        return name if self.modality == self.recipe.modalities[0] else f"{name}-{self.modality}"
 
     def _folder(self) -> Path:
         """Where the features are kept: those of other data in a folder of their own."""
@@ -347,15 +358,15 @@ class FeatureStore:
         return self.topology if kind == self.measured else self._fresh()
 
     def _encoder(self, kind: FeatureKind) -> nn.Module:
-        return self.model(kind).evaluated_encoder(self.modality).to(self.device)
+        return self.model(kind).evaluated(self.modality, projector=self.tower.projector).to(self.device)
 
     def _fresh(self) -> Topology:
         """The untrained control, where there is one."""
-        if self._untrained is None:
-            recipe = untrained_recipe(self.recipe, self.registry) or self.recipe
+        if not self._untrained:  # one for all data and towers: what it fits to data, it fits to the run's own
+            recipe = untrained_recipe(self.recipe, self.registry, self.modality) or self.recipe
             start = start_weights(recipe, self.registry, self.folder)
-            self._untrained = build_topology(recipe, self.registry, self.splits.training, start=start)
-        return self._untrained
+            self._untrained.append(build_topology(recipe, self.registry, self.splits.training, start=start))
+        return self._untrained[0]
 
 
 def _parameters(table: ComponentTable) -> dict[str, Any]:

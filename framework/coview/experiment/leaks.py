@@ -8,25 +8,32 @@ from typing import Any
 from coview.errors import CoviewError
 from coview.evaluate.leaks import NEAR, find_leaks
 from coview.experiment.feature_store import FeatureStore
+from coview.experiment.measured_tower import MeasuredTower
 from coview.experiment.splits import DataSource
 
 
-def check_leaks(store: FeatureStore, sources: Iterable[DataSource]) -> list[dict[str, Any]]:
+def check_leaks(store: FeatureStore, looked_at: Iterable[tuple[DataSource, str]]) -> list[dict[str, Any]]:
     """What each data set's test split has of its train split, for ``results.json``; a leak is a warning as well.
 
     Nothing of one whose raw features cannot be made.
+
+    Args:
+        store: Of the run.
+        looked_at: The data, each with the modality that is compared.
     """
     found = []
-    for source in {source.key: source for source in sources}.values():
-        of_data = store.on(source)
+    for source, modality in {(source.key, modality): (source, modality) for source, modality in looked_at}.values():
+        of_data = store.on(source, MeasuredTower(modality))
+        is_first = modality == store.recipe.modalities[0]
         train, test = of_data.dataset("train"), of_data.dataset("test")
         try:
             leaks = find_leaks(of_data.raw("train"), of_data.raw("test"))
         except CoviewError as error:  # the numbers are there, and stay
             store.say(f"warning: {source.table.use}: train and test are not compared: {error.message}")
             continue
+        said = str(leaks) if is_first else f"by their {modality}, {leaks}"
         if leaks:
-            store.say(f"warning: {source.table.use}: {leaks}")
+            store.say(f"warning: {source.table.use}: {said}")
         found.append(
             {
                 "data": source.table.use,
@@ -39,7 +46,8 @@ def check_leaks(store: FeatureStore, sources: Iterable[DataSource]) -> list[dict
                 "examined": leaks.examined,
                 "groups": leaks.groups,
                 "examples": [{"test": test[row].id, "train": train[of].id} for row, of in leaks.examples],
-                "said": str(leaks),
+                "said": said,
+                "modality": "" if is_first else modality,
             }
         )
     return found

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coview.errors import CoviewError
-from coview.evaluate.evaluator import AnyEvaluator
-from coview.experiment.evaluators import Planned, check_data_of, why_not
+from coview.experiment.evaluators import Planned, check_data_of, plan_of, why_not
 from coview.experiment.splits import Splits
 from coview.experiment.validation_splits import ValidationSplits
 from coview.model.loss_terms import LossTerms
@@ -86,8 +85,7 @@ def plan_curves(splits: Splits) -> PlannedCurves:
     for index, table in enumerate(recipe.evaluate):
         if table.every is None:
             continue
-        evaluator: AnyEvaluator = splits.registry.build("evaluator", table.use, **table.parameters)
-        plan = Planned(table, evaluator, splits.source_of(index))
+        plan = plan_of(splits, index)
         where = recipe.where("evaluate", index, "every")
         try:
             _check(within, plan)

@@ -17,6 +17,7 @@ from coview.evaluate.result import Result
 from coview.experiment.code import changed_code
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.folders import existing_folder
+from coview.experiment.measured_tower import tower_of
 from coview.experiment.session import Session
 from coview.experiment.shared_work import SharedWork
 from coview.experiment.splits import Splits
@@ -102,7 +103,20 @@ class Run:
     @property
     def encoder(self) -> nn.Module:
         """The encoder of the first modality; the teacher's where the recipe says that it is evaluated."""
-        return self.topology.evaluated_encoder(self.recipe.modalities[0])
+        return self.tower()
+
+    def tower(self, modality: str | None = None, *, projector: bool = False) -> nn.Module:
+        """The encoder of a modality: as :attr:`encoder`, or with its projector, whose projections are then pooled.
+
+        Args:
+            modality: Which; absent: the first.
+            projector: Whether what comes out of the projector is wanted, where all modalities share a space.
+
+        Raises:
+            CoviewError: If the run has no such modality.
+        """
+        tower = tower_of(self.recipe, modality, projector=projector)
+        return self.topology.evaluated(tower.modality, projector=tower.projector)
 
     def store(self, splits: Splits, *, console: Console) -> FeatureStore:
         """The run's features of some data."""

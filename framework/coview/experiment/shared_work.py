@@ -54,7 +54,13 @@ class SharedWork:
         return self.folder / "views"
 
     def features(
-        self, recipe: Recipe, kind: FeatureKind, of: Mapping[str, Any], encoder: nn.Module | None
+        self,
+        recipe: Recipe,
+        kind: FeatureKind,
+        of: Mapping[str, Any],
+        encoder: nn.Module | None,
+        *,
+        projector: bool = False,
     ) -> Path | None:
         """The file that a split is kept in, as a control sees it; None where the control cannot be told from others.
 
@@ -63,11 +69,12 @@ class SharedWork:
             kind: Of features.
             of: What else tells the split from others: its data, its modality, the device.
             encoder: The control; its weights are part of what the file is of.
+            projector: Whether it ends after its projector.
         """
         left_out = _OF_LEARNING | {"augment"}
         if encoder is None:
             left_out |= {"encoder", "seed"}
-        elif any(table.settings.evaluated_layers is not None for table in recipe.projector.values()):
+        elif projector or any(table.settings.evaluated_layers is not None for table in recipe.projector.values()):
             left_out -= {"projector"}
         digest = _digest([kind, _without(recipe, left_out), dict(of)])
         if encoder is not None:

@@ -143,6 +143,33 @@ class SeesExample(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class PooledTransformer:
+    """A model of transformers whose own pooler makes what an encoder makes.
+
+    Attributes:
+        model: With the encoder's weights, in evaluation mode. It takes ``pixel_values`` or ``input_ids``, by its
+            ``main_input_name``, and its configuration has a ``hidden_size``.
+        scale: Its ``pooler_output``, (N, D), times this is the encoder's ``pooled_ND``.
+    """
+
+    model: Any
+    scale: float = 1.0
+
+
+@runtime_checkable
+class ExportsPooled(Protocol):
+    """An encoder that transformers' ``VisionTextDualEncoderModel`` can have as one of its two towers."""
+
+    def export_pooled(self, folder: Path, /) -> PooledTransformer:
+        """Returns the model, and writes what prepares its inputs (a tokenizer) into the folder.
+
+        Raises:
+            ValueError: If there is none; with the reason, and what to set for one.
+        """
+        ...
+
+
 @runtime_checkable
 class ExportsToSentenceTransformers(Protocol):
     """An encoder of texts that can be written as a folder which sentence-transformers loads."""

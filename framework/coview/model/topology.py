@@ -87,17 +87,25 @@ class Topology(nn.Module):
         self.masking = masking
         self.target = target
 
+    def evaluated_tower(self, modality: str) -> Tower:
+        """The tower whose encoder is evaluated: the student's unless the recipe says otherwise."""
+        return cast(Tower, self._evaluated.towers[modality])
+
     def evaluated_encoder(self, modality: str) -> nn.Module:
         """The encoder that is evaluated, exported and embedded with: the student's unless the recipe says otherwise.
 
         With the layers of the projector that the recipe counts to it.
         """
-        return cast(Tower, self._evaluated.towers[modality]).evaluated_encoder
+        return self.evaluated_tower(modality).evaluated_encoder
 
     def evaluated_projections(self, modality: str) -> Projecting:
         """The same encoder with its projector: its pooled output is the projections."""
-        tower = cast(Tower, self._evaluated.towers[modality])
+        tower = self.evaluated_tower(modality)
         return Projecting(tower.encoder, tower.projector)
+
+    def evaluated(self, modality: str, *, projector: bool) -> nn.Module:
+        """The encoder that is evaluated, with its projector or without."""
+        return self.evaluated_projections(modality) if projector else self.evaluated_encoder(modality)
 
     def evaluated_copy(self) -> Topology:
         """A copy of the encoders that are evaluated, with their projectors and no loss.

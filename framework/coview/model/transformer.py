@@ -6,8 +6,13 @@ import inspect
 from typing import Any
 
 import torch
+from torch import nn
 
+from coview.model.encoder import PooledTransformer
 from coview.model.meta_device import on_meta_device
+
+_SMALL = 1e-4
+"""What vectors are multiplied by before a pooler's tanh: it then leaves them as they are, to the last digits."""
 
 
 def load_transformer(
@@ -35,3 +40,23 @@ def load_transformer(
     if not pretrained or on_meta_device():
         return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
     return AutoModel.from_pretrained(source, config=config, **options)
+
+
+def pooled_by_first_token(model: Any) -> PooledTransformer:
+    """The same model with a pooler that gives the vector of its first token, for an encoder that takes that.
+
+    Raises:
+        ValueError: If its class has no pooler of one layer and a tanh, such as BERT's.
+    """
+    kind = type(model)
+    if "add_pooling_layer" not in inspect.signature(kind.__init__).parameters:
+        raise ValueError(f"transformers' {kind.__name__} has no pooler that could give the vector of the first token")
+    made = kind(model.config, add_pooling_layer=True).eval()
+    made.load_state_dict(model.state_dict(), strict=False)
+    dense = next((part for part in made.pooler.modules() if isinstance(part, nn.Linear)), None)
+    if dense is None or dense.weight.shape[0] != dense.weight.shape[1]:
+        raise ValueError(f"the pooler of transformers' {kind.__name__} is no square layer")
+    with torch.no_grad():
+        dense.weight.copy_(_SMALL * torch.eye(len(dense.weight)))
+        dense.bias.zero_()
+    return PooledTransformer(made, 1 / _SMALL)

@@ -225,6 +225,16 @@ class EvaluateSettings(BaseModel):
         description='Other data to measure on, as in `[data]`: `{ use = "…", … }`, of the modality of the encoder. '
         "Absent: what the recipe trains on.",
     )
+    modality: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="Of a model of several modalities the one whose encoder it measures, such as `text`. Absent: the "
+        "first.",
+    )
+    projector: bool = Field(
+        False,
+        description="Whether it measures what comes out of the projector, where all modalities share a space, and not "
+        "what the encoder makes before it.",
+    )
     every: CurveInterval | None = Field(
         None,
         description="How often it measures on validation while training, besides before the first step and after the "

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from coview.plugins.duration import Duration
-from coview.recipe.abilities import TakesEncoder
+from coview.recipe.abilities import ComparesModalities, TakesEncoder
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.recipe import EvaluateTable
 from coview.recipe.tables import TrainTable
 
 
+def points_of(table: EvaluateTable, evaluator: Any) -> tuple[Any, ...]:
+    """What the names of an evaluator's points go by: equal where two evaluators' would be the same."""
+    compared = evaluator.modalities if isinstance(evaluator, ComparesModalities) else ()
+    return table.use, table.modality, table.projector, compared
+
+
 def check_every(
-    mistakes: Mistakes, every: int | str, evaluator: Any, use: str, earlier: Sequence[EvaluateTable], at: Key
+    mistakes: Mistakes, table: EvaluateTable, evaluator: Any, earlier: Collection[tuple[Any, ...]], at: Key
 ) -> None:
     """Notes why an evaluator cannot measure while training.
 
     Args:
         mistakes: Where to note it.
-        every: How often it is to.
+        table: The evaluator's, with how often it is to.
         evaluator: The evaluator; None if that is a mistake already.
-        use: Its name.
-        earlier: The evaluators before it.
+        earlier: The :func:`points_of` of those before it that have ``every``.
         at: Where in the recipe its table stands.
     """
-    place = (*at, "every")
+    place, use, every = (*at, "every"), table.use, table.every
+    assert every is not None
     if Duration.parse(every).amount == 0:
         mistakes.add(place, f'has to be more than nothing, such as 200 or "5 epochs", got "{every}"')
     if isinstance(evaluator, TakesEncoder):
@@ -36,7 +42,7 @@ def check_every(
             f"{use} takes the encoder itself, to train it, to time it or to change its input, and so measures at the "
             "end only; a curve is of what is measured on representations",
         )
-    if any(other.use == use and other.every is not None for other in earlier):
+    if points_of(table, evaluator) in earlier:
         mistakes.add(place, f"another {use} has it already, and the points of both would have one name: leave one out")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from coview.plugins.own_settings import EvaluateSettings
 from coview.recipe.abilities import modalities_of
 from coview.recipe.check_component import Checked, ComponentChecker
-from coview.recipe.check_curves import check_every
+from coview.recipe.check_curves import check_every, points_of
 from coview.recipe.check_modalities import check_modalities
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
@@ -27,30 +27,42 @@ def check_evaluators(
         used: The modalities that the recipe has an encoder of.
     """
     found: list[tuple[EvaluateTable, dict[str, Any]]] = []
+    curves: list[tuple[Any, ...]] = []
     for index, table in enumerate(tables):
         at: Key = ("evaluate", index)
         settings, rest = components.settings(EvaluateSettings, table, at)
         checked = components.check("evaluator", rest, at, also=tuple(EvaluateSettings.model_fields))
         built = checked and components.built("evaluator", checked[0].use, checked[0].parameters)
-        needed = check_modalities(mistakes, built, table.get("use"), used, at)
+        needed = check_modalities(mistakes, built, settings, table.get("use"), used, at)
         other = None if settings is None or settings.data is None else settings.data
         data = None if other is None else _other_data(components, mistakes, other, (*at, "data"), needed)
         if checked is None or settings is None or (other is not None and data is None):
             continue
         own = checked[0]
-        if settings.every is not None:
-            check_every(mistakes, settings.every, built, own.use, [given for given, _ in found], at)
         named: dict[str, Any] = {} if data is None else {"data": data[1]}
+        modality = None if settings.modality in used[:1] else settings.modality  # the first is meant without, too
+        named |= {} if modality is None else {"modality": modality}
+        named |= {"projector": True} if settings.projector else {}
+        parameters = {key: value for key, value in checked[1].items() if key != "use"}
+        given = EvaluateTable(
+            own.use,
+            own.parameters,
+            None if data is None else data[0],
+            settings.every,
+            settings.test,
+            modality,
+            settings.projector,
+            as_written=own.as_written,
+        )
+        if settings.every is not None:
+            check_every(mistakes, given, built, curves, at)
+            curves.append(points_of(given, built))
         if settings.every is not None:
             named["every"] = settings.every
         if not settings.test:
             if settings.every is None:
                 mistakes.add((*at, "test"), "without test it measures nothing, unless it has a key every")
             named["test"] = False
-        parameters = {key: value for key, value in checked[1].items() if key != "use"}
-        looked_at = None if data is None else data[0]
-        when = settings.every, settings.test
-        given = EvaluateTable(own.use, own.parameters, looked_at, *when, as_written=own.as_written)
         found.append((given, {"use": checked[1]["use"], **named, **parameters}))
     return found
 

@@ -106,11 +106,15 @@ class EvaluateTable(ComponentTable):
         data: What it measures on; None: what the recipe trains on.
         every: How often it measures on validation while training; None: only at the end, on test.
         test: Whether it measures on test at the end.
+        modality: Whose encoder it measures; None: the first's.
+        projector: Whether it measures what comes out of the projector.
     """
 
     data: ComponentTable | None = None
     every: int | str | None = None
     test: bool = True
+    modality: str | None = None
+    projector: bool = False
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,9 @@ class _Validation:
         assert compare is not None
         assert tune is not None
         self.warnings += without_effect(self.mistakes, teacher, parts.optimizer, schedule[0], train, views)
-        self.warnings += [] if trains else random_layers(self.mistakes, projector, start)
+        self.warnings += (
+            [] if trains else random_layers(self.mistakes, projector, start, [given for given, _ in evaluate])
+        )
         single = len(used) == 1
 
         def resolved(parts: Mapping[str, Any]) -> Any:

@@ -110,7 +110,8 @@ def _table(rows: Sequence[Sequence[str]], kinds: Sequence[FeatureKind]) -> Table
 
 def _title(row: ResultRow, with_data: bool, separator: str, *, with_sample: bool) -> str:
     sample = f"n = {sample_of(next(iter(row.by_kind.values())))}" if with_sample else ""
-    parts = [row.evaluator, row.metric, f"{row.dataset} {row.split}".strip() if with_data else "", row.budget, sample]
+    data = f"{row.dataset} {row.split}".strip() if with_data else ""
+    parts = [row.evaluator, row.metric, data, row.budget, row.chance, sample]
     return separator.join(part for part in parts if part)
 
 

@@ -14,7 +14,7 @@ from coview.evaluate.result import FEATURE_KINDS, FeatureKind, Result
 
 @dataclass
 class ResultRow:
-    """The results of one evaluator, metric, split and number of labels.
+    """The results of one evaluator, metric, split and number of labels, of one tower or one way between two.
 
     Attributes:
         evaluator, metric, dataset, split: What was measured, on what.
@@ -22,6 +22,7 @@ class ResultRow:
             empty.
         detail: The parameters in which this row differs from another of the same name, such as ``k=20``.
         by_kind: The result of each kind of features that was measured.
+        of: Which of several alike it is, as :attr:`coview.Result.of`.
     """
 
     evaluator: str
@@ -31,17 +32,26 @@ class ResultRow:
     labels: str
     detail: str = ""
     by_kind: dict[FeatureKind, Result] = field(default_factory=dict)
+    of: str = ""
 
     @property
     def budget(self) -> str:
-        """What tells this row from others of its evaluator: the labels, and the detail."""
-        return ", ".join(part for part in (self.labels, self.detail) if part)
+        """What tells this row from others of its evaluator: the tower, the labels, and the detail."""
+        *modality, last = self.of.split("/")
+        tower = [*modality, "after the projector"] if last == "projector" else [*modality, last.replace("-", " ")]
+        return ", ".join(part for part in (*tower, self.labels, self.detail) if part)
+
+    @property
+    def chance(self) -> str:
+        """What guessing would come to, in words; empty where nobody says."""
+        known = next((result.chance for result in self.by_kind.values() if result.chance is not None), None)
+        return "" if known is None else f"chance {_number(known)}"
 
 
 def result_rows(results: Sequence[Result]) -> list[ResultRow]:
     """Groups results into rows, in the order in which they first appear.
 
-    Results stand in one row if they agree in evaluator, metric, data, split and labels; a second one for the
+    Results stand in one row if they agree in evaluator, tower, metric, data, split and labels; a second one for the
     same kind of features (the evaluator was asked for twice) goes to another row of that name. What a protocol has
     *chosen*, such as a regularisation strength, may differ between the kinds; its other parameters tell
     the rows apart.
@@ -53,7 +63,8 @@ def result_rows(results: Sequence[Result]) -> list[ResultRow]:
         same = [row for row in alike if _asked(next(iter(row.by_kind.values()))) == _asked(result)]
         row = next(iter(same or alike), None)
         if row is None:
-            row = ResultRow(*_name(result))
+            labels = _labels(result.protocol)
+            row = ResultRow(result.evaluator, result.metric, result.dataset, result.split, labels, of=result.of)
             rows.append(row)
         row.by_kind[result.kind] = result
     names = Counter(_name(row) for row in rows)
@@ -95,10 +106,9 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
 
 
-def _name(item: ResultRow | Result) -> tuple[str, str, str, str, str]:
-    if isinstance(item, ResultRow):
-        return item.evaluator, item.metric, item.dataset, item.split, item.labels
-    return item.evaluator, item.metric, item.dataset, item.split, _labels(item.protocol)
+def _name(item: ResultRow | Result) -> tuple[str, str, str, str, str, str]:
+    labels = item.labels if isinstance(item, ResultRow) else _labels(item.protocol)
+    return item.evaluator, item.metric, item.dataset, item.split, labels, item.of
 
 
 def _labels(protocol: Mapping[str, Any]) -> str:

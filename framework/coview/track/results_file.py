@@ -68,7 +68,7 @@ class RunResults:
                         f"{path}: {name}: a row has no {' and no '.join(lacks)}: {str(row)[:100]}", hint=_AGAIN
                     )
         if "leaks" in known:
-            known["leaks"] = [{"near_is": "", "examples": [], **leak} for leak in known["leaks"]]
+            known["leaks"] = [{"near_is": "", "examples": [], "modality": "", **leak} for leak in known["leaks"]]
         if "results" in known:
             known["results"] = tuple(_result(row, path) for row in known["results"])
         return cls(**known)
@@ -84,7 +84,7 @@ class RunResults:
         """These, with the results of an earlier evaluation that was of another protocol."""
         new = {_identity(result) for result in self.results}
         kept = [result for result in earlier.results if _identity(result) not in new]
-        leaks = {(leak["data"], leak["version"]): leak for leak in (*earlier.leaks, *self.leaks)}
+        leaks = {(leak["data"], leak["version"], leak["modality"]): leak for leak in (*earlier.leaks, *self.leaks)}
         stopped = self.stopped or earlier.stopped  # it is said where training ends, and not by a later evaluation
         return replace(self, results=(*kept, *self.results), leaks=tuple(leaks.values()), stopped=stopped)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from timm.models import save_for_hf
 from torch import Tensor, nn
+
+import coview
 
 
 class SaysPictureSize:
@@ -50,6 +53,23 @@ def save_timm_folder(
         f"model = AutoModel.from_pretrained({str(folder)!r})\n"
         "features = model(pixel_values).pooler_output"
     )
+
+
+def pooled_timm(model: nn.Module, *, model_args: Mapping[str, Any], width: int) -> coview.PooledTransformer:
+    """The same network as transformers' wrapper of timm's models, whose pooler is timm's.
+
+    Args:
+        model: A timm model without a classifier.
+        model_args: As of :func:`save_timm_folder`.
+        width: Of its representations.
+    """
+    from transformers import AutoModel
+
+    with TemporaryDirectory() as folder, coview.no_progress_bar():
+        save_timm_folder(model, Path(folder), model_args=model_args, picture_size=None)
+        wrapped: Any = AutoModel.from_pretrained(folder).eval()
+    wrapped.config.hidden_size = width  # which the wrapper does not say
+    return coview.PooledTransformer(wrapped)
 
 
 def _preparation(folder: Path, picture_size: tuple[int, int] | None) -> dict[str, Any]:

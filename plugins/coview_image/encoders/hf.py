@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -84,13 +85,29 @@ class HuggingFaceImageEncoder(nn.Module):
             f"output = model(pixel_values)\nfeatures = {_FEATURES[self.pooling]}"
         )
 
+    def export_pooled(self, folder: Path, /) -> coview.PooledTransformer:
+        """The model, where its own pooler makes what the run takes."""
+        model = copy.deepcopy(self.model).eval()
+        noise = torch.randn(2, *self._shape, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            own_ND = getattr(model(pixel_values=noise), "pooler_output", None)
+            pooled_ND = self.eval()(noise).pooled_ND
+        if own_ND is not None and own_ND.shape == pooled_ND.shape and torch.allclose(own_ND, pooled_ND, atol=1e-5):
+            return coview.PooledTransformer(model)
+        if self.pooling == "cls":
+            return coview.pooled_by_first_token(model)
+        raise ValueError(
+            f'pooling = "{self.pooling}" is not that of transformers\' {type(model).__name__}: its own is "pooler"'
+        )
+
     def _probe(self, name: str) -> int:
         """The width, from one black picture: models name it differently, and some fail only when run."""
         config = self.model.config
         side = getattr(config, "image_size", None) or 64
         height, width = side if isinstance(side, (list, tuple)) else (side, side)
         like = next(self.model.parameters())
-        black = torch.zeros(1, getattr(config, "num_channels", 3), height, width, device=like.device)
+        self._shape = getattr(config, "num_channels", 3), height, width
+        black = torch.zeros(1, *self._shape, device=like.device)
         self.model.eval()
         try:
             with torch.no_grad():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import coview
 from coview import no_progress_bar
-from coview_image.encoders.folders import SaysPictureSize, save_timm_folder
+from coview_image.encoders.folders import SaysPictureSize, pooled_timm, save_timm_folder
 from coview_image.encoders.resnet_network import build_resnet, is_plain
 from coview_image.encoders.timm_layers import timm_layer_numbers
 
@@ -62,6 +62,19 @@ class ResNet(SaysPictureSize, nn.Module):
     def layer_numbers(self) -> dict[str, int]:
         """By timm's own matcher: the stem, then each block."""
         return timm_layer_numbers(self.network, "network")
+
+    def export_pooled(self, folder: Path, /) -> coview.PooledTransformer:
+        """transformers' wrapper of timm's network.
+
+        Raises:
+            ValueError: If timm has no such network.
+        """
+        if not is_plain(self.stem, self.base_width):
+            raise ValueError(
+                f'transformers has no class for a ResNet with stem = "{self.stem}" and width = {self.base_width}: '
+                'stem = "imagenet" and width = 64 are timm\'s'
+            )
+        return pooled_timm(self.network, model_args={"in_chans": self.channels}, width=self.width)
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a timm folder where timm has this network, else a transformers folder with its code."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import coview
 from coview import hub_or_cache
-from coview_image.encoders.folders import SaysPictureSize, save_timm_folder
+from coview_image.encoders.folders import SaysPictureSize, pooled_timm, save_timm_folder
 from coview_image.encoders.patches import EncodesPatches
 from coview_image.encoders.timm_layers import timm_layer_numbers
 from coview_image.pixels import LARGEST_SIDE
@@ -81,6 +81,10 @@ class TimmEncoder(EncodesPatches, SaysPictureSize, nn.Module):
     def layer_numbers(self) -> dict[str, int]:
         """By timm's own matcher, which it decays learning rates by."""
         return timm_layer_numbers(self.model, "model")
+
+    def export_pooled(self, folder: Path, /) -> coview.PooledTransformer:
+        """transformers' wrapper of it."""
+        return pooled_timm(self.model, model_args=self.model_args, width=self.width)
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a folder in timm's hub format, which transformers loads as well."""

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 import coview
-from coview_image.encoders.folders import SaysPictureSize, save_timm_folder
+from coview_image.encoders.folders import SaysPictureSize, pooled_timm, save_timm_folder
 from coview_image.encoders.patches import EncodesPatches
 from coview_image.encoders.timm_layers import timm_layer_numbers
 from coview_image.pixels import LARGEST_SIDE
@@ -129,7 +129,13 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
         """By timm's own matcher: embeddings, then each layer."""
         return timm_layer_numbers(self.model, "model")
 
+    def export_pooled(self, folder: Path, /) -> coview.PooledTransformer:
+        """transformers' wrapper of it."""
+        return pooled_timm(self.model, model_args=self._hub_args(), width=self.width)
+
     def export_hf(self, folder: Path, /) -> str:
         """Writes a folder in timm's hub format, which transformers loads as well."""
-        args = {key: value for key, value in self._model_args.items() if value is not None}
-        return save_timm_folder(self.model, folder, model_args=args, picture_size=self.picture_size)
+        return save_timm_folder(self.model, folder, model_args=self._hub_args(), picture_size=self.picture_size)
+
+    def _hub_args(self) -> dict[str, Any]:
+        return {key: value for key, value in self._model_args.items() if value is not None}

@@ -21,6 +21,7 @@ from transformers import (
 import coview
 from coview_text.encoders.loading import found, with_vocabulary
 from coview_text.encoders.masked import MaskedTexts, pretraining_head
+from coview_text.encoders.pooled import export_pooled
 from coview_text.encoders.sentence_folder import write_sentence_folder
 from coview_text.encoders.tokens import IN_WORDS, Pooling, Tokenize
 
@@ -94,6 +95,10 @@ class HuggingFaceTextEncoder(MaskedTexts, nn.Module):
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder, tokenizer included."""
         return export(self.model, self.collate, self.pooling, folder)
+
+    def export_pooled(self, folder: Path, /) -> coview.PooledTransformer:
+        """The model with a pooler that gives what the run takes; the tokenizer goes into the folder."""
+        return export_pooled(self.model, self.collate, self.pooling, folder)
 
     def export_sentence_transformers(self, folder: Path, /) -> str:
         """Writes a folder of sentence-transformers: transformer, tokenizer and pooling."""

@@ -15,6 +15,7 @@ from transformers import BertConfig, BertForMaskedLM, BertModel, PreTrainedToken
 import coview
 from coview_text.encoders.hf import export
 from coview_text.encoders.masked import MaskedTexts, pretraining_head
+from coview_text.encoders.pooled import export_pooled
 from coview_text.encoders.sentence_folder import write_sentence_folder
 from coview_text.encoders.tokens import Pooling, Tokenize
 
@@ -121,6 +122,11 @@ class TextTransformer(MaskedTexts, nn.Module):
         """Writes a transformers folder, tokenizer included."""
         assert self._tokenize is not None, "a run has fitted it"
         return export(self.model, self._tokenize, self.pooling, folder)
+
+    def export_pooled(self, folder: Path, /) -> coview.PooledTransformer:
+        """The model with a pooler that gives what the run takes; the tokenizer goes into the folder."""
+        assert self._tokenize is not None, "a run has fitted it"
+        return export_pooled(self.model, self._tokenize, self.pooling, folder)
 
     def export_sentence_transformers(self, folder: Path, /) -> str:
         """Writes a folder of sentence-transformers: transformer, tokenizer and pooling."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain, permutations
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate import intervals
+from coview.evaluate.chance import chance_of_search
 from coview.evaluate.cross_modal_subject import CrossModalSubject
 from coview.evaluate.evaluator import KnownData
-from coview.evaluate.features import Features
+from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.labelled import check_classes, finite_features, labelled_split
 from coview.evaluate.result import Result
 
@@ -32,12 +36,18 @@ class Retrieval:
     Within a modality the representations of all other test samples are searched, those of the same class are right, and
     a sample that is the only one of its class is no query. Across modalities, with ``query`` and ``gallery``, the
     projections of all test samples are searched, as in CLIP (arXiv:2103.00020, section 3.1), and right is what is
-    the same sample: a text finds the picture that it belongs to. One is right then, and mAP is MRR.
+    the same sample: a text finds the picture that it belongs to. One is right then, and mAP is MRR. ``between`` does
+    so for all pairs of some modalities, both ways, also for those that no loss has brought together: a sound finds
+    its picture where both were trained with texts. A sample that the gallery lacks is no query.
+
+    Beside each number stands what a random order of the gallery would come to.
 
     Args:
         k: At which numbers of neighbours recall is given, each at least 1.
         query: The modality that is searched by, such as "text"; absent: within the modality of the run.
         gallery: The modality that is searched, such as "image"; goes with ``query``.
+        between: Two modalities or more, of which each is searched by each other, such as ["image", "text"]; in place of
+            ``query`` and ``gallery``.
     """
 
     splits = ("test",)
@@ -48,6 +58,7 @@ class Retrieval:
         k: tuple[Annotated[int, Ge(1)], ...] = (1, 5, 10),
         query: str | None = None,
         gallery: str | None = None,
+        between: Annotated[tuple[str, ...], MinLen(2)] | None = None,
     ) -> None:
         if len(set(k)) < len(k) or not k:
             raise ValueError(f"k has to have one number or more, each once, got {list(k)}")
@@ -56,8 +67,17 @@ class Retrieval:
             raise ValueError(f"{given} is given without {lacking}: they go together")
         if query is not None and query == gallery:
             raise ValueError(f"query and gallery are both {query!r}: leave both out to search within one modality")
+        if between is not None and query is not None:
+            raise ValueError(
+                "between is given with query and gallery: it is of all pairs both ways, so leave these out"
+            )
+        if between is not None and len(set(between)) < len(between):
+            raise ValueError(f"between has to name each modality once, got {list(between)}")
         self.k = k
-        self.modalities: tuple[str, ...] = () if query is None or gallery is None else (query, gallery)
+        self._ways: tuple[tuple[str, str], ...] = () if query is None or gallery is None else ((query, gallery),)
+        if between is not None:
+            self._ways = tuple(permutations(between, 2))
+        self.modalities: tuple[str, ...] = between or tuple(name for way in self._ways for name in way)
         self.of_data = self.modalities
         self.labels: Literal["class"] | None = None if self.modalities else "class"
 
@@ -89,22 +109,45 @@ class Retrieval:
         protocol = {"queries": "every test sample with another of its class", "gallery": "the other test samples"}
         groups_N = features["test"].groups_N
         of_queries = None if groups_N is None else groups_N[queries_Q.cpu()]
-        return self._results([ranked(rows_Q) for rows_Q in queries_Q.split(_AT_A_TIME)], protocol, of_queries)
+        relevant_Q = labels_N.bincount()[labels_N[queries_Q]] - 1
+        chance = chance_of_search(relevant_Q.cpu().numpy(), len(x_ND) - 1, self.k)
+        return self._results([ranked(rows_Q) for rows_Q in queries_Q.split(_AT_A_TIME)], protocol, of_queries, chance)
 
     def evaluate_cross_modal(self, subject: CrossModalSubject, rng: Rng, /) -> list[Result]:
-        """The same across modalities."""
-        query, gallery = (Features({"test": subject.split(name, "test")}) for name in self.modalities)
-        x_QD, x_ND = finite_features(query, "test"), finite_features(gallery, "test")
-        ids_Q, ids_N = (side["test"].ids_N.to(x_ND.device) for side in (query, gallery))
+        """The same across modalities, for each way in which one is searched by another.
+
+        Raises:
+            CoviewError: If no sample is in both.
+        """
+        splits = {name: subject.split(name, "test") for name in self.modalities}
+        return list(chain.from_iterable(self._found(splits, *way) for way in self._ways))
+
+    def _found(self, splits: Mapping[str, FeatureSplit], query: str, gallery: str) -> list[Result]:
+        x_QD, x_ND = (finite_features(Features({"test": splits[name]}), "test") for name in (query, gallery))
+        ids_Q, ids_N = (splits[name].ids_N.to(x_ND.device) for name in (query, gallery))
+        there_Q = torch.isin(ids_Q, ids_N)
+        if not there_Q.any():
+            raise CoviewError(f"no sample of the test split has both {query} and {gallery}")
+        x_QD, ids_Q = x_QD[there_Q], ids_Q[there_Q]
+        known, times = ids_N.unique(return_counts=True)
+        relevant_Q = times[torch.searchsorted(known, ids_Q)]
         parts = [
             _ranked(rows_QD @ x_ND.T, ids_N == of_Q[:, None])
             for rows_QD, of_Q in zip(x_QD.split(_AT_A_TIME), ids_Q.split(_AT_A_TIME), strict=True)
         ]
-        protocol = dict(zip(("query", "gallery"), self.modalities, strict=True))
-        return self._results(parts, protocol, query["test"].groups_N)
+        chance = chance_of_search(relevant_Q.cpu().numpy(), len(x_ND), self.k)
+        protocol = {"query": query, "gallery": gallery, "projections_of": sorted((query, gallery))}
+        groups_Q = splits[query].groups_N
+        groups_Q = None if groups_Q is None else groups_Q[there_Q.cpu()]
+        return self._results(parts, protocol, groups_Q, chance, of=f"{query}-to-{gallery}")
 
     def _results(
-        self, parts: list[tuple[Tensor, Tensor]], protocol: dict[str, Any], groups_Q: Tensor | None
+        self,
+        parts: list[tuple[Tensor, Tensor]],
+        protocol: dict[str, Any],
+        groups_Q: Tensor | None,
+        chance: Mapping[str, float],
+        of: str = "",
     ) -> list[Result]:
         first_Q, precision_Q = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
         numbers = {f"recall@{k}": (first_Q <= k).astype(np.float64) for k in self.k}
@@ -112,7 +155,10 @@ class Retrieval:
         groups = intervals.groups_of(groups_Q)
         method = "95 % t interval of the mean over queries" if groups is None else f"{groups.method} of the queries"
         protocol = {"similarity": "cosine", **protocol, "interval": method}
-        return [_result(name, values, protocol, groups) for name, values in numbers.items()]
+        return [
+            replace(_result(name, values, protocol, groups), of=of, chance=chance[name])
+            for name, values in numbers.items()
+        ]
 
 
 def _ranked(similarity_QN: Tensor, relevant_QN: Tensor, *, last_is_itself: bool = False) -> tuple[Tensor, Tensor]:

@@ -108,10 +108,11 @@ def _against(result: Result, control: Result) -> str:
 
 def _highlights(rows: Sequence[ResultRow]) -> list[ResultRow]:
     """The first metric of each evaluator, with the most labels."""
-    best: dict[str, ResultRow] = {}
+    best: dict[tuple[str, str], ResultRow] = {}
     for row in rows:
-        if row.evaluator not in best or row.metric == best[row.evaluator].metric:
-            best[row.evaluator] = row
+        key = row.evaluator, row.of
+        if key not in best or row.metric == best[key].metric:
+            best[key] = row
     return list(best.values())
 
 
