@@ -119,7 +119,7 @@ def recipe_with(run: Run, sets: Iterable[str], *, what: str) -> Recipe:
 def _of_recipe(run: Run, recipe: Recipe, split: str, tower: MeasuredTower) -> tuple[Embedded, Dataset, bool]:
     """A split of a recipe's data, embedded, and whether it was before: the run's own recipe has kept it then."""
     splits = Splits(recipe, run.registry)
-    dataset = splits.having(splits.own, split, recipe.modalities[0])
+    dataset = splits.having(splits.own, split, tower.modality)
     if recipe.hash == run.recipe.hash:
         store = run.store(splits, console=Console(quiet=True)).on(splits.own, tower)
         kept = store.kept_already(store.measured, split)

@@ -25,7 +25,7 @@ def example_values(run: Run, modality: str, count: int) -> list[Any]:
     """
     splits = Splits(run.recipe, run.registry)
     split = "test" if splits.has(splits.own, "test") else "train"
-    return list(itertools.islice(readable_values(splits(splits.own, split), modality), count))
+    return list(itertools.islice(readable_values(splits.having(splits.own, split, modality), modality), count))
 
 
 def show_example(run: Run, modality: str, encoder: nn.Module) -> None:
