@@ -63,12 +63,12 @@ def write_dual_encoder(run: Run, folder: Path) -> str:
         modality = modalities[name]
         lines += [modality.export_hf(folder)] if isinstance(modality, ExportsToHub) else []
     losses: list[Any] = [term.loss for term in run.topology.loss.terms]
-    scales = [loss.log_scale for loss in losses if isinstance(loss, ScalesCosines)]
+    scales = [float(loss.log_scale.detach()) for loss in losses if isinstance(loss, ScalesCosines)]
     config = VisionTextDualEncoderConfig.from_vision_text_configs(
         halves[_PICTURES].config,
         halves[_TEXTS].config,
         projection_dim=len(projections[_TEXTS]),
-        **({"logit_scale_init_value": float(scales[0])} if scales else {}),
+        **({"logit_scale_init_value": scales[0]} if scales else {}),
     )
     model: Any = VisionTextDualEncoderModel(config, vision_model=halves[_PICTURES], text_model=halves[_TEXTS])
     model.eval()
