@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from coview.compare.statistics.model_test import LEVEL
 from coview.compare.statistics.pair import ALPHA
 from coview.compare.statistics.spreads import draw_spreads, share_seeds
 
@@ -18,7 +17,8 @@ def half_widths(value_VS: np.ndarray) -> np.ndarray | None:
 
     A mean is off by a part of its own, and by one that all variants share, the effects of the seeds. Both are drawn
     from the model's posterior, as those of pairs are; what is of the seeds has no more degrees of freedom than these.
-    The largest overestimate of all variants, each in units of its own 95 % quantile, is what an interval is as wide as.
+    The best variant is mostly one that chance has raised. So the largest overestimate of all variants is drawn, each in
+    units of its own 95 % quantile, and 97.5 % of these are within the interval: so each end errs in at most 2.5 %.
 
     Args:
         value_VS: Numbers, or their differences to a control; NaN where a cell is missing. Every variant has one.
@@ -51,7 +51,7 @@ def of_best(value_BVS: np.ndarray, chains: int = 100, keep: int = 100) -> np.nda
     off_BRV = (shared_BR1 + own_BRV) / np.sqrt(count_B1V)
     unit_BV = np.quantile(np.abs(off_BRV), 1 - ALPHA, axis=1)
     largest_BR = (off_BRV / unit_BV[:, None]).max(2)
-    half_BV: np.ndarray = np.quantile(largest_BR, 1 - LEVEL, axis=1)[:, None] * unit_BV
+    half_BV: np.ndarray = np.quantile(largest_BR, 1 - ALPHA / 2, axis=1)[:, None] * unit_BV
     return half_BV
 
 
