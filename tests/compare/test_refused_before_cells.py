@@ -75,9 +75,8 @@ def test_data_that_are_not_there_are_missed_once(call, write_recipe, small_recip
     assert done.status == 2
     (message, *_) = done.err.splitlines()
     assert "no cell is run" in message
-    assert f"{path}:6" in message
-    assert "nowhere" in message
-    assert done.err.count("nowhere") == 1
+    assert f"{path}:7: data.root" in message
+    assert done.err.count("there is no such folder") == 1
     assert not list((tmp_path / "runs").rglob("recipe.*"))
 
 

@@ -145,7 +145,8 @@ def test_the_head_says_how_sure_it_is_and_what_was_held_fixed(registry, tmp_path
     head = text[: text.index("<h2>Ranking")]
     for words in (
         "<h1>Which is it?</h1>", "nt_xent is best", "nt_xent beats the untrained encoder by 0.303 [",
-        "nt_xent beats raw features by 0.203 [", "3 of each variant", "<dd>100</dd>",
+        "nt_xent beats raw features by 0.203 [",
+        "95 % intervals that allow for its being the best of 2", "3 of each variant", "<dd>100</dd>",
         "paired t test over seeds; error at most 0.05 over 1 pair", "true differences of", "loss.temperature",
         "data.use digits, encoder.use resnet18",
     ):  # fmt: skip

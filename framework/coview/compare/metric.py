@@ -75,8 +75,8 @@ class MeasuredCells:
         if self.has_it:
             return
         raise CoviewError(
-            f"{self.comparison.path}: compare.metric: {cell.name} has been run, and has no number "
-            f"{metric}{did_you_mean(metric, names)}: no other cell is run",
+            f"{self.comparison.path}: compare.metric: no other cell is run, for {cell.name} has been, and has no "
+            f"number {metric}{did_you_mean(metric, names)}",
             hint=f"compare.metric may be: {', '.join(names) or 'nothing, for it has no numbers'}",
         )
 
