@@ -6,6 +6,11 @@ that is equal is told apart, or one that differs is told apart the wrong way rou
 whose true difference is above 0.04 (0.02 near a bound) that are told apart. Beside coview's model: paired t tests with
 Holm's correction, and Tukey's test on one pooled spread, on the same numbers.
 
+Rows "best against a control" are of the other interval that a report has: of the best of six equal variants less a
+control of the same true mean. The error is the share of comparisons in which it excludes 0, and beside it is the median
+of half its width; then Student's t of the best variant alone, which does not allow for the choice, and the same with
+Bonferroni's bound.
+
 Spreads "from 0.005 to 0.04" are 0.005, 0.0076, 0.0115, 0.0174, 0.0264 and 0.04, given to variants in turn, so that in
 some rows the equal ones are those that spread most, which is where one pooled spread errs.
 
@@ -25,6 +30,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from coview.compare.statistics.best_of import of_best, quantile_of
 from coview.compare.statistics.item_error import least_variances
 from coview.compare.statistics.looks import look_alpha, look_sizes
 from coview.compare.statistics.model_test import simultaneous
@@ -132,6 +138,30 @@ def by_tukey(row: Row) -> np.ndarray:
     return told
 
 
+def against_control(comparisons: int, sd_V: np.ndarray, seeds: int, control: float) -> list[tuple[float, float]]:
+    """How often the interval of the best variant less a control of the same true mean excludes 0, and half its width:
+    by the model, by Student's t alone, and by that with Bonferroni's bound.
+
+    Args:
+        comparisons: How many.
+        sd_V: How far each variant spreads.
+        seeds: How many.
+        control: How far the control spreads over seeds; 0: it is the same in all, as raw features are.
+    """
+    generator = np.random.default_rng(3)
+    shape = comparisons, len(sd_V), seeds
+    value_BVS = generator.normal(0, 0.02, (comparisons, 1, seeds)) + sd_V[:, None] * generator.standard_normal(shape)
+    value_BVS = value_BVS - generator.normal(0, control, (comparisons, 1, seeds))
+    half_BV = np.concatenate(
+        [of_best(some, chains=20, keep=80) for some in np.array_split(value_BVS, math.ceil(comparisons / AT_A_TIME))]
+    )
+    every, best_B = np.arange(comparisons), value_BVS.mean(2).argmax(1)
+    best_BS = value_BVS[every, best_B]
+    error_B = best_BS.std(1, ddof=1) / math.sqrt(seeds)
+    halves = [half_BV[every, best_B], *(error_B * quantile_of(variants, seeds - 1) for variants in (1, len(sd_V)))]
+    return [(float((np.abs(best_BS.mean(1)) > half_B).mean()), float(np.median(half_B))) for half_B in halves]
+
+
 def figures(row: Row, told_BP: np.ndarray) -> tuple[float, float]:
     """The family-wise error, and the power; NaN where no true difference is large."""
     first, second = pairs_of(row.true_BV.shape[1])
@@ -228,6 +258,15 @@ def main() -> None:
             "{:.3f}  {}".format(e, "   –" if math.isnan(p) else f"{p:.2f}") for e, p in (figures(row, t) for t in every)
         ]
         print(f"{row.name:64}{shown[0]:>14}{shown[1]:>17}{shown[2] if whole else '–':>15}{seeds}", flush=True)
+    for spread, sd_V in (("sd 0.015", EQUAL), ("sds 0.005 to 0.04", UNEQUAL)):
+        for seeds, control in ((3, 0.0), (3, 0.01), (5, 0.0)):
+            name = f"best against a control, {seeds} seeds, {spread}" + (
+                f", the control's {control:g}" if control else ""
+            )
+            if arguments.only in name:
+                found = against_control(arguments.comparisons, sd_V, seeds, control)
+                shown = [f"{error:.3f} ± {half:.3f}" for error, half in found]
+                print(f"{name:64}{shown[0]:>14}{shown[1]:>17} alone{shown[2]:>15} by Bonferroni", flush=True)
     print(f"{arguments.comparisons} comparisons a row, {time.monotonic() - started:.0f} s")
 
 

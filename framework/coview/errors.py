@@ -44,6 +44,10 @@ class SampleError(CoviewError):
         return SampleError, (self.what, self.reason)
 
 
+class UnmeasuredError(CoviewError):
+    """A number is asked for that no evaluator of the recipe measures: other runs that ask for it fail as this one."""
+
+
 class AlteredModelError(CoviewError):
     """What may only look at the model has written into it: no checkpoint may be made of that."""
 

@@ -187,3 +187,20 @@ def test_listing_and_merging_import_no_torch(start, own_run, call):
     for arguments in (("list", "ledger"), ("merge", "other", "ledger"), ("show", "ledger", "--to", "x.csv")):
         done = start("results", *arguments, before=before)
         assert (done.status, done.out.splitlines()[-1]) == (0, "False"), done.err
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "mteb"])
+def test_what_is_of_a_comparison_is_refused_where_only_numbers_are_written(call, runs, tmp_path, form):
+    call("results", "add", "ledger", runs)
+    flags = {"--margin": "0.01", "--by": "loss.use", "--baseline": "0.9"}
+    for flag, value in flags.items():
+        done = call("results", "show", "ledger", "--to", "written", "--format", form, flag, value)
+        assert done.status == 2
+        assert done.err.splitlines()[0] == (
+            f"error: {flag} is of a comparison, and {form} has the numbers as they are, without one"
+        )
+    done = call(
+        "results", "show", "ledger", "--to", "written", "--format", form, *(w for f in flags.items() for w in f)
+    )
+    assert "--by and --baseline and --margin are of a comparison" in done.err
+    assert not (tmp_path / "written").exists()

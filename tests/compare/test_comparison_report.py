@@ -168,7 +168,7 @@ def test_the_latex_table(written):
     ("modalities", "variants", "seeds", "words"),
     [
         (("image",), ("nt_xent", "warm"), 1, "Too few seeds (1) to name a winner: at least 2."),
-        (("image",), ("nt_xent",), 2, "Only nt_xent has a number"),
+        (("image",), ("nt_xent",), 2, "nt_xent is the only variant"),
         (("image", "text"), ("nt_xent",), 1, "fewer than two variants have a number in both"),
         (("image",), VARIANTS, 3, "no independent blocks"),
     ],

@@ -104,7 +104,7 @@ class Scored:
             for cell in asked.cells:
                 value = scores.get((cell.variant.split(" · ")[0], cell.recipe.optimizer.parameters["lr"]))
                 run = None if value is None else SimpleNamespace(checkpoints=value)
-                cells.append(SimpleNamespace(run=run, reason="it crashed" if value is None else ""))
+                cells.append(SimpleNamespace(run=run, out=Path("runs"), reason="it crashed" if value is None else ""))
             return cells
 
         monkeypatch.setattr(tuning, "run_missing", found)
@@ -146,7 +146,9 @@ def test_a_variant_whose_trials_all_fail_is_left_out_and_named(comparison, regis
     assert [found.cell.variant for found in tuned.left_out] == ["narrow", "narrow"]
     assert all("none of its 3 trials has a number: it crashed" in found.reason for found in tuned.left_out)
     Scored(monkeypatch, {})
-    with pytest.raises(coview.CoviewError, match="no trial has a number"):
+    with pytest.raises(
+        coview.CoviewError, match="none of 6 trials has a number, and nothing can be chosen: it crashed"
+    ):
         tune(comparison(TWO), tmp_path, registry, launcher=object(), say=lambda text: None)
 
 

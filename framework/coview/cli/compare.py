@@ -127,7 +127,8 @@ def _report(comparison: Comparison, cells: list[FoundCell], folder: Path, choice
     from coview.compare.report.write import write_comparison_report
 
     if all(found.run is None for found in cells):
-        raise CoviewError(f"no cell has a finished run; {len(cells)} failed or are missing")
+        reason = next((found.reason for found in cells if found.reason), None)
+        raise CoviewError(f"no cell has a finished run; {len(cells)} failed or are missing", hint=reason)
     written = write_comparison_report(comparison, cells, folder, choices)
     click.echo()
     say(written.text)

@@ -136,6 +136,14 @@ def show_results(
     runs = _runs(ledger, name, modality)
     form = form or _FORMS.get(to.suffix if to is not None else "")
     if to is not None and form != "html":
+        refused = {"--by": by, "--baseline": baseline is not None, "--margin": margin}
+        given = [flag for flag, value in refused.items() if value]
+        if form is not None and given:
+            raise CoviewError(
+                f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} of a comparison, and {form} has the "
+                "numbers as they are, without one",
+                hint=f"leave {' and '.join(given)} out, or write the comparison: --to FILE.html",
+            )
         _write(to, form, runs, metric)
         return
     from coview.compare.ledger.comparison import compare_in

@@ -14,6 +14,7 @@ import numpy as np
 from coview.compare.cells import FoundCell, seconds_of
 from coview.compare.comparable import check_comparable
 from coview.compare.libraries import require
+from coview.compare.made_with import made_with
 from coview.compare.metric import available, ranking_metric
 from coview.compare.table import COLUMNS, Row, Table, as_columns
 from coview.compare.tuned_by import tuning_hash
@@ -21,6 +22,7 @@ from coview.data.json_object import parse_json_object
 from coview.errors import CoviewError
 from coview.evaluate.diagnostic_names import DIAGNOSTICS
 from coview.evaluate.result import FeatureKind, Result, measured_kind
+from coview.experiment.environment import read_environment
 from coview.recipe.comparison import RECIPE, SEED, Comparison
 from coview.track.metrics_file import read_metrics
 from coview.track.results_file import RunResults
@@ -104,6 +106,7 @@ def _row(found: FoundCell, results: Mapping[FeatureKind, Result], metric: str) -
         run=found.run,
         leaks=_leaks(found.run, results["pretrained"]) if found.run and "pretrained" in results else (),
         stopped=RunResults.read(found.run.results).stopped_in_words if found.run else "",
+        made_with=made_with(read_environment(found.run.environment) or {}) if found.run else {},
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
 from coview.plugins.nearest import did_you_mean
-from coview.recipe.comparison import Comparison
+from coview.recipe.comparison import Comparison, ComparisonCell
+from coview.recipe.recipe import Recipe
+from coview.track.results_file import RunResults
+from coview.track.run_folder import RunFolder
 
 
 def ranking_metric(comparison: Comparison, read: Sequence[Sequence[Result]]) -> str:
@@ -32,7 +36,7 @@ def check_is_measured(comparison: Comparison) -> None:
     """
     if comparison.metric is None:
         return
-    uses = dict.fromkeys(table.use.rpartition("/")[2] for cell in comparison.cells for table in cell.recipe.evaluate)
+    uses = dict.fromkeys(use for cell in comparison.cells for use in _evaluators(cell.recipe))
     use = comparison.metric.partition("/")[0]
     if use not in uses:
         raise CoviewError(
@@ -40,6 +44,45 @@ def check_is_measured(comparison: Comparison) -> None:
             f"{comparison.metric}{did_you_mean(use, list(uses))}",
             hint=f"evaluators: {', '.join(uses) or 'none'}",
         )
+
+
+@dataclass
+class MeasuredCells:
+    """Watches whether the runs of a comparison have its number, which an evaluator tells only when it has measured.
+
+    Attributes:
+        comparison: Whose runs.
+        has_it: Whether one has been seen that has it: then the others are no reason to stop.
+    """
+
+    comparison: Comparison
+    has_it: bool = False
+
+    def check(self, cell: ComparisonCell, run: RunFolder) -> None:
+        """Looks at a finished run.
+
+        Raises:
+            CoviewError: If it has not the number though its evaluator has measured, and no run before has had it.
+        """
+        metric = self.comparison.metric
+        if metric is None or self.has_it or metric.partition("/")[0] not in _evaluators(cell.recipe):
+            return
+        if not any(table.test for table in cell.recipe.evaluate):  # a trial, which measures on validation alone
+            return
+        read = [RunResults.read(run.results).results]
+        names = available(read)
+        self.has_it = ranking_metric(self.comparison, read) in names
+        if self.has_it:
+            return
+        raise CoviewError(
+            f"{self.comparison.path}: compare.metric: no other cell is run, for {cell.name} has been, and has no "
+            f"number {metric}{did_you_mean(metric, names)}",
+            hint=f"compare.metric may be: {', '.join(names) or 'nothing, for it has no numbers'}",
+        )
+
+
+def _evaluators(recipe: Recipe) -> list[str]:
+    return [table.use.rpartition("/")[2] for table in recipe.evaluate]
 
 
 def _first(comparison: Comparison, read: Sequence[Sequence[Result]]) -> str:

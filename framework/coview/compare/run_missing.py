@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from coview.compare.cells import FoundCell, find_cells
+from coview.compare.check_data import check_data
 from coview.compare.launch.job import Done, Job, Launcher
+from coview.compare.metric import MeasuredCells
 from coview.compare.sharing import Sharing, sharing
 from coview.compare.tuned_by import Tuning, note_tuning
 from coview.data.atomic import write_atomically
@@ -26,7 +29,8 @@ def run_missing(
 ) -> list[FoundCell]:
     """Runs every cell that has no finished run, and returns all cells as they are then.
 
-    A cell that fails keeps its reason, and stops no other; it is tried again the next time.
+    A cell that fails keeps its reason, and stops no other; it is tried again the next time. What all cells
+    would fail by stops all: data that are not there before any is run, a number that nothing measures after the first.
 
     Args:
         comparison: What is compared.
@@ -36,7 +40,8 @@ def run_missing(
         say: Tells of each that ends.
 
     Raises:
-        CoviewError: If the folder cannot be written.
+        CoviewError: If the folder cannot be written, the data cannot be loaded, or runs have no such number as
+            ``compare.metric``.
         Interrupted: If this process was asked to stop.
     """
     cells = find_cells(comparison, out, registry)
@@ -51,15 +56,32 @@ def run_missing(
             _note_tuning(found.run, comparison.tuned_by, say, is_new=False)
     if not missing:
         return cells
-    with sharing(missing if launcher.on_this_machine else (), out / comparison.name, comparison.bank_gb) as shared:
+    measured = MeasuredCells(comparison)
+    for found in cells:
+        if found.run is not None:
+            measured.check(found.cell, found.run)
+    if launcher.on_this_machine:  # another machine may have data that this one has not
+        check_data([found.cell for found in missing], registry)
+    here = missing if launcher.on_this_machine else ()  # what shares a disk
+    with sharing(here, out / comparison.name, comparison.bank_gb, say) as shared:
         jobs = {_prepared(found, registry, shared): found for found in missing}
-        for ended, done in enumerate(launcher.launch(list(jobs)), 1):
-            _note(jobs[done.job], done)
-            if done.status == "done" and comparison.tuned_by is not None:
-                _note_tuning(_newest(jobs[done.job]), comparison.tuned_by, say, is_new=True)
-            if shared is not None:
-                shared.ended(jobs[done.job])
-            say(f"  {ended}/{len(jobs)}  {_described(done)}")
+        with closing(launcher.launch(list(jobs))) as launched:
+            for ended, done in enumerate(launched, 1):
+                found = jobs[done.job]
+                _note(found, done)
+                if shared is not None:
+                    shared.ended(found)
+                say(f"  {ended}/{len(jobs)}  {_described(done)}")
+                if done.status == "unmeasured":
+                    raise CoviewError(
+                        f"{comparison.path}: no other cell is run: {done.reason}",
+                        hint="compare.metric, tune.metric and train.keep_best name numbers that an evaluator measures",
+                    )
+                made = _newest(found) if done.status == "done" else None
+                if made is not None:
+                    if comparison.tuned_by is not None:
+                        _note_tuning(made, comparison.tuned_by, say, is_new=True)
+                    measured.check(found.cell, made)
         if shared is not None and shared.stopped:
             say(f"  views were kept for other cells only as long as they could be: {shared.stopped}")
     return find_cells(comparison, out, registry)
@@ -94,7 +116,7 @@ def _note_tuning(folder: RunFolder | None, tuning: Tuning, say: Say, *, is_new: 
 
 
 def _note(found: FoundCell, done: Done) -> None:
-    if done.status == "failed":
+    if done.status in ("failed", "unmeasured"):
         write_atomically(found.failure, done.reason + "\n")
     else:
         found.failure.unlink(missing_ok=True)
@@ -104,4 +126,5 @@ def _described(done: Done) -> str:
     took = f"{done.seconds:.0f} s"
     if done.status == "done":
         return f"{done.job.name}: done in {took}"
-    return f"{done.job.name}: {done.status} after {took}: {done.reason} ({done.job.log})"
+    status = "failed" if done.status == "unmeasured" else done.status
+    return f"{done.job.name}: {status} after {took}: {done.reason} ({done.job.log})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,6 @@ from pathlib import Path
 from coview.compare.cells import FoundCell
 from coview.data.atomic import name_beside, remove_abandoned
 from coview.data.view_bank import put_on, why_off
-from coview.errors import CoviewError
 from coview.experiment.shared_work import SharedWork, stream_of_views
 
 _NAME = "shared"
@@ -43,16 +42,18 @@ class Sharing:
 
 
 @contextmanager
-def sharing(cells: Sequence[FoundCell], folder: Path, bank_gb: float) -> Iterator[Sharing | None]:
+def sharing(
+    cells: Sequence[FoundCell], folder: Path, bank_gb: float, say: Callable[[str], None] = print
+) -> Iterator[Sharing | None]:
     """What these cells can share, in a folder below ``folder`` that is removed at the end; None where that is nothing.
+
+    A disk that has no place for the folder costs no run: it is said, and each cell makes its own.
 
     Args:
         cells: Those that are to be run.
         folder: Of the comparison.
         bank_gb: How much disk views may take; 0: none are kept.
-
-    Raises:
-        CoviewError: If the folder cannot be made.
+        say: Tells why nothing can be shared.
     """
     if len(cells) < 2:
         yield None
@@ -65,7 +66,10 @@ def sharing(cells: Sequence[FoundCell], folder: Path, bank_gb: float) -> Iterato
         work = SharedWork(path.absolute(), several, int(bank_gb * 2**30))
         work.bank_folder.mkdir(parents=True)
     except OSError as error:
-        raise CoviewError(f"{folder} cannot be written: {error.strerror or error}") from error
+        shutil.rmtree(path, ignore_errors=True)
+        say(f"  cells share nothing, each makes its own views: {folder} cannot be written: {error.strerror or error}")
+        yield None
+        return
     try:
         yield Sharing(work, waiting)
     finally:

@@ -47,6 +47,7 @@ class Row:
         run: Its folder.
         stopped: Who has stopped its training before the last step, when and why; mostly nobody, and empty.
         leaks: What the test split that ranks has of the train split, in words; mostly nothing.
+        made_with: The device and the versions of libraries, by name; empty where they are not known.
     """
 
     modality: str
@@ -63,6 +64,7 @@ class Row:
     run: RunFolder | None = None
     leaks: Sequence[str] = ()
     stopped: str = ""
+    made_with: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, features: FeatureKind = "pretrained") -> float:
         """The number that ranks; NaN where there is none."""

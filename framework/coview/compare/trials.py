@@ -155,9 +155,10 @@ def _cell(
     if not tables:
         raise CoviewError(f'tune: {cell.name} has no evaluator "{use}" that could measure {metric}')
     measured = {**tables[0], "every": _AT_THE_END, "test": False}
-    given = {**values, SEED: seed, "evaluate": [measured], "train.keep_best": metric}
+    also = {SEED: seed, "evaluate": [measured], "train.keep_best": metric}
     levels = {axis: level for axis, level in cell.levels.items() if axis != SEED}
-    return ComparisonCell({**levels, TRIAL: f"trial-{number}"}, with_values(cell.recipe, given, "tune", registry))
+    recipe = with_values(cell.recipe, values, "tune", registry, also)
+    return ComparisonCell({**levels, TRIAL: f"trial-{number}"}, recipe)
 
 
 def _named(table: Mapping[str, Any], use: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -16,7 +16,7 @@ from coview.compare.launch.job import Launcher
 from coview.compare.run_missing import run_missing
 from coview.compare.trials import Arm, Trial, arm_of, trials_of, tuning_metric
 from coview.data.atomic import write_atomically
-from coview.errors import CoviewError
+from coview.errors import CoviewError, few
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import Comparison
 from coview.recipe.load import with_values
@@ -51,13 +51,15 @@ class Choice:
         """The values in a line; empty where none was chosen."""
         return ", ".join(f"{key} = {json.dumps(value)}" for key, value in self.values.items())
 
+    @property
+    def name(self) -> str:
+        """Whose it is."""
+        return " · ".join(filter(None, (self.modality, self.variant)))
+
     def in_words(self) -> str:
-        """A line for the terminal."""
-        name = " · ".join(filter(None, (self.modality, self.variant)))
-        if not self.tried:
-            return f"{name}: none of its {self.trials} trials has a number: {self.reason}"
+        """A line for the terminal, of a variant that has chosen."""
         failed = "" if self.tried == self.trials else f"; {self.trials - self.tried} failed: {self.reason}"
-        return f"{name}: {self.said}: {self.score:.4f} on validation, the median trial {self.typical:.4f}{failed}"
+        return f"{self.name}: {self.said}: {self.score:.4f} on validation, the median trial {self.typical:.4f}{failed}"
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,21 @@ def tune(
         say(f"tuning by {asked.metric} on validation, {count} trials each")
         found = run_missing(asked, out, registry, launcher, say=say)
     choices = {arm: _choice(arm, trials, found, str(asked.metric)) for arm in dict.fromkeys(t.arm for t in trials)}
-    for choice in choices.values():
-        say(f"  {choice.in_words()}")
+    without = _without_a_number(choices.values())
     if not any(choice.tried for choice in choices.values()):
-        raise CoviewError("no trial has a number: nothing can be chosen", hint=next(iter(choices.values())).reason)
+        first, *others = without
+        more = f" (and {len(others)} more reasons)" if others else ""
+        raise CoviewError(
+            f"{comparison.path}: tune: none of {len(trials)} trials has a number, and nothing can be chosen: "
+            f"{first}{more}",
+            hint="what each trial printed is in its log.txt; trials that failed are tried again",
+        )
+    for choice in choices.values():
+        if choice.tried:
+            say(f"  {choice.in_words()}")
+    for reason, names in without.items():
+        whose = "its" if len(names) == 1 else "their"
+        say(f"  {few(names)}: none of {whose} trials has a number, and nothing is compared: {reason}")
     cells, left_out = [], []
     for cell in comparison.cells:
         choice = choices[arm_of(cell)]
@@ -134,6 +147,15 @@ def tune(
     _write(out / comparison.name, comparison, list(choices.values()))
     tuned_by = tuning_of(comparison, trials)
     return Tuned(replace(comparison, cells=cells, tuned_by=tuned_by), list(choices.values()), left_out)
+
+
+def _without_a_number(choices: Iterable[Choice]) -> dict[str, list[str]]:
+    """By reason the variants that could choose nothing."""
+    found: dict[str, list[str]] = {}
+    for choice in choices:
+        if not choice.tried:
+            found.setdefault(choice.reason, []).append(choice.name)
+    return found
 
 
 def tuning_of(comparison: Comparison, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -158,7 +180,8 @@ def _choice(arm: Arm, trials: Sequence[Trial], found: Sequence[FoundCell], metri
         if best is not None and best.score is not None and math.isfinite(best.score.value):
             scores.append((best.score.rank, best.score.value, trial))
         else:
-            reason = reason or cell.reason or f"its run has no {metric} on validation"
+            # without the folder, in which trials that fail alike differ
+            reason = reason or cell.reason.replace(f"{cell.out}/", "") or f"its run has no {metric} on validation"
     if not scores:
         return Choice(*arm, {}, math.nan, math.nan, 0, len(own), reason)
     best_rank = min(rank for rank, _, _ in scores)

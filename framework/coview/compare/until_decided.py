@@ -45,6 +45,11 @@ def needed_cells(comparison: Comparison, cells: Sequence[FoundCell]) -> Needed:
             f"and the sweep has {len(seeds)}",
             hint="list as many seeds as may be used at most: sweep.grid.seed = [0, 1, 2, 3, 4, 5, 6, 7]",
         )
+    if len({cell.variant for cell in comparison.cells}) < 2:
+        raise CoviewError(
+            f'{comparison.path}: compare.until = "decided" decides between variants, and there is one',
+            hint="sweep over another key than the seed, or leave compare.until out",
+        )
     if not any(found.run for found in cells):
         first = [cell for cell in comparison.cells if _seed(cell) in seeds[:FIRST_LOOK]]
         return Needed(replace(comparison, cells=first), None)

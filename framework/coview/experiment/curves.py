@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from coview.errors import CoviewError
+from coview.errors import CoviewError, UnmeasuredError
 from coview.evaluate.generators_kept import generators_kept
 from coview.evaluate.result import Result
 from coview.experiment.evaluators import of_kind
@@ -133,7 +133,7 @@ class Curves:
         keep_best = recipe.train.keep_best
         if keep_best is not None and keep_best not in known:
             meant = did_you_mean(keep_best, known)
-            raise CoviewError(
+            raise UnmeasuredError(
                 f'{recipe.where("train", "keep_best")}: no curve is called "{keep_best}"{meant}',
                 hint=f"there are: {', '.join(known)}",
             )

@@ -101,7 +101,9 @@ def load_cells(recipe: Recipe, registry: Registry) -> list[tuple[Cell, Recipe]]:
     ]
 
 
-def with_values(recipe: Recipe, values: Mapping[str, Any], table: str, registry: Registry) -> Recipe:
+def with_values(
+    recipe: Recipe, values: Mapping[str, Any], table: str, registry: Registry, also: Mapping[str, Any] | None = None
+) -> Recipe:
     """A single run's recipe with some values in place of its own, checked.
 
     Args:
@@ -109,6 +111,7 @@ def with_values(recipe: Recipe, values: Mapping[str, Any], table: str, registry:
         values: Dotted key to value.
         table: The table that gives them, by which mistakes name them.
         registry: What the recipe sees.
+        also: More values, which mistakes do not name.
 
     Raises:
         RecipeError: If it is no valid recipe; the message names the values.
@@ -118,5 +121,5 @@ def with_values(recipe: Recipe, values: Mapping[str, Any], table: str, registry:
     layers.add_override(own, "")
     layers.origins = dict(recipe.layers.origins)
     said = ", ".join(f"{key}={value}" for key, value in values.items())
-    layers.add_override(from_python(values), f"{table} {said}", recipe.layers.folder((table,)))
+    layers.add_override(from_python({**values, **(also or {})}), f"{table} {said}", recipe.layers.folder((table,)))
     return validate(layers, registry, recipe.path)

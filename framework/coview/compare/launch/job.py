@@ -7,14 +7,14 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from coview.data.file_lock import LockHeldError, file_lock
-from coview.errors import CoviewError, Interrupted
+from coview.errors import CoviewError, Interrupted, UnmeasuredError
 from coview.experiment.code import may_go_on
 from coview.plugins.discovery import load_plugins
 from coview.recipe.load import load_recipe
@@ -22,7 +22,8 @@ from coview.recipe.load import load_recipe
 if TYPE_CHECKING:  # torch costs start-up time
     from coview.experiment.shared_work import SharedWork
 
-Status = Literal["done", "failed", "interrupted"]
+Status = Literal["done", "failed", "unmeasured", "interrupted"]
+"""``unmeasured``: it failed because a number is asked for that no evaluator measures, and so would the other cells."""
 
 _HOLDER = ".held-by"
 """Beside the lock: who holds it, in words."""
@@ -77,8 +78,8 @@ class Launcher(Protocol):
 
     on_this_machine: ClassVar[bool]
 
-    def launch(self, jobs: Sequence[Job], /) -> Iterator[Done]:
-        """Makes them all, and yields each as it ends, in whichever order."""
+    def launch(self, jobs: Sequence[Job], /) -> Generator[Done, None, None]:
+        """Makes them all, and yields each as it ends, in whichever order. Closed before its end it makes no more."""
         ...
 
 
@@ -130,6 +131,8 @@ def _run(job: Job) -> tuple[Status, str]:
         run(recipe, job.out, registry=registry, resume=may_go_on(job.out, recipe, registry), shared=job.shared)
     except (Interrupted, KeyboardInterrupt) as stop:
         return "interrupted", str(stop) or "interrupted"
+    except UnmeasuredError as error:
+        return "unmeasured", f"{error.message} ({error.hint})"
     except CoviewError as error:
         return "failed", str(error)
     except BaseException as error:  # a bug of one cell's stops no other; its traceback is in the log

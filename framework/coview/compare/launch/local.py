@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -32,7 +32,7 @@ class LocalLauncher:
     processes: int = 1
     devices: Sequence[str] = ()
 
-    def launch(self, jobs: Sequence[Job], /) -> Iterator[Done]:
+    def launch(self, jobs: Sequence[Job], /) -> Generator[Done, None, None]:
         """Makes them all.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ class RayLauncher:
     address: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def launch(self, jobs: Sequence[Job], /) -> Iterator[Done]:
+    def launch(self, jobs: Sequence[Job], /) -> Generator[Done, None, None]:
         """Submits all of them at once, and yields each as it ends.
 
         Raises:
@@ -42,11 +42,16 @@ class RayLauncher:
         # each run has a worker of its own: what it leaves behind in the process is gone with it
         task = ray.remote(max_calls=1, **self.settings)(run_job)
         waiting = {task.remote(job): job for job in jobs}
-        while waiting:
-            for ended in ray.wait(list(waiting))[0]:
-                job = waiting.pop(ended)
-                try:
-                    done = ray.get(ended)
-                except ray.exceptions.RayError as error:
-                    done = Done(job, "failed", f"{type(error).__name__}: {str(error).splitlines()[0]}")
-                yield done
+        try:
+            while waiting:
+                for ended in ray.wait(list(waiting))[0]:
+                    job = waiting.pop(ended)
+                    try:
+                        done = ray.get(ended)
+                    except ray.exceptions.RayError as error:
+                        done = Done(job, "failed", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+                    yield done
+        except GeneratorExit:
+            for task_of in waiting:
+                ray.cancel(task_of)
+            raise

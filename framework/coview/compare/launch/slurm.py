@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,7 +29,7 @@ class SlurmLauncher:
     settings: Mapping[str, Any] = field(default_factory=dict)
     cluster: str = "slurm"
 
-    def launch(self, jobs: Sequence[Job], /) -> Iterator[Done]:
+    def launch(self, jobs: Sequence[Job], /) -> Generator[Done, None, None]:
         """Submits all of them at once, and waits for each.
 
         Raises:
@@ -47,12 +47,17 @@ class SlurmLauncher:
             waiting = {job: executor.submit(run_job, job) for job in jobs}
         except (RuntimeError, TypeError, NameError, OSError) as error:
             raise CoviewError(f"Slurm takes no jobs: {error}") from error
-        while waiting:
-            for job, submitted in list(waiting.items()):
-                if submitted.done():
-                    del waiting[job]
-                    yield _outcome(job, submitted)
-            time.sleep(_EVERY if waiting else 0)
+        try:
+            while waiting:
+                for job, submitted in list(waiting.items()):
+                    if submitted.done():
+                        del waiting[job]
+                        yield _outcome(job, submitted)
+                time.sleep(_EVERY if waiting else 0)
+        except GeneratorExit:
+            for submitted in waiting.values():
+                submitted.cancel()
+            raise
 
 
 def _outcome(job: Job, submitted: Any) -> Done:

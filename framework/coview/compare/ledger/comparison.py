@@ -10,6 +10,7 @@ from coview.compare.ledger.groups import Group, groups_in, kept_apart_by
 from coview.compare.ledger.record import Record
 from coview.compare.ledger.runs import LedgerRun
 from coview.compare.ledger.variants import Variants, variants_of
+from coview.compare.made_with import made_with
 from coview.compare.statistics.analysis import Analysis, analyse
 from coview.compare.table import Row, Table
 from coview.errors import CoviewError, few
@@ -149,6 +150,7 @@ def _rows(groups: Sequence[Group], variants: Variants) -> tuple[list[Row], _OfVa
                 seconds=record.seconds,
                 leaks=_leaks(record, results["pretrained"]),
                 stopped=record.stopped,
+                made_with=made_with(record.made_with),
             )
             rows.setdefault((dataset, variant, record.seed), row)
     return list(rows.values()), of_variant

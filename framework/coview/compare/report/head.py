@@ -67,6 +67,8 @@ def how_sure(table: Table, each: ModalityAnalysis) -> Mapping[str, str]:
     counts = sorted({summary.seeds for summary in each.summaries if summary.seeds})
     seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "none"
     said = {"seeds": f"{seeds} of each variant", "test items": test_items(table, each.scores.modality)}
+    if each.gains and len(each.scores.order) > 1:
+        said["against controls"] = f"95 % intervals that allow for its being the best of {len(each.scores.order)}"
     tested = [pair for pair in each.pairs if math.isfinite(pair.p)]
     if not tested:
         return {**said, "test": "none: no pair can be tested"}

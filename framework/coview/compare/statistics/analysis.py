@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coview.compare.made_with import other_machines
 from coview.compare.statistics.agreement import Agreement, agreements
 from coview.compare.statistics.controls import Gain, gains
 from coview.compare.statistics.pair import Detectable, Pair
@@ -90,7 +91,11 @@ def _known(rows: Sequence[Row]) -> list[str]:
     leaks = dict.fromkeys(said for row in rows for said in row.leaks)
     stopped = Counter(row.variant for row in rows if row.stopped)
     counted = ", ".join(f"{variant} ({number})" for variant, number in stopped.items())
-    return [*leaks, *([f"Runs that were stopped before their last step: {counted}."] if stopped else [])]
+    return [
+        *leaks,
+        *other_machines(rows),
+        *([f"Runs that were stopped before their last step: {counted}."] if stopped else []),
+    ]
 
 
 def _analyse(scores: Scores, rows: Sequence[Row]) -> ModalityAnalysis:

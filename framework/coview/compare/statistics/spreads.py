@@ -33,12 +33,14 @@ class Spreads:
         deviation_BRV: How far a mean is off; only differences of two variants mean anything.
         variance_BRV: Between seeds.
         shape_BR: Of d0.
+        seed_BRS: The effects of seeds, less their mean, which no data of variants alone tell.
     """
 
     mean_BV: np.ndarray
     deviation_BRV: np.ndarray
     variance_BRV: np.ndarray
     shape_BR: np.ndarray
+    seed_BRS: np.ndarray
 
 
 def share_seeds(there_VS: np.ndarray) -> bool:
@@ -104,12 +106,12 @@ def draw_spreads(
         variance *= ((squares / variance).sum(1) / 2 / generator.gamma((freedom - 1) / 2 + (freedom < 2)))[:, None]
         if step >= burn:
             off = shift + np.sqrt(np.maximum(variance, floor) / count) * generator.standard_normal((N, V))
-            kept.append((shift, off, np.maximum(variance, floor), d0))
-    shift, off, variances, d0s = (np.stack(part, 1).reshape(B, chains * keep, *part[0].shape[1:]) for part in zip(*kept, strict=True))  # fmt: skip  # noqa: E501
+            kept.append((shift, off, np.maximum(variance, floor), d0, seed - seed.mean(1, keepdims=True)))
+    shift, off, variances, d0s, seeds = (np.stack(part, 1).reshape(B, chains * keep, *part[0].shape[1:]) for part in zip(*kept, strict=True))  # fmt: skip  # noqa: E501
     # only differences count: what all variants have in common, as the mean of the seed effects, is taken out
     common = shift.mean(2, keepdims=True)
     mean_shift = (shift - common).mean(1)
-    return Spreads(center_BV + mean_shift, off - common - mean_shift[:, None], variances, d0s)
+    return Spreads(center_BV + mean_shift, off - common - mean_shift[:, None], variances, d0s, seeds)
 
 
 def _seeds(

@@ -34,6 +34,9 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
         return "There is no number yet: no cell of it is done."
     if len(order) == 1:
         lone = order[0]
+        if len(summaries) == 1:
+            more = "sweep over another key than the seed to compare it with something"
+            return f"{lone.variant} is the only variant, with a mean of {lone.mean:.3f}: {more}."
         return f"Only {lone.variant} has a number, {lone.mean:.3f}: there is nothing to compare it with."
     if scores.baseline is not None and scores.baseline not in {summary.variant for summary in order}:
         return f"{scores.baseline} has no number: there is nothing to compare the others with."
