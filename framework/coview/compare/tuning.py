@@ -111,9 +111,11 @@ def tune(
     asked = trials_as_comparison(comparison, trials)
     if launcher is None:
         found = find_cells(asked, out, registry)
-        if waiting := sum(one.run is None and not one.reason for one in found):
+        if waiting := [one for one in found if one.run is None and not one.reason]:
+            outdated = next((f": {one.outdated}" for one in waiting if one.outdated), "")
             raise CoviewError(
-                f"{waiting} of {len(found)} trials have not been run: what is compared is not chosen yet",
+                f"{len(waiting)} of {len(found)} trials have not been run, or not by today's code: what is compared is "
+                f"not chosen yet{outdated}",
                 hint="coview compare without --no-run",
             )
     else:
