@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from coview.compare.statistics.best_of import half_widths, quantile_of
+from coview.compare.statistics.controls import gains
+from coview.compare.statistics.scores import Scores
 
 
 def test_where_seeds_move_all_variants_alike_it_is_the_t_interval_of_one():
@@ -51,3 +56,13 @@ def test_a_missing_cell_widens_its_variant_and_what_the_model_cannot_tell_is_lef
     assert half_widths(value_VS[:, :1]) is None
     assert quantile_of(1, 2) == pytest.approx(4.302653)
     assert quantile_of(6, 2) == pytest.approx(stats.t.isf(0.025 / 6, 2))
+
+
+def test_an_interval_of_a_difference_ends_where_differences_do():
+    """Shares differ by at most 1: two seeds far apart, by Student's t with one degree of freedom, would say 5."""
+    value_VS, control_VS = np.array([[0.1, 0.9]]), np.array([[0.05, 0.05]])
+    scores = Scores("image", ("a",), ("0", "1"), value_VS, control_VS, np.full((1, 2), np.nan), bounds=(0.0, 1.0))
+    (gain,) = gains(scores, "a", [SimpleNamespace(seed="0"), SimpleNamespace(seed="1")])
+    assert (gain.difference, gain.low, gain.high) == (pytest.approx(0.45), -1.0, 1.0)
+    (free,) = gains(replace(scores, bounds=(0.0, None)), "a", [SimpleNamespace(seed="0"), SimpleNamespace(seed="1")])
+    assert free.high == pytest.approx(0.45 + stats.t.ppf(0.975, 1) * 0.4)

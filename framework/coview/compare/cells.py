@@ -7,13 +7,14 @@ runs: nothing is trained twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from coview.data.json_object import read_json_object
 from coview.errors import CoviewError
+from coview.experiment.changed_data import changed_version
 from coview.experiment.code import changed_code
 from coview.experiment.folders import is_finished, runs_below
 from coview.experiment.start import changed_start
@@ -33,8 +34,8 @@ class FoundCell:
         out: The folder that a run of it goes into: ``out/NAME/STAMP-HASH6``.
         run: A finished run of its recipe and of the code as it is now, or None.
         reason: Why it has none although it was tried; empty otherwise.
-        outdated: Why a finished run of its recipe does not count: its code has changed, or what [start] leads to; empty
-            otherwise.
+        outdated: Why a finished run of its recipe does not count: its code has changed, what [start] leads to, or
+            its data; empty otherwise.
     """
 
     cell: ComparisonCell
@@ -54,13 +55,20 @@ class FoundCell:
         return self.out / "log.txt"
 
 
-def find_cells(comparison: Comparison, out: Path, registry: Registry) -> list[FoundCell]:
+def find_cells(
+    comparison: Comparison,
+    out: Path,
+    registry: Registry,
+    data_version: Callable[[ComparisonCell], str] | None = None,
+) -> list[FoundCell]:
     """Every cell, with its finished run below ``out`` where there is one.
 
     Args:
         comparison: What is compared.
         out: The folder of runs; cells that are run go into ``out/COMPARISON/runs``.
         registry: What recipes see.
+        data_version: What the training data of a cell are now, or "" where that is not known: a run of other data does
+            not count. Absent: any run of the recipe does.
     """
     by_hash: dict[str, list[RunFolder]] = {}
     for folder in runs_below(out):
@@ -73,10 +81,12 @@ def find_cells(comparison: Comparison, out: Path, registry: Registry) -> list[Fo
         for folder in (folder for folder in reversed(candidates) if _is_run_of(folder, cell, registry)):
             changed = changed_code(folder, cell.recipe, registry)
             started = changed_start(folder, cell.recipe, registry)
-            if not changed and not started:
+            version = "" if changed or started or data_version is None else data_version(cell)
+            of_other_data = changed_version(folder, version) if version else ""
+            if not changed and not started and not of_other_data:
                 run, outdated = folder, ""
                 break
-            why = f"{folder.path} is of other code: {'; '.join(changed)}" if changed else started
+            why = f"{folder.path} is of other code: {'; '.join(changed)}" if changed else started or of_other_data
             outdated = outdated or why
         here = FoundCell(cell, base, run, outdated=outdated)
         if run is None and here.failure.is_file():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from coview.errors import CoviewError, few
 from coview.experiment.evaluators import plan_evaluators
@@ -30,9 +30,7 @@ def check_data(cells: Iterable[ComparisonCell], registry: Registry) -> None:
     """
     distinct: dict[str, ComparisonCell] = {}
     for cell in cells:
-        tables = hashed_part(cell.recipe.tables)
-        key = json.dumps([tables.get(name) for name in _OF_DATA], sort_keys=True, default=str)
-        distinct.setdefault(key, cell)
+        distinct.setdefault(_key(cell, _OF_DATA), cell)
     failed: dict[str, CoviewError] = {}
     for cell in distinct.values():
         try:
@@ -46,3 +44,27 @@ def check_data(cells: Iterable[ComparisonCell], registry: Registry) -> None:
         first, *others = failed.values()
         more = f" (and {len(others)} more: {few([other.message for other in others])})" if others else ""
         raise CoviewError(f"no cell is run: {first.message}{more}", hint=first.hint)
+
+
+def data_versions(registry: Registry) -> Callable[[ComparisonCell], str]:
+    """What the training data of each cell are now: their version; empty where they cannot be loaded here.
+
+    Each distinct ``[data]`` is loaded once, when it is first asked for.
+    """
+    known: dict[str, str] = {}
+
+    def version(cell: ComparisonCell) -> str:
+        key = _key(cell, ("data",))
+        if key not in known:
+            try:
+                known[key] = Splits(cell.recipe, registry).training.version
+            except CoviewError:
+                known[key] = ""
+        return known[key]
+
+    return version
+
+
+def _key(cell: ComparisonCell, names: Iterable[str]) -> str:
+    tables = hashed_part(cell.recipe.tables)
+    return json.dumps([tables.get(name) for name in names], sort_keys=True, default=str)

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from coview.compare.cells import FoundCell, find_cells
-from coview.compare.check_data import check_data
+from coview.compare.check_data import check_data, data_versions
 from coview.compare.launch.job import Done, Job, Launcher
 from coview.compare.metric import MeasuredCells
 from coview.compare.sharing import Sharing, sharing
@@ -44,7 +44,9 @@ def run_missing(
             ``compare.metric``.
         Interrupted: If this process was asked to stop.
     """
-    cells = find_cells(comparison, out, registry)
+    # another machine may have data that this one has not
+    version = data_versions(registry) if launcher.on_this_machine else None
+    cells = find_cells(comparison, out, registry, version)
     # the first repetition of everything comes first: a comparison that is stopped early has something whole
     missing = sorted((found for found in cells if found.run is None), key=lambda found: found.cell.recipe.seed)
     say(f"{comparison.name}: {len(cells)} cells, {len(cells) - len(missing)} there, {len(missing)} to run")
@@ -60,7 +62,7 @@ def run_missing(
     for found in cells:
         if found.run is not None:
             measured.check(found.cell, found.run)
-    if launcher.on_this_machine:  # another machine may have data that this one has not
+    if launcher.on_this_machine:
         check_data([found.cell for found in missing], registry)
     here = missing if launcher.on_this_machine else ()  # what shares a disk
     with sharing(here, out / comparison.name, comparison.bank_gb, say) as shared:
@@ -84,7 +86,7 @@ def run_missing(
                     measured.check(found.cell, made)
         if shared is not None and shared.stopped:
             say(f"  views were kept for other cells only as long as they could be: {shared.stopped}")
-    return find_cells(comparison, out, registry)
+    return find_cells(comparison, out, registry, version)
 
 
 def _prepared(found: FoundCell, registry: Registry, shared: Sharing | None) -> Job:

@@ -24,18 +24,23 @@ def data_of(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
 
 
 def changed_data(folder: RunFolder, dataset: Dataset) -> str:
-    """How the training data differ from those that a run was started with, in words; empty if they do not.
+    """How the training data differ from those that a run was started with, in words; empty if they do not."""
+    return changed_version(folder, dataset.version)
+
+
+def changed_version(folder: RunFolder, now: str) -> str:
+    """The same of the version that the data have now.
 
     Nothing where the run does not say what they were, as those of earlier versions do not.
     """
     environment: Mapping[str, Any] = read_environment(folder.environment) or {}
     recorded = environment.get("data")
     version = recorded.get("version") if isinstance(recorded, dict) else None
-    if version is None or version == dataset.version:
+    if version is None or version == now:
         return ""
     return (
         f"the data have changed since {folder.path} was started on {environment.get('started')}: they were "
-        f"{version}, and are {dataset.version}"
+        f"{version}, and are {now}"
     )
 
 

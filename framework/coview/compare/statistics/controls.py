@@ -14,6 +14,7 @@ from coview.compare.statistics.scores import Scores, items_of
 from coview.compare.statistics.summary import error_of
 from coview.compare.table import Row
 from coview.evaluate.intervals import mean_variance
+from coview.evaluate.result import within
 
 Control = Literal["untrained", "raw"]
 CONTROLS: tuple[Control, ...] = ("untrained", "raw")
@@ -72,8 +73,17 @@ def gains(scores: Scores, variant: str, rows: Sequence[Row]) -> list[Gain]:
         value_S = difference_S[there]
         half = _half(scores, v, value_S, items_SN, difference_VS)
         mean = float(value_S.mean())
-        found.append(Gain(control, mean, mean - half, mean + half, len(there)))
+        low, high = (within(end, _of_differences(scores.bounds)) for end in (mean - half, mean + half))
+        found.append(Gain(control, mean, low, high, len(there)))
     return found
+
+
+def _of_differences(bounds: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    """Between which the difference of two numbers lies; None where these have no bounds."""
+    lowest, highest = bounds
+    if lowest is None or highest is None:
+        return None, None
+    return lowest - highest, highest - lowest
 
 
 def _half(scores: Scores, v: int, value_S: np.ndarray, items_SN: np.ndarray | None, difference_VS: np.ndarray) -> float:
