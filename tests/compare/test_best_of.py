@@ -23,12 +23,17 @@ def test_where_seeds_move_all_variants_alike_it_is_the_t_interval_of_one():
 
 
 def test_where_variants_are_off_each_for_itself_it_is_near_the_largest_of_so_many():
-    """Of many seeds spreads are known: each end of the largest of six normal deviations."""
+    """Of many seeds spreads are known: each end of the largest of six normal deviations.
+
+    Somewhat wider: effects of seeds that are none are known to a sixth of the variance, and drawn to as much again.
+    """
     generator = np.random.default_rng(1)
     value_VS = generator.normal(0, 0.02, (6, 400))
     of_one = 0.02 / 20
     largest = np.quantile(generator.normal(0, of_one, (100_000, 6)).max(1), 0.975)
-    assert half_widths(value_VS) == pytest.approx(np.full(6, largest), rel=0.08)
+    half_V = half_widths(value_VS)
+    assert half_V.mean() == pytest.approx(largest * (1 + 2 / 6) ** 0.5, rel=0.05)
+    assert half_V.min() > largest
     assert largest > 1.3 * stats.norm.ppf(0.975) * of_one
 
 
