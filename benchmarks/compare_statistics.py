@@ -259,12 +259,12 @@ def main() -> None:
         ]
         print(f"{row.name:64}{shown[0]:>14}{shown[1]:>17}{shown[2] if whole else '–':>15}{seeds}", flush=True)
     for spread, sd_V in (("sd 0.015", EQUAL), ("sds 0.005 to 0.04", UNEQUAL)):
-        for seeds, control in ((3, 0.0), (3, 0.01), (5, 0.0)):
-            name = f"best against a control, {seeds} seeds, {spread}" + (
+        for count, control in ((3, 0.0), (3, 0.01), (5, 0.0)):
+            name = f"best against a control, {count} seeds, {spread}" + (
                 f", the control's {control:g}" if control else ""
             )
             if arguments.only in name:
-                found = against_control(arguments.comparisons, sd_V, seeds, control)
+                found = against_control(arguments.comparisons, sd_V, count, control)
                 shown = [f"{error:.3f} ± {half:.3f}" for error, half in found]
                 print(f"{name:64}{shown[0]:>14}{shown[1]:>17} alone{shown[2]:>15} by Bonferroni", flush=True)
     print(f"{arguments.comparisons} comparisons a row, {time.monotonic() - started:.0f} s")
