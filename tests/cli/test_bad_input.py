@@ -59,7 +59,7 @@ def test_a_file_that_is_no_recipe(refused, write_recipe, text, says):
     [
         (
             ["loss.temprature=1"],
-            '--set: loss.temprature: unknown key, did you mean "temperature"? (takes: temperature, weight, prefixes)',
+            '--set: loss.temprature: unknown key, did you mean "temperature"? (takes: temperature, weight, prefixes, between)',
         ),
         (["optimizer.lr=fast"], '--set: optimizer.lr: has to be a number, got "fast"'),
         (["optimizer.lr=0"], "--set: optimizer.lr: has to be greater than 0, got 0"),

@@ -91,7 +91,7 @@ def test_plugins_show_has_a_page_for_each_component(call, registry, kind):
 def test_plugins_show_names_coviews_own_keys_of_the_table(call):
     shown = {name: call("plugins", "show", name).out for name in ("image/color_jitter", "nt_xent", "core/uniform")}
     assert shown["image/color_jitter"].endswith("\nin the same table, coview's own: views, on, shared\n")
-    assert shown["nt_xent"].endswith("\nin the same table, coview's own: weight, prefixes\n")
+    assert shown["nt_xent"].endswith("\nin the same table, coview's own: weight, prefixes, between\n")
     assert "coview's own" not in shown["core/uniform"]
 
 

@@ -291,9 +291,9 @@ def test_the_keys_above_are_all_that_are_coviews_own():
         "projector": ("evaluated_layers",),
         "optimizer": ("group",),
         "schedule": ("warmup", "warmup_start"),
-        "evaluator": ("data", "every", "test"),
+        "evaluator": ("data", "modality", "projector", "every", "test"),
         "callback": ("changes_run",),
-        "loss": ("weight", "prefixes"),
+        "loss": ("weight", "prefixes", "between"),
         "mask": ("hide", "views", "probability", "swapped", "kept"),
     }
 

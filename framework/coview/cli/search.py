@@ -44,7 +44,7 @@ def search(
     step: int | Literal["best"] | None,
     as_json: bool,
 ) -> None:
-    """Find the samples of a run's data that are nearest to a query.
+    """Find the samples nearest to a query.
 
     QUERY is a text, or the path of a picture or a sound that a tower of the run takes.
     """
