@@ -14,7 +14,7 @@ from coview.data.rng import Rng
 from coview.data.same import distinct, same
 from coview.data.sample import Sample
 from coview.data.views import PipelineStep, ViewMaker
-from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.conformance import Check, Problems, UnderTest, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
 from coview.testing.other_interpreter import Failed, call_elsewhere, travelling
 
@@ -23,21 +23,15 @@ DRAWS = 24
 
 
 @dataclass(frozen=True)
-class AugmentationUnderTest:
+class AugmentationUnderTest(UnderTest):
     """An augmentation, by what builds it, and values to try it on.
 
     Attributes:
-        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        factory, parameters: What builds it.
         values: Values of its modality.
     """
 
-    factory: Callable[..., Any]
-    parameters: Mapping[str, Any]
     values: Sequence[Any]
-
-    def fresh(self) -> Any:
-        """A new instance."""
-        return self.factory(**copy.deepcopy(dict(self.parameters)))
 
     def outcomes(self, augmentation: Any) -> list[Any]:
         """What becomes of each value, each at a key of its own."""

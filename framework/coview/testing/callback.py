@@ -6,7 +6,6 @@ and then stay as they are.
 
 from __future__ import annotations
 
-import copy
 import json
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from coview.data.same import same
 from coview.evaluate.result import Result
 from coview.plugins.callback import Callback, EndContext, RunContext, StepContext
 from coview.plugins.lifecycle import Status
-from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.conformance import Check, Problems, UnderTest, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
 
 _STEPS, _PER_EPOCH, _BETTER_UNTIL = 16, 4, 4
@@ -30,21 +29,15 @@ _LOGGED = ("loss", "lr", "spread")
 
 
 @dataclass(frozen=True)
-class CallbackUnderTest:
+class CallbackUnderTest(UnderTest):
     """A callback, by what builds it.
 
     Attributes:
-        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        factory, parameters: What builds it.
         metrics: Names of numbers that it is told besides what each run logs: with a slash as measured on validation.
     """
 
-    factory: Callable[..., Any]
-    parameters: Mapping[str, Any]
     metrics: Sequence[str] = ()
-
-    def fresh(self) -> Any:
-        """A new instance."""
-        return self.factory(**copy.deepcopy(dict(self.parameters)))
 
 
 @dataclass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 Problems = Iterator[str]
@@ -12,6 +14,22 @@ Tested = TypeVar("Tested")
 
 Check: TypeAlias = Callable[[Tested], Problems]
 """Yields what is wrong with what it tests."""
+
+
+@dataclass(frozen=True)
+class UnderTest:
+    """A component, by what builds it.
+
+    Attributes:
+        factory, parameters: A fresh instance is ``factory(**parameters)``.
+    """
+
+    factory: Callable[..., Any]
+    parameters: Mapping[str, Any]
+
+    def fresh(self) -> Any:
+        """A new instance."""
+        return self.factory(**copy.deepcopy(dict(self.parameters)))
 
 
 class ConformanceError(AssertionError):

@@ -15,7 +15,7 @@ from coview.data.same import same
 from coview.evaluate.evaluator import Evaluator
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import Result
-from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.conformance import Check, Problems, UnderTest, run_checks
 
 _CLASSES = ("first", "second", "third")
 _SPLITS = {"train": 90, "validation": 45, "test": 60}
@@ -24,19 +24,12 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class EvaluatorUnderTest:
+class EvaluatorUnderTest(UnderTest):
     """An evaluator, by what builds it.
 
     Attributes:
-        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        factory, parameters: What builds it.
     """
-
-    factory: Callable[..., Any]
-    parameters: Mapping[str, Any]
-
-    def fresh(self) -> Any:
-        """A new instance."""
-        return self.factory(**copy.deepcopy(dict(self.parameters)))
 
     def results(self, features: Features, *, seed: int = 0) -> list[Result]:
         """What a new instance finds in a copy of the features."""

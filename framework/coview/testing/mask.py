@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from coview.data.batch_rng import BatchRng
 from coview.data.token_mask import Hidden, TokenLayout
 from coview.errors import CoviewError
 from coview.model.masking import check_hidden
-from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.conformance import Check, Problems, UnderTest, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
 
 _ROWS = 24
@@ -26,26 +25,20 @@ _POSITION = 7
 
 
 @dataclass(frozen=True)
-class MaskUnderTest:
+class MaskUnderTest(UnderTest):
     """A mask, by what builds it.
 
     Attributes:
-        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        factory, parameters: What builds it.
         fewest: Tokens that a row has to have for some to be hidden and some to be left.
     """
 
-    factory: Callable[..., Any]
-    parameters: Mapping[str, Any]
     fewest: int = 2
 
     def made(self, layout: TokenLayout, rng: BatchRng | None = None) -> Hidden:
         """What a fresh instance makes."""
         made: Hidden = self.fresh()(layout, _rng() if rng is None else rng)
         return made
-
-    def fresh(self) -> Any:
-        """A new instance."""
-        return self.factory(**copy.deepcopy(dict(self.parameters)))
 
     def hidden(self, layout: TokenLayout, rng: BatchRng | None = None) -> Tensor:
         """What the core makes of that: what may not be hidden is not."""

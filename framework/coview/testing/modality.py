@@ -17,7 +17,7 @@ from coview.data.batch import leaves
 from coview.data.modality import FinishesOnDevice, HasLengths, Modality, SummarisesValues
 from coview.data.same import same
 from coview.data.structured_batch import StructuredBatch
-from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.conformance import Check, Problems, UnderTest, run_checks
 
 _METHODS = ("collate", "describe", "fit_raw", "preview", "to_html")
 _FEWEST = 2
@@ -25,21 +25,15 @@ _ALIKE = 1e-5
 
 
 @dataclass(frozen=True)
-class ModalityUnderTest:
+class ModalityUnderTest(UnderTest):
     """A modality, by what builds it, and values to try it on.
 
     Attributes:
-        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        factory, parameters: What builds it.
         values: At least two that can form a batch.
     """
 
-    factory: Callable[..., Any]
-    parameters: Mapping[str, Any]
     values: Sequence[Any]
-
-    def fresh(self) -> Any:
-        """A new instance."""
-        return self.factory(**copy.deepcopy(dict(self.parameters)))
 
     def given(self) -> list[Any]:
         """The values, which may be written into."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from coview.data.rng import Rng
 from coview.data.sample import Sample
 from coview.data.sampler import Rows, problem_of_batches
-from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.conformance import Check, Problems, UnderTest, run_checks
 
 _EPOCHS = 4
 
@@ -39,23 +38,17 @@ class _Texts:
 
 
 @dataclass(frozen=True)
-class SamplerUnderTest:
+class SamplerUnderTest(UnderTest):
     """A sampler, by what builds it.
 
     Attributes:
-        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        factory, parameters: What builds it.
         rows: What it is tried on.
         batch_size: Of the batches.
     """
 
-    factory: Callable[..., Any]
-    parameters: Mapping[str, Any]
     rows: Rows
     batch_size: int
-
-    def fresh(self) -> Any:
-        """A new instance."""
-        return self.factory(**copy.deepcopy(dict(self.parameters)))
 
     def epochs(self, sampler: Any, numbers: Sequence[int], seed: int = 0) -> list[Any]:
         """The batches of some epochs, in the order in which they are asked for."""

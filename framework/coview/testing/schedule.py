@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.conformance import Check, Problems, UnderTest, run_checks
 from coview.train.schedule import Moment
 
 _RUNS = ((1, 1, 0), (7, 3, 0), (40, 10, 8), (200, 10, 200))
@@ -16,19 +15,12 @@ _RUNS = ((1, 1, 0), (7, 3, 0), (40, 10, 8), (200, 10, 200))
 
 
 @dataclass(frozen=True)
-class ScheduleUnderTest:
+class ScheduleUnderTest(UnderTest):
     """A schedule, by what builds it.
 
     Attributes:
-        factory, parameters: A fresh instance is ``factory(**parameters)``.
+        factory, parameters: What builds it.
     """
-
-    factory: Callable[..., Any]
-    parameters: Mapping[str, Any]
-
-    def fresh(self) -> Any:
-        """A new instance."""
-        return self.factory(**copy.deepcopy(dict(self.parameters)))
 
 
 def gives_a_share(tested: ScheduleUnderTest) -> Problems:
