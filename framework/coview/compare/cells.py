@@ -7,7 +7,7 @@ runs: nothing is trained twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,18 @@ def expected_seconds(cells: Sequence[FoundCell]) -> dict[str, float]:
         if found.run and (seconds := seconds_of(read_metrics(found.run.metrics))) is not None:
             times.setdefault(found.cell.recipe.name, []).append(seconds)
     return {name: sorted(of_recipe)[len(of_recipe) // 2] for name, of_recipe in times.items()}
+
+
+def by_reason(failed: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Each reason once, with the names that it holds for.
+
+    Args:
+        failed: Name and reason.
+    """
+    found: dict[str, list[str]] = {}
+    for name, reason in failed:
+        found.setdefault(reason, []).append(name)
+    return found
 
 
 def slug(level: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from coview.compare.cells import FoundCell
+from coview.compare.cells import FoundCell, by_reason
 from coview.compare.collect import collect
 from coview.compare.statistics.verdict import listed
 from coview.errors import CoviewError
@@ -83,7 +83,7 @@ class Reproduction:
             lines.append("  here of the weights that train.keep_best has kept")
         lines.extend(
             f"  {listed(names)} {'has' if len(names) == 1 else 'have'} no number: {reason}"
-            for reason, names in _by_reason(self.failed).items()
+            for reason, names in by_reason(self.failed.items()).items()
         )
         if self.values:
             each = " ".join(f"{value:.4g}" for value in self.values.values())
@@ -97,14 +97,6 @@ class Reproduction:
             f"  95 % interval of the mean: {low:.4g} to {high:.4g}; {side} {self.worst_allowed:g} is as published",
             self.verdict + (": more seeds would tell (--seeds)" if self.verdict == "undecided" else ""),
         ]
-
-
-def _by_reason(failed: Mapping[str, str]) -> dict[str, list[str]]:
-    """Each reason once, with the cells that it holds for."""
-    found: dict[str, list[str]] = {}
-    for cell, reason in failed.items():
-        found.setdefault(reason, []).append(cell)
-    return found
 
 
 def to_reproduce(
@@ -140,7 +132,7 @@ def reproduction_of(published: ResultTable, comparison: Comparison, cells: Seque
     """
     if all(found.run is None for found in cells):
         failed = {found.cell.name: found.reason or "not run" for found in cells}
-        reasons = "; ".join(f"{listed(names)}: {reason}" for reason, names in _by_reason(failed).items())
+        reasons = "; ".join(f"{listed(names)}: {reason}" for reason, names in by_reason(failed.items()).items())
         raise CoviewError(
             f"{comparison.name}: no run has finished ({reasons})",
             hint=f"a run needs {published.needs}" if published.needs else None,

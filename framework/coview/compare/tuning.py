@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from coview.compare.cells import FoundCell, find_cells, slug
+from coview.compare.cells import FoundCell, by_reason, find_cells, slug
 from coview.compare.launch.job import Launcher
 from coview.compare.run_missing import run_missing
 from coview.compare.trials import Arm, Trial, arm_of, trials_of, tuning_metric
@@ -123,7 +123,7 @@ def tune(
         say(f"tuning by {asked.metric} on validation, {count} trials each")
         found = run_missing(asked, out, registry, launcher, say=say)
     choices = {arm: _choice(arm, trials, found, str(asked.metric)) for arm in dict.fromkeys(t.arm for t in trials)}
-    without = _without_a_number(choices.values())
+    without = by_reason((choice.name, choice.reason) for choice in choices.values() if not choice.tried)
     if not any(choice.tried for choice in choices.values()):
         first, *others = without
         more = f" (and {len(others)} more reasons)" if others else ""
@@ -149,15 +149,6 @@ def tune(
     _write(out / comparison.name, comparison, list(choices.values()))
     tuned_by = tuning_of(comparison, trials)
     return Tuned(replace(comparison, cells=cells, tuned_by=tuned_by), list(choices.values()), left_out)
-
-
-def _without_a_number(choices: Iterable[Choice]) -> dict[str, list[str]]:
-    """By reason the variants that could choose nothing."""
-    found: dict[str, list[str]] = {}
-    for choice in choices:
-        if not choice.tried:
-            found.setdefault(choice.reason, []).append(choice.name)
-    return found
 
 
 def tuning_of(comparison: Comparison, trials: Sequence[Trial]) -> dict[str, Any]:
