@@ -16,10 +16,10 @@ import pytest
 import scipy.sparse
 import torch
 from safetensors.torch import load_file
-from test_out_of_tree import BUILD
 
 import coview
 from coview.testing import check_dataset, check_encoder, check_loss
+from wheels import install_wheels
 
 pytestmark = pytest.mark.slow
 
@@ -33,12 +33,7 @@ def installed(tmp_path_factory):
     """A folder into which pip has installed the wheels."""
     root = tmp_path_factory.mktemp("examples")
     shutil.copytree(SOURCES, root / "sources", ignore=shutil.ignore_patterns("__pycache__"))
-    folders = [root / "sources" / name for name in PACKAGES]
-    subprocess.run([sys.executable, "-c", BUILD, root / "wheels", *folders], check=True, capture_output=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
-    wheels = sorted((root / "wheels").glob("*.whl"))
-    subprocess.run([*pip, "--target", root / "installed", *wheels], check=True, capture_output=True)
-    return root / "installed"
+    return install_wheels([root / "sources" / name for name in PACKAGES], root)
 
 
 @pytest.fixture

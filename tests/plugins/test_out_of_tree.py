@@ -7,12 +7,12 @@ its own way, and hurt nobody but the recipe that needs them. Their sources are i
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+
+from wheels import install_wheels
 
 pytestmark = pytest.mark.slow
 
@@ -20,26 +20,13 @@ SOURCES = Path(__file__).parent / "packages"
 PACKAGES = sorted(path.name for path in SOURCES.iterdir() if (path / "pyproject.toml").exists())
 RECIPE = (SOURCES / "coview-of-a-stranger" / "recipe.toml").read_text()
 
-BUILD = """
-import os, sys
-from hatchling.build import build_wheel
-for folder in sys.argv[2:]:
-    os.chdir(folder)
-    build_wheel(sys.argv[1])
-"""
-
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """A folder into which pip has installed the wheels."""
     root = tmp_path_factory.mktemp("strangers")
-    sources, wheels, target = root / "sources", root / "wheels", root / "installed"
-    shutil.copytree(SOURCES, sources, ignore=shutil.ignore_patterns("__pycache__"))
-    folders = [sources / distribution for distribution in PACKAGES]
-    subprocess.run([sys.executable, "-c", BUILD, wheels, *folders], check=True, capture_output=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--target", target, *sorted(wheels.glob("*.whl"))], check=True, capture_output=True)
-    return target
+    shutil.copytree(SOURCES, root / "sources", ignore=shutil.ignore_patterns("__pycache__"))
+    return install_wheels([root / "sources" / distribution for distribution in PACKAGES], root)
 
 
 @pytest.fixture

@@ -12,16 +12,9 @@ import coview
 from coview.recipe.load import load_recipe
 from coview.scaffold.kinds import scaffold_kinds
 from coview.scaffold.package import new_package
+from wheels import install_wheels
 
 KINDS = [(kind, modality) for kind, of in scaffold_kinds().items() for modality in of or [""]]
-
-BUILD = """
-import os, sys
-from hatchling.build import build_wheel
-for folder in sys.argv[2:]:
-    os.chdir(folder)
-    build_wheel(sys.argv[1])
-"""
 
 
 def name_of(kind, modality):
@@ -55,10 +48,7 @@ def test_it_registers_what_its_recipe_names(kind, modality, registry, tmp_path, 
 def test_its_wheel_is_installed_and_its_tests_and_recipe_run(tmp_path):
     """All at once, in a process of their own: what a stranger does with each."""
     folders = [new_package(name_of(*one), one[0], tmp_path / "src", modality=one[1])[0] for one in KINDS]
-    target = tmp_path / "installed"
-    subprocess.run([sys.executable, "-c", BUILD, tmp_path / "wheels", *folders], check=True, capture_output=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", target]
-    subprocess.run([*pip, *sorted((tmp_path / "wheels").glob("*.whl"))], check=True, capture_output=True)
+    target = install_wheels(folders, tmp_path)
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "."], ["format", "--check", "."]):
         done = subprocess.run([*ruff, *command], cwd=tmp_path / "src", capture_output=True, text=True)
