@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 from lightly import loss as peers
 from lightly.loss.swav_loss import sinkhorn as peer_sinkhorn
@@ -238,6 +239,18 @@ def test_msns_mean_entropy_is_lightlys():
     theirs = peers.MSNLoss().regularization_loss(mean)
     assert float(found["loss"] - without["loss"]) == pytest.approx(2 * float(theirs), rel=1e-9)
     assert float(found["mean_entropy"]) == pytest.approx(math.log(6) - float(theirs), rel=1e-9)
+
+
+def test_pmsns_prior_is_scipys_divergence_from_a_power_law():
+    losses = [MSN(5, prototypes=6, mean_entropy=weight, prior_exponent=0.25).double() for weight in (0.0, 2.0)]
+    losses[1].load_state_dict(losses[0].state_dict())
+    student, teacher = branches(V=3)
+    without, found = (loss(Views.of(student, teacher=teacher)) for loss in losses)
+    rows = torch.nn.functional.normalize(student.flatten(0, 1), dim=1)
+    prototypes = torch.nn.functional.normalize(losses[0].prototypes_KD, dim=1)
+    mean = (rows @ prototypes.T / 0.1).softmax(1).mean(0).detach().numpy()
+    theirs = scipy.stats.entropy(mean, [k**-0.25 for k in range(1, 7)])
+    assert float(found["loss"] - without["loss"]) == pytest.approx(2 * theirs, rel=1e-9)
 
 
 def test_msn_of_one_prototype_for_all_is_told_by_its_entropy():
