@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 
-.PHONY: quickstart compare reproduce test test-slow test-lowest test-gpu lint format docs clean
+.PHONY: quickstart compare reproduce test test-slow test-lowest test-pythons test-gpu lint format docs release clean
 
 quickstart: $(INSTALLED)
 	$(BIN)/coview run recipes/quickstart.toml
@@ -35,6 +35,16 @@ test-slow: $(INSTALLED)
 test-lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -m pytest -m "not slow and not gpu" $(PYTEST_ARGS)
 
+# With each Python that pyproject.toml admits, in environments of their own; uv fetches those that the machine lacks.
+PYTHONS ?= 3.11 3.12 3.13
+test-pythons: $(INSTALLED)
+	$(BIN)/pip install --quiet uv
+	set -e; for version in $(PYTHONS); do \
+	  $(BIN)/uv venv --quiet --allow-existing --python $$version .venv-$$version; \
+	  $(BIN)/uv pip install --quiet --python .venv-$$version/bin/python -e '.[all,test]'; \
+	  .venv-$$version/bin/python -m pytest -n auto -m "not slow and not gpu" $(PYTEST_ARGS); \
+	done
+
 test-gpu: $(INSTALLED)
 	$(BIN)/pytest -m gpu $(PYTEST_ARGS)
 
@@ -51,6 +61,15 @@ docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict
 
+# The wheel and the sdist of what is committed, checked; nothing is uploaded.
+release: $(INSTALLED)
+	@test -z "$$(git status --porcelain)" || { echo 'make release: commit what has changed first, or remove it'; exit 2; }
+	$(BIN)/pip install --quiet -c constraints.txt build twine
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m zipfile -l dist/*.whl | grep -q 'coview/_recipes/quickstart.toml'
+
 $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --upgrade pip uv
@@ -64,4 +83,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis site
+	rm -rf $(VENV) $(LOWEST) $(PYTHONS:%=.venv-%) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis site
