@@ -181,6 +181,11 @@ class ImageModality:
             "pixel_values = processor(pictures, return_tensors='pt').pixel_values"
         )
 
+    def export_sentence_transformers(self, folder: Path, /) -> str:
+        """Writes the same file. The library reads it itself, so no line is needed for that."""
+        self.export_hf(folder)
+        return ""
+
     def _fitted(self, picture: np.ndarray) -> np.ndarray:
         if self.size is None or picture.shape[:2] == (self.size, self.size):
             return picture

@@ -7,6 +7,7 @@ import re
 
 import pytest
 import torch
+from PIL import Image
 from sklearn.metrics.pairwise import cosine_similarity
 
 import coview
@@ -72,6 +73,10 @@ def test_each_tower_by_itself_makes_the_runs_vectors(run):
     folder, code = coview.export(run, to="sentence-transformers", modality="text")
     found = loaded(code, texts=values("text"))["features"]
     torch.testing.assert_close(found.cpu(), coview.embed(run, modality="text"), atol=1e-5, rtol=1e-5)
+    _, code = coview.export(run, to="sentence-transformers", modality="image")
+    pictures = [Image.fromarray(picture) for picture in values("image")]
+    found = loaded(code, pictures=pictures)["features"]
+    torch.testing.assert_close(found.cpu(), coview.embed(run, modality="image"), atol=1e-5, rtol=1e-5)
 
 
 def test_both_towers_are_a_vision_text_dual_encoder(run, tmp_path):
@@ -122,14 +127,14 @@ def test_which_tower_has_to_be_said(run, tmp_path, registry):
         coview.CoviewError, match="has encoders of image and text, and sentence-transformers loads one"
     ) as raised:
         coview.export(run, to="sentence-transformers")
-    assert raised.value.hint == "say which: --modality text"
+    assert raised.value.hint == "say which: --modality image or --modality text"
     with pytest.raises(coview.CoviewError, match='"txt" is no modality of three, did you mean "text"'):
         coview.export(run, to="hf", modality="txt")
-    with pytest.raises(coview.CoviewError, match="cannot be exported to sentence-transformers"):
-        coview.export(run, to="sentence-transformers", modality="image")
     three = trained(tmp_path, RECIPE, "train.steps=1", registry=registry)
     with pytest.raises(coview.CoviewError, match="that has two towers, and the run has 3"):
         coview.export(three, to="hf")
+    with pytest.raises(coview.CoviewError, match="cannot be exported to sentence-transformers"):
+        coview.export(three, to="sentence-transformers", modality="audio")
     folder, _ = coview.export(three, to="hf", modality="audio")
     assert folder.is_dir()
 

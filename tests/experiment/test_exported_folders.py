@@ -77,11 +77,19 @@ features = output.pooler_output.flatten(1)
 # what the mean of a transformer's tokens is, which has no name of its own there
 MEAN_BY_TRANSFORMERS = BY_TRANSFORMERS.replace("output.pooler_output.flatten(1)", "output.last_hidden_state.mean(1)")
 
+# as https://sbert.net/docs/sentence_transformer/usage/usage.html has it, for pictures
+BY_SENTENCE_TRANSFORMERS = """
+from PIL import Image
+from sentence_transformers import SentenceTransformer
+model = SentenceTransformer(folder, trust_remote_code=True, device="cpu")
+features = model.encode([Image.open(path).convert(mode) for path in paths], convert_to_tensor=True)
+"""
+
 PROGRAM = """
 import json, sys
 import numpy, torch
-for case, mode, route, code in json.load(open("routes.json")):
-    folder, paths = f"exported/{case}", json.load(open("files.json"))
+for case, mode, form, route, code in json.load(open("routes.json")):
+    folder, paths = f"exported/{case} for {form}", json.load(open("files.json"))
     with torch.no_grad():
         exec(code)
     numpy.save(f"exported/{case} {route}.npy", features.numpy())
@@ -134,15 +142,24 @@ def test_a_librarys_own_route_gives_the_runs_features(tmp_path):
     expected = {}
     for case in CASES:
         run = train(case, tmp_path)
-        coview.export(run, to="hf", out=exported / case)
+        for form in ("hf", "sentence-transformers"):
+            coview.export(run, to=form, out=exported / f"{case} for {form}")
         expected[case] = coview.embed(run).numpy()
     modes = {case: "L" if "channels = 1" in modality else "RGB" for case, (_, modality, *_) in CASES.items()}
-    routes = [(case, modes[case], name, code) for case, (*_, ways) in CASES.items() for name, code in ways.items()]
+    routes = [
+        (case, modes[case], form, name, code)
+        for case, (*_, ways) in CASES.items()
+        for form, codes in (
+            ("hf", ways),
+            ("sentence-transformers", {"sentence-transformers": BY_SENTENCE_TRANSFORMERS}),
+        )
+        for name, code in codes.items()
+    ]
     (tmp_path / "routes.json").write_text(json.dumps(routes))
     (tmp_path / "files.json").write_text(json.dumps(sorted(map(str, (tmp_path / "pictures" / "test").rglob("*.png")))))
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    for case, _, route, _ in routes:
+    for case, _, _, route, _ in routes:
         features = np.load(exported / f"{case} {route}.npy")
         np.testing.assert_allclose(features, expected[case], rtol=1e-3, atol=2e-3, err_msg=f"{case}, by {route}")
         lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(expected[case], axis=1)

@@ -89,7 +89,7 @@ def _writer(run: Run, name: str, contract: type, method: str, *, to: str) -> Cal
         codes = [getattr(part, method)(beside) for part in (modality, encoder) if isinstance(part, contract)]
         kind, shared_by = kind_of_encoder(run.recipe, run.registry, name), run.recipe.sharing_encoder(name)
         note_weights(beside, encoder, modality=name, kind=kind, shared_by=shared_by)
-        return "\n".join(codes)
+        return "\n".join(filter(None, codes))
 
     return write
 

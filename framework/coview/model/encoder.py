@@ -172,11 +172,12 @@ class ExportsPooled(Protocol):
 
 @runtime_checkable
 class ExportsToSentenceTransformers(Protocol):
-    """An encoder of texts that can be written as a folder which sentence-transformers loads."""
+    """An encoder that can be written as a folder which sentence-transformers loads; a modality, as its preprocessor."""
 
     def export_sentence_transformers(self, folder: Path, /) -> str:
         """Writes into the folder and returns the Python lines that load what was written.
 
-        The ``encode`` of what they load has to give the encoder's ``pooled_ND``.
+        A modality's come first, and may be empty. The ``encode`` of what an encoder's lines load has to give its
+        ``pooled_ND``.
         """
         ...

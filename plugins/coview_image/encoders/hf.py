@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig
 
 import coview
+from coview_image.encoders.sentence_folder import write_sentence_files
 
 _FEATURES = {
     "cls": "output.last_hidden_state[:, 0]",
@@ -84,6 +85,27 @@ class HuggingFaceImageEncoder(nn.Module):
             f"from transformers import AutoModel\nmodel = AutoModel.from_pretrained({str(folder)!r})\n"
             f"output = model(pixel_values)\nfeatures = {_FEATURES[self.pooling]}"
         )
+
+    def export_sentence_transformers(self, folder: Path, /) -> str:
+        """Writes a transformers folder, and what sentence-transformers needs beside it.
+
+        Raises:
+            CoviewError: If the model's own pooler gives a map, as those of convolutional networks do.
+        """
+        if self.pooling == "pooler" and self._pools_to_map():
+            raise coview.CoviewError(
+                f"sentence-transformers cannot take the pooler of transformers' {type(self.model).__name__}, which "
+                "gives a map of one place and not a vector",
+                hint='encoder.pooling = "mean" gives a vector that it can make',
+            )
+        self.export_hf(folder)
+        return write_sentence_files(
+            folder, width=self.width, pooling=None if self.pooling == "pooler" else self.pooling
+        )
+
+    def _pools_to_map(self) -> bool:
+        with torch.no_grad():
+            return self.eval().model(pixel_values=torch.zeros(1, *self._shape)).pooler_output.ndim != 2
 
     def export_pooled(self, folder: Path, /) -> coview.PooledTransformer:
         """The model, where its own pooler makes what the run takes."""

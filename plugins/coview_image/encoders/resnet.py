@@ -12,6 +12,7 @@ import coview
 from coview import no_progress_bar
 from coview_image.encoders.folders import SaysPictureSize, pooled_timm, save_timm_folder
 from coview_image.encoders.resnet_network import build_resnet, is_plain
+from coview_image.encoders.sentence_folder import write_sentence_files
 from coview_image.encoders.timm_layers import timm_layer_numbers
 
 
@@ -97,6 +98,11 @@ class ResNet(SaysPictureSize, nn.Module):
             f"model = AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True)\n"
             "features = model(pixel_values).pooler_output"
         )
+
+    def export_sentence_transformers(self, folder: Path, /) -> str:
+        """Writes the same folder, and what sentence-transformers needs beside it."""
+        self.export_hf(folder)
+        return write_sentence_files(folder, width=self.width, runs_code=not is_plain(self.stem, self.base_width))
 
 
 class ResNet18(ResNet):  # noqa: D101  documented by ResNet, as are the others

@@ -15,6 +15,7 @@ import coview
 from coview import hub_or_cache
 from coview_image.encoders.folders import SaysPictureSize, pooled_timm, save_timm_folder
 from coview_image.encoders.patches import EncodesPatches
+from coview_image.encoders.sentence_folder import write_sentence_files
 from coview_image.encoders.timm_layers import timm_layer_numbers
 from coview_image.pixels import LARGEST_SIDE
 
@@ -89,6 +90,11 @@ class TimmEncoder(EncodesPatches, SaysPictureSize, nn.Module):
     def export_hf(self, folder: Path, /) -> str:
         """Writes a folder in timm's hub format, which transformers loads as well."""
         return save_timm_folder(self.model, folder, model_args=self.model_args, picture_size=self.picture_size)
+
+    def export_sentence_transformers(self, folder: Path, /) -> str:
+        """Writes the same folder, and what sentence-transformers needs beside it."""
+        self.export_hf(folder)
+        return write_sentence_files(folder, width=self.width)
 
 
 def timm_encoder(name: str) -> Callable[..., TimmEncoder]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import coview
 from coview_image.encoders.folders import SaysPictureSize, pooled_timm, save_timm_folder
 from coview_image.encoders.patches import EncodesPatches
+from coview_image.encoders.sentence_folder import write_sentence_files
 from coview_image.encoders.timm_layers import timm_layer_numbers
 from coview_image.pixels import LARGEST_SIDE
 
@@ -136,6 +137,11 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
     def export_hf(self, folder: Path, /) -> str:
         """Writes a folder in timm's hub format, which transformers loads as well."""
         return save_timm_folder(self.model, folder, model_args=self._hub_args(), picture_size=self.picture_size)
+
+    def export_sentence_transformers(self, folder: Path, /) -> str:
+        """Writes the same folder, and what sentence-transformers needs beside it."""
+        self.export_hf(folder)
+        return write_sentence_files(folder, width=self.width)
 
     def _hub_args(self) -> dict[str, Any]:
         return {key: value for key, value in self._model_args.items() if value is not None}
