@@ -10,14 +10,15 @@ from typing import Any
 import docstring_parser
 
 import coview
+from coview import evaluating
 from coview.plugins import lifecycle
 from coview.plugins.hookspecs import Hooks
 
 INTRO = """\
 # Python reference
 
-The public names, all of them in `coview` itself. [From Python](../python.md) shows how they are used, and
-[Write a plugin](../plugins.md) what the contracts are for.
+The public names: those of `coview` itself, and at the end those of `coview.evaluating`. [From Python](../python.md)
+shows how they are used, and [Write a plugin](../plugins.md) what the contracts are for.
 """
 
 CONTRACTS = ("Modality", "Dataset", "Augmentation", "Encoder", "Evaluator")
@@ -48,10 +49,32 @@ def api_page() -> str:
             parts += [f"### `{name}`", *class_described(context, name)]
     parts.append("## Other names")
     parts.append("\n".join(f"- `coview.{name}`: {ABOUT_REST[name]}" for name in rest))
+    parts.append("## What evaluators are made of\n\nThe names of `coview.evaluating`.")
+    for name in evaluating.__all__:
+        parts += evaluating_described(name, getattr(evaluating, name))
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
+def evaluating_described(name: str, thing: Any) -> Iterator[str]:
+    """A function, a class, the functions of a module, or a type."""
+    yield f"### `evaluating.{name}`"
+    if inspect.ismodule(thing):
+        for inner, function in inspect.getmembers(thing, inspect.isfunction):
+            if function.__module__ == thing.__name__ and not inner.startswith("_"):
+                yield f"#### `{name}.{inner}`"
+                yield from described(function, f"{name}.{inner}")
+    elif inspect.isclass(thing):
+        yield from class_described(thing, name)
+    elif inspect.isfunction(thing):
+        yield from described(thing, name)
+    else:
+        yield ABOUT_REST[name]
+
+
 ABOUT_REST = {
+    "LabelBudgets": 'the type of a parameter that is one budget of labels or several, such as `[1, "10%", "all"]`.',
+    "LabelsPerClass": 'the type of a parameter that is one budget of labels, such as `10`, `"10%"` or `"all"`.',
+    "Sees": 'what a target is made of: "input", "teacher" or "teacher_decoder".',
     "API": "the number of the plugin interface; a plugin whose `coview_api` is higher is refused.",
     "TrainingLength": 'the type of a parameter that is a length of training: steps, or a text such as "10 epochs".',
     "hookimpl": "marks a function as an implementation of a hook.",

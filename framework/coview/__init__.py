@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from coview.api import embed as embed
-    from coview.api import evaluate_encoder as evaluate_encoder
-    from coview.api import evaluate_run as evaluate_run
-    from coview.api import export as export
-    from coview.api import load_recipe as load_recipe
-    from coview.api import load_run as load_run
-    from coview.api import run as run
-    from coview.api import search as search
+    from coview.api.augmentations import measure_augmentations as measure_augmentations
+    from coview.api.augmentations import preview_augmentations as preview_augmentations
+    from coview.api.comparisons import compare_runs as compare_runs
+    from coview.api.comparisons import run_comparison as run_comparison
+    from coview.api.recipes import load_recipe as load_recipe
+    from coview.api.recipes import recipe_diff as recipe_diff
+    from coview.api.resources import fetch_resource as fetch_resource
+    from coview.api.runs import embed as embed
+    from coview.api.runs import evaluate_encoder as evaluate_encoder
+    from coview.api.runs import evaluate_run as evaluate_run
+    from coview.api.runs import export as export
+    from coview.api.runs import load_run as load_run
+    from coview.api.runs import run as run
+    from coview.api.runs import search as search
+    from coview.compare.report.write import ComparisonReport as ComparisonReport
     from coview.data.atomic import replacing as replacing
     from coview.data.augmentation import Augmentation as Augmentation
     from coview.data.augmentation import BatchAugmentation as BatchAugmentation
@@ -97,6 +104,9 @@ if TYPE_CHECKING:
     from coview.evaluate.features import Features as Features
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
+    from coview.evaluate.result import measured_kind as measured_kind
+    from coview.experiment.augmentation.measure import Measured as Measured
+    from coview.experiment.augmentation.strength import Strength as Strength
     from coview.experiment.run import Run as Run
     from coview.experiment.search import Found as Found
     from coview.experiment.search import Hit as Hit
@@ -125,6 +135,7 @@ if TYPE_CHECKING:
     from coview.model.shows_tokens import NamesTokens as NamesTokens
     from coview.model.shows_tokens import TokenPictures as TokenPictures
     from coview.model.target import RestoresInput as RestoresInput
+    from coview.model.target import Sees as Sees
     from coview.model.target import Target as Target
     from coview.model.target import TargetInput as TargetInput
     from coview.model.transformer import load_transformer as load_transformer
@@ -134,6 +145,7 @@ if TYPE_CHECKING:
     from coview.plugins.callback import EndContext as EndContext
     from coview.plugins.callback import RunContext as RunContext
     from coview.plugins.callback import StepContext as StepContext
+    from coview.plugins.component import in_one_line as in_one_line
     from coview.plugins.discovery import load_plugins as load_plugins
     from coview.plugins.duration import Duration as Duration
     from coview.plugins.duration import TrainingLength as TrainingLength
@@ -159,157 +171,171 @@ if TYPE_CHECKING:
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
     from coview.recipe.needs import Needs as Needs
     from coview.recipe.recipe import Recipe as Recipe
+    from coview.recipe.snapshot import flatten as flatten
     from coview.train.schedule import Moment as Moment
     from coview.train.schedule import Schedule as Schedule
 
 _HOME = {
-    "StructuredBatch": "coview.data.structured_batch",
-    "HasContext": "coview.data.dataset",
-    "TakesContext": "coview.model.context",
-    "ContextAugmentation": "coview.data.augmentation",
-    "sine_positions": "coview.model.positions",
-    "Patches": "coview.model.patch_encoding",
-    "KeptTokens": "coview.model.kept_tokens",
-    "HiddenTokens": "coview.model.hidden_tokens",
-    "TargetInput": "coview.model.target",
-    "Target": "coview.model.target",
-    "RestoresInput": "coview.model.target",
-    "DrawsTokens": "coview.model.shows_tokens",
-    "NamesTokens": "coview.model.shows_tokens",
-    "TokenPictures": "coview.model.shows_tokens",
-    "ReadsFiles": "coview.data.modality",
-    "ReadsTyped": "coview.data.modality",
-    "SummarisesValues": "coview.data.modality",
-    "Uncollates": "coview.data.modality",
-    "Decoder": "coview.model.decoder",
-    "DecoderInput": "coview.model.decoder",
-    "HasPretrainingHead": "coview.model.masked_encoder",
-    "TakesMask": "coview.model.masked_encoder",
-    "TrainsMaskToken": "coview.model.masked_encoder",
-    "Mask": "coview.data.token_mask",
-    "TokenMask": "coview.data.token_mask",
-    "Hidden": "coview.data.token_mask",
-    "TokenLayout": "coview.data.token_mask",
-    "TrainingLength": "coview.plugins.duration",
-    "Duration": "coview.plugins.duration",
-    "Rows": "coview.data.sampler",
-    "Sampler": "coview.data.sampler",
-    "Schedule": "coview.train.schedule",
-    "Moment": "coview.train.schedule",
-    "stacked_layers": "coview.model.layers",
-    "HasLayers": "coview.model.encoder",
-    "ProjectsInLayers": "coview.model.encoder",
     "API": "coview.plugins.hookspecs",
     "Augmentation": "coview.data.augmentation",
     "BatchAugmentation": "coview.data.augmentation",
     "BatchRng": "coview.data.batch_rng",
     "Callback": "coview.plugins.callback",
-    "EndContext": "coview.plugins.callback",
-    "RunContext": "coview.plugins.callback",
-    "StepContext": "coview.plugins.callback",
+    "ChecksBatch": "coview.model.encoder",
     "ChecksData": "coview.evaluate.evaluator",
+    "ComparisonReport": "coview.compare.report.write",
+    "ContextAugmentation": "coview.data.augmentation",
     "CoviewError": "coview.errors",
     "CrossModalEvaluator": "coview.evaluate.evaluator",
     "CrossModalSubject": "coview.evaluate.cross_modal_subject",
     "Dataset": "coview.data.dataset",
     "DeclaresNeeds": "coview.recipe.needs",
+    "Decoder": "coview.model.decoder",
+    "DecoderInput": "coview.model.decoder",
+    "DrawsTokens": "coview.model.shows_tokens",
+    "Duration": "coview.plugins.duration",
     "Encoder": "coview.model.encoder",
     "EncoderEvaluator": "coview.evaluate.evaluator",
     "EncoderSubject": "coview.evaluate.encoder_subject",
     "Encoding": "coview.model.encoder",
+    "EndContext": "coview.plugins.callback",
     "Evaluator": "coview.evaluate.evaluator",
     "ExportsPooled": "coview.model.encoder",
-    "PooledTransformer": "coview.model.encoder",
-    "pooled_by_first_token": "coview.model.transformer",
     "FeatureSplit": "coview.evaluate.features",
     "Features": "coview.evaluate.features",
     "FileKind": "coview.data.class_folders",
     "FileListing": "coview.data.class_folders",
     "FindsSplits": "coview.recipe.abilities",
     "FinishesOnDevice": "coview.data.modality",
-    "ChecksBatch": "coview.model.encoder",
     "FitsToData": "coview.model.encoder",
-    "SeesExample": "coview.model.encoder",
+    "Found": "coview.experiment.search",
     "HasBatchForm": "coview.recipe.abilities",
+    "HasContext": "coview.data.dataset",
     "HasJudgedPairs": "coview.data.dataset",
+    "HasLayers": "coview.model.encoder",
     "HasLengths": "coview.data.modality",
     "HasNotes": "coview.data.dataset",
+    "HasPretrainingHead": "coview.model.masked_encoder",
+    "Hidden": "coview.data.token_mask",
+    "HiddenTokens": "coview.model.hidden_tokens",
+    "Hit": "coview.experiment.search",
     "HubDataset": "coview.data.hub_dataset",
     "HubRows": "coview.data.hub_rows",
+    "KeptTokens": "coview.model.kept_tokens",
     "KnownData": "coview.evaluate.evaluator",
     "KnowsGroups": "coview.data.dataset",
     "KnowsIds": "coview.data.dataset",
     "KnowsLabels": "coview.data.dataset",
     "KnowsPresent": "coview.data.dataset",
     "KnowsUnreadable": "coview.data.dataset",
+    "Mask": "coview.data.token_mask",
+    "Measured": "coview.experiment.augmentation.measure",
     "Modality": "coview.data.modality",
     "ModelSource": "coview.plugins.model_source",
+    "Moment": "coview.train.schedule",
     "NamedFiles": "coview.data.table_paths",
+    "NamesTokens": "coview.model.shows_tokens",
     "Needs": "coview.recipe.needs",
     "Pairs": "coview.data.judged_pairs",
+    "Patches": "coview.model.patch_encoding",
+    "PooledTransformer": "coview.model.encoder",
     "PreparedAhead": "coview.data.augmentation",
+    "ProjectsInLayers": "coview.model.encoder",
+    "ReadsEachStep": "coview.recipe.abilities",
+    "ReadsFiles": "coview.data.modality",
+    "ReadsTyped": "coview.data.modality",
     "Recipe": "coview.recipe.recipe",
     "RecipeError": "coview.errors",
     "Registrar": "coview.plugins.registrar",
     "Registry": "coview.plugins.registry",
-    "ReadsEachStep": "coview.recipe.abilities",
     "RemarksOn": "coview.data.remarks",
     "Replayable": "coview.data.augmentation",
+    "RestoresInput": "coview.model.target",
     "Result": "coview.evaluate.result",
     "Rng": "coview.data.rng",
+    "Rows": "coview.data.sampler",
     "Run": "coview.experiment.run",
-    "Found": "coview.experiment.search",
-    "Hit": "coview.experiment.search",
+    "RunContext": "coview.plugins.callback",
     "Sample": "coview.data.sample",
     "SampleError": "coview.errors",
+    "Sampler": "coview.data.sampler",
     "SaysWhetherTrained": "coview.recipe.abilities",
+    "Schedule": "coview.train.schedule",
+    "Sees": "coview.model.target",
+    "SeesExample": "coview.model.encoder",
+    "StepContext": "coview.plugins.callback",
+    "Strength": "coview.experiment.augmentation.strength",
+    "StructuredBatch": "coview.data.structured_batch",
+    "SummarisesValues": "coview.data.modality",
     "Table": "coview.data.table_file",
     "TableOfFiles": "coview.data.table_listing",
     "TableRow": "coview.data.table_file",
+    "TakesContext": "coview.model.context",
+    "TakesMask": "coview.model.masked_encoder",
+    "Target": "coview.model.target",
+    "TargetInput": "coview.model.target",
+    "TokenLayout": "coview.data.token_mask",
+    "TokenMask": "coview.data.token_mask",
+    "TokenPictures": "coview.model.shows_tokens",
+    "TrainingLength": "coview.plugins.duration",
+    "TrainsMaskToken": "coview.model.masked_encoder",
+    "Uncollates": "coview.data.modality",
     "Views": "coview.model.views",
     "WorksInEncoder": "coview.recipe.abilities",
     "cached_arrays": "coview.data.cached_arrays",
     "check_split": "coview.data.split",
     "cka": "coview.evaluate.cka",
+    "class_order": "coview.data.table_listing",
+    "compare_runs": "coview.api.comparisons",
     "content_version": "coview.data.content_version",
     "data_folder": "coview.data.cache",
-    "evenly": "coview.data.evenly",
-    "expanded": "coview.plugins.home",
     "debian_files": "coview.data.download",
     "did_you_mean": "coview.plugins.nearest",
-    "embed": "coview.api",
-    "evaluate_encoder": "coview.api",
-    "evaluate_run": "coview.api",
-    "export": "coview.api",
-    "search": "coview.api",
+    "embed": "coview.api.runs",
+    "evaluate_encoder": "coview.api.runs",
+    "evaluate_run": "coview.api.runs",
+    "evenly": "coview.data.evenly",
+    "expanded": "coview.plugins.home",
+    "export": "coview.api.runs",
+    "fetch_resource": "coview.api.resources",
     "few": "coview.errors",
-    "class_order": "coview.data.table_listing",
     "file_listing": "coview.data.table_listing",
     "file_lock": "coview.data.file_lock",
+    "flatten": "coview.recipe.snapshot",
     "folder_or_hub_id": "coview.plugins.model_source",
     "hookimpl": "coview.plugins.hookspecs",
     "hub_or_cache": "coview.plugins.hub",
+    "in_one_line": "coview.plugins.component",
     "library_factory": "coview.plugins.library_factory",
     "library_member": "coview.plugins.library_factory",
     "library_refusal": "coview.plugins.library_refusal",
     "load_plugins": "coview.plugins.discovery",
-    "load_recipe": "coview.api",
-    "load_run": "coview.api",
+    "load_recipe": "coview.api.recipes",
+    "load_run": "coview.api.runs",
     "load_transformer": "coview.model.transformer",
+    "measure_augmentations": "coview.api.augmentations",
+    "measured_kind": "coview.evaluate.result",
     "model_source": "coview.plugins.model_source",
     "no_progress_bar": "coview.plugins.hub",
     "on_meta_device": "coview.model.meta_device",
     "picture_grid": "coview.data.picture_grid",
+    "pooled_by_first_token": "coview.model.transformer",
+    "preview_augmentations": "coview.api.augmentations",
     "pypi_file": "coview.data.download",
     "read_table": "coview.data.table_file",
     "read_text": "coview.data.text_file",
+    "recipe_diff": "coview.api.recipes",
     "replacing": "coview.data.atomic",
     "resource_folder": "coview.data.resources",
     "rows_by_split": "coview.data.split_column",
-    "run": "coview.api",
+    "run": "coview.api.runs",
+    "run_comparison": "coview.api.comparisons",
+    "search": "coview.api.runs",
     "seeded_split": "coview.data.split",
+    "sine_positions": "coview.model.positions",
     "split_listing": "coview.data.class_folders",
     "split_notes": "coview.data.split",
+    "stacked_layers": "coview.model.layers",
     "table_files": "coview.data.table_paths",
     "table_splits": "coview.data.split_column",
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from coview.api import load_recipe
+from coview import load_recipe
 from coview.compare.cells import FoundCell
 from coview.evaluate.result import Result
 from coview.recipe.comparison import Comparison, ComparisonCell

@@ -7,7 +7,7 @@ import json
 import pytest
 from fabricated_runs import result, write_run
 
-from coview.api import load_recipe
+from coview import load_recipe
 from coview.compare.collect import collect
 from coview.compare.existing_runs import compare_runs
 from coview.errors import CoviewError

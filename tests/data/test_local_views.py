@@ -2,7 +2,7 @@
 
 import torch
 
-from coview.api import load_recipe
+from coview import load_recipe
 from coview.data.building import build_dataset, build_modalities, build_view_maker
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import SMALL
-from coview.api import load_recipe
+from coview import load_recipe
 from coview.errors import RecipeError
 from coview.recipe.json_schema import recipe_schema
 from coview.recipe.load import load_cells

@@ -88,7 +88,7 @@ def test_a_mixture_is_valid_and_mistakes_in_it_are_not(schema, small_recipe):
     ids=str,
 )
 def test_it_refuses_what_the_checker_refuses(schema, registry, small_recipe, write_recipe, sets):
-    from coview.api import load_recipe
+    from coview import load_recipe
     from coview.errors import RecipeError
 
     with pytest.raises(RecipeError):

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 import coview
-from coview.api import load_recipe
+from coview import load_recipe
 from coview.errors import RecipeError
 
 TEACHER = "[teacher]\nmomentum = 0.99\n"

@@ -1,7 +1,7 @@
 import pytest
 
 import coview
-from coview.api import load_recipe
+from coview import load_recipe
 from coview.errors import RecipeError
 from coview.plugins.duration import Duration
 from coview.recipe.comparison import is_comparison_of_several, load_comparison

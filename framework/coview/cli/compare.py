@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from coview.errors import CoviewError
 if TYPE_CHECKING:
     from coview.compare.cells import FoundCell
     from coview.compare.launch.job import Launcher
-    from coview.compare.tuning import Choice, Tuned
+    from coview.compare.report.write import ComparisonReport
     from coview.plugins.registry import Registry
     from coview.recipe.comparison import Comparison
 
@@ -63,73 +62,32 @@ def compare(
     RECIPE has a [sweep], or a [compare] that names several recipes. What is there is not run again; a cell that fails
     stops no other. RUNs that are there already are compared as they are.
     """
+    from coview.compare.run_comparison import report_on_runs, run_comparison
     from coview.plugins.discovery import load_plugins
 
     registry = load_plugins(disable=disabled)
     if all(source.is_dir() for source in sources):
-        _compare_runs(sources, registry, out, by, baseline)
+        _print_report(report_on_runs(sources, registry, out, by=by, baseline=baseline))
         return
     if len(sources) > 1:
         raise CoviewError("give one recipe, or the folders of runs", hint="a [compare] table names several recipes")
     if by:
         raise CoviewError("--by groups runs that are there; what a recipe compares is in its [sweep]")
-    from coview.compare.cells import find_cells
-    from coview.compare.metric import check_is_measured
-    from coview.compare.run_missing import run_missing
-    from coview.compare.tuning import tune
     from coview.recipe.comparison import load_comparison
 
     comparison = load_comparison(sources[0], sets=sets, registry=registry).against(baseline)
-    if not no_run:  # runs that are there may have been evaluated by others since
-        check_is_measured(comparison)
     if dry_run:
+        from coview.compare.metric import check_is_measured
+
+        if not no_run:
+            check_is_measured(comparison)
         _list_cells(comparison, out, registry)
         return
     made = None if no_run else _launcher(launcher, processes, settings, out)
-    tuned = tune(comparison, out, registry, made, say=say)
-    comparison = tuned.comparison
-    if comparison.until == "decided":
-        _until_decided(tuned, out, registry, made)
-        return
-    if made is None:
-        cells = find_cells(comparison, out, registry)
-        for found in cells:
-            if found.outdated:
-                click.echo(f"{found.cell.name} is left out: {found.outdated}")
-    else:
-        cells = run_missing(comparison, out, registry, made, say=say)
-    _report(comparison, [*cells, *tuned.left_out], out / comparison.name, tuned.choices)
+    _print_report(run_comparison(comparison, out, registry, made, say=say))
 
 
-def _until_decided(tuned: Tuned, out: Path, registry: Registry, launcher: Launcher | None) -> None:
-    from coview.compare.cells import find_cells
-    from coview.compare.until_decided import needed_cells, run_until_decided
-
-    comparison = tuned.comparison
-    if launcher is None:
-        needed = needed_cells(comparison, find_cells(comparison, out, registry)).comparison
-        _report(needed, [*find_cells(needed, out, registry), *tuned.left_out], out / comparison.name, tuned.choices)
-        return
-    spent, cells = run_until_decided(comparison, out, registry, launcher, say=say)
-    _report(spent, [*cells, *tuned.left_out], out / comparison.name, tuned.choices)
-
-
-def _compare_runs(
-    paths: tuple[Path, ...], registry: Registry, out: Path, by: tuple[str, ...], baseline: str | None
-) -> None:
-    from coview.compare.existing_runs import compare_runs
-
-    comparison, cells = compare_runs(paths, registry, by=by)
-    _report(comparison.against(baseline), cells, out / comparison.name)
-
-
-def _report(comparison: Comparison, cells: list[FoundCell], folder: Path, choices: Sequence[Choice] = ()) -> None:
-    from coview.compare.report.write import write_comparison_report
-
-    if all(found.run is None for found in cells):
-        reason = next((found.reason for found in cells if found.reason), None)
-        raise CoviewError(f"no cell has a finished run; {len(cells)} failed or are missing", hint=reason)
-    written = write_comparison_report(comparison, cells, folder, choices)
+def _print_report(written: ComparisonReport) -> None:
     click.echo()
     say(written.text)
     click.echo(f"\nreport      {written.report}\ntables      {written.markdown}\ncells       {written.csv}")

@@ -189,14 +189,9 @@ def diff_recipes(disabled: tuple[str, ...], one: str, other: str | None, paper: 
 
 
 def _print_departures(recipe: Recipe) -> None:
-    from coview.recipe.published import departures, needlessly_declared, published_of
+    from coview.recipe.published import departures, needlessly_declared, required_published
 
-    published = published_of(recipe)
-    if published is None or recipe.paper is None:
-        raise CoviewError(
-            f"{recipe.path}: it names no published method, nor does a recipe that it extends",
-            hint='a [paper] with record = "published/NAME" says which it is',
-        )
+    published = required_published(recipe)
     code = f"{published.code} at {published.revision}: " if published.code else ""
     click.echo(f"{published.title} ({published.paper}; {code}{', '.join(published.files)})")
     found = departures(recipe, published)
@@ -204,7 +199,7 @@ def _print_departures(recipe: Recipe) -> None:
         click.echo(str(departure))
     for key in needlessly_declared(recipe, published):
         click.echo(f"{key}: as published, though [paper.differs] says otherwise")
-    for sentence in recipe.paper.besides:
+    for sentence in recipe.paper.besides if recipe.paper else ():
         click.echo(f"besides: {sentence}")
     if not found:
         click.echo(f"all of the {len(published.settings)} settings that are recorded are as published")

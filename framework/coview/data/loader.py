@@ -91,6 +91,14 @@ def sample_loader(
 ) -> Iterator[Batch]:
     """The samples of a split in order, not augmented, in one modality.
 
+    Args:
+        dataset: The split.
+        modality_name: Which of its modalities.
+        collator: What makes batches of their values: the encoder where it does, else the modality.
+        batch_size: Samples of a batch; the last one may have fewer.
+        workers: Loader processes; 0: none.
+        pin_memory: Whether batches lie in memory from which a GPU copies without waiting.
+
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """

@@ -77,6 +77,21 @@ def published_of(recipe: Recipe) -> Published | None:
     )
 
 
+def required_published(recipe: Recipe) -> Published:
+    """The same.
+
+    Raises:
+        CoviewError: If the recipe names none.
+    """
+    published = published_of(recipe)
+    if published is None:
+        raise CoviewError(
+            f"{recipe.path}: it names no published method, nor does a recipe that it extends",
+            hint='a [paper] with record = "published/NAME" says which it is',
+        )
+    return published
+
+
 def read_published(path: Path) -> Published:
     """Reads a record.
 

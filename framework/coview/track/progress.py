@@ -97,12 +97,16 @@ class Progress:
             self._bar.stop()
 
 
+def _one(item: object) -> int:
+    return 1
+
+
 def track_items(
     items: Iterable[T],
     total: int,
     description: str,
     *,
-    size: Callable[[T], int] = lambda item: 1,
+    size: Callable[[T], int] | None = None,
     console: Console | None = None,
     clock: Clock = time.monotonic,
 ) -> Iterator[T]:
@@ -114,10 +118,11 @@ def track_items(
         items: What to go through.
         total: How many there are, counted as ``size`` counts.
         description: What is being done.
-        size: How many an item counts for, such as the rows of a batch.
+        size: How many an item counts for, such as the rows of a batch; absent: one.
         console: Where to write; standard error by default.
         clock: Seconds, from any start.
     """
+    size = size or _one
     console = console or make_console(stderr=True)
     if console.is_terminal:
         bar = _Bar(console, clock, total, 0)

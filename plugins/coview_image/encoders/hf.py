@@ -105,7 +105,8 @@ class HuggingFaceImageEncoder(nn.Module):
 
     def _pools_to_map(self) -> bool:
         with torch.no_grad():
-            return self.eval().model(pixel_values=torch.zeros(1, *self._shape)).pooler_output.ndim != 2
+            pooled: Tensor = self.eval().model(pixel_values=torch.zeros(1, *self._shape)).pooler_output
+        return pooled.ndim != 2
 
     def export_pooled(self, folder: Path, /) -> coview.PooledTransformer:
         """The model, where its own pooler makes what the run takes."""

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from coview.api import load_recipe
+from coview import load_recipe
 from coview.compare.ledger.record import Record, make_record
 from coview.evaluate.result import Result
 from coview.recipe.snapshot import to_toml

@@ -10,10 +10,9 @@ from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
-from coview.evaluate import intervals
 from coview.evaluate.features import Features
-from coview.evaluate.labelled import check_classes, labelled_split
 from coview.evaluate.result import Result
+from coview.evaluating import check_classes, intervals, labelled_split
 
 
 class Clustering:

@@ -14,11 +14,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from coview.builtin.evaluators.cpu_memory import peak_bytes_on_cpu
-from coview.data.batch import map_tensors, to_device
 from coview.data.rng import Rng
 from coview.evaluate.encoder_subject import EncoderSubject
-from coview.evaluate.intervals import covering
 from coview.evaluate.result import Result
+from coview.evaluating import intervals, map_tensors, to_device
 
 
 class Cost:
@@ -141,7 +140,7 @@ def _median_interval(values: np.ndarray, generator: np.random.Generator) -> tupl
     if np.ptp(values) == 0:  # a coarse clock: scipy would warn
         return float(values[0]), float(values[0])
     found = stats.bootstrap((values,), np.median, method="percentile", rng=generator).confidence_interval
-    return covering(float(np.median(values)), (float(found.low), float(found.high)))
+    return intervals.covering(float(np.median(values)), (float(found.low), float(found.high)))
 
 
 def _device_name(device: torch.device) -> str:

@@ -12,11 +12,10 @@ from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
-from coview.evaluate import intervals
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.labelled import labelled_split
 from coview.evaluate.result import Result
+from coview.evaluating import intervals, labelled_split
 
 _AT_A_TIME = 20
 

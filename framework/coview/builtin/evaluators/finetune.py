@@ -13,19 +13,29 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from coview.builtin.schedules import Cosine
-from coview.data.loader import sample_loader, view_loader
-from coview.data.order import Order, RankBatches
 from coview.data.rng import Rng
-from coview.data.views import PipelineStep, ViewMaker
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
 from coview.evaluate.evaluator import KnownData
-from coview.evaluate.label_budget import LabelBudgets, as_budgets, check_known_budgets, draw_labels
-from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
-from coview.track.progress import track_items
-from coview.train.length import Length
-from coview.train.schedule import WarmedUp
+from coview.evaluating import (
+    LabelBudgets,
+    Length,
+    Order,
+    PipelineStep,
+    RankBatches,
+    ViewMaker,
+    WarmedUp,
+    accuracy_result,
+    as_budgets,
+    check_classes,
+    check_known_budgets,
+    draw_labels,
+    labelled_split,
+    sample_loader,
+    track_items,
+    view_loader,
+)
 
 _WARMUP = 0.1
 

@@ -10,11 +10,10 @@ from annotated_types import Ge
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
-from coview.evaluate import diagnostics, intervals
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.labelled import finite_features
 from coview.evaluate.result import Result
+from coview.evaluating import diagnostics, finite_features, intervals
 
 _LOWER = ("uniformity", "mean_cosine")
 """Of these the lower is the better: representations that use more of the space."""

@@ -10,10 +10,18 @@ from annotated_types import Ge, Gt
 from coview.data.rng import Rng
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.label_budget import LabelBudgets, as_budgets, check_known_budgets, draw_labels
-from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
-from coview.evaluate.neighbours import nearest, vote
 from coview.evaluate.result import Result
+from coview.evaluating import (
+    LabelBudgets,
+    accuracy_result,
+    as_budgets,
+    check_classes,
+    check_known_budgets,
+    draw_labels,
+    labelled_split,
+    nearest,
+    vote,
+)
 
 
 class KNN:

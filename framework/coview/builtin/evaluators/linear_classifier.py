@@ -11,18 +11,25 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from coview.builtin.schedules import Cosine, Step
-from coview.data.loader import view_loader
-from coview.data.order import Order, RankBatches
 from coview.data.rng import Rng
-from coview.data.views import PipelineStep, ViewMaker
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
-from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
+from coview.evaluating import (
+    Length,
+    Order,
+    PipelineStep,
+    RankBatches,
+    ViewMaker,
+    WarmedUp,
+    accuracy_result,
+    check_classes,
+    labelled_split,
+    track_items,
+    view_loader,
+)
 from coview.model.encoder import Encoding
-from coview.track.progress import track_items
-from coview.train.length import Length
-from coview.train.schedule import Schedule, WarmedUp
+from coview.train.schedule import Schedule
 
 
 class LinearClassifier:

@@ -15,10 +15,17 @@ from coview.builtin.evaluators.standardise import Scaling, Standardise, scaling_
 from coview.data.rng import Rng
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.folds import choices
-from coview.evaluate.label_budget import LabelBudgets, as_budgets, check_known_budgets, draw_labels
-from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
+from coview.evaluating import (
+    LabelBudgets,
+    accuracy_result,
+    as_budgets,
+    check_classes,
+    check_known_budgets,
+    choices,
+    draw_labels,
+    labelled_split,
+)
 
 STRENGTHS = tuple(10.0**-power for power in range(5))
 """The penalties that are tried, from the strongest to the weakest; each starts where the one before ended."""

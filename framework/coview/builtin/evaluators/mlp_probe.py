@@ -15,10 +15,19 @@ from coview.builtin.evaluators.standardise import Standardise
 from coview.data.rng import Rng
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.folds import Choices, choices
-from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, check_known_budgets, draw_labels
-from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
+from coview.evaluating import (
+    Choices,
+    LabelBudgets,
+    LabelsPerClass,
+    accuracy_result,
+    as_budgets,
+    check_classes,
+    check_known_budgets,
+    choices,
+    draw_labels,
+    labelled_split,
+)
 
 BUDGET_LAYERS = 1
 BUDGET_LR = 1e-3

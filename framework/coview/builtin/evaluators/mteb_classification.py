@@ -10,8 +10,8 @@ from annotated_types import Ge
 
 from coview.data.rng import Rng
 from coview.evaluate.features import Features
-from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
+from coview.evaluating import accuracy_result, check_classes, labelled_split
 
 SEED = 42
 MAX_ITER = 100

@@ -13,12 +13,10 @@ from coview.builtin.evaluators.ridge import Ridge
 from coview.builtin.evaluators.standardise import Scaling, Standardise, scaling_protocol, scalings
 from coview.data.rng import Rng
 from coview.errors import CoviewError
-from coview.evaluate import intervals
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.folds import choices
-from coview.evaluate.labelled import finite_features
 from coview.evaluate.result import Result
+from coview.evaluating import choices, finite_features, intervals
 
 ALPHAS = tuple(10.0**power for power in range(3, -5, -1))
 """The penalties that are tried, from the strongest to the weakest."""

@@ -15,13 +15,11 @@ from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
-from coview.evaluate import intervals
-from coview.evaluate.chance import chance_of_search
 from coview.evaluate.cross_modal_subject import CrossModalSubject
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features, FeatureSplit
-from coview.evaluate.labelled import check_classes, finite_features, labelled_split
 from coview.evaluate.result import Result
+from coview.evaluating import chance_of_search, check_classes, finite_features, intervals, labelled_split
 
 _AT_A_TIME = 256
 

@@ -17,8 +17,8 @@ from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
 from coview.evaluate.evaluator import KnownData
-from coview.evaluate.labelled import accuracy_result, check_classes, labelled_split
 from coview.evaluate.result import Result
+from coview.evaluating import accuracy_result, check_classes, labelled_split
 
 
 class Robustness:

@@ -14,10 +14,10 @@ from torch.nn.functional import normalize
 
 from coview.data.rng import Rng
 from coview.errors import CoviewError
-from coview.evaluate import intervals
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
 from coview.evaluate.result import Result
+from coview.evaluating import intervals
 
 FEWEST = 3
 """Pairs that a correlation is taken of, at least."""

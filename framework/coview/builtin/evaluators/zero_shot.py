@@ -15,8 +15,8 @@ from coview.errors import CoviewError
 from coview.evaluate.cross_modal_subject import CrossModalSubject
 from coview.evaluate.evaluator import KnownData
 from coview.evaluate.features import Features
-from coview.evaluate.labelled import accuracy_result, labelled_split
 from coview.evaluate.result import Result
+from coview.evaluating import accuracy_result, labelled_split
 from coview.plugins.nearest import did_you_mean
 
 

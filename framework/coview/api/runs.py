@@ -1,7 +1,4 @@
-"""The public functions that need components: each takes all installed plugins unless it is given a registry.
-
-Below them the registry is a required argument, so that what a caller has left out stays left out.
-"""
+"""Runs: made, loaded, measured again, embedded with, exported, searched."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from coview.plugins.discovery import load_plugins
 from coview.plugins.registry import Registry
-from coview.recipe import load
 from coview.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -20,27 +16,6 @@ if TYPE_CHECKING:
     from coview.data.dataset import Dataset
     from coview.experiment.run import Run
     from coview.experiment.search import Found
-
-
-def load_recipe(
-    path: Path | str,
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    sets: Iterable[str] = (),
-    registry: Registry | None = None,
-) -> Recipe:
-    """Reads, extends, overrides and checks a recipe.
-
-    Args:
-        path: A file, or the name of a recipe that comes with coview, such as ``quickstart``.
-        overrides: Values over the recipe's: ``{"loss.temperature": 0.2}``, or nested mappings.
-        sets: The same as texts ``KEY=VALUE``, as ``--set`` takes them.
-        registry: What the recipe sees; all installed plugins by default.
-
-    Raises:
-        RecipeError: With every mistake, each with its file and line.
-    """
-    return load.load_recipe(path, registry or load_plugins(), overrides=overrides, sets=sets)
 
 
 def load_run(path: Path | str, *, step: int | Literal["best"] | None = None, registry: Registry | None = None) -> Run:
@@ -197,7 +172,7 @@ def export(
     Args:
         run: The run, or its folder: of the latest checkpoint, or of the step that :func:`load_run` was given.
         to: ``hf``: what transformers' ``AutoModel.from_pretrained``, or timm, loads. ``sentence-transformers``: what
-            ``SentenceTransformer`` loads, for encoders of texts; its ``encode`` gives the run's representations.
+            ``SentenceTransformer`` loads, of texts and of pictures; its ``encode`` gives the run's representations.
         out: The folder; ``export/hf`` or ``export/sentence-transformers`` in the run's by default. It must not hold
             anything else.
         sets: Where the run's data are, if they have been moved: ``data.root=/new/place``. A sample of them is looked
