@@ -101,12 +101,15 @@ def check_installed(
     loaded = None if recipe is None else load_recipe(recipe, registry)
     found = check_plugin(name, registry, recipe=loaded, except_for=_excepted(excepted))
     if as_json:
-        print_json([dataclasses.asdict(one) for one in found])
+        reasons = [{check: reason._asdict() for check, reason in one.reasons.items()} for one in found]
+        print_json([{**dataclasses.asdict(one), "reasons": why} for one, why in zip(found, reasons, strict=True)])
     else:
         print_columns([(one.kind, one.name, one.modality or "", one.status, one.reason) for one in found])
         for one in found:
             for problem in one.problems:
                 click.echo(f"{one.kind} {one.name}: {problem}")
+        for check, reason in {check: reason for one in found for check, reason in one.reasons.items()}.items():
+            click.echo(f"\n{check} matters: {reason.why}\n  what helps: {reason.mend}")
     if any(one.status == "problems" for one in found):
         raise click.exceptions.Exit(PROMISES_NOT_KEPT)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
+
+from coview.testing.reasons import REASONS, Reason
 
 Problems = Iterator[str]
 """What is wrong, in words; nothing if all is well."""
@@ -33,7 +35,20 @@ class UnderTest:
 
 
 class ConformanceError(AssertionError):
-    """A component that does not keep its promises, with everything that was found."""
+    """A component that does not keep its promises, with everything that was found.
+
+    Attributes:
+        problems: A line for each thing that is wrong, which begins with the name of the check.
+        reasons: Of the checks that failed, why they matter and what helps.
+    """
+
+    def __init__(self, name: str, problems: Sequence[str], reasons: Mapping[str, Reason], count: int) -> None:
+        self.problems, self.reasons = list(problems), dict(reasons)
+        promises = "a promise" if count == 1 else f"{count} promises"
+        lines = [f"{name} does not keep {promises}:", *(f"  {problem}" for problem in problems)]
+        for check, reason in reasons.items():
+            lines += [f"{check} matters: {reason.why}", f"  what helps: {reason.mend}"]
+        super().__init__("\n".join(lines))
 
 
 class UnknownCheckError(ValueError):
@@ -89,6 +104,6 @@ def run_checks(
             found += [f"{check}: {problem}" for problem in problems]
             failed.add(check)
     if found:
-        promises = "a promise" if len(found) == 1 else f"{len(found)} promises"
         lines = [f"{check}: not checked, since {reason} fails" for check, reason in not_run.items()]
-        raise ConformanceError("\n  ".join([f"{name} does not keep {promises}:", *found, *lines]))
+        reasons = {check: REASONS[check] for check in checks if check in failed}
+        raise ConformanceError(name, [*found, *lines], reasons, len(found))

@@ -28,6 +28,7 @@ from coview.testing.mask import check_mask
 from coview.testing.modality import check_modality
 from coview.testing.optimizer import check_optimizer
 from coview.testing.projector import check_predictor, check_projector
+from coview.testing.reasons import Reason
 from coview.testing.resource import check_resource
 from coview.testing.sampler import check_sampler
 from coview.testing.schedule import check_schedule
@@ -62,6 +63,7 @@ class CheckedComponent:
         problems: What is wrong, each with the check that found it.
         reason: Why it was not tried.
         parameters: What it was tried with; the rest are its defaults.
+        reasons: Of the checks that failed, why they matter and what helps.
     """
 
     kind: str
@@ -71,6 +73,7 @@ class CheckedComponent:
     problems: Sequence[str] = ()
     reason: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    reasons: Mapping[str, Reason] = field(default_factory=dict)
 
 
 class _NotTriedError(Exception):
@@ -133,7 +136,7 @@ class _Trying:
         except _NotTriedError as error:
             return CheckedComponent(*who, "not tried", reason=str(error))
         except ConformanceError as error:
-            return CheckedComponent(*who, "problems", _problems(error), parameters=parameters)
+            return CheckedComponent(*who, "problems", error.problems, parameters=parameters, reasons=error.reasons)
         except CoviewError as error:
             return CheckedComponent(*who, "not tried", reason=error.message, parameters=parameters)
         except UnknownCheckError as error:
@@ -225,7 +228,3 @@ def _parameters(recipe: Recipe, registry: Registry) -> Iterator[tuple[tuple[str,
     for name, parameters in recipe.modality.items():
         component = registry.resolve("modality", name).component
         yield ("modality", component.qualified, component.modality), parameters
-
-
-def _problems(error: ConformanceError) -> list[str]:
-    return [line.strip() for line in str(error).splitlines()[1:]]
