@@ -68,7 +68,8 @@ release: $(INSTALLED)
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
-	$(BIN)/python -m zipfile -l dist/*.whl | grep -q 'coview/_recipes/quickstart.toml'
+	$(BIN)/python -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).getinfo("coview/_recipes/quickstart.toml")' dist/*.whl
+	@ls -l dist
 
 $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -30,6 +31,9 @@ def test_there_is_a_template_for_every_kind_that_a_plugin_registers():
 def test_it_registers_what_its_recipe_names(kind, modality, registry, tmp_path, monkeypatch):
     folder, files = new_package(name_of(kind, modality), kind, tmp_path, modality=modality)
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    named = re.findall(r"^\| `([^`]+)`", (folder / "README.md").read_text(), re.MULTILINE)
+    assert len(named) > 2
+    assert set(named) <= set(map(str, files))
     ((plugin, module),) = project["entry-points"]["coview"].items()
     monkeypatch.syspath_prepend(folder)
     registrar = coview.Registrar(plugin)

@@ -73,6 +73,7 @@ def package_files(component: str, kind: str, modality: str = "") -> dict[str, st
     names = {
         "coview-example": distribution_name(component),
         "coview_example": f"coview_{component}",
+        "test_example": f"test_{component}",
         "Example": "".join(part.capitalize() for part in component.split("_")),
         r"\bexample\b": component,
         r"\bA KIND\b": f"{'An' if kind[0] in 'aeiou' else 'A'} {kind}",
