@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from coview.cli.completing import RecipeName
 from coview.cli.output import print_columns, print_json
 from coview.cli.recipe import set_option
 from coview.cli.user_path import UserPath
@@ -20,7 +21,7 @@ def augment() -> None:
 
 
 @augment.command()
-@click.argument("recipe", metavar="RECIPE")
+@click.argument("recipe", metavar="RECIPE", type=RecipeName())
 @set_option
 @click.option("--out", type=UserPath(dir_okay=False), help="The page; NAME-augment.html by default.")
 @click.option("--samples", default=6, show_default=True, type=click.IntRange(3, 100), help="How many samples.")
@@ -44,7 +45,7 @@ def preview(
 
 
 @augment.command()
-@click.argument("source", metavar="RECIPE|RUN")
+@click.argument("source", metavar="RECIPE|RUN", type=RecipeName())
 @set_option
 @click.option("--samples", default=512, show_default=True, type=click.IntRange(3), help="How many samples.")
 @click.option(

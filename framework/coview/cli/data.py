@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coview.cli.completing import ComponentName, RecipeName
 from coview.cli.output import print_columns, print_json, say
 from coview.cli.recipe import set_option
 
@@ -62,7 +63,7 @@ def list_data(disabled: tuple[str, ...], as_json: bool) -> None:
 
 
 @data.command("fetch")
-@click.argument("names", metavar="NAME…", nargs=-1, required=True)
+@click.argument("names", metavar="NAME…", nargs=-1, required=True, type=ComponentName("resource"))
 @click.option("--again", is_flag=True, help="Replace what is there.")
 @click.pass_obj
 def fetch(disabled: tuple[str, ...], names: tuple[str, ...], again: bool) -> None:
@@ -81,7 +82,7 @@ def fetch(disabled: tuple[str, ...], names: tuple[str, ...], again: bool) -> Non
 
 
 @data.command("augment")
-@click.argument("recipe", metavar="RECIPE")
+@click.argument("recipe", metavar="RECIPE", type=RecipeName())
 @set_option
 @click.pass_obj
 def augment(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...]) -> None:
@@ -101,7 +102,7 @@ def augment(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...]) -> No
 
 
 @data.command("show")
-@click.argument("name")
+@click.argument("name", type=ComponentName("dataset"))
 @click.option(
     "--set",
     "sets",

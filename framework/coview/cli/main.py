@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 import click
+from click.shell_completion import shell_complete
 
 from coview import __version__
 from coview.cli.augment import augment
@@ -31,6 +32,9 @@ from coview.cli.run import embed, evaluate, export, run
 from coview.cli.search import search
 from coview.data.disk_error import disk_error, is_refusal
 from coview.errors import CoviewError, Interrupted, printable
+
+COMPLETE = "_COVIEW_COMPLETE"
+"""The variable by which a shell asks, as click names it."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -71,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its code instead
             stream.reconfigure(errors="backslashreplace")
+    if instruction := os.environ.get(COMPLETE):  # a shell asks what the words that are typed may go on with
+        sys.exit(shell_complete(cli, {}, "coview", COMPLETE, instruction))
     sys.exit(_run([argument for argument in given if argument != "--debug"], debug))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coview.cli.completing import ComponentName, complete_kind
 from coview.cli.output import print_columns, print_json
 from coview.cli.user_path import UserPath
 from coview.errors import CoviewError
@@ -51,7 +52,7 @@ def list_plugins(disabled: tuple[str, ...], as_json: bool) -> None:
 
 
 @plugins.command("show")
-@click.argument("name")
+@click.argument("name", type=ComponentName())
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
 def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
@@ -78,7 +79,7 @@ def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
 
 
 @plugins.command("check")
-@click.argument("name")
+@click.argument("name", type=ComponentName())
 @click.option("--recipe", type=UserPath(), help="Where parameters and values come from, where defaults do not do.")
 @click.option("--except", "excepted", multiple=True, metavar="CHECK=REASON", help="A check that is meant to fail.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -124,7 +125,12 @@ def _excepted(given: tuple[str, ...]) -> dict[str, str]:
 
 @plugins.command("new")
 @click.argument("name")
-@click.option("--kind", required=True, help="What it is: loss, augmentation, encoder, dataset, ….")
+@click.option(
+    "--kind",
+    required=True,
+    shell_complete=complete_kind,
+    help="What it is: loss, augmentation, encoder, dataset, ….",
+)
 @click.option("--modality", default="", help="What an augmentation or an encoder is for.")
 @click.option("--out", default=".", show_default=True, type=UserPath(), help="Where its folder is made.")
 def new_plugin(name: str, kind: str, modality: str, out: Path) -> None:

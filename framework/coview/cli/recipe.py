@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coview.cli.completing import RecipeName
 from coview.cli.output import print_columns, print_json
 from coview.cli.user_path import UserPath
 from coview.errors import CoviewError, RecipeError, few
@@ -56,7 +57,7 @@ def list_recipes(folder: Path | None, as_json: bool) -> None:
 
 
 @recipe.command("show")
-@click.argument("path", metavar="RECIPE")
+@click.argument("path", metavar="RECIPE", type=RecipeName())
 @set_option
 @click.option("--resolved", is_flag=True, help="With every default written out, as a run keeps it.")
 @click.option("--origin", is_flag=True, help="Each value with the file and line it comes from.")
@@ -104,7 +105,7 @@ def show_recipe(
 
 
 @recipe.command("check")
-@click.argument("paths", metavar="RECIPE...", nargs=-1, required=True)
+@click.argument("paths", metavar="RECIPE...", nargs=-1, required=True, type=RecipeName())
 @set_option
 @click.option(
     "--build",
@@ -164,8 +165,8 @@ def _lines(path: str, error: CoviewError, told: list[str], *, alone: bool) -> li
 
 
 @recipe.command("diff")
-@click.argument("one", metavar="RECIPE")
-@click.argument("other", metavar="RECIPE", required=False)
+@click.argument("one", metavar="RECIPE", type=RecipeName())
+@click.argument("other", metavar="RECIPE", required=False, type=RecipeName())
 @click.option("--paper", is_flag=True, help="Instead of another recipe, what the authors of the method have set.")
 @click.pass_obj
 def diff_recipes(disabled: tuple[str, ...], one: str, other: str | None, paper: bool) -> None:

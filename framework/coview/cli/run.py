@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from coview.cli.completing import ComponentName, RecipeName
 from coview.cli.output import print_json
 from coview.cli.recipe import set_option
 from coview.cli.step import step_option
@@ -23,7 +24,7 @@ modality_option = click.option(
 
 
 @click.command()
-@click.argument("recipe", metavar="RECIPE")
+@click.argument("recipe", metavar="RECIPE", type=RecipeName())
 @set_option
 @click.option("--resume", is_flag=True, help="Go on with the latest run of this recipe, where there is one.")
 @click.option("--out", default="runs", show_default=True, type=UserPath(), help="Folder of runs.")
@@ -55,8 +56,13 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
 
 @click.command()
 @click.argument("path", metavar="[RUN]", required=False, type=UserPath())
-@click.option("--encoder", metavar="USE", help="An encoder that no run has trained, such as timm:resnet18.")
-@click.option("--data", metavar="USE", help="What to measure it on, such as digits.")
+@click.option(
+    "--encoder",
+    metavar="USE",
+    type=ComponentName("encoder"),
+    help="An encoder that no run has trained, such as timm:resnet18.",
+)
+@click.option("--data", metavar="USE", type=ComponentName("dataset"), help="What to measure it on, such as digits.")
 @step_option
 @set_option
 @click.option("--out", default="runs", show_default=True, type=UserPath(), help="For --encoder.")
