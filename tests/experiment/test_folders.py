@@ -276,3 +276,16 @@ def test_a_recipe_that_does_not_fit_its_data_leaves_no_folder(call, write_recipe
         done = call("run", write_recipe(small_recipe.replace("batch_size = 32", "batch_size = 5000")), *resume)
         assert done.status == 2
         assert not (tmp_path / "runs").exists()
+
+
+def test_runs_behind_a_link_are_found_once_and_a_link_that_leads_up_ends(tmp_path):
+    elsewhere = tmp_path / "disk" / "digits" / "20261124-110717-96bfd2"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "recipe.toml").write_text("")
+    out = tmp_path / "runs" / "comparison"
+    out.mkdir(parents=True)
+    (out / "runs").symlink_to(tmp_path / "disk", target_is_directory=True)
+    (out / "again").symlink_to(tmp_path / "disk", target_is_directory=True)
+    (tmp_path / "disk" / "up").symlink_to(tmp_path / "runs", target_is_directory=True)
+    (found,) = runs_below(tmp_path / "runs")
+    assert found.path.resolve() == elsewhere

@@ -113,8 +113,19 @@ def find_unfinished(out: Path, recipe: Recipe, registry: Registry) -> RunFolder 
 
 
 def runs_below(out: Path) -> list[RunFolder]:
-    """Every run below a folder, in the order in which they were started."""
-    return _in_order(path.parent for path in out.rglob("recipe.toml"))
+    """Every run below a folder, in the order in which they were started. Links are followed, and no run counts twice."""
+    return _in_order(_with_recipe(out))
+
+
+def _with_recipe(out: Path) -> Iterator[Path]:
+    seen: set[str] = set()  # a link may lead up again
+    for folder, inner, files in os.walk(out, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        if "recipe.toml" in files:
+            yield Path(folder)
 
 
 def _in_order(paths: Iterable[Path]) -> list[RunFolder]:
