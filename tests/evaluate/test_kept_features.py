@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 from coview.data.batch import Skipped
 from coview.evaluate.embedding import Embedded, _digest, read_embedded, write_embedded
 from coview.evaluate.features import FeatureSplit
+from coview.experiment.feature_store import FeatureStore
 
 OF = {"rows": 4, "recipe": "abc"}
 
@@ -73,3 +75,28 @@ def test_what_has_other_parts_is_nothing(kept, tensors, skipped, vouched):
         return
     with pytest.warns(UserWarning, match="is damaged"):
         assert read_embedded(kept, OF) is None
+
+
+class Rows:
+    version = "1"
+
+    def __len__(self):
+        return 3
+
+
+def test_features_of_a_control_that_cannot_be_kept_are_used_and_that_is_said(tmp_path):
+    split = FeatureSplit(x_ND=torch.eye(3), ids_N=torch.arange(3), labels_N=None)
+    embedded = Embedded(split, (), None)
+    (tmp_path / "full").write_text("")  # nothing can be written below a file
+    store = SimpleNamespace(
+        shared=SimpleNamespace(features=lambda *given, **more: tmp_path / "full" / "features"),
+        measured="pretrained",
+        data=SimpleNamespace(written_key="digits"),
+        modality="image",
+        device=torch.device("cpu"),
+        recipe=None,
+        tower=SimpleNamespace(projector=False),
+        _embed=lambda kind, dataset, split: embedded,
+    )
+    with pytest.warns(UserWarning, match="the raw control's test features are not kept: .*full"):
+        assert FeatureStore._shared(store, "raw", Rows(), "test") is embedded

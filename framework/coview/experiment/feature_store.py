@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -252,8 +252,10 @@ class FeatureStore:
         if embedded is None:
             embedded = self._embed(kind, dataset, split)
             if path is not None:
-                with suppress(OSError, CoviewError):  # a full disk: the next run embeds it again
+                try:
                     write_embedded(path, embedded, of)
+                except (OSError, CoviewError) as error:  # a full disk
+                    warnings.warn(f"the {kind} control's {split} features are not kept: {error}", stacklevel=2)
         return embedded
 
     def kept(
