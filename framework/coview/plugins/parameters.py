@@ -10,10 +10,10 @@ import inspect
 import json
 import typing
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -111,6 +111,11 @@ class Parameters:
         Raises:
             CoviewError: If an annotation cannot be evaluated, or a recipe could not give a parameter.
         """
+        # a recipe asks for the same one several times, and a comparison does for each of its cells
+        return _parameters_of(factory, kind) if isinstance(factory, Hashable) else cls._read(factory, kind)
+
+    @classmethod
+    def _read(cls, factory: Callable[..., Any], kind: Kind) -> Parameters:
         doc = docstring_parser.parse(_docstring(factory))
         docs = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
         about = "\n\n".join(part for part in (doc.short_description, doc.long_description) if part)
@@ -184,6 +189,11 @@ class Parameters:
     def _validate(self, given: Mapping[str, Any], also: Iterable[str] = ()) -> tuple[BaseModel | None, list[Problem]]:
         types = {parameter.name: parameter.type for parameter in self.parameters}
         return validate_strictly(self.model, given, types | dict.fromkeys(also, ""))
+
+
+@lru_cache(maxsize=512)  # a family makes a new factory for each table
+def _parameters_of(factory: Callable[..., Any], kind: Kind) -> Parameters:
+    return Parameters._read(factory, kind)
 
 
 def validate_strictly(

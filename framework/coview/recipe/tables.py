@@ -7,6 +7,7 @@ which has coview's own keys in the tables of components.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import BaseModel, Field, model_validator
@@ -365,6 +366,7 @@ KIND_OF_TABLE: Mapping[str, Kind] = {
 """The kind of component in each top-level table, or in its elements, or in its tables by modality."""
 
 
+@cache
 def key_types(model: type[BaseModel]) -> dict[str, str]:
     """Each key of a table with its type in words."""
     hints = get_type_hints(model, include_extras=True)
