@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coview.errors import CoviewError
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 
 def page_template(path: Path, *, figures: bool = True) -> Template:
@@ -22,7 +23,7 @@ def page_template(path: Path, *, figures: bool = True) -> Template:
         CoviewError: If jinja2 is missing, or matplotlib where there are figures.
     """
     try:
-        import jinja2  # of the extra "report"
+        import jinja2  # noqa: F401 - of the extra "report": whether it is there
 
         if figures:
             import matplotlib  # noqa: F401 - whether it is there
@@ -30,12 +31,18 @@ def page_template(path: Path, *, figures: bool = True) -> Template:
         raise CoviewError(
             f"the report needs {error.name}, which is not installed", hint="pip install 'coview[report]'"
         ) from error
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([path.parent, Path(__file__).parent]),
+    return _environment(path.parent).get_template(path.name)
+
+
+@cache  # it keeps the templates that it has compiled
+def _environment(folder: Path) -> Environment:
+    import jinja2  # of the extra "report"
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(path.name)

@@ -20,6 +20,10 @@ _TRAINING = {
     "samples_per_s": "Samples a second.",
     "unchanged_views": "Share of the first samples' views that equal their original.",
 }
+_WIDTH, _HEIGHT = 3.6, 1.9
+"""Of a figure, in inches."""
+_CHARACTER = 5.3
+"""How wide a digit is, in points."""
 _AXES = frozenset({"step", "epoch", "time"})
 
 
@@ -53,12 +57,14 @@ def draw_curves(
     others = [key for key in logged if key not in _TRAINING and not is_diagnostic(key)]
     of_pairs = [key for key in logged if key not in DIAGNOSTICS and is_diagnostic(key)]
     training = ["loss", *others, "lr", "samples_per_s"]
+    measured = [key for key in dict.fromkeys(key for row in points for key in row) if "/" in key]
     with page_style():
-        measured = [key for key in dict.fromkeys(key for row in points for key in row) if "/" in key]
-        return _draw(metrics, training), _draw(metrics, [*DIAGNOSTICS, *of_pairs]), _draw(points, measured)
+        into = _Figure()
+        diagnostics = _draw(into, metrics, [*DIAGNOSTICS, *of_pairs])
+        return _draw(into, metrics, training), diagnostics, _draw(into, points, measured)
 
 
-def _draw(metrics: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Curve]:
+def _draw(into: _Figure, metrics: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Curve]:
     curves = []
     for key in keys:
         points = [(row["step"], row[key]) for row in metrics if _is_number(row.get(key))]
@@ -66,7 +72,7 @@ def _draw(metrics: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Cur
             continue
         steps, values = np.array(points, dtype=float).T
         about = _TRAINING.get(key) or about_diagnostic(key)
-        curves.append(Curve(key, about, float(values[-1]), _figure(key, steps, values)))
+        curves.append(Curve(key, about, float(values[-1]), into.curve(key, steps, values)))
     return curves
 
 
@@ -74,25 +80,46 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _figure(key: str, steps: np.ndarray, values: np.ndarray) -> str:
-    from matplotlib.ticker import EngFormatter, MaxNLocator  # of the extra "report"
+class _Figure:
+    """What each curve is drawn into, one after the other: new axes for each would cost more than all else."""
 
-    figure, axes = new_axes(3.6, 1.9)
-    colour = SERIES["pretrained"]
-    bins = np.array_split(np.arange(len(steps)), min(_POINTS, len(steps)))
-    x = [steps[bin_].mean() for bin_ in bins]
-    if len(steps) > _POINTS:
-        low, high = ([pick(values[bin_]) for bin_ in bins] for pick in (np.min, np.max))
-        axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
-    mean = [values[bin_].mean() for bin_ in bins]
-    axes.plot(x, mean, color=colour, linewidth=1.4, marker="o" if len(x) == 1 else "", markersize=4)
-    axes.xaxis.grid(visible=False)
-    axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel("step", color=MUTED)
-    return as_svg(
-        figure,
-        f"curve-{''.join(c if c.isalnum() else '-' for c in key)}",
-        f"{key} from {values[0]:.4g} at step {steps[0]:.0f} to {values[-1]:.4g} at step {steps[-1]:.0f}",
-    )
+    def __init__(self) -> None:
+        from matplotlib.ticker import EngFormatter, MaxNLocator  # of the extra "report"
+
+        self._figure, self._axes = new_axes(_WIDTH, _HEIGHT, makes_room=False)
+        self._axes.xaxis.grid(visible=False)
+        self._axes.yaxis.set_major_locator(MaxNLocator(4))
+        self._axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        self._axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        self._axes.set_xlabel("step", color=MUTED)
+
+    def curve(self, key: str, steps: np.ndarray, values: np.ndarray) -> str:
+        """The curve as SVG."""
+        axes, colour = self._axes, SERIES["pretrained"]
+        for drawn in (*axes.lines, *axes.collections):
+            drawn.remove()
+        axes.relim()
+        bins = np.array_split(np.arange(len(steps)), min(_POINTS, len(steps)))
+        x = [steps[bin_].mean() for bin_ in bins]
+        if len(steps) > _POINTS:
+            low, high = ([pick(values[bin_]) for bin_ in bins] for pick in (np.min, np.max))
+            axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+        mean = [values[bin_].mean() for bin_ in bins]
+        axes.plot(x, mean, color=colour, linewidth=1.4, marker="o" if len(x) == 1 else "", markersize=4)
+        self._make_room()
+        return as_svg(
+            self._figure,
+            f"curve-{''.join(c if c.isalnum() else '-' for c in key)}",
+            f"{key} from {values[0]:.4g} at step {steps[0]:.0f} to {values[-1]:.4g} at step {steps[-1]:.0f}",
+        )
+
+    def _make_room(self) -> None:
+        """Sets the margins by the number of characters in the labels: how wide they are is the page's font's to say."""
+        longest = max((len(label.get_text()) for label in self._axes.get_yticklabels()), default=0)
+        has_factor = bool(self._axes.yaxis.get_major_formatter().get_offset())  # "1e−5", above the axis
+        self._figure.subplots_adjust(
+            left=(_CHARACTER * longest + 7) / (72 * _WIDTH),
+            right=1 - 5 / (72 * _WIDTH),
+            bottom=33 / (72 * _HEIGHT),
+            top=1 - (16 if has_factor else 6) / (72 * _HEIGHT),
+        )
