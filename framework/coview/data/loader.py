@@ -22,7 +22,7 @@ from coview.data.cores import available_cores
 from coview.data.dataset import Dataset
 from coview.data.loader_processes import batches_of
 from coview.data.modality import Collates
-from coview.data.present import modalities_of_row, present_of
+from coview.data.present import modalities_of_row, present_of, said_present
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 from coview.data.sample_problem import FOR_THE_AUTHOR, describe_extra, problem_of
@@ -136,6 +136,7 @@ class _Reader(TorchDataset[Any]):
         self._extras = extras
         self._bank = bank
         self._modalities = tuple(dict.fromkeys(maker.modalities))
+        self._said_present = said_present(dataset)
         self._rng: Rng | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -157,7 +158,7 @@ class _Reader(TorchDataset[Any]):
         self._rng = self._rng or Rng()
         try:
             sample = self._dataset[index]
-            there, absent = modalities_of_row(self._dataset, index, self._modalities)
+            there, absent = modalities_of_row(self._dataset, index, self._modalities, self._said_present)
             if not there:
                 return Skipped(index, f"row {index}", f"it has no {' and no '.join(absent)}")
             if problem := problem_of(sample, there, self._dataset.classes, self._extras, absent):

@@ -12,13 +12,17 @@ from coview.data.some_rows import SomeRows
 
 def present_of(dataset: Dataset) -> Mapping[str, np.ndarray]:
     """Of each modality that some sample lacks, ``(N,)`` bool: whether each row has it."""
-    known = dataset.present if isinstance(dataset, KnowsPresent) else None
-    arrays = {name: np.asarray(has_N, dtype=bool) for name, has_N in (known or {}).items()}
+    arrays = {name: np.asarray(has_N, dtype=bool) for name, has_N in said_present(dataset).items()}
     return {name: has_N for name, has_N in arrays.items() if not has_N.all()}
 
 
+def said_present(dataset: Dataset) -> Mapping[str, Sequence[bool]]:
+    """Of each modality that a data set says samples may lack: whether each row has it. Empty where it says nothing."""
+    return (dataset.present if isinstance(dataset, KnowsPresent) else None) or {}
+
+
 def modalities_of_row(
-    dataset: Dataset, row: int, among: Sequence[str] | None = None
+    dataset: Dataset, row: int, among: Sequence[str] | None = None, said: Mapping[str, Sequence[bool]] | None = None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The modalities that a row has, and those that it lacks, as the data set says.
 
@@ -26,8 +30,9 @@ def modalities_of_row(
         dataset: The data set.
         row: Which.
         among: The modalities that are asked for; by default all.
+        said: What :func:`said_present` has of the data set, for who asks of many rows; by default it is asked.
     """
-    known = (dataset.present if isinstance(dataset, KnowsPresent) else None) or {}
+    known = said_present(dataset) if said is None else said
     there = {name: name not in known or bool(known[name][row]) for name in (among or dataset.modalities)}
     return tuple(name for name, has in there.items() if has), tuple(name for name, has in there.items() if not has)
 
