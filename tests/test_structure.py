@@ -1,6 +1,7 @@
 """Imports point one way, in no circles and at the top of a file; the framework knows no plugin of its own distribution."""
 
 import ast
+import functools
 import graphlib
 from pathlib import Path
 
@@ -36,8 +37,13 @@ def modules():
     return [path.relative_to(FRAMEWORK).as_posix() for path in sorted(FRAMEWORK.rglob("*.py"))]
 
 
+def text_of(module):
+    return (FRAMEWORK / module).read_text()
+
+
+@functools.cache
 def tree_of(module):
-    return ast.parse((FRAMEWORK / module).read_text())
+    return ast.parse(text_of(module))
 
 
 def imported(tree):
@@ -60,21 +66,27 @@ def for_type_checkers(tree):
     }
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if name not in EXEMPT])
-def test_imports_point_one_way(module):
-    tree = tree_of(module)
-    own = module.split("/")[0].removesuffix(".py")
-    assert own in LAYERS, f"{own} has no place in the order of layers"
-    only_types = for_type_checkers(tree)
-    for name, node in imported(tree):
-        package, _, rest = name.partition(".")
-        if package != "coview" or name == "coview.__version__":
+def test_imports_point_one_way():
+    wrong = []
+    for module in modules():
+        if module in EXEMPT:
             continue
-        if (module, name) in FOR_TYPE_CHECKERS and node in only_types:
-            continue
-        layer = rest.split(".")[0]
-        assert LAYERS.index(layer) >= LAYERS.index(own), f"{module}:{node.lineno} imports {name}"
-        assert layer != "builtin" or own == "builtin", f"{module}:{node.lineno} imports {name}, a plugin's"
+        tree = tree_of(module)
+        own = module.split("/")[0].removesuffix(".py")
+        assert own in LAYERS, f"{own} has no place in the order of layers"
+        only_types = for_type_checkers(tree)
+        for name, node in imported(tree):
+            package, _, rest = name.partition(".")
+            if package != "coview" or name == "coview.__version__":
+                continue
+            if (module, name) in FOR_TYPE_CHECKERS and node in only_types:
+                continue
+            layer = rest.split(".")[0]
+            if LAYERS.index(layer) < LAYERS.index(own):
+                wrong.append(f"{module}:{node.lineno} imports {name}")
+            if layer == "builtin" and own != "builtin":
+                wrong.append(f"{module}:{node.lineno} imports {name}, a plugin's")
+    assert wrong == []
 
 
 def imports_of(module, known):
@@ -100,56 +112,57 @@ def test_no_modules_import_each_other_in_a_circle():
         pytest.fail(" → ".join(error.args[1]))
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if name.split("/")[0] not in LATE])
-def test_an_import_inside_of_a_function_says_why(module):
+def test_an_import_inside_of_a_function_says_why():
     """By a comment behind it: what the import costs, or which extra brings it."""
-    lines = (FRAMEWORK / module).read_text().splitlines()
-    inside = {
-        node
-        for function in ast.walk(tree_of(module))
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-    }
-    silent = [node.lineno for node in inside if "  # " not in lines[node.end_lineno - 1]]
-    assert silent == [], f"{module}: lines {sorted(silent)}"
+    silent = set()
+    for module in modules():
+        if module.split("/")[0] in LATE:
+            continue
+        lines = text_of(module).splitlines()
+        silent |= {
+            f"{module}:{node.lineno}"
+            for function in ast.walk(tree_of(module))
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Import | ast.ImportFrom) and "  # " not in lines[node.end_lineno - 1]
+        }
+    assert silent == set()
 
 
-@pytest.mark.parametrize("module", modules())
-def test_no_ability_is_asked_for_by_name(module):
+def test_no_ability_is_asked_for_by_name():
     """Optional abilities are Protocols or fields: ``hasattr``, and ``getattr`` with a default, hide a contract."""
-    calls = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
     asked = [
-        node.lineno
-        for node in calls
-        if isinstance(node.func, ast.Name)
+        f"{module}:{node.lineno}"
+        for module in modules()
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
         and (node.func.id == "hasattr" or (node.func.id == "getattr" and len(node.args) == 3 and not _dunder(node)))
     ]
-    assert asked == [], f"{module}: lines {asked}"
+    assert asked == []
 
 
 def _dunder(node):
     return isinstance(node.args[1], ast.Constant) and str(node.args[1].value).startswith("__")
 
 
-@pytest.mark.parametrize("module", modules())
-def test_the_framework_names_no_plugin_of_its_own_distribution(module):
+def test_the_framework_names_no_plugin_of_its_own_distribution():
     assert PLUGINS
-    text = (FRAMEWORK / module).read_text()
-    assert [name for name in PLUGINS if name in text] == []
+    assert [(module, name) for module in modules() for name in PLUGINS if name in text_of(module)] == []
 
 
-@pytest.mark.parametrize("module", modules())
-def test_the_framework_decides_nothing_by_a_component_that_is_not_its_own(registry, module):
+def test_the_framework_decides_nothing_by_a_component_that_is_not_its_own(registry):
     names = {
         component.name
         for component in registry.components
         if component.target.split(".")[0] in PLUGINS
         and not component.is_family  # named after the library that it wraps
         and component.kind in ("modality", "dataset", "loss", "augmentation")
-    } - NAMES_OF_OTHER_THINGS.get(module, set())
-    constants = {
-        node.value for node in ast.walk(ast.parse((FRAMEWORK / module).read_text())) if isinstance(node, ast.Constant)
     }
+    decides = []
+    for module in modules():
+        constants = {node.value for node in ast.walk(tree_of(module)) if isinstance(node, ast.Constant)}
+        named = names & {value for value in constants if isinstance(value, str)}
+        decides += [(module, name) for name in named - NAMES_OF_OTHER_THINGS.get(module, set())]
     assert names
-    assert names & {value for value in constants if isinstance(value, str)} == set()
+    assert decides == []
