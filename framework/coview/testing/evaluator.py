@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,11 @@ class EvaluatorUnderTest(UnderTest):
         """What a new instance finds in a copy of the features."""
         found: list[Result] = self.fresh()(_asked(self.fresh(), copy.deepcopy(features)), Rng(seed=seed))
         return found
+
+    @cached_property
+    def found(self) -> list[Result]:
+        """What it finds in the features that most checks are of: some evaluators take seconds."""
+        return self.results(example_features())
 
 
 def example_features(apart: float = 1.5) -> Features:
@@ -90,7 +96,7 @@ def says_what_it_needs(tested: EvaluatorUnderTest) -> Problems:
 
 def finds_results(tested: EvaluatorUnderTest) -> Problems:
     """A list of ``coview.Result``, no two of one metric and protocol, each of a split that it declares."""
-    found = tested.results(example_features())
+    found = tested.found
     if not isinstance(found, list) or not found or not all(isinstance(one, Result) for one in found):
         yield f"it returns {found!r}, and has to return a list of coview.Result with at least one"
         return
@@ -106,13 +112,12 @@ def finds_results(tested: EvaluatorUnderTest) -> Problems:
 
 def is_a_function_of_features_and_rng(tested: EvaluatorUnderTest) -> Problems:
     """The same features and the same ``rng`` give the same numbers: pretrained and controls are measured alike."""
-    features = example_features()
-    first = tested.results(features)
+    first = tested.found
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(123)
         state = np.random.get_state()
         np.random.seed(123)
-        again = tested.results(features)
+        again = tested.results(example_features())
         np.random.set_state(state)
     if [one.value for one in first] != [one.value for one in again]:
         yield "the second time it finds other numbers: all randomness has to come from rng"
@@ -146,7 +151,7 @@ def order_of_test_items_means_nothing(tested: EvaluatorUnderTest) -> Problems:
         scores_N=None if test.scores_N is None else test.scores_N[order],
     )
     other = replace(features, splits={**features.splits, "test": turned})
-    for one, again in zip(tested.results(features), tested.results(other), strict=True):
+    for one, again in zip(tested.found, tested.results(other), strict=True):
         if one.split != "test":
             continue
         if abs(one.value - again.value) > _ROUNDING * max(1.0, abs(one.value)):
@@ -161,7 +166,7 @@ def _same_items(one_N: np.ndarray | None, other_N: np.ndarray | None, order_N: n
 
 def per_item_has_the_mean_of_the_number(tested: EvaluatorUnderTest) -> Problems:
     """Where a result has ``per_item``, the number is its mean: a comparison resamples the items."""
-    for one in tested.results(example_features()):
+    for one in tested.found:
         if one.per_item is not None and abs(float(np.mean(one.per_item)) - one.value) > 1e-4:
             yield f"{one.metric} is {one.value:.6g}, and the mean of its per_item {float(np.mean(one.per_item)):.6g}"
 
