@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -166,6 +167,12 @@ def two_topics(tmp_path: Path) -> Path:
         lines.append(" ".join(words[(number * k) % 7] for k in range(1, 7)) + f" number{number},{kind}")
     (tmp_path / "texts.csv").write_text("\n".join(lines))
     return tmp_path / "texts.csv"
+
+
+def pytest_collection_finish():
+    """What is imported and collected stays to the end: no collection of garbage has to look at it any more."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item):
