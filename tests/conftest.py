@@ -17,6 +17,7 @@ from hypothesis import settings
 
 import coview
 from coview.cli.main import _run
+from forked import Forked, run_server
 
 # several processes share the cores: threads that wait for each other in each of them would stall all; before torch
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -154,6 +155,24 @@ def start(tmp_path):
     return start
 
 
+@pytest.fixture(scope="session")
+def forks():
+    """Processes can be forked from one that has imported what commands import."""
+    run_server()
+
+
+@pytest.fixture
+def fork_command(forks, tmp_path):
+    """Like start, and quicker: calls the command in a process forked from one that has imported what commands import."""
+
+    def fork_command(*arguments, before="", **environment):
+        return Done(
+            *Forked(["coview", *map(str, arguments)], tmp_path, before=before, environment=environment).finish()
+        )
+
+    return fork_command
+
+
 TOPICS = {"sea": "wave ship sail storm fish harbour tide", "kitchen": "pan bread oven salt soup knife butter"}
 
 
@@ -205,15 +224,15 @@ def no_waiting(gpu):
 
 
 @pytest.fixture
-def answer_of_ranks(tmp_path: Path) -> Callable[[Callable[..., None], int], Any]:
+def answer_of_ranks(forks, tmp_path: Path) -> Callable[[Callable[..., None], int], Any]:
     """Runs ``work(rank, ranks, address, answers)`` in processes of their own, and gives what one of them answers."""
 
     def run(work: Callable[..., None], ranks: int) -> Any:
         import torch  # most tests need none of its processes
 
-        answers = torch.multiprocessing.get_context("spawn").SimpleQueue()
+        answers = torch.multiprocessing.get_context("forkserver").SimpleQueue()
         arguments = (ranks, str(tmp_path / "meeting"), answers)
-        running = torch.multiprocessing.spawn(work, args=arguments, nprocs=ranks, join=False)
+        running = torch.multiprocessing.start_processes(work, arguments, ranks, join=False, start_method="forkserver")
         assert running is not None
         while not running.join(timeout=0.1):
             if not answers.empty():

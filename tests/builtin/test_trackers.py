@@ -225,12 +225,12 @@ WITHOUT = "import sys; sys.modules |= dict.fromkeys(('wandb', 'mlflow'))"
 
 @pytest.mark.parametrize("use", ["wandb", "mlflow"])
 def test_a_library_that_is_missing_is_one_line_before_a_folder_is_made(
-    start, write_recipe, small_recipe, tmp_path, use
+    fork_command, write_recipe, small_recipe, tmp_path, use
 ):
     recipe = write_recipe(f'{small_recipe}\n[[callback]]\nuse = "{use}"\n')
     line = small_recipe.count("\n") + 3
-    assert start("recipe", "check", recipe, before=WITHOUT).status == 0
-    done = start("run", recipe, before=WITHOUT)
+    assert fork_command("recipe", "check", recipe, before=WITHOUT).status == 0
+    done = fork_command("run", recipe, before=WITHOUT)
     assert done.status == 2
     assert done.err == (
         f"error: {recipe}:{line}: callback.0.use: callback core/{use} needs the package '{use}', which is not installed\n"

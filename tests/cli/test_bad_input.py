@@ -209,7 +209,7 @@ def test_data_that_is_not_there_says_how_to_get_it(refused, write_recipe, tmp_pa
     assert message.startswith("error: --set: data.root: Fashion-MNIST: ")
 
 
-def test_a_package_that_is_missing_is_named_with_the_line_that_brings_it(start, write_recipe):
+def test_a_package_that_is_missing_is_named_with_the_line_that_brings_it(fork_command, write_recipe):
     block = """
 import sys
 class Blocked:
@@ -217,8 +217,10 @@ class Blocked:
         if name.split(".")[0] == "albumentations":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocked())
+for name in [name for name in sys.modules if name.split(".")[0] == "albumentations"]:
+    del sys.modules[name]
 """
-    done = start("recipe", "check", write_recipe(), "--set", "augment.0.use=albumentations:Blur", before=block)
+    done = fork_command("recipe", "check", write_recipe(), "--set", "augment.0.use=albumentations:Blur", before=block)
     assert done.status == 2
     assert "image/albumentations needs the package 'albumentations', which is not installed" in done.err
     assert "pip install 'coview[image]'" in done.err
@@ -256,9 +258,9 @@ def damage(run):
     weights.write_bytes(weights.read_bytes()[:1000])
 
 
-def test_a_truncated_checkpoint_is_named_and_the_one_before_is_taken(start, own_run, call):
+def test_a_truncated_checkpoint_is_named_and_the_one_before_is_taken(fork_command, own_run, call):
     damage(own_run)
-    done = start("embed", own_run.path, "--out", "x.npy")
+    done = fork_command("embed", own_run.path, "--out", "x.npy")
     assert done.status == 0, done.err
     step = own_run.path / "checkpoints" / "step-6"
     size = (own_run.path / "checkpoints" / "step-3" / "weights.safetensors").stat().st_size

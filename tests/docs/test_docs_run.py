@@ -8,20 +8,17 @@ The recipes are made small first, by the substitutions in ``SMALLER`` and nothin
 recipes, fewer epochs and narrower encoders.
 """
 
-import contextlib
-import multiprocessing
 import os
 import re
-import runpy
 import shutil
 import sys
 import tomllib
-import traceback
-import warnings
 from pathlib import Path
 
 import pytest
 from docs_pages import PAGES, REPOSITORY, blocks, commands, first_not_printed
+
+from forked import Forked
 
 SMALLER = {
     r"(?m)^epochs = \d+": "epochs = 1",
@@ -35,14 +32,6 @@ ONE_DRAW = "draws = 1\n"
 
 SLOW = {"README.md", "callbacks.md", "first-loss.md", "command-line.md", "python.md"}
 MOST_SECONDS = 300
-
-
-@pytest.fixture(scope="session")
-def processes():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "timm", "albumentations", "sklearn.linear_model", "coview.cli.main",
-                                    "coview.experiment.run", "transformers", "matplotlib.figure"])  # fmt: skip
-    return context
 
 
 @pytest.fixture
@@ -61,46 +50,9 @@ def smaller(text):
     return text
 
 
-def in_a_process(folder, words, output):
-    """What a process does; it ends with the command's exit status."""
-    os.chdir(folder)
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
-    sys.argv, sys.path[:0] = words, [str(folder)]
-    os.environ.update(OMP_NUM_THREADS="1", COLUMNS="120")
-    import torch
-
-    torch.set_num_threads(1)
-    warnings.resetwarnings()
-    status = 1
-    with contextlib.suppress(BaseException):
-        try:
-            if words[0] == "coview":
-                from coview.cli.main import main
-
-                main(words[1:])
-            else:
-                runpy.run_path(words[1], run_name="__main__")
-                status = 0
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        except BaseException:
-            traceback.print_exc()
-        sys.stdout.flush()
-    os._exit(status)
-
-
-def run(processes, folder, words):
-    output = folder.parent / f"{folder.name}.out"
-    process = processes.Process(target=in_a_process, args=(folder, words, output))
-    process.start()
-    process.join(MOST_SECONDS)
-    if process.exitcode is None:
-        process.terminate()
-        process.join()
-    return process.exitcode, output.read_text(errors="replace")
+def run(folder, words):
+    status, printed, _ = Forked(words, folder, environment={"COLUMNS": "120"}, together=True).finish(MOST_SECONDS)
+    return status, printed
 
 
 def is_checked_otherwise(words, folder):
@@ -146,14 +98,15 @@ def test_smaller_makes_the_quickstart_small():
 @pytest.mark.parametrize(
     "page", [pytest.param(page, id=page.name, marks=[pytest.mark.slow] * (page.name in SLOW)) for page in PAGES]
 )
-def test_a_page_does_what_it_says(page, processes, folder):
+@pytest.mark.usefixtures("forks")
+def test_a_page_does_what_it_says(page, folder):
     python = []
 
     def run_python():
         """The Python since the last command is one program."""
         if python:
             (folder / "page.py").write_text("\n".join(smaller(block.text) for block in python))
-            status, printed = run(processes, folder, ["python", str(folder / "page.py")])
+            status, printed = run(folder, ["python", str(folder / "page.py")])
             assert status == 0, f"{page.name}: the Python of lines {[block.line for block in python]}:\n{printed}"
             python.clear()
 
@@ -163,7 +116,7 @@ def test_a_page_does_what_it_says(page, processes, folder):
             run_python()
             for command in commands(block):
                 if not is_checked_otherwise(command.words, folder):
-                    run_command(processes, folder, command, where)
+                    run_command(folder, command, where)
         elif block.title:
             path = folder / block.title
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,10 +128,10 @@ def test_a_page_does_what_it_says(page, processes, folder):
     run_python()
 
 
-def run_command(processes, folder, command, where):
+def run_command(folder, command, where):
     said = " ".join(command.words)
     assert command.words[0] == "coview", f"{where}: {said} is no command of coview's"
-    status, printed = run(processes, folder, [smaller(word) for word in command.words])
+    status, printed = run(folder, [smaller(word) for word in command.words])
     assert status == command.status, f"{where}: {said} exits {status}:\n{printed}"
     missing = first_not_printed(command.shown, printed)
     assert not missing, f"{where}: {said} does not print {missing!r}, but\n{printed}"

@@ -314,14 +314,14 @@ def coview_curve_point(context):
 """
 
 
-def test_a_point_is_printed_recorded_shown_and_told_to_hooks(start, write_recipe, small_recipe, tmp_path):
+def test_a_point_is_printed_recorded_shown_and_told_to_hooks(fork_command, write_recipe, small_recipe, tmp_path):
     site = tmp_path / "site"
     (site / "hooked-1.0.dist-info").mkdir(parents=True)
     (site / "hooked-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: hooked\nVersion: 1.0\n")
     (site / "hooked-1.0.dist-info" / "entry_points.txt").write_text("[coview]\nhooked = hooked_plugin\n")
     (site / "hooked_plugin.py").write_text(HOOK)
     recipe = write_recipe(small_recipe.replace('use = "knn"', 'use = "knn"\nevery = 4'))
-    done = start("run", recipe, PYTHONPATH=str(site))
+    done = fork_command("run", recipe, PYTHONPATH=str(site))
     assert done.status == 0, done.err
     (folder,) = (tmp_path / "runs" / "small").iterdir()
     run = coview.load_run(folder)

@@ -244,8 +244,8 @@ sys.addaudithook(full)
 """
 
 
-def test_a_run_whose_first_file_cannot_be_written_leaves_nothing(start, write_recipe, tmp_path):
-    done = start("run", write_recipe(), before=FULL_FROM_THE_FIRST_WRITE)
+def test_a_run_whose_first_file_cannot_be_written_leaves_nothing(fork_command, write_recipe, tmp_path):
+    done = fork_command("run", write_recipe(), before=FULL_FROM_THE_FIRST_WRITE)
     assert done.status == 2, done.err
     assert "error: runs cannot be written to runs: File too large" in done.err
     assert not list((tmp_path / "runs").iterdir())

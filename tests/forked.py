@@ -1,0 +1,109 @@
+"""Processes forked from one that has imported what coview's commands import: each saves the seconds that this takes.
+
+For what a command does. What it imports, and how Python begins and ends it, only a process of its own shows.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import sys
+import traceback
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+IMPORTED = (
+    "torch", "timm", "albumentations", "sklearn.linear_model", "transformers", "matplotlib.figure",
+    "coview.cli.main", "coview.experiment.run", "pytest",
+)  # fmt: skip
+
+
+def run_server() -> None:
+    """Starts the process that is forked, unless it runs. Its environment is that of the first call."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(list(IMPORTED))
+    forkserver.ensure_running()
+
+
+class Forked:
+    """A command in a process of its own, which ends with the command's exit status.
+
+    Attributes:
+        process: The process.
+
+    Args:
+        words: ``coview`` and its arguments, or ``python`` and a file.
+        folder: Where it is called.
+        before: Python to run first.
+        environment: What is other in its environment than here.
+        together: Whether standard error goes where standard output does, as in a terminal.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        *,
+        before: str = "",
+        environment: Mapping[str, str] | None = None,
+        together: bool = False,
+    ) -> None:
+        context = multiprocessing.get_context("forkserver")
+        self._streams, theirs = zip(*(context.Pipe(duplex=False) for _ in range(1 if together else 2)), strict=True)
+        arguments = (list(words), folder, theirs, before, {**os.environ, **(environment or {})})
+        self.process: BaseProcess = context.Process(target=_run, args=arguments)
+        self.process.start()
+        for stream in theirs:
+            stream.close()
+
+    def finish(self, seconds: float | None = None) -> tuple[int | None, str, str]:
+        """Its exit status, standard output and standard error, once it has ended; after ``seconds`` it has to."""
+        with ThreadPoolExecutor(len(self._streams)) as readers:
+            texts = [readers.submit(_read, stream) for stream in self._streams]
+            self.process.join(seconds)
+            if self.process.exitcode is None:
+                self.process.terminate()
+                self.process.join()
+            return self.process.exitcode, texts[0].result(), "".join(text.result() for text in texts[1:])
+
+
+def _read(stream: Connection) -> str:
+    with open(os.dup(stream.fileno()), errors="replace") as file:
+        return file.read()
+
+
+def _run(
+    words: list[str], folder: Path, streams: Sequence[Connection], before: str, environment: dict[str, str]
+) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, stream in ((1, streams[0]), (2, streams[-1])):
+        os.dup2(stream.fileno(), number)
+    for stream in streams:
+        stream.close()
+    sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
+    sys.argv = words
+    sys.path[:0] = [str(folder), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    warnings.resetwarnings()
+    status = 1
+    try:
+        exec(before, {"__name__": "__main__"})
+        if words[0] == "coview":
+            from coview.cli.main import main  # it is there already
+
+            main(words[1:])
+        else:
+            runpy.run_path(words[1], run_name="__main__")
+            status = 0
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    os._exit(status)
