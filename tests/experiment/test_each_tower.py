@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from functools import cache, partial
 from itertools import permutations
 
 import numpy as np
@@ -65,20 +65,40 @@ def run(registry, tmp_path_factory):
     return coview.run(recipe, folder / "runs", registry=registry, quiet=True)
 
 
-def by_hand(topology, run, name, *, projector):
-    """What a tower makes of the test split, by PyTorch alone."""
-    tower = topology.student.towers[name].eval()
+@pytest.fixture(scope="module")
+def untrained(run, registry):
+    return build_topology(run.recipe, registry, build_split(run.recipe, "train", registry))
+
+
+@pytest.fixture(scope="module")
+def test_split():
     data = ToldDigits("test")
-    values = [data[row][name] for row in range(TEST)]
-    collates = tower.encoder if name == "text" else build_modalities(run.recipe, run.registry)[name]
-    with torch.no_grad():
-        pooled_ND = tower.encoder(collates.collate(values)).pooled_ND
-        return tower.projector(pooled_ND) if projector else pooled_ND
+    return [data[row] for row in range(TEST)]
 
 
-def recall_at_1(x_ND):
+@pytest.fixture(scope="module")
+def by_hand(run, test_split):
+    """What a tower makes of the test split, by PyTorch alone."""
+
+    @cache
+    def by_hand(topology, name, *, projector):
+        tower = topology.student.towers[name].eval()
+        values = [sample[name] for sample in test_split]
+        collates = tower.encoder if name == "text" else build_modalities(run.recipe, run.registry)[name]
+        with torch.no_grad():
+            pooled_ND = tower.encoder(collates.collate(values)).pooled_ND
+            return tower.projector(pooled_ND) if projector else pooled_ND
+
+    return by_hand
+
+
+@pytest.fixture(scope="module")
+def labels(test_split):
+    return [sample.label for sample in test_split]
+
+
+def recall_at_1(x_ND, labels):
     """Whether the nearest other sample by cosine is of the class, over those whose class has another: by a loop."""
-    labels = [ToldDigits("test")[row].label for row in range(TEST)]
     similarity = cosine_similarity(x_ND)
     found = []
     for row in range(TEST):
@@ -96,22 +116,21 @@ TOWERS = {
 
 
 @pytest.mark.parametrize("name", TOWERS)
-def test_a_tower_is_measured_with_its_own_control(run, registry, name):
+def test_a_tower_is_measured_with_its_own_control(run, untrained, by_hand, labels, name):
     modality, projector = TOWERS[name]
     numbers = {row.kind: row.value for row in run.results if row.name == name}
     assert numbers.keys() == {"pretrained", "untrained", "raw"}
-    trained = by_hand(run.topology, run, modality, projector=projector)
-    assert numbers["pretrained"] == pytest.approx(recall_at_1(trained))
-    fresh = build_topology(run.recipe, registry, build_split(run.recipe, "train", registry))
-    untrained = by_hand(fresh, run, modality, projector=projector)
-    assert (trained - untrained).abs().max() > 1e-3
-    assert numbers["untrained"] == pytest.approx(recall_at_1(untrained))
+    trained = by_hand(run.topology, modality, projector=projector)
+    assert numbers["pretrained"] == pytest.approx(recall_at_1(trained, labels))
+    before = by_hand(untrained, modality, projector=projector)
+    assert (trained - before).abs().max() > 1e-3
+    assert numbers["untrained"] == pytest.approx(recall_at_1(before, labels))
 
 
-def test_the_raw_control_is_of_the_same_modality(run):
-    train, test = ToldDigits("train"), ToldDigits("test")
+def test_the_raw_control_is_of_the_same_modality(run, test_split, labels):
+    train = ToldDigits("train")
     raw = build_modalities(run.recipe, run.registry)["text"].fit_raw(train[row]["text"] for row in range(len(train)))
-    expected = recall_at_1(raw([test[row]["text"] for row in range(TEST)]))
+    expected = recall_at_1(raw([sample["text"] for sample in test_split]), labels)
     found = {row.name: row.value for row in run.results if row.kind == "raw"}
     assert found["retrieval/text/recall@1"] == pytest.approx(expected)
     assert found["retrieval/text/recall@1"] != found["retrieval/recall@1"]
@@ -147,12 +166,10 @@ def test_the_protocol_of_a_tower_is_that_of_a_run_of_it_alone(run, write_recipe,
 
 
 @pytest.mark.parametrize("kind", ["pretrained", "untrained"])
-def test_each_modality_is_searched_by_each_other(run, registry, kind):
+def test_each_modality_is_searched_by_each_other(run, untrained, by_hand, kind):
     """Also sounds by pictures, of which a loss need not know."""
-    topology = run.topology
-    if kind == "untrained":
-        topology = build_topology(run.recipe, registry, build_split(run.recipe, "train", registry))
-    z = {name: by_hand(topology, run, name, projector=True) for name in ("image", "text", "audio")}
+    topology = untrained if kind == "untrained" else run.topology
+    z = {name: by_hand(topology, name, projector=True) for name in ("image", "text", "audio")}
     found = {row.name: row for row in run.results if row.kind == kind and "projections_of" in row.protocol}
     for query, gallery in permutations(z, 2):
         similarity = cosine_similarity(z[query].double(), z[gallery].double())
@@ -173,7 +190,7 @@ def test_each_modality_is_searched_by_each_other(run, registry, kind):
         )
 
 
-def test_sounds_are_classified_by_an_ensemble_of_prompts(run):
+def test_sounds_are_classified_by_an_ensemble_of_prompts(run, by_hand, labels):
     """CLIP's: unit vectors of all prompts of a class, their mean, made a unit vector again."""
     tower = run.topology.student.towers["text"].eval()
     means = []
@@ -182,8 +199,7 @@ def test_sounds_are_classified_by_an_ensemble_of_prompts(run):
             batch = tower.encoder.collate([name, f"a {name}", f"a big red {name}"])
             z_PD = torch.nn.functional.normalize(tower.projector(tower.encoder(batch).pooled_ND))
         means.append(torch.nn.functional.normalize(z_PD.mean(0), dim=0))
-    predicted = cosine_similarity(by_hand(run.topology, run, "audio", projector=True), torch.stack(means)).argmax(1)
-    labels = [ToldDigits("test")[row].label for row in range(TEST)]
+    predicted = cosine_similarity(by_hand(run.topology, "audio", projector=True), torch.stack(means)).argmax(1)
     (found,) = (row for row in run.results if row.name == "zero_shot/audio/accuracy" and row.kind == "pretrained")
     assert found.value == pytest.approx((predicted == labels).mean())
     assert (found.chance, found.n) == (0.1, TEST)
@@ -202,14 +218,14 @@ def test_a_curve_of_a_tower_has_a_name_of_its_own(run):
 
 
 @pytest.mark.parametrize(("modality", "projector"), [*TOWERS.values(), ("audio", False), ("audio", True)])
-def test_a_tower_is_embedded_from_python(run, modality, projector):
+def test_a_tower_is_embedded_from_python(run, by_hand, modality, projector):
     found = coview.embed(run, modality=modality, projector=projector)
-    torch.testing.assert_close(found, by_hand(run.topology, run, modality, projector=projector), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(found, by_hand(run.topology, modality, projector=projector), atol=1e-5, rtol=1e-4)
     given = coview.embed(run, ToldDigits("test"), modality=modality, projector=projector)
     torch.testing.assert_close(given, found, atol=1e-5, rtol=1e-4)
 
 
-def test_a_tower_is_embedded_by_the_command(run, tmp_path, monkeypatch, capsys):
+def test_a_tower_is_embedded_by_the_command(run, by_hand, tmp_path, monkeypatch, capsys):
     from coview.cli import main
     from coview.plugins import discovery
 
@@ -223,11 +239,11 @@ def test_a_tower_is_embedded_by_the_command(run, tmp_path, monkeypatch, capsys):
     code, told = embed("--modality", "text", "--out", str(tmp_path / "text.npz"))
     assert code == 0
     assert "the encoder did not run again" in told.err
-    expected = by_hand(run.topology, run, "text", projector=False)
+    expected = by_hand(run.topology, "text", projector=False)
     np.testing.assert_allclose(np.load(tmp_path / "text.npz")["x"], expected, atol=1e-5)
     code, _ = embed("--modality", "image", "--projector", "--out", str(tmp_path / "image.npz"))
     assert code == 0
-    expected = by_hand(run.topology, run, "image", projector=True)
+    expected = by_hand(run.topology, "image", projector=True)
     np.testing.assert_allclose(np.load(tmp_path / "image.npz")["x"], expected, atol=1e-5)
     code, told = embed("--modality", "txt", "--out", str(tmp_path / "wrong.npz"))
     assert code == 2
