@@ -35,10 +35,20 @@ def test_queries_count_alike():
 
 
 def test_a_large_gallery_is_as_drawn():
+    draws, gallery, relevant = 4000, 2000, 7
     rng = np.random.default_rng(0)
-    drawn = [measured(rng.permutation(np.arange(2000) < 7), (10,)) for _ in range(4000)]
-    expected = {name: np.mean([each[name] for each in drawn]) for name in drawn[0]}
-    error = {name: np.std([each[name] for each in drawn]) / np.sqrt(4000) for name in drawn[0]}
+    places = rng.permuted(np.tile(np.arange(gallery), (draws, 1)), axis=1)[:, :relevant]
+    rank_DR = 1 + np.sort(places, axis=1)
+    drawn = {
+        "recall@10": (rank_DR[:, 0] <= 10).astype(float),
+        "map": (np.arange(1, relevant + 1) / rank_DR).mean(1),
+        "mrr": 1 / rank_DR[:, 0],
+    }
+    for draw in range(20):
+        one = measured(np.isin(np.arange(1, gallery + 1), rank_DR[draw]), (10,))
+        assert one == pytest.approx({name: values[draw] for name, values in drawn.items()})
+    expected = {name: values.mean() for name, values in drawn.items()}
+    error = {name: values.std() / np.sqrt(draws) for name, values in drawn.items()}
     found = chance_of_search(np.array([7]), 2000, (10,))
     assert all(abs(found[name] - expected[name]) < 4 * error[name] for name in expected)
 
