@@ -1,4 +1,4 @@
-"""Processes forked from one that has imported what coview's commands import: each saves the seconds that this takes.
+"""Processes forked from one that has imported what coview's commands import, which saves each of them seconds.
 
 For what a command does. What it imports, and how Python begins and ends it, only a process of its own shows.
 """
@@ -35,9 +35,10 @@ class Forked:
 
     Attributes:
         process: The process.
+        streams: What it writes can be read from: standard output and error, or both together.
 
     Args:
-        words: ``coview`` and its arguments, or ``python`` and a file.
+        words: ``coview`` and its arguments, or ``python``, a file, and its arguments.
         folder: Where it is called.
         before: Python to run first.
         environment: What is other in its environment than here.
@@ -54,27 +55,26 @@ class Forked:
         together: bool = False,
     ) -> None:
         context = multiprocessing.get_context("forkserver")
-        self._streams, theirs = zip(*(context.Pipe(duplex=False) for _ in range(1 if together else 2)), strict=True)
+        ours, theirs = zip(*(context.Pipe(duplex=False) for _ in range(1 if together else 2)), strict=True)
         arguments = (list(words), folder, theirs, before, {**os.environ, **(environment or {})})
         self.process: BaseProcess = context.Process(target=_run, args=arguments)
         self.process.start()
-        for stream in theirs:
+        self.streams = [open(os.dup(stream.fileno()), errors="replace") for stream in ours]  # noqa: SIM115
+        for stream in (*ours, *theirs):
             stream.close()
 
     def finish(self, seconds: float | None = None) -> tuple[int | None, str, str]:
         """Its exit status, standard output and standard error, once it has ended; after ``seconds`` it has to."""
-        with ThreadPoolExecutor(len(self._streams)) as readers:
-            texts = [readers.submit(_read, stream) for stream in self._streams]
+        with ThreadPoolExecutor(len(self.streams)) as readers:
+            texts = [readers.submit(stream.read) for stream in self.streams]
             self.process.join(seconds)
             if self.process.exitcode is None:
                 self.process.terminate()
                 self.process.join()
-            return self.process.exitcode, texts[0].result(), "".join(text.result() for text in texts[1:])
-
-
-def _read(stream: Connection) -> str:
-    with open(os.dup(stream.fileno()), errors="replace") as file:
-        return file.read()
+            found = [text.result() for text in texts]
+        for stream in self.streams:
+            stream.close()
+        return self.process.exitcode, found[0], "".join(found[1:])
 
 
 def _run(
@@ -87,8 +87,10 @@ def _run(
         os.dup2(stream.fileno(), number)
     for stream in streams:
         stream.close()
-    sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
-    sys.argv = words
+    # as Python opens them on pipes; of both together the order of lines is kept
+    sys.stdout = open(1, "w", buffering=1 if len(streams) == 1 else -1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    sys.argv = words if words[0] == "coview" else words[1:]
     sys.path[:0] = [str(folder), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     warnings.resetwarnings()
     status = 1
@@ -105,5 +107,8 @@ def _run(
         status = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except BaseException:
         traceback.print_exc()
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError:  # Python ends so too
+        status = status or 120
     os._exit(status)

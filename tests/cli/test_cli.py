@@ -11,6 +11,7 @@ import click
 import pytest
 
 import coview
+from forked import Forked
 
 HEAVY = ("torch", "numpy", "sklearn", "scipy", "transformers", "timm", "albumentations", "matplotlib", "accelerate")
 
@@ -287,53 +288,56 @@ def test_a_reader_that_goes_away_is_no_mistake(start, arguments):
     assert (done.status, done.err) == (0, "")
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_run_whose_reader_goes_away_is_whole(write_recipe, tmp_path):
     """``coview run 2>&1 | head``: what is on disk is all there, and nothing went wrong."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, "-c", "from coview.cli.main import main\nmain()", "run", str(write_recipe())]
-    done = subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=writer, timeout=120)
-    os.close(writer)
-    assert done.returncode == 0
+    run = Forked(["coview", "run", str(write_recipe())], tmp_path)
+    for stream in run.streams:
+        stream.close()
+    run.process.join(120)
+    assert run.process.exitcode == 0
     (folder,) = tmp_path.glob("runs/small/*")
     assert (folder / "report.html").is_file()
 
 
+@pytest.mark.usefixtures("forks")
 def test_ctrl_c_through_a_pipe_leaves_a_checkpoint(write_recipe, small_recipe, tmp_path):
     """``coview run 2>&1 | tee log``: Ctrl-C ends tee first, and nobody reads what is said of it."""
     recipe = write_recipe(small_recipe.replace("steps = 6", "steps = 100000"))
-    reader, writer = os.pipe()
-    command = [sys.executable, "-c", "from coview.cli.main import main\nmain()", "run", str(recipe), "--out", "runs"]
-    run = subprocess.Popen(command, cwd=tmp_path, stdout=writer, stderr=writer, start_new_session=True)
-    os.close(writer)
-    said = b""
-    while b"step 1/" not in said:
-        said += os.read(reader, 4096)
-    os.close(reader)
-    run.send_signal(signal.SIGINT)
-    assert run.wait(60) == 130
+    run = Forked(["coview", "run", str(recipe), "--out", "runs"], tmp_path, together=True)
+    (reader,) = run.streams
+    assert any("step 1/" in line for line in reader)
+    reader.close()
+    os.kill(run.process.pid, signal.SIGINT)
+    run.process.join(60)
+    assert run.process.exitcode == 130
     assert list(tmp_path.glob("runs/small/*/checkpoints/last"))
 
 
-def test_home_is_written_out(start, write_recipe, tmp_path):
+def test_home_is_written_out(call, write_recipe, tmp_path, monkeypatch):
     """``--out=~/runs`` and COVIEW_DATA=~/data, which a shell leaves as they are."""
     (tmp_path / "home").mkdir()
-    recipe = write_recipe()
-    done = start("run", recipe, "--out=~/runs", HOME=str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    done = call("run", write_recipe(), "--out=~/runs")
     assert done.status == 0, done.err
     assert [path.name for path in (tmp_path / "home" / "runs").iterdir()] == ["small"]
-    listed = start("data", "list", COVIEW_DATA="~/data", HOME=str(tmp_path / "home"))
+    monkeypatch.setenv("COVIEW_DATA", "~/data")
+    listed = call("data", "list")
+    assert listed.status == 0, listed.err
     assert "~" not in listed.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "recipe.toml"]
 
 
 def test_a_user_without_a_home_is_told_what_to_set(start, tmp_path):
     nobody = "import os, pwd\nos.environ.pop('HOME', None)\npwd.getpwuid = lambda uid: {}['no such user']"
-    for command in (["doctor"], ["data", "list"]):
-        done = start(*command, before=nobody, XDG_CACHE_HOME="", COVIEW_DATA="", HF_HOME="")
-        assert "Traceback" not in done.err
-        assert "there is no home folder to keep data in" in done.out + done.err
-        assert "COVIEW_DATA" in done.out + done.err
+    # both commands by one process, for doctor imports every library
+    list_data = "from coview.cli.main import _run\nimport sys\n_run(['data', 'list'], False)"
+    then = "for stream in (sys.stdout, sys.stderr): print('---- doctor', file=stream, flush=True)"
+    done = start("doctor", before=f"{nobody}\n{list_data}\n{then}", XDG_CACHE_HOME="", COVIEW_DATA="", HF_HOME="")
+    assert "Traceback" not in done.err
+    for out, err in zip(done.out.split("---- doctor"), done.err.split("---- doctor"), strict=True):
+        assert "there is no home folder to keep data in" in out + err
+        assert "COVIEW_DATA" in out + err
 
 
 def test_a_terminal_that_lacks_a_character_shows_its_code(start):

@@ -22,6 +22,7 @@ from coview.compare.launch.slurm import SlurmLauncher
 from coview.compare.run_missing import run_missing
 from coview.data.file_lock import file_lock
 from coview.recipe.comparison import load_comparison
+from forked import Forked
 
 SWEEP = '\n[sweep.grid]\n"loss.temperature" = [0.1, 0.5]\n'
 BROKEN = SWEEP + '\n[[sweep.zip]]\nlabel = "right"\n[[sweep.zip]]\nlabel = "wrong"\n"train.batch_size" = 2000\n'
@@ -184,23 +185,25 @@ job.run_job(made)
 """
 
 
-def test_who_makes_a_cell_is_said_to_who_waits_for_it(tmp_path):
-    command = [sys.executable, "-c", HOLDS, str(tmp_path)]
-    first = subprocess.Popen([*command, "hold"])
+@pytest.mark.usefixtures("forks")
+def test_who_makes_a_cell_is_said_to_who_waits_for_it(tmp_path, tmp_path_factory):
+    script = tmp_path_factory.mktemp("script") / "holds.py"
+    script.write_text(HOLDS)
+    command = ["python", str(script), str(tmp_path)]
+    first = Forked([*command, "hold"], tmp_path)
     try:
         assert _wait_until(lambda: (tmp_path / ".held-by").exists())
-        second = subprocess.Popen([*command, "0"], stdout=subprocess.PIPE, text=True)
-        said = f"  temperature 0.1: process {first.pid} of {platform.node()} trains it; this waits for that\n"
-        assert second.stdout.readline() == said
+        second = Forked([*command, "0"], tmp_path)
+        said = f"  temperature 0.1: process {first.process.pid} of {platform.node()} trains it; this waits for that\n"
+        assert second.streams[0].readline() == said
         (tmp_path / "go").touch()
-        assert second.communicate(timeout=60) == ("", None)
-        assert first.wait() == 0
+        assert second.finish(60)[:2] == (0, "")
+        assert first.finish(60)[0] == 0
         assert not (tmp_path / ".held-by").exists()
-        alone = subprocess.run([*command, "0"], capture_output=True, text=True, timeout=60)
-        assert alone.stdout == ""
+        assert Forked([*command, "0"], tmp_path).finish(60)[:2] == (0, "")
     finally:
-        first.kill()
-        first.wait()
+        first.process.kill()
+        first.process.join()
 
 
 def test_a_copy_of_a_finished_run_is_not_taken_for_the_cell(write_recipe, own_run, registry, tmp_path):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
-import subprocess
-import sys
 import tarfile
 import time
 
@@ -17,6 +16,7 @@ from safetensors.numpy import load_file
 
 import coview
 from coview.experiment.folders import existing_folder
+from forked import Forked
 
 CLASSES = ("cat", "dog")
 
@@ -75,20 +75,20 @@ def test_what_was_only_touched_is_not_embedded_again(call, recipe, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_run_does_not_go_on_with_other_data(recipe, tmp_path, call):
     text = (
         recipe.read_text().replace("steps = 2", "steps = 5000").replace("checkpoint_every = 3", "checkpoint_every = 1")
     )
     recipe.write_text(text)
-    command = [sys.executable, "-c", "from coview.cli.main import main; main()", "run", str(recipe), "--out", "runs"]
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, stderr=log, stdout=log)
-        for _ in range(600):
-            time.sleep(0.1)
-            if list(tmp_path.glob("runs/small/*/checkpoints/step-*/manifest.json")) or process.poll() is not None:
-                break
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130, (tmp_path / "log").read_text()
+    run = Forked(["coview", "run", str(recipe), "--out", "runs"], tmp_path, together=True)
+    for _ in range(600):
+        time.sleep(0.1)
+        if list(tmp_path.glob("runs/small/*/checkpoints/step-*/manifest.json")) or not run.process.is_alive():
+            break
+    os.kill(run.process.pid, signal.SIGINT)
+    status, said, _ = run.finish(60)
+    assert status == 130, said
     paint(tmp_path / "pictures", count=25, start=20, seed=1)
     done = call("run", recipe, "--out", "runs", "--resume")
     assert done.status == 2

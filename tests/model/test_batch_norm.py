@@ -48,10 +48,12 @@ def inputs(shape):
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 3 + 100
 
 
+@pytest.mark.usefixtures("forks")
 def test_two_ranks_normalise_as_one(tmp_path):
-    context = torch.multiprocessing.get_context("spawn")
+    context = torch.multiprocessing.get_context("forkserver")
     queue = context.SimpleQueue()
-    torch.multiprocessing.spawn(worker, args=(str(tmp_path / "meeting"), queue), nprocs=2, join=False)
+    arguments = (str(tmp_path / "meeting"), queue)
+    torch.multiprocessing.start_processes(worker, arguments, 2, join=False, start_method="forkserver")
     found = [queue.get() for _ in range(4)]
     for name, shape in SHAPES.items():
         parts = sorted(part for part in found if part[0] == name)

@@ -74,6 +74,7 @@ def worker(rank, ranks, address, bounds, queue):
 LOSSES = {"row_wise_mean": row_wise_mean, "whole_batch": whole_batch, "of_extras": of_extras}
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("bounds", [[0, 6, 12], [0, 3, 6, 9, 12]], ids=["2 ranks", "4 ranks"])
 def test_ranks_give_the_gradient_of_one_process(tmp_path, bounds):
     check(tmp_path, bounds, list(LOSSES))
@@ -102,17 +103,17 @@ def test_what_has_no_gradient_on_any_rank_does_not_decay(answer_of_ranks):
     assert both == pytest.approx([1 - 0.1 * (0.5 + 0.5)] * 2)
 
 
+@pytest.mark.usefixtures("forks")
 def test_ranks_may_own_different_numbers_of_rows(tmp_path):
     check(tmp_path, [0, 7, 12], list(LOSSES))
 
 
 def check(tmp_path, bounds, names):
-    context = torch.multiprocessing.get_context("spawn")
+    context = torch.multiprocessing.get_context("forkserver")
     queue = context.SimpleQueue()
     ranks = len(bounds) - 1
-    torch.multiprocessing.spawn(
-        worker, args=(ranks, str(tmp_path / "meeting"), bounds, (queue, names)), nprocs=ranks, join=False
-    )
+    arguments = (ranks, str(tmp_path / "meeting"), bounds, (queue, names))
+    torch.multiprocessing.start_processes(worker, arguments, ranks, join=False, start_method="forkserver")
     found = queue.get()
     torch.set_default_dtype(torch.float64)
     try:
