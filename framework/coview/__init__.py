@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from coview.data.dataset import KnowsLabels as KnowsLabels
     from coview.data.dataset import KnowsPresent as KnowsPresent
     from coview.data.dataset import KnowsUnreadable as KnowsUnreadable
+    from coview.data.dataset import ReadsModalities as ReadsModalities
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
     from coview.data.evenly import evenly as evenly
@@ -166,6 +167,7 @@ if TYPE_CHECKING:
     from coview.recipe.abilities import FindsSplits as FindsSplits
     from coview.recipe.abilities import HasBatchForm as HasBatchForm
     from coview.recipe.abilities import ReadsEachStep as ReadsEachStep
+    from coview.recipe.abilities import SaysWhetherDeterministic as SaysWhetherDeterministic
     from coview.recipe.abilities import SaysWhetherTrained as SaysWhetherTrained
     from coview.recipe.abilities import WorksInEncoder as WorksInEncoder
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
@@ -243,6 +245,7 @@ _HOME = {
     "ProjectsInLayers": "coview.model.encoder",
     "ReadsEachStep": "coview.recipe.abilities",
     "ReadsFiles": "coview.data.modality",
+    "ReadsModalities": "coview.data.dataset",
     "ReadsTyped": "coview.data.modality",
     "Recipe": "coview.recipe.recipe",
     "RecipeError": "coview.errors",
@@ -259,6 +262,7 @@ _HOME = {
     "Sample": "coview.data.sample",
     "SampleError": "coview.errors",
     "Sampler": "coview.data.sampler",
+    "SaysWhetherDeterministic": "coview.recipe.abilities",
     "SaysWhetherTrained": "coview.recipe.abilities",
     "Schedule": "coview.train.schedule",
     "Sees": "coview.model.target",

@@ -70,6 +70,10 @@ class Remembers(Right):
         return mixed
 
 
+class DrawsThoughItSaysNot(Right):
+    deterministic = True
+
+
 class InPlace(Right):
     def __call__(self, value, rng):
         value += rng.numpy.normal()
@@ -116,6 +120,7 @@ class CannotBePickled(Right):
 def test_what_is_right_passes():
     check_augmentation(Right, VALUES)
     check_augmentation(Right, VALUES, parameters={"width": 0.0}, except_for={"draws_anew_for_each_key": "no width"})
+    check_augmentation(DrawsThoughItSaysNot, VALUES, parameters={"width": 0.0})
 
 
 @pytest.mark.parametrize(
@@ -137,6 +142,7 @@ def test_what_is_right_passes():
         (OrderOfASet, "is_the_same_in_another_interpreter", "a run that is resumed would see other views"),
         (InPlace, "leaves_its_value_alone", "it writes into value 0"),
         (Still, "draws_anew_for_each_key", "24 values of epoch give one and the same view"),
+        (DrawsThoughItSaysNot, "draws_anew_for_each_key", "it is deterministic, as it says, and 24 values of seed"),
     ],
 )
 def test_what_is_wrong_is_found_and_said(wrong, check, says):

@@ -93,6 +93,10 @@ class Still(Right):
         return batch * 2
 
 
+class DrawsThoughItSaysNot(Right):
+    deterministic = True
+
+
 class StateBesideTheBuffers(WithState):
     def __init__(self) -> None:
         super().__init__()
@@ -152,6 +156,11 @@ def test_a_mapping_of_tensors_is_a_batch_too():
         (GlobalTorch, "uses_no_other_randomness", "the global generator of PyTorch"),
         (InPlace, "leaves_its_batch_alone", "it writes into the batch"),
         (Still, "draws_anew_for_each_key", "24 values of view give one and the same batch"),
+        (
+            DrawsThoughItSaysNot,
+            "draws_anew_for_each_key",
+            "it is deterministic, as it says, and 24 values of seed differ",
+        ),
         (StateBesideTheBuffers, "keeps_its_state_in_buffers", "what it keeps has to be in buffers"),
         (ReplayableWithState, "is_as_replayable_as_it_says", "has state"),
         (AsksForAValue, "is_as_replayable_as_it_says", "asks for the value of a tensor"),

@@ -58,6 +58,32 @@ class KnowsAll(Right):
         self.ids = [f"{self.split}/{index}" for index in range(self.rows)]
 
 
+class ReadsModalities(Right):
+    modalities = ("vector", "text")
+
+    def values(self, index):
+        return {**super().values(index), "text": f"row {index}"}
+
+    def read_modalities(self, index, modalities):
+        sample = self[index]
+        return coview.Sample({name: sample[name] for name in modalities}, **self.more(index))
+
+
+class ReadsAllModalities(ReadsModalities):
+    def read_modalities(self, index, modalities):
+        return self[index]
+
+
+class ReadsAnotherRow(ReadsModalities):
+    def read_modalities(self, index, modalities):
+        return super().read_modalities(index ^ 1, modalities)
+
+
+class ReadsAnArray(ReadsModalities):
+    def read_modalities(self, index, modalities):
+        return self.values(index)
+
+
 class SomeCannotBeRead(Right):
     def __getitem__(self, index):
         if index % 3 == 0:
@@ -252,6 +278,9 @@ WRONG = [
     (ModuloTen, "ids_differ", "rows 0 and 10 have the same id, 0; each has to have its own: views are seeded by"),
     (DuplicatesThatItKnows, "ids_differ", "train: rows 555 and 777 have the same id, 'train/555'"),
     (Noisy, "values_stay", "row 0 has another value of vector each time it is read: what draws belongs into an"),
+    (ReadsAllModalities, "reads_modalities_as_all", "train: read_modalities(0, ()) has values of vector, text"),
+    (ReadsAnotherRow, "reads_modalities_as_all", "train: read_modalities(0, ()) is another sample than [0]"),
+    (ReadsAnArray, "reads_modalities_as_all", "read_modalities(0, ()) is a dict, and has to be a coview.Sample"),
     (LabelBeyond, "labels_are_class_indices", "row 19: its label is 2, and has to be from 0 to 1, as there are 2 cl"),
     (LabelOfMinusOne, "labels_are_class_indices", "row 0: its label is -1"),
     (LabelOfAName, "labels_are_class_indices", "its label is the str 'even', and has to be a whole number"),
@@ -279,7 +308,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("right", [Right, WithNothingMore, HasExtras, KnowsAll, SomeCannotBeRead])
+@pytest.mark.parametrize("right", [Right, WithNothingMore, HasExtras, KnowsAll, ReadsModalities, SomeCannotBeRead])
 def test_what_is_right_passes(right):
     check_dataset(right)
     check_rows(right(), "here")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from coview.data.judged_pairs import Pairs
@@ -21,7 +21,8 @@ class Dataset(Protocol):
     A run reads a few samples of each split ahead of training, and refuses one that does not keep its promises:
     ``coview.testing.check_dataset`` tries them too. One that knows more of its samples ahead of them says so by an
     attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds`, :class:`KnowsPresent`,
-    :class:`KnowsUnreadable` and :class:`HasJudgedPairs`. A class attribute ``labelled = False`` says that no split ever
+    :class:`KnowsUnreadable` and :class:`HasJudgedPairs`. One that can read some modalities of a sample without the
+    others is :class:`ReadsModalities`. A class attribute ``labelled = False`` says that no split ever
     has class labels: a loss that needs them is then refused when the recipe is checked. What it has to say of what it
     found, such as files that it left out, is :class:`HasNotes`, and what its samples share :class:`HasContext`.
 
@@ -81,6 +82,19 @@ class KnowsIds(Protocol):
     """
 
     ids: Sequence[int | str] | None
+
+
+@runtime_checkable
+class ReadsModalities(Protocol):
+    """A data set that reads some modalities of a sample, and opens no file of the others.
+
+    It is asked for them where a run needs no more: where the encodings of a frozen encoder are kept, the values that
+    they were made of are not read again.
+    """
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> Sample:
+        """What ``dataset[index]`` is, with the values of those of these modalities alone that the sample has."""
+        ...
 
 
 @runtime_checkable

@@ -14,7 +14,15 @@ import numpy as np
 
 from coview.data.batch import MovesToDevice, leaves
 from coview.data.content import content_hash
-from coview.data.dataset import Dataset, HasContext, KnowsGroups, KnowsIds, KnowsLabels, KnowsPresent
+from coview.data.dataset import (
+    Dataset,
+    HasContext,
+    KnowsGroups,
+    KnowsIds,
+    KnowsLabels,
+    KnowsPresent,
+    ReadsModalities,
+)
 from coview.data.evenly import evenly
 from coview.data.ids import WHY, equal_ids, ids_as_int64
 from coview.data.present import modalities_of_row
@@ -29,7 +37,7 @@ from coview.data.sample_problem import (
     problem_of_score,
     problem_of_values,
 )
-from coview.errors import CoviewError, SampleError
+from coview.errors import CoviewError, SampleError, few
 
 ROWS = 8
 """How many rows of a split a run reads to check it."""
@@ -158,6 +166,28 @@ def values_stay(tested: SplitUnderTest) -> Problems:
     )
 
 
+def reads_modalities_as_all(tested: SplitUnderTest) -> Problems:
+    """What it reads of a sample in some modalities is what the sample has, and nothing of the others."""
+    dataset = tested.dataset
+    if not isinstance(dataset, ReadsModalities):
+        return
+    for row, sample in tested.samples():
+        values: Any = sample.values
+        for names in ((), *((name,) for name in values)) if isinstance(values, Mapping) else ():
+            what = f"read_modalities({row}, {names})"
+            found: Any = dataset.read_modalities(row, names)
+            if not isinstance(found, Sample):
+                yield f"{what} is a {type(found).__name__}, and has to be a coview.Sample"
+                return
+            if set(found.values) != set(names):
+                yield f"{what} has values of {few(list(map(str, found.values))) or 'nothing'}"
+                return
+            known = [(one.id, one.label, one.group, one.score) for one in (found, sample)]
+            if known[0] != known[1] or any(_differ(found.values[name], values[name]) for name in names):
+                yield f"{what} is another sample than [{row}]"
+                return
+
+
 def labels_are_class_indices(tested: SplitUnderTest) -> Problems:
     """A label is a whole number below the number of classes, or None."""
     yield from _of_each(tested, lambda sample: problem_of_label(sample, tested.dataset.classes))
@@ -243,6 +273,7 @@ DATASET_CHECKS: Mapping[str, Callable[[SplitUnderTest], Problems]] = {
         ids_stay,
         ids_differ,
         values_stay,
+        reads_modalities_as_all,
         labels_are_class_indices,
         groups_are_texts_or_whole_numbers,
         scores_are_finite_numbers,

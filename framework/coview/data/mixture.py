@@ -9,7 +9,7 @@ the next part of a shuffled row of all samples, and where less is left than a pa
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
@@ -21,6 +21,7 @@ from coview.data.dataset import Dataset, KnowsGroups, KnowsLabels
 from coview.data.order import order_rng
 from coview.data.present import present_of
 from coview.data.sample import Sample
+from coview.data.sample_of import sample_of
 
 
 class Mixture:
@@ -67,7 +68,14 @@ class Mixture:
     def __getitem__(self, index: int, /) -> Sample:
         """A sample with the class, id and group that it has in the mixture."""
         number = self.part_of(index)
-        sample = self.parts[number][index - self._starts[number]]
+        return self._in_mixture(number, self.parts[number][index - self._starts[number]])
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> Sample:
+        """As :class:`coview.ReadsModalities`."""
+        number = self.part_of(index)
+        return self._in_mixture(number, sample_of(self.parts[number], index - self._starts[number], modalities))
+
+    def _in_mixture(self, number: int, sample: Sample) -> Sample:
         classes = self._class_of[number]
         return replace(
             sample,

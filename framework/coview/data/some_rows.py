@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from coview.data.dataset import (
 )
 from coview.data.judged_pairs import Pairs
 from coview.data.sample import Sample
+from coview.data.sample_of import sample_of
 
 
 class SomeRows:
@@ -59,6 +60,10 @@ class SomeRows:
 
     def __getitem__(self, index: int, /) -> Sample:
         return self._dataset[self._rows[index]]
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> Sample:
+        """As :class:`coview.ReadsModalities`."""
+        return sample_of(self._dataset, self._rows[index], modalities)
 
 
 def _among(pairs: Pairs, rows: Sequence[int]) -> Pairs | None:

@@ -8,6 +8,7 @@ from typing import Any
 from coview.data.dataset import Dataset
 from coview.data.present import having
 from coview.data.sample import Sample
+from coview.data.sample_of import sample_of
 from coview.errors import SampleError
 
 
@@ -21,5 +22,10 @@ def readable_samples(dataset: Dataset) -> Iterator[Sample]:
 
 
 def readable_values(dataset: Dataset, modality: str) -> Iterator[Any]:
-    """The values in the order of the data, of the samples that have one and can be read."""
-    return (sample[modality] for sample in readable_samples(having(dataset, [modality])))
+    """The values in the order of the data, of the samples that have one and can be read; others are not read."""
+    those = having(dataset, [modality])
+    for index in range(len(those)):
+        try:
+            yield sample_of(those, index, (modality,))[modality]
+        except SampleError:
+            continue

@@ -118,8 +118,9 @@ class Session:
         topology = build_topology(recipe, registry, dataset, trains_on=trains_on, start=start)
         check_labels(recipe, topology.loss, dataset)
         check_extras(recipe, topology.loss, dataset)
-        bank = None if self.shared is None else self.shared.bank(recipe)
-        training = Pretraining(recipe, registry, dataset, topology, accelerator, bank)
+        shared = self.shared
+        bank, encodings = (None, None) if shared is None else (shared.bank(recipe), shared.encodings)
+        training = Pretraining(recipe, registry, dataset, topology, accelerator, bank, encodings)
         folder = resumed or self._new_folder(accelerator)
         if not accelerator.is_main_process:
             if resumed is not None:
@@ -271,6 +272,7 @@ class Session:
                     Observer(
                         step=on_step,
                         epoch=lambda step, epoch: self._hooks("coview_epoch_end", EpochEnd(step, epoch)),
+                        say=self._say,
                         skipped=lambda what, reason: self._say(f"skipped {what}: {reason}"),
                         gradients=self._hooks.before_step if self._hooks.looks_at_gradients else None,
                         ended=lambda: self._hooks.ended,

@@ -49,6 +49,11 @@ class SharedWork:
         return ViewBank(self.bank_folder / stream, self.most_bytes) if stream in self.views else None
 
     @property
+    def encodings(self) -> Path:
+        """Where the encodings of frozen encoders are kept, by all that they depend on."""
+        return self.folder / "encodings"
+
+    @property
     def bank_folder(self) -> Path:
         """Where all views are kept."""
         return self.folder / "views"

@@ -35,6 +35,9 @@ class BatchAugment(nn.Module):
         of_view: The modality of each view, the global views before the local ones.
         global_views: How many views are global.
         finish: By modality, what finishes the batches that the loader has left raw.
+
+    Attributes:
+        left_out: Modalities whose batches are neither augmented nor finished.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class BatchAugment(nn.Module):
             for name in dict.fromkeys((*(step.modality for step in steps), *finish))
         }
         self._finish = dict(finish)
+        self.left_out: frozenset[str] = frozenset()
         for step in steps:
             if isinstance(step.augmentation, nn.Module):
                 self.add_module(f"{step.modality}_{step.position}", step.augmentation)
@@ -101,12 +105,13 @@ class BatchAugment(nn.Module):
         inputs, local_inputs = dict(given["inputs"]), dict(given["local_inputs"])
         for name, (views, local_views) in self._views.items():
             for part, of in ((inputs, views), (local_inputs, local_views)):
-                if name in part:
+                if name in part and name not in self.left_out:
                     part[name] = self._after_steps(name, of, part[name], (of_some or {}).get(name, draws))
         return {"inputs": inputs, "local_inputs": local_inputs}
 
     def _finished(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: self._finish[name](value) if name in self._finish else value for name, value in inputs.items()}
+        finish = {name: of for name, of in self._finish.items() if name not in self.left_out}
+        return {name: finish[name](value) if name in finish else value for name, value in inputs.items()}
 
     def _after_steps(self, name: str, views: tuple[int, ...], value: Any, draws: DrawsOfBatch) -> Any:
         parts: list[Part] = [(views, value)]

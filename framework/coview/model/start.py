@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from coview.errors import CoviewError
 from coview.model.tower import Tower, Towers
+from coview.model.weights_digest import weights_digest
 
 MASK_TOKEN = "mask_token"
 """The part that is a single tensor: what stands for a hidden token."""
@@ -40,12 +40,11 @@ class StartWeights:
     @property
     def version(self) -> str:
         """Twelve hex digits of their content: names, types, shapes and values."""
-        digest = hashlib.blake2b(digest_size=6)
-        for part in sorted(self.parts):
-            for name, tensor in sorted(self.parts[part].items()):
-                digest.update(f"{part} {name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
-                digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        return weights_digest(
+            (f"{part} {name}", tensor)
+            for part in sorted(self.parts)
+            for name, tensor in sorted(self.parts[part].items())
+        )
 
 
 def start_from(towers: Towers, start: Mapping[str, StartWeights]) -> Collection[str]:

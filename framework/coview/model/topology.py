@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -129,6 +129,14 @@ class Topology(nn.Module):
     def collators_of_teacher(self) -> Mapping[str, Collates]:
         """What makes batches of the views for the teacher alone, by modality."""
         return {} if self.outside is None else self.outside.collators
+
+    def take_encodings(self, modalities: Collection[str]) -> None:
+        """From now on the batches of these modalities, and of no others, are what their encoders have made before."""
+        models = [self.student, *([] if self.teacher is None else [self.teacher.towers])]
+        for name, tower in ((name, tower) for towers in models for name, tower in towers.towers.items()):
+            cast(Tower, tower).takes_encodings = name in modalities
+        if self.augment is not None:
+            self.augment.left_out = frozenset(modalities)
 
     def augmented(self, batch: Batch) -> Batch:
         """The batch as the encoders get it, from what the loader gives."""

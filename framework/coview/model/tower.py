@@ -72,6 +72,9 @@ class Tower(nn.Module):
         predictor: From the projector's width to the same; absent: none.
         hidden: What is there for hidden tokens; by default nothing.
         evaluated_layers: How many layers of the projector are evaluated with the encoder.
+
+    Attributes:
+        takes_encodings: Whether its batches are what the encoder has made before, ``(N, D)``, in training.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Tower(nn.Module):
     ) -> None:
         super().__init__()
         self.evaluated_layers = evaluated_layers
+        self.takes_encodings = False
         self.encoder = encoder
         self.projector = projector
         self.predictor = predictor
@@ -137,6 +141,8 @@ class Tower(nn.Module):
 
     def encode(self, part: Part, layers: int = 0) -> Encoding:
         """What the encoder makes of a batch, and its last layers of each token where they are asked for."""
+        if self.takes_encodings:
+            return Encoding(part.batch)
         if part.mask is None and not layers:
             return encode(self.encoder, part.batch)
         encoder = cast(TakesMask, self.encoder)

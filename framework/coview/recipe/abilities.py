@@ -92,6 +92,17 @@ class WorksInEncoder(Protocol):
 
 
 @runtime_checkable
+class SaysWhetherDeterministic(Protocol):
+    """An augmentation that says whether it makes the same of a value each time, and draws nothing:
+    ``deterministic = True``.
+
+    Where all augmentations of a frozen encoder's views say so, its encodings are made once and kept.
+    """
+
+    deterministic: bool
+
+
+@runtime_checkable
 class ComparesModalities(Protocol):
     """An evaluator that compares what several modalities are projected to.
 
@@ -161,3 +172,8 @@ def works_on_context(augmentation: Any) -> bool:
 def works_in_encoder(augmentation: object) -> bool:
     """Whether an augmentation leaves values as they are, and works in the encoder."""
     return isinstance(augmentation, WorksInEncoder) and augmentation.in_encoder
+
+
+def is_deterministic(augmentation: object) -> bool:
+    """Whether an augmentation says that it makes the same of a value each time."""
+    return isinstance(augmentation, SaysWhetherDeterministic) and augmentation.deterministic

@@ -14,6 +14,7 @@ from coview.data.rng import Rng
 from coview.data.same import distinct, same
 from coview.data.sample import Sample
 from coview.data.views import PipelineStep, ViewMaker
+from coview.recipe.abilities import is_deterministic
 from coview.testing.conformance import Check, Problems, UnderTest, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
 from coview.testing.other_interpreter import Failed, call_elsewhere, travelling
@@ -66,17 +67,21 @@ def depends_on_its_key_alone(tested: AugmentationUnderTest) -> Problems:
 
 
 def draws_anew_for_each_key(tested: AugmentationUnderTest) -> Problems:
-    """Another seed, epoch, sample, view or position draws something else.
+    """Another seed, epoch, sample, view or position draws something else; nothing else where it says that it draws
+    nothing, by ``deterministic = True``.
 
-    An augmentation that never draws anything has nothing to pass here: except it, with the reason.
+    Another augmentation that never draws anything has nothing to pass here: except it, with the reason.
     """
+    says_none = is_deterministic(tested.fresh())
     for part in ("seed", "epoch", "sample", "view", "position"):
         augmentation = tested.fresh()
         most = max(
             distinct([augmentation(copy.deepcopy(value), Rng(**{part: number})) for number in range(DRAWS)])
             for value in tested.values
         )
-        if most == 1:
+        if says_none and most > 1:
+            yield f"it is deterministic, as it says, and {DRAWS} values of {part} give several views of a value"
+        if most == 1 and not says_none:
             yield f"{DRAWS} values of {part} give one and the same view of every value"
 
 

@@ -15,7 +15,7 @@ from coview.data.batch import leaves, map_tensors, select_samples
 from coview.data.batch_rng import BatchRng
 from coview.data.same import distinct, same
 from coview.model.batch_augment import has_state
-from coview.recipe.abilities import works_on_batches
+from coview.recipe.abilities import is_deterministic, works_on_batches
 from coview.testing.augmentation import DRAWS
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
@@ -105,17 +105,21 @@ def depends_on_its_keys_alone(tested: BatchAugmentationUnderTest) -> Problems:
 
 
 def draws_anew_for_each_key(tested: BatchAugmentationUnderTest) -> Problems:
-    """Another seed, epoch, sample, view or position draws something else.
+    """Another seed, epoch, sample, view or position draws something else; nothing else where it says that it draws
+    nothing, by ``deterministic = True``.
 
-    An augmentation that never draws anything has nothing to pass here: except it, with the reason.
+    Another augmentation that never draws anything has nothing to pass here: except it, with the reason.
     """
+    says_none = is_deterministic(tested.fresh())
     for part in ("seed", "epoch", "first_sample", "first_view", "position"):
         outcomes = []
         for number in range(DRAWS):
             augmentation = tested.fresh()
             tested.outcome(augmentation)  # what mixes in earlier batches has none before
             outcomes.append(tested.outcome(augmentation, **{part: number}))
-        if distinct(outcomes) == 1:
+        if says_none and distinct(outcomes) > 1:
+            yield f"it is deterministic, as it says, and {DRAWS} values of {part.removeprefix('first_')} differ"
+        if distinct(outcomes) == 1 and not says_none:
             yield f"{DRAWS} values of {part.removeprefix('first_')} give one and the same batch"
 
 

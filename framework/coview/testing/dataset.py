@@ -115,6 +115,7 @@ DATASET_CHECKS: Mapping[str, Check[DatasetUnderTest]] = {
 _AFTER: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys([name for name in DATASET_CHECKS if name != "has_rows"], ("has_rows",)),
     "ids_differ": ("has_rows", "ids_stay"),
+    "reads_modalities_as_all": ("has_rows", "yields_samples", "ids_stay", "values_stay"),
     "knows_what_its_samples_say": ("has_rows", "ids_stay", "labels_are_class_indices"),
     "is_the_same_in_another_interpreter": (
         "has_rows",

@@ -53,7 +53,7 @@ class Progress:
         self._batch_size = batch_size
         self._console = console or make_console(stderr=True)
         self._speed = _Speed(clock)
-        self._log = _Throttle(clock)
+        self._log = Throttle(clock)
         self._first = start_step + 1
         self._loss = math.nan
         self._bar = _Bar(self._console, clock, total_steps, start_step) if self._console.is_terminal else None
@@ -137,7 +137,7 @@ def track_items(
         finally:
             bar.stop()
         return
-    log, done, spoken = _Throttle(clock), 0, False
+    log, done, spoken = Throttle(clock), 0, False
     for item in items:
         yield item
         done += size(item)
@@ -188,13 +188,16 @@ class _Speed:
         return steps / seconds if seconds > 0 and steps > 0 else None
 
 
-class _Throttle:
+class Throttle:
     """When a plain line is due: ten seconds after the last, later in a long run, at most a minute.
 
     CI systems take a job that is silent for ten minutes for dead; a night's log should still be readable.
+
+    Args:
+        clock: Seconds, from any start.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._start = self._last = self._epoch = clock()
 
@@ -204,16 +207,20 @@ class _Throttle:
 
     @property
     def due(self) -> bool:
+        """Whether it is."""
         return self._clock() - self._last >= self._interval
 
     @property
     def slow(self) -> bool:
+        """Whether an epoch takes longer than the time between two lines."""
         return self._clock() - self._epoch >= self._interval
 
     def done(self) -> None:
+        """Notes that a line was written."""
         self._last = self._clock()
 
     def epoch_ended(self) -> None:
+        """Notes that an epoch has ended."""
         self._epoch = self._clock()
 
 

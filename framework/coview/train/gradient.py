@@ -17,12 +17,13 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from coview.data.batch import Batch, map_tensors, some_samples
+from coview.data.batch import Batch, some_samples
 from coview.model.buffers import buffers_kept
 from coview.model.gather import average_outputs, rank_weight
 from coview.model.topology import Taught, Topology
 from coview.model.tower import Projected
 from coview.model.views import Views
+from coview.train.layout import laid_out
 
 _HALF = (torch.float16, torch.bfloat16)
 _OF_THE_TEACHER = 2**62
@@ -95,7 +96,7 @@ class GradientOfBatch:
             progress: Share of the training that is done.
             synchronise: Whether ranks average their gradients now: in the last batch of the step.
         """
-        batch = self._laid_out(batch)
+        batch = laid_out(batch, channels_last=self._channels_last)
         seed = _mix(self._seed, step, self._accelerator.process_index, part)
         torch.manual_seed(seed ^ _OF_THE_TEACHER)
         taught = self._taught(batch, step)
@@ -172,15 +173,6 @@ class GradientOfBatch:
 
     def _synchronised(self, wanted: bool) -> AbstractContextManager[Any]:
         return nullcontext() if wanted else self._accelerator.no_sync(self._student)
-
-    def _laid_out(self, batch: Batch) -> Batch:
-        if not self._channels_last:
-            return batch
-
-        def change(tensor: Tensor) -> Tensor:
-            return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
-
-        return batch.with_inputs(map_tensors(change, batch.inputs), map_tensors(change, batch.local_inputs))
 
 
 def _joined(parts: Sequence[Projected], predicts: bool) -> Projected:

@@ -15,6 +15,7 @@ class Observer:
     Attributes:
         step: After each optimiser step with (step, epoch, metrics); metrics are empty at steps that log nothing.
         epoch: After the last step of an epoch with (step, epoch).
+        say: With a sentence about what the training does.
         skipped: With the name and the reason of a sample that cannot be read.
         gradients: Before the optimiser takes a step, with (step, epoch, whether the step logs); absent: nobody asks.
         ended: Who has asked for the end of the training; None as long as nobody has.
@@ -23,6 +24,7 @@ class Observer:
 
     step: Callable[[int, int, Mapping[str, float]], None] = lambda step, epoch, metrics: None
     epoch: Callable[[int, int], None] = lambda step, epoch: None
+    say: Callable[[str], None] = lambda text: None
     skipped: Callable[[str, str], None] = lambda what, reason: None
     gradients: Callable[[int, int, bool], None] | None = None
     ended: Callable[[], Ended | None] = lambda: None

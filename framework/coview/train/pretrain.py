@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,11 @@ import torch
 from accelerate import Accelerator
 
 from coview.data.batch import Batch, Skipped
-from coview.data.building import build_collators, build_view_maker
 from coview.data.dataset import Dataset
+from coview.data.encoded_rows import Encodings
 from coview.data.freed_memory import keep_freed_memory
-from coview.data.ids import IdWatch
-from coview.data.loader import view_loader, worker_count
 from coview.data.loader_processes import LoaderFailedError
 from coview.data.mixture import samples_of_epoch
-from coview.data.order import RankBatches
 from coview.data.sampler import build_order
 from coview.data.skipped import SkippedSamples
 from coview.data.view_bank import ViewBank
@@ -33,7 +30,6 @@ from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.batch_norm import synchronise_batch_norm
 from coview.model.collectives import several_ranks
 from coview.model.context import build_contexts
-from coview.model.encoder_hooks import collators
 from coview.model.gather import average_gradients
 from coview.model.parameter_groups import parameter_groups
 from coview.model.topology import Topology
@@ -50,9 +46,11 @@ from coview.train.clipping import clip_gradients
 from coview.train.device import trains_channels_last
 from coview.train.ending import Agreement, Ended, Next
 from coview.train.freezing import Freezing
+from coview.train.frozen_encoders import ENCODINGS, FrozenEncoders
 from coview.train.gradient import Gradient, GradientOfBatch
 from coview.train.learning_rates import LearningRates
 from coview.train.length import Length
+from coview.train.loading import training_batches
 from coview.train.loss_watch import LossWatch
 from coview.train.observer import Observer
 from coview.train.optimizer import build_optimizer
@@ -71,6 +69,8 @@ class Pretraining:
         topology: Student, teacher, queue and loss.
         accelerator: From :func:`make_accelerator`.
         bank: Where batches of views are taken from, and put.
+        encodings: A folder for the encodings of frozen encoders, of which other runs may have made some; absent: one
+            beside the checkpoints, until the training is over.
 
     Attributes:
         order: Which samples are in which batch; None where nothing is trained.
@@ -87,14 +87,15 @@ class Pretraining:
         topology: Topology,
         accelerator: Accelerator,
         bank: ViewBank | None = None,
+        encodings: Path | None = None,
     ) -> None:
         self.recipe = recipe
         self._bank = bank
+        self._shared_encodings = encodings
         self.accelerator = accelerator
         self.length = Length.of(recipe, samples_of_epoch(dataset), topology.loss.smallest_batch)
         self.skipped = SkippedSamples(len(dataset), "train")
-        self._registry = registry
-        self._dataset = dataset
+        self._parts = recipe, registry, dataset, topology, accelerator
         self.topology = topology
         self._checkpoints = Path()
         self._observer = Observer()
@@ -195,8 +196,20 @@ class Pretraining:
         if self.accelerator.device.type == "cpu":
             keep_freed_memory()
         # closed here, whatever happens: loader processes that a traceback keeps alive would outlive the run
-        with closing(self._batches()) as batches:
+        with self._encodings_kept(stop) as encodings, closing(self._batches(encodings)) as batches:
             self._loop(gradient, optimizer, batches, stop)
+
+    def _encodings_kept(self, stop: StopRequest) -> AbstractContextManager[Mapping[str, Encodings]]:
+        """By modality what its frozen encoder makes of the samples, which the model takes meanwhile."""
+        self._freezing.set_modes(self.step)
+        train, steps = self.recipe.train, self.length.total_steps - self.step
+        return FrozenEncoders(
+            *self._parts,
+            self._channels_last,
+            self._shared_encodings or self._checkpoints.with_name(ENCODINGS),
+            self._observer.say,
+            lambda: stop.by is not None,
+        ).kept(steps * train.accumulate * train.batch_size, lambda: self.is_over and self._shared_encodings is None)
 
     def _loop(self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch], stop: StopRequest) -> None:
         train = self.recipe.train
@@ -316,32 +329,19 @@ class Pretraining:
                 f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint
             ) from error
 
-    def _batches(self) -> Generator[Batch, None, None]:
+    def _batches(self, encodings: Mapping[str, Encodings]) -> Generator[Batch, None, None]:
         """This rank's batches from the current step on, on the device."""
-        train, ranks = self.recipe.train, self.accelerator.num_processes
-        if train.batch_size % ranks:
-            raise CoviewError(
-                f"{self.recipe.where('train', 'batch_size')}: {train.batch_size} cannot be shared by {ranks} ranks"
-            )
         assert self.order is not None
-        first, last = self.step * train.accumulate, self.length.total_steps * train.accumulate
-        loader = view_loader(
-            self._dataset,
-            build_view_maker(self.recipe, self._registry),
-            collators(build_collators(self.recipe, self._registry), self.topology.student),
-            RankBatches(self.order, first, last, self.accelerator.process_index, ranks),
-            workers=worker_count(self.recipe.settings.workers, ranks),
-            extras=self.recipe.extras,
-            taught_by=self.topology.collators_of_teacher(),
-            pin_memory=self.accelerator.device.type == "cuda",
+        return training_batches(
+            *self._parts,
+            self.order,
+            range(self.step, self.length.total_steps),
+            contexts=self._contexts,
+            skipped=self.skipped,
+            say_skipped=self._observer.skipped,
+            encodings=encodings,
             bank=self._bank,
         )
-        ids = IdWatch(len(self._dataset), f"data {self.recipe.data_named}: the train split")
-        for batch in loader:
-            ids.note(batch.rows, batch.ids.tolist())
-            for sample in self.skipped.add(batch.skipped):
-                self._observer.skipped(sample.what, sample.reason)
-            yield self._contexts.around(self.topology.augmented(batch.to(self.accelerator.device)))
 
     def _metrics(self, found: Gradient) -> dict[str, float]:
         values = {name: float(value) for name, value in found.outputs.items()}

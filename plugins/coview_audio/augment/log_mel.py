@@ -37,6 +37,7 @@ class LogMelStep:
     """
 
     batch: ClassVar[bool] = True
+    deterministic: ClassVar[bool] = True
 
     def __init__(
         self,

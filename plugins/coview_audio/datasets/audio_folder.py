@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -102,10 +103,17 @@ class AudioFolder:
         return len(self._listing.paths)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
+        return self.read_modalities(index, self.modalities)
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> coview.Sample:
+        """As :class:`coview.ReadsModalities`."""
         listing = self._listing
         path = listing.paths[index]
+        values = {}
+        if "audio" in modalities:
+            values["audio"] = read_at(self.root / path, self.sample_rate, full_scale=self._full_scale)
         return coview.Sample(
-            {"audio": read_at(self.root / path, self.sample_rate, full_scale=self._full_scale)},
+            values,
             id=path,
             label=None if listing.labels is None or listing.labels[index] < 0 else int(listing.labels[index]),
             group=None if listing.groups is None else listing.groups[index],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -84,9 +84,13 @@ class Recordings:
         return len(self._recordings)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
+        return self.read_modalities(index, self.modalities)
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> coview.Sample:
+        """As :class:`coview.ReadsModalities`."""
         recording = self._recordings[index]
         return coview.Sample(
-            {"audio": read_at(self.root / recording.path, self.sample_rate)},
+            {"audio": read_at(self.root / recording.path, self.sample_rate)} if "audio" in modalities else {},
             id=recording.path,
             label=int(self.labels[index]),
             group=recording.group,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -91,13 +91,17 @@ class TuxpaintTriples:
         return len(self._things)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
+        return self.read_modalities(index, self.modalities)
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> coview.Sample:
+        """As :class:`coview.ReadsModalities`."""
         thing = self._things[index]
         values: dict[str, Any] = {}
-        if "image" in thing.files:
+        if "image" in thing.files and "image" in modalities:
             values["image"] = _picture(self.root / thing.files["image"])
-        if thing.text:
+        if thing.text and "text" in modalities:
             values["text"] = thing.text
-        if "audio" in thing.files:
+        if "audio" in thing.files and "audio" in modalities:
             values["audio"] = read_at(self.root / thing.files["audio"], self.sample_rate)
         return coview.Sample(values, id=thing.name, label=int(self.labels[index]), group=self.groups[index])
 

@@ -16,6 +16,9 @@ import numpy as np
 import coview
 import coview_image.pixels  # noqa: F401  OpenCV on one thread
 
+_DETERMINISTIC = (albumentations.CenterCrop, albumentations.Crop, albumentations.Resize)
+"""What draws nothing where it is applied to every picture."""
+
 
 class AlbumentationsStep:
     """One step of a pipeline.
@@ -26,6 +29,7 @@ class AlbumentationsStep:
 
     def __init__(self, transform: albumentations.BasicTransform) -> None:
         self.transform = transform
+        self.deterministic = isinstance(transform, _DETERMINISTIC) and transform.p == 1
 
     def __call__(self, value: np.ndarray, rng: coview.Rng, /) -> np.ndarray:
         """The transformed picture, or the very one given where nothing was to be done."""

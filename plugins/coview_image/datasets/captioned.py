@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -112,11 +112,18 @@ class CaptionedPictures:
         return len(self._paths)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
+        return self.read_modalities(index, self.modalities)
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> coview.Sample:
+        """As :class:`coview.ReadsModalities`."""
         index = range(len(self))[index]
         path = os.fsdecode(self._paths[index])
         text = self._text[self._ends[index] : self._ends[index + 1]].tobytes().decode()
+        values: dict[str, Any] = {"text": text} if "text" in modalities else {}
+        if "image" in modalities:
+            values["image"] = decode(self.root / path, self.decode_size, bits=self._bits)
         return coview.Sample(
-            {"image": decode(self.root / path, self.decode_size, bits=self._bits), "text": text},
+            values,
             id=f"{path}#{self._rows[index]}",
             label=None if self.labels is None or self.labels[index] < 0 else int(self.labels[index]),
             group=self._groups[index].decode(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -102,9 +103,13 @@ class ImageFolder:
         return len(self._paths)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
+        return self.read_modalities(index, self.modalities)
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> coview.Sample:
+        """As :class:`coview.ReadsModalities`."""
         path = os.fsdecode(self._paths[index])
         return coview.Sample(
-            {"image": decode(self.root / path, self.decode_size, bits=self._bits)},
+            {"image": decode(self.root / path, self.decode_size, bits=self._bits)} if "image" in modalities else {},
             id=path,
             label=None if self.labels is None or self.labels[index] < 0 else int(self.labels[index]),
             group=None if self.groups is None else self.groups[index],

@@ -7,7 +7,7 @@ import io
 import os
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -120,10 +120,17 @@ class ImageShards:
         return len(self._rows)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
+        return self.read_modalities(index, self.modalities)
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> coview.Sample:
+        """As :class:`coview.ReadsModalities`."""
         row = int(self._rows[index])
-        content, name = self._content(row), self._called(row)
+        name, values = self._called(row), {}
+        if "image" in modalities:
+            content = io.BytesIO(self._content(row))
+            values["image"] = decode(content, self._decode_size, name=name, bits=self._bits)
         return coview.Sample(
-            {"image": decode(io.BytesIO(content), self._decode_size, name=name, bits=self._bits)},
+            values,
             id=name,
             label=None if self.labels is None or self.labels[index] < 0 else int(self.labels[index]),
         )

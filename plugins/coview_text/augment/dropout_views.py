@@ -14,6 +14,7 @@ class DropoutViews:
     """
 
     in_encoder: ClassVar[bool] = True
+    deterministic: ClassVar[bool] = True
 
     def __call__(self, value: str, rng: coview.Rng, /) -> str:
         """The very text."""

@@ -177,3 +177,11 @@ def test_a_kept_sound_that_is_damaged_is_made_again(root, cache, damage):
         np.save(kept, np.zeros(3) if damage == "other kind" else np.zeros((3, 3), dtype=np.float16))
     assert AudioFolder(root=root)[0]["audio"] == expected
     assert kept.read_bytes() == whole
+
+
+def test_what_is_known_of_a_sound_is_read_without_it(root):
+    data = AudioFolder(root=root)
+    whole = data[2]
+    (root / whole.id).unlink()
+    found = data.read_modalities(2, ())
+    assert (found.id, found.label, dict(found.values)) == (whole.id, whole.label, {})

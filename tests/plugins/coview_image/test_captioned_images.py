@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import coview
+from coview.data.dataset_checks import check_rows
 from coview.experiment.trial import try_out
 from coview_image.datasets.captioned_images import CaptionedImages
 
@@ -164,3 +165,17 @@ def test_what_is_not_there_is_known_ahead(captions):
         for row in missing:
             with pytest.raises(coview.SampleError, match="there is no such file"):
                 data[row]
+
+
+def test_a_caption_is_read_without_its_picture(captions):
+    """As of every training step of a run whose picture encoder is frozen."""
+    data = CaptionedImages(root=captions)
+    check_rows(data, "here")
+    whole = data[3]
+    for picture in captions.glob("*.png"):
+        picture.unlink()
+    found = data.read_modalities(3, ("text",))
+    assert dict(found.values) == {"text": whole["text"]}
+    assert (found.id, found.group) == (whole.id, whole.group)
+    with pytest.raises(coview.SampleError):
+        data.read_modalities(3, ("image",))

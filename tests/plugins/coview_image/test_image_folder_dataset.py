@@ -253,3 +253,11 @@ def test_a_validation_split_of_its_own(tmp_path):
     assert ImageFolder.find_splits(root=str(tmp_path)) == ("train", "validation", "test")
     data = ImageFolder(split="validation", root=tmp_path)
     assert [data[i].id for i in range(2)] == ["val/a/0.png", "val/b/0.png"]
+
+
+def test_what_is_known_of_a_picture_is_read_without_it(animals):
+    data = ImageFolder(root=animals)
+    whole = data[2]
+    (animals / whole.id).unlink()
+    found = data.read_modalities(2, ())
+    assert (found.id, found.label, dict(found.values)) == (whole.id, whole.label, {})

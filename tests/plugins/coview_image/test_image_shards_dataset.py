@@ -238,3 +238,14 @@ def test_a_name_that_is_no_path_is_a_message(tmp_path):
         archive.addfile(tarfile.TarInfo("n" * 100_000 + ".png"))
     with pytest.raises(coview.CoviewError, match=r"x\.tar cannot be read .* the name of n{40}… has 100,004 bytes"):
         ImageShards(train=str(tmp_path / "x.tar"))
+
+
+def test_what_is_known_of_a_picture_is_read_without_it(folder):
+    data = ImageShards(train=str(folder))
+    whole = data[2]
+    assert (data.read_modalities(2, ("image",))["image"] == whole["image"]).all()
+    data = ImageShards(train=str(folder))
+    for shard in folder.iterdir():
+        shard.unlink()
+    found = data.read_modalities(2, ())
+    assert (found.id, found.label, dict(found.values)) == (whole.id, whole.label, {})

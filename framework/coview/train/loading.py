@@ -1,0 +1,82 @@
+"""The batches that a run trains on, on its device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+
+from accelerate import Accelerator
+
+from coview.data.batch import Batch
+from coview.data.building import build_collators, build_view_maker
+from coview.data.dataset import Dataset
+from coview.data.encoded_rows import EncodedRows, Encodings, with_rows, without_steps
+from coview.data.ids import IdWatch
+from coview.data.loader import view_loader, worker_count
+from coview.data.order import Order, RankBatches
+from coview.data.skipped import SkippedSamples
+from coview.data.view_bank import ViewBank
+from coview.errors import CoviewError
+from coview.model.context import Contexts
+from coview.model.encoder_hooks import collators
+from coview.model.topology import Topology
+from coview.plugins.registry import Registry
+from coview.recipe.recipe import Recipe
+
+
+def training_batches(
+    recipe: Recipe,
+    registry: Registry,
+    dataset: Dataset,
+    topology: Topology,
+    accelerator: Accelerator,
+    order: Order,
+    steps: range,
+    *,
+    contexts: Contexts,
+    skipped: SkippedSamples,
+    say_skipped: Callable[[str, str], None],
+    encodings: Mapping[str, Encodings],
+    bank: ViewBank | None,
+) -> Generator[Batch, None, None]:
+    """This rank's batches of some optimiser steps, on the device, as the encoders take them.
+
+    Args:
+        recipe: The recipe.
+        registry: Where its components come from.
+        dataset: The training split.
+        topology: The model.
+        accelerator: Of this process.
+        order: Which samples are in which batch.
+        steps: The steps.
+        contexts: What samples share.
+        skipped: Notes those that cannot be read.
+        say_skipped: Is called with the name and the reason of each of them, once.
+        encodings: By modality what stands in the place of its views.
+        bank: Where batches of views are taken from, and put: of all modalities, so that there is none where encodings
+            stand in the place of some.
+
+    Raises:
+        CoviewError: If ranks cannot share a batch, or too many samples cannot be read.
+    """
+    train, rank, ranks = recipe.train, accelerator.process_index, accelerator.num_processes
+    if train.batch_size % ranks:
+        raise CoviewError(
+            f"{recipe.where('train', 'batch_size')}: {train.batch_size} cannot be shared by {ranks} ranks"
+        )
+    loader = view_loader(
+        EncodedRows(dataset, encodings) if encodings else dataset,
+        without_steps(build_view_maker(recipe, registry), encodings),
+        with_rows(collators(build_collators(recipe, registry), topology.student), encodings),
+        RankBatches(order, steps.start * train.accumulate, steps.stop * train.accumulate, rank, ranks),
+        workers=worker_count(recipe.settings.workers, ranks),
+        extras=recipe.extras,
+        taught_by=topology.collators_of_teacher(),
+        pin_memory=accelerator.device.type == "cuda",
+        bank=None if encodings else bank,
+    )
+    ids = IdWatch(len(dataset), f"data {recipe.data_named}: the train split")
+    for batch in loader:
+        ids.note(batch.rows, batch.ids.tolist())
+        for sample in skipped.add(batch.skipped):
+            say_skipped(sample.what, sample.reason)
+        yield contexts.around(topology.augmented(batch.to(accelerator.device)))
