@@ -139,6 +139,10 @@ REASONS: Mapping[str, Reason] = {
     "values_stay": Reason(
         "controls would be measured on other samples than the encoder", "move what is random into an augmentation"
     ),
+    "reads_modalities_as_all": Reason(
+        "where the encodings of a frozen encoder are kept, training reads the other modalities alone",
+        "make both of one function, which reads the modalities that it is asked for",
+    ),
     "labels_are_class_indices": Reason(
         "a probe has one output for each class, and a label is its number",
         "number the labels from 0 in the order of classes; None where there is none",
