@@ -113,7 +113,7 @@ def find_unfinished(out: Path, recipe: Recipe, registry: Registry) -> RunFolder 
 
 
 def runs_below(out: Path) -> list[RunFolder]:
-    """Every run below a folder, in the order in which they were started. Links are followed, and no run counts twice."""
+    """Every run below a folder, as they were started. Links are followed, and no run counts twice."""
     return _in_order(_with_recipe(out))
 
 
