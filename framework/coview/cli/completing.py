@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 
-class RecipeName(click.ParamType):
+class RecipeName(click.types.StringParamType):
     """A recipe: a file, or the name of one that comes with coview."""
 
     name = "recipe"
@@ -20,7 +20,7 @@ class RecipeName(click.ParamType):
         return [*_going_on(incomplete, shipped_names()), CompletionItem(incomplete, type="file")]
 
 
-class ComponentName(click.ParamType):
+class ComponentName(click.types.StringParamType):
     """A component, or a plugin.
 
     Args:

@@ -83,7 +83,7 @@ def new_axes(width: float, height: float, *, makes_room: bool = True) -> tuple[F
     """
     from matplotlib.figure import Figure  # of the extra "report"
 
-    figure = Figure(figsize=(width, height), layout="constrained" if makes_room else "none")
+    figure = Figure(figsize=(width, height), layout="constrained" if makes_room else None)
     return figure, figure.subplots()
 
 

@@ -143,7 +143,7 @@ class FrozenEncoders:
             return "no sample comes twice"
         rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
         width = cast(Encoder, self.topology.student.encoder(name)).width
-        why_not = gather_object([_why_no_room(files.folder, 4 * rows * width)])
+        why_not: list[str] = gather_object([_why_no_room(files.folder, 4 * rows * width)])
         if any(why_not):
             return next(filter(None, why_not))
         self.say(
