@@ -22,7 +22,7 @@ from pydantic_core import to_jsonable_python
 
 import coview
 from coview.plugins.component import KINDS, Component, Kind
-from coview.plugins.own_settings import OWN_SETTINGS, ValueScheduleSettings, own_keys
+from coview.plugins.own_settings import OWN_SETTINGS, LoraTable, ValueScheduleSettings, own_keys
 from coview.plugins.parameters import Parameter
 from coview.recipe import tables, tune_table
 from coview.recipe.json_schema import recipe_schema
@@ -190,6 +190,10 @@ def table_keys(name: str) -> Iterator[str]:
             yield entry("**`use`** · `string`", f"One of the {page}{implied}; its parameters stand beside it.")
     if model is not None:
         yield from keys_of(model)
+    if name == "encoder":
+        yield "### `[encoder.lora]`"
+        yield "Small matrices that are trained in place of the encoder's weights: [LoRA](../training.md#lora)."
+        yield from keys_of(LoraTable)
     if name == "schedule":
         yield '### `[schedule."TABLE.KEY"]`'
         yield "Of another value, such as `loss.temperature`, beside `use` and the schedule's own parameters."

@@ -269,6 +269,7 @@ def test_a_constructor_that_is_no_schema_is_a_message(factory, says):
         ("augmentation", "views"),
         ("augmentation", "on"),
         ("encoder", "shared"),
+        ("encoder", "lora"),
         ("loss", "weight"),
         ("optimizer", "group"),
         ("schedule", "warmup"),
@@ -287,7 +288,7 @@ def test_the_keys_above_are_all_that_are_coviews_own():
     assert {kind: own_keys(kind) for kind in KINDS if own_keys(kind)} == {
         "dataset": ("views", "local_views", "workers", "augment_on", "weight"),
         "augmentation": ("views", "on", "shared"),
-        "encoder": ("shared",),
+        "encoder": ("shared", "lora"),
         "projector": ("evaluated_layers",),
         "optimizer": ("group",),
         "schedule": ("warmup", "warmup_start"),

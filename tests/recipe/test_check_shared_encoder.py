@@ -50,6 +50,8 @@ def test_a_resolved_recipe_says_the_same(check, write_recipe):
         ('shared = "answer"', "shared", "names answer itself; it has to be another modality"),
         ('shared = "question"\nwidth = 3', "width", "is of no use beside shared"),
         ('shared = "question"\nuse = "own"', "use", "is of no use beside shared"),
+        ('shared = "question"\nlora = { rank = 4 }', "lora", "is of no use beside shared"),
+        ('use = "linear"\nlora = 3', "lora", "has to be a table, such as { rank = 8 }, got 3"),
         ("shared = 3", "shared", "has to be a string, got 3"),
         ('shared = ""', "shared", "has to be a string"),
     ],

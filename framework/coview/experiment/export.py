@@ -19,6 +19,7 @@ from coview.experiment.measured_tower import tower_of
 from coview.experiment.pointed import changed_recipe, pointed_to
 from coview.experiment.run import Run
 from coview.model.encoder import ExportsToHub, ExportsToSentenceTransformers
+from coview.model.lora import without_lora
 from coview.plugins.home import expanded
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -69,7 +70,7 @@ def _able(run: Run, contract: type) -> list[str]:
 
 def _writer(run: Run, name: str, contract: type, method: str, *, to: str) -> Callable[[Path], str]:
     """What writes one modality's encoder into a folder, and returns the lines that load it."""
-    encoder, modality = run.tower(name), build_modalities(run.recipe, run.registry)[name]
+    encoder, modality = without_lora(run.tower(name)), build_modalities(run.recipe, run.registry)[name]
     if (layers := run.recipe.projector[name].settings.evaluated_layers) is not None:
         where = run.recipe.where("projector", *run.recipe.below(name), "evaluated_layers")
         raise CoviewError(

@@ -16,6 +16,7 @@ from coview.experiment.example_values import example_values, show_example
 from coview.experiment.run import Run
 from coview.model.encoder import ExportsPooled, ExportsToHub, PooledTransformer
 from coview.model.encoder_hooks import collator
+from coview.model.lora import without_lora
 from coview.model.widths import encode, project, width_of
 from coview.plugins.hub import no_progress_bar
 
@@ -53,8 +54,9 @@ def write_dual_encoder(run: Run, folder: Path) -> str:
     modalities = build_modalities(run.recipe, run.registry)
     for name in names:
         tower = run.topology.evaluated_tower(name)
-        show_example(run, name, tower.encoder)
-        pooled = _pooled(run, name, tower.encoder, folder)
+        encoder = without_lora(tower.encoder)
+        show_example(run, name, encoder)
+        pooled = _pooled(run, name, encoder, folder)
         kind = pooled.model.main_input_name
         if kind in halves:
             raise _refused(run, f"that has one tower for pictures and one for texts, and both of the run's take {kind}")

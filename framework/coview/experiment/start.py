@@ -20,6 +20,7 @@ from coview.data.atomic import replacing
 from coview.errors import CoviewError
 from coview.experiment.exported_weights import read_exported
 from coview.experiment.folders import existing_folder
+from coview.model.lora import is_of_lora, weights_without_lora
 from coview.model.start import MASK_TOKEN, StartWeights
 from coview.plugins.registry import Registry
 from coview.recipe.load import load_recipe
@@ -137,6 +138,11 @@ def _read(recipe: Recipe, registry: Registry, modality: str, table: StartTable) 
         where = recipe.where(*at, "checkpoint")
         with _at(where):
             path, tensors = checkpoint_at(Path(table.checkpoint))
+            if any(is_of_lora(name) for name in tensors):
+                raise CoviewError(
+                    f"{path} was trained with LoRA, and does not say how strongly",
+                    hint="name its run, by start.run, or a folder that coview export has written",
+                )
             found = _parts(tensors, _STUDENT, modality, table, str(path))
         return replace(found, where=where)
     assert table.run is not None, "one of them is given"
@@ -148,7 +154,8 @@ def _read(recipe: Recipe, registry: Registry, modality: str, table: StartTable) 
         if not whole:
             raise CoviewError("; ".join([f"{folder.path} has no whole checkpoint", *damaged]))
         checkpoint = whole[0] if table.step is None else next((c for c in whole if c.step == table.step), None)
-        evaluated = load_recipe(folder.recipe, registry).teacher
+        trained = load_recipe(folder.recipe, registry)
+        evaluated = trained.teacher
     if checkpoint is None:
         steps = ", ".join(f"{c.step:,}" for c in whole)
         raise CoviewError(
@@ -159,7 +166,11 @@ def _read(recipe: Recipe, registry: Registry, modality: str, table: StartTable) 
         of = f"step {checkpoint.step:,} of {folder.path}" + (", the teacher" if of_teacher else "")
         tensors = tensors_of(checkpoint.path)
         found = _parts(tensors, _TEACHER if of_teacher else _STUDENT, modality, table, of)
-    return replace(found, where=where)
+    parts = dict(found.parts)
+    if "encoder" in parts:
+        owner = trained.owner_of_encoder(modality)
+        parts["encoder"] = weights_without_lora(parts["encoder"], trained.encoder[owner].settings.lora)
+    return replace(found, where=where, parts=parts)
 
 
 def _parts(tensors: Mapping[str, Tensor], towers: str, modality: str, table: StartTable, of: str) -> StartWeights:

@@ -17,6 +17,7 @@ from coview.model.encodable import encodable
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
 from coview.model.hidden_tokens import HiddenTokens
+from coview.model.lora import add_lora
 from coview.model.loss_terms import LossTerms, build_loss
 from coview.model.masking import Masking, build_masking
 from coview.model.optimizer_over import copies_by_optimizer
@@ -246,6 +247,7 @@ def _build(
     started = start_from(student, start)  # before the teacher is copied
     if fit_to is not None:
         fit_encoders(student, fit_to, except_for=started)
+    add_lora(recipe, student)
     loss = build_loss(recipe, registry, student.width, student.token_width)
     copies = 0.0
     if trains_on is not None:

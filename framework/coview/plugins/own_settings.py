@@ -78,8 +78,33 @@ class AugmentSettings(BaseModel):
     )
 
 
+class LoraTable(BaseModel):
+    """``[encoder.lora]``: small matrices beside some of the encoder's linear layers, which alone are trained (LoRA).
+
+    Beside a weight W of rank r the layer computes W·x + alpha / r · B·A·x (Hu et al., arXiv:2106.09685, section 4.1).
+    """
+
+    model_config = OF_A_TABLE
+
+    rank: Annotated[int, Field(ge=1, le=4096)] = Field(8, description="r, of the matrices A and B.")
+    alpha: Annotated[float, Field(gt=0, le=1e9)] = Field(
+        16.0, description="Their product is multiplied by alpha / rank."
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Of what goes into A, in training.")
+    match: Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        "*",
+        description="Which linear layers: names such as `encoder.*.query` or `encoder.*.mlp.*`, as in "
+        "`[[optimizer.group]]` without the parameter's own, or several of them.",
+    )
+
+    @property
+    def globs(self) -> tuple[str, ...]:
+        """The names."""
+        return (self.match,) if isinstance(self.match, str) else self.match
+
+
 class EncoderSettings(BaseModel):
-    """``[encoder.NAME]``, in place of ``use`` and the encoder's own parameters."""
+    """``[encoder]``, beside ``use`` and the encoder's own parameters, or in place of them."""
 
     model_config = OF_A_TABLE
 
@@ -87,6 +112,11 @@ class EncoderSettings(BaseModel):
         None,
         description="In place of `use`, where the views are of several modalities: the modality whose encoder this one "
         "has too, with the same weights.",
+    )
+    lora: LoraTable | None = Field(
+        None,
+        description="What is trained of it in place of its own weights, which stay as they are: LoRA's matrices. "
+        "Absent: its weights.",
     )
 
 

@@ -1,24 +1,28 @@
-"""Whether a modality has an encoder of its own, or that of another one, by ``shared``."""
+"""Whether a modality has an encoder of its own, and what of it is trained, or that of another one, by ``shared``."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from coview.errors import CoviewError
 from coview.plugins.nearest import did_you_mean
-from coview.plugins.own_settings import EncoderSettings
-from coview.recipe.check_component import Checked, ComponentChecker
+from coview.plugins.own_settings import EncoderSettings, LoraTable
+from coview.recipe.check_component import ComponentChecker, beside_use
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.recipe import ComponentTable
+from coview.recipe.recipe import EncoderTable
 
-_SHARED = "shared"
+_SHARED, _LORA = "shared", "lora"
+
+CheckedEncoder = tuple[EncoderTable, dict[str, Any]]
+"""As given, and its resolved table."""
 
 
 def check_encoder(
     components: ComponentChecker, mistakes: Mistakes, table: Any, path: Key, modality: str | None
-) -> Checked:
+) -> CheckedEncoder:
     """One modality's table: the component, or for now nothing but the name of the modality that has it.
 
     Args:
@@ -28,18 +32,38 @@ def check_encoder(
         path: Where it is in the recipe.
         modality: That it is for; None if that is not known.
     """
-    nothing = ComponentTable("")
+    nothing = EncoderTable("")
     if not isinstance(table, dict) or _SHARED not in table:
-        return components.check("encoder", table, path, modality=modality) or (nothing, {})
+        return _own(components, mistakes, table, path, modality) or (nothing, {})
     settings, rest = components.settings(EncoderSettings, table, path)
-    for key in rest:
+    for key in (*rest, *([_LORA] if _LORA in table else [])):
         message = f"is of no use beside {_SHARED}: what the encoder is stands in the table of the other modality"
         mistakes.add((*path, key), message)
     return nothing, {} if settings is None else {_SHARED: settings.shared}
 
 
+def _own(
+    components: ComponentChecker, mistakes: Mistakes, table: Any, path: Key, modality: str | None
+) -> CheckedEncoder | None:
+    """The table of an encoder that a modality has for itself; None if something is wrong with it, which is noted."""
+    is_given = isinstance(table, dict) and _LORA in table
+    rest = {key: value for key, value in table.items() if key != _LORA} if is_given else table
+    checked = components.check("encoder", rest, path, modality=modality, also=(_LORA,))
+    lora = components.own_table(LoraTable, table[_LORA], (*path, _LORA)) if is_given else None
+    if is_given and not isinstance(table[_LORA], dict):
+        mistakes.add(
+            (*path, _LORA), f"has to be a table, such as {{ rank = 8 }}, got {json.dumps(table[_LORA], default=str)}"
+        )
+    if checked is None or (is_given and not isinstance(lora, LoraTable)):
+        return None
+    given, resolved = checked
+    settings = EncoderSettings(lora=lora if isinstance(lora, LoraTable) else None)
+    found = EncoderTable(given.use, given.parameters, settings, as_written=given.as_written)
+    return found, beside_use(resolved, settings)
+
+
 def check_shared_encoders(
-    components: ComponentChecker, mistakes: Mistakes, encoders: dict[str, Checked], table: Any
+    components: ComponentChecker, mistakes: Mistakes, encoders: dict[str, CheckedEncoder], table: Any
 ) -> dict[str, str]:
     """Gives each modality that shares an encoder the component of the one that has it.
 
@@ -63,7 +87,7 @@ def check_shared_encoders(
 
 
 def _problem(
-    components: ComponentChecker, name: str, of: str, encoders: Mapping[str, Checked], shared: Mapping[str, str]
+    components: ComponentChecker, name: str, of: str, encoders: Mapping[str, CheckedEncoder], shared: Mapping[str, str]
 ) -> str:
     """Why a modality cannot have the encoder of another one; empty if it can."""
     if of not in encoders:

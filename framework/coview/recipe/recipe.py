@@ -10,6 +10,7 @@ from typing import Any
 from coview.plugins.own_settings import (
     AugmentSettings,
     DataSettings,
+    EncoderSettings,
     GroupTable,
     LossSettings,
     MaskSettings,
@@ -74,6 +75,17 @@ class AugmentTable(ComponentTable):
     def makes(self, view: int, global_views: int) -> bool:
         """Whether the step is in the pipeline of a view, of which the first ``global_views`` are global."""
         return is_among(self.settings.views, view, global_views)
+
+
+@dataclass(frozen=True)
+class EncoderTable(ComponentTable):
+    """An encoder.
+
+    Attributes:
+        settings: What of it is trained.
+    """
+
+    settings: EncoderSettings = field(default_factory=EncoderSettings)
 
 
 @dataclass(frozen=True)
@@ -256,7 +268,7 @@ class Recipe:
     global_views: int
     modality: Mapping[str, Mapping[str, Any]]
     augment: Mapping[str, tuple[AugmentTable, ...]]
-    encoder: Mapping[str, ComponentTable]
+    encoder: Mapping[str, EncoderTable]
     projector: Mapping[str, ProjectorTable]
     predictor: Mapping[str, ComponentTable]
     teacher: TeacherTable | None

@@ -25,7 +25,7 @@ from coview.recipe.check_projector import CheckedProjector, check_projector, ran
 from coview.recipe.check_queue import check_queue
 from coview.recipe.check_roles import roles_of, with_numbers
 from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
-from coview.recipe.check_shared_encoder import check_encoder, check_shared_encoders
+from coview.recipe.check_shared_encoder import CheckedEncoder, check_encoder, check_shared_encoders
 from coview.recipe.check_start import check_starts
 from coview.recipe.check_teacher import check_teacher
 from coview.recipe.key import Key, dotted
@@ -347,7 +347,7 @@ class _Validation:
                 found.append((table, beside_use(checked[1], settings)))
         return found
 
-    def _encoder(self, name: str | None, table: Any, path: Key) -> Checked:
+    def _encoder(self, name: str | None, table: Any, path: Key) -> CheckedEncoder:
         return check_encoder(self.components, self.mistakes, table, path, name)
 
     def _projector(self, name: str | None, table: Any, path: Key) -> CheckedProjector:

@@ -125,14 +125,14 @@ class FrozenEncoders:
         of = self._what(name)
         digest = hashlib.blake2b(json.dumps(of, sort_keys=True, default=str).encode(), digest_size=6).hexdigest()
         files = EncodingFiles(self.folder / f"{name}-{digest}", of, rows_M)
-        missing = [part for part in range(files.count) if files.read(part) is None]
+        kept = KeptEncodings(files, len(self.dataset))
+        missing = kept.open()
         everywhere = gather_object([missing])
         if any(other != missing for other in everywhere):
             return None, f"not all processes see {self.folder}"
         if missing and (why_not := self._make(name, files, missing, to_come)):
             return None, why_not
-        kept = KeptEncodings(files, len(self.dataset))
-        if not all(gather_object([kept.open()])):
+        if any(gather_object([kept.open()])):
             return None, f"{files.folder} has changed meanwhile"
         return kept, ""
 
@@ -145,13 +145,13 @@ class FrozenEncoders:
         width = cast(Encoder, self.topology.student.encoder(name)).width
         why_not: list[str] = gather_object([_why_no_room(files.folder, 4 * rows * width)])
         if any(why_not):
-            return next(filter(None, why_not))
+            return str(next(filter(None, why_not)))
         self.say(
             f"{self._named(name)} is frozen: it encodes the {rows:,} samples once, before the first step, and they are "
             "not read again"
         )
         why_not = gather_object([self._made(name, files, missing[rank::ranks])])
-        reason = next(filter(None, why_not), "")
+        reason = str(next(filter(None, why_not), ""))
         if reason not in ("", _STOPPED) and self.accelerator.is_main_process:
             remove_encodings(files.folder)
         return reason

@@ -74,21 +74,27 @@ class KeptEncodings:
 
     files: EncodingFiles
     size: int
-    _parts: list[Embedded] = field(default_factory=list)
-    _place_N: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    _parts: dict[int, Embedded] = field(default_factory=dict)
+    _place_N: np.ndarray = field(init=False)
     _skipped: dict[int, Skipped] = field(default_factory=dict)
 
-    def open(self) -> bool:
-        """Opens all files; whether they are there."""
+    def __post_init__(self) -> None:
         self._place_N = np.full(self.size, -1, dtype=np.int64)
+
+    def open(self) -> list[int]:
+        """Opens the files that are not open yet; those that are missing."""
+        missing = []
         for number in range(self.files.count):
+            if number in self._parts:
+                continue
             if (part := self.files.read(number)) is None:
-                return False
+                missing.append(number)
+                continue
             rows = self.files.rows(number)
             self._place_N[rows[part.rows]] = number * PART + np.arange(len(part.features))
             self._skipped |= {int(rows[skipped.row]): skipped for skipped in part.skipped}
-            self._parts.append(part)
-        return True
+            self._parts[number] = part
+        return missing
 
     def of_row(self, row: int, /) -> Tensor:
         """As :class:`coview.data.encoded_rows.Encodings`."""
@@ -103,4 +109,4 @@ class KeptEncodings:
 
     def __getstate__(self) -> dict[str, Any]:
         # loader processes open the files themselves: what is sent to them would be copied
-        return {**self.__dict__, "_parts": [], "_skipped": {}}
+        return {**self.__dict__, "_parts": {}}
