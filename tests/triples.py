@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from torch import nn
 
@@ -62,6 +64,28 @@ class Scarce(Triples):
         return name != "sound" or self.present["sound"][index]
 
 
+class Captions(Triples):
+    """With one to four captions for each picture, the last of which is another picture's too; some have no sound."""
+
+    def __init__(self, *, split: str = "train"):
+        super().__init__(split=split)
+        rows = np.arange(len(self))
+        self.present = {"sound": rows % 4 != 3}
+        self.value_counts = {"caption": 1 + rows % 4}
+        self.ids = (self.first + rows).tolist()
+
+    def has(self, index: int, name: str) -> bool:
+        return name != "sound" or bool(self.present["sound"][index])
+
+    def with_values(self, index, numbers):
+        sample = Triples.__getitem__(self, index)
+        if number := numbers.get("caption", 0):
+            of = 2000 + (self.first + index) // 8 if number == 3 else self.first + index
+            caption = np.random.default_rng((of, number)).normal(size=5).astype(np.float32)
+            sample = replace(sample, values={**sample.values, "caption": caption})
+        return sample
+
+
 class Unsaid(Some):
     """Samples that have what the data set says that they lack."""
 
@@ -104,7 +128,7 @@ def coview_register(registry):
         registry.encoder("normalised", "triples:Normalised", modality=name, summary="a linear map with batch norm")
         registry.augmentation("noise", "triples:Noise", modality=name, summary="noise")
         registry.augmentation("noise_of_batch", "triples:NoiseOfBatch", modality=name, summary="noise, on the device")
-    for name in ("Some", "Scarce", "Unsaid"):
+    for name in ("Some", "Scarce", "Unsaid", "Captions"):
         registry.dataset(name.lower(), f"triples:{name}", summary="of which samples lack modalities")
     registry.dataset("triples", "triples:Triples", summary="pictures, captions and sounds")
     registry.loss("finds_roles", "answers:FindsRoles", summary="the answer, by the names of views")

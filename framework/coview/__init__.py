@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from coview.data.dataset import HasContext as HasContext
     from coview.data.dataset import HasJudgedPairs as HasJudgedPairs
     from coview.data.dataset import HasNotes as HasNotes
+    from coview.data.dataset import HasSeveralValues as HasSeveralValues
     from coview.data.dataset import KnowsGroups as KnowsGroups
     from coview.data.dataset import KnowsIds as KnowsIds
     from coview.data.dataset import KnowsLabels as KnowsLabels
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from coview.data.file_lock import file_lock as file_lock
     from coview.data.hub_dataset import HubDataset as HubDataset
     from coview.data.hub_rows import HubRows as HubRows
+    from coview.data.joined_rows import joined_rows as joined_rows
     from coview.data.judged_pairs import Pairs as Pairs
     from coview.data.modality import FinishesOnDevice as FinishesOnDevice
     from coview.data.modality import HasLengths as HasLengths
@@ -218,6 +220,7 @@ _HOME = {
     "HasLengths": "coview.data.modality",
     "HasNotes": "coview.data.dataset",
     "HasPretrainingHead": "coview.model.masked_encoder",
+    "HasSeveralValues": "coview.data.dataset",
     "Hidden": "coview.data.token_mask",
     "HiddenTokens": "coview.model.hidden_tokens",
     "Hit": "coview.experiment.search",
@@ -310,6 +313,7 @@ _HOME = {
     "hookimpl": "coview.plugins.hookspecs",
     "hub_or_cache": "coview.plugins.hub",
     "in_one_line": "coview.plugins.component",
+    "joined_rows": "coview.data.joined_rows",
     "library_factory": "coview.plugins.library_factory",
     "library_member": "coview.plugins.library_factory",
     "library_refusal": "coview.plugins.library_refusal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,23 @@ class ReadsAnotherRow(ReadsModalities):
 class ReadsAnArray(ReadsModalities):
     def read_modalities(self, index, modalities):
         return self.values(index)
+
+
+class HasSeveral(Right):
+    """Two values of every sample but the first."""
+
+    def __init__(self, **parameters) -> None:
+        super().__init__(**parameters)
+        self.value_counts = {"vector": [1 if row == 0 else 2 for row in range(self.rows)]}
+
+    def with_values(self, index, numbers):
+        sample = self[index]
+        return dataclasses.replace(sample, values={"vector": sample["vector"] + 100 * numbers.get("vector", 0)})
+
+
+class LosesItsLabel(HasSeveral):
+    def with_values(self, index, numbers):
+        return dataclasses.replace(super().with_values(index, numbers), label=None)
 
 
 class SomeCannotBeRead(Right):
@@ -303,12 +321,15 @@ WRONG = [
     (KnowsOtherLabels, "knows_what_its_samples_say", "labels has 1 for row 0, and its sample has 0"),
     (KnowsTooFewGroups, "knows_what_its_samples_say", "groups has 19 entries, and the split 20 rows"),
     (KnowsOtherIds, "knows_what_its_samples_say", "ids has 'train/0.png' for row 0, and its sample has 'train/0'"),
+    (LosesItsLabel, "has_the_values_that_it_counts", "row 0 has another id, label, group or score with vector number"),
     (RowsOfASet, "is_the_same_in_another_interpreter", "is another sample where the data set is built anew"),
     (IdsOfHashes, "is_the_same_in_another_interpreter", "train: row 0 is another sample where the data set is built"),
 ]
 
 
-@pytest.mark.parametrize("right", [Right, WithNothingMore, HasExtras, KnowsAll, ReadsModalities, SomeCannotBeRead])
+@pytest.mark.parametrize(
+    "right", [Right, WithNothingMore, HasExtras, HasSeveral, KnowsAll, ReadsModalities, SomeCannotBeRead]
+)
 def test_what_is_right_passes(right):
     check_dataset(right)
     check_rows(right(), "here")

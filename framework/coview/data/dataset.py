@@ -21,10 +21,10 @@ class Dataset(Protocol):
     A run reads a few samples of each split ahead of training, and refuses one that does not keep its promises:
     ``coview.testing.check_dataset`` tries them too. One that knows more of its samples ahead of them says so by an
     attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds`, :class:`KnowsPresent`,
-    :class:`KnowsUnreadable` and :class:`HasJudgedPairs`. One that can read some modalities of a sample without the
-    others is :class:`ReadsModalities`. A class attribute ``labelled = False`` says that no split ever
-    has class labels: a loss that needs them is then refused when the recipe is checked. What it has to say of what it
-    found, such as files that it left out, is :class:`HasNotes`, and what its samples share :class:`HasContext`.
+    :class:`KnowsUnreadable`, :class:`HasSeveralValues` and :class:`HasJudgedPairs`. One that can read some modalities of
+    a sample without the others is :class:`ReadsModalities`. A class attribute ``labelled = False`` says that no split
+    ever has class labels: a loss that needs them is then refused when the recipe is checked. What it has to say of what
+    it found, such as files that it left out, is :class:`HasNotes`, and what its samples share :class:`HasContext`.
 
     ``version`` stands for the content of all splits, and is another when that changes: numbers and kept features are
     bound to it. :func:`coview.content_version` makes it of files.
@@ -72,6 +72,30 @@ class KnowsPresent(Protocol):
     """
 
     present: Mapping[str, Sequence[bool]] | None
+
+
+@runtime_checkable
+class HasSeveralValues(Protocol):
+    """A data set of whose samples some have several values of a modality: captions of a picture, takes of a word.
+
+    Every one of them belongs to the sample as much as another, whatever values of other modalities it is taken with.
+    In training one is drawn for each epoch, by the seed, the epoch and the sample's id where that is known ahead (see
+    :class:`KnowsIds`), else its row. An evaluation has each of them as a row of the modality, with the sample's id: so
+    a picture may be found by any of its captions. ``dataset[i]`` has the first of each.
+
+    Attributes:
+        value_counts: Of each modality that samples may have several values of, how many each row has: ``{"text": [5,
+            1, 2, …]}``, 0 where it lacks the modality.
+    """
+
+    value_counts: Mapping[str, Sequence[int]] | None
+
+    def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
+        """The sample with other values: ``with_values(7, {"text": 2})`` is ``dataset[7]`` with the third of its texts.
+
+        Raises as ``dataset[index]`` does.
+        """
+        ...
 
 
 @runtime_checkable

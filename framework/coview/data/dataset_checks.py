@@ -17,6 +17,7 @@ from coview.data.content import content_hash
 from coview.data.dataset import (
     Dataset,
     HasContext,
+    HasSeveralValues,
     KnowsGroups,
     KnowsIds,
     KnowsLabels,
@@ -246,6 +247,48 @@ def knows_what_its_samples_say(tested: SplitUnderTest) -> Problems:
         yield from _as_known(tested, "ids", list(dataset.ids), lambda sample: sample.id)
 
 
+def has_the_values_that_it_counts(tested: SplitUnderTest) -> Problems:
+    """A row has as many values of a modality as it counts; with others of them it is the same sample otherwise."""
+    dataset = tested.dataset
+    counts = dataset.value_counts if isinstance(dataset, HasSeveralValues) else None
+    if not counts or not isinstance(dataset, HasSeveralValues):
+        return
+    if unknown := [name for name in counts if name not in dataset.modalities]:
+        yield f"value_counts names {unknown[0]!r}, and its modalities are {', '.join(dataset.modalities)}"
+        return
+    for name, of_row in counts.items():
+        if len(of_row) != len(dataset):
+            yield f"value_counts has {len(of_row):,} entries of {name}, and the split {len(dataset):,} rows"
+            return
+    yield from _first(
+        problem
+        for row, sample in tested.samples()
+        if (problem := next(_of_counted(dataset, row, sample, {name: int(of[row]) for name, of in counts.items()}), ""))
+    )
+
+
+def _of_counted(dataset: HasSeveralValues, row: int, sample: Sample, counts: Mapping[str, int]) -> Problems:
+    """What is wrong with the other values of a row."""
+    for name, count in counts.items():
+        if (count > 0) != (name in sample.values) or count < 0:
+            has = "has none" if name not in sample.values else "has one"
+            yield f"value_counts has {count} values of {name} for row {row}, and its sample {has}"
+            return
+        try:
+            others = {number: dataset.with_values(row, {name: number}) for number in {0, count - 1} if number >= 0}
+        except SampleError:
+            continue
+        for number, other in others.items():
+            kept = {key: value for key, value in other.values.items() if key != name or not number}
+            known = other.id, other.label, other.group, other.score
+            changed = [key for key, value in kept.items() if key in sample.values and _differ(sample[key], value)]
+            if changed or other.values.keys() != sample.values.keys():
+                what = changed[0] if changed else "modalities"
+                yield f"row {row} has another {what} where its {name} is asked for by the number {number}"
+            elif known != (sample.id, sample.label, sample.group, sample.score):
+                yield f"row {row} has another id, label, group or score with {name} number {number}"
+
+
 def _of_present(tested: SplitUnderTest) -> Problems:
     """What is wrong with what it says of the modalities of all rows."""
     dataset = tested.dataset
@@ -280,6 +323,7 @@ DATASET_CHECKS: Mapping[str, Callable[[SplitUnderTest], Problems]] = {
         extras_are_numbers,
         context_can_be_moved,
         knows_what_its_samples_say,
+        has_the_values_that_it_counts,
     )
 }
 """Name to check."""

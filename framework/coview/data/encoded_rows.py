@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from coview.data.dataset import Dataset, KnowsPresent
+from coview.data.dataset import Dataset, KnowsIds, KnowsPresent
 from coview.data.modality import Collates
 from coview.data.present import modalities_of_row
 from coview.data.sample import Sample
 from coview.data.sample_of import sample_of
+from coview.data.several_values import value_counts_of, with_values
 from coview.data.views import ViewMaker
 
 
@@ -47,14 +48,28 @@ class EncodedRows:
         self._read = tuple(name for name in dataset.modalities if name not in encodings)
         if isinstance(dataset, KnowsPresent):
             self.present = dataset.present
+        if isinstance(dataset, KnowsIds):
+            self.ids = dataset.ids
+        # which of several values an epoch is of is drawn as without encodings
+        self.value_counts = {name: of for name, of in value_counts_of(dataset).items() if name not in encodings} or None
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def __getitem__(self, index: int, /) -> Sample:
+        return self._with_encodings(index, sample_of(self._dataset, index, self._read))
+
+    def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
+        """As of the data set, which then reads all of the sample: see :class:`coview.HasSeveralValues`."""
+        if not any(numbers.values()):
+            return self[index]
+        sample = with_values(self._dataset, index, numbers)
+        read = {name: value for name, value in sample.values.items() if name in self._read}
+        return self._with_encodings(index, replace(sample, values=read))
+
+    def _with_encodings(self, index: int, sample: Sample) -> Sample:
         there, _ = modalities_of_row(self._dataset, index, tuple(self._encodings))
         ready = {name: self._encodings[name].of_row(index) for name in there}
-        sample = sample_of(self._dataset, index, self._read)
         return replace(sample, values={**sample.values, **ready})
 
 

@@ -26,6 +26,7 @@ from coview.data.present import modalities_of_row, present_of, said_present
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 from coview.data.sample_problem import FOR_THE_AUTHOR, describe_extra, problem_of
+from coview.data.several_values import DrawnValues
 from coview.data.shared_batches import Receiver, Sender, Sent, received
 from coview.data.stand_ins import StandIns
 from coview.data.view_bank import ViewBank
@@ -72,7 +73,7 @@ def view_loader(
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    reader = _Reader(dataset, maker, tuple(extras), bank)
+    reader = _Reader(dataset, maker, tuple(extras), bank, DrawnValues(dataset, maker.seed))
     lacked = tuple(name for name in present_of(dataset) if name in maker.modalities)
     stand_ins = StandIns(dataset, maker) if lacked else None
     of_batch = (tuple(extras), taught_by or {}, lacked, stand_ins)
@@ -126,15 +127,29 @@ class _Read:
 
 
 class _Reader(TorchDataset[Any]):
-    """A sample with its views, for a key (epoch, batch in the epoch, index) or a bare index."""
+    """A sample with its views, for a key (epoch, batch in the epoch, index) or a bare index.
+
+    Args:
+        dataset: The samples.
+        maker: Makes their views.
+        extras: Which of the samples' are needed.
+        bank: Where batches are taken from, and put.
+        drawn: Says which of several values a sample has in an epoch; absent: the first.
+    """
 
     def __init__(
-        self, dataset: Dataset, maker: ViewMaker, extras: tuple[str, ...] = (), bank: ViewBank | None = None
+        self,
+        dataset: Dataset,
+        maker: ViewMaker,
+        extras: tuple[str, ...] = (),
+        bank: ViewBank | None = None,
+        drawn: DrawnValues | None = None,
     ) -> None:
         self._dataset = dataset
         self._maker = maker
         self._extras = extras
         self._bank = bank
+        self._drawn = drawn
         self._modalities = tuple(dict.fromkeys(maker.modalities))
         self._said_present = said_present(dataset)
         self._rng: Rng | None = None
@@ -157,7 +172,7 @@ class _Reader(TorchDataset[Any]):
         epoch, batch, index = key if isinstance(key, tuple) else (0, 0, key)
         self._rng = self._rng or Rng()
         try:
-            sample = self._dataset[index]
+            sample = self._dataset[index] if self._drawn is None else self._drawn(index, epoch, self._rng)
             there, absent = modalities_of_row(self._dataset, index, self._modalities, self._said_present)
             if not there:
                 return Skipped(index, f"row {index}", f"it has no {' and no '.join(absent)}")

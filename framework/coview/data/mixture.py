@@ -9,7 +9,7 @@ the next part of a shuffled row of all samples, and where less is left than a pa
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from coview.data.dataset import Dataset, KnowsGroups, KnowsLabels
+from coview.data.dataset import Dataset, HasSeveralValues, KnowsGroups, KnowsIds, KnowsLabels
 from coview.data.order import order_rng
 from coview.data.present import present_of
 from coview.data.sample import Sample
@@ -56,6 +56,8 @@ class Mixture:
         self.labels = self._labels()
         self.groups = self._groups()
         self.present = self._present()
+        self.value_counts = self._value_counts()
+        self.ids = self._ids() if self.value_counts else None
 
     @property
     def samples_per_epoch(self) -> int:
@@ -67,8 +69,14 @@ class Mixture:
 
     def __getitem__(self, index: int, /) -> Sample:
         """A sample with the class, id and group that it has in the mixture."""
+        return self.with_values(index, {})
+
+    def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
+        """The same with other values: see :class:`coview.HasSeveralValues`."""
         number = self.part_of(index)
-        return self._in_mixture(number, self.parts[number][index - self._starts[number]])
+        part, row = self.parts[number], index - self._starts[number]
+        sample = part.with_values(row, numbers) if numbers and isinstance(part, HasSeveralValues) else part[row]
+        return self._in_mixture(number, sample)
 
     def read_modalities(self, index: int, modalities: Collection[str], /) -> Sample:
         """As :class:`coview.ReadsModalities`."""
@@ -115,6 +123,28 @@ class Mixture:
         of_parts = [(present_of(part), np.ones(len(part), dtype=bool)) for part in self.parts]
         lacked = dict.fromkeys(name for present, _ in of_parts for name in present)
         return {name: np.concatenate([present.get(name, all_N) for present, all_N in of_parts]) for name in lacked}
+
+    def _value_counts(self) -> dict[str, np.ndarray]:
+        """Of a data set of which that is not known, each sample that has a modality has one value of it."""
+        of_parts = [part.value_counts or {} if isinstance(part, HasSeveralValues) else {} for part in self.parts]
+        ones = [{name: has_N.astype(np.int64) for name, has_N in present_of(part).items()} for part in self.parts]
+        return {
+            name: np.concatenate(
+                [
+                    np.asarray(known.get(name, one.get(name, np.ones(len(part)))), dtype=np.int64)
+                    for known, one, part in zip(of_parts, ones, self.parts, strict=True)
+                ]
+            )
+            for name in dict.fromkeys(name for known in of_parts for name in known)
+        }
+
+    def _ids(self) -> list[int | str] | None:
+        found: list[int | str] = []
+        for number, part in enumerate(self.parts):
+            if not isinstance(part, KnowsIds) or part.ids is None:
+                return None
+            found += [_own(number, name) for name in part.ids]
+        return found
 
     def _groups(self) -> list[int | str | None] | None:
         found: list[int | str | None] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,10 +11,12 @@ import numpy as np
 
 from coview.data.content import content_hash
 from coview.data.dataset import Dataset, KnowsGroups, KnowsLabels
+from coview.data.joined_rows import joined_rows
 from coview.data.mixture import Mixture, samples_of_epoch
 from coview.data.order import Order
 from coview.data.rng import Rng
 from coview.data.sample import Sample
+from coview.data.several_values import value_counts_of, with_values
 from coview.errors import CoviewError, SampleError
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -56,7 +59,11 @@ class Rows:
         return None if all(group is None for group in found) else _numbered(list(found))
 
     def contents(self, modality: str | None = None) -> np.ndarray:
-        """A number for each row that rows of equal values share: of one modality, or of all of them together."""
+        """A number for each row that rows of equal values share: of one modality, or of all of them together.
+
+        Where rows have several values of the one modality, those that share one have the same number, and so has what
+        shares another one with them.
+        """
         return self._found("contents", modality)
 
     def lengths(self, modality: str) -> np.ndarray:
@@ -70,6 +77,10 @@ class Rows:
     def _found(self, what: str, modality: str | None) -> np.ndarray:
         if (key := (what, modality or "")) not in self._of_values:
             names = self.modalities if modality is None else (modality,)
+            count_N = None if modality is None else value_counts_of(self._dataset).get(modality)
+            if what == "contents" and modality is not None and count_N is not None:
+                self._of_values[key] = joined_rows(len(self), _sharing(self._dataset, modality, count_N))
+                return self._of_values[key]
             found: list[Any] = []
             for row, sample in enumerate(self._read()):
                 values = [] if sample is None else [sample.values[name] for name in names if name in sample.values]
@@ -179,6 +190,16 @@ def problem_of_batches(found: Any, rows: int, batch_size: int) -> str:
 def _numbered(values: list[Hashable]) -> np.ndarray:
     numbers: dict[Hashable, int] = {}
     return np.asarray([-1 if v is None else numbers.setdefault(v, len(numbers)) for v in values], dtype=np.int64)
+
+
+def _sharing(dataset: Dataset, modality: str, count_N: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Each row with the hash of each of its values; values that cannot be read, or compared, are equal to none."""
+    for row, count in enumerate(count_N.tolist()):
+        for number in range(count):
+            with suppress(SampleError):  # it is skipped in training
+                found = content_hash(with_values(dataset, row, {modality: number})[modality])
+                if found is not None:
+                    yield row, found
 
 
 def _length(value: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from coview.data.dataset import (
     Dataset,
     HasContext,
     HasJudgedPairs,
+    HasSeveralValues,
     KnowsGroups,
     KnowsIds,
     KnowsLabels,
@@ -49,6 +50,11 @@ class SomeRows:
             self.present = dataset.present and {
                 name: [bool(has[row]) for row in rows] for name, has in dataset.present.items()
             }
+        self.value_counts: Mapping[str, Sequence[int]] | None = None
+        if isinstance(dataset, HasSeveralValues):
+            self.value_counts = dataset.value_counts and {
+                name: [int(counts[row]) for row in rows] for name, counts in dataset.value_counts.items()
+            }
         if isinstance(dataset, KnowsUnreadable):
             at = {row: place for place, row in enumerate(rows)}
             self.unreadable = {at[row]: error for row, error in dataset.unreadable.items() if row in at}
@@ -64,6 +70,12 @@ class SomeRows:
     def read_modalities(self, index: int, modalities: Collection[str], /) -> Sample:
         """As :class:`coview.ReadsModalities`."""
         return sample_of(self._dataset, self._rows[index], modalities)
+
+    def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
+        """As of the data set: see :class:`coview.HasSeveralValues`."""
+        if not isinstance(self._dataset, HasSeveralValues):
+            return self[index]
+        return self._dataset.with_values(self._rows[index], numbers)
 
 
 def _among(pairs: Pairs, rows: Sequence[int]) -> Pairs | None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from coview.data.dataset import Dataset
-from coview.data.present import having
 from coview.data.sample import Sample
 from coview.data.sample_of import sample_of
+from coview.data.several_values import every_value
 from coview.errors import SampleError
 
 
@@ -22,8 +22,8 @@ def readable_samples(dataset: Dataset) -> Iterator[Sample]:
 
 
 def readable_values(dataset: Dataset, modality: str) -> Iterator[Any]:
-    """The values in the order of the data, of the samples that have one and can be read; others are not read."""
-    those = having(dataset, [modality])
+    """The values in the order of the data, of the samples that have some and can be read; others are not read."""
+    those = every_value(dataset, modality)
     for index in range(len(those)):
         try:
             yield sample_of(those, index, (modality,))[modality]

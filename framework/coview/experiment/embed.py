@@ -12,8 +12,8 @@ from torch import Tensor
 from coview.data.building import build_dataset, build_modalities
 from coview.data.dataset import Dataset
 from coview.data.dataset_checks import check_rows
-from coview.data.ids import check_ids
 from coview.data.loader import worker_count
+from coview.data.several_values import check_ids_of
 from coview.errors import CoviewError
 from coview.evaluate.embedding import Embedded, embed_split
 from coview.experiment.embedding_file import SUFFIXES, KnownSamples, write_embedding
@@ -135,5 +135,5 @@ def _embedded(run: Run, recipe: Recipe, dataset: Dataset, split: str, tower: Mea
     encoder = run.tower(name, projector=tower.projector).to(device)
     workers = worker_count(recipe.settings.workers)
     embedded = embed_split(encoder, dataset, split, name, modality, device=device, workers=workers)
-    check_ids(embedded.rows, embedded.features.ids_N.numpy(), f"the {split} split")
+    check_ids_of(dataset, embedded.rows, embedded.features.ids_N.numpy(), f"the {split} split")
     return embedded

@@ -20,9 +20,9 @@ from coview.data.augmented_rows import AugmentedRows
 from coview.data.batch import Batch, Skipped
 from coview.data.building import build_modalities, build_view_maker
 from coview.data.dataset import Dataset
-from coview.data.ids import check_ids
 from coview.data.loader import worker_count
 from coview.data.present import present_of
+from coview.data.several_values import check_ids_of, value_counts_of
 from coview.data.values import readable_values
 from coview.errors import CoviewError
 from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, kept_of, read_embedded, write_embedded
@@ -62,7 +62,7 @@ class FeatureStore:
         skipped: Samples that could not be read, by split.
         on_disk: Whether features are kept in the folder, or only as long as this is.
         rows: By split, a digest of the samples that there are and what is known of them, once it was embedded; where
-            some lack a modality, of those that have it by ``split/modality``.
+            some lack a modality, or have several values of it, of its rows by ``split/modality``.
         shared: Where features of the controls are taken from, and put, that other runs need alike.
     """
 
@@ -284,14 +284,18 @@ class FeatureStore:
                 write_embedded(path, kept, of)
             embedded = kept
         self.skipped[split] = embedded.skipped
-        lacks = modality in present_of(self.splits(self.data, split))
-        if (name := f"{split}/{modality}" if lacks else split) not in self.rows:
+        dataset = self.splits(self.data, split)
+        has_own_rows = modality in present_of(dataset) or modality in value_counts_of(dataset)
+        if (name := f"{split}/{modality}" if has_own_rows else split) not in self.rows:
             self.rows[name] = rows_digest(embedded.features)
         return embedded
 
     def _made(self, split: str, modality: str, embed: Callable[[Dataset], Embedded]) -> Embedded:
-        embedded = embed(self.splits.having(self.data, split, modality))
-        check_ids(embedded.rows, embedded.features.ids_N.numpy(), f'data "{self.data.table.use}": the {split} split')
+        dataset = self.splits.having(self.data, split, modality)
+        embedded = embed(dataset)
+        check_ids_of(
+            dataset, embedded.rows, embedded.features.ids_N.numpy(), f'data "{self.data.table.use}": the {split} split'
+        )
         return embedded
 
     def kept_already(self, kind: FeatureKind, split: str) -> Embedded | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from coview.data.batch import Skipped
 from coview.data.building import build_split, splits_of
 from coview.data.dataset import Dataset, HasNotes, KnowsUnreadable
@@ -15,6 +17,7 @@ from coview.data.dataset_checks import check_rows
 from coview.data.lacking_labels import lacking_labels
 from coview.data.mixture import Mixture
 from coview.data.present import having, having_any, present_of
+from coview.data.several_values import every_value, value_counts_of
 from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
@@ -126,16 +129,22 @@ class Splits:
             for name, has_N in present_of(dataset).items():
                 if name in self.recipe.modalities:
                     found[f"{len(dataset) - has_N.sum():,} of {len(dataset):,} {split} samples have no {name}"] = None
+            for name, count_N in value_counts_of(dataset).items():
+                if name in self.recipe.modalities:
+                    found[_several(split, name, count_N)] = None
             if lacking := lacking_labels(dataset):
                 share = f"{lacking:,} of {len(dataset):,} {split} samples"
                 found[f"{share} have no class: what needs one leaves them out"] = None
         return list(found)
 
     def having(self, source: DataSource, split: str, modality: str) -> Dataset:
-        """The samples of a split that have a modality; raises as :meth:`__call__`."""
+        """The samples of a split that have a modality, with a row for each of several values of it.
+
+        Raises as :meth:`__call__`.
+        """
         key = source.key, split, modality
         if key not in self._having:
-            self._having[key] = having(self(source, split), [modality])
+            self._having[key] = every_value(self(source, split), modality)
         return self._having[key]
 
     def __call__(self, source: DataSource, split: str) -> Dataset:
@@ -154,6 +163,12 @@ class Splits:
                 SkippedSamples(len(dataset), split).add(known)
             self._built[key] = dataset
         return self._built[key]
+
+
+def _several(split: str, modality: str, count_N: np.ndarray) -> str:
+    """How many values of a modality the samples of a split have, in a sentence."""
+    several = f"{(count_N > 1).sum():,} of {len(count_N):,} {split} samples have several values of {modality}"
+    return f"{several}, up to {count_N.max()}: each epoch of training draws one, and an evaluation has all of them"
 
 
 def _shares(recipe: Recipe, mixture: Mixture) -> list[str]:

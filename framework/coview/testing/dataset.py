@@ -116,6 +116,7 @@ _AFTER: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys([name for name in DATASET_CHECKS if name != "has_rows"], ("has_rows",)),
     "ids_differ": ("has_rows", "ids_stay"),
     "reads_modalities_as_all": ("has_rows", "yields_samples", "ids_stay", "values_stay"),
+    "has_the_values_that_it_counts": ("has_rows", "yields_samples", "ids_stay", "values_stay"),
     "knows_what_its_samples_say": ("has_rows", "ids_stay", "labels_are_class_indices"),
     "is_the_same_in_another_interpreter": (
         "has_rows",

@@ -143,6 +143,10 @@ REASONS: Mapping[str, Reason] = {
         "where the encodings of a frozen encoder are kept, training reads the other modalities alone",
         "make both of one function, which reads the modalities that it is asked for",
     ),
+    "has_the_values_that_it_counts": Reason(
+        "an epoch draws one of the values by its number, and an evaluation has each as a row of the sample",
+        "make value_counts and with_values of the same list; with another value a sample is the same otherwise",
+    ),
     "labels_are_class_indices": Reason(
         "a probe has one output for each class, and a label is its number",
         "number the labels from 0 in the order of classes; None where there is none",

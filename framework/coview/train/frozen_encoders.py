@@ -118,7 +118,7 @@ class FrozenEncoders:
 
     def _of(self, name: str, to_come: int) -> tuple[KeptEncodings | None, str]:
         """One modality's encodings; None with the reason, the same on every process, where they are not kept."""
-        if why_not := why_views_vary(self.recipe, self.registry, self.topology, name):
+        if why_not := why_views_vary(self.recipe, self.registry, self.topology, self.dataset, name):
             return None, why_not
         has_N = present_of(self.dataset).get(name)
         rows_M = np.arange(len(self.dataset)) if has_N is None else np.flatnonzero(has_N)

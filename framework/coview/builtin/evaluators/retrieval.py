@@ -34,9 +34,11 @@ class Retrieval:
     Within a modality the representations of all other test samples are searched, those of the same class are right, and
     a sample that is the only one of its class is no query. Across modalities, with ``query`` and ``gallery``, the
     projections of all test samples are searched, as in CLIP (arXiv:2103.00020, section 3.1), and right is what is
-    the same sample: a text finds the picture that it belongs to. One is right then, and mAP is MRR. ``between`` does
-    so for all pairs of some modalities, both ways, also for those that no loss has brought together: a sound finds
-    its picture where both were trained with texts. A sample that the gallery lacks is no query.
+    the same sample: a text finds the picture that it belongs to. One is right then, and mAP is MRR; but where samples
+    have several values of a modality, such as captions, each of them is a query and a row of the gallery, and any of
+    the same sample is right. ``between`` does so for all pairs of some modalities, both ways, also for those that no
+    loss has brought together: a sound finds its picture where both were trained with texts. A sample that the gallery
+    lacks is no query.
 
     Beside each number stands what a random order of the gallery would come to.
 
