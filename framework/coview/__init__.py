@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from coview.data.hub_rows import HubRows as HubRows
     from coview.data.joined_rows import joined_rows as joined_rows
     from coview.data.judged_pairs import Pairs as Pairs
+    from coview.data.modality import FileReader as FileReader
     from coview.data.modality import FinishesOnDevice as FinishesOnDevice
     from coview.data.modality import HasLengths as HasLengths
     from coview.data.modality import Modality as Modality
@@ -166,6 +167,7 @@ if TYPE_CHECKING:
     from coview.plugins.nearest import did_you_mean as did_you_mean
     from coview.plugins.registrar import Registrar as Registrar
     from coview.plugins.registry import Registry as Registry
+    from coview.recipe.abilities import FindsModalities as FindsModalities
     from coview.recipe.abilities import FindsSplits as FindsSplits
     from coview.recipe.abilities import HasBatchForm as HasBatchForm
     from coview.recipe.abilities import ReadsEachStep as ReadsEachStep
@@ -209,6 +211,8 @@ _HOME = {
     "Features": "coview.evaluate.features",
     "FileKind": "coview.data.class_folders",
     "FileListing": "coview.data.class_folders",
+    "FileReader": "coview.data.modality",
+    "FindsModalities": "coview.recipe.abilities",
     "FindsSplits": "coview.recipe.abilities",
     "FinishesOnDevice": "coview.data.modality",
     "FitsToData": "coview.model.encoder",

@@ -18,9 +18,10 @@ from PIL import Image
 from torch import Tensor
 
 import coview
-from coview_audio.decode import SUFFIXES, decode
+from coview_audio.decode import SUFFIXES
 from coview_audio.encoders.log_mel import LogMel, LogMelSettings
 from coview_audio.sound import Sound, resampled
+from coview_audio.sound_files import SoundFiles
 from coview_audio.spectrogram import coloured
 
 _SHOWN_COLUMNS = 160
@@ -135,9 +136,14 @@ class AudioModality:
             f'src="data:audio/wav;base64,{sound}"></audio></span>'
         )
 
-    def read_file(self, path: Path, /) -> Sound:
-        """The sound in a file, at the rate of the batch."""
-        return decode(path, self.sample_rate)
+    def file_reader(self, *, full_scale: Annotated[float, Gt(0)] | None = None) -> SoundFiles:
+        """Reads sounds at the rate of the batch. What is resampled is kept, as of ``audio_folder``.
+
+        Args:
+            full_scale: What samples of files of floats are divided by. Absent: 1, or the full scale of 16, 24 or 32
+                bits where files are so loud; that is said.
+        """
+        return SoundFiles(self.sample_rate, full_scale)
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes ``preprocessor_config.json``, which makes batches as this modality does of sounds of its rate."""

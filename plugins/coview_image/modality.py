@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 import coview
-from coview_image.decode import SUFFIXES, decode
+from coview_image.decode import SUFFIXES
+from coview_image.picture_files import PictureFiles
 from coview_image.pixels import LARGEST_SIDE, LUMA, constant, spread_of_channels
 
 _RAW_SIDE = 32
@@ -148,9 +149,21 @@ class ImageModality:
             f'alt="{self.describe(value)}" style="image-rendering: pixelated">'
         )
 
-    def read_file(self, path: Path, /) -> np.ndarray:
-        """The picture in a file, as data sets decode it."""
-        return decode(path)
+    def file_reader(
+        self,
+        *,
+        decode_size: Annotated[int, Gt(0)] | None = None,
+        bits: Annotated[int, Ge(8), Le(16)] | None = None,
+    ) -> PictureFiles:
+        """Reads pictures as ``image_folder`` does.
+
+        Args:
+            decode_size: Decode JPEG files at a reduced scale that leaves both sides at least so many pixels. Absent:
+                full size.
+            bits: How many bits of the 16 of a 16-bit grey picture its values have. Absent: 16, and pictures that seem
+                to have fewer are refused.
+        """
+        return PictureFiles(decode_size, bits)
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes ``preprocessor_config.json``, which prepares as this modality does.

@@ -8,7 +8,8 @@ from coview.plugins.registrar import Registrar
 
 @hookimpl
 def coview_register(registry: Registrar) -> None:
-    """Registers projectors, predictors, masks, decoders, targets, optimisers, schedules, evaluators and callbacks."""
+    """Registers what is of no modality: data sets, projectors, masks, decoders, optimisers, evaluators and more."""
+    _register_datasets(registry)
     registry.projector(
         "mlp",
         "coview.builtin.projectors:MLP",
@@ -258,4 +259,12 @@ def coview_register(registry: Registrar) -> None:
         summary="tells MLflow of the run",
         source="https://mlflow.org",
         extra="coview[mlflow]",
+    )
+
+
+def _register_datasets(registry: Registrar) -> None:
+    registry.dataset(
+        "pairs_table",
+        "coview.builtin.datasets.pairs_table:PairsTable",
+        summary="your own pictures, texts, sounds, … together: a CSV, TSV, JSONL or Parquet file, a column each",
     )

@@ -158,6 +158,7 @@ def _split_lines(split: dict[str, Any]) -> list[str]:
         parts.append(f"{split['unlabelled']:,} without a class")
     if split["groups"] is not None:
         parts.append(f"{split['groups']:,} groups")
+    parts += [f"{count:,} values of {name}" for name, count in split["values"].items()]
     if split["pairs"]:
         parts.append(f"{split['pairs']:,} judged pairs")
     if split["scores"]:

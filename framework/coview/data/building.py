@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -18,13 +18,26 @@ from coview.recipe.key import Key
 from coview.recipe.recipe import AugmentTable, ComponentTable, Recipe
 
 
-def build_dataset(data: ComponentTable, split: str, registry: Registry) -> Dataset:
+def build_dataset(
+    data: ComponentTable, split: str, registry: Registry, modality: Mapping[str, Mapping[str, Any]] | None = None
+) -> Dataset:
     """One split of a recipe's data.
+
+    Args:
+        data: The data set and its parameters.
+        split: Which split.
+        registry: Where it comes from.
+        modality: The settings of modalities, for a data set that reads its values by them; absent: the defaults.
 
     Raises:
         CoviewError: If the data is not there, or is empty.
     """
-    dataset: Dataset = registry.build("dataset", data.use, supplied={"split": split}, **data.parameters)
+    supplied: dict[str, Any] = {"split": split}
+    if "modalities" in registry.parameters("dataset", data.use).supplied:
+        names = abilities.modalities_of(registry.resolve("dataset", data.use).factory(), data.parameters)
+        tables = modality or {}
+        supplied["modalities"] = {name: registry.build("modality", name, **tables.get(name, {})) for name in names}
+    dataset: Dataset = registry.build("dataset", data.use, supplied=supplied, **data.parameters)
     if len(dataset) == 0:
         raise CoviewError(f'data "{data.use}": the {split} split is empty')
     return dataset
@@ -47,7 +60,7 @@ def build_split(
     """
     table = table or recipe.data
     try:
-        return build_dataset(table, split, registry)
+        return build_dataset(table, split, registry, recipe.modality)
     except CoviewError as error:
         key = "root" if "root" in table.parameters else "use"
         hints = [error.hint, *missing_places(recipe, table, registry, at)]

@@ -21,10 +21,11 @@ class Dataset(Protocol):
     A run reads a few samples of each split ahead of training, and refuses one that does not keep its promises:
     ``coview.testing.check_dataset`` tries them too. One that knows more of its samples ahead of them says so by an
     attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds`, :class:`KnowsPresent`,
-    :class:`KnowsUnreadable`, :class:`HasSeveralValues` and :class:`HasJudgedPairs`. One that can read some modalities of
-    a sample without the others is :class:`ReadsModalities`. A class attribute ``labelled = False`` says that no split
-    ever has class labels: a loss that needs them is then refused when the recipe is checked. What it has to say of what
-    it found, such as files that it left out, is :class:`HasNotes`, and what its samples share :class:`HasContext`.
+    :class:`KnowsUnreadable`, :class:`HasSeveralValues` and :class:`HasJudgedPairs`. One that can read some modalities
+    of a sample without the others is :class:`ReadsModalities`. A class attribute ``labelled = False`` says that no
+    split ever has class labels: a loss that needs them is then refused when the recipe is checked. What it has to say
+    of what it found, such as files that it left out, is :class:`HasNotes`, and what its samples share
+    :class:`HasContext`.
 
     ``version`` stands for the content of all splits, and is another when that changes: numbers and kept features are
     bound to it. :func:`coview.content_version` makes it of files.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -105,9 +106,40 @@ class Uncollates(Protocol):
         ...
 
 
+class FileReader(Protocol):
+    """Reads the values of a modality from files."""
+
+    def look_at(self, examples: Sequence[tuple[str, Path | BytesIO]], /) -> Sequence[str]:
+        """Settles on how to read all files by a few of them: called once, before the first is read.
+
+        Args:
+            examples: Names of files, and these by their paths or opened. What cannot be read says so later.
+
+        Returns:
+            What a person is to be told of them, in sentences.
+
+        Raises:
+            CoviewError: If they cannot be read as they are meant, with what could be set.
+        """
+        ...
+
+    def __call__(self, file: Path | BytesIO, name: str = "", /) -> Any:
+        """The value that a file holds.
+
+        Args:
+            file: By its path, or opened.
+            name: Of it in messages; by default its path.
+
+        Raises:
+            SampleError: If it is not there, or is none.
+        """
+        ...
+
+
 @runtime_checkable
 class ReadsFiles(Protocol):
-    """A modality whose values are in files of their own: one of them can be what somebody searches by.
+    """A modality whose values are in files of their own: data sets of several modalities read them, and one of them can
+    be what somebody searches by.
 
     Attributes:
         suffixes: The endings of their names, in small letters: ``(".png", …)``.
@@ -115,11 +147,12 @@ class ReadsFiles(Protocol):
 
     suffixes: tuple[str, ...]
 
-    def read_file(self, path: Path, /) -> Any:
-        """The value that a file holds.
+    # its keyword parameters are the modality's own, and so the type of the method
+    @property
+    def file_reader(self) -> Callable[..., FileReader]:
+        """What reads such files: a method, whose keyword parameters are settings of reading that a recipe can give.
 
-        Raises:
-            SampleError: If it is not there, or is none.
+        Their types, defaults and documentation are as those of a constructor.
         """
         ...
 
@@ -129,5 +162,5 @@ class ReadsTyped(Protocol):
     """A modality whose values can be typed: texts."""
 
     def read_typed(self, text: str, /) -> Any:
-        """The value that a person has typed."""
+        """The value that a person has typed, or that a data set of several modalities has as a text."""
         ...

@@ -16,6 +16,7 @@ from coview.data.dataset import Dataset, HasJudgedPairs, KnowsGroups, KnowsLabel
 from coview.data.evenly import evenly
 from coview.data.modality import Modality, SummarisesValues
 from coview.data.sample import Sample
+from coview.data.several_values import value_counts_of
 from coview.errors import SampleError
 
 _LOOKED_AT = 32
@@ -39,6 +40,7 @@ class Overview:
         groups: How many groups there are, where they are known ahead.
         scores: The smallest and the largest score of those looked at, or of all judged pairs.
         pairs: How many judged pairs there are.
+        values: How many values there are of each modality that some samples have several of.
     """
 
     samples: int
@@ -51,6 +53,7 @@ class Overview:
     groups: int | None = None
     scores: tuple[float, float] | None = None
     pairs: int = 0
+    values: Mapping[str, int] = field(default_factory=dict)
 
 
 def overview(dataset: Dataset) -> Overview:
@@ -90,6 +93,7 @@ def overview(dataset: Dataset) -> Overview:
         groups=None if known is None else len(set(known)),
         scores=(min(scores), max(scores)) if scores else None,
         pairs=0 if pairs is None else len(pairs),
+        values={name: int(count_N.sum()) for name, count_N in value_counts_of(dataset).items()},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coview.data.table_file import Table
+from coview.data.table_file import Table, TableRow
 from coview.errors import CoviewError, SampleError, few
 
 
@@ -17,7 +17,7 @@ class NamedFiles:
 
     Attributes:
         root: The folder that paths begin in.
-        paths: One of each row, as it is called on disk.
+        paths: Those that were asked for, as they are called on disk.
         missing: Those that are not there.
         notes: A sentence about them.
     """
@@ -36,20 +36,24 @@ class NamedFiles:
         }
 
 
-def table_files(root: Path, paths: Sequence[str], table: Table, what: str) -> NamedFiles:
+def table_files(
+    root: Path, paths: Sequence[str], table: Table, what: str, rows: Sequence[TableRow] | None = None
+) -> NamedFiles:
     """The files that a table names, as they are called below a folder: accents may be composed or not.
 
     Args:
         root: The folder.
-        paths: One of each row.
+        paths: Of some of the rows.
         table: The table.
         what: What they are, as a plural: "pictures".
+        rows: The row that each path is of; absent: there is one of each row.
 
     Raises:
         CoviewError: If none of them is there.
     """
     found = [_as_on_disk(root, path) for path in paths]
-    missing = [table.where(row) for row, path in zip(table.rows, found, strict=True) if path is None]
+    of_path = table.rows if rows is None else rows
+    missing = [table.where(row) for row, path in zip(of_path, found, strict=True) if path is None]
     if len(missing) == len(found):
         first = root / paths[0]
         raise CoviewError(

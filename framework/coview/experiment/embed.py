@@ -54,7 +54,7 @@ def embed(
     if dataset is None:
         return _of_recipe(run, run.recipe, split, tower)[0].features.x_ND
     if isinstance(dataset, str):
-        name, dataset = dataset, build_dataset(ComponentTable(dataset), split, run.registry)
+        name, dataset = dataset, build_dataset(ComponentTable(dataset), split, run.registry, run.recipe.modality)
         check_rows(dataset, f'"{name}", the {split} split')
     return _embedded(run, run.recipe, dataset, split, tower).features.x_ND
 

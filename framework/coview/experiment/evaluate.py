@@ -81,7 +81,8 @@ def encoder_recipe(
     Raises:
         RecipeError: If it is none.
     """
-    fitting = _modalities(encoder, data, registry)
+    given_data = layers_of({"data": {"use": data}}, sets=sets, overrides=overrides).table.get("data")
+    fitting = _modalities(encoder, given_data if isinstance(given_data, Mapping) else {}, registry)
     table = {
         "schema": 1,
         "name": _name(encoder, data),
@@ -101,10 +102,11 @@ def encoder_recipe(
     return validate(layers, registry)
 
 
-def _modalities(encoder: str, data: str, registry: Registry) -> list[str]:
+def _modalities(encoder: str, data: Mapping[str, Any], registry: Registry) -> list[str]:
     """The modalities of the data that the encoder is for; none where either is not known."""
+    parameters = {name: value for name, value in data.items() if name != "use"}
     try:
-        modalities = modalities_of(registry.resolve("dataset", data).factory())
+        modalities = modalities_of(registry.resolve("dataset", str(data.get("use"))).factory(), parameters)
     except CoviewError:
         return []
     fitting = []

@@ -28,7 +28,7 @@ from coview.plugins.own_settings import own_keys
 from coview.plugins.type_text import type_text
 
 SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
-    "dataset": ("split",),
+    "dataset": ("split", "modalities"),
     "projector": ("in_width",),
     "predictor": ("in_width", "width"),
     "decoder": ("in_width", "width", "encoder"),

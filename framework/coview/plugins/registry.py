@@ -175,8 +175,9 @@ class Registry:
             kind: What to build.
             use: Its name.
             modality: The modality it has to serve.
-            supplied: What coview passes itself: a data set's ``split``, a projector's ``in_width``, a predictor's
-                ``in_width`` and ``width``, the ``width`` that a loss asks for.
+            supplied: What coview passes itself: a data set's ``split``, and the ``modalities`` that one asks for which
+                reads its values by them; a projector's ``in_width``, a predictor's ``in_width`` and ``width``, the
+                ``width`` that a loss asks for.
             **parameters: What the recipe says.
 
         Raises:

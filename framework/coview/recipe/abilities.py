@@ -18,6 +18,16 @@ class SaysModalities(Protocol):
 
 
 @runtime_checkable
+class FindsModalities(Protocol):
+    """What builds a data set whose modalities depend on its parameters, such as on the columns that a table has."""
+
+    def find_modalities(self, **parameters: Any) -> tuple[str, ...]:
+        """A class method: the modalities of the data set with these parameters, which nobody has checked yet; none
+        where they are a mistake."""
+        ...
+
+
+@runtime_checkable
 class SaysSplits(Protocol):
     """What builds a data set and says which splits there are; else there is ``train`` only."""
 
@@ -139,8 +149,10 @@ def read_each_step(factory: object) -> tuple[str, ...]:
     return tuple(factory.read_each_step) if isinstance(factory, ReadsEachStep) else ()
 
 
-def modalities_of(factory: Any) -> tuple[str, ...]:
-    """The modalities that a data set says its samples have; none where it does not say."""
+def modalities_of(factory: Any, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The modalities that a data set with some parameters says its samples have; none where it does not say."""
+    if isinstance(factory, FindsModalities):
+        return factory.find_modalities(**parameters)
     named = factory.modalities if isinstance(factory, SaysModalities) else ()
     return named if isinstance(named, tuple) else ()
 

@@ -52,8 +52,8 @@ class ComponentChecker:
         except CoviewError:
             return None
 
-    def resolved(self, kind: Kind, use: str, modality: str) -> Use:
-        """What answers to a name for a modality.
+    def resolved(self, kind: Kind, use: str, modality: str | None) -> Use:
+        """What answers to a name for a modality, or for any.
 
         Raises:
             CoviewError: If nothing does, or more than one thing.

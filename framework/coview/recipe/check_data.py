@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from coview.errors import CoviewError
 from coview.plugins.own_settings import DataSettings
-from coview.recipe.abilities import modalities_of
-from coview.recipe.check_component import ComponentChecker, beside_use
+from coview.recipe.abilities import FindsModalities, modalities_of
+from coview.recipe.check_component import Checked, ComponentChecker, beside_use
 from coview.recipe.key import Key
 from coview.recipe.merge import OF_ALL_DATA
 from coview.recipe.mistakes import Mistakes
@@ -55,8 +56,7 @@ def check_data(components: ComponentChecker, mistakes: Mistakes, given: Any, war
         at: Key = ("data", index) if several else ("data",)
         own, rest = components.settings(DataSettings, table, at)
         checked = components.check("dataset", rest, at, also=tuple(DataSettings.model_fields))
-        use = rest.get("use") if checked is None and isinstance(rest, Mapping) else checked and checked[0].use
-        modalities.append(_modalities(components, mistakes, use, at))
+        modalities.append(_modalities(components, mistakes, rest, checked, at))
         settings = own if index == 0 else settings
         if own is not None and checked is not None:
             data = checked[0]
@@ -104,13 +104,23 @@ def _count(views: int | tuple[str, ...]) -> int:
     return views if isinstance(views, int) else len(views)
 
 
-def _modalities(components: ComponentChecker, mistakes: Mistakes, use: Any, at: Key) -> tuple[str, ...]:
+def _modalities(
+    components: ComponentChecker, mistakes: Mistakes, given: Any, checked: Checked | None, at: Key
+) -> tuple[str, ...]:
+    table = given if isinstance(given, Mapping) else {}
+    use = table.get("use") if checked is None else checked[0].use
     factory = components.factory("dataset", use)
     if factory is None:
         return ()
-    modalities = modalities_of(factory)
-    if not modalities:
+    modalities = modalities_of(factory, {name: value for name, value in table.items() if name != "use"})
+    if not modalities and (checked is not None or not isinstance(factory, FindsModalities)):
         mistakes.add((*at, "use"), f'"{use}" does not say which modalities its samples have')
+    for name in modalities if isinstance(factory, FindsModalities) else ():
+        try:
+            components.resolved("modality", name, None)
+        except CoviewError as error:
+            mistakes.add(at, error.message)
+            return ()
     return modalities
 
 

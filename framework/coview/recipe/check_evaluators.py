@@ -73,7 +73,8 @@ def _other_data(
     """Data that only an evaluator looks at: it has to have what the evaluated encoders take."""
     checked = components.check("dataset", table, at)
     use = table.get("use") if checked is None else checked[0].use
-    modalities = modalities_of(components.factory("dataset", use)) or needed
+    parameters = {} if checked is None else checked[0].parameters
+    modalities = modalities_of(components.factory("dataset", use), parameters) or needed
     if checked is not None and not set(needed) <= set(modalities):
         has = " and ".join(modalities)
         takes = "the encoder takes" if len(needed) == 1 else "the evaluator compares"

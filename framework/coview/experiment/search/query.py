@@ -43,7 +43,7 @@ def read_query(given: str | Path, modalities: Mapping[str, Modality]) -> Query:
     if name is None and (isinstance(given, Path) or (path.suffix and _is_file(path))):
         raise CoviewError(f"no tower of the run takes the file {text}: it has {_listed(modalities)}")
     if name is not None:
-        return Query(name, readers[name].read_file(path), text)  # says itself that it is not there, or damaged
+        return Query(name, readers[name].file_reader()(path), text)  # says itself that it is not there, or damaged
     typed = next(((name, each) for name, each in modalities.items() if isinstance(each, ReadsTyped)), None)
     if typed is None:
         endings = " ".join(by_ending)
