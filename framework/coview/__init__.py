@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from coview.data.modality import ReadsTyped as ReadsTyped
     from coview.data.modality import SummarisesValues as SummarisesValues
     from coview.data.modality import Uncollates as Uncollates
+    from coview.data.packed_texts import PackedTexts as PackedTexts
     from coview.data.picture_grid import picture_grid as picture_grid
     from coview.data.remarks import RemarksOn as RemarksOn
     from coview.data.resources import resource_folder as resource_folder
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     from coview.data.token_mask import Mask as Mask
     from coview.data.token_mask import TokenLayout as TokenLayout
     from coview.data.token_mask import TokenMask as TokenMask
+    from coview.data.value_readers import file_readers as file_readers
     from coview.errors import CoviewError as CoviewError
     from coview.errors import RecipeError as RecipeError
     from coview.errors import SampleError as SampleError
@@ -245,6 +247,7 @@ _HOME = {
     "NamedFiles": "coview.data.table_paths",
     "NamesTokens": "coview.model.shows_tokens",
     "Needs": "coview.recipe.needs",
+    "PackedTexts": "coview.data.packed_texts",
     "Pairs": "coview.data.judged_pairs",
     "Patches": "coview.model.patch_encoding",
     "PooledTransformer": "coview.model.encoder",
@@ -312,6 +315,7 @@ _HOME = {
     "few": "coview.errors",
     "file_listing": "coview.data.table_listing",
     "file_lock": "coview.data.file_lock",
+    "file_readers": "coview.data.value_readers",
     "flatten": "coview.recipe.snapshot",
     "folder_or_hub_id": "coview.plugins.model_source",
     "hookimpl": "coview.plugins.hookspecs",

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from coview import Rng, Sample
 from coview.data.dataset_checks import check_rows
+from coview.data.encoded_rows import EncodedRows
 from coview.data.ids import equal_ids
 from coview.data.loader import view_loader
 from coview.data.mixture import Mixture
@@ -204,3 +206,21 @@ def same(one: Sample, other: Sample) -> bool:
     return one.values.keys() == other.values.keys() and all(
         np.array_equal(one[name], other[name]) for name in one.values
     )
+
+
+class Kept:
+    """An encoding for each row."""
+
+    def of_row(self, row):
+        return torch.full((2,), float(row))
+
+
+def test_encodings_of_one_modality_leave_the_drawing_of_another_as_it_is():
+    data = Captions()
+    encoded = EncodedRows(data, {"picture": Kept()})
+    with_encodings, without = DrawnValues(encoded, SEED), DrawnValues(data, SEED)
+    for row in range(len(data)):
+        for epoch in range(3):
+            sample, other = with_encodings(row, epoch, Rng()), without(row, epoch, Rng())
+            assert np.array_equal(sample["caption"], other["caption"])
+            assert (sample.id, sample["picture"].tolist()) == (other.id, [row, row])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -108,6 +108,13 @@ class PairedSamples:
 
     def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
         """The sample with other values than the first: see :class:`coview.HasSeveralValues`."""
+        return self._sample(index, numbers, self.modalities)
+
+    def read_modalities(self, index: int, modalities: Collection[str], /) -> Sample:
+        """The sample with the values of some modalities alone: see :class:`coview.ReadsModalities`."""
+        return self._sample(index, {}, modalities)
+
+    def _sample(self, index: int, numbers: Mapping[str, int], modalities: Collection[str]) -> Sample:
         index = range(len(self))[index]
         if index in self.unreadable:
             raise self.unreadable[index]
@@ -115,7 +122,7 @@ class PairedSamples:
             {
                 name: of.read(int(self._firsts[name][index]) + numbers.get(name, 0))
                 for name, of in self._values.items()
-                if of.counts_N[index]
+                if name in modalities and of.counts_N[index]
             },
             id=self.ids[index],
             label=None if self.labels is None or self.labels[index] < 0 else int(self.labels[index]),
