@@ -1,5 +1,6 @@
 """The constructor is the schema: strict, with one message for each mistake, in a recipe author's words."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -185,6 +186,20 @@ def test_a_component_without_docstring_or_parameters():
     parameters = Parameters.of(build, "loss")
     assert (parameters.doc, parameters.parameters, parameters.check({})) == ("", (), [])
     assert parameters.check({"x": 1})[0].message == "unknown key (takes: no parameters)"
+
+
+def test_one_that_cannot_be_hashed_is_read_too():
+    @dataclasses.dataclass(frozen=True)
+    class Factory:
+        names: list
+
+        def __call__(self, size: int = 1) -> None:
+            pass
+
+    factory = Factory([])
+    with pytest.raises(TypeError):
+        hash(factory)
+    assert [parameter.name for parameter in Parameters.of(factory, "loss").parameters] == ["size"]
 
 
 def test_what_coview_passes_itself_is_no_parameter():

@@ -10,7 +10,7 @@ import inspect
 import json
 import typing
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from functools import lru_cache, partial
@@ -111,8 +111,12 @@ class Parameters:
         Raises:
             CoviewError: If an annotation cannot be evaluated, or a recipe could not give a parameter.
         """
+        try:
+            hash(factory)
+        except TypeError:  # an object that is called, and can change
+            return cls._read(factory, kind)
         # a recipe asks for the same one several times, and a comparison does for each of its cells
-        return _parameters_of(factory, kind) if isinstance(factory, Hashable) else cls._read(factory, kind)
+        return _parameters_of(factory, kind)
 
     @classmethod
     def _read(cls, factory: Callable[..., Any], kind: Kind) -> Parameters:
