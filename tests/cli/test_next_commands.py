@@ -23,8 +23,8 @@ def test_a_path_with_a_space_is_quoted(own_run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("modality", "use", "forms"),
     [
-        ("image", "resnet18", ["hf"]),
-        ("image", "timm:resnet18", ["hf"]),
+        ("image", "resnet18", ["hf", "sentence-transformers"]),
+        ("image", "timm:resnet18", ["hf", "sentence-transformers"]),
         ("text", "text_transformer", ["hf", "sentence-transformers"]),
         ("text", "sentence-transformers:some/model", ["hf", "sentence-transformers"]),
         ("audio", "audio_cnn", ["hf"]),
