@@ -75,7 +75,7 @@ def test_the_masks_are_those_that_the_loader_gives(registry, tmp_path, name):
     makes = MaskedViews(recipe, registry, dataset, student, build_masking(recipe, registry, student), training.order)
     (modality,) = recipe.modalities
     views, compared, hidden = len(recipe.view_modalities), 0, 0
-    for batch in training._batches():
+    for batch in training._batches({}):
         samples = len(batch)
         for place, made in enumerate(makes(batch.rows[:5], batch.epoch)):
             assert [view.view for view in made] == list(range(views))

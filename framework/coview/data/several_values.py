@@ -48,7 +48,7 @@ class DrawnValues:
         self._dataset, self._seed = dataset, seed
         self._counts = value_counts_of(dataset)
         # by their places among all modalities, so that those of one do not depend on whether another has several
-        self._places = {name: place for place, name in enumerate(sorted(dataset.modalities))}
+        self._places = {name: place for place, name in enumerate(sorted(dataset.modalities))} if self._counts else {}
         self._ids: Sequence[int | str] | None = None
         if self._counts and isinstance(dataset, KnowsIds):
             self._ids = dataset.ids

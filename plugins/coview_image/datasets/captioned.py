@@ -118,10 +118,11 @@ class CaptionedPictures:
         """As :class:`coview.ReadsModalities`."""
         index = range(len(self))[index]
         path = os.fsdecode(self._paths[index])
-        text = self._text[self._ends[index] : self._ends[index + 1]].tobytes().decode()
-        values: dict[str, Any] = {"text": text} if "text" in modalities else {}
+        values: dict[str, Any] = {}
         if "image" in modalities:
             values["image"] = decode(self.root / path, self.decode_size, bits=self._bits)
+        if "text" in modalities:
+            values["text"] = self._text[self._ends[index] : self._ends[index + 1]].tobytes().decode()
         return coview.Sample(
             values,
             id=f"{path}#{self._rows[index]}",
