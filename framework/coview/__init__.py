@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from coview.data.dataset import Dataset as Dataset
     from coview.data.dataset import HasContext as HasContext
     from coview.data.dataset import HasJudgedPairs as HasJudgedPairs
+    from coview.data.dataset import HasNegatives as HasNegatives
     from coview.data.dataset import HasNotes as HasNotes
     from coview.data.dataset import HasSeveralValues as HasSeveralValues
     from coview.data.dataset import KnowsGroups as KnowsGroups
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from coview.data.remarks import RemarksOn as RemarksOn
     from coview.data.resources import resource_folder as resource_folder
     from coview.data.rng import Rng as Rng
+    from coview.data.sample import Negative as Negative
     from coview.data.sample import Sample as Sample
     from coview.data.sampler import Rows as Rows
     from coview.data.sampler import Sampler as Sampler
@@ -224,6 +226,7 @@ _HOME = {
     "HasJudgedPairs": "coview.data.dataset",
     "HasLayers": "coview.model.encoder",
     "HasLengths": "coview.data.modality",
+    "HasNegatives": "coview.data.dataset",
     "HasNotes": "coview.data.dataset",
     "HasPretrainingHead": "coview.model.masked_encoder",
     "HasSeveralValues": "coview.data.dataset",
@@ -247,6 +250,7 @@ _HOME = {
     "NamedFiles": "coview.data.table_paths",
     "NamesTokens": "coview.model.shows_tokens",
     "Needs": "coview.recipe.needs",
+    "Negative": "coview.data.sample",
     "PackedTexts": "coview.data.packed_texts",
     "Pairs": "coview.data.judged_pairs",
     "Patches": "coview.model.patch_encoding",

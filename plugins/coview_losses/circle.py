@@ -55,7 +55,7 @@ class Circle(nn.Module):
             retrieval.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
     read_each_step = (
         "margin",
         "gamma",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.info_nce import info_nce
+from coview_losses.positives_and_negatives import queue_beside
 
 LARGEST_SCALE = 100.0
 """The paper keeps the factor from growing further, for stability."""
@@ -31,7 +32,7 @@ class CLIP(nn.Module):
         temperature: What the temperature is at first, 0.01 to 10; the paper's is 0.07.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
 
     def __init__(self, *, temperature: Annotated[float, Ge(0.01), Le(10)] = 0.07) -> None:
         super().__init__()
@@ -50,5 +51,6 @@ class CLIP(nn.Module):
             anchors=views.anchors,
             queue_QD=views.queue,
             queue_ids_Q=views.queue_ids,
+            beside_GQ=queue_beside(views),
         )
         return {"loss": loss, "temperature": temperature.detach()}

@@ -62,7 +62,7 @@ class DCL(nn.Module):
             and 0.07 for CIFAR.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
     read_each_step = ("temperature",)
 
     def __init__(self, *, temperature: Temperature = 0.1) -> None:

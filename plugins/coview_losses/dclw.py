@@ -26,7 +26,7 @@ class DCLW(nn.Module):
             is 0.5.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
     read_each_step = (
         "temperature",
         "sigma",

@@ -79,7 +79,7 @@ class Debiased(nn.Module):
             where they are equally frequent. The paper's is 0.1 for CIFAR-10 and STL-10, 0.01 for ImageNet-100.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
     read_each_step = (
         "temperature",
         "tau_plus",

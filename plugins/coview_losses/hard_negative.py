@@ -35,7 +35,7 @@ class HardNegative(nn.Module):
             and STL-10, 0.05 for CIFAR-100.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
     read_each_step = (
         "temperature",
         "beta",

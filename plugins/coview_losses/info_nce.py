@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import Temperature, no_autocast, unit_rows
-from coview_losses.positives_and_negatives import cross_entropy_between_views, refuse_one_teacher_view
+from coview_losses.positives_and_negatives import cross_entropy_between_views, queue_beside, refuse_one_teacher_view
 
 
 def info_nce(
@@ -35,6 +35,7 @@ def info_nce(
     anchors: slice = slice(None),
     queue_QD: Tensor | None = None,
     queue_ids_Q: Tensor | None = None,
+    beside_GQ: Tensor | None = None,
     of_batch: bool = True,
 ) -> Tensor:
     """The mean loss of the anchors' rows.  V view · A anchor · G teacher view · N sample · D width · Q queue.
@@ -52,6 +53,8 @@ def info_nce(
         anchors: Which of the N samples to average over; candidates are always all N.
         queue_QD: Further negatives.
         queue_ids_Q: Their sample ids: a queue longer than the data set reaches back to the anchors' own samples.
+        beside_GQ: Beside the rows of which teacher views each of them is a negative: those of its own modality. Absent:
+            beside all.
         of_batch: Whether the batch's other samples are negatives.
 
     Returns:
@@ -70,6 +73,7 @@ def info_nce(
             symmetric=symmetric,
             queue_QD=None if queue_QD is None else unit_rows(queue_QD),
             queue_ids_Q=queue_ids_Q,
+            beside_GQ=beside_GQ,
             of_batch=of_batch,
         )
 
@@ -99,7 +103,7 @@ class InfoNCE(nn.Module):
         self.symmetric = symmetric
         self.negatives = negatives
         queue: Literal["optional", "required"] = "optional" if negatives == "all" else "required"
-        self.needs = coview.Needs(views=2, queue=queue, local_views=True, smallest_batch=2)
+        self.needs = coview.Needs(views=2, queue=queue, local_views=True, smallest_batch=2, negatives="queue")
 
     def forward(self, views: coview.Views) -> Tensor:
         """The loss of the rows that this process owns."""
@@ -113,5 +117,6 @@ class InfoNCE(nn.Module):
             anchors=views.anchors,
             queue_QD=views.queue,
             queue_ids_Q=views.queue_ids,
+            beside_GQ=queue_beside(views),
             of_batch=self.negatives == "all" or is_empty,
         )

@@ -165,7 +165,7 @@ class NTXent(nn.Module):
             CIFAR-10.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
     read_each_step = ("temperature",)
 
     def __init__(self, *, temperature: Temperature = 0.5) -> None:

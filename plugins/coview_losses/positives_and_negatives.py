@@ -143,11 +143,25 @@ class Similarities:
         return log_sum_exp(x_VAK, self.is_negative_AK)
 
 
+def queue_beside(views: coview.Views) -> Tensor | None:
+    """``(G, Q)``: which of the queue's rows are of the modality of each of the teacher's views, and so are candidates
+    beside its rows; None where all are of one modality, or it is not known of which view they are.
+    """
+    if views.queue is None or views.queue_views is None or len(set(views.modalities)) < 2:
+        return None
+    place = {name: at for at, name in enumerate(dict.fromkeys(views.modalities))}
+    of_view_G = torch.tensor(
+        [place[name] for name in views.modalities[: len(views.teacher)]], device=views.queue.device
+    )
+    return of_view_G[:, None] == of_view_G[views.queue_views]
+
+
 def between_views(
     anchors_VAD: Tensor,
     candidates_GND: Tensor,
     queue_QD: Tensor | None = None,
     *,
+    beside_GQ: Tensor | None = None,
     symmetric: bool = True,
 ) -> Iterator[Tensor]:
     """For each pair of views of different numbers, ``(A, K)`` inner products of the one's anchors and the other's rows.
@@ -155,13 +169,18 @@ def between_views(
     Args:
         anchors_VAD: The anchors.
         candidates_GND: The candidates.
-        queue_QD: Further candidates, the same for each pair.
+        queue_QD: Further candidates.
+        beside_GQ: Beside the rows of which views each of them is a candidate; elsewhere its product is -inf. Absent:
+            beside all.
         symmetric: Every view against every other; if not, view 0 against each other one.
     """
     for view, other in view_pairs(len(anchors_VAD) if symmetric else 1, len(candidates_GND)):
         product_AK = anchors_VAD[view] @ candidates_GND[other].T
         if queue_QD is not None:
-            product_AK = torch.cat([product_AK, anchors_VAD[view] @ queue_QD.T], dim=1)
+            product_AQ = anchors_VAD[view] @ queue_QD.T
+            if beside_GQ is not None:
+                product_AQ = product_AQ.masked_fill(~beside_GQ[other], -torch.inf)
+            product_AK = torch.cat([product_AK, product_AQ], dim=1)
         yield product_AK
 
 
@@ -174,6 +193,7 @@ def cross_entropy_between_views(
     symmetric: bool = True,
     queue_QD: Tensor | None = None,
     queue_ids_Q: Tensor | None = None,
+    beside_GQ: Tensor | None = None,
     of_batch: bool = True,
 ) -> Tensor:
     """The mean cross-entropy of an anchor's own sample among all samples' rows in another view.
@@ -188,6 +208,7 @@ def cross_entropy_between_views(
         symmetric: Every view against every other; if not, view 0 against each other one.
         queue_QD: Further negatives.
         queue_ids_Q: Their sample ids.
+        beside_GQ: Beside the rows of which views each of them is a negative; absent: beside all.
         of_batch: Whether the other samples' rows are negatives.
     """
     positive_A = torch.arange(len(ids_N), device=ids_N.device)[anchors]
@@ -198,6 +219,8 @@ def cross_entropy_between_views(
     with no_autocast(anchors_VAD.device):
         losses = [
             nn.functional.cross_entropy(product_AK.masked_fill(~is_candidate_AK, -torch.inf), positive_A)
-            for product_AK in between_views(anchors_VAD, candidates_GND, queue_QD, symmetric=symmetric)
+            for product_AK in between_views(
+                anchors_VAD, candidates_GND, queue_QD, beside_GQ=beside_GQ, symmetric=symmetric
+            )
         ]
     return torch.stack(losses).mean()

@@ -19,7 +19,13 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
-from coview_losses.positives_and_negatives import between_views, has_other_id, queue_ids_of, refuse_one_teacher_view
+from coview_losses.positives_and_negatives import (
+    between_views,
+    has_other_id,
+    queue_beside,
+    queue_ids_of,
+    refuse_one_teacher_view,
+)
 
 
 def siglip(views: coview.Views, scale: Tensor, bias: Tensor) -> Tensor:
@@ -45,7 +51,8 @@ def siglip(views: coview.Views, scale: Tensor, bias: Tensor) -> Tensor:
         anchors_VAD = scale * unit_rows(views.student[:, views.anchors])
         queue_QD = None if views.queue is None else unit_rows(views.queue)
         losses = []
-        for product_AK in between_views(anchors_VAD, unit_rows(views.teacher), queue_QD):
+        beside_GQ = queue_beside(views)
+        for product_AK in between_views(anchors_VAD, unit_rows(views.teacher), queue_QD, beside_GQ=beside_GQ):
             logits_AK = product_AK + bias
             positive_A = nn.functional.softplus(-logits_AK.gather(1, own_A1))[:, 0]
             negative_A = nn.functional.softplus(logits_AK).masked_fill(~is_negative_AK, 0).sum(-1)
@@ -61,7 +68,7 @@ class SigLIP(nn.Module):
         bias: What is added to them at first, -100 to 100; the paper's is -10.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
 
     def __init__(
         self,

@@ -7,7 +7,8 @@ With d the distance, a the anchor, p a positive (the teacher's view of another n
 
 Which triplets count is the miner's choice, for each anchor; the loss is the mean over anchors.
 
-- ``views``: the data says it. View 0 is the anchor, view 1 the positive, view 2 the negative (arXiv:1412.6622).
+- ``views``: the data says it. View 0 is the anchor, view 1 the positive, view 2 the negative (arXiv:1412.6622): one
+  that a recipe calls "negative" is made of the samples' hard negatives.
 - ``all``: every one, averaged; most are zero late in training (arXiv:1703.07737, "batch all").
 - ``semi_hard``: for each positive the nearest negative that is farther than it; where there is none, the farthest
   negative (arXiv:1503.03832).
@@ -147,7 +148,7 @@ class Triplet(nn.Module):
         self.margin: float | Literal["soft"] = margin
         self.distance: Distance = distance
         if mining == "views":
-            self.needs = coview.Needs(views=3, most_views=3, smallest_batch=1)
+            self.needs = coview.Needs(views=3, most_views=3, smallest_batch=1, negatives="view")
 
     def forward(self, views: coview.Views) -> Tensor:
         """The loss of the rows that this process owns."""

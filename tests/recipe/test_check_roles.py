@@ -124,6 +124,25 @@ def test_names_that_are_none_are_refused(check, text, views, message):
     assert message in said
 
 
+NEGATIVES = 'data.views={question=["asks"], answer=["answers", "negative"]}'
+
+
+def test_a_view_of_hard_negatives_is_for_losses_that_take_them(check):
+    text = RECIPE.replace('use = "finds"', 'use = "clip"')
+    assert check(text, NEGATIVES).roles == ("asks", "answers", "negative")
+    refused = RECIPE.replace('use = "finds"', 'use = "barlow_twins"')
+    assert mistakes(check, refused, NEGATIVES)[0][:2] == (
+        "data.views",
+        'barlow_twins takes no hard negatives, of which "negative" is a view',
+    )
+    only = mistakes(check, text, 'data.views={question=["asks", "other"], answer=["negative"]}')
+    assert only[0][1] == '"negative" is the only view of answer: hard negatives stand beside another'
+    too_few = mistakes(check, text, 'data.views={question=[], answer=["answers", "negative"]}')
+    assert any("clip needs 2 views of each sample, got 1" in message for _, message, _ in too_few)
+    triplet = RECIPE.replace('use = "finds"', 'use = "triplet"\nmining = "views"')
+    assert check(triplet, NEGATIVES).roles == ("asks", "answers", "negative")
+
+
 def test_a_loss_that_needs_names_is_refused_without_them(check):
     text = RECIPE.replace('use = "finds"', 'use = "finds_roles"')
     needed = "finds_roles needs views that are called question and answer, and none is"

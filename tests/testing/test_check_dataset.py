@@ -102,6 +102,11 @@ class LosesItsLabel(HasSeveral):
         return dataclasses.replace(super().with_values(index, numbers), label=None)
 
 
+class UnsaidNegative(Right):
+    def more(self, index):
+        return {**super().more(index), "negatives": {"vector": coview.Negative(np.zeros(4))}}
+
+
 class SomeCannotBeRead(Right):
     def __getitem__(self, index):
         if index % 3 == 0:
@@ -322,6 +327,11 @@ WRONG = [
     (KnowsTooFewGroups, "knows_what_its_samples_say", "groups has 19 entries, and the split 20 rows"),
     (KnowsOtherIds, "knows_what_its_samples_say", "ids has 'train/0.png' for row 0, and its sample has 'train/0'"),
     (LosesItsLabel, "has_the_values_that_it_counts", "row 0 has another id, label, group or score with vector number"),
+    (
+        UnsaidNegative,
+        "negatives_are_of_its_modalities",
+        "row 0 has a hard negative of vector, and the data set's negat",
+    ),
     (RowsOfASet, "is_the_same_in_another_interpreter", "is another sample where the data set is built anew"),
     (IdsOfHashes, "is_the_same_in_another_interpreter", "train: row 0 is another sample where the data set is built"),
 ]

@@ -13,6 +13,11 @@ from torch import Tensor
 from coview.data.structured_batch import StructuredBatch
 from coview.data.token_mask import TokenMask
 
+NO_NEGATIVE = -1
+"""In place of the id of what a hard negative is a value of: there is no hard negative."""
+OF_NO_SAMPLE = torch.iinfo(torch.int64).min
+"""Likewise: it is a value of no sample of the data."""
+
 
 @runtime_checkable
 class MovesToDevice(Protocol):
@@ -60,6 +65,8 @@ class Batch:
         skipped: Samples that could not be read, and are not in the batch.
         epoch: Counted from 0.
         number: Of the batch in its epoch, counted from 0; the same on all ranks.
+        negative_ids: ``(N,)`` int64 where there is a view of hard negatives: the id of the sample that each one is a
+            value of, ``OF_NO_SAMPLE``, or ``NO_NEGATIVE`` where the sample has none.
     """
 
     inputs: Mapping[str, Any]
@@ -77,6 +84,7 @@ class Batch:
     number: int = 0
     taught_inputs: Mapping[str, Any] = field(default_factory=dict)
     present: Mapping[str, np.ndarray] = field(default_factory=dict)
+    negative_ids: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])
@@ -131,6 +139,7 @@ class Batch:
             labels=None if self.labels is None else change(self.labels),
             scores=None if self.scores is None else change(self.scores),
             groups=None if self.groups is None else change(self.groups),
+            negative_ids=None if self.negative_ids is None else change(self.negative_ids),
             extras=map_tensors(change, self.extras),
         )
 

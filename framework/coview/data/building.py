@@ -106,7 +106,7 @@ def build_view_maker(recipe: Recipe, registry: Registry, *, preview: bool = Fals
                 placed = PipelineStep(position, augmentation, _drawn_as(step, views))
                 for view in views:
                     pipelines[view].append(placed)
-    return ViewMaker(recipe.seed, recipe.view_modalities, pipelines, recipe.global_views)
+    return ViewMaker(recipe.seed, recipe.view_modalities, pipelines, recipe.global_views, recipe.roles)
 
 
 Augments = TypeVar("Augments")

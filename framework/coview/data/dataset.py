@@ -21,11 +21,11 @@ class Dataset(Protocol):
     A run reads a few samples of each split ahead of training, and refuses one that does not keep its promises:
     ``coview.testing.check_dataset`` tries them too. One that knows more of its samples ahead of them says so by an
     attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds`, :class:`KnowsPresent`,
-    :class:`KnowsUnreadable`, :class:`HasSeveralValues` and :class:`HasJudgedPairs`. One that can read some modalities
-    of a sample without the others is :class:`ReadsModalities`. A class attribute ``labelled = False`` says that no
-    split ever has class labels: a loss that needs them is then refused when the recipe is checked. What it has to say
-    of what it found, such as files that it left out, is :class:`HasNotes`, and what its samples share
-    :class:`HasContext`.
+    :class:`KnowsUnreadable`, :class:`HasSeveralValues`, :class:`HasNegatives` and :class:`HasJudgedPairs`. One that can
+    read some modalities of a sample without the others is :class:`ReadsModalities`. A class attribute ``labelled =
+    False`` says that no split ever has class labels: a loss that needs them is then refused when the recipe is checked.
+    What it has to say of what it found, such as files that it left out, is :class:`HasNotes`, and what its samples
+    share :class:`HasContext`.
 
     ``version`` stands for the content of all splits, and is another when that changes: numbers and kept features are
     bound to it. :func:`coview.content_version` makes it of files.
@@ -97,6 +97,21 @@ class HasSeveralValues(Protocol):
         Raises as ``dataset[index]`` does.
         """
         ...
+
+
+@runtime_checkable
+class HasNegatives(Protocol):
+    """A data set of whose samples some have hard negatives: see :attr:`coview.Sample.negatives`.
+
+    Where some have several, ``value_counts`` of :class:`HasSeveralValues` says how many under the name "negative", and
+    ``with_values`` takes a number of that name.
+
+    Attributes:
+        negatives: Of each modality that hard negatives are of, whether each row has one: ``{"text": [True, False,
+            …]}``.
+    """
+
+    negatives: Mapping[str, Sequence[bool]] | None
 
 
 @runtime_checkable

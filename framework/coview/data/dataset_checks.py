@@ -17,6 +17,7 @@ from coview.data.content import content_hash
 from coview.data.dataset import (
     Dataset,
     HasContext,
+    HasNegatives,
     HasSeveralValues,
     KnowsGroups,
     KnowsIds,
@@ -35,10 +36,12 @@ from coview.data.sample_problem import (
     problem_of_group,
     problem_of_id,
     problem_of_label,
+    problem_of_negatives,
     problem_of_score,
     problem_of_values,
 )
 from coview.errors import CoviewError, SampleError, few
+from coview.recipe.needs import NEGATIVE
 
 ROWS = 8
 """How many rows of a split a run reads to check it."""
@@ -126,6 +129,26 @@ def yields_samples(tested: SplitUnderTest) -> Problems:
         (row, problem_of_values(sample, *modalities_of_row(tested.dataset, row))) for row, sample in tested.samples()
     )
     yield from _first(f"row {row}: {problem}" for row, problem in found if problem)
+
+
+def negatives_are_of_its_modalities(tested: SplitUnderTest) -> Problems:
+    """A hard negative is a ``coview.Negative`` of one of its modalities, and the data set says which rows have one."""
+    dataset = tested.dataset
+    problems = list(_of_each(tested, lambda sample: problem_of_negatives(sample, dataset.modalities)))
+    yield from problems
+    known = (dataset.negatives if isinstance(dataset, HasNegatives) else None) or {}
+    if problems:
+        return
+    for name, has in known.items():
+        if len(has) != len(dataset):
+            yield f"negatives has {len(has):,} entries of {name}, and the split {len(dataset):,} rows"
+            return
+    yield from _first(
+        f"row {row} has a hard negative of {' and '.join(sample.negatives) or 'nothing'}, and the data set's negatives "
+        f"says {' and '.join(said) or 'nothing'}"
+        for row, sample in tested.samples()
+        if set(said := [name for name, has in known.items() if has[row]]) != set(sample.negatives)
+    )
 
 
 def ids_are_texts_or_whole_numbers(tested: SplitUnderTest) -> Problems:
@@ -253,7 +276,7 @@ def has_the_values_that_it_counts(tested: SplitUnderTest) -> Problems:
     counts = dataset.value_counts if isinstance(dataset, HasSeveralValues) else None
     if not counts or not isinstance(dataset, HasSeveralValues):
         return
-    if unknown := [name for name in counts if name not in dataset.modalities]:
+    if unknown := [name for name in counts if name not in (*dataset.modalities, NEGATIVE)]:
         yield f"value_counts names {unknown[0]!r}, and its modalities are {', '.join(dataset.modalities)}"
         return
     for name, of_row in counts.items():
@@ -270,8 +293,9 @@ def has_the_values_that_it_counts(tested: SplitUnderTest) -> Problems:
 def _of_counted(dataset: HasSeveralValues, row: int, sample: Sample, counts: Mapping[str, int]) -> Problems:
     """What is wrong with the other values of a row."""
     for name, count in counts.items():
-        if (count > 0) != (name in sample.values) or count < 0:
-            has = "has none" if name not in sample.values else "has one"
+        has_one = bool(sample.negatives) if name == NEGATIVE else name in sample.values
+        if (count > 0) != has_one or count < 0:
+            has = "has one" if has_one else "has none"
             yield f"value_counts has {count} values of {name} for row {row}, and its sample {has}"
             return
         try:
@@ -312,6 +336,7 @@ DATASET_CHECKS: Mapping[str, Callable[[SplitUnderTest], Problems]] = {
     for check in (
         says_what_it_is,
         yields_samples,
+        negatives_are_of_its_modalities,
         ids_are_texts_or_whole_numbers,
         ids_stay,
         ids_differ,

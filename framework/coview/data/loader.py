@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 from torch.utils.data import Dataset as TorchDataset
 
-from coview.data.batch import Batch, Skipped, select_samples
+from coview.data.batch import NO_NEGATIVE, OF_NO_SAMPLE, Batch, Skipped, select_samples
 from coview.data.cores import available_cores
 from coview.data.dataset import Dataset
 from coview.data.loader_processes import batches_of
@@ -76,7 +76,7 @@ def view_loader(
     reader = _Reader(dataset, maker, tuple(extras), bank, DrawnValues(dataset, maker.seed))
     lacked = tuple(name for name in present_of(dataset) if name in maker.modalities)
     stand_ins = StandIns(dataset, maker) if lacked else None
-    of_batch = (tuple(extras), taught_by or {}, lacked, stand_ins)
+    of_batch = (tuple(extras), taught_by or {}, lacked, stand_ins, maker.negative)
     collate = _Collate(collators, maker.modalities, maker.global_views, *of_batch)
     return _batches(reader, batches, collate, workers, pin_memory)
 
@@ -195,7 +195,10 @@ class _Reader(TorchDataset[Any]):
 
 def _without_values(item: Any) -> Any:
     """What is read, as far as a batch is made of it: of the sample's own values nothing is."""
-    return replace(item, sample=replace(item.sample, values={})) if isinstance(item, _Read) else item
+    if not isinstance(item, _Read):
+        return item
+    negatives = {name: replace(of, value=None) for name, of in item.sample.negatives.items()}
+    return replace(item, sample=replace(item.sample, values={}, negatives=negatives))
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,7 @@ class _Collate:
     taught_by: Mapping[str, Collates] = field(default_factory=dict)
     lacked: tuple[str, ...] = ()
     stand_ins: StandIns | None = None
+    negative: int | None = None
 
     def __call__(self, items: Sequence[_Read | Skipped | CoviewError]) -> Batch | CoviewError:
         for item in items:
@@ -237,7 +241,18 @@ class _Collate:
             epoch=read[0].epoch if read else 0,
             number=read[0].batch if read else 0,
             present={name: self._present(name, read) for name in self.lacked},
+            negative_ids=self._negative_ids(read),
         )
+
+    def _negative_ids(self, read: Sequence[_Read]) -> torch.Tensor | None:
+        """Of each sample the id of the one that its hard negative is a value of."""
+        if (view := self.negative) is None:
+            return None
+        found = []
+        for item in read:
+            of = None if item.views[view] is None else item.sample.negatives.get(self.of_view[view])
+            found.append(NO_NEGATIVE if of is None else OF_NO_SAMPLE if of.id is None else id_as_int64(of.id))
+        return torch.tensor(found, dtype=torch.int64)
 
     def _present(self, name: str, read: Sequence[_Read]) -> np.ndarray:
         view = self.of_view.index(name)

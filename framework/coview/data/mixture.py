@@ -17,11 +17,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from coview.data.dataset import Dataset, HasSeveralValues, KnowsGroups, KnowsIds, KnowsLabels
+from coview.data.dataset import Dataset, HasNegatives, HasSeveralValues, KnowsGroups, KnowsIds, KnowsLabels
 from coview.data.order import order_rng
 from coview.data.present import present_of
 from coview.data.sample import Sample
 from coview.data.sample_of import sample_of
+from coview.recipe.needs import NEGATIVE
 
 
 class Mixture:
@@ -57,6 +58,7 @@ class Mixture:
         self.groups = self._groups()
         self.present = self._present()
         self.value_counts = self._value_counts()
+        self.negatives = self._negatives()
         self.ids = self._ids() if self.value_counts else None
 
     @property
@@ -90,6 +92,10 @@ class Mixture:
             id=_own(number, sample.id),
             label=None if classes is None or sample.label is None else classes[sample.label],
             group=None if sample.group is None else _own(number, sample.group),
+            negatives={
+                name: replace(of, id=None if of.id is None else _own(number, of.id))
+                for name, of in sample.negatives.items()
+            },
         )
 
     def part_of(self, row: int) -> int:
@@ -126,16 +132,28 @@ class Mixture:
 
     def _value_counts(self) -> dict[str, np.ndarray]:
         """Of a data set of which that is not known, each sample that has a modality has one value of it."""
-        of_parts = [part.value_counts or {} if isinstance(part, HasSeveralValues) else {} for part in self.parts]
-        ones = [{name: has_N.astype(np.int64) for name, has_N in present_of(part).items()} for part in self.parts]
+        known = [part.value_counts or {} if isinstance(part, HasSeveralValues) else {} for part in self.parts]
+        there = [{**present_of(part), NEGATIVE: _has_negatives(part)} for part in self.parts]
         return {
             name: np.concatenate(
                 [
-                    np.asarray(known.get(name, one.get(name, np.ones(len(part)))), dtype=np.int64)
-                    for known, one, part in zip(of_parts, ones, self.parts, strict=True)
+                    np.asarray(of[name] if name in of else has.get(name, np.ones(len(part))), dtype=np.int64)
+                    for of, has, part in zip(known, there, self.parts, strict=True)
                 ]
             )
-            for name in dict.fromkeys(name for known in of_parts for name in known)
+            for name in dict.fromkeys(name for of in known for name in of)
+        }
+
+    def _negatives(self) -> dict[str, np.ndarray]:
+        known = [part.negatives or {} if isinstance(part, HasNegatives) else {} for part in self.parts]
+        return {
+            name: np.concatenate(
+                [
+                    np.asarray(of.get(name, np.zeros(len(part))), dtype=bool)
+                    for of, part in zip(known, self.parts, strict=True)
+                ]
+            )
+            for name in dict.fromkeys(name for of in known for name in of)
         }
 
     def _ids(self) -> list[int | str] | None:
@@ -153,6 +171,13 @@ class Mixture:
                 return None
             found += [None if group is None else _own(number, group) for group in part.groups]
         return found
+
+
+def _has_negatives(part: Dataset) -> np.ndarray:
+    """Whether each row has a hard negative of some modality."""
+    known = part.negatives or {} if isinstance(part, HasNegatives) else {}
+    nowhere_N = np.zeros(len(part), dtype=bool)
+    return np.logical_or.reduce([nowhere_N, *(np.asarray(has, dtype=bool) for has in known.values())])
 
 
 def samples_of_epoch(dataset: Dataset) -> int:

@@ -9,6 +9,19 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Negative:
+    """A hard negative: a value that is like a sample's, and none of it.
+
+    Attributes:
+        value: As the modality has values.
+        id: Of the sample of the data set that it is a value of: of that sample it is no negative. None if of none.
+    """
+
+    value: Any
+    id: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One sample: a value for each of its modalities, and what is known about it.
 
@@ -22,6 +35,8 @@ class Sample:
         score: A human's or an instrument's number for regression and similarity.
         extras: What a loss may want to know of it besides, by name (a user, an item): a number, or an array of numbers
             that has the same shape and type in every sample.
+        negatives: A hard negative by modality, such as ``{"text": coview.Negative("a cat on its back")}``: the view
+            that a recipe calls "negative" is made of it. A sample that lacks the modality has none.
     """
 
     values: Mapping[str, Any]
@@ -30,6 +45,7 @@ class Sample:
     group: int | str | None = None
     score: float | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
+    negatives: Mapping[str, Negative] = field(default_factory=dict)
 
     def __getitem__(self, modality: str) -> Any:
         return self.values[modality]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from coview.data.sample import Sample
+from coview.data.sample import Negative, Sample
 from coview.errors import few
 
 FOR_THE_AUTHOR = "tell the author of the data set: coview.testing.check_dataset tries all of it"
@@ -78,6 +78,21 @@ def problem_of_values(sample: Sample, modalities: Sequence[str], absent: Sequenc
     return ""
 
 
+def problem_of_negatives(sample: Sample, modalities: Sequence[str]) -> str:
+    """What is wrong with its hard negatives; empty if nothing is.
+
+    Args:
+        sample: The sample.
+        modalities: Those of the data set.
+    """
+    negatives: Any = sample.negatives
+    if not isinstance(negatives, Mapping) or not all(isinstance(one, Negative) for one in negatives.values()):
+        return f"its negatives are {_short(negatives)}, and have to be a mapping from modality to coview.Negative"
+    if unknown := [str(name) for name in negatives if name not in modalities]:
+        return f"it has a hard negative of {few(unknown)}, and the data set has {few(list(modalities))}"
+    return ""
+
+
 def problem_of_extras(sample: Sample, wanted: Sequence[str] = ()) -> str:
     """What is wrong with its extras; empty if nothing is.
 
@@ -133,6 +148,7 @@ def problem_of(
         or problem_of_group(sample)
         or problem_of_score(sample)
         or problem_of_extras(sample, extras)
+        or problem_of_negatives(sample, tuple(sample.negatives))
     )
 
 

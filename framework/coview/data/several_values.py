@@ -17,6 +17,7 @@ from coview.data.ids import check_ids
 from coview.data.present import having
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
+from coview.recipe.needs import NEGATIVE
 
 _DRAW = 2**32
 """In place of the number of a view in the key of the generator that draws a value: views are far fewer."""
@@ -48,7 +49,8 @@ class DrawnValues:
         self._dataset, self._seed = dataset, seed
         self._counts = value_counts_of(dataset)
         # by their places among all modalities, so that those of one do not depend on whether another has several
-        self._places = {name: place for place, name in enumerate(sorted(dataset.modalities))} if self._counts else {}
+        names = (*sorted(dataset.modalities), NEGATIVE) if self._counts else ()
+        self._places = {name: place for place, name in enumerate(names)}
         self._ids: Sequence[int | str] | None = None
         if self._counts and isinstance(dataset, KnowsIds):
             self._ids = dataset.ids
@@ -64,7 +66,7 @@ class DrawnValues:
         return with_values(self._dataset, row, self.numbers(row, epoch, rng)) if self._counts else self._dataset[row]
 
     def numbers(self, row: int, epoch: int, rng: Rng) -> dict[str, int]:
-        """Which value of each modality that the sample has several of, from 0."""
+        """Which value of each modality, or which hard negative, of several that the sample has, from 0."""
         key = row if self._ids is None else id_as_int64(self._ids[row])
         found = {}
         for name, count_N in self._counts.items():

@@ -11,6 +11,7 @@ from coview.data.dataset import (
     Dataset,
     HasContext,
     HasJudgedPairs,
+    HasNegatives,
     HasSeveralValues,
     KnowsGroups,
     KnowsIds,
@@ -54,6 +55,10 @@ class SomeRows:
         if isinstance(dataset, HasSeveralValues):
             self.value_counts = dataset.value_counts and {
                 name: [int(counts[row]) for row in rows] for name, counts in dataset.value_counts.items()
+            }
+        if isinstance(dataset, HasNegatives):
+            self.negatives = dataset.negatives and {
+                name: [bool(has[row]) for row in rows] for name, has in dataset.negatives.items()
             }
         if isinstance(dataset, KnowsUnreadable):
             at = {row: place for place, row in enumerate(rows)}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from coview.data.augmentation import Augmentation
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
+from coview.recipe.needs import NEGATIVE
 
 
 class PipelineStep(NamedTuple):
@@ -60,12 +61,14 @@ class ViewMaker:
         pipelines: For each view its augmentations in order, each with its position among all of the modality's:
             what one view leaves out does not disturb the others.
         global_views: How many views are global; the rest are local.
+        roles: The name of each global view, where some have one: "negative" is made of the sample's hard negative.
     """
 
     seed: int
     modalities: tuple[str, ...]
     pipelines: Sequence[Sequence[PipelineStep]]
     global_views: int
+    roles: tuple[str, ...] = ()
 
     def __call__(self, sample: Sample, epoch: int, rng: Rng, batch: int = 0) -> list[Any]:
         """The views; None in place of one of a modality that the sample lacks.
@@ -78,13 +81,26 @@ class ViewMaker:
             batch: The number of its batch in the epoch, for steps that draw once for a batch.
         """
         sample_id = id_as_int64(sample.id)
-        begun: dict[tuple[str, tuple[int, ...]], Any] = {}
+        begun: dict[tuple[str, bool, tuple[int, ...]], Any] = {}
         return [
-            self._view(sample[modality], view, (self.seed, epoch, sample_id, view, batch), rng, begun)
+            self._view(self.original(sample, view), view, (self.seed, epoch, sample_id, view, batch), rng, begun)
             if modality in sample.values
             else None
             for view, modality in enumerate(self.modalities)
         ]
+
+    @property
+    def negative(self) -> int | None:
+        """The number of the view of hard negatives; None where there is none."""
+        return self.roles.index(NEGATIVE) if NEGATIVE in self.roles else None
+
+    def original(self, sample: Sample, view: int) -> Any:
+        """What a view is made of: the sample's value, or its hard negative. A sample that has none has its own value
+        there, which no loss sees."""
+        modality = self.modalities[view]
+        if view == self.negative and modality in sample.negatives:
+            return sample.negatives[modality].value
+        return sample[modality]
 
     def stages(self, sample: Sample, epoch: int, rng: Rng) -> Iterator[Stage]:
         """Every call of an augmentation that makes the views, in order: those of the first view, then of the others."""
@@ -92,7 +108,7 @@ class ViewMaker:
         for view, modality in enumerate(self.modalities):
             if modality not in sample.values:
                 continue
-            value = sample[modality]
+            value = self.original(sample, view)
             for step in self.pipelines[view]:
                 after = step(value, rng, self.seed, epoch, sample_id, view)
                 yield Stage(modality, view, step.position, step.augmentation, value, after)
@@ -104,7 +120,7 @@ class ViewMaker:
         view: int,
         key: tuple[int, int, int, int, int],
         rng: Rng,
-        begun: dict[tuple[str, tuple[int, ...]], Any],
+        begun: dict[tuple[str, bool, tuple[int, ...]], Any],
     ) -> Any:
         """A view. What shared steps at its beginning make is kept in ``begun``, and is that of other views too."""
         shared: tuple[int, ...] | None = ()
@@ -114,7 +130,7 @@ class ViewMaker:
                 value = step(value, rng, *key)
                 continue
             shared = (*shared, step.position)
-            at = self.modalities[view], shared
+            at = self.modalities[view], view == self.negative, shared
             if at not in begun:
                 begun[at] = step(value, rng, *key)
             value = begun[at]

@@ -49,7 +49,7 @@ from coview.experiment.start import changed_start, check_start, keep_start, star
 from coview.experiment.suits_samples import suits_samples
 from coview.experiment.trial import try_out
 from coview.experiment.write_results import write_results
-from coview.model.loss_terms import check_extras, check_labels
+from coview.model.loss_terms import check_extras, check_labels, check_negatives
 from coview.model.topology import build_topology
 from coview.plugins.lifecycle import EpochEnd, RunEnd, RunStart, Status, StepEnd
 from coview.plugins.registry import Registry
@@ -118,6 +118,7 @@ class Session:
         topology = build_topology(recipe, registry, dataset, trains_on=trains_on, start=start)
         check_labels(recipe, topology.loss, dataset)
         check_extras(recipe, topology.loss, dataset)
+        check_negatives(recipe, dataset)
         shared = self.shared
         bank, encodings = (None, None) if shared is None else (shared.bank(recipe), shared.encodings)
         training = Pretraining(recipe, registry, dataset, topology, accelerator, bank, encodings)

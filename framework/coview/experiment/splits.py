@@ -12,7 +12,7 @@ import numpy as np
 
 from coview.data.batch import Skipped
 from coview.data.building import build_split, splits_of
-from coview.data.dataset import Dataset, HasNotes, KnowsUnreadable
+from coview.data.dataset import Dataset, HasNegatives, HasNotes, KnowsUnreadable
 from coview.data.dataset_checks import check_rows
 from coview.data.lacking_labels import lacking_labels
 from coview.data.mixture import Mixture
@@ -22,6 +22,7 @@ from coview.data.skipped import SkippedSamples
 from coview.errors import CoviewError
 from coview.plugins.registry import Registry
 from coview.recipe.key import Key
+from coview.recipe.needs import NEGATIVE
 from coview.recipe.recipe import ComponentTable, Recipe
 
 _FIRST: tuple[Key, ...] = (("data",), ("data", 0))
@@ -129,6 +130,10 @@ class Splits:
             for name, has_N in present_of(dataset).items():
                 if name in self.recipe.modalities:
                     found[f"{len(dataset) - has_N.sum():,} of {len(dataset):,} {split} samples have no {name}"] = None
+            if NEGATIVE in self.recipe.roles and isinstance(dataset, HasNegatives) and split == "train":
+                modality = self.recipe.view_modalities[self.recipe.roles.index(NEGATIVE)]
+                has = sum(map(bool, (dataset.negatives or {}).get(modality, ())))
+                found[f"{has:,} of {len(dataset):,} {split} samples have a hard negative of {modality}"] = None
             for name, count_N in value_counts_of(dataset).items():
                 if name in self.recipe.modalities:
                     found[_several(split, name, count_N)] = None

@@ -26,7 +26,7 @@ from coview.model.batch_augment import build_batch_augment
 from coview.model.context import InContext, build_contexts
 from coview.model.encodable import encodable
 from coview.model.encoder_hooks import collators
-from coview.model.loss_terms import LossTerms, build_loss, check_extras, check_labels
+from coview.model.loss_terms import LossTerms, build_loss, check_extras, check_labels, check_negatives
 from coview.model.parameter_groups import parameter_groups
 from coview.model.start import StartWeights
 from coview.model.topology import Topology, build_topology
@@ -117,6 +117,7 @@ class _Tried:
             scheduled_values(recipe, registry, length)
             check_mixture(recipe, dataset, build_order(recipe, registry, dataset), length)
         check_extras(recipe, loss, dataset)
+        check_negatives(recipe, dataset)
         check_parts(recipe, registry, dataset, topology.student, ranks=1)
         check_batch_norm(recipe, topology.student, ranks=1)
         size = min(_SAMPLES, len(dataset))
@@ -176,6 +177,7 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
         ids=batch.ids,
         labels=batch.labels,
         extras=batch.extras,
+        negative_ids=batch.negative_ids,
         queue=None if recipe.queue is None else torch.randn(8, D, generator=generator),
         queue_labels=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),
         queue_views=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),

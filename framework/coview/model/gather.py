@@ -14,12 +14,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from coview.data.batch import Batch
+from coview.data.batch import NO_NEGATIVE, Batch
 from coview.model.collectives import gather_rows, row_counts, several_ranks
 from coview.model.hidden_tokens import HiddenTokens
 from coview.model.lacking_rows import present_here, present_in_views
 from coview.model.tower import Projected
 from coview.model.views import Views
+from coview.recipe.needs import NEGATIVE
 
 
 def views_of_all_ranks(
@@ -55,6 +56,7 @@ def views_of_all_ranks(
     student_VND, pooled_VND = student.predictions, student.representations
     has_NM = present_here(batch.present, own, batch.ids.device) if batch.present else None
     anchors, ids_N, labels_N, extras = slice(0, own), batch.ids, batch.labels, batch.extras
+    negative_ids_N = batch.negative_ids
     if several_ranks():
         rows = row_counts(own, student_VND.device)
         first = sum(rows[: dist.get_rank()])
@@ -68,6 +70,10 @@ def views_of_all_ranks(
         has_NM = None if has_NM is None else gather_rows(has_NM, rows)
         labels_N = None if labels_N is None else gather_rows(labels_N, rows)
         extras = {name: gather_rows(of_sample, rows) for name, of_sample in extras.items()}
+        negative_ids_N = None if negative_ids_N is None else gather_rows(negative_ids_N, rows)
+    present_VN = None if has_NM is None else present_in_views(has_NM, tuple(batch.present), modalities)
+    if negative_ids_N is not None and present_VN is not None:
+        negative_ids_N = negative_ids_N.where(present_VN[roles.index(NEGATIVE)], NO_NEGATIVE)
     rows_QD, ids_Q = queue or (None, None)
     # the same object where it is the same rows: a loss can tell, and do half the work
     own_GND = student_VND if global_views == len(student_VND) else student_VND[:global_views]
@@ -88,7 +94,8 @@ def views_of_all_ranks(
         extras=extras,
         progress=progress,
         roles=roles,
-        present_VN=None if has_NM is None else present_in_views(has_NM, tuple(batch.present), modalities),
+        present_VN=present_VN,
+        negative_ids=negative_ids_N,
     )
 
 

@@ -9,17 +9,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coview.data.dataset import Dataset
+from coview.data.dataset import Dataset, HasNegatives
 from coview.data.lacking_labels import lacking_labels
 from coview.data.sample_problem import problem_of_extras
 from coview.data.values import readable_samples
 from coview.errors import CoviewError, few
-from coview.model.part_of_views import of_modalities, of_whole_samples
+from coview.model.part_of_views import (
+    of_modalities,
+    of_whole_samples,
+    with_negatives_as_view,
+    with_negatives_in_queue,
+)
 from coview.model.prefixes import over_prefixes
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.key import key_of_term
-from coview.recipe.needs import needs_of
+from coview.recipe.needs import NEGATIVE, needs_of, sees_negatives
 from coview.recipe.recipe import Recipe
 
 
@@ -45,7 +50,8 @@ class Term:
         """What the loss makes of the views, as far as it says that it needs them; at least ``loss``.
 
         What it does not name it does not see: it would train on labels, or on a queue, of which the recipe and the
-        check of it know nothing. Samples that lack a modality of its views it does not see either; of too few others
+        check of it know nothing. Hard negatives are rows of the queue to it, or a view, as it says. Samples that lack a
+        modality of its views it does not see either; of too few others
         the loss is 0, without what it reports besides. ``rows/NAME`` says how many there were.
 
         Raises:
@@ -54,6 +60,8 @@ class Term:
         needs = needs_of(self.loss)
         if self.between:
             views = of_modalities(views, self.between)
+        in_queue = needs is not None and sees_negatives(needs) == "queue"
+        views = with_negatives_in_queue(views) if in_queue else with_negatives_as_view(views)
         if views.present_VN is None:
             return self._of_whole(views)
         views, share = of_whole_samples(views)
@@ -200,3 +208,17 @@ def check_extras(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
                 f"{recipe.data_named} the sample {sample.id} does not have them: {problem}",
                 hint="take data whose samples have them; see coview.Sample.extras",
             )
+
+
+def check_negatives(recipe: Recipe, dataset: Dataset) -> None:
+    """Raises :class:`CoviewError` if a view is to be made of hard negatives, and the data has none of its modality."""
+    if NEGATIVE not in recipe.roles:
+        return
+    modality = recipe.view_modalities[recipe.roles.index(NEGATIVE)]
+    known = dataset.negatives if isinstance(dataset, HasNegatives) else None
+    if not any((known or {}).get(modality, ())):
+        raise CoviewError(
+            f'{recipe.where("data", "views")}: the view "{NEGATIVE}" is made of hard negatives, and the training '
+            f"samples of {recipe.data_named} have none of {modality}",
+            hint="call the view otherwise, or take data that have them: see coview.Sample.negatives",
+        )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from coview.data.batch import NO_NEGATIVE
 from coview.model.views import Views
+from coview.recipe.needs import NEGATIVE
 
 
 def of_modalities(views: Views, modalities: Sequence[str]) -> Views:
@@ -21,7 +24,49 @@ def of_modalities(views: Views, modalities: Sequence[str]) -> Views:
         views: Of all modalities.
         modalities: Those whose views stay.
     """
-    chosen = [view for view, name in enumerate(views.modalities) if name in modalities]
+    return _of_views(views, [view for view, name in enumerate(views.modalities) if name in modalities])
+
+
+def with_negatives_in_queue(views: Views) -> Views:
+    """The view of hard negatives is none of the views any more, and its rows are rows of the queue, behind the others.
+
+    Args:
+        views: With a view that is called "negative", or without.
+    """
+    if NEGATIVE not in views.roles or views.negative_ids is None:
+        return views
+    place = views.roles.index(NEGATIVE)
+    rest = _of_views(views, [view for view in range(len(views.modalities)) if view != place])
+    has_N = views.negative_ids != NO_NEGATIVE
+    ids_H = views.negative_ids[has_N]
+    of_modality = [view for view, name in enumerate(rest.modalities) if name == views.modalities[place]]
+    rows: dict[str, Any] = {
+        "queue": views.teacher[place][has_N],
+        "queue_ids": ids_H,
+        "queue_views": torch.full_like(ids_H, of_modality[0] if of_modality else -1),
+        "queue_labels": torch.full_like(ids_H, -1),
+    }
+    if rest.queue is not None:
+        rows = {name: torch.cat([of, rows[name]]) for name in rows if (of := getattr(rest, name)) is not None}
+    return replace(rest, negative_ids=None, **rows)
+
+
+def with_negatives_as_view(views: Views) -> Views:
+    """The same, where a sample without a hard negative counts as lacking the view of hard negatives."""
+    if NEGATIVE not in views.roles or views.negative_ids is None:
+        return views
+    has_N = views.negative_ids != NO_NEGATIVE
+    if has_N.all():
+        return views
+    present_VN = torch.ones(views.student.shape[:2], dtype=torch.bool, device=has_N.device)
+    if views.present_VN is not None:
+        present_VN = views.present_VN.clone()
+    present_VN[views.roles.index(NEGATIVE)] &= has_N
+    return replace(views, present_VN=present_VN)
+
+
+def _of_views(views: Views, chosen: Sequence[int]) -> Views:
+    """Some of the views, numbered anew, with the rows of the queue that are of one of them."""
     if len(chosen) == len(views.modalities):
         return views
     of_teacher = [view for view in chosen if view < len(views.teacher)]
@@ -78,6 +123,7 @@ def of_whole_samples(views: Views) -> tuple[Views, float]:
         representations=None if views.representations is None else views.representations[:, kept_N],
         extras={name: of_sample[kept_N] for name, of_sample in views.extras.items()},
         present_VN=None,
+        negative_ids=_some(views.negative_ids, kept_N),
     )
     if not total:
         return part, 0.0

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from coview.errors import CoviewError
 from coview.model.views import Views
 from coview.model.within_memory import free_memory, gigabytes
-from coview.recipe.needs import Needs
+from coview.recipe.needs import NEGATIVE, Needs
 from coview.recipe.recipe import Recipe
 
 
@@ -62,7 +62,9 @@ class Queue(nn.Module):
     def put(self, views: Views) -> None:
         """Puts in the teacher's projections of a batch, in place of the oldest."""
         size = len(self.ids_Q)
-        taken = range(len(views.teacher)) if self._put_in is None else self._put_in
+        # hard negatives are of no sample, and so of no use later
+        own = [view for view in range(len(views.teacher)) if views.roles[view : view + 1] != (NEGATIVE,)]
+        taken = own if self._put_in is None else self._put_in
         # the rows of each view that are put in: those of samples that have its modality
         of_view = [slice(None) if views.present_VN is None else views.present_VN[view] for view in taken]
         rows = list(zip(taken, of_view, strict=True))

@@ -26,8 +26,10 @@ class Views:
         anchors: The rows of N that this process owns; all of them on one device.
         has_teacher: Whether the target branch is another than the student's own views: a moving average, or the
             student's without gradient.
-        queue: ``z_QD``, earlier teacher projections, where there is a queue; none at the first step (Q = 0).
-        queue_ids: ``(Q,)``, the sample ids of the queue's rows.
+        queue: ``z_QD``, earlier teacher projections, where there is a queue; none at the first step (Q = 0). Behind
+            them, with gradient, the hard negatives of the batch's samples, where a view is made of them.
+        queue_ids: ``(Q,)``, the sample ids of the queue's rows. A hard negative has the id of the sample that it is a
+            value of, or none that a sample has.
         queue_labels: ``(Q,)`` int64, the labels of the queue's rows, where a loss names labels and takes a queue.
         labels: ``(N,)`` int64, where the data has them.
         representations: ``(V, N, D)``, with gradient: what the student's encoder makes, before the projector, where a
@@ -40,7 +42,9 @@ class Views:
         present_VN: ``(V, N)`` bool, whether the sample has the view's modality; None where each has all. A term of the
             loss sees the samples that have all of its modalities, on all processes, and None.
         queue_views: ``(Q,)`` int64, the number of the teacher's view that each of the queue's rows is of; None where
-            that is not known.
+            that is not known. A hard negative is of the first view of its modality.
+        negative_ids: ``(N,)`` int64 where the view called "negative" is one of these views: the id of the sample that
+            each hard negative is a value of, and -1 where a sample has none.
 
     A loss that declares its ``needs`` sees labels, a queue, representations, tokens and extras only if it names
     them.
@@ -63,6 +67,7 @@ class Views:
     roles: tuple[str, ...] = ()
     queue_views: Tensor | None = None
     present_VN: Tensor | None = None
+    negative_ids: Tensor | None = None
 
     def role(self, name: str) -> int:
         """The number of the view that a recipe calls so, from 0 to V - 1.
@@ -94,6 +99,7 @@ class Views:
         extras: Mapping[str, Tensor] | None = None,
         progress: float = 0.0,
         roles: tuple[str, ...] = (),
+        negative_ids: Tensor | None = None,
     ) -> Views:
         """Views as one device sees them, for trying a loss by hand.
 
@@ -114,6 +120,7 @@ class Views:
             extras: Of each sample, by name.
             progress: Share of the training that is done.
             roles: The name of each view, where they have some.
+            negative_ids: Of each sample, where one of the views is of hard negatives.
 
         Raises:
             ValueError: If a shape does not fit.
@@ -131,7 +138,7 @@ class Views:
             raise ValueError(f"modalities has to name {views} views, got {len(modalities)}")
         if roles and len(roles) != views:
             raise ValueError(f"roles has to name {views} views, got {len(roles)}")
-        for name, tensor in (("ids", ids), ("labels", labels)):
+        for name, tensor in (("ids", ids), ("labels", labels), ("negative_ids", negative_ids)):
             if tensor is not None and tensor.shape != (samples,):
                 raise ValueError(f"{name} has to be ({samples},), got shape {tuple(tensor.shape)}")
         for name, tensor in (extras or {}).items():
@@ -162,4 +169,5 @@ class Views:
             extras=extras or {},
             progress=progress,
             roles=roles,
+            negative_ids=negative_ids,
         )

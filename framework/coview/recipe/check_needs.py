@@ -10,7 +10,7 @@ from coview.recipe.check_component import ComponentChecker
 from coview.recipe.check_data import CheckedData
 from coview.recipe.key import Key, key_of_term
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.needs import Needs
+from coview.recipe.needs import NEGATIVE, Needs, sees_negatives
 from coview.recipe.recipe import LossTable
 
 _ADD = {
@@ -47,18 +47,27 @@ def check_needs(
     """
     takes_queue = False
     for index, term in enumerate(terms):
-        needs = term.needs
+        needs, at = term.needs, key_of_term(index, len(terms))
+        seen = views_seen(term, views)
+        negative = next((view for view in seen if roles[view : view + 1] == (NEGATIVE,)), None)
+        if negative is not None and (needs is None or sees_negatives(needs) == "unused"):
+            mistakes.add((*data.at, "views"), f'{term.use} takes no hard negatives, of which "{NEGATIVE}" is a view')
+            negative = None
         if needs is None:  # it has not said, and may use anything
             takes_queue = True
             continue
-        at = key_of_term(index, len(terms))
         takes_queue = takes_queue or needs.queue != "unused"
         for table in _tables_needed(needs):
             if table not in given:
                 mistakes.add(at, f"{term.use} needs a {table}: {_ADD[table]}")
         if views:
-            _check_views(mistakes, data.at, term, (index, len(terms)), views, global_views)
-            named = [roles[view] for view in views_seen(term, views) if view < len(roles)]
+            if negative is not None and sees_negatives(needs) == "queue":
+                seen = [view for view in seen if view != negative]
+                if views[negative] not in [views[view] for view in seen]:
+                    message = f'"{NEGATIVE}" is the only view of {views[negative]}: hard negatives stand beside another'
+                    mistakes.add((*data.at, "views"), message)
+            _check_views(mistakes, data.at, term, (index, len(terms)), seen, global_views)
+            named = [roles[view] for view in seen if view < len(roles)]
             if lacking := [role for role in needs.roles if role not in named]:
                 message = f"{term.use} needs views that are called {' and '.join(needs.roles)}, and none is "
                 where = where_views(term, index, len(terms), (*data.at, "views"))
@@ -81,10 +90,9 @@ def _tables_needed(needs: Needs) -> list[str]:
 
 
 def _check_views(
-    mistakes: Mistakes, at: Key, term: LossTable, place: tuple[int, int], views: Sequence[str], global_views: int
+    mistakes: Mistakes, at: Key, term: LossTable, place: tuple[int, int], seen: Sequence[int], global_views: int
 ) -> None:
     needs = term.needs
-    seen = views_seen(term, views)
     if needs is None or not seen:  # modalities that are not there are a mistake already
         return
     in_global = sum(view < global_views for view in seen)

@@ -9,6 +9,9 @@ from coview.errors import CoviewError
 
 Use = Literal["unused", "optional", "required"]
 TeacherWidth = Literal["same", "any"]
+Negatives = Literal["unused", "queue", "view"]
+NEGATIVE = "negative"
+"""The name of a view that is made of a sample's hard negative, in place of its own value."""
 Tokens = Literal["unused", "numbers", "classes", "either"]
 
 
@@ -33,6 +36,8 @@ class Needs:
         teacher_width: Whether the rows of a target branch have to be as wide as the student's ("same"), or "any" width
             will do, since it compares teacher rows with teacher rows only. With "any", prefixes leave them whole.
         roles: What some of the views have to be called, as it finds them by :meth:`coview.Views.role`.
+        negatives: How it sees hard negatives, of which a recipe calls a view "negative": not at all, and such a recipe
+            is refused; as rows of the "queue", which each anchor meets; or as the "view" that it is.
     """
 
     views: int = 2
@@ -49,6 +54,7 @@ class Needs:
     extras: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     teacher_width: TeacherWidth = "same"
+    negatives: Negatives = "unused"
 
     def __post_init__(self) -> None:
         """Checks itself, so that a mistake shows where it is written.
@@ -65,7 +71,12 @@ class Needs:
         for name in ("labels", "teacher", "predictor", "local_views", "projections", "representations"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"needs: {name} has to be true or false, got {getattr(self, name)!r}")
-        choices_of = {"queue": get_args(Use), "tokens": get_args(Tokens), "teacher_width": get_args(TeacherWidth)}
+        choices_of = {
+            "queue": get_args(Use),
+            "tokens": get_args(Tokens),
+            "teacher_width": get_args(TeacherWidth),
+            "negatives": get_args(Negatives),
+        }
         for name, choices in choices_of.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"needs: {name} has to be one of {', '.join(choices)}, got {getattr(self, name)!r}")
@@ -77,8 +88,15 @@ class Needs:
                 raise ValueError(f"needs: {name} has a name twice: {given!r}")
         if len(self.roles) > self.views:
             raise ValueError(f"needs: roles names {len(self.roles)} views, and views is {self.views}")
+        if self.negatives == "queue" and self.queue == "unused":
+            raise ValueError('needs: negatives is "queue", and queue is "unused"')
         if not (self.projections or self.representations or self.tokens != "unused"):
             raise ValueError("needs: a loss has to see projections, representations or tokens")
+
+
+def sees_negatives(needs: Needs) -> Negatives:
+    """How a loss sees hard negatives: one that names the view sees it as it is."""
+    return "view" if NEGATIVE in needs.roles else needs.negatives
 
 
 def _check_count(name: str, value: Any) -> None:

@@ -93,7 +93,8 @@ def _of(sample: Any) -> Any:
         return None
     values = {name: content_hash(value) for name, value in sample.values.items()}
     extras = {name: content_hash(value) for name, value in sample.extras.items()}
-    return values, sample.id, sample.label, sample.group, sample.score, extras
+    negatives = {name: (content_hash(of.value), of.id) for name, of in sample.negatives.items()}
+    return values, sample.id, sample.label, sample.group, sample.score, extras, negatives
 
 
 def _of_every_split(name: str) -> Check[DatasetUnderTest]:
@@ -116,6 +117,7 @@ _AFTER: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys([name for name in DATASET_CHECKS if name != "has_rows"], ("has_rows",)),
     "ids_differ": ("has_rows", "ids_stay"),
     "reads_modalities_as_all": ("has_rows", "yields_samples", "ids_stay", "values_stay"),
+    "negatives_are_of_its_modalities": ("has_rows", "yields_samples"),
     "has_the_values_that_it_counts": ("has_rows", "yields_samples", "ids_stay", "values_stay"),
     "knows_what_its_samples_say": ("has_rows", "ids_stay", "labels_are_class_indices"),
     "is_the_same_in_another_interpreter": (

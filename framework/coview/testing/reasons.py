@@ -143,6 +143,10 @@ REASONS: Mapping[str, Reason] = {
         "where the encodings of a frozen encoder are kept, training reads the other modalities alone",
         "make both of one function, which reads the modalities that it is asked for",
     ),
+    "negatives_are_of_its_modalities": Reason(
+        "the view of hard negatives is made of them, by the modality's own augmentations and encoder",
+        "give negatives of modalities that the sample has, each as coview.Negative",
+    ),
     "has_the_values_that_it_counts": Reason(
         "an epoch draws one of the values by its number, and an evaluation has each as a row of the sample",
         "make value_counts and with_values of the same list; with another value a sample is the same otherwise",

@@ -125,6 +125,10 @@ def test_the_conformance_kit_finds_nothing(folder):
     parameters = {"path": folder / "pairs.csv", "columns": COLUMNS, "label_column": "kind", "group_column": "word"}
     checks = set(DATASET_CHECKS) - {"is_the_same_in_another_interpreter"}
     check_dataset(PairsTable, parameters={"modalities": modalities, **parameters}, only=checks)
+    path = write_table(folder / "negatives.jsonl", with_negatives())
+    more = {"path": path, "columns": {"image": "picture", "text": "caption"}, "negative_columns": {"text": "wrong"}}
+    del modalities["audio"]
+    check_dataset(PairsTable, parameters={"modalities": modalities, **more}, only=checks)
 
 
 def test_a_value_is_read_by_its_modality_and_its_settings(folder, tmp_path):
@@ -205,6 +209,73 @@ def test_a_table_of_which_nothing_can_be_used_is_refused(folder, tmp_path):
         build("pairs_table", path=path, columns={"image": "picture", "text": "caption"})
     with pytest.raises(coview.CoviewError, match='has no column "pictur", did you mean "picture"'):
         build("pairs_table", path=path, columns={"image": "pictur", "text": "caption"})
+
+
+def with_negatives():
+    """Every third thing has none, thing 4 its own caption, thing 7 that of thing 10, and thing 9 two."""
+    table = [
+        {
+            "picture": row["picture"],
+            "caption": row["caption"],
+            "wrong": [] if i % 3 == 2 else [f"no {WORDS[i % 12]} {i}"],
+        }
+        for i, row in enumerate(rows())
+    ]
+    table[4]["wrong"] = [table[4]["caption"]]
+    table[7]["wrong"] = [table[10]["caption"]]
+    table[9]["wrong"] += ["another that is wrong"]
+    return table
+
+
+def test_hard_negatives_are_of_their_rows(folder, tmp_path):
+    path = write_table(tmp_path / "pairs.jsonl", with_negatives())
+    how = {"path": path, "root": folder, "columns": {"image": "picture", "text": "caption"}}
+    train, test = both("pairs_table", negative_columns={"text": "wrong"}, **how)
+    found = {}
+    for data in (train, test):
+        assert data.negatives["text"].tolist() == [bool(data[row].negatives) for row in range(len(data))]
+        for row in range(len(data)):
+            counts = data.value_counts.get("negative", np.ones(len(data), dtype=int))
+            numbers = range(counts[row] if data.negatives["text"][row] else 0)
+            found[data.ids[row]] = [data.with_values(row, {"negative": n}).negatives["text"] for n in numbers]
+    together = {f"pictures/{i}.png" for i in (7, 10)} <= set(train.ids) or {"pictures/7.png", "pictures/10.png"} <= set(
+        test.ids
+    )
+    for i, row in enumerate(with_negatives()):
+        expected = [] if i == 4 or (i == 7 and not together) else row["wrong"]
+        assert [of.value for of in found[f"pictures/{i}.png"]] == expected
+        assert all(of.id == ("pictures/10.png" if i == 7 else None) for of in found[f"pictures/{i}.png"])
+    assert said(train, "1 hard negative is the sample's own text, and left out: pairs.jsonl:5")
+    if not together:
+        assert said(train, "1 hard negative is a text of another split, and left out: pairs.jsonl:8")
+
+
+def test_what_is_of_another_split_is_no_hard_negative(folder, tmp_path):
+    table = [{**row, "part": "test" if i == 10 else "train"} for i, row in enumerate(with_negatives())]
+    path = write_table(tmp_path / "pairs.jsonl", table)
+    how = {"path": path, "root": folder, "columns": {"image": "picture", "text": "caption"}, "split_column": "part"}
+    train = build("pairs_table", negative_columns={"text": ["wrong"]}, **how)
+    assert not train[list(train.ids).index("pictures/7.png")].negatives
+    assert said(train, "1 hard negative is a text of another split, and left out: pairs.jsonl:8")
+
+
+def test_hard_negatives_may_be_files(folder, tmp_path):
+    table = [
+        {**row, "wrong": f"pictures/{(i + 1) % N}.png" if i else "pictures/no.png"} for i, row in enumerate(rows())
+    ]
+    path = write_table(tmp_path / "pairs.csv", table)
+    how = {"path": path, "root": folder, "columns": COLUMNS, "negative_columns": {"image": "wrong"}}
+    train = build("pairs_table", **how)
+    for row in range(len(train)):
+        sample = train[row]
+        i = int(sample.id.removeprefix("pictures/").removesuffix(".png"))
+        if sample.negatives:
+            negative = sample.negatives["image"]
+            assert (negative.value == SHADE * ((i + 1) % N)).all()
+            assert negative.id == f"pictures/{(i + 1) % N}.png"
+    assert said(train, "1 of the 36 files of hard negatives that pairs.csv names is not there: pairs.csv:2")
+    with pytest.raises(coview.CoviewError, match="negative_columns has to name columns of one of audio, image, text"):
+        build("pairs_table", path=path, root=folder, columns=COLUMNS, negative_columns={"video": "wrong"})
 
 
 RECIPE = """\

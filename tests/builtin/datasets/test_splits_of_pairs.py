@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coview.builtin.datasets.pairs import PairRow, repeated_notes, samples_of, split_pairs
+from coview.builtin.datasets.pairs import PairRow, samples_of, split_pairs
 from coview.errors import CoviewError
 
+HOW = {
+    "modalities": ("audio", "image", "text"),
+    "files": ("image",),
+    "by_concept": True,
+    "fraction": 0.5,
+    "seed": 0,
+    "what": "t",
+}
 NAME = st.sampled_from("abcdefgh")
 
 
@@ -93,7 +101,7 @@ def test_no_file_and_no_concept_is_on_both_sides(rows, by_concept, seed, fractio
     if not by_concept:
         rows = [PairRow(row.where, row.values, fault=row.fault) for row in rows]
     samples = samples_of(rows, ("image", "audio"))
-    how = {"files": ("image", "audio"), "by_concept": by_concept, "fraction": fraction, "seed": seed}
+    how = {**HOW, "files": ("image", "audio"), "by_concept": by_concept, "fraction": fraction, "seed": seed}
     if len(components(samples, by_concept)) < 2:
         with pytest.raises(CoviewError, match="into two parts"):
             split_pairs(samples, ("train", "test"), **how)
@@ -144,9 +152,7 @@ def test_what_the_datas_own_splits_have_on_both_sides_is_said():
         PairRow(f"t:{at}", {"image": [f"{at}.png"], "text": ["same"]}, concepts=[("word", word)], split=split)
         for at, (word, split) in enumerate([("a", "train"), ("b", "train"), ("b", "test"), ("c", "test")])
     ]
-    found = split_pairs(
-        samples_of(rows, ("image",)), ("train", "test"), files=("image",), by_concept=True, fraction=0.2, seed=0
-    )
+    found = split_pairs(samples_of(rows, ("image",)), ("train", "test"), **{**HOW, "modalities": ("image",)})
     assert found.notes == (
         "1 of 2 test samples share a file or a concept with the training split, by the data's own splits: t:2 (b)",
     )
@@ -156,9 +162,7 @@ def test_what_the_datas_own_splits_have_on_both_sides_is_said():
 def test_names_of_groups_are_those_of_their_concepts():
     def groups(*concepts):
         rows = [PairRow(f"t:{at}", {"image": [f"{at}.png"]}, concepts=of) for at, of in enumerate(concepts)]
-        return split_pairs(
-            samples_of(rows, ("image",)), ("train", "test"), files=("image",), by_concept=True, fraction=0.5, seed=0
-        ).groups
+        return split_pairs(samples_of(rows, ("image",)), ("train", "test"), **HOW).groups
 
     assert groups([("word", "cat")], [("word", "dog")], []) == ["cat", "dog", "sample 2.png"]
     assert groups([("word", "x")], [("speaker", "x")], [("word", "y")]) == ["word x", "speaker x", "word y"]
@@ -170,7 +174,8 @@ def test_texts_that_several_samples_have_are_counted():
     rows = [
         PairRow(f"t:{at}", {"image": [f"{at}.png"], "text": of}) for at, of in enumerate((["x", "y"], ["x"], ["z"]))
     ]
-    assert repeated_notes(samples_of(rows, ("image",)), ["text"]) == (
+    found = split_pairs(samples_of(rows, ("image",)), ("train", "test"), **{**HOW, "modalities": ("image", "text")})
+    assert found.notes[0] == (
         "2 samples have a text that another has too, 1 in all: t:0 and t:1 (“x”); the sampler no_duplicates with by = "
-        '"text" keeps them out of one batch',
+        '"text" keeps them out of one batch'
     )

@@ -5,99 +5,162 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from coview.builtin.datasets.pairs import PairSample, PairSplits
+from coview.data.evenly import evenly
 from coview.data.modality import FileReader, ReadsTyped
 from coview.data.packed_texts import PackedTexts
-from coview.data.sample import Sample
+from coview.data.sample import Negative, Sample
 from coview.errors import SampleError
+from coview.recipe.needs import NEGATIVE
+
+_EXAMPLES = 8
+
+
+class Source(Protocol):
+    """Where the values of one modality are."""
+
+    def look_at(self, names: Sequence[str]) -> Sequence[str]:
+        """Settles on how to read the values by some of them, and returns what is to be said; raises CoviewError."""
+        ...
+
+    def reading(self, names: Sequence[str]) -> Callable[[int], Any]:
+        """What reads values by their places among names; it raises :class:`coview.SampleError`."""
+        ...
 
 
 @dataclass(frozen=True)
-class Values:
-    """The values of one modality: those of the first sample, then those of the next.
+class TextSource:
+    """Values that are texts: a name is the text.
 
     Attributes:
-        counts_N: How many each sample has.
-        read: A value, by its place among all; raises :class:`coview.SampleError`.
-    """
-
-    counts_N: np.ndarray
-    read: Callable[[int], Any]
-
-
-class TypedValues:
-    """Values that are texts.
-
-    Args:
-        texts: Of all samples.
         modality: Makes values of them.
     """
 
-    def __init__(self, texts: Sequence[str], modality: ReadsTyped) -> None:
-        self._texts, self._modality = PackedTexts(texts), modality
+    modality: ReadsTyped
 
-    def __call__(self, place: int) -> Any:
-        """The value at a place."""
-        return self._modality.read_typed(self._texts[place])
+    def look_at(self, names: Sequence[str]) -> Sequence[str]:
+        """Nothing is to be said of a text."""
+        return ()
+
+    def reading(self, names: Sequence[str]) -> Callable[[int], Any]:
+        """What makes values of texts."""
+        return _Texts(PackedTexts(names), self.modality)
 
 
-class FileValues:
-    """Values in files of their own.
+@dataclass(frozen=True)
+class FileSource:
+    """Values in files of their own: a name is the path.
 
-    Args:
+    Attributes:
         root: The folder that paths begin in.
-        paths: Of the values of all samples.
         reader: Makes values of files.
     """
 
-    def __init__(self, root: Path, paths: Sequence[str], reader: FileReader) -> None:
-        self._root, self._paths, self._reader = root, PackedTexts(paths), reader
+    root: Path
+    reader: FileReader
+
+    def look_at(self, names: Sequence[str]) -> Sequence[str]:
+        """What the reader says of some files."""
+        return self.reader.look_at([(name, self.root / name) for name in names])
+
+    def reading(self, names: Sequence[str]) -> Callable[[int], Any]:
+        """What reads files."""
+        return _Files(self.root, PackedTexts(names), self.reader)
+
+
+@dataclass(frozen=True)
+class _Texts:
+    texts: Sequence[str]
+    modality: ReadsTyped
 
     def __call__(self, place: int) -> Any:
-        """The value at a place; raises :class:`coview.SampleError`."""
-        return self._reader(self._root / self._paths[place])
+        return self.modality.read_typed(self.texts[place])
+
+
+@dataclass(frozen=True)
+class _Files:
+    root: Path
+    paths: Sequence[str]
+    reader: FileReader
+
+    def __call__(self, place: int) -> Any:
+        return self.reader(self.root / self.paths[place])
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The values of one modality, those of the first sample ahead of those of the next."""
+
+    counts_N: np.ndarray
+    firsts_N: np.ndarray
+    read: Callable[[int], Any]
+
+    @classmethod
+    def of(cls, source: Source, names: Sequence[Sequence[str]]) -> _Values:
+        counts_N = np.array([len(of_sample) for of_sample in names], dtype=np.int64)
+        read = source.reading([name for of_sample in names for name in of_sample])
+        return cls(counts_N, np.cumsum(counts_N) - counts_N, read)
+
+    def __call__(self, index: int, number: int) -> Any:
+        return self.read(int(self.firsts_N[index]) + number)
 
 
 class PairedSamples:
     """The samples of a split. A subclass finds them, and calls this constructor.
 
     Args:
-        values: Those of each modality.
-        ids: Of each sample.
-        groups: What must not cross a split, of each sample.
-        classes: The names of the classes; None where there are none.
-        labels: Of each sample the index of its class, -1 for none; None without classes.
-        faults: Samples that cannot be used, by their numbers. They have no values.
+        pairs: The samples of all splits.
+        split: Which split.
+        sources: Where the values of each modality are.
+        version: Of the data set.
+        notes: What is to be said of it besides.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     citation = ""
     licence = "the owner's"
-    version = ""
-    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
-        values: Mapping[str, Values],
+        pairs: PairSplits,
+        split: str,
+        sources: Mapping[str, Source],
         *,
-        ids: Sequence[str],
-        groups: Sequence[str],
-        classes: tuple[str, ...] | None = None,
-        labels: np.ndarray | None = None,
-        faults: Mapping[int, SampleError] | None = None,
+        version: str,
+        notes: Sequence[str] = (),
     ) -> None:
-        self.modalities: tuple[str, ...] = tuple(values)
-        self.ids, self.groups = PackedTexts(ids), PackedTexts(groups)
-        self.classes, self.labels = classes, labels
-        self.unreadable = dict(faults or {})
-        self._values = values
-        self._firsts = {name: np.cumsum(of.counts_N) - of.counts_N for name, of in values.items()}
-        is_faulty_N = np.isin(np.arange(len(ids)), list(self.unreadable))
-        counts = {name: np.where(is_faulty_N, 1, of.counts_N) for name, of in values.items()}
+        self.modalities: tuple[str, ...] = tuple(sources)
+        said = list(notes)
+        for name, source in sources.items():  # the same examples for each split
+            names = pairs.names(name)
+            said += source.look_at([names[at] for at in evenly(len(names), _EXAMPLES)])
+        self.version, self.notes = version, (*said, *pairs.notes)
+        rows_N = pairs.parts[split]
+        samples = [pairs.samples[at] for at in rows_N]
+        self.ids = PackedTexts(sample.id for sample in samples)
+        self.groups = PackedTexts(pairs.groups[at] for at in rows_N)
+        self.classes = pairs.classes
+        self.labels = None if pairs.labels is None else pairs.labels[rows_N]
+        self.unreadable = {
+            at: SampleError(sample.where, sample.fault) for at, sample in enumerate(samples) if sample.fault
+        }
+        self._values = {
+            name: _Values.of(source, [sample.values.get(name, ()) for sample in samples])
+            for name, source in sources.items()
+        }
+        is_faulty_N = np.array([bool(sample.fault) for sample in samples], dtype=bool)
+        counts = {name: np.where(is_faulty_N, 1, of.counts_N) for name, of in self._values.items()}
         self.present = {name: count_N > 0 for name, count_N in counts.items() if not (count_N > 0).all()}
+        self.negatives: dict[str, np.ndarray] = {}
+        self._negatives: _Negatives | None = None
+        if pairs.negatives_of is not None:
+            self._negatives = _Negatives.of(pairs.negatives_of, sources[pairs.negatives_of], samples)
+            counts[NEGATIVE] = self._negatives.values.counts_N
+            self.negatives = {pairs.negatives_of: counts[NEGATIVE] > 0}
         self.value_counts = {name: count_N for name, count_N in counts.items() if count_N.max(initial=0) > 1}
 
     def __len__(self) -> int:
@@ -120,11 +183,39 @@ class PairedSamples:
             raise self.unreadable[index]
         return Sample(
             {
-                name: of.read(int(self._firsts[name][index]) + numbers.get(name, 0))
+                name: of(index, numbers.get(name, 0))
                 for name, of in self._values.items()
                 if name in modalities and of.counts_N[index]
             },
             id=self.ids[index],
             label=None if self.labels is None or self.labels[index] < 0 else int(self.labels[index]),
             group=self.groups[index],
+            negatives=self._negatives(index, numbers.get(NEGATIVE, 0))
+            if self._negatives is not None and self._negatives.modality in modalities
+            else {},
         )
+
+
+@dataclass(frozen=True)
+class _Negatives:
+    """The hard negatives of one modality, each with the id of the sample that it is a value of, empty if of none."""
+
+    modality: str
+    values: _Values
+    ids: Sequence[str]
+
+    @classmethod
+    def of(cls, modality: str, source: Source, samples: Sequence[PairSample]) -> _Negatives:
+        owners: dict[str, str] = {}
+        for sample in samples:
+            for value in sample.values.get(modality, ()):
+                owners.setdefault(value, sample.id)
+        names = [sample.negatives for sample in samples]
+        ids = PackedTexts(owners.get(name, "") for of_sample in names for name in of_sample)
+        return cls(modality, _Values.of(source, names), ids)
+
+    def __call__(self, index: int, number: int) -> dict[str, Negative]:
+        if not self.values.counts_N[index]:
+            return {}
+        of = self.ids[int(self.values.firsts_N[index]) + number]
+        return {self.modality: Negative(self.values(index, number), of or None)}

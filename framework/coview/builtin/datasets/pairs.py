@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from coview.data.content_version import content_version
 from coview.data.joined_rows import joined_rows
 from coview.data.split import seeded_split, split_notes
 from coview.data.table_listing import class_order
@@ -27,6 +30,7 @@ class PairRow:
         label: The name of its class.
         concepts: What must not cross a split, by the columns that say so.
         split: Which split it belongs to; None where that is drawn.
+        negatives: Hard negatives of one of the modalities, as values of it are.
         fault: Why it cannot be used; empty if it can.
     """
 
@@ -36,6 +40,7 @@ class PairRow:
     label: str | None = None
     concepts: Sequence[Key] = ()
     split: str | None = None
+    negatives: Sequence[str] = ()
     fault: str = ""
 
 
@@ -49,7 +54,7 @@ class PairSample:
         row: The number of that row.
         values: Of each modality, each once, in the order of the rows.
         label, split: As of its rows.
-        concepts: Those of all its rows.
+        concepts, negatives: Those of all its rows.
         fault: Why it cannot be used; empty if it can.
     """
 
@@ -60,6 +65,7 @@ class PairSample:
     label: str | None = None
     concepts: Sequence[Key] = ()
     split: str | None = None
+    negatives: Sequence[str] = ()
     fault: str = ""
 
 
@@ -110,6 +116,7 @@ def _sample(place: int, rows: Sequence[PairRow], files: Collection[str]) -> Pair
         label=_one("class", rows, lambda row: row.label),
         concepts=list(dict.fromkeys(key for row in rows for key in row.concepts)),
         split=_one("split", rows, lambda row: row.split),
+        negatives=list(dict.fromkeys(value for row in rows for value in row.negatives)),
     )
 
 
@@ -131,71 +138,113 @@ class PairSplits:
     """Samples in splits.
 
     Attributes:
+        samples: Of all splits.
         parts: The samples of each split, by their numbers, ascending.
         classes: The names of the classes; None where no sample has one.
         labels: Of each sample the index of its class, -1 for none; None without classes.
         groups: Of each sample: those of one group are on one side.
-        notes: What is to be said of it.
+        notes: What is to be said of them.
+        negatives_of: The modality of hard negatives; None where there are none.
     """
 
+    samples: Sequence[PairSample]
     parts: Mapping[str, np.ndarray]
     classes: tuple[str, ...] | None
     labels: np.ndarray | None
     groups: list[str]
     notes: tuple[str, ...]
+    negatives_of: str | None = None
+
+    def version(self, files: Iterable[Path]) -> str:
+        """The data set's version.
+
+        Args:
+            files: All that hold values.
+        """
+        known = (
+            (name, of.id, of.label, self.groups[at], sorted(of.values.items()), of.negatives, of.fault)
+            for name, part in self.parts.items()
+            for at, of in ((at, self.samples[at]) for at in part.tolist())
+        )
+        return content_version(len(self.samples), "samples", known, files=files)
+
+    def names(self, modality: str) -> list[str]:
+        """What names the values of a modality, hard negatives included, each once, sorted."""
+        own = (value for sample in self.samples for value in sample.values.get(modality, ()))
+        more = (value for sample in self.samples if modality == self.negatives_of for value in sample.negatives)
+        return sorted({*own, *more})
 
 
 def split_pairs(
     samples: Sequence[PairSample],
     splits: Sequence[str],
     *,
+    modalities: Iterable[str],
     files: Collection[str],
     by_concept: bool,
     fraction: float,
     seed: int,
+    what: str,
+    negatives_of: str | None = None,
 ) -> PairSplits:
     """The splits of some samples: their own, or a seeded one that no concept and no file crosses.
 
     Args:
         samples: In the order of their ids.
         splits: The names of the splits that there are.
+        modalities: Those of the samples.
         files: The modalities whose values name files.
         by_concept: Whether columns say what must not cross a split; if not, equal texts do not.
         fraction: Share held out, where samples are of no split of their own.
         seed: Of that split.
+        what: What messages call the data.
+        negatives_of: The modality of hard negatives; absent: there are none.
 
     Raises:
         CoviewError: If there is too little for two parts.
     """
-    names = class_order(sample.label for sample in samples if sample.label is not None) or None
-    place = {name: at for at, name in enumerate(names or ())}
-    labels = np.array([-1 if sample.label is None else place[sample.label] for sample in samples]) if names else None
-
-    def keys(sample: PairSample, *, with_texts: bool) -> Iterator[Key]:
-        yield from sample.concepts
-        yield from (
-            (name, value) for name, values in sample.values.items() if name in files or with_texts for value in values
-        )
-
-    groups = _groups(samples, [list(keys(sample, with_texts=not by_concept)) for sample in samples])
+    classes = class_order(sample.label for sample in samples if sample.label is not None) or None
+    place = {name: at for at, name in enumerate(classes or ())}
+    labels = np.array([-1 if sample.label is None else place[sample.label] for sample in samples]) if classes else None
+    modalities = tuple(modalities)
+    texts = [name for name in modalities if name not in files]
+    groups = _groups(samples, files if by_concept else [*files, *texts])
     if any(sample.split is not None for sample in samples):
         parts = {name: np.flatnonzero([sample.split == name for sample in samples]) for name in splits}
-        strict = _groups(samples, [list(keys(sample, with_texts=False)) for sample in samples])
-        said = split_notes(parts["train"], parts["test"], labels=labels, classes=names)
-        return PairSplits(parts, names, labels, groups, (*said, *_crossing(samples, parts, strict)))
-    good = np.flatnonzero([not sample.fault for sample in samples])
-    of_good = [groups[at] for at in good]
-    labels_M = None if labels is None else labels[good]
-    train, test = seeded_split(len(good), fraction=fraction, seed=seed, labels=labels_M, groups=of_good)
-    said = split_notes(train, test, fraction=fraction, labels=labels_M, classes=names, groups=of_good)
-    # what cannot be used is named once, with the training split
-    held = np.sort(good[test])
-    return PairSplits({"train": np.setdiff1d(np.arange(len(samples)), held), "test": held}, names, labels, groups, said)
+        said = split_notes(parts["train"], parts["test"], labels=labels, classes=classes)
+        said = (*said, *_crossing(samples, parts, _groups(samples, files)))
+    else:
+        good = np.flatnonzero([not sample.fault for sample in samples])
+        about: dict[str, Any] = {
+            "fraction": fraction,
+            "labels": None if labels is None else labels[good],
+            "groups": [groups[at] for at in good],
+        }
+        train, test = seeded_split(len(good), seed=seed, **about)
+        said = split_notes(train, test, classes=classes, **about)
+        held = np.sort(good[test])
+        # what cannot be used is named once, with the training split
+        parts = {"train": np.setdiff1d(np.arange(len(samples)), held), "test": held}
+    notes = [*_lacking_notes(samples, modalities, what), *_fault_notes(samples, what), *_repeated_notes(samples, texts)]
+    if negatives_of is not None:
+        samples, of_negatives = _usable_negatives(samples, parts, negatives_of)
+        notes += of_negatives
+    return PairSplits(samples, parts, classes, labels, groups, (*notes, *said), negatives_of)
 
 
-def _groups(samples: Sequence[PairSample], keys: Sequence[Sequence[Key]]) -> list[str]:
-    """A name for each sample that those have in common which share a key, in one step or in several."""
-    number_N = joined_rows(len(samples), ((at, key) for at, of in enumerate(keys) for key in of))
+def _groups(samples: Sequence[PairSample], modalities: Collection[str]) -> list[str]:
+    """A name for each sample, which samples have in common that share a concept or a value, in one step or in several.
+
+    Args:
+        samples: The samples.
+        modalities: Those whose values count.
+    """
+    keys = (
+        (at, key)
+        for at, sample in enumerate(samples)
+        for key in (*sample.concepts, *((name, v) for name in modalities for v in sample.values.get(name, ())))
+    )
+    number_N = joined_rows(len(samples), keys)
     names: dict[int, set[Key]] = {}
     for sample, number in zip(samples, number_N.tolist(), strict=True):
         names.setdefault(number, set()).update(sample.concepts)
@@ -222,7 +271,39 @@ def _crossing(samples: Sequence[PairSample], parts: Mapping[str, np.ndarray], gr
     return (f"{held} a file or a concept with the training split, by the data's own splits: {named}",)
 
 
-def lacking_notes(samples: Sequence[PairSample], modalities: Iterable[str], what: str) -> tuple[str, ...]:
+def _usable_negatives(
+    samples: Sequence[PairSample], parts: Mapping[str, np.ndarray], modality: str
+) -> tuple[list[PairSample], tuple[str, ...]]:
+    """The samples without hard negatives that are none, and what is to be said of these.
+
+    A value of the sample's own is none, and what is a value of another split is not to be seen in training.
+
+    Args:
+        samples: In the order of their ids.
+        parts: The samples of each split, by their numbers.
+        modality: Of the hard negatives.
+    """
+    split_of = {int(at): name for name, part in parts.items() for at in part}
+    splits_of: dict[str, set[str]] = {}
+    for at, sample in enumerate(samples):
+        for value in sample.values.get(modality, ()):
+            splits_of.setdefault(value, set()).add(split_of[at])
+    own, elsewhere, kept = [], [], []
+    for at, sample in enumerate(samples):
+        of_own = set(sample.values.get(modality, ()))
+        of_other = {value for value in sample.negatives if splits_of.get(value, set()) - {split_of[at]}}
+        own += [sample.where for value in sample.negatives if value in of_own]
+        elsewhere += [sample.where for value in sample.negatives if value in of_other - of_own]
+        kept.append(replace(sample, negatives=[v for v in sample.negatives if v not in of_own | of_other]))
+    notes = []
+    for where, what in ((own, f"the sample's own {modality}"), (elsewhere, f"a {modality} of another split")):
+        if where:
+            named = "hard negative is" if len(where) == 1 else "hard negatives are"
+            notes.append(f"{len(where):,} {named} {what}, and left out: {few(where)}")
+    return kept, tuple(notes)
+
+
+def _lacking_notes(samples: Sequence[PairSample], modalities: Iterable[str], what: str) -> tuple[str, ...]:
     """How many samples lack which half, and where."""
     good = [sample for sample in _by_row(samples) if not sample.fault]
     notes = []
@@ -233,7 +314,7 @@ def lacking_notes(samples: Sequence[PairSample], modalities: Iterable[str], what
     return tuple(notes)
 
 
-def fault_notes(samples: Sequence[PairSample], what: str) -> tuple[str, ...]:
+def _fault_notes(samples: Sequence[PairSample], what: str) -> tuple[str, ...]:
     """How many samples cannot be used, where they are, and why."""
     faulty = [f"{sample.where} ({sample.fault})" for sample in _by_row(samples) if sample.fault]
     if not faulty:
@@ -241,7 +322,7 @@ def fault_notes(samples: Sequence[PairSample], what: str) -> tuple[str, ...]:
     return (f"{len(faulty):,} of {len(samples):,} samples of {what} cannot be used: {few(faulty)}",)
 
 
-def repeated_notes(samples: Sequence[PairSample], texts: Iterable[str]) -> tuple[str, ...]:
+def _repeated_notes(samples: Sequence[PairSample], texts: Iterable[str]) -> tuple[str, ...]:
     """How many texts several samples have, which are negatives of each other in a batch.
 
     Args:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from coview.builtin.datasets.paired_samples import FileValues, PairedSamples, TypedValues, Values
-from coview.builtin.datasets.pairs import (
-    Key,
-    PairRow,
-    PairSample,
-    fault_notes,
-    lacking_notes,
-    repeated_notes,
-    samples_of,
-    split_pairs,
-)
-from coview.data.content_version import content_version
-from coview.data.evenly import evenly
+from coview.builtin.datasets.pair_columns import PairColumns, columns_of
+from coview.builtin.datasets.paired_samples import FileSource, PairedSamples, Source, TextSource
+from coview.builtin.datasets.pairs import split_pairs
 from coview.data.modality import FileReader, Modality, ReadsTyped
 from coview.data.split import check_split
 from coview.data.split_column import rows_by_split, table_splits
-from coview.data.table_file import Table, TableRow, read_table
-from coview.data.table_paths import NamedFiles, table_files
+from coview.data.table_file import read_table
 from coview.data.value_readers import file_readers
-from coview.errors import CoviewError, SampleError
 from coview.plugins.home import expanded
-
-_EXAMPLES = 8
 
 
 class PairsTable(PairedSamples):
@@ -61,6 +45,8 @@ class PairsTable(PairedSamples):
         split_column: The column of splits: "train", "test", "validation". Absent: a seeded split.
         fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
             of splits.
+        negative_columns: The column of hard negatives, or several of them, of one modality: ``{ text = "wrong" }``. A
+            cell is as in ``columns``, or empty. A view called "negative" is made of it.
         longest_text: Characters of a text; a longer one cannot be used.
         encoding: Of the table. UTF-16 is recognised by its mark.
         header: Whether CSV and TSV begin with the names of the columns; if not, they are "1", "2", ….
@@ -83,6 +69,7 @@ class PairsTable(PairedSamples):
         group_column: str | tuple[str, ...] | None = None,
         split_column: str | None = None,
         fold: str | None = None,
+        negative_columns: dict[str, str | tuple[str, ...]] | None = None,
         longest_text: Annotated[int, Ge(1)] = 100_000,
         encoding: str = "utf-8",
         header: bool = True,
@@ -94,50 +81,36 @@ class PairsTable(PairedSamples):
         found = self.find_splits(path, split_column=split_column, fold=fold, **how)
         check_split(split, found)
         readers = file_readers(modalities, read or {})
-        concepts = _several(group_column)
-        table = _TableOfPairs(
-            columns={name: _several(columns[name]) for name in modalities},
+        folder = expanded(path).parent if root is None else expanded(root)
+        pair_columns = PairColumns(
+            values={name: columns_of(columns[name]) for name in modalities},
             files=[name for name, reader in readers.items() if reader is not None],
-            root=expanded(path).parent if root is None else expanded(root),
+            root=folder,
             sample=sample_column,
             label=label_column,
-            concepts=concepts,
+            concepts=columns_of(group_column),
+            negatives=_negatives(negative_columns or {}, modalities),
             longest_text=longest_text,
         )
-        content = read_table(path, [*table.names(), *([split_column] if split_column else [])], **how)
-        by_split = None if split_column is None else rows_by_split(content, split_column, fold)
-        samples, files = table.samples(content, by_split)
-        parts = split_pairs(
-            samples, found, files=table.files, by_concept=bool(concepts), fraction=test_fraction, seed=split_seed
+        table = read_table(path, [*pair_columns.names(), *([split_column] if split_column else [])], **how)
+        by_split = None if split_column is None else rows_by_split(table, split_column, fold)
+        samples, notes = pair_columns.samples(table, by_split)
+        if len(samples) < len(table.rows):
+            notes = (f"the {len(table.rows):,} rows of {table.path.name} are {len(samples):,} samples", *notes)
+        pairs = split_pairs(
+            samples,
+            found,
+            modalities=modalities,
+            files=pair_columns.files,
+            by_concept=group_column is not None,
+            fraction=test_fraction,
+            seed=split_seed,
+            what=table.path.name,
+            negatives_of=None if pair_columns.negatives is None else pair_columns.negatives[0],
         )
-        every_file = sorted({path for name in table.files for of in samples for path in of.values.get(name, ())})
-        known = (
-            (name, of.id, of.label, parts.groups[at], sorted(of.values.items()), of.fault)
-            for name, part in parts.parts.items()
-            for at, of in ((at, samples[at]) for at in part.tolist())
-        )
-        self.version = content_version(len(samples), "samples", known, files=(table.root / file for file in every_file))
-        what = content.path.name
-        said = _looked_at(samples, table.root, readers)
-        self.notes = (
-            *_merged_notes(content, samples),
-            *(note for of in files.values() for note in of.notes),
-            *lacking_notes(samples, modalities, what),
-            *fault_notes(samples, what),
-            *repeated_notes(samples, [name for name in modalities if name not in table.files]),
-            *parts.notes,
-            *said,
-        )
-        chosen_M = parts.parts[split]
-        chosen = [samples[at] for at in chosen_M]
-        super().__init__(
-            {name: _values(name, chosen, modalities[name], readers[name], table.root) for name in modalities},
-            ids=[sample.id for sample in chosen],
-            groups=[parts.groups[at] for at in chosen_M],
-            classes=parts.classes,
-            labels=None if parts.labels is None else parts.labels[chosen_M],
-            faults={at: SampleError(sample.where, sample.fault) for at, sample in enumerate(chosen) if sample.fault},
-        )
+        files = (folder / file for name in pair_columns.files for file in pairs.names(name))
+        sources = {name: _source(modality, readers[name], folder) for name, modality in modalities.items()}
+        super().__init__(pairs, split, sources, version=pairs.version(files), notes=notes)
 
     @classmethod
     def find_modalities(cls, columns: Any = None, **parameters: Any) -> tuple[str, ...]:
@@ -150,120 +123,26 @@ class PairsTable(PairedSamples):
         return table_splits(path, parameters)
 
 
-@dataclass(frozen=True)
-class _TableOfPairs:
-    """What the columns of a table are."""
+def _negatives(
+    columns: Mapping[str, str | Sequence[str]], modalities: Mapping[str, Modality]
+) -> tuple[str, tuple[str, ...]] | None:
+    """The modality of hard negatives, and their columns.
 
-    columns: Mapping[str, tuple[str, ...]]
-    files: Sequence[str]
-    root: Path
-    sample: str | None
-    label: str | None
-    concepts: tuple[str, ...]
-    longest_text: int
-
-    def names(self) -> list[str]:
-        """Those that have to be there."""
-        of_values = [name for names in self.columns.values() for name in names]
-        return [*of_values, *self.concepts, *(name for name in (self.sample, self.label) if name is not None)]
-
-    def samples(
-        self, table: Table, by_split: Mapping[str, np.ndarray] | None
-    ) -> tuple[list[PairSample], dict[str, NamedFiles]]:
-        """The samples, and the files of each modality that has some."""
-        split_of: dict[int, str] = {}
-        for name, rows in (by_split or {}).items():
-            split_of |= dict.fromkeys(rows.tolist(), name)
-        pairs = [self._row(table, row, split_of.get(at)) for at, row in enumerate(table.rows)]
-        files = {}
-        for name in self.files:
-            named = [
-                (row, path) for row, pair in zip(table.rows, pairs, strict=True) for path in pair.values.get(name, ())
-            ]
-            if not named:
-                continue
-            paths, of_paths = [path for _, path in named], [row for row, _ in named]
-            files[name] = table_files(self.root, paths, table, f"files of {name}", of_paths)
-            on_disk = iter(files[name].paths)
-            pairs = [
-                replace(pair, values={**pair.values, name: [next(on_disk) for _ in pair.values[name]]})
-                if name in pair.values
-                else pair
-                for pair in pairs
-            ]
-        if all(pair.fault for pair in pairs):
-            raise CoviewError(f"{table.path}: no row can be used; {pairs[0].where}: {pairs[0].fault}")
-        missing = {name: of.missing for name, of in files.items() if of.missing}
-        return [self._without(missing, sample) for sample in samples_of(pairs, self.files)], files
-
-    def _row(self, table: Table, row: TableRow, split: str | None) -> PairRow:
-        where = table.where(row)
-        try:
-            values = {name: list(self._cells(row, name)) for name in self.columns}
-            sample, label = (None if name is None else row.name(name) for name in (self.sample, self.label))
-            concepts: list[Key] = [(name, of) for name in self.concepts if (of := row.name(name)) is not None]
-        except ValueError as error:
-            return PairRow(where, split=split, fault=str(error))
-        values = {name: found for name, found in values.items() if found}
-        if not values:
-            return PairRow(where, split=split, fault="has nothing of any modality")
-        if self.sample is not None and sample is None:
-            return PairRow(where, split=split, fault=f'no "{self.sample}"')
-        return PairRow(where, values, sample, label, concepts, split)
-
-    def _cells(self, row: TableRow, modality: str) -> Iterator[str]:
-        """What a row has of a modality: each is a path or a text."""
-        for name in self.columns[modality]:
-            cell = row.values.get(name)
-            for value in cell if isinstance(cell, list) else [cell]:
-                if value is None or (isinstance(value, str) and not value.strip()) or value != value:
-                    continue
-                if not isinstance(value, str):
-                    raise ValueError(f'"{name}" holds no text but the {type(value).__name__} {str(value)[:40]}')
-                if modality not in self.files and len(value) > self.longest_text:
-                    raise ValueError(f'"{name}" has {len(value):,} characters, more than {self.longest_text:,}')
-                yield value
-
-    def _without(self, missing: Mapping[str, frozenset[str]], sample: PairSample) -> PairSample:
-        """The sample without files that are not there; it cannot be used if none of a modality is."""
-        for name, paths in missing.items():
-            named = sample.values.get(name, ())
-            there = [path for path in named if path not in paths]
-            if named and not there:
-                return replace(sample, values={}, fault=f"there is no such file as {self.root / named[0]}")
-            if len(there) < len(named):
-                sample = replace(sample, values={**sample.values, name: there})
-        return sample
+    Raises:
+        ValueError: If there are several, or the samples do not have it.
+    """
+    if not columns:
+        return None
+    (modality, of), *others = columns.items()
+    if others or modality not in modalities:
+        raise ValueError(
+            f"negative_columns has to name columns of one of {', '.join(modalities)}, got {', '.join(columns)}"
+        )
+    return modality, columns_of(of)
 
 
-def _several(columns: str | Sequence[str] | None) -> tuple[str, ...]:
-    return () if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
-
-
-def _looked_at(samples: Sequence[PairSample], root: Path, readers: Mapping[str, FileReader | None]) -> list[str]:
-    """What the readers say of a few files, the same ones for each split."""
-    said: list[str] = []
-    for name, reader in readers.items():
-        if reader is not None:
-            paths = sorted({path for sample in samples for path in sample.values.get(name, ())})
-            chosen = [paths[at] for at in evenly(len(paths), _EXAMPLES)]
-            said += reader.look_at([(path, root / path) for path in chosen])
-    return said
-
-
-def _merged_notes(table: Table, samples: Sequence[PairSample]) -> tuple[str, ...]:
-    if len(samples) == len(table.rows):
-        return ()
-    return (f"the {len(table.rows):,} rows of {table.path.name} are {len(samples):,} samples",)
-
-
-def _values(
-    name: str, samples: Sequence[PairSample], modality: Modality, reader: FileReader | None, root: Path
-) -> Values:
-    """The values of one modality of some samples."""
-    found = [sample.values.get(name, ()) for sample in samples]
-    counts_N, texts = np.array([len(of) for of in found], dtype=np.int64), [text for of in found for text in of]
+def _source(modality: Modality, reader: FileReader | None, root: Path) -> Source:
     if reader is not None:
-        return Values(counts_N, FileValues(root, texts, reader))
+        return FileSource(root, reader)
     assert isinstance(modality, ReadsTyped)
-    return Values(counts_N, TypedValues(texts, modality))
+    return TextSource(modality)
