@@ -74,6 +74,7 @@ def evaluating_described(name: str, thing: Any) -> Iterator[str]:
 ABOUT_REST = {
     "LabelBudgets": 'the type of a parameter that is one budget of labels or several, such as `[1, "10%", "all"]`.',
     "LabelsPerClass": 'the type of a parameter that is one budget of labels, such as `10`, `"10%"` or `"all"`.',
+    "NEGATIVE": 'the name of the view that is made of hard negatives: "negative".',
     "Sees": 'what a target is made of: "input", "teacher" or "teacher_decoder".',
     "API": "the number of the plugin interface; a plugin whose `coview_api` is higher is refused.",
     "TrainingLength": 'the type of a parameter that is a length of training: steps, or a text such as "10 epochs".',

@@ -178,6 +178,7 @@ if TYPE_CHECKING:
     from coview.recipe.abilities import SaysWhetherDeterministic as SaysWhetherDeterministic
     from coview.recipe.abilities import SaysWhetherTrained as SaysWhetherTrained
     from coview.recipe.abilities import WorksInEncoder as WorksInEncoder
+    from coview.recipe.needs import NEGATIVE as NEGATIVE
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
     from coview.recipe.needs import Needs as Needs
     from coview.recipe.recipe import Recipe as Recipe
@@ -247,6 +248,7 @@ _HOME = {
     "Modality": "coview.data.modality",
     "ModelSource": "coview.plugins.model_source",
     "Moment": "coview.train.schedule",
+    "NEGATIVE": "coview.recipe.needs",
     "NamedFiles": "coview.data.table_paths",
     "NamesTokens": "coview.model.shows_tokens",
     "Needs": "coview.recipe.needs",
