@@ -177,7 +177,8 @@ def _has_negatives(part: Dataset) -> np.ndarray:
     """Whether each row has a hard negative of some modality."""
     known = part.negatives or {} if isinstance(part, HasNegatives) else {}
     nowhere_N = np.zeros(len(part), dtype=bool)
-    return np.logical_or.reduce([nowhere_N, *(np.asarray(has, dtype=bool) for has in known.values())])
+    found_N: np.ndarray = np.logical_or.reduce([nowhere_N, *(np.asarray(has, dtype=bool) for has in known.values())])
+    return found_N
 
 
 def samples_of_epoch(dataset: Dataset) -> int:
