@@ -13,7 +13,7 @@ def test_built_through_the_registry(name: str) -> None:
     registry = coview.load_plugins()
     loss = registry.build("loss", name, temperature=0.25)
     assert loss.temperature == 0.25
-    assert loss.needs == coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    assert loss.needs == coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
     for temperature in (0, 0.009, -1.0, 11.0, "warm"):
         with pytest.raises(coview.CoviewError, match="temperature"):
             registry.build("loss", name, temperature=temperature)
