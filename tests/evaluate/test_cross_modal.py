@@ -25,6 +25,8 @@ def subject(splits, *, classes=None, texts=None) -> coview.CrossModalSubject:
         classes=classes,
         split=lambda modality, split: splits[modality],
         embed=lambda modality, values: torch.stack([texts[value] for value in values]),
+        project=lambda modality, values: 2 * torch.stack([texts[value] for value in values]),
+        data=lambda split: None,
     )
 
 

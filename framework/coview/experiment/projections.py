@@ -48,7 +48,14 @@ class Projections:
     @property
     def subject(self) -> CrossModalSubject:
         """What an evaluator gets."""
-        return CrossModalSubject(self.kind, self.store.reference.classes, self.split, self.embed)
+        return CrossModalSubject(
+            kind=self.kind,
+            classes=self.store.reference.classes,
+            split=self.split,
+            embed=self.embed,
+            project=self.project,
+            data=lambda split: self.store.splits(self.store.data, split),
+        )
 
     def split(self, modality: str, split: str) -> FeatureSplit:
         """The projections of a split's samples, of unit length: of those that have all that is compared."""
@@ -82,6 +89,10 @@ class Projections:
 
     def embed(self, modality: str, values: Sequence[Any]) -> Tensor:
         """The projections of other values, of unit length."""
+        return normalize(self.project(modality, values))
+
+    def project(self, modality: str, values: Sequence[Any]) -> Tensor:
+        """The projections of other values, with the lengths that they have."""
         device = self.store.device
         model = in_context_of(self._model(modality).eval(), self.store.reference, device)
         collate = collator(self._modality(modality), model).collate
@@ -91,7 +102,7 @@ class Projections:
                 batch = collate(values[start : start + _AT_A_TIME])
                 inputs = to_device(batch, device)
                 rows.append(cast(Encoder, model)(inputs).pooled_ND.float())
-        return normalize(torch.cat(rows))
+        return torch.cat(rows)
 
     def _model(self, modality: str) -> Projecting:
         return self.store.model(self.kind).evaluated_projections(modality).to(self.store.device)

@@ -1,4 +1,4 @@
-"""The two towers: a user is what he has chosen, an item a vector of its own."""
+"""Two towers: a user is what he or she has chosen, and an item a vector of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 import coview
-from coview_recommender.chosen import Chosen
+from coview_recsys.data.bipartite import Bipartite
+from coview_recsys.encoders.check_numbers import check_numbers
 
 Count = Annotated[int, Ge(1)]
 
@@ -20,7 +21,7 @@ class History(nn.Module):
     The item that a user looks for is left out, so that it has to be told from the others.
 
     Args:
-        items: How many there are: one more than the highest number.
+        items: How many items there are: one more than the highest number.
         width: Of the representations.
     """
 
@@ -32,14 +33,14 @@ class History(nn.Module):
         self.items = nn.Embedding(items, width)
         nn.init.normal_(self.items.weight, std=0.1)
 
-    def forward(self, batch: dict[str, Tensor], context: Chosen) -> coview.Encoding:
-        """Of users their representations."""
+    def forward(self, batch: dict[str, Tensor], context: Bipartite) -> coview.Encoding:
+        """The representations of users."""
         table_ID = self.items.weight
         with torch.autocast(table_ID.device.type, enabled=False):  # there is no sparse product in bf16
-            summed_ND = torch.sparse.mm(context.matrix_UI, table_ID)[batch["number"]]
+            summed_ND = torch.sparse.mm(context.matrix, table_ID)[batch["user"]]
         is_known_N = batch["looks_for"] >= 0
         looked_for_ND = table_ID[batch["looks_for"].clamp(min=0)] * is_known_N[:, None]
-        count_N = context.counts_U[batch["number"]] - is_known_N.long()
+        count_N = context.user_degrees[batch["user"]] - is_known_N.long()
         return coview.Encoding((summed_ND - looked_for_ND) / count_N.clamp(min=1)[:, None])
 
 
@@ -47,7 +48,7 @@ class Table(nn.Module):
     """A vector for each item.
 
     Args:
-        items: How many there are: one more than the highest number.
+        items: How many items there are: one more than the highest number.
         width: Of the representations.
     """
 
@@ -57,14 +58,10 @@ class Table(nn.Module):
         self.items = nn.Embedding(items, width)
         nn.init.normal_(self.items.weight, std=0.1)
 
-    def check_batch(self, batch: Tensor) -> None:
+    def check_batch(self, batch: dict[str, Tensor]) -> None:
         """Refuses items that have no vector."""
-        if int(batch.max()) >= self.items.num_embeddings:
-            raise coview.CoviewError(
-                f"there is an item {int(batch.max())}, and a vector for {self.items.num_embeddings} of them",
-                hint="items has to be one more than the highest number",
-            )
+        check_numbers(batch, items=self.items.num_embeddings)
 
-    def forward(self, batch: Tensor) -> coview.Encoding:
-        """Of items their representations."""
-        return coview.Encoding(self.items(batch))
+    def forward(self, batch: dict[str, Tensor]) -> coview.Encoding:
+        """The representations of items."""
+        return coview.Encoding(self.items(batch["item"]))

@@ -1,4 +1,4 @@
-"""The loss: the item of a user among those of the batch, but for others that he has chosen too."""
+"""The item of a user among those of the batch, except others that the user has chosen too."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import coview
 class InBatchSoftmax(nn.Module):
     """Cross-entropy of the cosines of a user with the items of the batch (Yi et al., RecSys 2019).
 
-    An item of the batch is no negative of a user who has chosen it in another line, nor is his own item where another
-    line has it: both are told by the samples' extras, ``user`` and ``item``.
+    An item is not a negative of a user who has chosen it in another sample of the batch. Nor is the user's own item, if
+    another sample has it too. The samples' extras, ``user`` and ``item``, tell both.
 
     Args:
         temperature: What cosines are divided by.

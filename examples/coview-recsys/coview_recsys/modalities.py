@@ -11,15 +11,29 @@ from torch import Tensor
 
 
 class User(NamedTuple):
-    """A user who looks for an item.
+    """A user.
 
     Attributes:
         number: Who.
-        looks_for: The item that is not to be known of what he has chosen; None where it is not known anyway.
+        looks_for: The item that an encoder must leave out of what the user has chosen; None if there is none.
     """
 
     number: int
-    looks_for: int | None
+    looks_for: int | None = None
+
+
+class Item(NamedTuple):
+    """An item.
+
+    Attributes:
+        number: Which.
+        chosen: All items that the user of the sample has chosen in training, sorted: what is not drawn as a negative.
+        items: How many items there are; 0 if it is not known.
+    """
+
+    number: int
+    chosen: np.ndarray | None = None
+    items: int = 0
 
 
 class _Numbered:
@@ -29,10 +43,10 @@ class _Numbered:
 
     def describe(self, value: Any, /) -> str:
         """Its number."""
-        return f"{self.name} {value[0] if isinstance(value, tuple) else value}"
+        return f"{self.name} {value.number}"
 
     def fit_raw(self, values: Iterable[Any], /) -> Callable[[Sequence[Any]], np.ndarray]:
-        """A constant: nothing can be told of a number alone."""
+        """A constant: nothing can be told from a number alone. ``full_ranking`` has controls that mean more."""
         return lambda some: np.zeros((len(some), 1), dtype=np.float32)
 
     def preview(self, writer: Any, tag: str, rows: Sequence[Sequence[Any]], step: int, /) -> None:
@@ -50,9 +64,9 @@ class Users(_Numbered):
     name = "user"
 
     def collate(self, values: Sequence[User], /) -> dict[str, Tensor]:
-        """``number`` and ``looks_for``, ``(N,)`` int64 each; -1 for no item."""
+        """``user`` and ``looks_for``, ``(N,)`` int64 each; -1 for no item."""
         looks_for = [-1 if user.looks_for is None else user.looks_for for user in values]
-        return {"number": torch.tensor([user.number for user in values]), "looks_for": torch.tensor(looks_for)}
+        return {"user": torch.tensor([user.number for user in values]), "looks_for": torch.tensor(looks_for)}
 
 
 class Items(_Numbered):
@@ -60,6 +74,6 @@ class Items(_Numbered):
 
     name = "item"
 
-    def collate(self, values: Sequence[int], /) -> Tensor:
-        """``(N,)`` int64."""
-        return torch.tensor(values)
+    def collate(self, values: Sequence[Item], /) -> dict[str, Tensor]:
+        """``item``, ``(N,)`` int64."""
+        return {"item": torch.tensor([item.number for item in values])}

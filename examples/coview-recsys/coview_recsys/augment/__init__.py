@@ -1,0 +1,1 @@
+"""What makes views: other items, and changed graphs."""

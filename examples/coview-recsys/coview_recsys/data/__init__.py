@@ -1,0 +1,1 @@
+"""Who has chosen what, and what is held out."""

@@ -1,0 +1,1 @@
+"""Networks from users and items to vectors."""
