@@ -29,8 +29,8 @@ def pictures(tmp_path):
 class ByHand:
     """Writes finished runs of the data as they are, and counts them."""
 
-    def __init__(self, registry, on_this_machine=True):
-        self.registry, self.on_this_machine, self.jobs = registry, on_this_machine, 0
+    def __init__(self, registry, local_processes=1):
+        self.registry, self.local_processes, self.jobs = registry, local_processes, 0
 
     def launch(self, jobs, /):
         for job in jobs:
@@ -60,7 +60,7 @@ def test_cells_are_run_again_where_a_file_was_replaced(pictures, write_recipe, s
     assert go(ByHand(registry))[0] == 4
     assert go(ByHand(registry))[0] == 0
     Image.new("RGB", (8, 8), (1, 2, 3)).save(pictures / "train" / "a" / "0.png")
-    assert go(ByHand(registry, on_this_machine=False))[0] == 0, "another machine's data are not looked at"
+    assert go(ByHand(registry, local_processes=0))[0] == 0, "another machine's data are not looked at"
     launcher = ByHand(registry)
     launcher.jobs = 10  # later stamps
     jobs, said = go(launcher)

@@ -27,8 +27,8 @@ TUNE = '\n[tune.choose]\n"optimizer.lr" = [0.01, 0.05]\n'
 class Launched:
     """Counts jobs, makes them by a function, and knows whether it was closed before its end."""
 
-    def __init__(self, make, on_this_machine=True):
-        self.make, self.on_this_machine = make, on_this_machine
+    def __init__(self, make, local_processes=1):
+        self.make, self.local_processes = make, local_processes
         self.jobs, self.closed = [], False
 
     def launch(self, jobs, /):
@@ -87,7 +87,7 @@ def test_each_distinct_data_set_is_tried(load, registry, tmp_path):
     with pytest.raises(coview.CoviewError, match=r"no cell is run: .*gone"):
         run_missing(load(COMPARE + sweep), tmp_path, registry, launcher, say=lambda text: None)
     assert launcher.jobs == []
-    elsewhere = Launched(failing, on_this_machine=False)  # another machine may have them
+    elsewhere = Launched(failing, local_processes=0)  # another machine may have them
     cells = run_missing(load(COMPARE + sweep), tmp_path, registry, elsewhere, say=lambda text: None)
     assert len(elsewhere.jobs) == 2
     assert [cell.reason for cell in cells] == ["it was run"] * 2

@@ -12,7 +12,7 @@ import coview
 from coview.compare.cells import find_cells
 from coview.compare.launch.job import Done, run_job
 from coview.compare.run_missing import run_missing
-from coview.compare.sharing import sharing
+from coview.compare.sharing import sharing, side_by_side
 from coview.data.views import PipelineStep
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.shared_work import SharedWork, stream_of_views
@@ -25,7 +25,7 @@ SWEEP = '\n[sweep.grid]\nseed = [0, 1]\n\n[[sweep.zip]]\nlabel = "warm"\n"loss.t
 class InThisProcess:
     """A launcher whose runs can be looked at."""
 
-    on_this_machine = True
+    local_processes = 1
 
     def launch(self, jobs):
         for job in jobs:
@@ -55,7 +55,7 @@ def test_cells_that_share_are_bit_for_bit_those_that_do_not(comparison, registry
     monkeypatch.setattr(PipelineStep, "__call__", lambda self, *rest: made.append(1) or call(self, *rest))
     alone = dataclasses.replace(comparison, bank_gb=0.0)
     launcher = InThisProcess()
-    launcher.on_this_machine = False
+    launcher.local_processes = 0
     apart = run_missing(alone, tmp_path / "apart", registry, launcher, say=lambda text: None)
     controls, views = [kind for kind in embedded if kind != "pretrained"], len(made)
     embedded.clear()
@@ -122,3 +122,12 @@ def test_views_are_removed_once_the_last_cell_that_needs_them_has_ended(comparis
         assert shared.work.bank(first[0].cell.recipe) is None
     with sharing(found[:1], tmp_path, 1.0) as shared:
         assert shared is None
+
+
+def test_cells_that_run_together_make_other_views(comparison, registry, tmp_path):
+    """Two cells of one seed that begin together would both make its views: with two at a time, seeds go side by side."""
+    found = sorted(find_cells(comparison, tmp_path, registry), key=lambda cell: cell.cell.recipe.seed)
+    assert [cell.cell.recipe.seed for cell in side_by_side(found, 1)] == [0, 0, 1, 1]
+    assert [cell.cell.recipe.seed for cell in side_by_side(found, 2)] == [0, 1, 0, 1]
+    assert [cell.cell.recipe.seed for cell in side_by_side(found[:3], 3)] == [0, 1, 0]
+    assert side_by_side([], 2) == []

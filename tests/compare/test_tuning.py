@@ -160,7 +160,7 @@ def test_without_runs_what_is_not_chosen_yet_is_said(comparison, registry, tmp_p
 
 
 class InThisProcess:
-    on_this_machine = True
+    local_processes = 1
 
     def launch(self, jobs):
         yield from map(run_job, jobs)

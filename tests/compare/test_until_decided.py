@@ -36,7 +36,7 @@ class ByHand:
     """Writes runs, and breaks off after so many."""
 
     registry: object
-    on_this_machine = False
+    local_processes = 0
     most: int = 10**9
     crash: float = 0.0
     made: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ from coview.compare.cells import FoundCell, find_cells
 from coview.compare.check_data import check_data, data_versions
 from coview.compare.launch.job import Done, Job, Launcher
 from coview.compare.metric import MeasuredCells
-from coview.compare.sharing import Sharing, sharing
+from coview.compare.sharing import Sharing, sharing, side_by_side
 from coview.compare.tuned_by import Tuning, note_tuning
 from coview.data.atomic import write_atomically
 from coview.errors import CoviewError
@@ -45,7 +45,7 @@ def run_missing(
         Interrupted: If this process was asked to stop.
     """
     # another machine may have data that this one has not
-    version = data_versions(registry) if launcher.on_this_machine else None
+    version = data_versions(registry) if launcher.local_processes else None
     cells = find_cells(comparison, out, registry, version)
     # the first repetition of everything comes first: a comparison that is stopped early has something whole
     missing = sorted((found for found in cells if found.run is None), key=lambda found: found.cell.recipe.seed)
@@ -62,9 +62,10 @@ def run_missing(
     for found in cells:
         if found.run is not None:
             measured.check(found.cell, found.run)
-    if launcher.on_this_machine:
+    if launcher.local_processes:
         check_data([found.cell for found in missing], registry)
-    here = missing if launcher.on_this_machine else ()  # what shares a disk
+        missing = side_by_side(missing, launcher.local_processes)
+    here = missing if launcher.local_processes else ()  # what shares a disk
     with sharing(here, out / comparison.name, comparison.bank_gb, say) as shared:
         jobs = {_prepared(found, registry, shared): found for found in missing}
         with closing(launcher.launch(list(jobs))) as launched:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from coview.compare.cells import FoundCell
@@ -39,6 +40,24 @@ class Sharing:
         if not self.waiting[stream] and stream in self.work.views:
             shutil.rmtree(bank / stream, ignore_errors=True)
             put_on(bank)
+
+
+def side_by_side(cells: Sequence[FoundCell], at_a_time: int) -> list[FoundCell]:
+    """The cells in an order in which those that run together share no views, as far as there are others.
+
+    Two cells of one stream of views that begin together make the same views twice. So as many streams as cells run
+    together are gone through side by side.
+
+    Args:
+        cells: In the order in which they are wanted.
+        at_a_time: How many run together.
+    """
+    streams: dict[str, list[FoundCell]] = {}
+    for found in cells:
+        streams.setdefault(stream_of_views(found.cell.recipe), []).append(found)
+    groups = list(streams.values())
+    turns = (zip_longest(*groups[at : at + at_a_time]) for at in range(0, len(groups), at_a_time))
+    return [found for turn in chain.from_iterable(turns) for found in turn if found is not None]
 
 
 @contextmanager

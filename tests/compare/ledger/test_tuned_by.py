@@ -92,7 +92,7 @@ def test_what_is_no_tuning_is_refused_in_a_line(tuned_run):
 
 
 class RunsNothing:
-    on_this_machine = False  # whose data are not looked at: those of these runs are made up
+    local_processes = 0  # whose data are not looked at: those of these runs are made up
 
     def launch(self, jobs):
         raise AssertionError(f"{len(jobs)} jobs for runs that are there")

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from coview.data.file_lock import LockHeldError, file_lock
 from coview.errors import CoviewError, Interrupted, UnmeasuredError
@@ -70,13 +70,13 @@ class Done:
 
 
 class Launcher(Protocol):
-    """Makes runs somewhere.
+    """Makes runs somewhere."""
 
-    Attributes:
-        on_this_machine: Whether runs see this machine's disk, and may share what they need alike.
-    """
-
-    on_this_machine: ClassVar[bool]
+    @property
+    def local_processes(self) -> int:
+        """How many runs it makes at the same time on this machine, whose disk they see, so that they can share what
+        they need alike; 0: it makes them elsewhere."""
+        ...
 
     def launch(self, jobs: Sequence[Job], /) -> Generator[Done, None, None]:
         """Makes them all, and yields each as it ends, in whichever order. Closed before its end it makes no more."""

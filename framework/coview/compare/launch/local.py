@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, ClassVar
+from typing import Any
 
 from coview.compare.launch.job import Done, Job, run_job
 from coview.compare.launch.parent import end_with_parent
@@ -23,13 +23,11 @@ class LocalLauncher:
     """Runs in processes of this machine.
 
     Attributes:
-        processes: How many at a time.
+        local_processes: How many at a time.
         devices: Values of ``CUDA_VISIBLE_DEVICES`` to hand out, one to each process in turn; none leaves it as it is.
     """
 
-    on_this_machine: ClassVar[bool] = True
-
-    processes: int = 1
+    local_processes: int = 1
     devices: Sequence[str] = ()
 
     def launch(self, jobs: Sequence[Job], /) -> Generator[Done, None, None]:
@@ -43,9 +41,9 @@ class LocalLauncher:
         context.set_forkserver_preload(["coview.compare.launch.preloaded", *_safe_to_fork(jobs)])
         waiting = list(jobs)
         running: dict[Any, tuple[Any, Connection, Job, int]] = {}  # by the sentinel of its process
-        slots = list(range(self.processes))
+        slots = list(range(self.local_processes))
         cores = available_cores()
-        threads = max(1, cores // self.processes)
+        threads = max(1, cores // self.local_processes)
         try:
             while waiting or running:
                 while waiting and slots:

@@ -19,7 +19,7 @@ class RayLauncher:
         settings: Of each task: ``num_gpus``, ``num_cpus``, …
     """
 
-    on_this_machine: ClassVar[bool] = False
+    local_processes: ClassVar[int] = 0
     address: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 

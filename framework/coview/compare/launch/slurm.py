@@ -24,7 +24,7 @@ class SlurmLauncher:
         cluster: submitit's: ``"slurm"``, or ``"local"`` for processes that stand in for it.
     """
 
-    on_this_machine: ClassVar[bool] = False
+    local_processes: ClassVar[int] = 0
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     cluster: str = "slurm"
