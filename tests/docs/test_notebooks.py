@@ -29,11 +29,10 @@ def test_there_are_notebooks():
     [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in SLOW)) for path in NOTEBOOKS],
 )
 def test_a_notebook_runs(notebook, tmp_path):
-    """From standard input: as in a notebook, there is no file that a process of a comparison could import again."""
+    """Without a file: as in a notebook, there is none that the processes of a comparison could import again."""
     environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONWARNINGS": "ignore:FigureCanvasAgg:UserWarning"}
     done = subprocess.run(
-        [sys.executable, "-"],
-        input=code_of(notebook),
+        [sys.executable, "-c", code_of(notebook)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
