@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 
-.PHONY: quickstart compare reproduce test test-slow test-lowest test-pythons test-gpu lint format docs release clean
+.PHONY: quickstart compare reproduce test test-slow test-lowest test-pythons test-gpu coverage lint format docs site release clean
 
 quickstart: $(INSTALLED)
 	$(BIN)/coview run recipes/quickstart.toml
@@ -61,6 +61,17 @@ docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict
 
+# The site of this version beside those of other versions, on the local branch gh-pages; nothing is pushed. mike calls
+# mkdocs by its name.
+site: $(INSTALLED)
+	$(BIN)/python docs/generate.py
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mike deploy --update-aliases "$$($(BIN)/python -c 'import coview; print(coview.__version__)')" latest
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mike set-default latest
+
+# How much of the code the fast tests run, in htmlcov/.
+coverage: $(INSTALLED)
+	$(BIN)/pytest -n auto -m "not slow and not gpu" --cov --cov-report=term:skip-covered --cov-report=html $(PYTEST_ARGS)
+
 # The wheel and the sdist of what is committed, checked; nothing is uploaded.
 release: $(INSTALLED)
 	@test -z "$$(git status --porcelain)" || { echo 'make release: commit what has changed first, or remove it'; exit 2; }
@@ -84,4 +95,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(PYTHONS:%=.venv-%) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis site
+	rm -rf $(VENV) $(LOWEST) $(PYTHONS:%=.venv-%) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis site htmlcov .coverage
