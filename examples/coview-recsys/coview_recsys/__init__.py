@@ -85,3 +85,6 @@ def _data(registry: coview.Registrar) -> None:
         source="https://grouplens.org/datasets/movielens/100k/",
     )
     registry.dataset("tastes", "coview_recsys.data.tastes:Tastes", summary="made-up choices of people who share tastes")
+    registry.dataset(
+        "people", "coview_recsys.data.people:People", summary="the people of tastes, with their taste as class"
+    )

@@ -13,6 +13,7 @@ from coview_recsys.augment.other_item import OtherItem
 from coview_recsys.data.held_out import split_by_time
 from coview_recsys.data.interactions import Interactions
 from coview_recsys.data.movielens import MovieLens
+from coview_recsys.data.people import People
 from coview_recsys.data.tastes import Tastes
 from coview_recsys.encoders.lightgcn import LightGCN
 from coview_recsys.encoders.two_towers import History, Table
@@ -61,6 +62,7 @@ def ratings(tmp_path):
 
 def test_data_keep_their_promises(lastfm, ratings):
     check_dataset(Tastes, parameters=SMALL)
+    check_dataset(People, parameters=SMALL)
     check_dataset(Interactions, parameters={"root": lastfm})
     check_dataset(MovieLens, parameters={"path": ratings})
     check_dataset(MovieLens, parameters={"path": ratings, "hold": "latest"})
