@@ -10,6 +10,7 @@ from docs_pages import DOCS, REPOSITORY, blocks
 PAGES = {
     DOCS / "zh" / "index.md": REPOSITORY / "README.md",
     DOCS / "zh" / "first-recipe.md": DOCS / "first-recipe.md",
+    DOCS / "zh" / "plugins.md": DOCS / "plugins.md",
 }
 """Each translation with what it is of."""
 
