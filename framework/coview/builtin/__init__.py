@@ -268,3 +268,12 @@ def _register_datasets(registry: Registrar) -> None:
         "coview.builtin.datasets.pairs_table:PairsTable",
         summary="your own pictures, texts, sounds, … together: a CSV, TSV, JSONL or Parquet file, a column each",
     )
+    registry.family(
+        "dataset",
+        "hub",
+        "coview.builtin.datasets.hub:hub_pairs",
+        summary="samples of several modalities of a Hugging Face data set, or of a local folder that its library reads",
+        example="core/hub:nlphuji/flickr30k",
+        source="https://huggingface.co/docs/datasets",
+        extra="coview[hub]",
+    )

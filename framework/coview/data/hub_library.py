@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from coview.errors import CoviewError
 from coview.plugins.home import expanded
 from coview.plugins.hub import hub_or_cache
@@ -129,6 +131,12 @@ def undecoded(table: Any) -> Any:
     return table
 
 
+def missing_values(table: Any, name: str) -> np.ndarray:
+    """``(N,)`` bool: whether a row of a split that is not streamed has nothing in a column. No file is read."""
+    column = table.select_columns([name]).with_format("arrow")[:].column(name)
+    return np.asarray(column.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+
+
 def fingerprint(table: Any) -> str:
     """The library's digest of the rows of a split that is not streamed: of what they hold, and how they were made."""
     return str(table._fingerprint)
@@ -142,6 +150,11 @@ def kind_of(feature: Any) -> str:
 def is_class(feature: Any) -> bool:
     """Whether a column's type is a class."""
     return isinstance(feature, library().ClassLabel)
+
+
+def is_file(feature: Any) -> bool:
+    """Whether a column's type is one of files, which the library can decode."""
+    return isinstance(feature, _Decoded)
 
 
 def class_names(feature: Any) -> tuple[str, ...]:

@@ -17,8 +17,10 @@ from coview.data.hub_library import (
     explaining,
     fingerprint,
     is_class,
+    is_file,
     kind_of,
     local,
+    missing_values,
     on_the_hub,
     undecoded,
 )
@@ -45,6 +47,7 @@ class HubRows:
         notes: What is to be said of its splits.
         version: The number of rows and the library's fingerprint of them.
         citation, licence: What the data set says of itself.
+        has_own_test: Whether the data set has a split to test on.
 
     Args:
         path: A hub id, a folder written by ``save_to_disk``, or a folder of parquet, CSV, JSON or media files.
@@ -99,13 +102,15 @@ class HubRows:
         if validation_split is not None and validation_split in (train_split, test_split):
             other = "train_split" if validation_split == train_split else "test_split"
             raise CoviewError(f'"{path}": "{validation_split}" is {other} and validation_split: name two splits')
-        used = (train_split, validation_split)
+        used: tuple[str | None, ...] = (train_split, validation_split)
         held_out = test_split or next((n for n in _TEST_NAMES if n in parts and n not in used), None)
+        self.has_own_test = held_out is not None
         named = {"train": train_split, "validation": validation_split, "test": held_out}
         self._part = named[split] or train_split
         table = undecoded(parts[self._part])
         features = table.features or {}
         self._kinds = {name: kind_of(feature) for name, feature in features.items()}
+        self._files = {name for name, feature in features.items() if is_file(feature)}
         self.citation, self.licence = str(table.info.citation or ""), str(table.info.license or "")
         digest = fingerprint(parts[self._part]) if first is None else "streamed"
         self._rows: Any = table if first is None else self._streamed(table, first)
@@ -150,6 +155,30 @@ class HubRows:
         if isinstance(self._rows, list):
             return [row[name] for row in self._rows]
         return list(self._rows[name])
+
+    def values(self, name: str) -> list[Any]:
+        """The values of a column, in the order of the rows.
+
+        Raises:
+            CoviewError: If there is none of that name.
+        """
+        of_all = self.column(name)
+        return [of_all[row] for row in self._index.tolist()]
+
+    def holds_files(self, name: str) -> bool:
+        """Whether the values of a column are files, such as pictures; also where that is not known."""
+        return name in self._files or not self._kinds
+
+    def missing(self, name: str) -> np.ndarray:
+        """``(N,)`` bool: whether a row has nothing in a column. Pictures and sounds are not read for it.
+
+        Raises:
+            CoviewError: If there is none of that name.
+        """
+        self.check(name)
+        if isinstance(self._rows, list):
+            return np.array([row[name] is None for row in self._rows], dtype=bool)[self._index]
+        return missing_values(self._rows, name)[self._index]
 
     def check(self, name: str) -> str:
         """The name of a column.

@@ -11,7 +11,7 @@ import numpy as np
 
 from coview.builtin.datasets.pairs import PairSample, PairSplits
 from coview.data.evenly import evenly
-from coview.data.modality import FileReader, ReadsTyped
+from coview.data.modality import FileReader, Modality, ReadsTyped
 from coview.data.packed_texts import PackedTexts
 from coview.data.sample import Negative, Sample
 from coview.errors import SampleError
@@ -40,7 +40,7 @@ class TextSource:
         modality: Makes values of them.
     """
 
-    modality: ReadsTyped
+    modality: Modality
 
     def look_at(self, names: Sequence[str]) -> Sequence[str]:
         """Nothing is to be said of a text."""
@@ -48,6 +48,7 @@ class TextSource:
 
     def reading(self, names: Sequence[str]) -> Callable[[int], Any]:
         """What makes values of texts."""
+        assert isinstance(self.modality, ReadsTyped), "what reads no files takes texts"
         return _Texts(PackedTexts(names), self.modality)
 
 
@@ -162,6 +163,11 @@ class PairedSamples:
             counts[NEGATIVE] = self._negatives.values.counts_N
             self.negatives = {pairs.negatives_of: counts[NEGATIVE] > 0}
         self.value_counts = {name: count_N for name, count_N in counts.items() if count_N.max(initial=0) > 1}
+
+    @classmethod
+    def find_modalities(cls, columns: Any = None, **parameters: Any) -> tuple[str, ...]:
+        """The modalities of the samples with these parameters, in the order of their names."""
+        return tuple(sorted(map(str, columns))) if isinstance(columns, Mapping) else ()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ Key = tuple[str, str]
 """What rows or samples may share: the name of a column or a modality, and a value of it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PairRow:
     """A row: some values of some modalities that belong together.
 
@@ -44,7 +45,7 @@ class PairRow:
     fault: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PairSample:
     """A sample: one row, or several.
 
@@ -155,18 +156,19 @@ class PairSplits:
     notes: tuple[str, ...]
     negatives_of: str | None = None
 
-    def version(self, files: Iterable[Path]) -> str:
+    def version(self, files: Iterable[Path] = (), digests: Iterable[str] = ()) -> str:
         """The data set's version.
 
         Args:
             files: All that hold values.
+            digests: Of what else holds values.
         """
         known = (
             (name, of.id, of.label, self.groups[at], sorted(of.values.items()), of.negatives, of.fault)
             for name, part in self.parts.items()
             for at, of in ((at, self.samples[at]) for at in part.tolist())
         )
-        return content_version(len(self.samples), "samples", known, files=files)
+        return content_version(len(self.samples), "samples", chain(known, digests), files=files)
 
     def names(self, modality: str) -> list[str]:
         """What names the values of a modality, hard negatives included, each once, sorted."""
@@ -185,9 +187,12 @@ def split_pairs(
     fraction: float,
     seed: int,
     what: str,
+    classes: tuple[str, ...] | None = None,
     negatives_of: str | None = None,
 ) -> PairSplits:
     """The splits of some samples: their own, or a seeded one that no concept and no file crosses.
+
+    A split to validate on may be their own, while training and test are a seeded one of the other samples.
 
     Args:
         samples: In the order of their ids.
@@ -198,23 +203,26 @@ def split_pairs(
         fraction: Share held out, where samples are of no split of their own.
         seed: Of that split.
         what: What messages call the data.
+        classes: The names of the classes, in their order; absent: those of the samples.
         negatives_of: The modality of hard negatives; absent: there are none.
 
     Raises:
         CoviewError: If there is too little for two parts.
     """
-    classes = class_order(sample.label for sample in samples if sample.label is not None) or None
+    if classes is None:
+        classes = class_order(sample.label for sample in samples if sample.label is not None) or None
     place = {name: at for at, name in enumerate(classes or ())}
     labels = np.array([-1 if sample.label is None else place[sample.label] for sample in samples]) if classes else None
     modalities = tuple(modalities)
     texts = [name for name in modalities if name not in files]
     groups = _groups(samples, files if by_concept else [*files, *texts])
-    if any(sample.split is not None for sample in samples):
-        parts = {name: np.flatnonzero([sample.split == name for sample in samples]) for name in splits}
+    parts = {name: np.flatnonzero([sample.split == name for sample in samples]) for name in splits}
+    if len(parts["train"]) or len(parts["test"]):
         said = split_notes(parts["train"], parts["test"], labels=labels, classes=classes)
         said = (*said, *_crossing(samples, parts, _groups(samples, files)))
     else:
-        good = np.flatnonzero([not sample.fault for sample in samples])
+        drawn = np.flatnonzero([sample.split is None for sample in samples])
+        good = np.array([at for at in drawn.tolist() if not samples[at].fault], dtype=np.int64)
         about: dict[str, Any] = {
             "fraction": fraction,
             "labels": None if labels is None else labels[good],
@@ -224,7 +232,7 @@ def split_pairs(
         said = split_notes(train, test, classes=classes, **about)
         held = np.sort(good[test])
         # what cannot be used is named once, with the training split
-        parts = {"train": np.setdiff1d(np.arange(len(samples)), held), "test": held}
+        parts |= {"train": np.setdiff1d(drawn, held), "test": held}
     notes = [*_lacking_notes(samples, modalities, what), *_fault_notes(samples, what), *_repeated_notes(samples, texts)]
     if negatives_of is not None:
         samples, of_negatives = _usable_negatives(samples, parts, negatives_of)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Lt
 
-from coview.builtin.datasets.pair_columns import PairColumns, columns_of
-from coview.builtin.datasets.paired_samples import FileSource, PairedSamples, Source, TextSource
+from coview.builtin.datasets.pair_columns import PairColumns, columns_of, negatives_of, samples_of_table
+from coview.builtin.datasets.paired_samples import FileSource, PairedSamples, TextSource
 from coview.builtin.datasets.pairs import split_pairs
-from coview.data.modality import FileReader, Modality, ReadsTyped
+from coview.data.modality import Modality
 from coview.data.split import check_split
 from coview.data.split_column import rows_by_split, table_splits
 from coview.data.table_file import read_table
@@ -47,7 +47,7 @@ class PairsTable(PairedSamples):
             of splits.
         negative_columns: The column of hard negatives, or several of them, of one modality: ``{ text = "wrong" }``. A
             cell is as in ``columns``, or empty. A view called "negative" is made of it.
-        longest_text: Characters of a text; a longer one cannot be used.
+        longest_text: Characters of a text, at most. A sample with a longer one is skipped.
         encoding: Of the table. UTF-16 is recognised by its mark.
         header: Whether CSV and TSV begin with the names of the columns; if not, they are "1", "2", ….
         quotes: Whether double quotes hold a field of CSV and TSV together.
@@ -85,16 +85,15 @@ class PairsTable(PairedSamples):
         pair_columns = PairColumns(
             values={name: columns_of(columns[name]) for name in modalities},
             files=[name for name, reader in readers.items() if reader is not None],
-            root=folder,
             sample=sample_column,
             label=label_column,
             concepts=columns_of(group_column),
-            negatives=_negatives(negative_columns or {}, modalities),
+            negatives=negatives_of("negative_columns", negative_columns, modalities),
             longest_text=longest_text,
         )
         table = read_table(path, [*pair_columns.names(), *([split_column] if split_column else [])], **how)
         by_split = None if split_column is None else rows_by_split(table, split_column, fold)
-        samples, notes = pair_columns.samples(table, by_split)
+        samples, notes = samples_of_table(table, pair_columns, folder, by_split)
         if len(samples) < len(table.rows):
             notes = (f"the {len(table.rows):,} rows of {table.path.name} are {len(samples):,} samples", *notes)
         pairs = split_pairs(
@@ -109,40 +108,13 @@ class PairsTable(PairedSamples):
             negatives_of=None if pair_columns.negatives is None else pair_columns.negatives[0],
         )
         files = (folder / file for name in pair_columns.files for file in pairs.names(name))
-        sources = {name: _source(modality, readers[name], folder) for name, modality in modalities.items()}
+        sources = {
+            name: TextSource(modality) if (reader := readers[name]) is None else FileSource(folder, reader)
+            for name, modality in modalities.items()
+        }
         super().__init__(pairs, split, sources, version=pairs.version(files), notes=notes)
-
-    @classmethod
-    def find_modalities(cls, columns: Any = None, **parameters: Any) -> tuple[str, ...]:
-        """The modalities of the samples with these parameters, in the order of their names."""
-        return tuple(sorted(map(str, columns))) if isinstance(columns, Mapping) else ()
 
     @classmethod
     def find_splits(cls, path: Any = "", **parameters: Any) -> tuple[str, ...]:
         """The splits that there are with these parameters."""
         return table_splits(path, parameters)
-
-
-def _negatives(
-    columns: Mapping[str, str | Sequence[str]], modalities: Mapping[str, Modality]
-) -> tuple[str, tuple[str, ...]] | None:
-    """The modality of hard negatives, and their columns.
-
-    Raises:
-        ValueError: If there are several, or the samples do not have it.
-    """
-    if not columns:
-        return None
-    (modality, of), *others = columns.items()
-    if others or modality not in modalities:
-        raise ValueError(
-            f"negative_columns has to name columns of one of {', '.join(modalities)}, got {', '.join(columns)}"
-        )
-    return modality, columns_of(of)
-
-
-def _source(modality: Modality, reader: FileReader | None, root: Path) -> Source:
-    if reader is not None:
-        return FileSource(root, reader)
-    assert isinstance(modality, ReadsTyped)
-    return TextSource(modality)
