@@ -77,7 +77,7 @@ class Captions(Triples):
     def has(self, index: int, name: str) -> bool:
         return name != "sound" or bool(self.present["sound"][index])
 
-    def with_values(self, index, numbers):
+    def with_values(self, index, numbers, modalities=None):
         sample = Triples.__getitem__(self, index)
         if number := numbers.get("caption", 0):
             of = 2000 + (self.first + index) // 8 if number == 3 else self.first + index

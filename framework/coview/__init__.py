@@ -91,6 +91,9 @@ if TYPE_CHECKING:
     from coview.data.table_listing import file_listing as file_listing
     from coview.data.table_paths import NamedFiles as NamedFiles
     from coview.data.table_paths import table_files as table_files
+    from coview.data.tar_files import TarFiles as TarFiles
+    from coview.data.tar_files import cut_off_notes as cut_off_notes
+    from coview.data.tar_files import tar_files as tar_files
     from coview.data.text_file import read_text as read_text
     from coview.data.token_mask import Hidden as Hidden
     from coview.data.token_mask import Mask as Mask
@@ -292,6 +295,7 @@ _HOME = {
     "TableRow": "coview.data.table_file",
     "TakesContext": "coview.model.context",
     "TakesMask": "coview.model.masked_encoder",
+    "TarFiles": "coview.data.tar_files",
     "Target": "coview.model.target",
     "TargetInput": "coview.model.target",
     "TokenLayout": "coview.data.token_mask",
@@ -308,6 +312,7 @@ _HOME = {
     "class_order": "coview.data.table_listing",
     "compare_runs": "coview.api.comparisons",
     "content_version": "coview.data.content_version",
+    "cut_off_notes": "coview.data.tar_files",
     "data_folder": "coview.data.cache",
     "debian_files": "coview.data.download",
     "did_you_mean": "coview.plugins.nearest",
@@ -360,6 +365,7 @@ _HOME = {
     "stacked_layers": "coview.model.layers",
     "table_files": "coview.data.table_paths",
     "table_splits": "coview.data.split_column",
+    "tar_files": "coview.data.tar_files",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

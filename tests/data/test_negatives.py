@@ -40,7 +40,7 @@ class Texts:
     def __getitem__(self, index):
         return self.with_values(index, {})
 
-    def with_values(self, index, numbers):
+    def with_values(self, index, numbers, modalities=None):
         negatives = {}
         if self.counts[index]:
             said = 100 * (1 + numbers.get("negative", 0)) + index

@@ -130,7 +130,7 @@ def test_each_value_is_a_row_of_its_sample():
 
 def test_a_group_of_the_data_stays():
     class Grouped(Captions):
-        def with_values(self, index, numbers):
+        def with_values(self, index, numbers, modalities=None):
             return replace(super().with_values(index, numbers), group=f"g{index % 3}")
 
     assert EveryValue(Grouped(), "caption")[149].group == "g2"
@@ -162,12 +162,12 @@ def test_a_value_that_samples_share_makes_them_alike():
 
 
 class Stays(Captions):
-    def with_values(self, index, numbers):
+    def with_values(self, index, numbers, modalities=None):
         return replace(super().with_values(index, numbers), id=index + 60 * numbers.get("caption", 0))
 
 
 class Moves(Captions):
-    def with_values(self, index, numbers):
+    def with_values(self, index, numbers, modalities=None):
         sample = super().with_values(index, numbers)
         return replace(sample, values={**sample.values, "picture": sample["picture"] + numbers.get("caption", 0)})
 

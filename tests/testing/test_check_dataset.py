@@ -92,13 +92,13 @@ class HasSeveral(Right):
         super().__init__(**parameters)
         self.value_counts = {"vector": [1 if row == 0 else 2 for row in range(self.rows)]}
 
-    def with_values(self, index, numbers):
+    def with_values(self, index, numbers, modalities=None):
         sample = self[index]
         return dataclasses.replace(sample, values={"vector": sample["vector"] + 100 * numbers.get("vector", 0)})
 
 
 class LosesItsLabel(HasSeveral):
-    def with_values(self, index, numbers):
+    def with_values(self, index, numbers, modalities=None):
         return dataclasses.replace(super().with_values(index, numbers), label=None)
 
 

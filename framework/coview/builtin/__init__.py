@@ -268,6 +268,11 @@ def _register_datasets(registry: Registrar) -> None:
         "coview.builtin.datasets.pairs_table:PairsTable",
         summary="your own pictures, texts, sounds, … together: a CSV, TSV, JSONL or Parquet file, a column each",
     )
+    registry.dataset(
+        "pairs_shards",
+        "coview.builtin.datasets.pairs_shards:PairsShards",
+        summary="your own pictures, texts, sounds, … together in tar files (WebDataset's layout), read by place",
+    )
     registry.family(
         "dataset",
         "hub",

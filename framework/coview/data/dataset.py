@@ -91,10 +91,18 @@ class HasSeveralValues(Protocol):
 
     value_counts: Mapping[str, Sequence[int]] | None
 
-    def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
+    def with_values(
+        self, index: int, numbers: Mapping[str, int], modalities: Collection[str] | None = None, /
+    ) -> Sample:
         """The sample with other values: ``with_values(7, {"text": 2})`` is ``dataset[7]`` with the third of its texts.
 
         Raises as ``dataset[index]`` does.
+
+        Args:
+            index: The row.
+            numbers: Which value of some modalities, from 0. The sample has the first value of all others.
+            modalities: Those that are needed. The sample may lack values of others, which need not be read. Absent: all
+                are needed.
         """
         ...
 

@@ -3,7 +3,7 @@ that they are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
@@ -59,13 +59,11 @@ class EncodedRows:
     def __getitem__(self, index: int, /) -> Sample:
         return self._with_encodings(index, sample_of(self._dataset, index, self._read))
 
-    def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
-        """As of the data set, which then reads all of the sample: see :class:`coview.HasSeveralValues`."""
-        if not any(numbers.values()):
-            return self[index]
-        sample = with_values(self._dataset, index, numbers)
-        read = {name: value for name, value in sample.values.items() if name in self._read}
-        return self._with_encodings(index, replace(sample, values=read))
+    def with_values(
+        self, index: int, numbers: Mapping[str, int], modalities: Collection[str] | None = None, /
+    ) -> Sample:
+        """As of the data set: see :class:`coview.HasSeveralValues`."""
+        return self._with_encodings(index, with_values(self._dataset, index, numbers, self._read))
 
     def _with_encodings(self, index: int, sample: Sample) -> Sample:
         there, _ = modalities_of_row(self._dataset, index, tuple(self._encodings))

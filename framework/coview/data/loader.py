@@ -19,14 +19,14 @@ from torch.utils.data import Dataset as TorchDataset
 
 from coview.data.batch import NO_NEGATIVE, OF_NO_SAMPLE, Batch, Skipped, select_samples
 from coview.data.cores import available_cores
-from coview.data.dataset import Dataset
+from coview.data.dataset import Dataset, ReadsModalities
 from coview.data.loader_processes import batches_of
 from coview.data.modality import Collates
 from coview.data.present import modalities_of_row, present_of, said_present
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
 from coview.data.sample_problem import FOR_THE_AUTHOR, describe_extra, problem_of
-from coview.data.several_values import DrawnValues
+from coview.data.several_values import DrawnValues, with_values
 from coview.data.shared_batches import Receiver, Sender, Sent, received
 from coview.data.stand_ins import StandIns
 from coview.data.view_bank import ViewBank
@@ -152,6 +152,8 @@ class _Reader(TorchDataset[Any]):
         self._drawn = drawn
         self._modalities = tuple(dict.fromkeys(maker.modalities))
         self._said_present = said_present(dataset)
+        # what a recipe is not of need not be read
+        self._read = self._modalities if isinstance(dataset, ReadsModalities) else None
         self._rng: Rng | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -172,7 +174,10 @@ class _Reader(TorchDataset[Any]):
         epoch, batch, index = key if isinstance(key, tuple) else (0, 0, key)
         self._rng = self._rng or Rng()
         try:
-            sample = self._dataset[index] if self._drawn is None else self._drawn(index, epoch, self._rng)
+            if self._drawn is not None:
+                sample = self._drawn(index, epoch, self._rng, self._read)
+            else:
+                sample = with_values(self._dataset, index, {}, self._read)
             there, absent = modalities_of_row(self._dataset, index, self._modalities, self._said_present)
             if not there:
                 return Skipped(index, f"row {index}", f"it has no {' and no '.join(absent)}")

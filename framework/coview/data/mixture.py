@@ -22,6 +22,7 @@ from coview.data.order import order_rng
 from coview.data.present import present_of
 from coview.data.sample import Sample
 from coview.data.sample_of import sample_of
+from coview.data.several_values import with_values
 from coview.recipe.needs import NEGATIVE
 
 
@@ -73,12 +74,13 @@ class Mixture:
         """A sample with the class, id and group that it has in the mixture."""
         return self.with_values(index, {})
 
-    def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
+    def with_values(
+        self, index: int, numbers: Mapping[str, int], modalities: Collection[str] | None = None, /
+    ) -> Sample:
         """The same with other values: see :class:`coview.HasSeveralValues`."""
         number = self.part_of(index)
         part, row = self.parts[number], index - self._starts[number]
-        sample = part.with_values(row, numbers) if numbers and isinstance(part, HasSeveralValues) else part[row]
-        return self._in_mixture(number, sample)
+        return self._in_mixture(number, with_values(part, row, numbers, modalities))
 
     def read_modalities(self, index: int, modalities: Collection[str], /) -> Sample:
         """As :class:`coview.ReadsModalities`."""

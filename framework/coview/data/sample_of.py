@@ -24,5 +24,9 @@ def sample_of(dataset: Dataset, index: int, modalities: Collection[str]) -> Samp
     """
     if isinstance(dataset, ReadsModalities):
         return dataset.read_modalities(index, modalities)
-    sample = dataset[index]
+    return only_modalities(dataset[index], modalities)
+
+
+def only_modalities(sample: Sample, modalities: Collection[str]) -> Sample:
+    """A sample without the values of all but some modalities."""
     return replace(sample, values={name: value for name, value in sample.values.items() if name in modalities})

@@ -6,7 +6,7 @@ after a resume, and whatever other modalities a recipe is of.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ from coview.data.ids import check_ids
 from coview.data.present import having
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
+from coview.data.sample_of import only_modalities, sample_of
 from coview.recipe.needs import NEGATIVE
 
 _DRAW = 2**32
@@ -30,11 +31,21 @@ def value_counts_of(dataset: Dataset) -> Mapping[str, np.ndarray]:
     return {name: count_N for name, count_N in counts.items() if len(count_N) and count_N.max() > 1}
 
 
-def with_values(dataset: Dataset, row: int, numbers: Mapping[str, int]) -> Sample:
-    """A sample with one of its values of some modalities, and the first of every other one."""
+def with_values(
+    dataset: Dataset, row: int, numbers: Mapping[str, int], modalities: Collection[str] | None = None
+) -> Sample:
+    """A sample with one of its values of some modalities, and the first of every other one.
+
+    Args:
+        dataset: The data set.
+        row: Of the sample.
+        numbers: Which value, from 0.
+        modalities: Those whose values are there; absent: all that the sample has.
+    """
     if any(numbers.values()) and isinstance(dataset, HasSeveralValues):
-        return dataset.with_values(row, numbers)
-    return dataset[row]
+        sample = dataset.with_values(row, numbers, modalities)
+        return sample if modalities is None else only_modalities(sample, modalities)
+    return dataset[row] if modalities is None else sample_of(dataset, row, modalities)
 
 
 class DrawnValues:
@@ -55,15 +66,16 @@ class DrawnValues:
         if self._counts and isinstance(dataset, KnowsIds):
             self._ids = dataset.ids
 
-    def __call__(self, row: int, epoch: int, rng: Rng) -> Sample:
+    def __call__(self, row: int, epoch: int, rng: Rng, modalities: Collection[str] | None = None) -> Sample:
         """A sample.
 
         Args:
             row: Its number.
             epoch: Counted from 0.
             rng: Where it stands does not matter; it is moved.
+            modalities: Those whose values are there; absent: all that it has.
         """
-        return with_values(self._dataset, row, self.numbers(row, epoch, rng)) if self._counts else self._dataset[row]
+        return with_values(self._dataset, row, self.numbers(row, epoch, rng) if self._counts else {}, modalities)
 
     def numbers(self, row: int, epoch: int, rng: Rng) -> dict[str, int]:
         """Which value of each modality, or which hard negative, of several that the sample has, from 0."""
@@ -112,9 +124,8 @@ class EveryValue:
 
     def __getitem__(self, index: int, /) -> Sample:
         numbers = {self._modality: int(self._numbers_N[index])}
-        sample = with_values(self._dataset, int(self.rows_N[index]), numbers)
-        group = sample.id if sample.group is None else sample.group
-        return replace(sample, values={self._modality: sample[self._modality]}, group=group)
+        sample = with_values(self._dataset, int(self.rows_N[index]), numbers, self.modalities)
+        return replace(sample, group=sample.id if sample.group is None else sample.group)
 
 
 def every_value(dataset: Dataset, modality: str) -> Dataset:

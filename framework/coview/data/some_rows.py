@@ -76,11 +76,13 @@ class SomeRows:
         """As :class:`coview.ReadsModalities`."""
         return sample_of(self._dataset, self._rows[index], modalities)
 
-    def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
+    def with_values(
+        self, index: int, numbers: Mapping[str, int], modalities: Collection[str] | None = None, /
+    ) -> Sample:
         """As of the data set: see :class:`coview.HasSeveralValues`."""
         if not isinstance(self._dataset, HasSeveralValues):
             return self[index]
-        return self._dataset.with_values(self._rows[index], numbers)
+        return self._dataset.with_values(self._rows[index], numbers, modalities)
 
 
 def _among(pairs: Pairs, rows: Sequence[int]) -> Pairs | None:

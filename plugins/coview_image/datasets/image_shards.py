@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
 import re
-import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -21,17 +17,9 @@ from coview_image.decode import SUFFIXES, decode
 from coview_image.depth import settled_bits
 
 _LABEL_SUFFIXES = (".cls", ".cls.txt")
-_INDEX = 2  # its format
-_PARTS = ("name", "offset", "size", "label")
 _CLASSES = 1_000_000
 """More than any data set has: a number beyond is a mistake, and as many names would fill the memory."""
-_LARGEST = 2**30
-"""Bytes of one picture."""
 _EXAMPLES = 8
-_LONGEST_NAME = 4096
-"""Bytes of a member's name, as of any path: the index has room for the longest in every row."""
-_SPARSE = -1
-"""In place of the size of what lies in the tar in pieces, which reading by place does not put together."""
 
 
 class ImageShards:
@@ -73,16 +61,13 @@ class ImageShards:
     ) -> None:
         coview.check_split(split, self.splits)
         self._decode_size = decode_size
-        self._open: dict[int, FileIO] = {}
-        of_train = _tars(train)
-        self._tars = of_train if test is None else [*of_train, *_tars(test)]
-        indices = [_index_of(tar) for tar in self._tars]
-        self._tar = np.repeat(np.arange(len(indices)), [len(index["offset"]) for index in indices])
-        self._offset, self._size, self._name, label = (
-            np.concatenate([index[key] for index in indices]) for key in ("offset", "size", "name", "label")
-        )
+        of_train = coview.tar_files(train, "image shards")
+        tars = of_train if test is None else [*of_train, *coview.tar_files(test, "image shards")]
+        self._tars = coview.TarFiles(tars)
+        self._members, label = _labelled(self._tars)
+        self._tars.forget_texts()
         if len(label) == 0:
-            raise coview.CoviewError(f"image shards {train}: no pictures in {len(self._tars)} tar files")
+            raise coview.CoviewError(f"image shards {train}: no pictures in {len(tars)} tar files")
         number = int(label.max()) + 1
         if classes is not None and number > len(classes):
             raise coview.CoviewError(
@@ -90,16 +75,17 @@ class ImageShards:
             )
         self.classes = None if not number else classes or tuple(map(str, range(number)))
         unlabelled = np.flatnonzero(label < 0)
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = coview.cut_off_notes(self._tars.cut_off, len(tars))
         if number and len(unlabelled):
             some = coview.few([self._called(int(row)) for row in unlabelled])
-            self.notes = (f"{len(unlabelled):,} of {len(label):,} pictures have no label in a .cls file: {some}",)
+            self.notes += (f"{len(unlabelled):,} of {len(label):,} pictures have no label in a .cls file: {some}",)
         if test is None:
             rest, held = coview.seeded_split(
                 len(label), fraction=test_fraction, seed=split_seed, labels=label if number else None
             )
         else:
-            rest, held = (np.flatnonzero((self._tar < len(of_train)) == is_train) for is_train in (True, False))
+            of_tar = self._tars.tar_M[self._members]
+            rest, held = (np.flatnonzero((of_tar < len(of_train)) == is_train) for is_train in (True, False))
         asked = test_fraction if test is None else None
         self.notes += coview.split_notes(
             rest, held, fraction=asked, labels=label if number else None, classes=self.classes
@@ -113,7 +99,7 @@ class ImageShards:
             for name, part in (("train", rest), ("test", held))
             for row in part
         )
-        self.version = coview.content_version(len(label), "files", known, files=self._tars)
+        self.version = coview.content_version(len(label), "files", known, files=tars)
         self._bits = self._settled_bits(bits)
 
     def __len__(self) -> int:
@@ -127,8 +113,7 @@ class ImageShards:
         row = int(self._rows[index])
         name, values = self._called(row), {}
         if "image" in modalities:
-            content = io.BytesIO(self._content(row))
-            values["image"] = decode(content, self._decode_size, name=name, bits=self._bits)
+            values["image"] = decode(self._file(row), self._decode_size, name=name, bits=self._bits)
         return coview.Sample(
             values,
             id=name,
@@ -136,115 +121,34 @@ class ImageShards:
         )
 
     def _called(self, row: int) -> str:
-        return f"{self._tars[self._tar[row]].name}/{os.fsdecode(self._name[row])}"
+        return self._tars.name(int(self._members[row]))
 
-    def _content(self, row: int) -> bytes:
-        name = self._called(row)
-        size = int(self._size[row])
-        if size == _SPARSE:
-            raise coview.SampleError(name, "is stored as a sparse file, which cannot be read by place")
-        if size > _LARGEST:
-            raise coview.SampleError(name, f"has {size:,} bytes, more than {_LARGEST:,}")
-        try:
-            return os.pread(self._descriptor(int(self._tar[row])), size, int(self._offset[row]))
-        except OSError as error:
-            raise coview.SampleError(name, f"cannot be read ({error.strerror or error})") from error
+    def _file(self, row: int) -> io.BytesIO:
+        return io.BytesIO(self._tars.content(int(self._members[row])))
 
     def _settled_bits(self, given: int | None) -> int:
         files = []
-        for row in coview.evenly(len(self._name), _EXAMPLES):
+        for row in coview.evenly(len(self._members), _EXAMPLES):
             with suppress(coview.SampleError):
-                files.append((self._called(row), io.BytesIO(self._content(row))))
+                files.append((self._called(row), self._file(row)))
         return settled_bits(files, given)
 
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_open": {}}
 
-    def _descriptor(self, tar: int) -> int:
-        """Opened when first needed. Processes may share it, as reading by place moves no position."""
-        if tar not in self._open:
-            self._open[tar] = self._tars[tar].open("rb", buffering=0)
-        return self._open[tar].fileno()
-
-
-def _tars(pattern: Path) -> list[Path]:
-    path = coview.expanded(pattern)
-    if path.is_dir():
-        found = sorted(path.glob("*.tar"))
-    else:
-        found = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
-    if not found:
-        raise coview.CoviewError(
-            f"image shards {pattern}: there are no such tar files",
-            hint='give a folder of *.tar files, or "folder/train-*.tar"',
-        )
-    return found
+def _labelled(tars: coview.TarFiles) -> tuple[np.ndarray, np.ndarray]:
+    """The members that are pictures, and the class of each, -1 for none."""
+    parts = [tars.parts(member) for member in range(len(tars))]
+    labels = {key: _label(tars, member) for member, (key, ending) in enumerate(parts) if ending in _LABEL_SUFFIXES}
+    pictures = [member for member, (_, ending) in enumerate(parts) if ending.endswith(SUFFIXES)]
+    of_picture = [labels.get(parts[member][0], -1) for member in pictures]
+    return np.array(pictures, dtype=np.int64), np.array(of_picture, dtype=np.int64)
 
 
-def _index_of(tar: Path) -> dict[str, np.ndarray]:
-    """Where each picture of a tar file lies, from the cache unless the file has changed."""
-    status = tar.stat()
-    key = f"{_INDEX} {tar.resolve()} {status.st_size} {status.st_mtime_ns}"
-    cache = coview.data_folder("image_shards") / f"{hashlib.blake2b(os.fsencode(key), digest_size=12).hexdigest()}.npz"
-    if (kept := _kept(cache)) is not None:
-        return kept
-    index = _read_index(tar)
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with coview.replacing(cache, durable=False) as beside:
-            np.savez(beside, **index)  # type: ignore[arg-type]
-    except OSError:  # a cache that cannot be written costs time only
-        pass
-    return index
-
-
-def _kept(cache: Path) -> dict[str, np.ndarray] | None:
-    """The index of an earlier time; None if there is none, or it is damaged."""
-    if (index := coview.cached_arrays(cache, _PARTS)) is None:
-        return None
-    whole = all(part.shape == index["name"].shape == (len(index["name"]),) for part in index.values())
-    return index if whole else None
-
-
-def _read_index(tar: Path) -> dict[str, np.ndarray]:
-    names, offsets, sizes, keys, labels = [], [], [], [], {}
-    try:
-        with tarfile.open(tar, "r:") as archive:
-            for member in _files(archive):
-                if len(name := os.fsencode(member.name)) > _LONGEST_NAME:
-                    raise ValueError(f"the name of {member.name[:40]}… has {len(name):,} bytes")
-                key, dot, suffix = member.name.rpartition("/")[2].partition(".")
-                key, suffix = f"{member.name.rpartition('/')[0]}/{key}", (dot + suffix).lower()
-                if suffix in _LABEL_SUFFIXES:
-                    labels[key] = _label(archive, member, tar)
-                elif suffix.endswith(SUFFIXES):
-                    names.append(name)
-                    offsets.append(member.offset_data)
-                    sizes.append(_SPARSE if member.issparse() else member.size)
-                    keys.append(key)
-    except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:  # a header may say anything
-        raise coview.CoviewError(
-            f"{tar} cannot be read as a tar file of pictures: {error}", hint="a compressed one has to be unpacked"
-        ) from error
-    return {
-        "name": np.array(names, dtype=np.bytes_),
-        "offset": np.array(offsets, dtype=np.int64),
-        "size": np.array(sizes, dtype=np.int64),
-        "label": np.array([labels.get(key, -1) for key in keys], dtype=np.int64),
-    }
-
-
-def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, tar: Path) -> int:
+def _label(tars: coview.TarFiles, member: int) -> int:
     """The number of a class; -1 for none."""
-    file = archive.extractfile(member)
-    text = file.read(64).decode("ascii", "replace").strip() if file else "-1"
+    text = tars.content(member)[:64].decode("ascii", "replace").strip()
     if not re.fullmatch(r"-1|[0-9]+", text) or int(text) >= _CLASSES:
         raise coview.CoviewError(
-            f"{tar}: {member.name} has to hold the number of a class, 0 to {_CLASSES - 1:,}, got {text[:40]!r}",
+            f"{tars.name(member)} has to hold the number of a class, 0 to {_CLASSES - 1:,}, got {text[:40]!r}",
             hint='number the classes from 0 on, and give their names in order: classes = ["cat", "dog"]',
         )
     return int(text)
-
-
-def _files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    return (member for member in archive if member.isfile())

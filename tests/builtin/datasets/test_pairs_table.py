@@ -7,9 +7,13 @@ import pytest
 
 import coview
 from coview.builtin.datasets.pairs_table import PairsTable
+from coview.data.loader import view_loader
+from coview.data.several_values import every_value
 from coview.data.value_readers import file_readers
+from coview.data.views import ViewMaker
 from coview.experiment.evaluate import encoder_recipe
 from coview.testing import DATASET_CHECKS, check_dataset
+from coview_text.modality import TextModality
 from paired_files import COLUMNS, SHADE, WORDS, N, both, build, rows, write_files, write_table
 
 
@@ -202,7 +206,9 @@ def test_captions_that_repeat_are_named_and_counted(folder, tmp_path):
 
 def test_a_table_of_which_nothing_can_be_used_is_refused(folder, tmp_path):
     path = write_table(tmp_path / "pairs.csv", [{"picture": "", "caption": ""}] * 3)
-    with pytest.raises(coview.CoviewError, match=r"pairs.csv: no sample can be used; pairs.csv:2: has nothing of any mod"):
+    with pytest.raises(
+        coview.CoviewError, match=r"pairs.csv: no sample can be used; pairs.csv:2: has nothing of any mod"
+    ):
         build("pairs_table", path=path, columns={"image": "picture", "text": "caption"})
     path = write_table(tmp_path / "other.csv", [{"picture": "no.png", "caption": "x"}] * 3)
     with pytest.raises(coview.CoviewError, match="none of the 3 files of image that it names is there"):
@@ -274,7 +280,7 @@ def test_hard_negatives_may_be_files(folder, tmp_path):
             assert (negative.value == SHADE * ((i + 1) % N)).all()
             assert negative.id == f"pictures/{(i + 1) % N}.png"
     assert said(train, "1 of the 36 files of hard negatives that pairs.csv names is not there: pairs.csv:2")
-    with pytest.raises(coview.CoviewError, match="negative_columns has to name columns of one of audio, image, text"):
+    with pytest.raises(coview.CoviewError, match="negative_columns has to be of one of audio, image, text, got video"):
         build("pairs_table", path=path, root=folder, columns=COLUMNS, negative_columns={"video": "wrong"})
 
 
@@ -337,3 +343,20 @@ def test_an_encoder_of_somebody_elses_is_measured_on_a_column(folder):
     sets = [f"data.path={folder}/pairs.csv", 'data.columns={image="picture"}', "data.label_column=kind"]
     recipe = encoder_recipe("resnet18", "pairs_table", coview.load_plugins(), sets=sets)
     assert recipe.modalities == ("image",)
+
+
+def test_what_is_not_asked_for_is_not_read(folder, tmp_path, monkeypatch):
+    """Every caption is embedded without its picture; a recipe of pictures alone reads no sounds and no texts."""
+    train = build("pairs_table", path=folder / "pairs.csv", columns=COLUMNS)
+    read = []
+    monkeypatch.setattr(
+        "coview_image.picture_files.decode", lambda file, *_, **__: read.append(file) or np.zeros((2, 2))
+    )
+    monkeypatch.setattr("coview_audio.sound_files.read_at", lambda file, *_, **__: read.append(file))
+    every = every_value(train, "text")
+    assert len({every[at]["text"] for at in range(len(every))}) == len(every) > len(train)
+    assert not read
+    maker = ViewMaker(0, ("text",), [()], 1)
+    batches = list(view_loader(train, maker, {"text": TextModality()}, [[(0, 0, 0), (0, 0, 1)]], workers=0))
+    assert len(batches[0]) == 2
+    assert not read

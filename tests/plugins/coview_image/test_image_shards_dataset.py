@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import coview
+from coview.data import tar_files
 from coview.data.loader import sample_loader
-from coview_image.datasets import image_shards
 from coview_image.datasets.image_shards import ImageShards
 from coview_image.modality import ImageModality
 
@@ -39,7 +39,7 @@ def write(path, files):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("COVIEW_DATA", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "image_shards"
+    return tmp_path / "cache" / "tar_index"
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_the_index_is_made_once_and_again_for_another_file(folder, cache, monkey
     def read(tar):
         raise AssertionError(f"{tar} is read again")
 
-    monkeypatch.setattr(image_shards, "_read_index", read)
+    monkeypatch.setattr(tar_files, "_read_index", read)
     again = ImageShards(train=str(folder))
     assert again.version == first.version
     assert np.array_equal(again[5]["image"], first[5]["image"])
@@ -159,7 +159,7 @@ def test_a_sparse_member_is_skipped_however_large_it_says_it_is(tmp_path):
 
 def test_a_member_that_is_too_large_is_skipped(tmp_path, monkeypatch):
     write(tmp_path / "a.tar", {f"{row}.png": png(row) for row in range(9)})
-    monkeypatch.setattr(image_shards, "_LARGEST", len(png(3)) - 1)
+    monkeypatch.setattr(tar_files, "_LARGEST", len(png(3)) - 1)
     with pytest.raises(coview.SampleError, match=r"a\.tar/3\.png: has \d+ bytes, more than"):
         ImageShards(split="train", train=str(tmp_path), test=str(tmp_path))[3]
 
@@ -168,7 +168,7 @@ def test_a_member_that_is_too_large_is_skipped(tmp_path, monkeypatch):
 def test_a_label_that_is_no_number_of_a_class_is_named(tmp_path, label):
     files = {f"{row}.png": png(row) for row in range(9)} | {f"{row}.cls": b"1" for row in range(9)}
     write(tmp_path / "a.tar", files | {"4.cls": label.encode()})
-    with pytest.raises(coview.CoviewError, match=r"a\.tar: 4\.cls has to hold the number of a class") as caught:
+    with pytest.raises(coview.CoviewError, match=r"a\.tar/4\.cls has to hold the number of a class") as caught:
         ImageShards(split="train", train=str(tmp_path))
     assert "compressed" not in caught.value.hint
 
@@ -195,11 +195,12 @@ def test_an_index_that_is_damaged_is_made_again(folder, cache, damage):
         if damage == "another":
             np.savez(path, name=np.array([b"a.png"]))
         if damage == "ragged":
-            np.savez(path, name=np.array([b"a.png"]), offset=np.zeros(2), size=np.zeros(1), label=np.zeros(1))
+            parts = ("names", "name_end_M", "offset_M", "size_M", "texts", "text_end_M", "is_kept_M")
+            np.savez(path, cut_at=np.zeros(1), **dict.fromkeys(parts, np.zeros(2)))
     found = ImageShards(split="train", train=str(folder))
     assert found.version == expected.version
     assert (found[3]["image"] == expected[3]["image"]).all()
-    assert all(np.load(path)["name"].size == 10 for path in cache.glob("*.npz")), "and kept"
+    assert all(np.load(path)["offset_M"].size == 30 for path in cache.glob("*.npz")), "and kept"
 
 
 def test_one_missing_label_costs_no_other(tmp_path):

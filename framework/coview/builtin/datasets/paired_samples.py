@@ -122,6 +122,8 @@ class PairedSamples:
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    named_by: ClassVar[str] = "columns"
+    """The parameter that names the modalities."""
     citation = ""
     licence = "the owner's"
 
@@ -165,9 +167,10 @@ class PairedSamples:
         self.value_counts = {name: count_N for name, count_N in counts.items() if count_N.max(initial=0) > 1}
 
     @classmethod
-    def find_modalities(cls, columns: Any = None, **parameters: Any) -> tuple[str, ...]:
+    def find_modalities(cls, **parameters: Any) -> tuple[str, ...]:
         """The modalities of the samples with these parameters, in the order of their names."""
-        return tuple(sorted(map(str, columns))) if isinstance(columns, Mapping) else ()
+        given = parameters.get(cls.named_by)
+        return tuple(sorted(map(str, given))) if isinstance(given, Mapping) else ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -175,9 +178,11 @@ class PairedSamples:
     def __getitem__(self, index: int, /) -> Sample:
         return self.with_values(index, {})
 
-    def with_values(self, index: int, numbers: Mapping[str, int], /) -> Sample:
+    def with_values(
+        self, index: int, numbers: Mapping[str, int], modalities: Collection[str] | None = None, /
+    ) -> Sample:
         """The sample with other values than the first: see :class:`coview.HasSeveralValues`."""
-        return self._sample(index, numbers, self.modalities)
+        return self._sample(index, numbers, self.modalities if modalities is None else modalities)
 
     def read_modalities(self, index: int, modalities: Collection[str], /) -> Sample:
         """The sample with the values of some modalities alone: see :class:`coview.ReadsModalities`."""
