@@ -11,7 +11,8 @@ from failing import failures
 
 import coview
 from coview.data.dataset_checks import DATASET_CHECKS as CHECKS_OF_A_SPLIT
-from coview.data.dataset_checks import SplitUnderTest, check_rows
+from coview.data.dataset_checks import check_rows
+from coview.data.split_under_test import SplitUnderTest
 from coview.testing import DATASET_CHECKS, check_dataset
 
 
@@ -80,6 +81,14 @@ class ReadsAnotherRow(ReadsModalities):
         return super().read_modalities(index ^ 1, modalities)
 
 
+class ReadsNoExtras(ReadsModalities):
+    def more(self, index):
+        return {**super().more(index), "extras": {"weight": 1.0}}
+
+    def read_modalities(self, index, modalities):
+        return dataclasses.replace(super().read_modalities(index, modalities), extras={})
+
+
 class ReadsAnArray(ReadsModalities):
     def read_modalities(self, index, modalities):
         return self.values(index)
@@ -95,6 +104,12 @@ class HasSeveral(Right):
     def with_values(self, index, numbers, modalities=None):
         sample = self[index]
         return dataclasses.replace(sample, values={"vector": sample["vector"] + 100 * numbers.get("vector", 0)})
+
+
+class HasNothingAlone(HasSeveral):
+    def with_values(self, index, numbers, modalities=None):
+        sample = super().with_values(index, numbers)
+        return sample if modalities is None else dataclasses.replace(sample, values={})
 
 
 class LosesItsLabel(HasSeveral):
@@ -303,6 +318,7 @@ WRONG = [
     (Noisy, "values_stay", "row 0 has another value of vector each time it is read: what draws belongs into an"),
     (ReadsAllModalities, "reads_modalities_as_all", "train: read_modalities(0, ()) has values of vector, text"),
     (ReadsAnotherRow, "reads_modalities_as_all", "train: read_modalities(0, ()) is another sample than [0]"),
+    (ReadsNoExtras, "reads_modalities_as_all", "read_modalities(0, ()) lacks the extra weight, which [0] has"),
     (ReadsAnArray, "reads_modalities_as_all", "read_modalities(0, ()) is a dict, and has to be a coview.Sample"),
     (LabelBeyond, "labels_are_class_indices", "row 19: its label is 2, and has to be from 0 to 1, as there are 2 cl"),
     (LabelOfMinusOne, "labels_are_class_indices", "row 0: its label is -1"),
@@ -327,6 +343,7 @@ WRONG = [
     (KnowsTooFewGroups, "knows_what_its_samples_say", "groups has 19 entries, and the split 20 rows"),
     (KnowsOtherIds, "knows_what_its_samples_say", "ids has 'train/0.png' for row 0, and its sample has 'train/0'"),
     (LosesItsLabel, "has_the_values_that_it_counts", "row 0 has another id, label, group or score with vector number"),
+    (HasNothingAlone, "has_the_values_that_it_counts", "row 0 has another vector with the number 0 where vector alone"),
     (
         UnsaidNegative,
         "negatives_are_of_its_modalities",

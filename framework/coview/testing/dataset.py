@@ -12,8 +12,8 @@ from typing import Any
 from coview.data.content import content_hash
 from coview.data.dataset import Dataset
 from coview.data.dataset_checks import DATASET_CHECKS as CHECKS_OF_A_SPLIT
-from coview.data.dataset_checks import SplitUnderTest
 from coview.data.sample import Sample
+from coview.data.split_under_test import SplitUnderTest
 from coview.recipe.abilities import splits_of
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
