@@ -6,6 +6,7 @@ import coview
 
 _IMAGE = "coview[image]"
 _HUB = "coview[image,hub]"
+_SENTENCES = "coview[image,text]"
 _SIMCLR = "arXiv:2002.05709"
 
 
@@ -157,6 +158,16 @@ def _register_encoders(registry: coview.Registrar) -> None:
         example="timm:convnext_atto",
         source="https://github.com/huggingface/pytorch-image-models",
         extra=_IMAGE,
+    )
+    registry.family(
+        "encoder",
+        "sentence-transformers",
+        "coview_image.encoders.sentence_transformers:sentence_transformer",
+        modality="image",
+        summary="the picture encoder of a sentence-transformers model for pictures and texts",
+        example="sentence-transformers:sentence-transformers/clip-ViT-B-32",
+        source="https://sbert.net",
+        extra=_SENTENCES,
     )
     registry.family(
         "encoder",

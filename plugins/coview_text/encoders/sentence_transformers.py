@@ -18,9 +18,13 @@ from coview_text.encoders.loading import found, with_vocabulary
 from coview_text.encoders.sentence_folder import loading_lines
 from coview_text.encoders.tokens import Tokenize
 
+_OF_PICTURES = (".vision_", ".visual_", ".audio_", ".logit_")
+
 
 class SentenceTransformerEncoder(nn.Module):
     """A model of sentence-transformers for texts, in float32, as it is: transformer, pooling, and what follows.
+
+    If the model is for pictures and texts, such as CLIP, this is its text encoder.
 
     Args:
         max_length: Tokens after which a text is cut. Absent: the model's own.
@@ -47,8 +51,10 @@ class SentenceTransformerEncoder(nn.Module):
         with_vocabulary(tokenizer, f"sentence-transformers:{name}")
         self.collate = Tokenize(tokenizer, max_length or self.model.max_seq_length or tokenizer.model_max_length)
         self.width = int(self.model.get_embedding_dimension() or 0)
+        several = len(getattr(self.model[0], "modalities", ())) > 1
         for weight_name, weight in self.model.named_parameters():
-            if ".pooler." in weight_name:  # BERT's own, which no pooling of sentence-transformers looks at
+            # sentence-transformers does not use BERT's own pooler, and texts do not pass through the picture encoder
+            if ".pooler." in weight_name or (several and any(part in weight_name for part in _OF_PICTURES)):
                 weight.requires_grad_(False)
         if coview.on_meta_device():
             self.to("meta")
@@ -70,7 +76,7 @@ class SentenceTransformerEncoder(nn.Module):
 
     def layer_numbers(self) -> dict[str, int]:
         """Embeddings, then each layer."""
-        return coview.stacked_layers(self)
+        return coview.stacked_layers(self, "text_model")
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a folder of sentence-transformers, which transformers loads too, without what follows the pooling."""
