@@ -130,6 +130,9 @@ if TYPE_CHECKING:
     from coview.model.encoder import ExportsPooled as ExportsPooled
     from coview.model.encoder import FitsToData as FitsToData
     from coview.model.encoder import HasLayers as HasLayers
+    from coview.model.encoder import HasOwnProjection as HasOwnProjection
+    from coview.model.encoder import HasOwnScale as HasOwnScale
+    from coview.model.encoder import PartOfModel as PartOfModel
     from coview.model.encoder import PooledTransformer as PooledTransformer
     from coview.model.encoder import ProjectsInLayers as ProjectsInLayers
     from coview.model.encoder import SeesExample as SeesExample
@@ -151,6 +154,7 @@ if TYPE_CHECKING:
     from coview.model.target import TargetInput as TargetInput
     from coview.model.transformer import load_transformer as load_transformer
     from coview.model.transformer import pooled_by_first_token as pooled_by_first_token
+    from coview.model.transformer_part import TransformerPart as TransformerPart
     from coview.model.views import Views as Views
     from coview.plugins.callback import Callback as Callback
     from coview.plugins.callback import EndContext as EndContext
@@ -181,6 +185,7 @@ if TYPE_CHECKING:
     from coview.recipe.abilities import SaysWhetherDeterministic as SaysWhetherDeterministic
     from coview.recipe.abilities import SaysWhetherTrained as SaysWhetherTrained
     from coview.recipe.abilities import WorksInEncoder as WorksInEncoder
+    from coview.recipe.logit_scale import LogitScale as LogitScale
     from coview.recipe.needs import NEGATIVE as NEGATIVE
     from coview.recipe.needs import DeclaresNeeds as DeclaresNeeds
     from coview.recipe.needs import Needs as Needs
@@ -232,6 +237,8 @@ _HOME = {
     "HasLengths": "coview.data.modality",
     "HasNegatives": "coview.data.dataset",
     "HasNotes": "coview.data.dataset",
+    "HasOwnProjection": "coview.model.encoder",
+    "HasOwnScale": "coview.model.encoder",
     "HasPretrainingHead": "coview.model.masked_encoder",
     "HasSeveralValues": "coview.data.dataset",
     "Hidden": "coview.data.token_mask",
@@ -246,6 +253,7 @@ _HOME = {
     "KnowsLabels": "coview.data.dataset",
     "KnowsPresent": "coview.data.dataset",
     "KnowsUnreadable": "coview.data.dataset",
+    "LogitScale": "coview.recipe.logit_scale",
     "Mask": "coview.data.token_mask",
     "Measured": "coview.experiment.augmentation.measure",
     "Modality": "coview.data.modality",
@@ -258,6 +266,7 @@ _HOME = {
     "Negative": "coview.data.sample",
     "PackedTexts": "coview.data.packed_texts",
     "Pairs": "coview.data.judged_pairs",
+    "PartOfModel": "coview.model.encoder",
     "Patches": "coview.model.patch_encoding",
     "PooledTransformer": "coview.model.encoder",
     "PreparedAhead": "coview.data.augmentation",
@@ -303,6 +312,7 @@ _HOME = {
     "TokenPictures": "coview.model.shows_tokens",
     "TrainingLength": "coview.plugins.duration",
     "TrainsMaskToken": "coview.model.masked_encoder",
+    "TransformerPart": "coview.model.transformer_part",
     "Uncollates": "coview.data.modality",
     "Views": "coview.model.views",
     "WorksInEncoder": "coview.recipe.abilities",

@@ -172,6 +172,16 @@ def _register_encoders(registry: coview.Registrar) -> None:
         )
     registry.family(
         "encoder",
+        "hf-clip",
+        "coview_audio.encoders.hf_clip:hf_clip_audio_encoder",
+        modality="audio",
+        summary="the sound encoder of a pretrained CLAP, of the hub or a local folder",
+        example="hf-clip:laion/clap-htsat-unfused",
+        source="https://huggingface.co/docs/transformers",
+        extra=_HUB,
+    )
+    registry.family(
+        "encoder",
         "hf",
         "coview_audio.encoders.hf:hf_audio_encoder",
         modality="audio",

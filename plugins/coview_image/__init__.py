@@ -171,6 +171,16 @@ def _register_encoders(registry: coview.Registrar) -> None:
     )
     registry.family(
         "encoder",
+        "hf-clip",
+        "coview_image.encoders.hf_clip:hf_clip_image_encoder",
+        modality="image",
+        summary="the picture encoder of a pretrained CLIP or SigLIP, of the hub or a local folder",
+        example="hf-clip:openai/clip-vit-base-patch32",
+        source="https://huggingface.co/docs/transformers",
+        extra=_HUB,
+    )
+    registry.family(
+        "encoder",
         "hf",
         "coview_image.encoders.hf:hf_image_encoder",
         modality="image",

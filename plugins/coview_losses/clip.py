@@ -8,7 +8,7 @@ and of a text's image among all images, of exp(log_scale) times the cosine simil
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Le
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.info_nce import info_nce
+from coview_losses.own_scale import came_with
 from coview_losses.positives_and_negatives import queue_beside
 
 LARGEST_SCALE = 100.0
@@ -29,14 +30,21 @@ class CLIP(nn.Module):
     it can come back from there.
 
     Args:
-        temperature: What the temperature is at first, 0.01 to 10; the paper's is 0.07.
+        temperature: What the temperature is at first, 0.01 to 10; the paper's is 0.07. "own": the temperature that the
+            pretrained encoders came with, such as those of hf-clip:NAME.
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
 
-    def __init__(self, *, temperature: Annotated[float, Ge(0.01), Le(10)] = 0.07) -> None:
+    def __init__(
+        self,
+        *,
+        temperature: Annotated[float, Ge(0.01), Le(10)] | Literal["own"] = 0.07,
+        own_scale: coview.LogitScale | None = None,
+    ) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+        scale = came_with("temperature", own_scale).scale if temperature == "own" else 1 / temperature
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
     def forward(self, views: coview.Views) -> dict[str, Tensor]:
         """The loss of the rows that this process owns, and the temperature that it was taken at."""

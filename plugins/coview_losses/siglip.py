@@ -11,7 +11,7 @@ A row's negatives are N - 1 to one positive, hence b = -10 to begin with. The pa
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Le
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
+from coview_losses.own_scale import came_with
 from coview_losses.positives_and_negatives import (
     between_views,
     has_other_id,
@@ -64,8 +65,9 @@ class SigLIP(nn.Module):
     """Sigmoid loss of every pair of rows across views, with learnable scale and bias.
 
     Args:
-        scale: What multiplies the cosine similarities at first, 0.1 to 100; the paper's is 10.
-        bias: What is added to them at first, -100 to 100; the paper's is -10.
+        scale: What multiplies the cosine similarities at first, 0.1 to 100; the paper's is 10. "own": the scale that
+            the pretrained encoders came with, such as those of hf-clip:NAME.
+        bias: What is added to them at first, -100 to 100; the paper's is -10. "own": the bias that they came with.
     """
 
     needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, negatives="queue")
@@ -73,12 +75,15 @@ class SigLIP(nn.Module):
     def __init__(
         self,
         *,
-        scale: Annotated[float, Ge(0.1), Le(100)] = 10.0,
-        bias: Annotated[float, Ge(-100), Le(100)] = -10.0,
+        scale: Annotated[float, Ge(0.1), Le(100)] | Literal["own"] = 10.0,
+        bias: Annotated[float, Ge(-100), Le(100)] | Literal["own"] = -10.0,
+        own_scale: coview.LogitScale | None = None,
     ) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
-        self.bias = nn.Parameter(torch.tensor(float(bias)))
+        first = came_with("scale", own_scale).scale if scale == "own" else scale
+        self.log_scale = nn.Parameter(torch.tensor(math.log(first)))
+        added = came_with("bias", own_scale).bias if bias == "own" else bias
+        self.bias = nn.Parameter(torch.tensor(float(added)))
 
     def forward(self, views: coview.Views) -> dict[str, Tensor]:
         """The loss of the rows that this process owns, and the scale and bias that it was taken at."""

@@ -182,6 +182,16 @@ def _register_encoders(registry: coview.Registrar) -> None:
     )
     registry.family(
         "encoder",
+        "hf-clip",
+        "coview_text.encoders.hf_clip:hf_clip_text_encoder",
+        modality="text",
+        summary="the text encoder of a pretrained CLIP, SigLIP or CLAP, of the hub or a local folder",
+        example="hf-clip:openai/clip-vit-base-patch32",
+        source="https://huggingface.co/docs/transformers",
+        extra=_TEXT,
+    )
+    registry.family(
+        "encoder",
         "hf",
         "coview_text.encoders.hf:hf_text_encoder",
         modality="text",

@@ -25,6 +25,11 @@ def coview_register(registry: Registrar) -> None:
     registry.projector(
         "identity", "coview.builtin.projectors:Identity", summary="no projector: the loss sees the encoder"
     )
+    registry.projector(
+        "own",
+        "coview.builtin.projectors:Own",
+        summary="the projection that came with the encoder's weights, for encoders such as hf-clip:NAME",
+    )
     registry.predictor(
         "mlp",
         "coview.builtin.projectors:MLP",

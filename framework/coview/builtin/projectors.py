@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from torch import Tensor, nn
 
+from coview.model.encoder import HasOwnProjection
+
 
 class MLP(nn.Sequential):
     """A multilayer perceptron with batch norm, as contrastive methods use between encoder and loss.
@@ -83,3 +85,18 @@ class Identity(nn.Module):
     def forward(self, x_ND: Tensor) -> Tensor:
         """Returns its input."""
         return x_ND
+
+
+class Own(nn.Module):
+    """The projection that came with the encoder's weights, such as CLIP's projection of pictures."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        if not isinstance(encoder, HasOwnProjection):
+            raise ValueError(f"{type(encoder).__name__} has no projection of its own: take mlp or identity")
+        self.projection, self.width = encoder.own_projection()
+
+    def forward(self, x_ND: Tensor) -> Tensor:
+        """From ``(N, in_width)`` to ``(N, width)``."""
+        z_ND: Tensor = self.projection(x_ND)
+        return z_ND

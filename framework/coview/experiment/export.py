@@ -13,7 +13,7 @@ from coview.data.file_lock import LockHeldError, file_lock
 from coview.errors import CoviewError
 from coview.experiment.controls import kind_of_encoder
 from coview.experiment.example_values import show_example
-from coview.experiment.export_dual import write_dual_encoder
+from coview.experiment.export_whole import write_towers
 from coview.experiment.exported_weights import note_weights
 from coview.experiment.measured_tower import tower_of
 from coview.experiment.pointed import changed_recipe, pointed_to
@@ -51,7 +51,7 @@ def export(
                 f"{run.path} has encoders of {' and '.join(run.recipe.modalities)}, and {to} loads one",
                 hint=f"say which: --modality {' or --modality '.join(able)}",
             )
-        return _written(_folder_of(run, to, out), lambda beside: write_dual_encoder(run, beside), is_own=is_own)
+        return _written(_folder_of(run, to, out), lambda beside: write_towers(run, beside), is_own=is_own)
     name = tower_of(run.recipe, modality).modality
     beside_others = "" if modality is None or len(run.recipe.modalities) == 1 else f"-{name}"
     folder = _folder_of(run, f"{to}{beside_others}", out)

@@ -108,7 +108,8 @@ class _Tried:
         """Built on a device: "meta" has no memory, and no numbers."""
         with device:
             topology = build_topology(recipe, registry, dataset, start=start)
-        loss = build_loss(recipe, registry, topology.student.width, topology.student.token_width)
+        student = topology.student
+        loss = build_loss(recipe, registry, student.width, student.token_width, student.encoders)
         if recipe.trains:
             build_optimizer(recipe, registry, parameter_groups(recipe, registry, topology.student, loss))
         length = Length.of(recipe, samples_of_epoch(dataset), loss.smallest_batch)

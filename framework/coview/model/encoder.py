@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from coview.recipe.logit_scale import LogitScale
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,50 @@ class Projector(Protocol):
 
     def __call__(self, x_ND: Tensor, /) -> Tensor:
         """Projects ``(N, in_width)`` to ``(N, width)``."""
+        ...
+
+
+@runtime_checkable
+class HasOwnProjection(Protocol):
+    """An encoder whose weights came with a projection into the common space of several modalities.
+
+    ``[projector] use = "own"`` takes this projection.
+    """
+
+    def own_projection(self) -> tuple[nn.Module, int]:
+        """Returns a copy of the projection, which maps ``(N, width)`` to ``(N, D)``, and D."""
+        ...
+
+
+@runtime_checkable
+class HasOwnScale(Protocol):
+    """An encoder whose weights came with a logit scale. A loss whose constructor takes ``own_scale`` gets it."""
+
+    own_scale: LogitScale
+
+
+@runtime_checkable
+class PartOfModel(Protocol):
+    """An encoder that is a part of a transformers model of several modalities.
+
+    If all encoders of a run are parts of one model, ``coview export`` writes this model.
+    """
+
+    whole_config: Any
+
+    def weights_in_whole(self, projector: nn.Module, /) -> Mapping[str, Tensor]:
+        """Returns the weights of the encoder and of its projection, by their names in the whole model.
+
+        Raises:
+            ValueError: If the projector is not the model's own.
+        """
+        ...
+
+    def save_preparation(self, folder: Path, /) -> str:
+        """Writes what prepares its inputs besides the modality, such as a tokenizer.
+
+        Returns the Python lines that make its projections. In these lines, the whole model is called ``model``.
+        """
         ...
 
 

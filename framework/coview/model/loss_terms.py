@@ -14,6 +14,7 @@ from coview.data.lacking_labels import lacking_labels
 from coview.data.sample_problem import problem_of_extras
 from coview.data.values import readable_samples
 from coview.errors import CoviewError, few
+from coview.model.encoder import HasOwnScale
 from coview.model.part_of_views import (
     of_modalities,
     of_whole_samples,
@@ -24,6 +25,7 @@ from coview.model.prefixes import over_prefixes
 from coview.model.views import Views
 from coview.plugins.registry import Registry
 from coview.recipe.key import key_of_term
+from coview.recipe.logit_scale import LogitScale
 from coview.recipe.needs import NEGATIVE, needs_of, sees_negatives
 from coview.recipe.recipe import Recipe
 
@@ -155,9 +157,16 @@ def _nothing(views: Views) -> Tensor:
     return 0 * torch.stack([rows.sum() for rows in seen]).sum()
 
 
-def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int = 0) -> LossTerms:
+def build_loss(
+    recipe: Recipe,
+    registry: Registry,
+    width: int,
+    token_width: int = 0,
+    encoders: Mapping[str, nn.Module] | None = None,
+) -> LossTerms:
     """The loss of a recipe for projections of a width, and predictions of hidden tokens of another.
 
+    A loss that takes ``own_scale`` gets the scale that the encoders of its modalities came with, or None.
     A loss between some modalities has these in its name, and one that occurs twice a number behind it.
 
     Raises:
@@ -170,7 +179,8 @@ def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int 
         earlier = alike.count((table.use, between))
         name = "-".join([table.use, *between]).replace(".", "-") + (f"-{earlier + 1}" if earlier else "")
         asks = registry.parameters("loss", table.use).supplied
-        supplied = {name: {"width": width, "token_width": token_width}[name] for name in asks}
+        given = {"width": width, "token_width": token_width, "own_scale": _own_scale(encoders or {}, between)}
+        supplied = {name: given[name] for name in asks}
         loss = registry.build("loss", table.use, supplied=supplied, **table.parameters)
         prefixes = table.settings.prefixes or ()
         if max(prefixes, default=0) > width:
@@ -178,6 +188,13 @@ def build_loss(recipe: Recipe, registry: Registry, width: int, token_width: int 
             raise CoviewError(f"{where}: the projections have {width:,} dimensions, got a prefix of {max(prefixes):,}")
         terms.append(Term(name, table.settings.weight, loss, prefixes, between))
     return LossTerms(terms)
+
+
+def _own_scale(encoders: Mapping[str, nn.Module], between: Sequence[str]) -> LogitScale | None:
+    """The scale that the encoders of some modalities came with, or of all; None if there is none, or several."""
+    those = (encoder for name, encoder in encoders.items() if not between or name in between)
+    found = {encoder.own_scale for encoder in those if isinstance(encoder, HasOwnScale)}
+    return found.pop() if len(found) == 1 else None
 
 
 def check_labels(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:

@@ -248,7 +248,7 @@ def _build(
     if fit_to is not None:
         fit_encoders(student, fit_to, except_for=started)
     add_lora(recipe, student)
-    loss = build_loss(recipe, registry, student.width, student.token_width)
+    loss = build_loss(recipe, registry, student.width, student.token_width, student.encoders)
     copies = 0.0
     if trains_on is not None:
         freeze_for_good(parameter_groups(recipe, registry, student, loss))
@@ -269,7 +269,7 @@ def _build(
         build_queue(recipe, student.width),
         outside=build_outside_teacher(recipe, registry, student, loss),
         stop_gradient=recipe.teacher is not None and recipe.teacher.stop_gradient,
-        augment=build_batch_augment(recipe, registry, {name: student.encoder(name) for name in recipe.modalities}),
+        augment=build_batch_augment(recipe, registry, student.encoders),
         masking=masking,
         target=target,
     )

@@ -267,6 +267,11 @@ class Towers(nn.Module):
         return cast(Tower, self.towers[modality]).encoder
 
     @property
+    def encoders(self) -> dict[str, nn.Module]:
+        """The encoder of each modality."""
+        return {name: self.encoder(name) for name in self.towers}
+
+    @property
     def width(self) -> int:
         """Of the projections."""
         return cast(Projector, next(iter(cast(Iterable[Tower], self.towers.values()))).projector).width
@@ -292,10 +297,13 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
             encoder = towers[recipe.shared_encoders[name]].encoder
         else:
             encoder = registry.build("encoder", encoder_table.use, modality=name, **encoder_table.parameters)
+        in_width = width_of(encoder, f"{recipe.where('encoder', 'use')}: the encoder")
+        given = {"in_width": in_width, "encoder": encoder}
+        asks = registry.parameters("projector", projector_table.use).supplied
         projector = registry.build(
             "projector",
             projector_table.use,
-            supplied={"in_width": width_of(encoder, f"{recipe.where('encoder', 'use')}: the encoder")},
+            supplied={name: given[name] for name in asks},
             **projector_table.parameters,
         )
         width = width_of(projector, f"{recipe.where('projector', 'use')}: the projector")

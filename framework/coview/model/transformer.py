@@ -10,6 +10,7 @@ from torch import nn
 
 from coview.model.encoder import PooledTransformer
 from coview.model.meta_device import on_meta_device
+from coview.recipe.logit_scale import LogitScale
 
 _SMALL = 1e-4
 """What vectors are multiplied by before a pooler's tanh: it then leaves them as they are, to the last digits."""
@@ -40,6 +41,27 @@ def load_transformer(
     if not pretrained or on_meta_device():
         return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
     return AutoModel.from_pretrained(source, config=config, **options)
+
+
+def logit_scale_of(model: Any) -> LogitScale:
+    """How a model of several modalities turns cosines into logits.
+
+    If it has several scales, as CLAP has, this is the mean of their logarithms.
+
+    Args:
+        model: A transformers model, whose parameters ``logit_scale…`` are the logarithms of its scales.
+
+    Raises:
+        ValueError: If the model has no scale.
+    """
+    own = {name: parameter.detach().float() for name, parameter in model.named_parameters(recurse=False)}
+    scales = [value.mean() for name, value in own.items() if name.startswith("logit_scale")]
+    if not scales:
+        raise ValueError(f"transformers' {type(model).__name__} has no logit scale")
+    if scales[0].is_meta:  # a dry run, in which there are no numbers
+        return LogitScale(1.0)
+    bias = [float(value.mean()) for name, value in own.items() if name.startswith("logit_bias")]
+    return LogitScale(float(torch.stack(scales).mean().exp()), *bias)
 
 
 def pooled_by_first_token(model: Any) -> PooledTransformer:

@@ -29,11 +29,11 @@ from coview.plugins.type_text import type_text
 
 SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
     "dataset": ("split", "modalities"),
-    "projector": ("in_width",),
+    "projector": ("in_width", "encoder"),
     "predictor": ("in_width", "width"),
     "decoder": ("in_width", "width", "encoder"),
     "target": ("in_width", "values", "classes"),
-    "loss": ("width", "token_width"),
+    "loss": ("width", "token_width", "own_scale"),
     "optimizer": ("params",),
     "resource": ("folder",),
 }

@@ -13,6 +13,7 @@ from coview.plugins.component import Kind, in_one_line
 from coview.plugins.parameters import Parameters, validate_strictly
 from coview.plugins.registry import AmbiguousNameError, Registry, Use
 from coview.recipe.key import Key
+from coview.recipe.logit_scale import LogitScale
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.place import Places
 from coview.recipe.recipe import ComponentTable
@@ -161,9 +162,9 @@ class ComponentChecker:
         return ComponentTable(placed_use, placed, as_written=resolved), resolved
 
 
-def _placeholders(schema: Parameters) -> dict[str, int]:
+def _placeholders(schema: Parameters) -> dict[str, Any]:
     """Something for what coview passes itself, which only a run knows."""
-    return dict.fromkeys(schema.supplied, 8)
+    return {name: LogitScale(1.0) if name == "own_scale" else 8 for name in schema.supplied}
 
 
 def as_json(model: BaseModel) -> dict[str, Any]:

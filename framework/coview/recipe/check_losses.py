@@ -45,7 +45,8 @@ def check_losses(
                 mistakes.add(path, mistake.message, mistake)
                 continue
             if settings.prefixes is not None:
-                takes_width = bool(Parameters.of(components.factory("loss", given.use), "loss").supplied)
+                takes = Parameters.of(components.factory("loss", given.use), "loss").supplied
+                takes_width = bool({"width", "token_width"} & set(takes))
                 _check_prefixes(mistakes, path, given.use, settings.prefixes, needs, takes_width=takes_width)
             term = LossTable(given.use, given.parameters, settings, needs, as_written=given.as_written)
             check_between(mistakes, term, used, path)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from coview.plugins.parameters import Parameters
+from coview.recipe.logit_scale import LogitScale
 from coview.recipe.needs import Needs, needs_of
 from coview.testing.example_views import WIDTH
 
@@ -39,7 +40,8 @@ class LossUnderTest:
         """A new instance: the same initial values for the same seed, whatever the loss did before."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            supplied = dict.fromkeys(Parameters.of(self.factory, "loss").supplied, self.width)
+            given = {"width": self.width, "token_width": self.width, "own_scale": LogitScale(10.0, -1.0)}
+            supplied = {name: given[name] for name in Parameters.of(self.factory, "loss").supplied}
             loss = self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))
         return loss.to(dtype) if isinstance(loss, nn.Module) else loss
 

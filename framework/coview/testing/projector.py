@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from coview.errors import few
+from coview.plugins.parameters import Parameters
 from coview.testing.conformance import Check, Problems, run_checks
 
 _ROWS = 16
@@ -18,6 +19,18 @@ _TRIES = 3
 """How often weights are moved, among which one that is used gets a gradient that is not zero."""
 _TOLERANCE = 1e-5
 """Of fp32: matrix products of other sizes round otherwise."""
+
+
+class _WithProjection(nn.Module):
+    """Stands for the encoder: all that a projector may use of one is its own projection."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def own_projection(self) -> tuple[nn.Module, int]:
+        """Half as wide as the rows."""
+        return nn.Linear(self.width, self.width // 2), self.width // 2
 
 
 @dataclass(frozen=True)
@@ -37,9 +50,9 @@ class ProjectorUnderTest:
 
     def fresh(self) -> Any:
         """A new instance, with the weights of one seed."""
-        supplied = {"in_width": self.in_width}
-        if self.out_width is not None:
-            supplied["width"] = self.out_width
+        given = {"in_width": self.in_width, "width": self.out_width, "encoder": _WithProjection(self.in_width)}
+        asks = Parameters.of(self.factory, "projector" if self.out_width is None else "predictor").supplied
+        supplied = {name: given[name] for name in asks}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))

@@ -16,6 +16,8 @@ _MODES: dict[Pooling, str] = {
     "last": "pooling_mode_lasttoken",
 }
 
+_TRANSFORMER = "sentence_transformers.base.modules.transformer.Transformer"
+
 
 def write_sentence_folder(model: Any, collate: Tokenize, pooling: Pooling, folder: Path) -> str:
     """Writes the folder, and returns the lines that load it.
@@ -44,6 +46,32 @@ def write_sentence_folder(model: Any, collate: Tokenize, pooling: Pooling, folde
         "modules.json": modules,
         "sentence_bert_config.json": {"max_seq_length": collate.max_length, "do_lower_case": False, **without},
         "1_Pooling/config.json": {"word_embedding_dimension": int(model.config.hidden_size), **modes},
+        "config_sentence_transformers.json": {"similarity_fn_name": "cosine"},
+    }.items():
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return loading_lines(folder)
+
+
+def write_pooled_sentence_folder(model: Any, collate: Tokenize, folder: Path) -> str:
+    """Writes the folder of a model whose own pooler makes the vector of a text, and returns the lines that load it.
+
+    The files are those that sentence-transformers 6 writes of a model that it has loaded itself.
+
+    Args:
+        model: A transformers model with ``pooler_output``, which ``AutoModel`` loads.
+        collate: As of :func:`write_sentence_folder`.
+        folder: An empty one.
+    """
+    with coview.no_progress_bar():
+        model.save_pretrained(folder)
+    collate.save(folder)
+    for name, content in {
+        "modules.json": [{"idx": 0, "name": "0", "path": "", "type": _TRANSFORMER}],
+        "sentence_bert_config.json": {
+            "transformer_task": "feature-extraction",
+            "modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}},
+            "module_output_name": "sentence_embedding",
+        },
         "config_sentence_transformers.json": {"similarity_fn_name": "cosine"},
     }.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

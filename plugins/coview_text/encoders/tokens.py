@@ -26,15 +26,18 @@ IN_WORDS = {
 class Tokenize:
     """Makes a batch of texts: ``input_ids``, ``attention_mask`` and ``words``, each (N, T), padded on the right.
 
-    ``words`` is the word of each token by the tokenizer, counted from 0 in each text; -1 where it is of none.
+    ``words`` is the word of each token by the tokenizer, counted from 0 in each text. It is -1 for tokens outside of
+    words, and for all tokens of a slow tokenizer, which does not know.
 
     Attributes:
-        tokenizer: A fast one of transformers', with a token to pad by.
+        tokenizer: A tokenizer of transformers with a padding token.
         max_length: Tokens after which a text is cut.
+        fills_up: Whether padding fills up each text to ``max_length``, and not to the longest text of the batch.
     """
 
     tokenizer: Any
     max_length: int
+    fills_up: bool = False
 
     def __call__(self, values: Sequence[str], /) -> dict[str, Tensor]:
         """The batch. A text without any token, which some tokenizers make of an empty one, is one padding token."""
@@ -43,13 +46,15 @@ class Tokenize:
                 raise coview.CoviewError(f"a text has to be a str, and the data gives {type(value).__name__}")
         made = self.tokenizer(list(values), truncation=True, max_length=self.max_length)
         rows = [row or [self.tokenizer.pad_token_id] for row in made["input_ids"]]
-        ids_NT = torch.full((len(rows), max(map(len, rows), default=0)), self.tokenizer.pad_token_id)
+        longest = self.max_length if self.fills_up else max(map(len, rows), default=0)
+        ids_NT = torch.full((len(rows), longest), self.tokenizer.pad_token_id)
         mask_NT, words_NT = torch.zeros_like(ids_NT), torch.full_like(ids_NT, -1)
         for number, row in enumerate(rows):
             ids_NT[number, : len(row)] = torch.tensor(row)
             mask_NT[number, : len(row)] = 1
-            words = [-1 if word is None else word for word in made.word_ids(number)]
-            words_NT[number, : len(words)] = torch.tensor(words, dtype=torch.long)
+            if made.is_fast:
+                words = [-1 if word is None else word for word in made.word_ids(number)]
+                words_NT[number, : len(words)] = torch.tensor(words, dtype=torch.long)
         return {"input_ids": ids_NT, "attention_mask": mask_NT, "words": words_NT}
 
     def save(self, folder: Path) -> None:
