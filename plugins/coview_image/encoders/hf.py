@@ -14,6 +14,7 @@ from transformers import MODEL_MAPPING, AutoConfig
 
 import coview
 from coview_image.encoders.sentence_folder import write_sentence_files
+from coview_image.resources import EFFICIENTNET_LITE0
 
 _FEATURES = {
     "cls": "output.last_hidden_state[:, 0]",
@@ -21,6 +22,9 @@ _FEATURES = {
     "pooler": "output.pooler_output.flatten(1)",
 }
 _CONTENTS = "what save_pretrained writes: config.json and model.safetensors"
+
+FETCHED = (EFFICIENTNET_LITE0,)
+"""Names of the models that ``coview data fetch`` downloads."""
 
 
 class HuggingFaceImageEncoder(nn.Module):
@@ -44,7 +48,8 @@ class HuggingFaceImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pooling = pooling
-        with coview.model_source("hf", name, contents=_CONTENTS, trust_remote_code=trust_remote_code) as source:
+        place = str(coview.resource_folder(name)) if name in FETCHED else name
+        with coview.model_source("hf", place, contents=_CONTENTS, trust_remote_code=trust_remote_code) as source:
             self.model = _load(source, pretrained, pooling, trust_remote_code)
         self.width = self._probe(name)
         self.model.train()
@@ -143,7 +148,8 @@ def hf_image_encoder(name: str) -> Callable[..., HuggingFaceImageEncoder]:
     """The factory of ``hf:NAME``.
 
     Args:
-        name: A hub id such as ``facebook/dinov2-small``, or a local folder with a ``config.json``.
+        name: A hub id such as ``facebook/dinov2-small``, a model that ``coview data fetch`` downloads, or a local
+            folder with a ``config.json``.
 
     Raises:
         LookupError: If it is neither a folder nor of a hub id's form.
