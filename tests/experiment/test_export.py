@@ -163,7 +163,7 @@ def test_an_encoder_that_has_no_export_says_so_and_which_have(call, own_run, mon
     assert done.err == (
         'error: the encoder "resnet18" cannot be exported to sentence-transformers: '
         "it has no export_sentence_transformers\n"
-        "  encoders that can be: hf:NAME, resnet18, resnet34, resnet50, sentence-transformers:NAME, "
+        "  encoders that can be: hf-clip:NAME, hf:NAME, resnet18, resnet34, resnet50, sentence-transformers:NAME, "
         "text_transformer, timm:NAME, vit\n"
     )
     assert not (own_run.path / "export").exists()

@@ -51,7 +51,7 @@ def folders(tmp_path_factory):
 
 def projections(registry, folder, modality, batch):
     encoder = registry.build("encoder", f"hf-clip:{folder}", modality=modality).eval()
-    projector = Own(encoder)
+    projector = Own(encoder.width, encoder=encoder)
     values = encoder.collate(batch) if modality == "text" else batch
     with torch.no_grad():
         z_ND = projector(encoder(values).pooled_ND)
@@ -247,7 +247,7 @@ def test_clap_is_put_together_again(registry, folders):
     }
     weights = {}
     for encoder in encoders.values():
-        weights |= encoder.weights_in_whole(Own(encoder))
+        weights |= encoder.weights_in_whole(Own(encoder.width, encoder=encoder))
     scale = encoders["text"].own_scale
     whole = whole_model(encoders["text"].whole_config, weights, scale.scale, scale.bias)
     expected = transformers.AutoModel.from_pretrained(folders["clap"]).state_dict()

@@ -88,9 +88,14 @@ class Identity(nn.Module):
 
 
 class Own(nn.Module):
-    """The projection that came with the encoder's weights, such as CLIP's projection of pictures."""
+    """The projection that came with the encoder's weights, such as CLIP's projection of pictures.
 
-    def __init__(self, encoder: nn.Module) -> None:
+    Args:
+        in_width: Width of the representations.
+        encoder: The encoder.
+    """
+
+    def __init__(self, in_width: int, *, encoder: nn.Module) -> None:
         super().__init__()
         if not isinstance(encoder, HasOwnProjection):
             raise ValueError(f"{type(encoder).__name__} has no projection of its own: take mlp or identity")

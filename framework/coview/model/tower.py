@@ -298,14 +298,10 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
         else:
             encoder = registry.build("encoder", encoder_table.use, modality=name, **encoder_table.parameters)
         in_width = width_of(encoder, f"{recipe.where('encoder', 'use')}: the encoder")
-        given = {"in_width": in_width, "encoder": encoder}
-        asks = registry.parameters("projector", projector_table.use).supplied
-        projector = registry.build(
-            "projector",
-            projector_table.use,
-            supplied={name: given[name] for name in asks},
-            **projector_table.parameters,
-        )
+        supplied: dict[str, Any] = {"in_width": in_width}
+        if "encoder" in registry.parameters("projector", projector_table.use).supplied:
+            supplied["encoder"] = encoder
+        projector = registry.build("projector", projector_table.use, supplied=supplied, **projector_table.parameters)
         width = width_of(projector, f"{recipe.where('projector', 'use')}: the projector")
         predictor = None
         if name in recipe.predictor:

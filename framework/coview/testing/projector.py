@@ -50,9 +50,11 @@ class ProjectorUnderTest:
 
     def fresh(self) -> Any:
         """A new instance, with the weights of one seed."""
-        given = {"in_width": self.in_width, "width": self.out_width, "encoder": _WithProjection(self.in_width)}
-        asks = Parameters.of(self.factory, "projector" if self.out_width is None else "predictor").supplied
-        supplied = {name: given[name] for name in asks}
+        supplied: dict[str, Any] = {"in_width": self.in_width}
+        if self.out_width is not None:
+            supplied["width"] = self.out_width
+        elif "encoder" in Parameters.of(self.factory, "projector").supplied:
+            supplied["encoder"] = _WithProjection(self.in_width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))
