@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from coview.model.context import TakesContext as TakesContext
     from coview.model.decoder import Decoder as Decoder
     from coview.model.decoder import DecoderInput as DecoderInput
+    from coview.model.decoder import TakesBatch as TakesBatch
     from coview.model.encoder import ChecksBatch as ChecksBatch
     from coview.model.encoder import Encoder as Encoder
     from coview.model.encoder import Encoding as Encoding
@@ -302,6 +303,7 @@ _HOME = {
     "Table": "coview.data.table_file",
     "TableOfFiles": "coview.data.table_listing",
     "TableRow": "coview.data.table_file",
+    "TakesBatch": "coview.model.decoder",
     "TakesContext": "coview.model.context",
     "TakesMask": "coview.model.masked_encoder",
     "TarFiles": "coview.data.tar_files",

@@ -161,6 +161,10 @@ class Contexts:
                     part[name] = InContext(part[name], self._of(name, views, batch))
         return batch.with_inputs(inputs, local_inputs)
 
+    def unchanged(self, name: str, value: Any) -> Any:
+        """A batch of one modality in the context as the data have it, where its encoder takes one."""
+        return InContext(value, (self._contexts[name],)) if name in self._contexts else value
+
     def _is_global(self, view: int) -> bool:
         return view < self._global_views
 
@@ -219,8 +223,6 @@ def build_contexts(
                 f"{where}: {of.use} changes the context of the data, and the "
                 f'encoder "{recipe.encoder[step.modality].use}" takes none'
             )
-    if found and recipe.mask is not None:
-        raise CoviewError(f"{recipe.where('mask')}: an encoder that takes the context of its data takes no mask")
     if found and several_ranks() and recipe.teacher is not None and recipe.teacher.shuffle_groups > 1:
         where = recipe.where("teacher", "shuffle_groups")
         raise CoviewError(f"{where}: several processes do not shuffle batches of an encoder that takes a context")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
+from coview.data.batch import map_tensors
 from coview.data.token_mask import TokenMask
 from coview.errors import CoviewError
+from coview.model.context import InContext
 from coview.model.encoder import Encoding
+from coview.model.masked_calls import masks_apart
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class DecoderInput:
         pooled_MD: The one vector that the encoder has made of each row.
         values: What each token was made of, hidden or not, as the target has it: ``(M, T, P)`` numbers or ``(M, T)``
             classes; for a decoder that :class:`TakesValues`, else absent.
+        batch: What the encoder was called with, of as many rows; for a decoder that :class:`TakesBatch`, else absent.
+        context: What all samples share, likewise; absent where the encoder takes no context.
     """
 
     tokens_MTD: Tensor
@@ -33,6 +40,8 @@ class DecoderInput:
     shape: tuple[int, ...]
     pooled_MD: Tensor | None = None
     values: Tensor | None = None
+    batch: Any = None
+    context: Any = None
 
 
 @runtime_checkable
@@ -40,6 +49,14 @@ class TakesValues(Protocol):
     """A decoder that sees what came before a token when it predicts it: its class has ``takes_values = True``."""
 
     takes_values: bool
+
+
+@runtime_checkable
+class TakesBatch(Protocol):
+    """A decoder that needs more of a batch than its tokens, such as the edges between nodes: its class has
+    ``takes_batch = True``."""
+
+    takes_batch: bool
 
 
 class Decoder(Protocol):
@@ -59,10 +76,16 @@ def takes_values(decoder: nn.Module) -> bool:
     return isinstance(decoder, TakesValues) and decoder.takes_values
 
 
+def takes_batch(decoder: nn.Module) -> bool:
+    """Whether a decoder says that it does."""
+    return isinstance(decoder, TakesBatch) and decoder.takes_batch
+
+
 def decode(
     decoder: nn.Module,
     encoding: Encoding,
     mask: TokenMask,
+    batch: Any,
     *,
     seen_NT: Tensor | None = None,
     values: Tensor | None = None,
@@ -73,6 +96,7 @@ def decode(
         decoder: The decoder.
         encoding: What the encoder has made, with tokens.
         mask: What is wanted.
+        batch: What the encoder has made it of, for a decoder that takes that.
         seen_NT: Which of the tokens are of what the encoder has seen; absent: as the mask has it.
         values: What the tokens were made of, for a decoder that takes that.
 
@@ -84,6 +108,8 @@ def decode(
             f"the decoder {type(decoder).__name__} sees the input, and a teacher's decoder is not shown it",
             hint='take [target] use = "input"',
         )
+    if takes_batch(decoder) and isinstance(batch, InContext) and len(batch.contexts) > 1:
+        return _by_context(decoder, encoding, mask, batch, seen_NT, values)
     tokens_NTD, pooled_ND = encoding.tokens_NTD, encoding.pooled_ND
     assert tokens_NTD is not None, "an encoder that takes a mask gives tokens"
     seen_NT = mask.seen_NT if seen_NT is None else seen_NT
@@ -92,9 +118,10 @@ def decode(
         parts = (tokens_NTD, seen_NT, pooled_ND)
         tokens_NTD, seen_NT, pooled_ND = (part.repeat_interleave(groups, dim=0) for part in parts)
         values = None if values is None else values.repeat_interleave(groups, dim=0)
+    of_batch, context = _around(batch, len(mask.wanted_NBT), groups) if takes_batch(decoder) else (None, None)
     wanted_MT = mask.wanted_NBT.flatten(0, 1)
     made: Any = cast(Decoder, decoder)(
-        DecoderInput(tokens_NTD, seen_NT, wanted_MT, mask.layout.shape, pooled_ND, values)
+        DecoderInput(tokens_NTD, seen_NT, wanted_MT, mask.layout.shape, pooled_ND, values, of_batch, context)
     )
     wanted = len(mask.places[0])
     if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != wanted:
@@ -104,3 +131,44 @@ def decode(
             hint="tell the author of the plugin",
         )
     return made
+
+
+def _around(batch: Any, rows: int, groups: int) -> tuple[Any, Any]:
+    """The batch with each row once for each group, and its context."""
+    context = None
+    if isinstance(batch, InContext):
+        batch, (context,) = batch.batch, batch.contexts
+    if groups == 1:
+        return batch, context
+    row_M = torch.arange(rows).repeat_interleave(groups)
+    repeated = map_tensors(lambda tensor: tensor[row_M.to(tensor.device)], batch, lambda of: of.select(row_M))
+    return repeated, context
+
+
+def _by_context(
+    decoder: nn.Module,
+    encoding: Encoding,
+    mask: TokenMask,
+    batch: InContext,
+    seen_NT: Tensor | None,
+    values: Tensor | None,
+) -> Tensor:
+    """What a decoder predicts of views that have contexts of their own: of each view by itself."""
+    views = len(batch.contexts)
+
+    def apart(x: Tensor | None) -> Sequence[Tensor | None]:
+        return [None] * views if x is None else x.chunk(views)
+
+    pooled_VND, tokens_VNTD = encoding.pooled_ND.chunk(views), apart(encoding.tokens_NTD)
+    made = []
+    for pooled_ND, tokens_NTD, of_view, one, seen, value in zip(
+        pooled_VND,
+        tokens_VNTD,
+        masks_apart(mask, views),
+        batch.views_apart(views),
+        apart(seen_NT),
+        apart(values),
+        strict=True,
+    ):
+        made.append(decode(decoder, Encoding(pooled_ND, tokens_NTD), of_view, one, seen_NT=seen, values=value))
+    return torch.cat(made)

@@ -15,6 +15,9 @@ from coview.model.encoder import Encoding
 class TakesMask(Protocol):
     """An encoder of tokens of which some can be hidden.
 
+    If it takes the context of its data (:class:`coview.TakesContext`), its three methods get the context too, after the
+    batch: ``encode_tokens(batch, context, mask, mask_token_D=…, layers=…)``.
+
     N row · T token · D width · P numbers of a token's input.
 
     Attributes:

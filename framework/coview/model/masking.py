@@ -12,6 +12,7 @@ from coview.data.batch import Batch
 from coview.data.batch_rng import BatchRng
 from coview.data.token_mask import Hidden, Mask, TokenLayout, TokenMask
 from coview.errors import CoviewError
+from coview.model.masked_calls import token_layout
 from coview.model.masked_encoder import TakesMask
 from coview.model.token_task import that_takes_mask
 from coview.model.tower import Towers
@@ -82,7 +83,7 @@ class Masking:
         return layout, made.hidden_NT & layout.maskable_NT
 
     def _made(self, value: Any, rng: BatchRng) -> tuple[TokenLayout, Hidden]:
-        layout = self._encoder.token_layout(value)
+        layout = token_layout(self._encoder, value)
         made = self._mask(layout, rng)
         check_hidden(type(self._mask).__name__, layout, made)
         return layout, made

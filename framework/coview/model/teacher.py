@@ -16,7 +16,7 @@ from coview.data.batch import map_tensors, select_samples
 from coview.data.token_mask import TokenMask
 from coview.model.buffers import buffers_kept
 from coview.model.collectives import gather_rows, row_counts, several_ranks
-from coview.model.encoder import Encoding
+from coview.model.masked_calls import below_each_other
 from coview.model.stochastic_depth import is_stochastic_depth
 from coview.model.target import Target
 from coview.model.token_task import Part, targets_of_teacher
@@ -101,9 +101,9 @@ class Teacher(nn.Module):
             parts = views_apart(Part(value, None), views) if self.towers.apart else [Part(value, None)]
             encodings = [tower.encode(part, max(1, cast(Target, target).layers)) for part in parts]
             z_GND = torch.cat([tower.project(one.pooled_ND) for one in encodings]).unflatten(0, (views, -1))
-            encoding = _below_each_other(encodings)
+            encoding = below_each_other(encodings)
             mask = masks.get(name)
-            return z_GND, None if mask is None else targets_of_teacher(target, tower.decoder, encoding, mask)
+            return z_GND, None if mask is None else targets_of_teacher(target, tower.decoder, encoding, mask, value)
 
     @torch.no_grad()
     def follow(self, student: Towers, progress: float) -> None:
@@ -165,19 +165,6 @@ class Teacher(nn.Module):
             z_NGD = gather_rows(z_NGD, [sum(map(len, groups[r::ranks])) for r in range(ranks)])
         first = sum(counts[:rank])
         return z_NGD[taken.argsort()][first : first + samples].transpose(0, 1)
-
-
-def _below_each_other(encodings: Sequence[Encoding]) -> Encoding:
-    """Encodings of views of the same tokens as one."""
-    if len(encodings) == 1:
-        return encodings[0]
-    tokens, masks = ([of_view.tokens_NTD for of_view in encodings], [of_view.mask_NT for of_view in encodings])
-    return Encoding(
-        torch.cat([of_view.pooled_ND for of_view in encodings]),
-        None if tokens[0] is None else torch.cat(cast(list[Tensor], tokens)),
-        None if masks[0] is None else torch.cat(cast(list[Tensor], masks)),
-        tuple(torch.cat(layer) for layer in zip(*(of_view.layers_LNTD for of_view in encodings), strict=True)),
-    )
 
 
 def _inputs_of_all_ranks(value: Any, samples: int, counts: list[int]) -> Any:

@@ -12,6 +12,7 @@ from coview.data.token_mask import TokenMask
 from coview.errors import CoviewError
 from coview.model.decoder import decode, takes_values
 from coview.model.encoder import Encoding
+from coview.model.masked_calls import token_values
 from coview.model.masked_encoder import TakesMask
 from coview.model.target import RestoresInput, Target, TargetInput
 from coview.plugins.registry import Registry
@@ -34,8 +35,8 @@ class Part(NamedTuple):
 def predicted(decoder: nn.Module, encoder: nn.Module, part: Part, encoding: Encoding) -> Tensor:
     """What the student's decoder predicts, ``(K, width)``, of a part that is masked."""
     assert part.mask is not None, "it is masked"
-    values = cast(TakesMask, encoder).token_values(part.batch) if takes_values(decoder) else None
-    return decode(decoder, encoding, part.mask, values=values)
+    values = token_values(cast(TakesMask, encoder), part.batch) if takes_values(decoder) else None
+    return decode(decoder, encoding, part.mask, part.batch, values=values)
 
 
 def targets_of_input(target: nn.Module, encoder: nn.Module, parts: Sequence[Part]) -> Tensor | None:
@@ -43,12 +44,14 @@ def targets_of_input(target: nn.Module, encoder: nn.Module, parts: Sequence[Part
     found = []
     for part in parts:
         if part.mask is not None:
-            values_NTP = cast(TakesMask, encoder).token_values(part.batch)
+            values_NTP = token_values(cast(TakesMask, encoder), part.batch)
             found.append(_wanted(target, part.mask, TargetInput(part.mask.layout.real_NT, values_NTP)))
     return torch.cat(found) if found else None
 
 
-def targets_of_teacher(target: nn.Module, decoder: nn.Module | None, encoding: Encoding, mask: TokenMask) -> Tensor:
+def targets_of_teacher(
+    target: nn.Module, decoder: nn.Module | None, encoding: Encoding, mask: TokenMask, batch: Any
+) -> Tensor:
     """What is to be predicted, of a target that sees the teacher.
 
     Args:
@@ -56,11 +59,12 @@ def targets_of_teacher(target: nn.Module, decoder: nn.Module | None, encoding: E
         decoder: The teacher's.
         encoding: What it makes of whole views.
         mask: What is hidden of them from the student.
+        batch: The views, as the encoder gets them.
     """
     if cast(Target, target).sees != "teacher_decoder":
         return _wanted(target, mask, TargetInput(mask.layout.real_NT, layers_LNTD=encoding.layers_LNTD))
     assert decoder is not None, "a topology that is masked has a decoder"
-    decoded_KP = decode(decoder, encoding, mask, seen_NT=mask.layout.real_NT)
+    decoded_KP = decode(decoder, encoding, mask, batch, seen_NT=mask.layout.real_NT)
     return cast(Tensor, target(TargetInput(mask.layout.real_NT, decoded_KP=decoded_KP)))
 
 

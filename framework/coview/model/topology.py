@@ -140,9 +140,12 @@ class Topology(nn.Module):
             self.augment.left_out = frozenset(modalities)
 
     def augmented(self, batch: Batch) -> Batch:
-        """The batch as the encoders get it, from what the loader gives."""
-        augmented = encodable(batch if self.augment is None else self.augment(batch), self.student)
-        return augmented if self.masking is None else self.masking.masked(augmented)
+        """The batch as the encoders get it, from what the loader gives, but for contexts and masks."""
+        return encodable(batch if self.augment is None else self.augment(batch), self.student)
+
+    def masked(self, batch: Batch) -> Batch:
+        """The batch with its masks, in the contexts that it has."""
+        return batch if self.masking is None else self.masking.masked(batch)
 
     def taught(self, batch: Batch, step: int) -> Taught:
         """What the target branch makes of a batch, or of some of its samples.

@@ -14,6 +14,7 @@ from coview.data.token_mask import TokenMask
 from coview.errors import CoviewError
 from coview.model.encoder import Encoder, Encoding, Projector, ProjectsInLayers
 from coview.model.lacking_rows import at_samples, zeros_of
+from coview.model.masked_calls import encode_tokens
 from coview.model.masked_encoder import TakesMask, TrainsMaskToken
 from coview.model.projecting import Projecting
 from coview.model.target import Target
@@ -146,7 +147,7 @@ class Tower(nn.Module):
         if part.mask is None and not layers:
             return encode(self.encoder, part.batch)
         encoder = cast(TakesMask, self.encoder)
-        encoding = encoder.encode_tokens(part.batch, part.mask, mask_token_D=self.mask_token, layers=layers)
+        encoding = encode_tokens(encoder, part.batch, part.mask, mask_token_D=self.mask_token, layers=layers)
         return checked_encoding(self.encoder, encoding)
 
     def project(self, pooled_ND: Tensor) -> Tensor:

@@ -37,10 +37,17 @@ class DecoderUnderTest:
 
     Attributes:
         factory, parameters: A fresh instance is ``factory(in_width=…, width=…, **parameters)``.
+        around: Puts a batch and a context into an input, for a decoder that takes them.
     """
 
     factory: Callable[..., Any]
     parameters: Mapping[str, Any]
+    around: Callable[[DecoderInput], DecoderInput] | None = None
+
+    def inputs(self) -> Iterator[tuple[str, DecoderInput]]:
+        """What it is tried on, and how that is called."""
+        for name, given in _inputs():
+            yield name, given if self.around is None else self.around(given)
 
     def fresh(self, seed: int = 0) -> nn.Module:
         """A new instance, in double precision."""
@@ -55,7 +62,7 @@ class DecoderUnderTest:
 def makes_a_row_for_each_token(tested: DecoderUnderTest) -> Problems:
     """``(K, width)`` of the tokens that are wanted, none of them too, whether they lie in a row or in a grid."""
     widths = set()
-    for name, given in _inputs():
+    for name, given in tested.inputs():
         made = tested.fresh()(given)
         wanted = int(given.wanted_MT.sum())
         if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != wanted:
@@ -71,7 +78,7 @@ def makes_a_row_for_each_token(tested: DecoderUnderTest) -> Problems:
 
 def does_not_see_what_was_hidden(tested: DecoderUnderTest) -> Problems:
     """What lies at places that were not seen is of no meaning, and changes no prediction; nor does padding."""
-    for name, given in _inputs():
+    for name, given in tested.inputs():
         other = torch.where(given.seen_MT[..., None], given.tokens_MTD, given.tokens_MTD + 9)
         difference = _difference(tested, given, replace(given, tokens_MTD=other))
         if difference > _TOLERANCE and not bool((given.wanted_MT & given.seen_MT).any()):
@@ -80,7 +87,7 @@ def does_not_see_what_was_hidden(tested: DecoderUnderTest) -> Problems:
 
 def rows_are_apart(tested: DecoderUnderTest) -> Problems:
     """A row's predictions do not depend on the other rows."""
-    for name, given in _inputs():
+    for name, given in tested.inputs():
         other = given.tokens_MTD.clone()
         other[1:] += 1
         one, changed = (tested.fresh()(replace(given, tokens_MTD=x)) for x in (given.tokens_MTD, other))
@@ -92,7 +99,7 @@ def rows_are_apart(tested: DecoderUnderTest) -> Problems:
 
 def tells_places_apart(tested: DecoderUnderTest) -> Problems:
     """Two hidden tokens of a row are not predicted alike: where a token is has to be known."""
-    for name, given in _inputs():
+    for name, given in tested.inputs():
         made = tested.fresh()(given)
         if len(made) > 1 and float((made[0] - made[1]).detach().abs().max()) < _TOLERANCE:
             yield f"{name}: two hidden tokens of a row get the same prediction: it does not know where they are"
@@ -102,7 +109,7 @@ def its_parameters_learn(tested: DecoderUnderTest) -> Problems:
     """Each of them gets a gradient, and so do the tokens that were seen."""
     built = tested.fresh()
     reached = False
-    for _, given in _inputs():
+    for _, given in tested.inputs():
         tokens_MTD = given.tokens_MTD.clone().requires_grad_()
         built(replace(given, tokens_MTD=tokens_MTD)).square().sum().backward()
         reached = reached or (tokens_MTD.grad is not None and bool(tokens_MTD.grad.any()))
@@ -115,7 +122,7 @@ def its_parameters_learn(tested: DecoderUnderTest) -> Problems:
 
 def leaves_its_input_alone(tested: DecoderUnderTest) -> Problems:
     """It writes into none of the tensors that it is given."""
-    for name, given in _inputs():
+    for name, given in tested.inputs():
         before = given.tokens_MTD.clone(), given.seen_MT.clone(), given.wanted_MT.clone()
         with torch.no_grad():
             tested.fresh()(given)
@@ -125,7 +132,7 @@ def leaves_its_input_alone(tested: DecoderUnderTest) -> Problems:
 
 def comes_back_from_its_state(tested: DecoderUnderTest) -> Problems:
     """One of another seed that loads its ``state_dict`` predicts the same: a run that goes on does so."""
-    _, given = next(_inputs())
+    _, given = next(tested.inputs())
     built, other = tested.fresh(), tested.fresh(seed=1)
     try:
         other.load_state_dict(built.state_dict())
@@ -140,7 +147,7 @@ def comes_back_from_its_state(tested: DecoderUnderTest) -> Problems:
 def runs_in_mixed_precision(tested: DecoderUnderTest) -> Problems:
     """Under autocast it predicts about the same, whether the tokens come in fp32 or as an encoder leaves them."""
     for dtype, tolerance in ((torch.bfloat16, 0.1), (torch.float16, 0.02)):
-        for name, given in _inputs():
+        for name, given in tested.inputs():
             built = tested.fresh().float()
             single = replace(given, tokens_MTD=given.tokens_MTD.float())
             for tokens_MTD in (single.tokens_MTD, single.tokens_MTD.to(dtype)):
@@ -207,6 +214,7 @@ def check_decoder(
     factory: Callable[..., Any],
     *,
     parameters: Mapping[str, Any] | None = None,
+    around: Callable[[DecoderInput], DecoderInput] | None = None,
     only: Collection[str] = tuple(DECODER_CHECKS),
     except_for: Mapping[str, str] | None = None,
 ) -> None:
@@ -216,6 +224,8 @@ def check_decoder(
         factory: Builds it, as ``factory(in_width=…, width=…, **parameters)``, as far as it takes the two; one that
             takes ``encoder`` is given one with a head of its own.
         parameters: What it is built with; the defaults otherwise.
+        around: For a decoder that takes the batch (:class:`coview.TakesBatch`): makes of an input one with ``batch``,
+            of as many rows and tokens, and with ``context``.
         only: Names of the checks to run, of ``DECODER_CHECKS``.
         except_for: Checks that this decoder is meant to fail, each with the reason, such as
             ``{"does_not_see_what_was_hidden": "it is for tokens that are replaced"}``. One that it passes is an error.
@@ -224,4 +234,4 @@ def check_decoder(
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name.
     """
-    run_checks(DECODER_CHECKS, DecoderUnderTest(factory, parameters or {}), factory, only, except_for, after=_AFTER)
+    run_checks(DECODER_CHECKS, DecoderUnderTest(factory, parameters or {}, around), factory, only, except_for, after=_AFTER)

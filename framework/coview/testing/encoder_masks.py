@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -12,7 +13,9 @@ from coview.data.batch import map_tensors
 from coview.data.same import same
 from coview.data.token_mask import Hide, TokenLayout, TokenMask
 from coview.model.encoder import Encoding
+from coview.model.masked_calls import encode_tokens, token_layout, token_values
 from coview.model.masked_encoder import TakesMask
+from coview.model.widths import encode
 from coview.testing.conformance import Check, Problems
 from coview.testing.encoder_under_test import TOLERANCE, EncoderUnderTest
 from coview.testing.shown_tokens import shows_each_token_where_it_is
@@ -23,8 +26,8 @@ _LAYERS = 1
 def says_which_tokens_it_has(tested: EncoderUnderTest) -> Problems:
     """``token_layout`` is of the tokens that come out, and ``token_values`` of as many, of the kind that it says."""
     for encoder, batch in _masked(tested):
-        encoding = cast(nn.Module, encoder)(batch)
-        layout, values = encoder.token_layout(batch), encoder.token_values(batch)
+        encoding = encode(cast(nn.Module, encoder), batch)
+        layout, values = token_layout(encoder, batch), token_values(encoder, batch)
         if encoding.tokens_NTD is None:
             yield "it takes a mask, and gives no tokens_NTD"
             return
@@ -57,9 +60,9 @@ def _wrong_values(encoder: TakesMask, layout: TokenLayout, values: Tensor) -> Pr
 def leaves_its_batch_and_mask_alone(tested: EncoderUnderTest) -> Problems:
     """It writes into neither: the target and the teacher get them too."""
     for encoder, batch in _masked(tested):
-        before = map_tensors(torch.clone, batch)
-        layout = encoder.token_layout(batch)
-        encoder.token_values(batch)
+        before = copy.deepcopy(batch)
+        layout = token_layout(encoder, batch)
+        token_values(encoder, batch)
         for hide in _ways(encoder):
             mask = _mask(layout, _every_other(layout), hide)
             kept = mask.map_tensors(torch.clone)
@@ -73,8 +76,8 @@ def leaves_its_batch_and_mask_alone(tested: EncoderUnderTest) -> Problems:
 def encodes_the_same_where_nothing_is_hidden(tested: EncoderUnderTest) -> Problems:
     """``encode_tokens`` without a mask, and with one that keeps every token, gives what the encoder gives."""
     for encoder, batch in _masked(tested):
-        expected = cast(nn.Module, encoder)(batch)
-        layout = encoder.token_layout(batch)
+        expected = encode(cast(nn.Module, encoder), batch)
+        layout = token_layout(encoder, batch)
         none_NT = torch.zeros_like(layout.real_NT)
         found = {
             "without a mask": _encode(encoder, batch, None),
@@ -98,7 +101,7 @@ def encodes_the_same_where_nothing_is_hidden(tested: EncoderUnderTest) -> Proble
 def hides_in_every_way_it_says(tested: EncoderUnderTest) -> Problems:
     """Each of ``hides`` changes what comes out, and the learnt token that it is given gets a gradient."""
     for encoder, batch in _masked(tested):
-        layout = encoder.token_layout(batch)
+        layout = token_layout(encoder, batch)
         hidden_NT = _every_other(layout)
         whole = _encode(encoder, batch, None)
         seen_NT = layout.real_NT & ~hidden_NT
@@ -108,7 +111,7 @@ def hides_in_every_way_it_says(tested: EncoderUnderTest) -> Problems:
         if "replace" in encoder.hides and encoder.mask_width:
             token_D = _mask_token(encoder).requires_grad_()
             with torch.enable_grad():
-                encoding = encoder.encode_tokens(batch, _mask(layout, hidden_NT, "replace"), mask_token_D=token_D)
+                encoding = encode_tokens(encoder, batch, _mask(layout, hidden_NT, "replace"), mask_token_D=token_D)
                 encoding.pooled_ND.square().sum().backward()
             if token_D.grad is None or not bool(token_D.grad.any()):
                 yield "the learnt token that it is given, mask_token_D, gets no gradient"
@@ -129,7 +132,7 @@ def does_not_see_what_is_hidden(tested: EncoderUnderTest) -> Problems:
     It is tried where ``token_values`` says what of the batch a token is made of.
     """
     for encoder, batch in _masked(tested):
-        layout = encoder.token_layout(batch)
+        layout = token_layout(encoder, batch)
         hidden_NT = _second_half(layout)
         other = _changed(encoder, batch, hidden_NT, layout.real_NT & ~hidden_NT)
         for hide in _ways(encoder):
@@ -143,12 +146,12 @@ def padding_changes_nothing_beside_hidden_tokens(tested: EncoderUnderTest) -> Pr
     """With a mask, too, a value is encoded alone as among others."""
     for encoder, batch in _masked(tested):
         for hide in _ways(encoder):
-            layout = encoder.token_layout(batch)
+            layout = token_layout(encoder, batch)
             mask = _mask(layout, _every_other(layout), hide)
             together, seen_NT = _encode(encoder, batch, mask), mask.seen_NT
             for row, value in enumerate(tested.values):
-                single = tested.collated(encoder, [value])
-                its = encoder.token_layout(single)
+                single = tested.given(encoder, [value])
+                its = token_layout(encoder, single)
                 of_one = _mask(its, _every_other(its), hide)
                 alone = _encode(encoder, single, of_one)
                 tokens = _tokens(together)[row][seen_NT[row]], _tokens(alone)[0][of_one.seen_NT[0]]
@@ -164,7 +167,7 @@ def _masked(tested: EncoderUnderTest) -> Iterator[tuple[TakesMask, Any]]:
     encoder = tested.fresh().eval()
     if isinstance(encoder, TakesMask) and encoder.hides:
         with torch.no_grad():
-            yield encoder, tested.collated(encoder, tested.values)
+            yield encoder, tested.given(encoder, tested.values)
 
 
 def _ways(encoder: TakesMask) -> list[Hide]:
@@ -184,7 +187,7 @@ def _encode(encoder: TakesMask, batch: Any, mask: TokenMask | None, layers: int 
     """What it makes, with the learnt token where it needs one."""
     needs_token = mask is not None and mask.hide == "replace" and encoder.mask_width
     token_D = _mask_token(encoder) if needs_token else None
-    return encoder.encode_tokens(batch, mask, mask_token_D=token_D, layers=layers)
+    return encode_tokens(encoder, batch, mask, mask_token_D=token_D, layers=layers)
 
 
 def _every_other(layout: TokenLayout) -> Tensor:
@@ -203,16 +206,18 @@ def _second_half(layout: TokenLayout) -> Tensor:
 def _changed(encoder: TakesMask, batch: Any, hidden_NT: Tensor, seen_NT: Tensor) -> Any:
     """The batch with other numbers where hidden tokens, and no others, are made of them."""
     if encoder.classes:
-        ids_NT = encoder.token_values(batch)
+        ids_NT = token_values(encoder, batch)
         other_NT = torch.where(hidden_NT, (ids_NT + 1) % encoder.classes, ids_NT)
         return map_tensors(lambda tensor: other_NT if same(tensor, ids_NT) else tensor, batch)
     if not encoder.value_width:
         return batch
     with torch.enable_grad():
         given = map_tensors(lambda x: x.clone().requires_grad_() if x.is_floating_point() else x, batch)
-        values_NTP = encoder.token_values(given)
+        values_NTP = token_values(encoder, given)
         floats: list[Tensor] = []
         map_tensors(lambda x: floats.append(x) or x if x.requires_grad else x, given)  # type: ignore[func-returns-value]
+        if not floats:  # tokens are made of what is in the context
+            return batch
         of = [
             torch.autograd.grad(values_NTP[of_NT].square().sum(), floats, retain_graph=True, allow_unused=True)
             for of_NT in (hidden_NT, seen_NT)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from coview.data.modality import Modality
-from coview.model.context import takes_context
+from coview.model.context import InContext, takes_context
 from coview.model.encoder import Encoding, FitsToData
 from coview.model.encoder_hooks import collator
 
@@ -54,6 +54,11 @@ class EncoderUnderTest:
     def collated(self, encoder: Any, values: Sequence[Any]) -> Any:
         """The batch that the encoder is given of some values."""
         return collator(self.modality, encoder).collate(values)
+
+    def given(self, encoder: Any, values: Sequence[Any]) -> Any:
+        """The same, in the context where it takes one."""
+        batch = self.collated(encoder, values)
+        return InContext(batch, (self.context,)) if takes_context(encoder) else batch
 
     def encode(self, encoder: Any, values: Sequence[Any]) -> Encoding:
         """The encoding of some values, in whichever mode the encoder is."""

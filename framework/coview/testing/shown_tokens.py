@@ -7,6 +7,7 @@ import torch
 
 from coview.data.token_mask import TokenMask
 from coview.errors import few
+from coview.model.masked_calls import token_layout, token_values
 from coview.model.masked_encoder import TakesMask
 from coview.model.shows_tokens import DrawsTokens, NamesTokens
 from coview.testing.conformance import Problems
@@ -32,8 +33,8 @@ def shows_each_token_where_it_is(tested: EncoderUnderTest) -> Problems:
 def _drawn_wrongly(tested: EncoderUnderTest, encoder: DrawsTokens, value: object) -> str:
     assert isinstance(encoder, TakesMask), "it has been asked"
     with torch.no_grad():
-        batch = tested.collated(encoder, [value])
-        layout, values_1TP = encoder.token_layout(batch), encoder.token_values(batch).float()
+        batch = tested.given(encoder, [value])
+        layout, values_1TP = token_layout(encoder, batch), token_values(encoder, batch).float()
         maskable = layout.maskable_NT[0].nonzero()[:, 0].tolist()
         if not maskable:
             return ""
@@ -57,8 +58,8 @@ def _drawn_wrongly(tested: EncoderUnderTest, encoder: DrawsTokens, value: object
 
 def _named_wrongly(tested: EncoderUnderTest, encoder: NamesTokens) -> Problems:
     assert isinstance(encoder, TakesMask), "it has been asked"
-    batch = tested.collated(encoder, tested.values)
-    layout, tokens_NT = encoder.token_layout(batch), encoder.token_values(batch)
+    batch = tested.given(encoder, tested.values)
+    layout, tokens_NT = token_layout(encoder, batch), token_values(encoder, batch)
     names = list(encoder.token_names(tokens_NT[0]))
     if len(names) != tokens_NT.shape[1] or not all(isinstance(name, str) for name in names):
         yield f"token_names has to give a str for each of {tokens_NT.shape[1]} tokens, and gives {len(names)}"

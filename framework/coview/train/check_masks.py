@@ -15,6 +15,7 @@ from coview.data.dataset import Dataset
 from coview.data.modality import HasLengths
 from coview.data.values import readable_values
 from coview.errors import CoviewError
+from coview.model.context import build_contexts
 from coview.model.encoder_hooks import collator
 from coview.model.masking import Masking, build_masking
 from coview.model.tower import Towers
@@ -56,11 +57,12 @@ def _values(
 ) -> Iterator[tuple[Any, int]]:
     """Batches of the one modality, and how many rows they have: the shortest samples as they are, then views."""
     (name,) = recipe.modalities
+    contexts = build_contexts(recipe, registry, dataset, student.encoder, torch.device("cpu"))
     modality = build_modalities(recipe, registry)[name]
     if isinstance(modality, HasLengths):
         values = sorted(itertools.islice(readable_values(dataset, name), _LOOKED_AT), key=modality.length)[:_SHORTEST]
-        yield collator(modality, student.encoder(name)).collate(values), len(values)
-    for batch in augmented:
+        yield contexts.unchanged(name, collator(modality, student.encoder(name)).collate(values)), len(values)
+    for batch in map(contexts.around, augmented):
         if name in batch.inputs:
             yield batch.inputs[name], len(batch) * recipe.global_views
 

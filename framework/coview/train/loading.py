@@ -79,4 +79,4 @@ def training_batches(
         ids.note(batch.rows, batch.ids.tolist())
         for sample in skipped.add(batch.skipped):
             say_skipped(sample.what, sample.reason)
-        yield contexts.around(topology.augmented(batch.to(accelerator.device)))
+        yield topology.masked(contexts.around(topology.augmented(batch.to(accelerator.device))))

@@ -9,16 +9,19 @@ from typing import Any
 
 import torch
 
-from coview.data.batch import Batch, map_tensors
+from coview.data.batch import Batch
 from coview.data.building import build_collators, build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.loader import view_loader
 from coview.data.order import Order
 from coview.data.token_mask import TokenMask
 from coview.model.batch_augment import build_batch_augment
+from coview.model.context import Contexts, build_contexts
 from coview.model.encoder_hooks import collators
 from coview.model.masking import Masking
+from coview.model.token_task import Part
 from coview.model.tower import Towers
+from coview.model.views_apart import views_apart
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 
@@ -88,6 +91,10 @@ class MaskedViews:
         encoders = {name: self.student.encoder(name) for name in self.recipe.modalities}
         return build_batch_augment(self.recipe, self.registry, encoders, remembers=False).to(self._device)
 
+    @cached_property
+    def _contexts(self) -> Contexts:
+        return build_contexts(self.recipe, self.registry, self.dataset, self.student.encoder, self._device)
+
     @property
     def _device(self) -> torch.device:
         return next(self.student.parameters()).device
@@ -105,17 +112,14 @@ class MaskedViews:
     def _views(self, batch: Batch) -> Iterator[MaskedView]:
         (name,) = self.recipe.modalities
         with torch.no_grad():
-            made = self.masking.masked(self._augment(batch.to(self._device)))
+            made = self.masking.masked(self._contexts.around(self._augment(batch.to(self._device))))
         parts: Sequence[tuple[Any, Any]] = ((made.inputs, made.masks), (made.local_inputs, made.local_masks))
         view = 0
         for inputs, masks in parts:
             count = 0 if name not in inputs else self.recipe.global_views if inputs is made.inputs else self._local
-            for place in range(count):
-                of = slice(place, place + 1)
-                value = map_tensors(lambda tensor, of=of: tensor[of], inputs[name])  # type: ignore[misc]
-                mask = masks[name].map_tensors(lambda tensor, of=of: tensor[of]) if name in masks else None
+            for part in views_apart(Part(inputs[name], masks.get(name)), count) if count else []:
                 is_global = inputs is made.inputs
-                yield MaskedView(batch.rows[0], int(batch.ids[0]), batch.epoch, view, is_global, value, mask)
+                yield MaskedView(batch.rows[0], int(batch.ids[0]), batch.epoch, view, is_global, part.batch, part.mask)
                 view += 1
 
     @property

@@ -16,6 +16,7 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from coview.data.token_mask import TokenMask
 from coview.experiment.masked_views.making import MaskedView
+from coview.model.masked_calls import token_values
 from coview.model.masked_encoder import TakesMask
 from coview.model.target import Target
 from coview.model.token_task import Part, predicted, restores_input, targets_of_input, targets_of_teacher
@@ -78,7 +79,7 @@ def predict(topology: Topology, modality: str, view: MaskedView) -> Prediction |
     _, _, token_K = mask.places
     kind, restores = cast(Target, target), restores_input(target)
     if restores is not None and not kind.is_class:
-        values_TP = cast(TakesMask, tower.encoder).token_values(view.batch)[0].float()
+        values_TP = token_values(cast(TakesMask, tower.encoder), view.batch)[0].float()
         restored_KP = restores.restored(predicted_KP, values_TP[token_K])
         return _restored(predicted_KP, wanted.float(), restored_KP, values_TP, token_K)
     if kind.is_class:
@@ -95,7 +96,7 @@ def _wanted(topology: Topology, target: nn.Module, modality: str, view: MaskedVi
         return None
     tower = cast(Tower, teacher.towers.towers[modality])
     encoding = tower.encode(Part(view.batch, None), max(1, cast(Target, target).layers))
-    return targets_of_teacher(target, tower.decoder, encoding, mask)
+    return targets_of_teacher(target, tower.decoder, encoding, mask, view.batch)
 
 
 def _restored(

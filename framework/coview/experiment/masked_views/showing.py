@@ -14,6 +14,7 @@ from coview.experiment.masked_views import drawing, wording
 from coview.experiment.masked_views.making import MaskedView
 from coview.experiment.masked_views.predicting import Prediction
 from coview.experiment.masked_views.states import said_of, states_of
+from coview.model.masked_calls import token_layout, token_values
 from coview.model.masked_encoder import TakesMask
 from coview.model.shows_tokens import DrawsTokens, NamesTokens
 from coview.track.shown_views import Panel, ShownView
@@ -36,7 +37,7 @@ class Shower:
 
         An encoder that neither draws nor names its tokens has numbers only.
         """
-        layout = self.encoder.token_layout(view.batch).map_tensors(Tensor.cpu)
+        layout = token_layout(self.encoder, view.batch).map_tensors(Tensor.cpu)
         mask = _nothing(layout) if view.mask is None else view.mask.map_tensors(Tensor.cpu)
         said = ["this view is not masked" if view.mask is None else said_of(mask)]
         if prediction is not None:
@@ -48,7 +49,7 @@ class Shower:
         return ShownView(caption, said, panels)
 
     def _panels(self, view: MaskedView, mask: TokenMask, prediction: Prediction | None) -> Iterator[Panel]:
-        values = self.encoder.token_values(view.batch).detach().cpu()
+        values = token_values(self.encoder, view.batch).detach().cpu()
         if isinstance(self.encoder, NamesTokens) and self.encoder.classes:
             yield from self._written(self.encoder, values, mask, prediction)
         elif isinstance(self.encoder, DrawsTokens) and self.encoder.value_width:
