@@ -32,6 +32,5 @@ class DGI(nn.Module):
         with torch.autocast(views.student.device.type, enabled=False):
             by_D = self.weight_DD.to(dtype) @ graph_ND.mean(0).sigmoid()
             return (
-                softplus(-(graph_ND[views.anchors] @ by_D)).mean()
-                + softplus(corrupted_ND[views.anchors] @ by_D).mean()
+                softplus(-(graph_ND[views.anchors] @ by_D)).mean() + softplus(corrupted_ND[views.anchors] @ by_D).mean()
             )

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GCNConv
 
 import coview
 from coview_graph.graph import Graph
 from coview_graph.nodes import PADDING
+from coview_graph.pyg import GATConv, GCNConv
 
 Count = Annotated[int, Ge(1)]
 Convolution = Literal["gcn", "gat"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -53,14 +56,13 @@ class LinkPrediction:
         }
         found = []
         for name, measure in (("auc", roc_auc_score), ("ap", average_precision_score)):
-
-            def measured(is_edge_P: np.ndarray, score_P: np.ndarray, measure: object = measure) -> float:
-                several = np.ptp(is_edge_P.astype(int)) > 0
-                return float(measure(is_edge_P, score_P)) if several else float("nan")  # type: ignore[operator]
-
+            measured = partial(_measured, measure)
             value = measured(is_edge_P, score_P)
             low, high = intervals.covering(value, intervals.paired_interval(is_edge_P, score_P, measured, rng.numpy))
-            found.append(
-                coview.Result(name, value, low, high, len(score_P), "test", protocol, bounds=(0.0, 1.0))
-            )
+            found.append(coview.Result(name, value, low, high, len(score_P), "test", protocol, bounds=(0.0, 1.0)))
         return found
+
+
+def _measured(measure: Callable[..., float], is_edge_P: np.ndarray, score_P: np.ndarray) -> float:
+    """A number of scikit-learn's; NaN where a resample has only one of the two kinds of pairs."""
+    return float(measure(is_edge_P, score_P)) if 0 < is_edge_P.sum() < len(is_edge_P) else math.nan

@@ -234,4 +234,6 @@ def check_decoder(
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name.
     """
-    run_checks(DECODER_CHECKS, DecoderUnderTest(factory, parameters or {}, around), factory, only, except_for, after=_AFTER)
+    run_checks(
+        DECODER_CHECKS, DecoderUnderTest(factory, parameters or {}, around), factory, only, except_for, after=_AFTER
+    )
