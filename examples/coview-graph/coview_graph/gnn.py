@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal
 
 import torch
@@ -75,7 +76,7 @@ class GNN(nn.Module):
         self.width = self.token_width = width
         self.mask_width = self.value_width = inputs
         widths = [inputs, *[hidden] * (layers - 1), width]
-        self.convs = nn.ModuleList(convolution(conv, a, b, heads) for a, b in zip(widths, widths[1:], strict=False))
+        self.convs = nn.ModuleList(convolution(conv, a, b, heads) for a, b in itertools.pairwise(widths))
         self.norms = nn.ModuleList(nn.BatchNorm1d(out) if batch_norm else nn.Identity() for out in widths[1:])
         self.activations = nn.ModuleList(nn.PReLU() if activation == "prelu" else nn.ReLU() for _ in widths[1:])
         self.dropout = nn.Dropout(dropout)

@@ -1,0 +1,146 @@
+"""``examples/coview-graph``, as a stranger would ship it: its wheel, its own tests, and its recipes on small graphs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wheels import install_wheels
+
+pytest.importorskip("torch_geometric", reason="torch_geometric is not installed: pip install 'coview[test]'")
+
+SOURCE = Path(__file__).parents[2] / "examples" / "coview-graph"
+RECIPES, TESTS = SOURCE / "recipes", SOURCE / "tests"
+PLANETOID = Path(__file__).resolve().parents[3] / "shared" / "data" / "planetoid"
+
+SMALL = ("train.device=cpu", "data.workers=0", "seed=0")
+OF_NODES = ("data.name=tiny", "encoder.inputs=12", "encoder.width=16", "optimizer.lr=0.01")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder into which pip has installed the wheel."""
+    root = tmp_path_factory.mktemp("graph")
+    shutil.copytree(SOURCE, root / "source", ignore=shutil.ignore_patterns("__pycache__"))
+    return install_wheels([root / "source"], root)
+
+
+@pytest.fixture(scope="module")
+def small(installed, tmp_path_factory):
+    """A folder with the small data of the package's own tests."""
+    root = tmp_path_factory.mktemp("small")
+    write = "from small_graphs import *; from pathlib import Path; import sys; root = Path(sys.argv[1]); "
+    write += "write_planetoid(root / 'planetoid'); write_tu(root / 'tiny')"
+    subprocess.run([sys.executable, "-c", write, root], check=True, env={**os.environ, "PYTHONPATH": str(TESTS)})
+    return root
+
+
+@pytest.fixture
+def seeing(installed, monkeypatch):
+    """Processes see the package, by its entry point."""
+    paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.delenv("COVIEW_PLUGIN_AUTOLOAD", raising=False)
+
+
+@pytest.fixture
+def run_recipe(start, seeing, tmp_path):
+    """Runs a recipe of the package on other data; gives the numbers of the one metric by the kind of features."""
+
+    def run_recipe(recipe, metric, *sets, name="runs"):
+        options = [word for given in (*sets, *SMALL) for word in ("--set", given)]
+        done = start("run", RECIPES / f"{recipe}.toml", "--out", name, *options)
+        assert done.status == 0, done.err
+        assert "deprecated" not in done.err
+        (run,) = (tmp_path / name).glob("*/*")
+        rows = json.loads((run / "results.json").read_text())["results"]
+        return {row["kind"]: row["value"] for row in rows if row["metric"] == metric}
+
+    return run_recipe
+
+
+@pytest.mark.slow
+def test_the_packages_own_tests_pass(seeing):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", TESTS, TESTS],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" not in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["grace", "bgrl", "dgi"])
+def test_methods_of_nodes_beat_the_nodes_own_features(run_recipe, small, recipe):
+    """With the gradient cache, in which each part encodes the whole graph, they come to the same."""
+    sets = (f"data.root={small / 'planetoid'}", *OF_NODES, "train.steps=60", "train.batch_size=30")
+    sets += ("encoder.hidden=32",) if recipe != "dgi" else ()
+    found = run_recipe(recipe, "accuracy", *sets)
+    assert found.keys() == {"pretrained", "untrained", "raw"}
+    assert found["pretrained"] >= 0.9
+    assert found["pretrained"] > found["raw"]
+    if recipe == "grace":
+        assert run_recipe(recipe, "accuracy", *sets, "train.grad_cache=7", name="cached") == pytest.approx(found)
+
+
+@pytest.mark.slow
+def test_graphmae_learns_from_hidden_nodes(run_recipe, small, tmp_path):
+    root = small / "planetoid"
+    evaluate = f'evaluate=[{{use="linear_probe", data={{use="planetoid", root="{root}", name="tiny"}}}}]'
+    sets = (f"data.root={root}", *OF_NODES, "train.steps=100", "encoder.heads=2", evaluate)
+    found = run_recipe("graphmae", "accuracy", *sets)
+    assert found["pretrained"] >= 0.9
+    assert found["pretrained"] > found["raw"]
+    (metrics,) = (tmp_path / "runs").glob("*/*/metrics.jsonl")
+    losses = [row["loss"] for row in map(json.loads, metrics.read_text().splitlines()) if "loss" in row]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+@pytest.mark.slow
+def test_links_are_predicted(run_recipe, small):
+    sets = (f"data.root={small / 'planetoid'}", *OF_NODES, "train.steps=60", "train.batch_size=60", "data.test=0.2")
+    for metric in ("auc", "ap"):
+        found = run_recipe("grace-links", metric, *sets, name=metric)
+        assert found["pretrained"] > max(0.65, found["raw"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["graphcl", "infograph"])
+def test_methods_of_whole_graphs_train_on_the_files_of_tu(run_recipe, small, recipe):
+    sets = (f"data.root={small / 'tiny'}", "data.name=tiny", "data.folds=3", "encoder.inputs=2", "encoder.hidden=8")
+    found = run_recipe(recipe, "accuracy", *sets, "train.batch_size=10", "train.grad_cache=4")
+    assert found.keys() == {"pretrained", "untrained", "raw"}
+    assert found["pretrained"] >= 0.8
+
+
+@pytest.mark.slow
+def test_the_kit_finds_nothing_wrong(start, seeing, small):
+    recipe = RECIPES / "graphcl-motifs.toml"
+    done = start("plugins", "check", "graph/gin", "graph/motifs", "graph/infograph", "--recipe", recipe)
+    assert done.status == 0, done.out + done.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not PLANETOID.exists(), reason=f"{PLANETOID} is not there: Planetoid's files are laid beside the project"
+)
+def test_cora_has_the_counts_that_its_authors_publish(installed, monkeypatch):
+    monkeypatch.syspath_prepend(installed)
+    from coview_graph.planetoid import Planetoid
+
+    for name, nodes, features, classes, edges in (("cora", 2708, 1433, 7, 5278), ("citeseer", 3327, 3703, 6, 4552)):
+        splits = {split: Planetoid(split=split, root=PLANETOID, name=name) for split in Planetoid.splits}
+        graph = splits["test"].context
+        assert (*graph.x_NF.shape, graph.edges_2E.shape[1] // 2) == (nodes, features, edges)
+        assert (splits["train"].labels >= 0).sum() == 20 * classes
+        assert [len(splits[split]) for split in ("validation", "test")] == [500, 1000]
+    for module in [module for module in sys.modules if module.split(".")[0] == "coview_graph"]:
+        del sys.modules[module]
