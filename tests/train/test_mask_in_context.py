@@ -98,7 +98,7 @@ class Hides(Around):
             is_hidden_N = torch.zeros(NODES, dtype=torch.bool)
             is_hidden_N[batch[mask.replaced_NT]] = True
             x_NF = torch.where(is_hidden_N[:, None], mask_token_D, x_NF)
-        tokens_NTD = self.layers[:2](((x_NF + x_NF.roll(1, 0) + x_NF.roll(-1, 0)) / 3))[batch]
+        tokens_NTD = self.layers[:2]((x_NF + x_NF.roll(1, 0) + x_NF.roll(-1, 0)) / 3)[batch]
         return coview.Encoding(tokens_NTD.mean(1), tokens_NTD, None, (tokens_NTD,) * layers)
 
 
