@@ -93,12 +93,15 @@ class Hides(Around):
         return context["features"][batch]
 
     def encode_tokens(self, batch, context, mask, *, mask_token_D=None, layers=0):
-        x_NF = context["features"]
-        if mask is not None and mask_token_D is not None:
-            is_hidden_N = torch.zeros(NODES, dtype=torch.bool)
-            is_hidden_N[batch[mask.replaced_NT]] = True
-            x_NF = torch.where(is_hidden_N[:, None], mask_token_D, x_NF)
-        tokens_NTD = self.layers[:2]((x_NF + x_NF.roll(1, 0) + x_NF.roll(-1, 0)) / 3)[batch]
+        rows = []
+        for row, numbers_T in enumerate(batch):
+            x_NF = context["features"]
+            if mask is not None and mask_token_D is not None:
+                is_hidden_N = torch.zeros(NODES, dtype=torch.bool)
+                is_hidden_N[numbers_T[mask.replaced_NT[row]]] = True
+                x_NF = torch.where(is_hidden_N[:, None], mask_token_D, x_NF)
+            rows.append(self.layers[:2]((x_NF + x_NF.roll(1, 0) + x_NF.roll(-1, 0)) / 3)[numbers_T])
+        tokens_NTD = torch.stack(rows)
         return coview.Encoding(tokens_NTD.mean(1), tokens_NTD, None, (tokens_NTD,) * layers)
 
 
@@ -157,12 +160,13 @@ def test_the_loss_is_a_loop_over_views_and_hidden_nodes(write_recipe):
     assert hidden_NT.sum(1).tolist() == [2] * 10
     for view, context in enumerate(masked.inputs["graph"].contexts):
         x_NF = context["features"]
-        hidden = {int(node) for node in numbers_NT[hidden_NT.chunk(2)[view]]}
-        shown = torch.stack([token_D if node in hidden else x_NF[node] for node in range(NODES)])
-        for node in hidden:
-            mixed = (shown[node] + shown[node - 1] + shown[(node + 1) % NODES]) / 3
-            token = torch.cat([encoder.layers[:2](mixed), x_NF[node - 1]])
-            errors.append((decoder.layer(token) - x_NF[node]).square().mean())
+        for numbers_T, hidden_T in zip(numbers_NT, hidden_NT.chunk(2)[view], strict=True):
+            hidden = numbers_T[hidden_T].tolist()
+            shown = torch.stack([token_D if node in hidden else x_NF[node] for node in range(NODES)])
+            for node in hidden:
+                mixed = (shown[node] + shown[node - 1] + shown[(node + 1) % NODES]) / 3
+                token = torch.cat([encoder.layers[:2](mixed), x_NF[node - 1]])
+                errors.append((decoder.layer(token) - x_NF[node]).square().mean())
     torch.testing.assert_close(loss, torch.stack(errors).mean())
     assert not torch.equal(*(context["features"] for context in masked.inputs["graph"].contexts))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from operator import itemgetter
 from typing import Annotated, Literal
 
 import torch
@@ -103,10 +104,24 @@ class GNN(nn.Module):
         mask_token_D: Tensor | None = None,
         layers: int = 0,
     ) -> coview.Encoding:
-        """The same where some nodes are hidden."""
-        x_ND, made = context.x_NF, []
-        if mask is not None:
-            x_ND = _hidden(x_ND, batch, mask, mask_token_D)
+        """The same where some nodes are hidden. Of each sample only its own nodes are hidden from it, so that it does
+        not depend on the others in the batch: each has a pass through the graph."""
+        if mask is None:
+            return self._encoded(context.x_NF, batch, context, layers)
+        rows = []
+        for row in range(len(batch)):
+            of_row = slice(row, row + 1)
+            x_NF = _hidden(context.x_NF, batch[of_row], mask.map_tensors(itemgetter(of_row)), mask_token_D)
+            rows.append(self._encoded(x_NF, batch[of_row], context, layers))
+        return coview.Encoding(
+            torch.cat([row.pooled_ND for row in rows]),
+            torch.cat([row.tokens_NTD for row in rows]),
+            batch != PADDING,
+            tuple(torch.cat(layer) for layer in zip(*(row.layers_LNTD for row in rows), strict=True)),
+        )
+
+    def _encoded(self, x_ND: Tensor, batch: Tensor, context: Graph, layers: int) -> coview.Encoding:
+        made = []
         for conv, norm, activation in zip(self.convs, self.norms, self.activations, strict=True):
             x_ND = activation(norm(conv(self.dropout(x_ND), context.edges_2E)))
             made.append(x_ND)

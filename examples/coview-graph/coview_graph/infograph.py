@@ -26,13 +26,14 @@ class InfoGraph(nn.Module):
     needs = coview.Needs(views=2, most_views=2, smallest_batch=2, roles=("graph", "node"))
 
     def forward(self, views: coview.Views) -> Tensor:
-        """The mean over the nodes that this process owns, among the graphs of all processes."""
+        """The mean over the graphs that this process owns, among the nodes of all processes."""
         dtype = torch.promote_types(views.student.dtype, torch.float32)
-        graph_ND, node_ND = (views.student[views.role(name)].to(dtype) for name in self.needs.roles)
+        graph_AD = views.student[views.role("graph"), views.anchors].to(dtype)
+        node_ND = views.teacher[views.role("node")].to(dtype)
         own_N = torch.arange(len(views.ids), device=views.ids.device)
         is_other_AN = views.ids[views.anchors, None] != views.ids
-        with torch.autocast(graph_ND.device.type, enabled=False):
-            score_AN = node_ND[views.anchors] @ graph_ND.T
+        with torch.autocast(graph_AD.device.type, enabled=False):
+            score_AN = graph_AD @ node_ND.T
             own_A = score_AN.gather(1, own_N[views.anchors, None])[:, 0]
             others_A1 = is_other_AN.sum(1, keepdim=True).clamp(min=1)
             negative = (softplus(score_AN) * is_other_AN / others_A1).sum(1).mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -86,17 +87,18 @@ def _read(folder: Path, name: str, degrees: int) -> tuple[list[WholeGraph], np.n
         )
     try:
         data, slices, _ = read_tu_data(str(folder), name)
-        nodes, edges = slices["x" if data.x is not None else "batch"], slices["edge_index"]
+        sizes = np.bincount(np.loadtxt(folder / f"{name}_graph_indicator.txt", dtype=np.int64) - 1)
     except (ValueError, IndexError, RuntimeError, KeyError) as error:
         raise coview.CoviewError(f"{folder}: PyTorch Geometric cannot read {name}: {error}") from error
     graphs = []
-    for first, last, first_edge, last_edge in zip(nodes, nodes[1:], edges, edges[1:], strict=False):
+    first = 0
+    for count, (first_edge, last_edge) in zip(sizes.tolist(), itertools.pairwise(slices["edge_index"]), strict=True):
         edges_2E = data.edge_index[:, first_edge:last_edge]
-        count = int(last - first)
         if data.x is None or not data.x.shape[1]:
             x_NF = one_hot(degree(edges_2E[0], count).long().clamp(max=degrees - 1), degrees)
         else:
-            x_NF = data.x[first:last]
+            x_NF = data.x[first : first + count]
+        first += count
         graphs.append(WholeGraph(x_NF.float().numpy(), edges_2E.contiguous().numpy()))
     class_N = torch.unique(data.y, return_inverse=True)[1].numpy()
     return graphs, class_N, hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]

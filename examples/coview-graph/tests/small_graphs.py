@@ -11,21 +11,21 @@ NODES, FEATURES = 60, 12
 CYCLES = 30
 
 
-def communities():
+def communities(nodes=NODES):
     """Features, classes and edges of two communities, whose nodes hardly differ by themselves."""
     rng = np.random.default_rng(0)
-    of_N = np.arange(NODES) % 2
-    x_NF = (rng.random((NODES, FEATURES)) < 0.2 + 0.2 * (np.arange(FEATURES) % 2 == of_N[:, None])).astype(float)
+    of_N = np.arange(nodes) % 2
+    x_NF = (rng.random((nodes, FEATURES)) < 0.2 + 0.2 * (np.arange(FEATURES) % 2 == of_N[:, None])).astype(float)
     x_NF[:, 0] = 1
-    edges = {(a, b) for a in range(NODES) for b in range(a) if rng.random() < (0.2 if of_N[a] == of_N[b] else 0.01)}
+    edges = {(a, b) for a in range(nodes) for b in range(a) if rng.random() < (0.2 if of_N[a] == of_N[b] else 0.01)}
     return x_NF, of_N, edges
 
 
-def write_planetoid(root):
+def write_planetoid(root, *, nodes=NODES):
     """The two communities in Planetoid's files: 10 nodes with a class, 20 of them for testing, in another order."""
-    x_NF, of_N, edges = communities()
+    x_NF, of_N, edges = communities(nodes)
     onehot_NC = np.eye(2, dtype=np.int64)[of_N]
-    tested = np.random.default_rng(1).permutation(np.arange(40, NODES))
+    tested = np.random.default_rng(1).permutation(np.arange(nodes - 20, nodes))
     graph = defaultdict(list)
     for a, b in edges:
         graph[a].append(b)
@@ -33,8 +33,8 @@ def write_planetoid(root):
     parts = {
         "x": scipy.sparse.csr_matrix(x_NF[:10]),
         "y": onehot_NC[:10],
-        "allx": scipy.sparse.csr_matrix(x_NF[:40]),
-        "ally": onehot_NC[:40],
+        "allx": scipy.sparse.csr_matrix(x_NF[:-20]),
+        "ally": onehot_NC[:-20],
         "tx": scipy.sparse.csr_matrix(x_NF[tested]),
         "ty": onehot_NC[tested],
         "graph": graph,

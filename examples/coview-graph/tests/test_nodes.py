@@ -16,7 +16,7 @@ from coview_graph.node_links import NodeLinks
 from coview_graph.nodes import Nodes, NodesOfOneGraph
 from coview_graph.planetoid import Planetoid
 from coview_graph.scaled_cosine import ScaledCosine
-from small_graphs import FEATURES, NODES, communities
+from small_graphs import FEATURES, NODES, communities, write_planetoid
 from torch.nn.functional import cosine_similarity
 from torch_geometric.data import Data
 from torch_geometric.io import read_planetoid_data
@@ -67,7 +67,9 @@ def test_planetoid_keeps_its_promises(planetoid, train):
     check_dataset(Planetoid, parameters={"root": planetoid, "name": "tiny", "train": train})
 
 
-def test_planetoid_is_what_pytorch_geometric_reads(planetoid):
+def test_planetoid_is_what_pytorch_geometric_reads(tmp_path):
+    """PyTorch Geometric takes 500 nodes for validation."""
+    planetoid = write_planetoid(tmp_path / "larger", nodes=640)
     expected = NormalizeFeatures()(read_planetoid_data(str(planetoid), "tiny"))
     train, test = (Planetoid(split=split, root=planetoid, name="tiny", train="all") for split in ("train", "test"))
     torch.testing.assert_close(train.context.x_NF, expected.x)
@@ -79,7 +81,7 @@ def test_planetoid_is_what_pytorch_geometric_reads(planetoid):
     tested = expected.test_mask.nonzero()[:, 0]
     assert found == list(zip(tested.tolist(), expected.y[tested].tolist(), strict=True))
     (whole,) = map(Planetoid(root=planetoid, name="tiny", train="graph").__getitem__, range(1))
-    assert whole["node"].numbers.tolist() == list(range(NODES))
+    assert whole["node"].numbers.tolist() == list(range(640))
 
 
 def test_planetoid_runs_no_code(planetoid):
@@ -174,7 +176,9 @@ def test_the_decoder_keeps_its_promises(graph, conv):
         double = Graph(graph.x_NF.double(), graph.edges_2E)
         return replace(seen, batch=torch.arange(tokens).expand(rows, tokens), context=double)
 
-    check_decoder(GNNDecoder, parameters={"conv": conv}, around=around)
+    zero = "hidden nodes are zero, so that their side of the attention has no gradient, as in GraphMAE"
+    excepted = {"its_parameters_learn": zero} if conv == "gat" else {}
+    check_decoder(GNNDecoder, parameters={"conv": conv}, around=around, except_for=excepted)
 
 
 def test_the_decoder_sees_the_neighbours_of_hidden_nodes_only(graph):
