@@ -42,7 +42,7 @@ def write_planetoid(root, *, nodes=NODES):
     root.mkdir()
     for name, part in parts.items():
         (root / f"ind.tiny.{name}").write_bytes(pickle.dumps(part, protocol=2))
-    (root / "ind.tiny.test.index").write_text("\n".join(map(str, tested)))
+    (root / "ind.tiny.test.index").write_text("".join(f"{node}\n" for node in tested))
     return root
 
 

@@ -76,7 +76,7 @@ def takes_values(decoder: nn.Module) -> bool:
     return isinstance(decoder, TakesValues) and decoder.takes_values
 
 
-def takes_batch(decoder: nn.Module) -> bool:
+def takes_batch(decoder: Any) -> bool:
     """Whether a decoder says that it does."""
     return isinstance(decoder, TakesBatch) and decoder.takes_batch
 

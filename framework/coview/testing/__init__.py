@@ -15,6 +15,8 @@ from coview.testing.batch_augmentation import check_batch_augmentation as check_
 from coview.testing.callback import CALLBACK_CHECKS as CALLBACK_CHECKS
 from coview.testing.callback import check_callback as check_callback
 from coview.testing.conformance import ConformanceError as ConformanceError
+from coview.testing.context_augmentation import CONTEXT_AUGMENTATION_CHECKS as CONTEXT_AUGMENTATION_CHECKS
+from coview.testing.context_augmentation import check_context_augmentation as check_context_augmentation
 from coview.testing.dataset import DATASET_CHECKS as DATASET_CHECKS
 from coview.testing.dataset import check_dataset as check_dataset
 from coview.testing.decoder import DECODER_CHECKS as DECODER_CHECKS
@@ -52,6 +54,7 @@ __all__ = [
     "AUGMENTATION_CHECKS",
     "BATCH_AUGMENTATION_CHECKS",
     "CALLBACK_CHECKS",
+    "CONTEXT_AUGMENTATION_CHECKS",
     "DATASET_CHECKS",
     "DECODER_CHECKS",
     "ENCODER_CHECKS",
@@ -70,6 +73,7 @@ __all__ = [
     "check_augmentation",
     "check_batch_augmentation",
     "check_callback",
+    "check_context_augmentation",
     "check_dataset",
     "check_decoder",
     "check_encoder",

@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from coview.data.building import build_dataset
-from coview.data.dataset import Dataset
+from coview.data.dataset import Dataset, HasContext
 from coview.data.values import readable_values
 from coview.errors import CoviewError
 from coview.evaluate.evaluator import Evaluator
+from coview.model.decoder import takes_batch
 from coview.plugins.component import Component, in_one_line
 from coview.plugins.registry import Registry
-from coview.recipe.abilities import FindsSplits
+from coview.recipe.abilities import FindsSplits, works_on_context
 from coview.recipe.recipe import ComponentTable, Recipe
 from coview.testing.augmentation import check_augmentation
 from coview.testing.callback import check_callback
 from coview.testing.conformance import ConformanceError, UnknownCheckError
+from coview.testing.context_augmentation import check_context_augmentation
 from coview.testing.dataset import check_dataset
 from coview.testing.decoder import check_decoder
 from coview.testing.encoder import check_encoder
@@ -126,6 +128,7 @@ class _Trying:
     def __init__(self, registry: Registry, recipe: Recipe | None, except_for: Mapping[str, str]) -> None:
         self._registry, self._recipe, self._except_for = registry, recipe, except_for
         self._values: dict[tuple[str, str], list[Any]] = {}
+        self._contexts: dict[tuple[str, str], Any] = {}
         self._given = {} if recipe is None else dict(_parameters(recipe, registry))
 
     def __call__(self, component: Component) -> CheckedComponent:
@@ -167,10 +170,17 @@ class _Trying:
         elif component.kind in ("augmentation", "encoder"):
             assert component.modality is not None
             values = self._values_of(component.modality, component.plugin)
-            if component.kind == "augmentation":
-                check_augmentation(factory, values, **options)
+            context = self._contexts[component.modality, component.plugin]
+            if component.kind == "encoder":
+                check_encoder(factory, self._modality(component.modality), values, context=context, **options)
+            elif works_on_context(factory):
+                if context is None:
+                    raise _NotTriedError("the data have no context: --recipe FILE names others")
+                check_context_augmentation(factory, context, **options)
             else:
-                check_encoder(factory, self._modality(component.modality), values, **options)
+                check_augmentation(factory, values, **options)
+        elif component.kind == "decoder" and takes_batch(factory):
+            raise _NotTriedError("it takes the batch of an encoder: see check_decoder(…, around=…)")
         else:
             _ALONE[component.kind](factory, **options)
 
@@ -190,6 +200,7 @@ class _Trying:
                     found = list(itertools.islice(readable_values(dataset, modality), _VALUES))
                     if len(found) > 1:
                         self._values[modality, plugin] = found
+                        self._contexts[modality, plugin] = dataset.context if isinstance(dataset, HasContext) else None
                         break
             else:
                 raise _NotTriedError(f"no data set of {modality} values is at hand: --recipe FILE names one")

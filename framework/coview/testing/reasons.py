@@ -91,6 +91,7 @@ REASONS: Mapping[str, Reason] = {
         "return a batch of as many rows, in the same order",
     ),
     "leaves_its_batch_alone": _INPUT,
+    "leaves_its_context_alone": _INPUT,
     "keeps_its_state_in_buffers": Reason(
         "a resumed run would begin with an empty state", "keep the state in buffers, which a checkpoint holds"
     ),
