@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from ragged import Graphs
 from torch import nn
 
 import coview
+from ragged import Graphs
 
 NODES = 48
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ring import Around, Blank, Nodes, Ring
 
 import coview
 from coview.testing import CONTEXT_AUGMENTATION_CHECKS, ConformanceError, check_context_augmentation
 from coview.testing.plugin import check_plugin
+from ring import Around, Blank, Nodes, Ring
 
 
 class DrawsElsewhere(Blank):

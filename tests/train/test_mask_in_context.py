@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from ring import NODES, Around, Blank, Nodes, Ring
 from safetensors.torch import load_file
 from torch import nn
 
@@ -12,6 +11,7 @@ from coview.data.batch import Batch
 from coview.experiment.trial import try_out
 from coview.model.context import build_contexts
 from coview.model.topology import build_topology
+from ring import NODES, Around, Blank, Nodes, Ring
 
 ARC = 4
 
