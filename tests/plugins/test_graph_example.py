@@ -94,8 +94,8 @@ def test_methods_of_nodes_beat_the_nodes_own_features(run_recipe, small, recipe)
 @pytest.mark.slow
 def test_graphmae_learns_from_hidden_nodes(run_recipe, small, tmp_path):
     root = small / "planetoid"
-    evaluate = f'evaluate=[{{use="linear_probe", data={{use="planetoid", root="{root}", name="tiny"}}}}]'
-    sets = (f"data.root={root}", *OF_NODES, "train.steps=100", "encoder.heads=2", evaluate)
+    evaluate = (f"evaluate.0.data.root={root}", "evaluate.0.data.name=tiny")
+    sets = (f"data.root={root}", *OF_NODES, "train.steps=100", *evaluate)
     found = run_recipe("graphmae", "accuracy", *sets)
     assert found["pretrained"] >= 0.9
     assert found["pretrained"] > found["raw"]

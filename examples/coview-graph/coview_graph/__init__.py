@@ -60,6 +60,12 @@ def _nodes_of_one_graph(registry: coview.Registrar) -> None:
         source="https://arxiv.org/abs/1809.10341",
     )
     registry.evaluator(
+        "node_classification",
+        "coview_graph.node_classification:NodeClassification",
+        summary="can a linear classifier tell the classes of nodes, by the labelled nodes of train alone?",
+        source="https://arxiv.org/abs/2006.04131",
+    )
+    registry.evaluator(
         "link_prediction",
         "coview_graph.link_prediction:LinkPrediction",
         summary="does the similarity of two nodes say whether there is an edge between them?",

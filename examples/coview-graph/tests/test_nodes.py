@@ -12,10 +12,13 @@ from coview_graph.gnn import GNN
 from coview_graph.gnn_decoder import GNNDecoder
 from coview_graph.graph import Graph
 from coview_graph.link_prediction import LinkPrediction
+from coview_graph.node_classification import NodeClassification
 from coview_graph.node_links import NodeLinks
 from coview_graph.nodes import Nodes, NodesOfOneGraph
 from coview_graph.planetoid import Planetoid
 from coview_graph.scaled_cosine import ScaledCosine
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import normalize
 from small_graphs import FEATURES, NODES, communities, write_planetoid
 from torch.nn.functional import cosine_similarity
 from torch_geometric.io import read_planetoid_data
@@ -236,3 +239,24 @@ def test_link_prediction_counts_pairs_that_are_in_the_right_order():
     precisions = [hits[place] / (place + 1) for place, pair in enumerate(order) if pair < 15]
     assert ap.value == pytest.approx(np.mean(precisions))
     assert auc.ci_low < auc.value < auc.ci_high
+
+
+def test_node_classification_is_fitted_to_the_labelled_nodes_of_train_alone():
+    check_evaluator(NodeClassification)
+    generator = torch.Generator().manual_seed(0)
+    sizes, splits = {"train": 40, "validation": 30, "test": 50}, {}
+    for name, size in sizes.items():
+        labels_N = torch.arange(size) % 3
+        x_ND = torch.randn(size, 5, generator=generator) + 1.5 * torch.eye(3, 5)[labels_N]
+        known_N = torch.where(torch.arange(size) < 12, labels_N, -1) if name == "train" else labels_N
+        splits[name] = coview.FeatureSplit(x_ND, torch.arange(size), known_N)
+    (found,) = NodeClassification()(coview.Features(splits, ("a", "b", "c")), coview.Rng())
+    x = {name: normalize(split.x_ND.numpy()) for name, split in splits.items()}
+    y = {name: split.labels_N.numpy() for name, split in splits.items()}
+    best = 0.0
+    for power in range(-10, 11):
+        fitted = LogisticRegression(C=2.0**power, max_iter=1000).fit(x["train"][:12], y["train"][:12])
+        if fitted.score(x["validation"], y["validation"]) > best:
+            best, expected = fitted.score(x["validation"], y["validation"]), fitted.score(x["test"], y["test"])
+    assert found.value == pytest.approx(expected)
+    assert found.protocol["fitted to"] == "12 nodes of train"
