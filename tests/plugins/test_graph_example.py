@@ -51,16 +51,16 @@ def seeing(installed, monkeypatch):
 
 @pytest.fixture
 def run_recipe(start, seeing, tmp_path):
-    """Runs a recipe of the package on other data; gives the numbers of the one metric by the kind of features."""
+    """Runs a recipe of the package on other data; gives its numbers by metric and kind of features."""
 
-    def run_recipe(recipe, metric, *sets, name="runs"):
+    def run_recipe(recipe, *sets, name="runs"):
         options = [word for given in (*sets, *SMALL) for word in ("--set", given)]
         done = start("run", RECIPES / f"{recipe}.toml", "--out", name, *options)
         assert done.status == 0, done.err
         assert "deprecated" not in done.err
         (run,) = (tmp_path / name).glob("*/*")
         rows = json.loads((run / "results.json").read_text())["results"]
-        return {row["kind"]: row["value"] for row in rows if row["metric"] == metric}
+        return {(row["metric"], row["kind"]): row["value"] for row in rows}
 
     return run_recipe
 
@@ -81,51 +81,61 @@ def test_the_packages_own_tests_pass(seeing):
 @pytest.mark.parametrize("recipe", ["grace", "bgrl", "dgi"])
 def test_methods_of_nodes_beat_the_nodes_own_features(run_recipe, small, recipe):
     """With the gradient cache, in which each part encodes the whole graph, they come to the same."""
-    sets = (f"data.root={small / 'planetoid'}", *OF_NODES, "train.steps=60", "train.batch_size=30")
+    sets = (f"data.root={small / 'planetoid'}", *OF_NODES, "data.train=all", "train.steps=60", "train.batch_size=60")
     sets += ("encoder.hidden=32",) if recipe != "dgi" else ()
-    found = run_recipe(recipe, "accuracy", *sets)
-    assert found.keys() == {"pretrained", "untrained", "raw"}
-    assert found["pretrained"] >= 0.9
-    assert found["pretrained"] > found["raw"]
+    found = run_recipe(recipe, *sets)
+    accuracy = {kind: value for (metric, kind), value in found.items() if metric == "accuracy"}
+    assert accuracy.keys() == {"pretrained", "untrained", "raw"}
+    assert accuracy["pretrained"] > max(accuracy["raw"], 0.75)
     if recipe == "grace":
-        assert run_recipe(recipe, "accuracy", *sets, "train.grad_cache=7", name="cached") == pytest.approx(found)
+        assert run_recipe(recipe, *sets, "train.grad_cache=16", name="cached") == pytest.approx(found, abs=0.05)
 
 
 @pytest.mark.slow
 def test_graphmae_learns_from_hidden_nodes(run_recipe, small, tmp_path):
     root = small / "planetoid"
     evaluate = (f"evaluate.0.data.root={root}", "evaluate.0.data.name=tiny")
-    sets = (f"data.root={root}", *OF_NODES, "train.steps=100", *evaluate)
-    found = run_recipe("graphmae", "accuracy", *sets)
-    assert found["pretrained"] >= 0.9
-    assert found["pretrained"] > found["raw"]
+    found = run_recipe("graphmae", f"data.root={root}", *OF_NODES, "train.steps=100", *evaluate)
+    assert found["accuracy", "pretrained"] >= 0.9
+    assert found["accuracy", "pretrained"] > found["accuracy", "raw"]
     (metrics,) = (tmp_path / "runs").glob("*/*/metrics.jsonl")
     losses = [row["loss"] for row in map(json.loads, metrics.read_text().splitlines()) if "loss" in row]
-    assert losses[-1] < 0.6 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 @pytest.mark.slow
 def test_links_are_predicted(run_recipe, small):
     sets = (f"data.root={small / 'planetoid'}", *OF_NODES, "train.steps=60", "train.batch_size=60", "data.test=0.2")
+    found = run_recipe("grace-links", *sets)
     for metric in ("auc", "ap"):
-        found = run_recipe("grace-links", metric, *sets, name=metric)
-        assert found["pretrained"] > max(0.65, found["raw"])
+        assert found[metric, "pretrained"] > found[metric, "raw"] + 0.1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["graphcl", "infograph"])
 def test_methods_of_whole_graphs_train_on_the_files_of_tu(run_recipe, small, recipe):
     sets = (f"data.root={small / 'tiny'}", "data.name=tiny", "data.folds=3", "encoder.inputs=2", "encoder.hidden=8")
-    found = run_recipe(recipe, "accuracy", *sets, "train.batch_size=10", "train.grad_cache=4")
-    assert found.keys() == {"pretrained", "untrained", "raw"}
-    assert found["pretrained"] >= 0.8
+    found = run_recipe(recipe, *sets, "train.batch_size=10", "train.grad_cache=4")
+    accuracy = {kind: value for (metric, kind), value in found.items() if metric == "accuracy"}
+    assert accuracy.keys() == {"pretrained", "untrained", "raw"}
+    assert accuracy["pretrained"] >= 0.8
 
 
 @pytest.mark.slow
-def test_the_kit_finds_nothing_wrong(start, seeing, small):
-    recipe = RECIPES / "graphcl-motifs.toml"
-    done = start("plugins", "check", "graph/gin", "graph/motifs", "graph/infograph", "--recipe", recipe)
-    assert done.status == 0, done.out + done.err
+@pytest.mark.parametrize("component", ["corrupt", "node_classification", "scaled_cosine"])
+def test_the_kit_finds_nothing_wrong_with_parts_for_nodes(start, seeing, small, tmp_path, component):
+    recipe = f'schema = 1\nextends = "{RECIPES / "grace.toml"}"\nname = "small"\n'
+    recipe += f'[data]\nroot = "{small / "planetoid"}"\nname = "tiny"\n[encoder]\ninputs = 12\n'
+    (tmp_path / "small.toml").write_text(recipe)
+    done = start("plugins", "check", f"graph/{component}", "--recipe", tmp_path / "small.toml")
+    assert (done.status, done.out.split()[-1]) == (0, "ok"), done.out + done.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("component", ["gin", "motifs", "drop_nodes", "infograph"])
+def test_the_kit_finds_nothing_wrong_with_parts_for_graphs(start, seeing, component):
+    done = start("plugins", "check", f"graph/{component}", "--recipe", RECIPES / "graphcl-motifs.toml")
+    assert (done.status, done.out.split()[-1]) == (0, "ok"), done.out + done.err
 
 
 @pytest.mark.slow
