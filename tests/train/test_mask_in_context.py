@@ -1,5 +1,7 @@
 """Tokens of samples that share a context can be hidden, and a decoder sees what is around them: nodes of a ring."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from coview.data.batch import Batch
 from coview.experiment.trial import try_out
 from coview.model.context import build_contexts
 from coview.model.topology import build_topology
+from coview.testing import check_decoder, check_encoder
 from ring import NODES, Around, Blank, Nodes, Ring
 
 ARC = 4
@@ -180,6 +183,17 @@ def test_the_cache_and_one_view_at_a_time_train_the_same(trained):
 def test_a_teacher_makes_targets_in_the_context_of_each_view(trained):
     weights = trained("target.use=teacher_tokens", "teacher.momentum=0.9")
     assert all(bool(weight.isfinite().all()) for weight in weights.values() if weight.is_floating_point())
+
+
+def test_the_kit_tries_both_in_the_context():
+    data = Arcs()
+    check_encoder(Hides, ArcNodes(), [data[row]["graph"] for row in range(4)], context=data.context)
+
+    def around(seen):
+        rows, tokens = seen.wanted_MT.shape
+        return replace(seen, batch=torch.arange(tokens).expand(rows, tokens), context=data.context)
+
+    check_decoder(Beside, around=around)
 
 
 def test_it_is_tried_out_before_training(write_recipe):
