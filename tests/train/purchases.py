@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from ragged import Padded
 from torch import nn
 
 import coview
+from ragged import Padded
 
 
 class Vectors(Padded):

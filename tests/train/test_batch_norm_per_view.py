@@ -4,8 +4,6 @@ import copy
 
 import pytest
 import torch
-from ragged import MeanOfRagged, RaggedGraphs
-from ring import Around
 from torch import nn
 from torch.nn.functional import cosine_similarity
 from torchvision.models import resnet18
@@ -21,6 +19,8 @@ from coview.model.tower import Tower, Towers
 from coview.recipe.tables import TeacherTable
 from coview.train.accelerator import make_accelerator
 from coview.train.gradient import GradientOfBatch
+from ragged import MeanOfRagged, RaggedGraphs
+from ring import Around
 
 N, D = 6, 8
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from ring import Around, registry
 from safetensors.torch import load_file
 
 import coview
 from coview.experiment.trial import try_out
+from ring import Around, registry
 
 RECIPE = """
 schema = 1

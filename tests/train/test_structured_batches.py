@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from ragged import MeanOfRagged, RaggedGraphs, Structured
 from torch import nn
 
 import coview
@@ -19,6 +18,7 @@ from coview.model.tower import Tower, Towers
 from coview.recipe.tables import TeacherTable
 from coview.train.accelerator import make_accelerator
 from coview.train.gradient import GradientOfBatch
+from ragged import MeanOfRagged, RaggedGraphs, Structured
 
 N, D = 11, 6
 
