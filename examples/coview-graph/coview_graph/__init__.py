@@ -66,6 +66,12 @@ def _nodes_of_one_graph(registry: coview.Registrar) -> None:
         source="https://arxiv.org/abs/2006.04131",
     )
     registry.evaluator(
+        "random_splits",
+        "coview_graph.random_splits:RandomSplits",
+        summary="can a linear classifier tell the classes of nodes from a tenth of them?",
+        source="https://github.com/CRIPAC-DIG/GRACE",
+    )
+    registry.evaluator(
         "link_prediction",
         "coview_graph.link_prediction:LinkPrediction",
         summary="does the similarity of two nodes say whether there is an edge between them?",

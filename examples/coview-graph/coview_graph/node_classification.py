@@ -1,4 +1,4 @@
-"""Can a linear classifier tell the classes of nodes, by the published protocol?"""
+"""Can a linear classifier tell the classes of nodes from the official labelled nodes?"""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ STRENGTHS = tuple(2.0**power for power in range(-10, 11))
 
 
 class NodeClassification:
-    """Accuracy of logistic regression on the representations of nodes, as GRACE's authors measure it (Zhu et al.,
-    arXiv:2006.04131, section 4.2).
+    """Accuracy of logistic regression on the representations of nodes, with the official split (Planetoid's), by which
+    DGI (arXiv:1809.10341) and others report their numbers. GRACE's are of ``random_splits``.
 
     The classifier is fitted to the labelled nodes of ``train`` and to no others. That sets it apart from coview's
     ``linear_probe``, which is fitted to ``train`` and ``validation`` once the strength is chosen: of Cora to 640 nodes

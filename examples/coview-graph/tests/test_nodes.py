@@ -1,5 +1,6 @@
 """Nodes of one graph: against PyTorch Geometric, networkx, scikit-learn and dense matrices."""
 
+from collections import defaultdict
 from dataclasses import replace
 
 import networkx as nx
@@ -16,8 +17,11 @@ from coview_graph.node_classification import NodeClassification
 from coview_graph.node_links import NodeLinks
 from coview_graph.nodes import Nodes, NodesOfOneGraph
 from coview_graph.planetoid import Planetoid
+from coview_graph.random_splits import RandomSplits
 from coview_graph.scaled_cosine import ScaledCosine
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import normalize
 from small_graphs import FEATURES, NODES, communities, write_planetoid
 from torch.nn.functional import cosine_similarity
@@ -259,3 +263,36 @@ def test_node_classification_is_fitted_to_the_labelled_nodes_of_train_alone():
             best, expected = fitted.score(x["validation"], y["validation"]), fitted.score(x["test"], y["test"])
     assert found.value == pytest.approx(expected)
     assert found.protocol["fitted to"] == "12 nodes of train"
+
+
+def test_a_tenth_of_all_nodes_is_labelled_as_in_grace():
+    """The same draws by a loop: 5 folds choose C, and each node counts by the draws in which it was not labelled."""
+    check_evaluator(RandomSplits, parameters={"share": 0.5})
+    generator = torch.Generator().manual_seed(0)
+    splits, first = {}, 0
+    for name, size in {"train": 60, "validation": 40, "test": 50}.items():
+        labels_N = torch.arange(size) % 3
+        x_ND = torch.randn(size, 5, generator=generator) + 1.5 * torch.eye(3, 5)[labels_N]
+        splits[name] = coview.FeatureSplit(x_ND, torch.arange(first, first + size), labels_N)
+        first += size
+    (found,) = RandomSplits(share=0.4, draws=2)(coview.Features(splits, ("a", "b", "c")), coview.Rng())
+    x = normalize(np.concatenate([split.x_ND.numpy().astype(np.float64) for split in splits.values()]))
+    y = np.concatenate([split.labels_N.numpy() for split in splits.values()])
+    seeds, right = coview.Rng().numpy, defaultdict(list)
+    for _ in range(2):
+        labelled, others = train_test_split(np.arange(150), train_size=0.4, random_state=int(seeds.integers(2**31)))
+        assert len(labelled) == 60
+        scores = {}
+        for power in range(-10, 10):
+            model = OneVsRestClassifier(LogisticRegression(C=2.0**power, solver="liblinear"))
+            of_folds = []
+            for fit, rest in StratifiedKFold(5).split(x[labelled], y[labelled]):
+                model.fit(x[labelled[fit]], y[labelled[fit]])
+                of_folds.append(model.score(x[labelled[rest]], y[labelled[rest]]))
+            scores[2.0**power] = np.mean(of_folds)
+        model = LogisticRegression(C=max(scores, key=scores.get), solver="liblinear")
+        predicted = OneVsRestClassifier(model).fit(x[labelled], y[labelled]).predict(x[others])
+        for node, hit in zip(others, predicted == y[others], strict=True):
+            right[node].append(hit)
+    assert found.value == pytest.approx(np.mean([np.mean(hits) for hits in right.values()]))
+    assert found.n == len(right)
