@@ -92,6 +92,13 @@ def test_methods_of_nodes_beat_the_nodes_own_features(run_recipe, small, recipe)
 
 
 @pytest.mark.slow
+def test_grace_is_measured_as_its_authors_do(run_recipe, small):
+    sets = (f"data.root={small / 'planetoid'}", *OF_NODES, "train.steps=60", "train.batch_size=60", "encoder.hidden=32")
+    found = run_recipe("grace-random-splits", *sets, "evaluate.0.share=0.5")
+    assert found["accuracy", "pretrained"] > max(found["accuracy", "raw"], 0.75)
+
+
+@pytest.mark.slow
 def test_graphmae_learns_from_hidden_nodes(run_recipe, small, tmp_path):
     root = small / "planetoid"
     evaluate = (f"evaluate.0.data.root={root}", "evaluate.0.data.name=tiny")

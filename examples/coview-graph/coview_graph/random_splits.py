@@ -30,7 +30,8 @@ class RandomSplits:
     Representations have unit length. The strength is chosen by 5 folds of the labelled nodes. The number is the mean
     over nodes of how often a node was told rightly in the draws in which it was not labelled.
 
-    It needs data in which all nodes have their class: ``data = { use = "planetoid", labelled = "all", … }``.
+    It needs data in which all nodes have their class: ``labelled = "all"`` in ``planetoid``. A node that is in several
+    splits counts once.
 
     Args:
         share: Of all nodes that are labelled.
@@ -52,10 +53,11 @@ class RandomSplits:
         split = [labelled_split(features, name) for name in self.splits]
         labels_N = torch.cat([labels for _, labels in split])
         check_classes(labels_N)
-        # in the order of their ids, so that the order of the samples does not say which are drawn
-        order_N = torch.cat([features[name].ids_N for name in self.splits]).cpu().argsort(stable=True)
-        x_ND = normalize(torch.cat([x for x, _ in split]).double()).cpu()[order_N].numpy()
-        y_N = labels_N.cpu()[order_N].numpy()
+        # each node once, in the order of their ids, so that the order of the samples does not say which are drawn
+        ids_N = torch.cat([features[name].ids_N for name in self.splits]).cpu().numpy()
+        row_N = np.unique(ids_N, return_index=True)[1]
+        x_ND = normalize(torch.cat([x for x, _ in split]).double()).cpu().numpy()[row_N]
+        y_N = labels_N.cpu().numpy()[row_N]
         right_N, tested_N = np.zeros(len(y_N)), np.zeros(len(y_N))
         for _ in range(self.draws):
             labelled, others = train_test_split(

@@ -85,7 +85,7 @@ def decode(
     decoder: nn.Module,
     encoding: Encoding,
     mask: TokenMask,
-    batch: Any,
+    batch: Any = None,
     *,
     seen_NT: Tensor | None = None,
     values: Tensor | None = None,
