@@ -41,7 +41,8 @@ def run_example(start, installed, monkeypatch, tmp_path):
         assert done.status == 0, done.err
         (run,) = (tmp_path / name).glob("*/*")
         rows = json.loads((run / "results.json").read_text())["results"]
-        return {(row["evaluator"], row["metric"], row["kind"]): row["value"] for row in rows}
+        # those with an `of` stand beside the model: rankings that learn nothing
+        return {(row["evaluator"], row["metric"], row["kind"]): row["value"] for row in rows if not row.get("of")}
 
     return run_example
 
@@ -51,10 +52,11 @@ SMALL_TASTES = ("data.use=tastes", "data.users=60", "data.items=80", "data.taste
 
 @pytest.mark.parametrize("recipe", ["lightgcn", "sgl", "simgcl"])
 def test_a_recommender_finds_what_a_user_chooses(run_example, recipe):
-    sets = (*SMALL_TASTES, "encoder.user.users=60", "encoder.user.items=80", "train.epochs=20", "optimizer.lr=0.02")
-    found = run_example(f"coview-recsys/{recipe}.toml", *sets, "train.batch_size=128")
+    sets = ("data.use=tastes", "data.tastes=10", "data.loyalty=0.9", "encoder.user.users=300", "encoder.user.items=200")
+    sets += ("train.epochs=10", "optimizer.lr=0.02", "train.batch_size=512")
+    found = run_example(f"coview-recsys/{recipe}.toml", *sets)
     ranks = {kind: value for (_, metric, kind), value in found.items() if metric == "recall@20"}
-    assert ranks["pretrained"] > 1.2 * ranks["untrained"]
+    assert ranks["pretrained"] > 2 * ranks["untrained"]
 
 
 def test_two_processes_train_what_one_does(run_example, tmp_path):
@@ -69,7 +71,7 @@ def test_two_processes_train_what_one_does(run_example, tmp_path):
         command = [sys.executable, *launcher, "-m", "coview", "run", recipe, "--out", tmp_path / str(ranks), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        (weights,) = (tmp_path / str(ranks)).glob("*/*/checkpoints/*/weights.safetensors")
+        (weights,) = (tmp_path / str(ranks)).glob("*/*/checkpoints/step-*/weights.safetensors")
         found.append(load_file(weights))
     one, two = found
     assert one.keys() == two.keys()
