@@ -15,8 +15,6 @@ from safetensors.torch import load_file
 
 from wheels import install_wheels
 
-pytestmark = pytest.mark.slow
-
 SOURCES = Path(__file__).parents[2] / "examples"
 PACKAGES = sorted(path.name for path in SOURCES.iterdir() if (path / "pyproject.toml").exists())
 
@@ -50,6 +48,18 @@ def run_example(start, installed, monkeypatch, tmp_path):
 SMALL_TASTES = ("data.use=tastes", "data.users=60", "data.items=80", "data.tastes=2")
 
 
+@pytest.mark.parametrize(
+    ("recipe", "length"),
+    [("coview-recsys/people", "train.steps=2"), ("coview-graph/recipes/graphcl-motifs", "train.epochs=1")],
+)
+def test_a_package_runs_from_its_wheel(run_example, recipe, length):
+    """On data that need no file, for a step or two."""
+    pytest.importorskip("torch_geometric", reason="torch_geometric is not installed: pip install 'coview[test]'")
+    found = run_example(f"{recipe}.toml", length)
+    assert {kind for _, _, kind in found} == {"pretrained", "untrained", "raw"}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["lightgcn", "sgl", "simgcl"])
 def test_a_recommender_finds_what_a_user_chooses(run_example, recipe):
     sets = ("data.use=tastes", "data.tastes=10", "data.loyalty=0.9", "encoder.user.users=300", "encoder.user.items=200")
@@ -59,6 +69,7 @@ def test_a_recommender_finds_what_a_user_chooses(run_example, recipe):
     assert ranks["pretrained"] > 2 * ranks["untrained"]
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_does(run_example, tmp_path):
     """The extras of both are gathered, and each has what users have chosen."""
     sets = [*SMALL_TASTES, "encoder.user.items=80", "encoder.item.items=80", "train.epochs=2", "evaluate=[]"]
@@ -79,6 +90,7 @@ def test_two_processes_train_what_one_does(run_example, tmp_path):
         assert torch.allclose(two[name], weight, rtol=0, atol=1e-5), name
 
 
+@pytest.mark.slow
 def test_the_recommenders_own_tests_pass_with_its_wheel(installed, run_example):
     tests = SOURCES / "coview-recsys" / "tests"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests]
