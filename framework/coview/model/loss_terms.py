@@ -178,9 +178,8 @@ def build_loss(
         alike = [(other.use, other.settings.between or ()) for other in recipe.loss[: len(terms)]]
         earlier = alike.count((table.use, between))
         name = "-".join([table.use, *between]).replace(".", "-") + (f"-{earlier + 1}" if earlier else "")
-        asks = registry.parameters("loss", table.use).supplied
-        given = {"width": width, "token_width": token_width, "own_scale": _own_scale(encoders or {}, between)}
-        supplied = {name: given[name] for name in asks}
+        offered = {"width": width, "token_width": token_width, "own_scale": _own_scale(encoders or {}, between)}
+        supplied = registry.parameters("loss", table.use).taken(offered)
         loss = registry.build("loss", table.use, supplied=supplied, **table.parameters)
         prefixes = table.settings.prefixes or ()
         if max(prefixes, default=0) > width:

@@ -115,13 +115,11 @@ def build_target(recipe: Recipe, registry: Registry, encoder: TakesMask) -> nn.M
         CoviewError: If the encoder's tokens are not what it is made of.
     """
     assert recipe.target is not None, "a recipe with a mask has a target"
-    supplied = {"in_width": encoder.token_width, "values": encoder.value_width, "classes": encoder.classes}
-    asks = registry.parameters("target", recipe.target.use).supplied
+    offered = {"in_width": encoder.token_width, "values": encoder.value_width, "classes": encoder.classes}
+    supplied = registry.parameters("target", recipe.target.use).taken(offered)
     torch.manual_seed(recipe.seed)
     try:
-        target = registry.build(
-            "target", recipe.target.use, supplied={k: supplied[k] for k in asks}, **recipe.target.parameters
-        )
+        target = registry.build("target", recipe.target.use, supplied=supplied, **recipe.target.parameters)
     except CoviewError as error:
         raise CoviewError(f"{recipe.where('target')}: {error.message}", hint=error.hint) from error
     _check_kind(recipe, target)
@@ -200,11 +198,10 @@ def build_decoder(recipe: Recipe, registry: Registry, encoder: TakesMask, width:
         CoviewError: If it cannot be one of this encoder's tokens.
     """
     assert recipe.decoder is not None, "a recipe with a mask has a decoder"
-    asks = registry.parameters("decoder", recipe.decoder.use).supplied
-    if not width and "width" in asks:
+    offered = {"in_width": encoder.token_width, "width": width, "encoder": encoder}
+    supplied = registry.parameters("decoder", recipe.decoder.use).taken(offered)
+    if not width and "width" in supplied:
         raise _misfit(recipe, None, width)
-    given = {"in_width": encoder.token_width, "width": width, "encoder": encoder}
-    supplied = {name: given[name] for name in asks}
     try:
         built: nn.Module = registry.build("decoder", recipe.decoder.use, supplied=supplied, **recipe.decoder.parameters)
     except CoviewError as error:

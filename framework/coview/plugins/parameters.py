@@ -173,6 +173,10 @@ class Parameters:
         """
         return self._validate(given, also)[1]
 
+    def taken(self, offered: Mapping[str, Any]) -> dict[str, Any]:
+        """Of what coview can pass itself, by name, that which the constructor takes."""
+        return {name: offered[name] for name in self.supplied}
+
     def resolved(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """A valid table with every default written out, as JSON values; what is absent stays absent."""
         model, problems = self._validate(given)

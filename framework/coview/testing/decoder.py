@@ -51,11 +51,11 @@ class DecoderUnderTest:
 
     def fresh(self, seed: int = 0) -> nn.Module:
         """A new instance, in double precision."""
-        asks = Parameters.of(self.factory, "decoder").supplied
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            given = {"in_width": _IN_WIDTH, "width": _WIDTH, "encoder": _WithHead()}
-            built: nn.Module = self.factory(**{k: given[k] for k in asks}, **copy.deepcopy(dict(self.parameters)))
+            offered = {"in_width": _IN_WIDTH, "width": _WIDTH, "encoder": _WithHead()}
+            supplied = Parameters.of(self.factory, "decoder").taken(offered)
+            built: nn.Module = self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))
         return built.double().eval()
 
 

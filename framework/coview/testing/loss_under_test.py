@@ -40,8 +40,8 @@ class LossUnderTest:
         """A new instance: the same initial values for the same seed, whatever the loss did before."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            given = {"width": self.width, "token_width": self.width, "own_scale": LogitScale(10.0, -1.0)}
-            supplied = {name: given[name] for name in Parameters.of(self.factory, "loss").supplied}
+            offered = {"width": self.width, "token_width": self.width, "own_scale": LogitScale(10.0, -1.0)}
+            supplied = Parameters.of(self.factory, "loss").taken(offered)
             loss = self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))
         return loss.to(dtype) if isinstance(loss, nn.Module) else loss
 

@@ -36,11 +36,10 @@ class TargetUnderTest:
     def fresh(self, seed: int = 0) -> Any:
         """A new instance, in double precision."""
         made_of = {"values": 0, "classes": _CLASSES} if self.classes else {"values": _VALUES, "classes": 0}
-        given = {"in_width": _WIDTH, **made_of}
-        asks = Parameters.of(self.factory, "target").supplied
+        supplied = Parameters.of(self.factory, "target").taken({"in_width": _WIDTH, **made_of})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            built = self.factory(**{k: given[k] for k in asks}, **copy.deepcopy(dict(self.parameters)))
+            built = self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))
         return built.double() if isinstance(built, nn.Module) else built
 
     def input(self, changed_NT: Tensor | None = None) -> TargetInput:
