@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from coview.model.layers import stacked_layers
 from coview.model.transformer import logit_scale_of
+from coview.plugins.hub import no_progress_bar
 
 _OF_OWN = "projection."
 """How the names of the parameters of ``[projector] use = "own"`` begin."""
@@ -69,6 +71,16 @@ class TransformerPart(nn.Module):
         if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in given.items()}:
             raise ValueError('its projector is not the model\'s own: take [projector] use = "own"')
         return found | {f"{self._projection}.{name}": tensor for name, tensor in given.items()}
+
+    def save_alone(self, folder: Path, /) -> str:
+        """Writes a transformers folder with this part only, and returns the lines that load it as ``model``."""
+        with no_progress_bar():
+            self.model.save_pretrained(folder)
+        kind = type(self.model)
+        return (
+            f"from {kind.__module__} import {kind.__name__}\n"
+            f"model = {kind.__name__}.from_pretrained({str(folder)!r}).eval()"
+        )
 
     def layer_numbers(self) -> dict[str, int]:
         """Embeddings, then each layer."""

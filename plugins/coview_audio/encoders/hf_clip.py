@@ -63,15 +63,9 @@ class HFClipAudioEncoder(coview.TransformerPart):
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder with this encoder only."""
-        with coview.no_progress_bar():
-            self.model.save_pretrained(folder)
+        loaded = self.save_alone(folder)
         self.save_preparation(folder)
-        kind = type(self.model)
-        return (
-            f"{self._prepared(folder)}\nfrom {kind.__module__} import {kind.__name__}\n"
-            f"model = {kind.__name__}.from_pretrained({str(folder)!r}).eval()\n"
-            "features = model(**batch).pooler_output"
-        )
+        return f"{self._prepared(folder)}\n{loaded}\nfeatures = model(**batch).pooler_output"
 
     def _prepared(self, folder: Path) -> str:
         """The Python lines that make a batch of sounds."""

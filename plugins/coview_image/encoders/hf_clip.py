@@ -62,14 +62,7 @@ class HFClipImageEncoder(coview.TransformerPart):
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder with this encoder only."""
-        with coview.no_progress_bar():
-            self.model.save_pretrained(folder)
-        kind = type(self.model)
-        return (
-            f"from {kind.__module__} import {kind.__name__}\n"
-            f"model = {kind.__name__}.from_pretrained({str(folder)!r}).eval()\n"
-            "features = model(pixel_values=pixel_values).pooler_output"
-        )
+        return f"{self.save_alone(folder)}\nfeatures = model(pixel_values=pixel_values).pooler_output"
 
     def export_sentence_transformers(self, folder: Path, /) -> str:
         """Writes a folder of sentence-transformers with this encoder only."""

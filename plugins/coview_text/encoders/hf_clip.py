@@ -92,15 +92,9 @@ class HFClipTextEncoder(coview.TransformerPart):
 
     def export_hf(self, folder: Path, /) -> str:
         """Writes a transformers folder with this encoder only, tokenizer included."""
-        with coview.no_progress_bar():
-            self.model.save_pretrained(folder)
+        loaded = self.save_alone(folder)
         self.collate.save(folder)
-        kind = type(self.model)
-        return (
-            f"{self._prepared(folder)}\nfrom {kind.__module__} import {kind.__name__}\n"
-            f"model = {kind.__name__}.from_pretrained({str(folder)!r}).eval()\n"
-            "features = model(**batch).pooler_output"
-        )
+        return f"{self._prepared(folder)}\n{loaded}\nfeatures = model(**batch).pooler_output"
 
     def export_sentence_transformers(self, folder: Path, /) -> str:
         """Writes a folder of sentence-transformers with this encoder only.

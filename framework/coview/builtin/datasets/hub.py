@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 from annotated_types import Ge
 
 from coview.builtin.datasets.pair_columns import PairColumns, columns_of, negatives_of, refuse_unusable
-from coview.builtin.datasets.paired_samples import PairedSamples, TextSource
+from coview.builtin.datasets.paired_samples import PairedSamples, sources_of
 from coview.builtin.datasets.pairs import PairRow, samples_of, split_pairs
 from coview.data.hub_dataset import HubDataset
 from coview.data.hub_rows import HubRows
@@ -82,15 +83,12 @@ class HubPairs(PairedSamples, HubDataset):
             seed=rows.get("split_seed", 0),
             what=f'"{self.path}"',
             classes=parts["train"].classes,
-            negatives_of=None if pair_columns.negatives is None else pair_columns.negatives[0],
+            negatives_of=pair_columns.negatives_of,
         )
         notes = []
         if not parts["train"].has_own_test:
             notes.append(f'"{self.path}" has no split to test on: {fraction:.0%} of its samples are held out')
-        sources = {
-            name: TextSource(modality) if (reader := readers[name]) is None else _HubSource(self.path, parts, reader)
-            for name, modality in modalities.items()
-        }
+        sources = sources_of(modalities, readers, partial(_HubSource, self.path, parts))
         version = pairs.version(digests=[part.version for part in parts.values()])
         super().__init__(pairs, split, sources, version=version, notes=notes)
         self.citation, self.licence = parts["train"].citation, parts["train"].licence or "see the hub"

@@ -36,6 +36,11 @@ class PairColumns:
     negatives: tuple[str, tuple[str, ...]] | None
     longest_text: int
 
+    @property
+    def negatives_of(self) -> str | None:
+        """The modality of hard negatives; None where there are none."""
+        return None if self.negatives is None else self.negatives[0]
+
     def names(self) -> list[str]:
         """Those that have to be there."""
         found = [name for names in self.values.values() for name in names]
@@ -117,7 +122,7 @@ def samples_of_table(
         notes += said
         both = zip(rows, found, strict=True)
         rows = [replace(row, values={**row.values, name: of}) if of else row for row, of in both]
-    if columns.negatives is not None and columns.negatives[0] in columns.files:
+    if columns.negatives_of in columns.files:
         found, lost, said = _on_disk(root, table, [row.negatives for row in rows], "hard negatives")
         notes += said
         there = [[path for path in of if path not in lost] for of in found]

@@ -73,6 +73,24 @@ class FileSource:
         return _Files(self.root, PackedTexts(names), self.reader)
 
 
+def sources_of(
+    modalities: Mapping[str, Modality],
+    readers: Mapping[str, FileReader | None],
+    of_files: Callable[[FileReader], Source],
+) -> dict[str, Source]:
+    """Where the values of each modality are: files, or texts where a modality reads none.
+
+    Args:
+        modalities: By name.
+        readers: What reads the files of each, as of :func:`coview.file_readers`.
+        of_files: Where files are that a reader reads.
+    """
+    return {
+        name: TextSource(modality) if (reader := readers[name]) is None else of_files(reader)
+        for name, modality in modalities.items()
+    }
+
+
 @dataclass(frozen=True)
 class _Texts:
     texts: Sequence[str]

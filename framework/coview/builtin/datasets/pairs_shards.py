@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -15,7 +16,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from coview.builtin.datasets.pair_columns import PairColumns, columns_of, negatives_of, refuse_unusable
-from coview.builtin.datasets.paired_samples import PairedSamples, TextSource
+from coview.builtin.datasets.paired_samples import PairedSamples, sources_of
 from coview.builtin.datasets.pairs import PairRow, samples_of, split_pairs
 from coview.data.modality import FileReader, Modality
 from coview.data.split import check_split
@@ -121,13 +122,9 @@ class PairsShards(PairedSamples):
             fraction=test_fraction,
             seed=split_seed,
             what=f"{len(paths):,} tar files",
-            negatives_of=None if columns.negatives is None else columns.negatives[0],
+            negatives_of=columns.negatives_of,
         )
-        place = members_of.place
-        sources = {
-            name: TextSource(modality) if (reader := readers[name]) is None else _TarSource(tars, place, reader)
-            for name, modality in modalities.items()
-        }
+        sources = sources_of(modalities, readers, partial(_TarSource, tars, members_of.place))
         super().__init__(pairs, split, sources, version=pairs.version(paths), notes=notes)
 
     @classmethod

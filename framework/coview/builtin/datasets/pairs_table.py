@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Lt
 
 from coview.builtin.datasets.pair_columns import PairColumns, columns_of, negatives_of, samples_of_table
-from coview.builtin.datasets.paired_samples import FileSource, PairedSamples, TextSource
+from coview.builtin.datasets.paired_samples import FileSource, PairedSamples, sources_of
 from coview.builtin.datasets.pairs import split_pairs
 from coview.data.modality import Modality
 from coview.data.split import check_split
@@ -105,13 +106,10 @@ class PairsTable(PairedSamples):
             fraction=test_fraction,
             seed=split_seed,
             what=table.path.name,
-            negatives_of=None if pair_columns.negatives is None else pair_columns.negatives[0],
+            negatives_of=pair_columns.negatives_of,
         )
         files = (folder / file for name in pair_columns.files for file in pairs.names(name))
-        sources = {
-            name: TextSource(modality) if (reader := readers[name]) is None else FileSource(folder, reader)
-            for name, modality in modalities.items()
-        }
+        sources = sources_of(modalities, readers, partial(FileSource, folder))
         super().__init__(pairs, split, sources, version=pairs.version(files), notes=notes)
 
     @classmethod
