@@ -1,35 +1,26 @@
-"""``examples/coview-graph``, as a stranger would ship it: its wheel, its own tests, and its recipes on small graphs."""
+"""``examples/coview-graph``, as a stranger would ship it: its wheel, and its recipes on small graphs."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from wheels import install_wheels
+from example_packages import SOURCES, installed, run_example, seeing
+
+__all__ = ["installed", "run_example", "seeing"]  # fixtures
 
 pytest.importorskip("torch_geometric", reason="torch_geometric is not installed: pip install 'coview[test]'")
 
-SOURCE = Path(__file__).parents[2] / "examples" / "coview-graph"
-RECIPES, TESTS = SOURCE / "recipes", SOURCE / "tests"
+RECIPES, TESTS = (SOURCES / "coview-graph" / name for name in ("recipes", "tests"))
 PLANETOID = Path(os.environ.get("PLANETOID", "planetoid"))
 """The folder with the files of Cora and CiteSeer, if somebody has them."""
 
-SMALL = ("train.device=cpu", "data.workers=0", "seed=0")
 OF_NODES = ("data.name=tiny", "encoder.inputs=12", "encoder.width=16", "optimizer.lr=0.01")
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """A folder into which pip has installed the wheel."""
-    root = tmp_path_factory.mktemp("graph")
-    shutil.copytree(SOURCE, root / "source", ignore=shutil.ignore_patterns("__pycache__"))
-    return install_wheels([root / "source"], root)
 
 
 @pytest.fixture(scope="module")
@@ -43,39 +34,9 @@ def small(installed, tmp_path_factory):
 
 
 @pytest.fixture
-def seeing(installed, monkeypatch):
-    """Processes see the package, by its entry point."""
-    paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    monkeypatch.delenv("COVIEW_PLUGIN_AUTOLOAD", raising=False)
-
-
-@pytest.fixture
-def run_recipe(start, seeing, tmp_path):
-    """Runs a recipe of the package on other data; gives its numbers by metric and kind of features."""
-
-    def run_recipe(recipe, *sets, name="runs"):
-        options = [word for given in (*sets, *SMALL) for word in ("--set", given)]
-        done = start("run", RECIPES / f"{recipe}.toml", "--out", name, *options)
-        assert done.status == 0, done.err
-        assert "deprecated" not in done.err
-        (run,) = (tmp_path / name).glob("*/*")
-        rows = json.loads((run / "results.json").read_text())["results"]
-        return {(row["metric"], row["kind"]): row["value"] for row in rows}
-
-    return run_recipe
-
-
-@pytest.mark.slow
-def test_the_packages_own_tests_pass(seeing):
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", TESTS, TESTS],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "skipped" not in done.stdout
+def run_recipe(run_example):
+    """Runs a recipe of the package on other data, with one seed; gives its numbers by metric and kind of features."""
+    return lambda recipe, *sets, **name: run_example(f"coview-graph/recipes/{recipe}", *sets, "seed=0", **name)
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ class FullRanking:
         together_II = (known_UI.T @ known_UI).fill_diagonal_(0)
         scores = {
             "": lambda at: u_TD[at] @ i_ID.T,
-            "popularity": lambda at: known_UI.sum(0).expand(len(at), -1),
+            "popularity": lambda at: graph.item_degrees.cpu().double().expand(len(at), -1),
             "co-occurrence": lambda at: known_UI[users_T[at]] @ together_II,
         }
         protocol = {"candidates": "all items but those that the user chose in training", "score": "inner product"}

@@ -34,17 +34,17 @@ class Bipartite:
 
     @cached_property
     def matrix(self) -> Tensor:
-        """Sparse, 1 where a user has chosen an item."""
-        edges_2E = torch.stack([self.users_E, self.items_E])
-        ones_E = torch.ones(len(self.users_E), device=self.users_E.device)
-        return torch.sparse_coo_tensor(edges_2E, ones_E, (self.users, self.items), check_invariants=False).coalesce()
+        """Sparse, ``(U, I)``: 1 where a user has chosen an item."""
+        return self._sparse(torch.ones(len(self.users_E), device=self.users_E.device))
 
     @cached_property
     def normalised(self) -> Tensor:
         """The same with each edge divided by the root of the degrees of its two nodes (LightGCN, equation 3)."""
-        scale_E = (self.user_degrees[self.users_E] * self.item_degrees[self.items_E]).float().rsqrt()
+        return self._sparse((self.user_degrees[self.users_E] * self.item_degrees[self.items_E]).float().rsqrt())
+
+    def _sparse(self, of_E: Tensor) -> Tensor:
         edges_2E = torch.stack([self.users_E, self.items_E])
-        return torch.sparse_coo_tensor(edges_2E, scale_E, (self.users, self.items), check_invariants=False).coalesce()
+        return torch.sparse_coo_tensor(edges_2E, of_E, (self.users, self.items), check_invariants=False).coalesce()
 
     @cached_property
     def user_degrees(self) -> Tensor:
