@@ -279,6 +279,7 @@ def test_a_constructor_that_is_no_schema_is_a_message(factory, says):
         ("dataset", "views"),
         ("dataset", "local_views"),
         ("dataset", "workers"),
+        ("dataset", "keep_gb"),
         ("dataset", "augment_on"),
         ("dataset", "weight"),
         ("augmentation", "views"),
@@ -301,7 +302,7 @@ def test_a_component_leaves_coview_its_keys(kind, name):
 
 def test_the_keys_above_are_all_that_are_coviews_own():
     assert {kind: own_keys(kind) for kind in KINDS if own_keys(kind)} == {
-        "dataset": ("views", "local_views", "workers", "augment_on", "weight"),
+        "dataset": ("views", "local_views", "workers", "keep_gb", "augment_on", "weight"),
         "augmentation": ("views", "on", "shared"),
         "encoder": ("shared", "lora"),
         "projector": ("evaluated_layers",),

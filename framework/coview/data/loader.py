@@ -10,6 +10,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch.utils.data import Dataset as TorchDataset
 from coview.data.batch import NO_NEGATIVE, OF_NO_SAMPLE, Batch, Skipped, select_samples
 from coview.data.cores import available_cores
 from coview.data.dataset import Dataset, ReadsModalities
+from coview.data.kept_samples import KeptSamples
 from coview.data.loader_processes import batches_of
 from coview.data.modality import Collates
 from coview.data.present import modalities_of_row, present_of, said_present
@@ -56,6 +58,7 @@ def view_loader(
     taught_by: Mapping[str, Collates] | None = None,
     pin_memory: bool = False,
     bank: ViewBank | None = None,
+    keep_bytes: int = 0,
 ) -> Iterator[Batch]:
     """The batches of a training run: for each modality all views of all samples, view by view, the local ones apart.
 
@@ -69,11 +72,13 @@ def view_loader(
         taught_by: Collates the global views for a teacher that does not take the student's batches.
         pin_memory: For a GPU.
         bank: Where batches of these views are taken from, and put.
+        keep_bytes: How much memory all processes that load may take for samples as they were read.
 
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    reader = _Reader(dataset, maker, tuple(extras), bank, DrawnValues(dataset, maker.seed))
+    kept = KeptSamples(keep_bytes // max(1, workers))
+    reader = _Reader(dataset, maker, tuple(extras), bank, DrawnValues(dataset, maker.seed, kept))
     lacked = tuple(name for name in present_of(dataset) if name in maker.modalities)
     stand_ins = StandIns(dataset, maker) if lacked else None
     of_batch = (tuple(extras), taught_by or {}, lacked, stand_ins, maker.negative)
@@ -89,6 +94,8 @@ def sample_loader(
     batch_size: int,
     workers: int,
     pin_memory: bool = False,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Iterator[Batch]:
     """The samples of a split in order, not augmented, in one modality.
 
@@ -99,11 +106,14 @@ def sample_loader(
         batch_size: Samples of a batch; the last one may have fewer.
         workers: Loader processes; 0: none.
         pin_memory: Whether batches lie in memory from which a GPU copies without waiting.
+        rank: Which of the ranks this is.
+        ranks: How many share the batches: this one has those of numbers ``rank``, ``rank + ranks``, ….
 
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    batches = BatchSampler(SequentialSampler(_Sized(len(dataset))), batch_size, drop_last=False)
+    every = BatchSampler(SequentialSampler(_Sized(len(dataset))), batch_size, drop_last=False)
+    batches = every if ranks == 1 else list(islice(every, rank, None, ranks))
     maker = ViewMaker(seed=0, modalities=(modality_name,), pipelines=[()], global_views=1)
     collate = _Collate({modality_name: collator}, maker.modalities, maker.global_views)
     return _batches(_Reader(dataset, maker), batches, collate, workers, pin_memory)

@@ -14,6 +14,7 @@ import numpy as np
 
 from coview.data.dataset import Dataset, HasContext, HasSeveralValues, KnowsIds, KnowsLabels
 from coview.data.ids import check_ids
+from coview.data.kept_samples import KeptSamples
 from coview.data.present import having
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
@@ -54,10 +55,12 @@ class DrawnValues:
     Args:
         dataset: The samples.
         seed: The run's.
+        kept: Those that were read before; absent: none.
     """
 
-    def __init__(self, dataset: Dataset, seed: int) -> None:
+    def __init__(self, dataset: Dataset, seed: int, kept: KeptSamples | None = None) -> None:
         self._dataset, self._seed = dataset, seed
+        self._kept = kept or KeptSamples(0)
         self._counts = value_counts_of(dataset)
         # by their places among all modalities, so that those of one do not depend on whether another has several
         names = (*sorted(dataset.modalities), NEGATIVE) if self._counts else ()
@@ -73,9 +76,10 @@ class DrawnValues:
             row: Its number.
             epoch: Counted from 0.
             rng: Where it stands does not matter; it is moved.
-            modalities: Those whose values are there; absent: all that it has.
+            modalities: Those whose values are there, the same in every call; absent: all that it has.
         """
-        return with_values(self._dataset, row, self.numbers(row, epoch, rng) if self._counts else {}, modalities)
+        numbers = self.numbers(row, epoch, rng) if self._counts else {}
+        return self._kept.get(row, numbers, lambda: with_values(self._dataset, row, numbers, modalities))
 
     def numbers(self, row: int, epoch: int, rng: Rng) -> dict[str, int]:
         """Which value of each modality, or which hard negative, of several that the sample has, from 0."""

@@ -46,6 +46,12 @@ class DataSettings(BaseModel):
         description='Loader processes; 0 loads in the main one. "auto" is the number of CPU cores, at most 8 for '
         "each process that trains. It changes nothing but the speed.",
     )
+    keep_gb: Annotated[float, Field(ge=0, le=1e6)] = Field(
+        0.5,
+        description="How much memory the samples may take that are kept as they were read, in all loader processes of "
+        "a process that trains: a picture's file is then decoded once and not in every epoch. It changes nothing but "
+        "the speed.",
+    )
     augment_on: Literal["worker", "device"] = Field(
         "worker",
         description="Where samples are augmented: one by one in the loader's processes, or as whole batches on the "

@@ -13,6 +13,7 @@ NO_EFFECT_ON_RESULTS = (
     ("name",),
     ("relative_to",),
     ("data", "workers"),
+    ("data", "keep_gb"),
     ("train", "checkpoint_every"),
     ("train", "keep"),
     ("train", "keep_best"),

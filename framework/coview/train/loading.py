@@ -73,6 +73,7 @@ def training_batches(
         taught_by=topology.collators_of_teacher(),
         pin_memory=accelerator.device.type == "cuda",
         bank=None if encodings else bank,
+        keep_bytes=int(recipe.settings.keep_gb * 2**30),
     )
     ids = IdWatch(len(dataset), f"data {recipe.data_named}: the train split")
     for batch in loader:
