@@ -169,7 +169,7 @@ def test_evaluate_by_another_protocol_adds_to_the_results(call, own_run):
 def test_an_evaluation_embeds_nothing_again(call, own_run, monkeypatch):
     from coview.experiment import feature_store
 
-    monkeypatch.setattr(feature_store, "embed_split", lambda *a, **k: pytest.fail("it was embedded again"))
+    monkeypatch.setattr(feature_store, "embed_share", lambda *a, **k: pytest.fail("it was embedded again"))
     assert call("evaluate", own_run.path, "--set", "evaluate.0.k=3").status == 0
     shutil.rmtree(own_run.folder.features)
     with pytest.raises(pytest.fail.Exception):

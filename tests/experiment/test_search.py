@@ -97,7 +97,7 @@ def test_what_was_embedded_once_is_not_embedded_again(run, monkeypatch):
     assert (run.path / "features" / "pretrained-step-8-projected-audio" / "test.safetensors").is_file()
     from coview.experiment import feature_store
 
-    monkeypatch.setattr(feature_store, "embed_split", None)
+    monkeypatch.setattr(feature_store, "embed_share", None)
     assert coview.search(run, "an old four", modality="audio") == first
 
 

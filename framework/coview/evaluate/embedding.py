@@ -6,7 +6,8 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from coview.model.encoder_hooks import collator
 from coview.model.widths import encode as encode_batch
 
 _BATCH = 256
+_COLUMNS = ("ids", "labels", "scores", "groups")
 
 Show = Callable[[Iterator[Batch]], Iterable[Batch]]
 
@@ -58,6 +60,36 @@ class Embedded:
         return np.setdiff1d(np.arange(total), [sample.row for sample in self.skipped])
 
 
+@dataclass(frozen=True)
+class Share:
+    """Which batches of a split a process embeds: every ``ranks``-th, from that of number ``rank`` on."""
+
+    rank: int = 0
+    ranks: int = 1
+
+
+ALL = Share()
+
+
+@dataclass(frozen=True)
+class EmbeddedBatch:
+    """A batch of a split, embedded.
+
+    Attributes:
+        number: Of the batch in the split, from 0.
+        skipped: Its samples that could not be read.
+        x_ND: The representations of the others; None if there are none.
+        content_N: As of :class:`Embedded`.
+        columns: What is known of the samples: ``ids``, ``labels``, ``scores`` and ``groups``.
+    """
+
+    number: int
+    skipped: tuple[Skipped, ...]
+    x_ND: Tensor | None = None
+    content_N: Tensor | None = None
+    columns: Mapping[str, Tensor | None] = field(default_factory=dict)
+
+
 def embed_split(
     encoder: nn.Module,
     dataset: Dataset,
@@ -80,7 +112,26 @@ def embed_split(
         device: Where to compute.
         workers: Loader processes.
         show: Goes through the batches and shows how far they are.
+
+    Raises:
+        CoviewError: If too many samples cannot be read.
     """
+    batches = embed_share(encoder, dataset, modality_name, modality, device=device, workers=workers, show=show)
+    return joined(batches, dataset, split)
+
+
+def embed_share(
+    encoder: nn.Module,
+    dataset: Dataset,
+    modality_name: str,
+    modality: Modality,
+    *,
+    device: torch.device,
+    workers: int,
+    show: Show = lambda batches: batches,
+    share: Share = ALL,
+) -> Iterator[EmbeddedBatch]:
+    """Some batches of a split: see :func:`embed_split`. What each comes to does not depend on the others."""
 
     def encode(batch: Any) -> Tensor:
         return encode_batch(at_context, batch).pooled_ND.float()
@@ -93,7 +144,7 @@ def embed_split(
     encoder.eval().to(memory_format=torch.contiguous_format)
     at_context = in_context_of(encoder, dataset, device)
     with torch.no_grad(), full_precision():
-        return _embed(encode_parts, dataset, split, modality_name, collates, device, workers, show)
+        yield from _embed(encode_parts, dataset, modality_name, collates, device, workers, show, share)
 
 
 def embed_raw(
@@ -110,7 +161,31 @@ def embed_raw(
     def encode(batch: Any) -> tuple[Tensor, Tensor | None]:
         return batch["features"], batch.get("content")
 
-    return _embed(encode, dataset, split, modality_name, _Raw(features_of), torch.device("cpu"), workers, show)
+    batches = _embed(encode, dataset, modality_name, _Raw(features_of), torch.device("cpu"), workers, show, ALL)
+    return joined(batches, dataset, split)
+
+
+def joined(batches: Iterable[EmbeddedBatch], dataset: Dataset, split: str) -> Embedded:
+    """A split, from all its batches in order.
+
+    Raises:
+        CoviewError: If too many samples could not be read.
+    """
+    skipped = SkippedSamples(len(dataset), split)
+    read = []
+    for batch in batches:
+        skipped.add(batch.skipped)
+        if batch.x_ND is not None:
+            read.append(batch)
+    columns = {f"{name}_N": _join([batch.columns[name] for batch in read]) for name in _COLUMNS}
+    if columns["labels_N"] is None and isinstance(dataset, KnowsLabels) and dataset.labels is not None:
+        # some rows have no label: the others' are not lost
+        rows = np.setdiff1d(np.arange(len(dataset)), list(skipped.samples))
+        columns["labels_N"] = torch.from_numpy(np.asarray(dataset.labels, dtype=np.int64)[rows])
+    pairs = _pairs(dataset.pairs if isinstance(dataset, HasJudgedPairs) else None, len(dataset), skipped)
+    x_ND = torch.cat([batch.x_ND for batch in read if batch.x_ND is not None])
+    features = FeatureSplit(x_ND=x_ND, **cast(dict[str, Any], columns), **pairs)
+    return Embedded(features, tuple(skipped.samples.values()), _join([batch.content_N for batch in read]))
 
 
 def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
@@ -188,34 +263,22 @@ class _Raw:
 def _embed(
     encode: Callable[[Any], tuple[Tensor, Tensor | None]],
     dataset: Dataset,
-    split: str,
     modality_name: str,
     collates: Collates,
     device: torch.device,
     workers: int,
     show: Show,
-) -> Embedded:
-    skipped = SkippedSamples(len(dataset), split)
-    rows: list[Tensor] = []
-    columns: dict[str, list[Tensor | None]] = {"ids": [], "labels": [], "scores": [], "groups": []}
-    contents: list[Tensor | None] = []
-    loader = sample_loader(dataset, modality_name, collates, batch_size=_BATCH, workers=workers)
-    for batch in show(loader):
-        skipped.add(batch.skipped)
-        if len(batch):
-            x_ND, content_N = encode(batch.to(device).inputs[modality_name])
-            rows.append(x_ND.cpu())
-            contents.append(content_N)
-            for name, values in columns.items():
-                values.append(getattr(batch, name))
-    joined = {f"{name}_N": _join(values) for name, values in columns.items()}
-    if joined["labels_N"] is None and isinstance(dataset, KnowsLabels) and dataset.labels is not None:
-        # some rows have no label: the others' are not lost
-        read = np.setdiff1d(np.arange(len(dataset)), list(skipped.samples))
-        joined["labels_N"] = torch.from_numpy(np.asarray(dataset.labels, dtype=np.int64)[read])
-    pairs = _pairs(dataset.pairs if isinstance(dataset, HasJudgedPairs) else None, len(dataset), skipped)
-    features = FeatureSplit(x_ND=torch.cat(rows), **cast(dict[str, Any], joined), **pairs)
-    return Embedded(features, tuple(skipped.samples.values()), _join(contents))
+    share: Share,
+) -> Iterator[EmbeddedBatch]:
+    rank, ranks = share.rank, share.ranks
+    loader = sample_loader(dataset, modality_name, collates, batch_size=_BATCH, workers=workers, rank=rank, ranks=ranks)
+    for number, batch in zip(count(rank, ranks), show(loader), strict=False):
+        if not len(batch):
+            yield EmbeddedBatch(number, batch.skipped)
+            continue
+        x_ND, content_N = encode(batch.to(device).inputs[modality_name])
+        columns = {name: getattr(batch, name) for name in _COLUMNS}
+        yield EmbeddedBatch(number, batch.skipped, x_ND.cpu(), content_N, columns)
 
 
 def _pairs(pairs: Pairs | None, size: int, skipped: SkippedSamples) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from coview.errors import CoviewError, UnmeasuredError
 from coview.evaluate.generators_kept import generators_kept
 from coview.evaluate.result import Result
+from coview.experiment.embedding_ranks import EmbeddingRanks
 from coview.experiment.evaluators import of_kind
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.plan_curves import PlannedCurve, PlannedCurves
@@ -49,6 +50,7 @@ class Curves:
     tracker: Tracker
     hooks: HookCalls
     say: Callable[[str], None]
+    _ranks: RanksOfPauses = field(default_factory=lambda: RanksOfPauses())
     _values: Mapping[str, float] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
 
@@ -92,34 +94,27 @@ class Curves:
 
     def _results(self, step: int) -> list[Result]:
         """What the evaluators find that are due. One that fails costs no training; before the first step it refuses."""
-        training = self.training
-        store = FeatureStore(
-            training.recipe,
-            self.planned.splits.registry,
-            self.folder,
-            training.topology.evaluated_copy(),
-            step,
-            training.accelerator.device,
-            Console(quiet=True),
-            self.planned.splits,
-            on_disk=False,
-        )
-        found: list[Result] = []
-        for curve in self.planned.due(step, training.length):
-            try:
-                found += of_kind(store, curve.plan, store.on(curve.plan.source, curve.plan.tower).measured)
-            except CoviewError as error:
-                if step == 0:
-                    raise CoviewError(
-                        f"{curve.where}: {curve.plan.table.use} cannot measure while training: {error.message}",
-                        error.hint,
-                    ) from error
-                self._say_failed(curve, step, error.message)
-            except Exception as error:  # a bug of one evaluator's is no reason to lose a training
-                if step == 0:
-                    raise
-                self._say_failed(curve, step, in_one_line(error))
-        return found
+        training, ranks = self.training, self._ranks()
+        store = _store(self.planned, training, self.folder, step, ranks)
+        with ranks.leading():
+            return [result for curve in self.planned.due(step, training.length) for result in self._of(curve, store)]
+
+    def _of(self, curve: PlannedCurve, store: FeatureStore) -> list[Result]:
+        step = store.step
+        try:
+            return of_kind(store, curve.plan, store.on(curve.plan.source, curve.plan.tower).measured)
+        except CoviewError as error:
+            if step == 0:
+                raise CoviewError(
+                    f"{curve.where}: {curve.plan.table.use} cannot measure while training: {error.message}",
+                    error.hint,
+                ) from error
+            self._say_failed(curve, step, error.message)
+        except Exception as error:  # a bug of one evaluator's is no reason to lose a training
+            if step == 0:
+                raise
+            self._say_failed(curve, step, in_one_line(error))
+        return []
 
     def _say_failed(self, curve: PlannedCurve, step: int, reason: str) -> None:
         use = curve.plan.table.use
@@ -137,6 +132,47 @@ class Curves:
                 f'{recipe.where("train", "keep_best")}: no curve is called "{keep_best}"{meant}',
                 hint=f"there are: {', '.join(known)}",
             )
+
+
+class RanksOfPauses:
+    """The ranks of a run in its pauses, the same in each; made in the first."""
+
+    def __init__(self) -> None:
+        self._made: EmbeddingRanks | None = None
+
+    def __call__(self) -> EmbeddingRanks:
+        """The ranks."""
+        self._made = self._made or EmbeddingRanks.of_run()
+        return self._made
+
+
+def following(planned: PlannedCurves, training: Pretraining, folder: RunFolder) -> Pauses:
+    """The pauses of a rank that is not the main process: it embeds its share of what that measures."""
+    ranks = RanksOfPauses()
+
+    def follow(step: int) -> None:
+        with generators_kept():
+            ranks().follow(_store(planned, training, folder, step, ranks()).share_of)
+
+    return Pauses(lambda step: bool(planned.due(step, training.length)), follow=follow)
+
+
+def _store(
+    planned: PlannedCurves, training: Pretraining, folder: RunFolder, step: int, ranks: EmbeddingRanks
+) -> FeatureStore:
+    """The features of a copy of the encoder as it is after a step."""
+    return FeatureStore(
+        training.recipe,
+        planned.splits.registry,
+        folder,
+        training.topology.evaluated_copy(),
+        step,
+        training.accelerator.device,
+        Console(quiet=True),
+        planned.splits,
+        on_disk=False,
+        ranks=ranks,
+    )
 
 
 def _first_of_each(results: Iterable[Result]) -> list[Result]:

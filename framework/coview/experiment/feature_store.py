@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,35 @@ from torch import nn
 from coview.data.augmentation import Augmentation
 from coview.data.augmented_rows import AugmentedRows
 from coview.data.batch import Batch, Skipped
-from coview.data.building import build_modalities, build_view_maker
+from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.loader import worker_count
+from coview.data.modality import Modality
 from coview.data.present import present_of
 from coview.data.several_values import check_ids_of, value_counts_of
 from coview.data.values import readable_values
 from coview.errors import CoviewError
-from coview.evaluate.embedding import Embedded, Show, embed_raw, embed_split, kept_of, read_embedded, write_embedded
-from coview.evaluate.encoder_subject import AugmentStep, EncoderSubject
+from coview.evaluate.embedding import (
+    ALL,
+    Embedded,
+    EmbeddedBatch,
+    Share,
+    Show,
+    embed_raw,
+    embed_share,
+    joined,
+    kept_of,
+    read_embedded,
+    write_embedded,
+)
+from coview.evaluate.encoder_subject import EncoderSubject
+from coview.evaluate.feature_rows import on_device, rows_of
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
+from coview.experiment.augment_steps import augment_steps
 from coview.experiment.changed_data import data_of_features, rows_digest
 from coview.experiment.controls import kind_of_encoder, untrained_recipe
+from coview.experiment.embedding_ranks import EmbeddingRanks, Wanted
 from coview.experiment.measured_tower import MeasuredTower, tower_of
 from coview.experiment.shared_work import SharedWork
 from coview.experiment.splits import DataSource, Splits
@@ -39,7 +55,7 @@ from coview.experiment.validation import carve_validation
 from coview.model.context import in_context_of
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
-from coview.recipe.recipe import ComponentTable, Recipe
+from coview.recipe.recipe import Recipe
 from coview.track.metrics_file import read_metrics, split_lines
 from coview.track.progress import track_items
 from coview.track.run_folder import RunFolder
@@ -64,6 +80,7 @@ class FeatureStore:
         rows: By split, a digest of the samples that there are and what is known of them, once it was embedded; where
             some lack a modality, or have several values of it, of its rows by ``split/modality``.
         shared: Where features of the controls are taken from, and put, that other runs need alike.
+        ranks: The ranks that embed together; by default this process alone.
     """
 
     recipe: Recipe
@@ -80,6 +97,7 @@ class FeatureStore:
     skipped: dict[str, tuple[Skipped, ...]] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     shared: SharedWork | None = None
+    ranks: EmbeddingRanks = field(default_factory=EmbeddingRanks)
     _others: dict[tuple[str, MeasuredTower], FeatureStore] = field(default_factory=dict)
     _in_memory: dict[tuple[str, str], Embedded] = field(default_factory=dict)
     _changes_said: set[str] = field(default_factory=set)
@@ -156,16 +174,11 @@ class FeatureStore:
         splits = {name: on_device(self._part(kind, name, names, labelled)[1], self.device) for name in names}
         return Features(splits, self.reference.classes, carved="validation" in names and not self.own_validation)
 
-    def raw(self, split: str) -> Embedded:
-        """The raw features of a whole split, and what tells equal samples."""
-        return self.embedded("raw", split)
-
     def subject(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> EncoderSubject:
         """The encoder itself with the samples of some splits, and their features: see :meth:`features`."""
-        modality = build_modalities(self.recipe, self.registry)[self.modality]
 
         def embed(dataset: Dataset) -> FeatureSplit:
-            return on_device(self._embed(kind, dataset, "test").features, self.device)
+            return on_device(self.embed(kind, dataset, "test", whole=False).features, self.device)
 
         def build_augmentation(use: str, parameters: Mapping[str, Any]) -> Augmentation:
             made: Augmentation = self.registry.build("augmentation", use, modality=self.modality, **parameters)
@@ -174,10 +187,10 @@ class FeatureStore:
         return EncoderSubject(
             kind=kind,
             modality_name=self.modality,
-            modality=modality,
+            modality=self._modality(),
             features=self.features(kind, names, labelled=labelled),
             data={name: self._samples(kind, name, names, labelled) for name in names},
-            steps=self._steps(),
+            steps=augment_steps(self.recipe, self.registry, self.modality),
             embed=embed,
             build_augmentation=build_augmentation,
             device=self.device,
@@ -218,14 +231,6 @@ class FeatureStore:
         split, _, rows = self._part(kind, name, names, labelled)
         return AugmentedRows(self.dataset(split), self.modality, rows.tolist())
 
-    def _steps(self) -> list[AugmentStep]:
-        if self.modality not in self.recipe.view_modalities:
-            return []
-        steps = self.recipe.augment[self.modality]
-        maker = build_view_maker(self.recipe, self.registry, preview=True)
-        pipeline = maker.pipelines[self.recipe.view_modalities.index(self.modality)]
-        return [AugmentStep(steps[at].use, _parameters(steps[at]), augmentation) for at, augmentation, _ in pipeline]
-
     def embedded(self, kind: FeatureKind, split: str) -> Embedded:
         """The features of a whole split."""
         # raw features are kept with what tells equal samples: what was kept without is made again
@@ -237,7 +242,7 @@ class FeatureStore:
     def _shared(self, kind: FeatureKind, dataset: Dataset, split: str) -> Embedded:
         """A split, of a control as another run has embedded it, if one has."""
         if self.shared is None or kind == self.measured:
-            return self._embed(kind, dataset, split)
+            return self.embed(kind, dataset, split)
         of = {
             "data": self.data.written_key,
             "split": split,
@@ -250,7 +255,7 @@ class FeatureStore:
         path = self.shared.features(self.recipe, kind, of, encoder, projector=self.tower.projector)
         embedded = None if path is None else read_embedded(path, of)
         if embedded is None:
-            embedded = self._embed(kind, dataset, split)
+            embedded = self.embed(kind, dataset, split)
             if path is not None:
                 try:
                     write_embedded(path, embedded, of)
@@ -324,14 +329,6 @@ class FeatureStore:
                 "They are embedded again, and the numbers are of the data as they are now"
             )
 
-    def showing(self, dataset: Dataset, what: str) -> Show:
-        """What shows how far the batches of some data are."""
-
-        def show(batches: Iterator[Batch]) -> Iterable[Batch]:
-            return track_items(batches, len(dataset), what, size=Batch.rows_read, console=self.console)
-
-        return show
-
     def folder_of(self, kind: FeatureKind) -> str:
         """The name of the folder of a kind of features: that of the first tower says no modality."""
         name = f"{kind}-step-{self.step}" if kind == self.measured else kind
@@ -346,18 +343,44 @@ class FeatureStore:
         digest = hashlib.blake2b(self.data.written_key.encode(), digest_size=4).hexdigest()
         return self.folder.features / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{self.data.table.use}-{digest}")
 
-    def _embed(self, kind: FeatureKind, dataset: Dataset, split: str) -> Embedded:
-        workers = worker_count(self.recipe.settings.workers)
-        modality = build_modalities(self.recipe, self.registry)[self.modality]
-        show = self.showing(dataset, f"embedding {split} ({kind})")
+    def embed(self, kind: FeatureKind, dataset: Dataset, split: str, *, whole: bool = True) -> Embedded:
+        """Embeds a split now, on all ranks; or, where it is not whole, other samples in the place of one, on this."""
         if kind == "raw":
-            features_of = self._raw = self._raw or modality.fit_raw(
-                readable_values(self.dataset("train"), self.modality)
-            )
-            return embed_raw(dataset, split, self.modality, features_of, workers=workers, show=show)
-        return embed_split(
-            self._encoder(kind), dataset, split, self.modality, modality, device=self.device, workers=workers, show=show
+            workers = worker_count(self.recipe.settings.workers)
+            self._raw = self._raw or self._modality().fit_raw(readable_values(self.dataset("train"), self.modality))
+            show = self._showing(f"embedding {split} (raw)", len(dataset))
+            return embed_raw(dataset, split, self.modality, self._raw, workers=workers, show=show)
+
+        def embed(share: Share) -> Iterator[EmbeddedBatch]:
+            return self._embed_share(kind, dataset, split, share)
+
+        wanted = Wanted(self.data, split, kind, self.tower)
+        batches = self.ranks.together(wanted, embed) if whole else embed(ALL)
+        return joined(batches, dataset, split)
+
+    def share_of(self, wanted: Wanted, share: Share) -> Iterator[EmbeddedBatch]:
+        """This rank's share of what the main process embeds on all of them."""
+        of = self.on(wanted.source, wanted.tower)
+        return of._embed_share(wanted.kind, of.dataset(wanted.split), wanted.split, share)
+
+    def _embed_share(self, kind: FeatureKind, dataset: Dataset, split: str, share: Share) -> Iterator[EmbeddedBatch]:
+        what = f"{'projecting' if self.tower.projector else 'embedding'} {split} ({kind})"
+        return embed_share(
+            self._encoder(kind),
+            dataset,
+            self.modality,
+            self._modality(),
+            device=self.device,
+            workers=worker_count(self.recipe.settings.workers, share.ranks),
+            show=self._showing(what, -(-len(dataset) // share.ranks)),
+            share=share,
         )
+
+    def _showing(self, what: str, total: int) -> Show:
+        return lambda batches: track_items(batches, total, what, size=Batch.rows_read, console=self.console)
+
+    def _modality(self) -> Modality:
+        return build_modalities(self.recipe, self.registry)[self.modality]
 
     def model(self, kind: FeatureKind) -> Topology:
         """The model whose features are of a kind."""
@@ -373,22 +396,3 @@ class FeatureStore:
             start = start_weights(recipe, self.registry, self.folder)
             self._untrained.append(build_topology(recipe, self.registry, self.splits.training, start=start))
         return self._untrained[0]
-
-
-def _parameters(table: ComponentTable) -> dict[str, Any]:
-    """As the recipe has them: a protocol is the same on any machine."""
-    return {key: table.written.get(key, value) for key, value in table.parameters.items()}
-
-
-def rows_of(split: FeatureSplit, indices: Any) -> FeatureSplit:
-    """Some rows of a split, by their numbers."""
-    rows = torch.from_numpy(indices)
-    names = ("x_ND", "ids_N", "labels_N", "scores_N", "groups_N")
-    parts: dict[str, Any] = {name: None if (t := getattr(split, name)) is None else t[rows] for name in names}
-    return FeatureSplit(**parts)
-
-
-def on_device(split: FeatureSplit, device: torch.device) -> FeatureSplit:
-    """The same with representations and labels on a device."""
-    labels = split.labels_N
-    return replace(split, x_ND=split.x_ND.to(device), labels_N=None if labels is None else labels.to(device))

@@ -27,7 +27,7 @@ def check_leaks(store: FeatureStore, looked_at: Iterable[tuple[DataSource, str]]
         is_first = modality == store.recipe.modalities[0]
         train, test = of_data.dataset("train"), of_data.dataset("test")
         try:
-            leaks = find_leaks(of_data.raw("train"), of_data.raw("test"))
+            leaks = find_leaks(of_data.embedded("raw", "train"), of_data.embedded("raw", "test"))
         except CoviewError as error:  # the numbers are there, and stay
             store.say(f"warning: {source.table.use}: train and test are not compared: {error.message}")
             continue

@@ -13,16 +13,15 @@ from torch.nn.functional import normalize
 
 from coview.data.batch import to_device
 from coview.data.building import build_modalities
-from coview.data.dataset import Dataset
-from coview.data.loader import worker_count
 from coview.data.modality import Modality
 from coview.data.present import present_of
 from coview.evaluate.cross_modal_subject import CrossModalSubject
-from coview.evaluate.embedding import Embedded, embed_split
+from coview.evaluate.feature_rows import on_device, rows_of
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
 from coview.evaluate.result import FeatureKind
-from coview.experiment.feature_store import FeatureStore, on_device, rows_of
+from coview.experiment.feature_store import FeatureStore
+from coview.experiment.measured_tower import MeasuredTower
 from coview.model.context import in_context_of
 from coview.model.encoder import Encoder
 from coview.model.encoder_hooks import collator
@@ -70,21 +69,10 @@ class Projections:
     def _whole(self, modality: str, split: str) -> FeatureSplit:
         """Those of all samples that have the modality."""
         store = self.store
-
-        def embed(dataset: Dataset) -> Embedded:
-            return embed_split(
-                self._model(modality),
-                dataset,
-                split,
-                modality,
-                self._modality(modality),
-                device=store.device,
-                workers=worker_count(store.recipe.settings.workers),
-                show=store.showing(dataset, f"projecting {modality} of {split} ({self.kind})"),
-            )
-
+        projecting = store.on(store.data, MeasuredTower(modality, projector=True))
         folder = f"{store.folder_of(self.kind)}-projected-{modality}"
-        features = on_device(store.kept(folder, split, modality, embed).features, store.device)
+        kept = store.kept(folder, split, modality, lambda dataset: projecting.embed(self.kind, dataset, split))
+        features = on_device(kept.features, store.device)
         return replace(features, x_ND=normalize(features.x_ND))
 
     def embed(self, modality: str, values: Sequence[Any]) -> Tensor:

@@ -18,7 +18,8 @@ from coview.experiment.callbacks import RunCalls, build_callbacks
 from coview.experiment.changed_data import changed_data, check_data, data_of
 from coview.experiment.code import changed_code, code_of, of_both
 from coview.experiment.controls import kinds_of, untrained_in_words
-from coview.experiment.curves import Curves
+from coview.experiment.curves import Curves, following
+from coview.experiment.embedding_ranks import EmbeddingRanks
 from coview.experiment.environment import describe_environment, now, read_environment, write_environment
 from coview.experiment.evaluators import (
     Planned,
@@ -127,8 +128,9 @@ class Session:
             if resumed is not None:
                 self._go_back(training, folder)
             with StopRequest() as stop:
-                pauses = Pauses(lambda step: bool(curves.due(step, training.length)))
-                training.run(folder.checkpoints, stop, Observer(), pauses)
+                training.run(folder.checkpoints, stop, Observer(), following(curves, training, folder))
+            store = self._store(folder, training, splits)
+            store.ranks.follow(store.share_of)
             return folder
         try:
             with locked(folder, self._say):
@@ -286,14 +288,26 @@ class Session:
             self._say(f"stopped at step {ended.step:,} of {length.total_steps:,} by {ended.by}: {ended.reason}")
 
     def _evaluate(
-        self,
-        folder: RunFolder,
-        training: Pretraining,
-        splits: Splits,
-        planned: list[Planned],
-        tracker: Tracker,
+        self, folder: RunFolder, training: Pretraining, splits: Splits, planned: list[Planned], tracker: Tracker
     ) -> None:
-        store = FeatureStore(
+        store = self._store(folder, training, splits)
+        with store.ranks.leading():
+            own = len(splits(splits.own, "train"))  # of a mixture the first data set, whose rows come first
+            store.skipped["train"] = tuple(
+                skipped for skipped in training.skipped.samples.values() if skipped.row < own
+            )
+            found = evaluate_all(store, planned, self._hooks)
+            write_results(store, planned, found, training.ended)
+            if any(
+                "test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped
+            ):
+                split = store.features(store.measured, ("test",))["test"]
+                tracker.embedding("test", split, store.dataset("test").classes, training.step)
+            tracker.hparams(given_numbers(self.recipe), reached_numbers(found.results))
+
+    def _store(self, folder: RunFolder, training: Pretraining, splits: Splits) -> FeatureStore:
+        """The features of the trained model, which all ranks embed. Each of them has one, at the same place."""
+        return FeatureStore(
             self.recipe,
             self.registry,
             folder,
@@ -303,15 +317,8 @@ class Session:
             self.console,
             splits,
             shared=self.shared,
+            ranks=EmbeddingRanks.of_run(),
         )
-        own = len(splits(splits.own, "train"))  # of a mixture the first data set, whose rows come first
-        store.skipped["train"] = tuple(skipped for skipped in training.skipped.samples.values() if skipped.row < own)
-        found = evaluate_all(store, planned, self._hooks)
-        write_results(store, planned, found, training.ended)
-        if any("test" in plan.evaluator.splits and plan.source == splits.own for plan in planned if not plan.skipped):
-            split = store.features(store.measured, ("test",))["test"]
-            tracker.embedding("test", split, store.dataset("test").classes, training.step)
-        tracker.hparams(given_numbers(self.recipe), reached_numbers(found.results))
 
     def _show_masked(self, training: Pretraining, dataset: Dataset, tracker: Tracker) -> None:
         shown = first_masked_views(self.recipe, self.registry, dataset, training.topology.student, training.order)

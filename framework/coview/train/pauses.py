@@ -26,6 +26,7 @@ class Pauses:
         measure: What the main process does meanwhile, given step and epoch; it returns what a checkpoint of the step is
             worth, where that was measured.
         tell: What it does after that, given step and epoch.
+        follow: What the other ranks do meanwhile, given the step.
     """
 
     def __init__(
@@ -33,10 +34,12 @@ class Pauses:
         due: Callable[[int], bool] = lambda step: False,
         measure: Callable[[int, int], Score | None] = lambda step, epoch: None,
         tell: Callable[[int, int], None] = lambda step, epoch: None,
+        follow: Callable[[int], None] = lambda step: None,
     ) -> None:
         self.due = due
         self._measure = measure
         self._tell = tell
+        self._follow = follow
         self._score: Score | None = None
         self._scored_at = 0
         self._waiting: Any = None
@@ -62,6 +65,7 @@ class Pauses:
             CoviewError: On the ranks that wait, if the main process cannot go on: it says why.
         """
         if several_ranks() and dist.get_rank():
+            self._follow(step)
             outcome = self._agreed(_FAILED)
             if outcome == _FAILED:
                 raise CoviewError("the main process could not go on, and has said why")
