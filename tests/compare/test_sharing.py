@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from coview.compare.launch.job import Done, run_job
 from coview.compare.run_missing import run_missing
 from coview.compare.sharing import sharing, side_by_side
 from coview.data.views import PipelineStep
+from coview.experiment import leaks
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.shared_work import SharedWork, stream_of_views
 from coview.recipe.comparison import load_comparison
@@ -49,27 +51,38 @@ def test_cells_that_share_are_bit_for_bit_those_that_do_not(comparison, registry
     comparison = dataclasses.replace(comparison, cells=[c for c in comparison.cells if c.recipe.seed == 0])
     embedded, made = [], []
     store = FeatureStore
-    embed = store._embed
-    monkeypatch.setattr(store, "_embed", lambda self, kind, *rest: embedded.append(kind) or embed(self, kind, *rest))
+    embed, compared, find = store.embed, [], leaks.find_leaks
+    monkeypatch.setattr(store, "embed", lambda self, kind, *rest: embedded.append(kind) or embed(self, kind, *rest))
+
+    def find_some(*splits):
+        compared.append(1)
+        return dataclasses.replace(find(*splits), examples=[(3, 4)])
+
+    monkeypatch.setattr(leaks, "find_leaks", find_some)
     call = PipelineStep.__call__
     monkeypatch.setattr(PipelineStep, "__call__", lambda self, *rest: made.append(1) or call(self, *rest))
     alone = dataclasses.replace(comparison, bank_gb=0.0)
     launcher = InThisProcess()
     launcher.local_processes = 0
     apart = run_missing(alone, tmp_path / "apart", registry, launcher, say=lambda text: None)
+    assert len(compared) == 2
     controls, views = [kind for kind in embedded if kind != "pretrained"], len(made)
     embedded.clear()
     made.clear()
     together = run_missing(comparison, tmp_path / "together", registry, InThisProcess(), say=lambda text: None)
     again = [kind for kind in embedded if kind != "pretrained"]
 
-    # of two variants the controls are embedded once
+    # of two variants the controls are embedded once, and train and test are compared once
+    assert len(compared) == 3
     assert again.count("untrained") * 2 == controls.count("untrained") > 0
     assert again.count("raw") * 2 == controls.count("raw") > 0
     # and the two views of each sample of the six steps are made once; previews make their own
     assert views - len(made) == 6 * 32 * 2
     for one, other in zip(apart, together, strict=True):
         assert one.cell.name == other.cell.name
+        found, said = (json.loads(cell.run.results.read_text())["leaks"] for cell in (one, other))
+        assert found == said
+        assert len(found[0]["examples"]) == 1
         ours, theirs = files_of(one), files_of(other)
         assert ours.keys() == theirs.keys()
         assert len(ours) > 5

@@ -89,14 +89,8 @@ def test_features_of_a_control_that_cannot_be_kept_are_used_and_that_is_said(tmp
     embedded = Embedded(split, (), None)
     (tmp_path / "full").write_text("")  # nothing can be written below a file
     store = SimpleNamespace(
-        shared=SimpleNamespace(features=lambda *given, **more: tmp_path / "full" / "features"),
-        measured="pretrained",
-        data=SimpleNamespace(written_key="digits"),
-        modality="image",
-        device=torch.device("cpu"),
-        recipe=None,
-        tower=SimpleNamespace(projector=False),
-        _embed=lambda kind, dataset, split: embedded,
+        shared_at=lambda kind, split: (tmp_path / "full" / "features", {}),
+        embed=lambda kind, dataset, split: embedded,
     )
     with pytest.warns(UserWarning, match="the raw control's test features are not kept: .*full"):
         assert FeatureStore._shared(store, "raw", Rows(), "test") is embedded

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -241,18 +239,7 @@ class FeatureStore:
 
     def _shared(self, kind: FeatureKind, dataset: Dataset, split: str) -> Embedded:
         """A split, of a control as another run has embedded it, if one has."""
-        if self.shared is None or kind == self.measured:
-            return self.embed(kind, dataset, split)
-        of = {
-            "data": self.data.written_key,
-            "split": split,
-            "rows": len(dataset),
-            "version": dataset.version,
-            "modality": self.modality,
-            "device": self.device.type,
-        }
-        encoder = None if kind == "raw" else self._encoder(kind)
-        path = self.shared.features(self.recipe, kind, of, encoder, projector=self.tower.projector)
+        path, of = self.shared_at(kind, split)
         embedded = None if path is None else read_embedded(path, of)
         if embedded is None:
             embedded = self.embed(kind, dataset, split)
@@ -262,6 +249,23 @@ class FeatureStore:
                 except (OSError, CoviewError) as error:  # a full disk
                     warnings.warn(f"the {kind} control's {split} features are not kept: {error}", stacklevel=2)
         return embedded
+
+    def shared_at(self, kind: FeatureKind, split: str) -> tuple[Path | None, dict[str, Any]]:
+        """The file that runs of one comparison have a split in, as a control sees it, and what it is of; no file where
+        there are none, or the control cannot be told from others."""
+        dataset = self.dataset(split)
+        of = {
+            "data": self.data.written_key,
+            "split": split,
+            "rows": len(dataset),
+            "version": dataset.version,
+            "modality": self.modality,
+            "device": self.device.type,
+        }
+        if self.shared is None or kind == self.measured:
+            return None, of
+        encoder = None if kind == "raw" else self._encoder(kind)
+        return self.shared.features(self.recipe, kind, of, encoder, projector=self.tower.projector), of
 
     def kept(
         self, folder: str, split: str, modality: str, embed: Callable[[Dataset], Embedded], **more: Any
@@ -317,7 +321,7 @@ class FeatureStore:
             "modality": modality,
             **more,
         }
-        return self._folder() / folder / f"{split}.safetensors", of
+        return self.folder.features / self.data.folder_name / folder / f"{split}.safetensors", of
 
     def _say_change(self, of: Mapping[str, Any], path: Path) -> None:
         """Says once of each change that features of other content are not used."""
@@ -335,13 +339,6 @@ class FeatureStore:
         if self.tower.projector and kind != "raw":
             return f"{name}-projected-{self.modality}"
         return name if self.modality == self.recipe.modalities[0] else f"{name}-{self.modality}"
-
-    def _folder(self) -> Path:
-        """Where the features are kept: those of other data in a folder of their own."""
-        if not self.data.key:
-            return self.folder.features
-        digest = hashlib.blake2b(self.data.written_key.encode(), digest_size=4).hexdigest()
-        return self.folder.features / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{self.data.table.use}-{digest}")
 
     def embed(self, kind: FeatureKind, dataset: Dataset, split: str, *, whole: bool = True) -> Embedded:
         """Embeds a split now, on all ranks; or, where it is not whole, other samples in the place of one, on this."""

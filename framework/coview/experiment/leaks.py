@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
+from coview.data.atomic import replacing
 from coview.errors import CoviewError
-from coview.evaluate.leaks import NEAR, find_leaks
+from coview.evaluate.leaks import NEAR, Leaks, find_leaks
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.measured_tower import MeasuredTower
 from coview.experiment.splits import DataSource
@@ -27,7 +31,7 @@ def check_leaks(store: FeatureStore, looked_at: Iterable[tuple[DataSource, str]]
         is_first = modality == store.recipe.modalities[0]
         train, test = of_data.dataset("train"), of_data.dataset("test")
         try:
-            leaks = find_leaks(of_data.embedded("raw", "train"), of_data.embedded("raw", "test"))
+            leaks = _found(of_data)
         except CoviewError as error:  # the numbers are there, and stay
             store.say(f"warning: {source.table.use}: train and test are not compared: {error.message}")
             continue
@@ -51,3 +55,17 @@ def check_leaks(store: FeatureStore, looked_at: Iterable[tuple[DataSource, str]]
             }
         )
     return found
+
+
+def _found(store: FeatureStore) -> Leaks:
+    """The leaks between the raw features of train and test, or what another run of the comparison has found of them."""
+    (train, _), (test, _) = store.shared_at("raw", "train"), store.shared_at("raw", "test")
+    path = None if train is None or test is None else train.with_name(f"leaks-{train.stem}-{test.stem}.json")
+    if path is not None and path.is_file():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return Leaks(**{**kept, "examples": [tuple(pair) for pair in kept["examples"]]})
+    leaks = find_leaks(store.embedded("raw", "train"), store.embedded("raw", "test"))
+    if path is not None:
+        with suppress(OSError, CoviewError), replacing(path, durable=False) as beside:
+            beside.write_text(json.dumps(asdict(leaks)), encoding="utf-8")
+    return leaks

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,6 +53,14 @@ class DataSource:
         """The same of the paths as they are written, wherever that is: what is kept of the data goes by it."""
         written = dict(self.table.written)
         return self._key(written.pop("use"), written)
+
+    @property
+    def folder_name(self) -> str:
+        """The folder of its features in that of a run's features; a recipe's own have none of their own."""
+        if not self.key:
+            return ""
+        digest = hashlib.blake2b(self.written_key.encode(), digest_size=4).hexdigest()
+        return re.sub(r"[^A-Za-z0-9._-]+", "_", f"{self.table.use}-{digest}")
 
     def _key(self, use: str, parameters: Mapping[str, Any]) -> str:
         own = self.at in _FIRST
