@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 
 def available_cores() -> int:
-    """Those that it may run on, where the system says so; else all."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows say nothing of it
-        return os.cpu_count() or 1
+    """Those that it may run on, and that the container or the batch job it is in may keep busy: joblib's count.
+
+    ``LOKY_MAX_CPU_COUNT`` sets a lower number.
+    """
+    from joblib import cpu_count  # costs start-up time
+
+    count: int = cpu_count()
+    return count

@@ -13,7 +13,9 @@ from torch import nn
 def buffers_kept(module: nn.Module) -> Iterator[None]:
     """Undoes at the end what happened to a module's buffers inside."""
     before = [(buffer, buffer.clone()) for buffer in module.buffers()]
-    yield
-    with torch.no_grad():
-        for buffer, value in before:
-            buffer.copy_(value)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in before:
+                buffer.copy_(value)

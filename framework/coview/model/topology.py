@@ -13,6 +13,7 @@ from coview.data.batch import Batch, select_samples
 from coview.data.dataset import Dataset
 from coview.data.modality import Collates
 from coview.model.batch_augment import BatchAugment, build_batch_augment
+from coview.model.batch_norm import synchronise_batch_norm
 from coview.model.encodable import encodable
 from coview.model.encoder_hooks import fit_encoders
 from coview.model.gather import views_of_all_ranks
@@ -126,6 +127,12 @@ class Topology(nn.Module):
     def _evaluated(self) -> Towers:
         teacher = self.teacher
         return teacher.towers if teacher is not None and teacher.table.evaluate else self.student
+
+    def synchronise_batch_norm(self) -> None:
+        """Has batch norm see the rows of all ranks, but for a teacher's that sees the groups of a shuffle."""
+        synchronise_batch_norm(self.student)
+        if self.teacher is not None and self.teacher.table.shuffle_groups == 1:
+            synchronise_batch_norm(self.teacher)
 
     def collators_of_teacher(self) -> Mapping[str, Collates]:
         """What makes batches of the views for the teacher alone, by modality."""

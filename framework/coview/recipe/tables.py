@@ -193,6 +193,11 @@ class TrainTable(BaseModel):
     )
     channels_last: bool = Field(True, description="Memory layout of convolutional weights and pictures.")
     compile: bool = Field(False, description="torch.compile the model.")
+    checkpoint_activations: bool = Field(
+        False,
+        description="Whether the repeated blocks of the encoders keep only their inputs for the backward pass, and are "
+        "computed again in it (arXiv:1604.06174): less memory, for about a third more time. The weights are the same.",
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Choose the card by CUDA_VISIBLE_DEVICES."
     )

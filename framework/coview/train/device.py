@@ -9,6 +9,7 @@ from torch import nn
 
 from coview.errors import CoviewError
 from coview.recipe.recipe import Recipe
+from coview.train.threads import limit_threads
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -16,11 +17,12 @@ _SAFE_CHANNELS = 8
 
 
 def choose_device(recipe: Recipe) -> torch.device:
-    """The device of ``train.device``.
+    """The device of ``train.device``. What is computed on the CPU takes no more threads than there are cores for it.
 
     Raises:
         CoviewError: If it is not there.
     """
+    limit_threads()
     wanted = recipe.train.device
     available = {
         "cuda": torch.cuda.is_available(),

@@ -27,7 +27,6 @@ from coview.data.skipped import SkippedSamples
 from coview.data.view_bank import ViewBank
 from coview.errors import AlteredModelError, CoviewError, Interrupted
 from coview.evaluate.diagnostics import diagnose, false_negative_rate
-from coview.model.batch_norm import synchronise_batch_norm
 from coview.model.collectives import several_ranks
 from coview.model.context import build_contexts
 from coview.model.gather import average_gradients
@@ -36,6 +35,7 @@ from coview.model.topology import Topology
 from coview.plugins.duration import Duration
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.activations import check_activations
 from coview.train.check_batch_norm import check_batch_norm
 from coview.train.check_lengths import check_lengths
 from coview.train.check_mixture import check_mixture
@@ -106,9 +106,7 @@ class Pretraining:
         layout: Any = {"memory_format": torch.channels_last} if self._channels_last else {}
         topology.to(device, **layout)
         if accelerator.num_processes > 1:
-            synchronise_batch_norm(topology.student)
-            if topology.teacher is not None and topology.teacher.table.shuffle_groups == 1:
-                synchronise_batch_norm(topology.teacher)
+            topology.synchronise_batch_norm()
         self.order = build_order(recipe, registry, dataset) if recipe.trains else None
         if self.order is not None:
             check_lengths(recipe, self.length)
@@ -125,6 +123,7 @@ class Pretraining:
             self._values = ScheduledValues(recipe, registry, *parts, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
         check_batch_norm(recipe, topology.student, accelerator.num_processes)
+        check_activations(recipe, topology.student)
         self._contexts = build_contexts(recipe, registry, dataset, topology.student.encoder, device)
         every, log_every = Duration.parse(recipe.train.checkpoint_every), recipe.train.log_every
         self._due = CheckpointDue(every, self.length.steps_per_epoch, log_every, accelerator.device)
@@ -189,6 +188,7 @@ class Pretraining:
             seed=self.recipe.seed,
             channels_last=self._channels_last,
             compiled=train.compile,
+            checkpoints=train.checkpoint_activations,
         )
         self._pauses.gather()
         self._freezing = Freezing(self.topology, self.groups, self.length.steps_per_epoch)

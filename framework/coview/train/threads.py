@@ -1,0 +1,21 @@
+"""How many threads compute on a CPU."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from coview.data.cores import available_cores
+
+_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def limit_threads() -> None:
+    """Has PyTorch compute with no more threads than this process has cores, unless the user has said how many.
+
+    PyTorch counts the cores of the machine. In a container that may keep two of sixty-four busy, sixty-four threads
+    would wait for each other.
+    """
+    if not any(os.environ.get(name) for name in _SETTINGS):
+        torch.set_num_threads(min(torch.get_num_threads(), available_cores()))
