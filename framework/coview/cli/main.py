@@ -30,6 +30,7 @@ from coview.cli.reproduce import reproduce
 from coview.cli.results import results
 from coview.cli.run import embed, evaluate, export, run
 from coview.cli.search import search
+from coview.cli.waiting import wait_asleep
 from coview.data.disk_error import disk_error, is_refusal
 from coview.errors import CoviewError, Interrupted, printable
 
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given
     if not debug:
         warnings.formatwarning = _as_a_line
+    wait_asleep()
     signal.signal(signal.SIGTERM, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its code instead

@@ -26,6 +26,7 @@ from coview.data.judged_pairs import Pairs
 from coview.data.loader import sample_loader
 from coview.data.modality import Collates, HasLengths, Modality
 from coview.data.skipped import SkippedSamples
+from coview.data.threads import beside_loader
 from coview.evaluate.by_length import ByLength, all_alike, in_order
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
@@ -295,13 +296,14 @@ def _embed(
 ) -> Iterator[EmbeddedBatch]:
     rank, ranks = share.rank, share.ranks
     loader = sample_loader(dataset, modality_name, collates, batch_size=_BATCH, workers=workers, rank=rank, ranks=ranks)
-    for number, batch in zip(count(rank, ranks), show(loader), strict=False):
-        if not len(batch):
-            yield EmbeddedBatch(number, batch.skipped)
-            continue
-        x_ND, content_N = encode(batch.to(device).inputs[modality_name])
-        columns = {name: getattr(batch, name) for name in _COLUMNS}
-        yield EmbeddedBatch(number, batch.skipped, x_ND.cpu(), content_N, columns)
+    with beside_loader(workers, device):
+        for number, batch in zip(count(rank, ranks), show(loader), strict=False):
+            if not len(batch):
+                yield EmbeddedBatch(number, batch.skipped)
+                continue
+            x_ND, content_N = encode(batch.to(device).inputs[modality_name])
+            columns = {name: getattr(batch, name) for name in _COLUMNS}
+            yield EmbeddedBatch(number, batch.skipped, x_ND.cpu(), content_N, columns)
 
 
 def _pairs(pairs: Pairs | None, size: int, skipped: SkippedSamples) -> dict[str, Tensor]:

@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import nn
 
+from coview.data.threads import limit_threads
 from coview.errors import CoviewError
 from coview.recipe.recipe import Recipe
-from coview.train.threads import limit_threads
 
 Precision = Literal["fp32", "bf16", "fp16"]
 

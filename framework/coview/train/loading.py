@@ -14,6 +14,7 @@ from coview.data.ids import IdWatch
 from coview.data.loader import view_loader, worker_count
 from coview.data.order import Order, RankBatches
 from coview.data.skipped import SkippedSamples
+from coview.data.threads import beside_loader
 from coview.data.view_bank import ViewBank
 from coview.errors import CoviewError
 from coview.model.context import Contexts
@@ -63,12 +64,13 @@ def training_batches(
         raise CoviewError(
             f"{recipe.where('train', 'batch_size')}: {train.batch_size} cannot be shared by {ranks} ranks"
         )
+    workers = worker_count(recipe.settings.workers, ranks)
     loader = view_loader(
         EncodedRows(dataset, encodings) if encodings else dataset,
         without_steps(build_view_maker(recipe, registry), encodings),
         with_rows(collators(build_collators(recipe, registry), topology.student), encodings),
         RankBatches(order, steps.start * train.accumulate, steps.stop * train.accumulate, rank, ranks),
-        workers=worker_count(recipe.settings.workers, ranks),
+        workers=workers,
         extras=recipe.extras,
         taught_by=topology.collators_of_teacher(),
         pin_memory=accelerator.device.type == "cuda",
@@ -76,8 +78,9 @@ def training_batches(
         keep_bytes=int(recipe.settings.keep_gb * 2**30),
     )
     ids = IdWatch(len(dataset), f"data {recipe.data_named}: the train split")
-    for batch in loader:
-        ids.note(batch.rows, batch.ids.tolist())
-        for sample in skipped.add(batch.skipped):
-            say_skipped(sample.what, sample.reason)
-        yield topology.masked(contexts.around(topology.augmented(batch.to(accelerator.device))))
+    with beside_loader(workers, accelerator.device):
+        for batch in loader:
+            ids.note(batch.rows, batch.ids.tolist())
+            for sample in skipped.add(batch.skipped):
+                say_skipped(sample.what, sample.reason)
+            yield topology.masked(contexts.around(topology.augmented(batch.to(accelerator.device))))
