@@ -13,7 +13,7 @@ FRAMEWORK = Path(coview.__file__).resolve().parent
 PLUGINS = sorted(path.name for path in (FRAMEWORK.parents[1] / "plugins").iterdir() if (path / "__init__.py").exists())
 
 LAYERS = (
-    "cli", "api", "compare", "experiment", "builtin", "evaluating", "testing", "train", "track", "evaluate", "model", "scaffold", "data", "recipe",
+    "cli", "api", "compare", "launch", "experiment", "builtin", "evaluating", "testing", "train", "track", "evaluate", "model", "scaffold", "data", "recipe",
     "plugins", "pages", "errors",
 )  # fmt: skip
 """Each may import from those after it."""

@@ -8,9 +8,9 @@ import pytest
 from fabricated_runs import result, write_run
 from PIL import Image
 
-from coview.compare.launch.job import Done
 from coview.compare.run_missing import run_missing
 from coview.experiment.splits import Splits
+from coview.launch.job import Done
 from coview.recipe.comparison import load_comparison
 from coview.recipe.load import load_recipe
 

@@ -16,11 +16,11 @@ import pytest
 
 import coview
 from coview.compare.cells import find_cells, slug
-from coview.compare.launch.job import Job
-from coview.compare.launch.local import LocalLauncher, _outcome
-from coview.compare.launch.slurm import SlurmLauncher
 from coview.compare.run_missing import run_missing
 from coview.data.file_lock import file_lock
+from coview.launch.job import Job
+from coview.launch.local import LocalLauncher, _outcome
+from coview.launch.slurm import SlurmLauncher
 from coview.recipe.comparison import load_comparison
 from forked import Forked
 
@@ -173,7 +173,7 @@ def test_a_comparison_that_is_started_twice_trains_each_cell_once(write_recipe, 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from coview.compare.launch import job
+from coview.launch import job
 made = job.Job("temperature 0.1", Path("none.toml"), Path(sys.argv[1]), Path(sys.argv[1]) / "log.txt")
 def run(job):
     print("held", file=sys.__stderr__, flush=True)
@@ -226,7 +226,7 @@ def test_slurm_by_submitit(comparison, registry, tmp_path):
 @pytest.mark.slow
 def test_ray(comparison, registry, tmp_path):
     ray = pytest.importorskip("ray")
-    from coview.compare.launch.ray import RayLauncher
+    from coview.launch.ray import RayLauncher
 
     try:
         cells = run_missing(comparison(), tmp_path / "runs", registry, RayLauncher(settings={"num_cpus": 1}), say=print)

@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 
 import coview
 from coview.compare.cells import find_cells
-from coview.compare.launch.job import Done, run_job
 from coview.compare.run_missing import run_missing
 from coview.compare.sharing import sharing, side_by_side
 from coview.data.views import PipelineStep
 from coview.experiment import leaks
 from coview.experiment.feature_store import FeatureStore
 from coview.experiment.shared_work import SharedWork, stream_of_views
+from coview.launch.job import Done, run_job
 from coview.recipe.comparison import load_comparison
 
 SWEEP = '\n[sweep.grid]\nseed = [0, 1]\n\n[[sweep.zip]]\nlabel = "warm"\n"loss.temperature" = 0.5\n' \

@@ -14,11 +14,11 @@ from scipy import stats
 
 import coview
 from coview.compare import tuning
-from coview.compare.launch.job import run_job
 from coview.compare.run_missing import run_missing
 from coview.compare.trials import arm_of, trials_of
 from coview.compare.tuned_by import tunings_of
 from coview.compare.tuning import tune
+from coview.launch.job import run_job
 from coview.recipe.comparison import load_comparison
 from coview.track.metrics_file import read_metrics, split_lines
 

@@ -11,10 +11,10 @@ import pytest
 from fabricated_runs import result, write_run
 
 from coview.compare.cells import find_cells
-from coview.compare.launch.job import Done
 from coview.compare.report import write_comparison_report
 from coview.compare.until_decided import needed_cells, run_until_decided
 from coview.errors import CoviewError, Interrupted, RecipeError
+from coview.launch.job import Done
 from coview.recipe.comparison import load_comparison
 from coview.recipe.load import load_recipe
 from coview.recipe.snapshot import flatten, hashed_part

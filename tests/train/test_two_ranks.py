@@ -253,3 +253,36 @@ def test_two_ranks_end_at_the_step_at_which_one_does(write_recipe, small_recipe,
             check=True,
         )
         assert "is finished: nothing is left to do" in resumed.stderr
+
+
+LATE = """
+import os, time
+
+import coview
+
+if os.environ.get("RANK") == "1":
+    time.sleep(20)
+
+
+@coview.hookimpl
+def coview_register(registry):
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_late_joins_the_run_that_the_first_has_begun(write_recipe, small_recipe, tmp_path, monkeypatch):
+    """With --resume each rank would find an unfinished run where the first has made a new folder."""
+    (tmp_path / "late.py").write_text(LATE)
+    about = tmp_path / "late-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[coview]\nlate = late\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "coview"]
+    command += ["run", str(write_recipe(small_recipe)), "--out", str(tmp_path / "runs"), "--resume"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "goes on from" not in done.stderr
+    assert "starts again" not in done.stderr
+    assert len(list((tmp_path / "runs").glob("*/*/results.json"))) == 1

@@ -40,8 +40,8 @@ def run_comparison(
     Raises:
         CoviewError: If the recipe is wrong, or no cell has a finished run. A cell that fails stops no other.
     """
-    from coview.compare.launch.local import LocalLauncher, cuda_devices  # torch costs start-up time
     from coview.compare.run_comparison import run_comparison as compared  # torch costs start-up time
+    from coview.launch.local import LocalLauncher, cuda_devices  # torch costs start-up time
     from coview.recipe.comparison import load_comparison  # torch costs start-up time
 
     registry = registry or load_plugins()

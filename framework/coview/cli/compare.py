@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coview.cli.launch_set import launch_set_option
 from coview.cli.output import print_columns, say
 from coview.cli.recipe import set_option
 from coview.cli.user_path import UserPath
@@ -14,8 +15,8 @@ from coview.errors import CoviewError
 
 if TYPE_CHECKING:
     from coview.compare.cells import FoundCell
-    from coview.compare.launch.job import Launcher
     from coview.compare.report.write import ComparisonReport
+    from coview.launch.job import Launcher
     from coview.plugins.registry import Registry
     from coview.recipe.comparison import Comparison
 
@@ -34,13 +35,7 @@ if TYPE_CHECKING:
     help="Where runs are computed.",
 )
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time, locally.")
-@click.option(
-    "--launch-set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of Slurm's jobs or Ray's tasks, such as timeout_min=60.",
-)
+@launch_set_option
 @click.option("--by", multiple=True, metavar="KEY", help="Tell RUNs apart by this key; may be repeated.")
 @click.option("--baseline", metavar="VARIANT", help="Test each variant against this one, and not each against each.")
 @click.pass_obj
@@ -148,15 +143,15 @@ def _launcher(name: str, processes: int, settings: tuple[str, ...], out: Path) -
 
     given: dict[str, Any] = parse_set(settings)
     if name == "slurm":
-        from coview.compare.launch.slurm import SlurmLauncher
+        from coview.launch.slurm import SlurmLauncher
 
         return SlurmLauncher(out / "slurm", given)
     if name == "ray":
-        from coview.compare.launch.ray import RayLauncher
+        from coview.launch.ray import RayLauncher
 
         return RayLauncher(settings=given)
     if given:
         raise CoviewError("--launch-set is for Slurm and Ray: local processes take none")
-    from coview.compare.launch.local import LocalLauncher, cuda_devices
+    from coview.launch.local import LocalLauncher, cuda_devices
 
     return LocalLauncher(processes, cuda_devices())

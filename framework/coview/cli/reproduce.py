@@ -40,9 +40,9 @@ def reproduce(
     """
     from coview.compare.best_weights import of_best_weights
     from coview.compare.cells import find_cells
-    from coview.compare.launch.local import LocalLauncher, cuda_devices
     from coview.compare.reproduction import reproduction_of, to_reproduce
     from coview.compare.run_missing import run_missing
+    from coview.launch.local import LocalLauncher, cuda_devices
     from coview.plugins.discovery import load_plugins
 
     registry = load_plugins(disable=disabled)

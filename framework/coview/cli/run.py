@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from coview.cli.completing import ComponentName, RecipeName
-from coview.cli.output import print_json
+from coview.cli.launch_set import launch_set_option
+from coview.cli.output import print_json, say
 from coview.cli.recipe import set_option
 from coview.cli.step import step_option
 from coview.cli.user_path import UserPath
@@ -17,6 +18,8 @@ from coview.errors import CoviewError
 
 if TYPE_CHECKING:
     from coview.experiment.run import Run
+    from coview.plugins.registry import Registry
+    from coview.recipe.recipe import Recipe
 
 modality_option = click.option(
     "--modality", metavar="NAME", help="Whose encoder, of a run of several modalities; the first's by default."
@@ -29,8 +32,37 @@ modality_option = click.option(
 @click.option("--resume", is_flag=True, help="Go on with the latest run of this recipe, where there is one.")
 @click.option("--out", default="runs", show_default=True, type=UserPath(), help="Folder of runs.")
 @click.option("--dry-run", is_flag=True, help="Check the recipe, build it, and say what would be done.")
+@click.option(
+    "--launcher",
+    default="local",
+    show_default=True,
+    type=click.Choice(["local", "slurm", "ray"]),
+    help="Where the run is computed. On a cluster it goes on with the latest unfinished run, as with --resume.",
+)
+@click.option("--nodes", default=1, show_default=True, type=click.IntRange(1), help="Machines of the cluster.")
+@click.option("--per-node", type=click.IntRange(1), help="Processes on each; by default one for each GPU.")
+@click.option(
+    "--restarts",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How often a run whose process died goes on.",
+)
+@launch_set_option
 @click.pass_obj
-def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: bool, out: Path, dry_run: bool) -> None:
+def run(
+    disabled: tuple[str, ...],
+    recipe: str,
+    sets: tuple[str, ...],
+    resume: bool,
+    out: Path,
+    dry_run: bool,
+    launcher: str,
+    nodes: int,
+    per_node: int | None,
+    restarts: int,
+    settings: tuple[str, ...],
+) -> None:
     """Pretrain, evaluate beside the controls, and report."""
     from coview.plugins.discovery import load_plugins
     from coview.recipe.comparison import is_comparison_of_several
@@ -47,11 +79,46 @@ def run(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...], resume: b
 
         click.echo(f"{valid.name} (hash {valid.hash[:6]}): {try_out(valid, registry)}")
         return
+    if launcher != "local":
+        _run_on_nodes(valid, registry, out, launcher, (nodes, per_node, restarts), settings)
+        return
+    if nodes > 1 or per_node or restarts or settings:
+        raise CoviewError(
+            "--nodes, --per-node, --restarts and --launch-set are for --launcher slurm and ray",
+            hint="several processes on this machine: torchrun --nproc-per-node 2 -m coview run …",
+        )
     from coview.experiment.run import run as start
 
     done = start(valid, out, registry=registry, resume=resume)
     if done.leads:
         _print_run(done)
+
+
+def _run_on_nodes(
+    recipe: Recipe,
+    registry: Registry,
+    out: Path,
+    launcher: str,
+    sizes: tuple[int, int | None, int],
+    settings: tuple[str, ...],
+) -> None:
+    from coview.experiment.run import load_run
+    from coview.launch.on_nodes import NodeLauncher, RunOnNodes, write_recipe
+    from coview.recipe.override import parse_set
+
+    folder = out.absolute() / launcher
+    asked = RunOnNodes(write_recipe(recipe, folder), out.absolute(), *sizes, registry.disabled)
+    made: NodeLauncher
+    if launcher == "slurm":
+        from coview.launch.slurm_nodes import SlurmNodes
+
+        made = SlurmNodes(folder, parse_set(settings), say)
+    else:
+        from coview.launch.ray_nodes import RayNodes
+
+        made = RayNodes(folder, parse_set(settings), say)
+    made.run(asked)
+    _print_run(load_run(out / recipe.name, registry))
 
 
 @click.command()

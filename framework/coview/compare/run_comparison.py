@@ -7,13 +7,13 @@ from pathlib import Path
 
 from coview.compare.cells import FoundCell, find_cells
 from coview.compare.existing_runs import compare_runs
-from coview.compare.launch.job import Launcher
 from coview.compare.metric import check_is_measured
 from coview.compare.report.write import ComparisonReport, write_comparison_report
 from coview.compare.run_missing import run_missing
 from coview.compare.tuning import Choice, Tuned, tune
 from coview.compare.until_decided import needed_cells, run_until_decided
 from coview.errors import CoviewError
+from coview.launch.job import Launcher
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import Comparison
 

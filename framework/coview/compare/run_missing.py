@@ -8,7 +8,6 @@ from pathlib import Path
 
 from coview.compare.cells import FoundCell, find_cells
 from coview.compare.check_data import check_data, data_versions
-from coview.compare.launch.job import Done, Job, Launcher
 from coview.compare.metric import MeasuredCells
 from coview.compare.sharing import Sharing, sharing, side_by_side
 from coview.compare.tuned_by import Tuning, note_tuning
@@ -16,6 +15,7 @@ from coview.data.atomic import write_atomically
 from coview.errors import CoviewError
 from coview.experiment.code import modules_of
 from coview.experiment.folders import is_finished, runs_below
+from coview.launch.job import Done, Job, Launcher
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import Comparison
 from coview.recipe.snapshot import to_toml

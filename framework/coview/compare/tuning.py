@@ -12,11 +12,11 @@ from statistics import median
 from typing import Any
 
 from coview.compare.cells import FoundCell, by_reason, find_cells, slug
-from coview.compare.launch.job import Launcher
 from coview.compare.run_missing import run_missing
 from coview.compare.trials import Arm, Trial, arm_of, trials_of, tuning_metric
 from coview.data.atomic import write_atomically
 from coview.errors import CoviewError, few
+from coview.launch.job import Launcher
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import Comparison
 from coview.recipe.load import with_values

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from coview.compare.cells import FoundCell, expected_seconds, find_cells, seconds_of
 from coview.compare.collect import collect
-from coview.compare.launch.job import Launcher
 from coview.compare.run_missing import Say, run_missing
 from coview.compare.statistics.looks import FIRST_LOOK, look, look_sizes
 from coview.compare.statistics.scores import scores_of
 from coview.errors import CoviewError
+from coview.launch.job import Launcher
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import SEED, Comparison, ComparisonCell
 from coview.track.metrics_file import read_metrics

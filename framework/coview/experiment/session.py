@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from accelerate import Accelerator, PartialState
-from accelerate.utils import broadcast_object_list
 from rich.console import Console
 
 from coview.data.building import build_view_maker
@@ -60,7 +59,7 @@ from coview.track.progress import Progress
 from coview.track.run_folder import RunFolder
 from coview.track.telling import Telling
 from coview.track.tracker import Tracker
-from coview.train.accelerator import make_accelerator
+from coview.train.accelerator import as_main_says, make_accelerator
 from coview.train.check_batch_norm import batch_norm_notes
 from coview.train.check_lengths import long_warm_ups
 from coview.train.checkpoint import whole_checkpoints
@@ -95,7 +94,10 @@ class Session:
     def run(self) -> RunFolder:
         """Builds everything that can fail first, and only then makes a folder."""
         recipe, registry = self.recipe, self.registry
-        resumed = find_unfinished(self.out, recipe, registry) if self.resume else None
+        device = choose_device(recipe)
+        precision = choose_precision(recipe, device) if recipe.trains else "fp32"  # as everything is embedded
+        accelerator = make_accelerator(device, precision)
+        resumed = self._unfinished(accelerator)
         changes = changed_code(resumed, recipe, registry) if resumed is not None else []
         if resumed is not None and is_finished(resumed):
             self._complete(resumed, changes)
@@ -103,9 +105,6 @@ class Session:
         if resumed is not None and changes:
             self._say(f"warning: {resumed.path} was started with other code: {'; '.join(changes)}")
         callbacks = build_callbacks(recipe, registry)
-        device = choose_device(recipe)
-        precision = choose_precision(recipe, device) if recipe.trains else "fp32"  # as everything is embedded
-        accelerator = make_accelerator(device, precision)
         splits = Splits(recipe, registry)
         dataset = splits.training
         if resumed is not None:
@@ -353,11 +352,16 @@ class Session:
             self._say(f"{folder.path} goes on from step {checkpoint.step:,} of {training.length.total_steps:,}")
         return checkpoint.step
 
+    def _unfinished(self, accelerator: Accelerator) -> RunFolder | None:
+        """The run that this one goes on with: one that another rank has just begun is none."""
+        leads = self.resume and accelerator.is_main_process
+        found = find_unfinished(self.out, self.recipe, self.registry) if leads else None
+        path = as_main_says(accelerator, "" if found is None else str(found.path))
+        return RunFolder(Path(path)) if path else None
+
     def _new_folder(self, accelerator: Accelerator) -> RunFolder:
-        made = [str(new_folder(self.out, self.recipe).path) if accelerator.is_main_process else ""]
-        if accelerator.num_processes > 1:
-            broadcast_object_list(made)
-        return RunFolder(Path(made[0]))
+        made = str(new_folder(self.out, self.recipe).path) if accelerator.is_main_process else ""
+        return RunFolder(Path(as_main_says(accelerator, made)))
 
     def _unchanged(self, dataset: Dataset) -> dict[str, float]:
         """Says what does not suit the samples, and gives what ``metrics.jsonl`` keeps of it."""

@@ -1,1 +1,1 @@
-"""Where the runs of a comparison are computed: one small interface, and a file for each place."""
+"""Where runs are computed: those of a comparison, each somewhere, and a single one on several machines."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from coview.compare.launch.job import Done, Job, run_job
-from coview.compare.launch.parent import end_with_parent
 from coview.data.cores import available_cores
 from coview.errors import Interrupted
+from coview.launch.job import Done, Job, run_job
+from coview.launch.parent import end_with_parent
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LocalLauncher:
         """
         # a server that has imported torch and the plugins once, and started nothing, forks each run in no time
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["coview.compare.launch.preloaded", *_safe_to_fork(jobs)])
+        context.set_forkserver_preload(["coview.launch.preloaded", *_safe_to_fork(jobs)])
         waiting = list(jobs)
         running: dict[Any, tuple[Any, Connection, Job, int]] = {}  # by the sentinel of its process
         slots = list(range(self.local_processes))

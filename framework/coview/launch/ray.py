@@ -6,8 +6,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from coview.compare.launch.job import Done, Job, run_job
 from coview.errors import CoviewError
+from coview.launch.job import Done, Job, run_job
 
 
 @dataclass(frozen=True)

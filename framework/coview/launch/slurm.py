@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from coview.compare.launch.job import Done, Job, run_job
 from coview.errors import CoviewError
+from coview.launch.job import Done, Job, run_job
 
 _EVERY = 2.0
 
@@ -35,18 +36,9 @@ class SlurmLauncher:
         Raises:
             CoviewError: If submitit is not installed, there is no Slurm, or it takes none of the settings.
         """
-        try:
-            import submitit  # of the extra "slurm"
-        except ImportError as error:
-            raise CoviewError(
-                "jobs are submitted to Slurm by submitit, which is not installed", "pip install submitit"
-            ) from error
-        try:
-            executor = submitit.AutoExecutor(folder=self.folder, cluster=self.cluster)
+        with slurm_executor(self.folder, self.cluster) as executor:
             executor.update_parameters(**self.settings)
             waiting = {job: executor.submit(run_job, job) for job in jobs}
-        except (RuntimeError, TypeError, NameError, OSError) as error:
-            raise CoviewError(f"Slurm takes no jobs: {error}") from error
         try:
             while waiting:
                 for job, submitted in list(waiting.items()):
@@ -58,6 +50,29 @@ class SlurmLauncher:
             for submitted in waiting.values():
                 submitted.cancel()
             raise
+
+
+@contextmanager
+def slurm_executor(folder: Path, cluster: str = "slurm") -> Iterator[Any]:
+    """submitit's executor, and what it raises as messages.
+
+    Args:
+        folder: Where submitit keeps its files.
+        cluster: submitit's.
+
+    Raises:
+        CoviewError: If submitit is not installed, there is no Slurm, or it takes none of the settings.
+    """
+    try:
+        import submitit  # of the extra "slurm"
+    except ImportError as error:
+        raise CoviewError(
+            "jobs are submitted to Slurm by submitit, which is not installed", hint="pip install 'coview[slurm]'"
+        ) from error
+    try:
+        yield submitit.AutoExecutor(folder=folder, cluster=cluster)
+    except (RuntimeError, TypeError, NameError, OSError, submitit.core.utils.FailedJobError) as error:
+        raise CoviewError(f"Slurm takes no jobs: {error}") from error
 
 
 def _outcome(job: Job, submitted: Any) -> Done:
