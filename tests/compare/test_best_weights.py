@@ -112,7 +112,7 @@ def by_hand(run, step, path):
 def test_the_checkpoint_that_is_best_on_validation_is_measured_on_test(call, recipe, tmp_path):
     done = call("reproduce", recipe)
     assert done.status == 0, done.err
-    assert "here of the weights that train.keep_best has kept" in done.out
+    assert "here: the number of the weights that train.keep_best has kept" in done.out
     runs = runs_of(tmp_path / "runs")
     assert set(runs) == {0, 1}
     chosen, values = [], []

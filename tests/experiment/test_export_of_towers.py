@@ -128,7 +128,7 @@ def test_which_tower_has_to_be_said(run, tmp_path, registry):
     ) as raised:
         coview.export(run, to="sentence-transformers")
     assert raised.value.hint == "say which: --modality image or --modality text"
-    with pytest.raises(coview.CoviewError, match='"txt" is no modality of three, did you mean "text"'):
+    with pytest.raises(coview.CoviewError, match='"txt" is not a modality of three, did you mean "text"'):
         coview.export(run, to="hf", modality="txt")
     three = trained(tmp_path, RECIPE, "train.steps=1", registry=registry)
     with pytest.raises(coview.CoviewError, match="that has two towers, and the run has 3"):

@@ -243,7 +243,7 @@ def test_a_child_keeps_a_parents_schedules_of_values(write_recipe, registry):
         ("over = 4", "ower = 4", ": schedule.mask.ratio.ower: unknown key, did you mean"),
         ("end = 0.99", "end = 1.1", ": schedule.teacher.momentum.end: has to be"),
         ("ratio = 0.25", "ratio = [0.1, 0.4]", ": schedule.mask.ratio: ratio is no single number"),
-        ("momentum = 0.9\n", "momentum = 0.9\nend_momentum = 1.0\n", ": teacher.end_momentum: is of no use beside"),
+        ("momentum = 0.9\n", "momentum = 0.9\nend_momentum = 1.0\n", ": teacher.end_momentum: has no effect beside"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_scheduled_is_refused_in_one_line(write_recipe, call, tmp_path, before, after, said):

@@ -62,7 +62,7 @@ class Topology(nn.Module):
         stop_gradient: Whether the student's own projections, without gradient, are the target branch.
         augment: What becomes of batches on the device before they are encoded; absent: nothing.
         masking: What hides tokens from the student; absent: it sees all.
-        target: What is to be predicted of hidden tokens; absent: nothing.
+        target: What has to be predicted of hidden tokens; absent: nothing.
     """
 
     def __init__(

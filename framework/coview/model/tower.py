@@ -326,7 +326,7 @@ def _evaluated_layers(recipe: Recipe, modality: str, projector: nn.Module) -> in
     """How many layers of a projector are evaluated with the encoder.
 
     Raises:
-        CoviewError: If it has not so many, or cannot be taken apart.
+        CoviewError: If it does not have so many, or cannot be taken apart.
     """
     table = recipe.projector[modality]
     if (count := table.settings.evaluated_layers) is None:
