@@ -202,5 +202,5 @@ def test_what_is_of_a_comparison_is_refused_where_only_numbers_are_written(call,
     done = call(
         "results", "show", "ledger", "--to", "written", "--format", form, *(w for f in flags.items() for w in f)
     )
-    assert "--by and --baseline and --margin are of a comparison" in done.err
+    assert "--by and --baseline and --margin are for a comparison" in done.err
     assert not (tmp_path / "written").exists()

@@ -153,7 +153,7 @@ def test_a_run_that_was_without_the_curve_has_no_best_weights(call, recipe):
 
 def test_the_best_weights_are_of_a_curve(registry, recipe):
     recipe.write_text(RECIPE.replace('keep_best = "similarity/spearman"\n', ""))
-    with pytest.raises(coview.RecipeError, match=r'paper\.result\.step: "best" is of train\.keep_best, and there is'):
+    with pytest.raises(coview.RecipeError, match=r'paper\.result\.step: "best" needs train\.keep_best, and there is'):
         coview.load_recipe(recipe, registry=registry)
 
 

@@ -170,7 +170,7 @@ def test_the_latex_table(written):
         (("image",), ("nt_xent", "warm"), 1, "Too few seeds (1) to name a winner: at least 2."),
         (("image",), ("nt_xent",), 2, "nt_xent is the only variant"),
         (("image", "text"), ("nt_xent",), 1, "fewer than two variants have a number in both"),
-        (("image",), VARIANTS, 3, "no independent blocks"),
+        (("image",), VARIANTS, 3, "not independent blocks"),
     ],
 )
 def test_small_comparisons_have_a_report(registry, tmp_path, modalities, variants, seeds, words):

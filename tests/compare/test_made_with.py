@@ -19,7 +19,7 @@ def cautions(registry, folder, change):
         change(cell, document)
         cell.run.environment.write_text(json.dumps(document))
     (each,) = analyse(collect(comparison(registry), cells)).modalities
-    return [line for line in each.cautions if "made with" in line or "run all of" in line]
+    return [line for line in each.cautions if "were made" in line or "run all of" in line]
 
 
 def test_cells_of_one_machine_are_not_spoken_of(registry, tmp_path):

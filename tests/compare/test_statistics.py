@@ -313,7 +313,7 @@ def test_few_modalities_are_ranked_by_seed_and_it_is_said():
     assert isinstance(ranks, Ranks)
     assert ranks.blocks == 2
     assert list(ranks.rank_V) == [1.5, 1.5, 3.0]
-    assert "no independent blocks" in ranks.caution
+    assert "not independent blocks" in ranks.caution
 
 
 def test_ranks_that_there_are_not():

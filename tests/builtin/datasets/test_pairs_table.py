@@ -207,7 +207,7 @@ def test_captions_that_repeat_are_named_and_counted(folder, tmp_path):
 def test_a_table_of_which_nothing_can_be_used_is_refused(folder, tmp_path):
     path = write_table(tmp_path / "pairs.csv", [{"picture": "", "caption": ""}] * 3)
     with pytest.raises(
-        coview.CoviewError, match=r"pairs.csv: no sample can be used; pairs.csv:2: has nothing of any mod"
+        coview.CoviewError, match=r"pairs.csv: no sample can be used; pairs.csv:2: has no value of any mod"
     ):
         build("pairs_table", path=path, columns={"image": "picture", "text": "caption"})
     path = write_table(tmp_path / "other.csv", [{"picture": "no.png", "caption": "x"}] * 3)
