@@ -104,7 +104,7 @@ def test_both_towers_are_a_vision_text_dual_encoder(run, tmp_path):
 @pytest.mark.parametrize(
     ("sets", "message", "hint"),
     [
-        ('encoder.text.pooling="mean"', r'text: pooling = "mean" is another .* pooling = "cls" is the same', ""),
+        ('encoder.text.pooling="mean"', r'text: pooling = "mean" differs from .* pooling = "cls" is the same', ""),
         ("projector.image.layers=2", r"image: its projections are linear, and .*projector\.image is not", "layers = 1"),
         ("projector.text.last_bias=true", r"text: .* no bias, and .*projector\.text has one", "last_bias = false"),
         ('encoder.image={use="resnet18", stem="small", width=8}',

@@ -103,7 +103,9 @@ def test_by_which_rule_a_recipe_and_set_were_read(call, moved, tmp_path):
     done = call("run", "proj/recipe.toml")
     assert f'"pix", relative to the folder of proj/recipe.toml, so it was looked for at {tmp_path}/proj/pix' in done.err
     done = call("evaluate", moved, "--set", "data.root=nowhere")
-    assert f"goes by the current folder, as --set does, so it was looked for at {tmp_path}/nowhere" in done.err
+    assert (
+        f"relative to the current folder, as always for --set, so it was looked for at {tmp_path}/nowhere" in done.err
+    )
     done = call("evaluate", moved, "--set", f"data.root={tmp_path}/nowhere")
     assert f"data.root is {tmp_path}/nowhere, which is not there: point it elsewhere" in done.err
 

@@ -144,7 +144,9 @@ def test_other_weights_at_the_same_place_are_another_run(own_run, write_recipe, 
     replaced(own_run)
     finished = first.folder.environment.read_text()
     first.folder.environment.write_text(json.dumps({**json.loads(finished), "finished": None}))
-    with pytest.raises(coview.CoviewError, match=r"recipe.toml:42: start.run has different weights than .* started from"):
+    with pytest.raises(
+        coview.CoviewError, match=r"recipe.toml:42: start.run has different weights than .* started from"
+    ):
         coview.run(recipe, tmp_path / "out", resume=True, quiet=True)
     first.folder.environment.write_text(finished)
     other = coview.run(recipe, tmp_path / "out", quiet=True)

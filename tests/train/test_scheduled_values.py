@@ -242,7 +242,7 @@ def test_a_child_keeps_a_parents_schedules_of_values(write_recipe, registry):
         ("over = 4", 'over = "1 epoch"', ": schedule.mask.ratio.over: 1 epoch are 22 steps, more than the 6 of the run"),
         ("over = 4", "ower = 4", ": schedule.mask.ratio.ower: unknown key, did you mean"),
         ("end = 0.99", "end = 1.1", ": schedule.teacher.momentum.end: has to be"),
-        ("ratio = 0.25", "ratio = [0.1, 0.4]", ": schedule.mask.ratio: ratio is no single number"),
+        ("ratio = 0.25", "ratio = [0.1, 0.4]", ": schedule.mask.ratio: ratio is not a single number"),
         ("momentum = 0.9\n", "momentum = 0.9\nend_momentum = 1.0\n", ": teacher.end_momentum: has no effect beside"),
     ],
 )  # fmt: skip

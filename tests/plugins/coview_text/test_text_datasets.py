@@ -214,7 +214,7 @@ def test_lines_of_json_that_cannot_be_used(tmp_path):
         ("a.jsonl", '{"x": 1}\n', {}, 'has no column "text"'),
         ("a.jsonl", '{"text": ""}\n', {}, 'no row .* can be used; a.jsonl:1: no "text"'),
         ("a.jsonl", '{"text": "x"}\n[1]\n', {}, r"a.jsonl:2: this is not a JSON object but \[1\]"),
-        ("a.jsonl", '{"text": "x"}\n{"text"\n', {}, "a.jsonl:2: no JSON: "),
+        ("a.jsonl", '{"text": "x"}\n{"text"\n', {}, "a.jsonl:2: this is not JSON: "),
         ("a.csv", "text,k\nx,a\nx\n", {}, "a.csv:3: 1 field where the header has 2"),
         ("a.csv", "text,k\nx,a\nx,a,b\n", {}, "a.csv:3: 3 fields where the header has 2"),
         ("a.parquet", "x", {}, "cannot be read as Parquet"),
