@@ -54,14 +54,16 @@ def test_what_needs_numbers_is_tried_on_the_cpu_and_the_reason_is_one_line(trial
     assert "\n" not in why
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes do not fit"), coview.CoviewError("no meta data")])
-def test_other_errors_are_not_tried_again(error):
-    devices = []
+@pytest.mark.parametrize(
+    ("error", "devices"), [(RuntimeError("unsupported"), ["meta", "cpu"]), (coview.CoviewError("refused"), ["meta"])]
+)
+def test_what_fails_on_both_raises_and_what_coview_refuses_is_not_tried_again(error, devices):
+    tried = []
 
     def trial(device):
-        devices.append(device.type)
+        tried.append(device.type)
         raise error
 
     with pytest.raises(type(error), match=str(error)):
         tried_out(trial)
-    assert devices == ["meta"]
+    assert tried == devices

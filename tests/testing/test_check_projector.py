@@ -98,7 +98,7 @@ class OtherOnMeta(Right):
     def __init__(self, **given):
         super().__init__(**given)
         if coview.on_meta_device():
-            self.first = nn.Linear(3, 16)
+            self.last = nn.Linear(16, self.width + 1)
 
 
 MUTANTS = [

@@ -27,7 +27,7 @@ from coview.model.context import InContext, build_contexts
 from coview.model.encodable import encodable
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import LossTerms, build_loss, check_extras, check_labels, check_negatives
-from coview.model.meta_device import asks_for_numbers, tried_out
+from coview.model.meta_device import tried_out
 from coview.model.parameter_groups import parameter_groups
 from coview.model.start import StartWeights
 from coview.model.topology import Topology, build_topology
@@ -150,7 +150,7 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
                 taught = to_device(batch.taught_inputs, device)
                 topology.outside(replace(batch.with_inputs(inputs, local_inputs), taught_inputs=taught))
         except RuntimeError as error:
-            if device.type == "meta" and asks_for_numbers(error):
+            if device.type == "meta":
                 raise
             name = _refusing(topology, batch)
             where = recipe.where("encoder", *recipe.below(name), "use")

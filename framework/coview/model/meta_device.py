@@ -18,7 +18,7 @@ def on_meta_device() -> bool:
 
 
 def tried_out(trial: Callable[[torch.device], Tried]) -> tuple[Tried, str]:
-    """Tries a model on the meta device, and on the CPU if it asks for the numbers of a tensor.
+    """Tries a model on the meta device, and on the CPU if that fails: an error does not always say that numbers lack.
 
     A tensor on the meta device has a shape and no numbers. So a model that depends on them (``nonzero``, indexing by a
     mask, a tensor made by ``torch.from_numpy``) cannot be tried there.
@@ -32,17 +32,7 @@ def tried_out(trial: Callable[[torch.device], Tried]) -> tuple[Tried, str]:
     try:
         return trial(torch.device("meta")), ""
     except Exception as error:
-        if not asks_for_numbers(error):
+        if isinstance(error, CoviewError):
             raise
         why = next(iter(str(error).splitlines()), type(error).__name__)
     return trial(torch.device("cpu")), why
-
-
-def asks_for_numbers(error: Exception) -> bool:
-    """Whether an error on the meta device may come from its lack of numbers: PyTorch then names the device.
-
-    Any error that is neither PyTorch's nor coview's may: the code around PyTorch meets a tensor that it does not know.
-    """
-    if isinstance(error, CoviewError):
-        return False
-    return not isinstance(error, RuntimeError) or "meta" in str(error).lower()

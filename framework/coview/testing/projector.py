@@ -176,17 +176,16 @@ def can_be_tried_out(tested: ProjectorUnderTest) -> Problems:
     One that asks for the numbers of a tensor is tried on the CPU, and this is said.
     """
 
-    def on(device: torch.device) -> None:
+    def on(device: torch.device) -> tuple[Tensor, int]:
         with device:
-            tested.fresh()(tested.rows().to(device))
+            made = tested.fresh()
+            return made(tested.rows().to(device)), made.width
 
-    try:
-        _, why = tried_out(on)
-    except RuntimeError as error:
-        yield f"on the meta device it fails: {str(error).splitlines()[0]}"
-        return
+    (rows, width), why = tried_out(on)
     if why:
         yield tried_on_the_cpu(why)
+    if tuple(rows.shape) != (_ROWS, width):
+        yield f"on the {rows.device.type} device it makes rows of shape {tuple(rows.shape)}"
 
 
 PROJECTOR_CHECKS: Mapping[str, Check[ProjectorUnderTest]] = {
