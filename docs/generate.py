@@ -61,7 +61,7 @@ ABOUT: dict[Kind, str] = {
     "sampler": "A sampler says which samples are in which batch of an epoch. It stands in `[sampler]`.",
     "evaluator": "An evaluator turns frozen representations into numbers with intervals. Each stands in an "
     "`[[evaluate]]` of its own.",
-    "callback": "A callback is told of a run while it trains, and may end it. Each stands in a `[[callback]]` of its "
+    "callback": "A callback is called while a run trains, and may end it. Each stands in a `[[callback]]` of its "
     "own; see [Callbacks](../callbacks.md).",
     "resource": "Files that other components need and that no wheel of coview carries. `coview data fetch NAME` brings "
     "them into the cache, once.",
@@ -70,8 +70,8 @@ ABOUT: dict[Kind, str] = {
 RECIPE_INTRO = """\
 # Recipe reference
 
-A recipe is one TOML file. It holds the tables below, and nothing else: an unknown key is a mistake, answered with the
-file, the line and the nearest key that exists. `coview recipe show RECIPE --resolved` writes a recipe out with every
+A recipe is one TOML file. It holds the tables below, and nothing else. If a key is unknown, coview names the file, the
+line and the nearest key that exists. `coview recipe show RECIPE --resolved` writes a recipe out with every
 default in it, `--origin` says where each value comes from, and `coview recipe schema` prints all of this page as a JSON
 Schema for your editor.
 
@@ -81,13 +81,13 @@ Types are TOML's. "Absent" as a default means that the key is not there unless y
 TABLE_RULES = """\
 ## Where a relative path leads
 
-A relative path goes by where it is written: in a file by the folder of that file, in `--set` and from Python by the
+A relative path in a file is relative to the folder of that file. In `--set` and from Python it is relative to the
 current folder. That holds for `extends`, `compare.recipes` and every parameter of type "a path", such as `root` of
-`[data]`; a parent's path goes by the parent. `~` is the home folder. In the name of a component, such as
-`hf:./model`, a path begins with `.`, `~` or `/`; any other name is the hub's.
+`[data]`. A path in a recipe that is extended is relative to the folder of that recipe. `~` is the home folder. In the
+name of a component, such as `hf:./model`, a path begins with `.`, `~` or `/`; any other name is a name of the hub.
 
-The hash is of the text, so it is the same in every checkout. A run keeps for each such path the folder that it went by
-(`relative_to` in its `recipe.toml`), and so finds its data wherever `coview` is started; where they have been moved,
+The hash is computed from the text, so it is the same in every checkout. For each such path a run keeps the folder
+(`relative_to` in its `recipe.toml`), so it finds its data wherever `coview` is started. If the data were moved,
 `--set data.root=/new/place` says where they are.
 
 ## What is merged how
@@ -95,13 +95,13 @@ The hash is of the text, so it is the same in every checkout. A run keeps for ea
 - A recipe that `extends` another is merged over it: tables deeply, key by key; arrays, such as `[[augment]]`, replace
   what was there.
 - A table whose `use` changes is replaced whole, since the parameters of one component mean nothing to another{own}.
-- Of keys that say the same in two ways ({alternatives}) the one given last takes the other away.
-- `--set KEY=VALUE` is merged last. `VALUE` is read as TOML, and as a string where it is none. A number in a key reaches
-  into an array: `evaluate.0.k=5`.
-- Where `use` is left out it is{default}.
+- Some keys say the same in two ways ({alternatives}). The one that is given last replaces the other.
+- `--set KEY=VALUE` is merged last. `VALUE` is read as TOML, and as a string if it is not TOML. A number in a key
+  selects an element of an array: `evaluate.0.k=5`.
+- If `use` is left out it is{default}.
 - Two recipes are the same, and a run of one can be resumed by the other, if they agree in everything but {unhashed}:
-  those keys change nothing that is computed. Callbacks that only tell may differ, too; with one that changes the run,
-  `train.log_every` may not, since that is how often it is told of the run.
+  those keys change nothing that is computed. Callbacks that only report may differ, too. If a callback changes the run,
+  `train.log_every` may not differ, since it says how often that callback is called.
 """
 
 

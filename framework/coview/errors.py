@@ -53,7 +53,7 @@ class AlteredModelError(CoviewError):
 
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters but for tab and new line, those that turn the direction of writing, bytes that are no UTF-8."""
+"""Control characters but for tab and new line, those that turn the direction of writing, bytes that are not UTF-8."""
 
 
 def printable(text: str) -> str:

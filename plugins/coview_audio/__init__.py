@@ -54,7 +54,7 @@ def _register_datasets(registry: coview.Registrar) -> None:
     registry.dataset(
         "asterisk",
         "coview_audio.datasets.asterisk:Asterisk",
-        summary="2800 telephone prompts at 8 kHz by five speakers of as many languages",
+        summary="2800 telephone prompts at 8 kHz by five speakers in five languages",
         source="https://downloads.asterisk.org/pub/telephony/sounds/",
         extra=_AUDIO,
     )
@@ -92,7 +92,7 @@ def _register_augmentations(registry: coview.Registrar) -> None:
         ("gain", "gain:Gain", "louder or softer", ""),
         ("shift", "shift:Shift", "earlier or later", ""),
         ("polarity", "polarity:Polarity", "the wave upside down", ""),
-        ("band_pass", "band_pass:BandPass", "a band of frequencies alone, as a telephone keeps it", ""),
+        ("band_pass", "band_pass:BandPass", "a band of frequencies alone, as in a telephone", ""),
         ("reverb", "reverb:Reverb", "in a room, by a made or a recorded impulse response", ""),
         (
             "dynamic_range_compression",

@@ -31,7 +31,7 @@ def decode(file: Path | BinaryIO, rate: int | None = None, *, name: str = "", fu
     """
     name = name or str(file)
     try:
-        # soundfile cannot encode a name that is no UTF-8
+        # soundfile cannot encode a name that is not UTF-8
         given = os.fsencode(file) if isinstance(file, Path) and os.name == "posix" else file
         with soundfile.SoundFile(given) as opened:
             expected, own_rate = opened.frames, int(opened.samplerate)
@@ -56,7 +56,7 @@ def _reason(file: Path | BinaryIO, error: Exception) -> str:
         if not file.exists():
             return "there is no such file"
         if isinstance(error, PermissionError):
-            return "may not be read"
+            return "cannot be read: permission denied"
         if file.is_file() and file.stat().st_size == 0:
             return "is empty"
     return f"cannot be read as a sound ({str(error) or type(error).__name__})"

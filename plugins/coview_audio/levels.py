@@ -19,10 +19,10 @@ _SCALES = (2.0**15, 2.0**23, 2.0**31)
 
 
 def settled_full_scale(examples: Sequence[Path | BytesIO], given: float | None) -> tuple[float, tuple[str, ...]]:
-    """What samples of floats are to be divided by, and what is to be said of it.
+    """What samples of floats are to be divided by, and what to say about it.
 
     Args:
-        examples: Some of the files. Those that cannot be read are passed over.
+        examples: Some of the files. Those that cannot be read are skipped.
         given: What the user says.
 
     Returns:
@@ -82,4 +82,4 @@ def _given(file: Path | BytesIO) -> bytes | Path | BytesIO:
     if isinstance(file, BytesIO):
         file.seek(0)
         return file
-    return os.fsencode(file) if os.name == "posix" else file  # soundfile cannot encode a name that is no UTF-8
+    return os.fsencode(file) if os.name == "posix" else file  # soundfile cannot encode a name that is not UTF-8

@@ -141,7 +141,7 @@ class AudioModality:
 
         Args:
             full_scale: What samples of files of floats are divided by. Absent: 1, or the full scale of 16, 24 or 32
-                bits where files are so loud; that is said.
+                bits where files are so loud; coview then says so.
         """
         return SoundFiles(self.sample_rate, full_scale)
 

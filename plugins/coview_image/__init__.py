@@ -62,7 +62,7 @@ def _register_datasets(registry: coview.Registrar) -> None:
     registry.dataset(
         "image_shards",
         "coview_image.datasets.image_shards:ImageShards",
-        summary="your own pictures in tar files (WebDataset's layout), read by place",
+        summary="your own pictures in tar files (WebDataset's layout), with random access",
         extra=_IMAGE,
     )
     registry.encoder(

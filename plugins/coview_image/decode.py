@@ -88,7 +88,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, PermissionError):
-        return "may not be read"
+        return "cannot be read: permission denied"
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
         return f"has more than {Image.MAX_IMAGE_PIXELS:,} pixels"
     what = re.sub(r" <_io\.\w+ object at \w+>", "", str(error))  # of bytes, which have no name

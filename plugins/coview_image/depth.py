@@ -19,7 +19,7 @@ def settled_bits(examples: Sequence[tuple[str, Path | BinaryIO]], given: int | N
     """The bits to read 16-bit grey pictures by: what is given, or 16.
 
     Args:
-        examples: Some of the pictures, with their names. Those that cannot be read are passed over.
+        examples: Some of the pictures, with their names. Those that cannot be read are skipped.
         given: What the user says.
 
     Raises:
@@ -48,8 +48,8 @@ def settled_bits(examples: Sequence[tuple[str, Path | BinaryIO]], given: int | N
         )
     if colours and 0 < max(colours.values()) < 2 ** (_LEAST - 8):
         raise coview.CoviewError(
-            f"{coview.few(list(colours))} are colour pictures of 16 bits with values of {_LEAST} bits or fewer: of "
-            "colours the upper 8 bits are read, and they would be nearly black",
+            f"{coview.few(list(colours))} are colour pictures of 16 bits with values of {_LEAST} bits or fewer: "
+            "only the upper 8 bits of colours are read, and they would be nearly black",
             hint="convert them to 8 bits, or give bits = 16 if the pictures are as dark as that",
         )
     return 16

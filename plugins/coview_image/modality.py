@@ -234,7 +234,7 @@ def _per_channel(name: str, values: tuple[float, ...], channels: int) -> tuple[f
 
 
 def _middle(picture: np.ndarray) -> np.ndarray:
-    """Of a strip the middle part, in which lies all that is kept of it: enlarged whole it could fill the memory."""
+    """Of a strip the middle part, which contains all that is kept of it: enlarged whole it could fill the memory."""
     height, width = picture.shape[:2]
     longest = _LONGEST_STRIP * min(height, width)
     if max(height, width) <= longest:

@@ -127,7 +127,7 @@ METRIC = (
     (
         "circle",
         "Circle",
-        "each similarity is pushed the harder, the farther it is from where it should be",
+        "each similarity is pushed harder the farther it is from its goal",
         "arXiv:2002.10857",
     ),
 )
@@ -136,7 +136,7 @@ STATISTICS = (
     (
         "barlow_twins",
         "BarlowTwins",
-        "the cross-correlation of two views' dimensions is to be the identity",
+        "the cross-correlation of two views' dimensions has to be the identity",
         "arXiv:2103.03230",
     ),
     (
@@ -187,7 +187,7 @@ DISTILLATION = (
     (
         "dino",
         "DINO",
-        "the student's distribution over prototypes is the teacher's, centred and sharpened",
+        "the student's distribution over prototypes follows the teacher's, centred and sharpened",
         "arXiv:2104.14294",
     ),
     (
@@ -199,7 +199,7 @@ DISTILLATION = (
     (
         "ressl",
         "ReSSL",
-        "a view is as like to the queue's rows as the target's view is; needs a queue",
+        "a view is as similar to the queue's rows as the target's view is; needs a queue",
         "arXiv:2107.09282",
     ),
     (
@@ -244,7 +244,7 @@ OF_TOKENS = (
     (
         "ibot",
         "IBOT",
-        "the student's distribution of a hidden token over prototypes is the teacher's",
+        "the student's distribution of a hidden token over prototypes follows the teacher's",
         "arXiv:2111.07832",
     ),
 )

@@ -1,4 +1,4 @@
-"""Barlow Twins: the cross-correlation of two views' dimensions is to be the identity.
+"""Barlow Twins: the cross-correlation of two views' dimensions has to be the identity.
 
 Zbontar et al. 2021 (arXiv:2103.03230). With every dimension standardised over the batch,
 

@@ -1,4 +1,4 @@
-"""Circle loss: each similarity is pushed the harder, the farther it is from where it should be.
+"""Circle loss: each similarity is pushed harder the farther it is from its goal.
 
 Sun et al. 2020 (arXiv:2002.10857), with s the cosine similarity to the anchor's positives p and
 negatives n:

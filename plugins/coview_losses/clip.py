@@ -24,7 +24,7 @@ LARGEST_SCALE = 100.0
 
 
 class CLIP(nn.Module):
-    """Symmetric cross-entropy between views, whose temperature is trained along.
+    """Symmetric cross-entropy between views, whose temperature is trained too.
 
     The parameter is the logarithm of the factor that multiplies the similarities, clamped to log(100) itself, so that
     it can come back from there.

@@ -34,10 +34,10 @@ class DINO(nn.Module):
         teacher_temperature: Tt after the warm-up, 0.01 to 1; the paper's is 0.07 for long runs, 0.04 to begin with.
         warmup_teacher_temperature: Tt at the start, 0.01 to 1; the paper's is 0.04.
         warmup: Share of training over which Tt rises, 0 to 1; the paper's is 0.1 (30 of 300 epochs).
-        center_momentum: Of the centre, from 0 to below 1; the paper's is 0.9.
+        center_momentum: Momentum of the centre, from 0 to below 1; the paper's is 0.9.
         centering: "mean": the centre is taken off; "sinkhorn": instead of it all prototypes are made to be used alike
             within the batch, each teacher's view by itself (DINOv2, arXiv:2304.07193, section 4).
-        iterations: Of Sinkhorn and Knopp, 1 to 100; DINOv2's is 3.
+        iterations: Iterations of Sinkhorn and Knopp, 1 to 100; DINOv2's is 3.
     """
 
     needs = coview.Needs(views=2, teacher=True, local_views=True, smallest_batch=1)

@@ -36,8 +36,8 @@ class IBOT(nn.Module):
         warmup: Share of training over which Tt rises, 0 to 1; the paper's is 30 of 800 epochs.
         centering: "mean": a moving average is taken off the teacher's logits (iBOT); "sinkhorn": all prototypes are
             made to be used alike within the batch (DINOv2).
-        center_momentum: Of the moving average, from 0 to below 1; the paper's is 0.9.
-        iterations: Of Sinkhorn and Knopp, 1 to 100; DINOv2's is 3.
+        center_momentum: Momentum of the moving average, from 0 to below 1; the paper's is 0.9.
+        iterations: Iterations of Sinkhorn and Knopp, 1 to 100; DINOv2's is 3.
     """
 
     needs = coview.Needs(views=1, teacher=True, local_views=True, smallest_batch=1, projections=False, tokens="numbers")

@@ -60,5 +60,5 @@ class KoLeo(nn.Module):
         if self.of == "projections":
             return views.student
         if views.representations is None:
-            raise ValueError("koleo is of representations, and these views have none")
+            raise ValueError("koleo is a loss of representations, and these views have none")
         return views.representations[: len(views.teacher)]

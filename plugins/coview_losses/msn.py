@@ -32,16 +32,16 @@ from coview_losses.swav import sinkhorn
 class MSN(nn.Module):
     """Cross-entropy of a view's prototypes against the sharpened ones of the target's other views.
 
-    What gives the method its name are views of which the encoder sees only some patches: a recipe has local views for
-    them, or an encoder that drops patches.
+    The method is named after views of which the encoder sees only some patches: a recipe uses local views for them, or
+    an encoder that drops patches.
 
     Args:
         prototypes: K, 2 to 10000; the paper's is 1024.
         temperature: T, 0.01 to 1; the paper's is 0.1.
         sharpening: S, 0.01 to 1: the smaller, the nearer a target is to one prototype; the paper's is 0.25.
         mean_entropy: λ, weight of the divergence of the mean prediction from the prior, 0 to 100; the paper's is 1.
-        iterations: Of Sinkhorn-Knopp, 0 to 100; the paper's is 3 for its smaller networks, and 0 without it. It makes
-            targets that use all prototypes alike, so it contradicts a prior that is not uniform.
+        iterations: Iterations of Sinkhorn-Knopp, 0 to 100; the paper's is 3 for its smaller networks, and 0 without
+            it. It makes targets that use all prototypes alike, so it contradicts a prior that is not uniform.
         prior_exponent: τ of the prior, 0 to 10: 0 is MSN's uniform one; PMSN's power law is 0.25.
     """
 

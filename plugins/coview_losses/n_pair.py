@@ -46,7 +46,7 @@ class NPair(nn.Module):
 
     Args:
         l2: Weight of the rows' mean squared length, 0 to 10. The paper has such a term and gives no number; 0.001
-            is what the ``reg_lambda = 0.002`` of TF-Slim's npairs_loss comes to.
+            is what the ``reg_lambda = 0.002`` of TF-Slim's npairs_loss is equal to.
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)

@@ -19,7 +19,7 @@ from coview_losses.positives_and_negatives import refuse_one_teacher_view, view_
 
 
 class NegativeCosine(nn.Module):
-    """Negative cosine similarity of each prediction and the target's views of other numbers."""
+    """Negative cosine similarity of each prediction and the target's other views."""
 
     needs = coview.Needs(views=2, teacher=True, predictor=True, local_views=True, smallest_batch=1)
 

@@ -50,8 +50,8 @@ class SwAV(nn.Module):
     Args:
         prototypes: K, 2 to 10000; the paper's is 3000.
         temperature: T, 0.01 to 1; the paper's is 0.1.
-        eps: Of Sinkhorn-Knopp, 0.01 to 1; the paper's is 0.05.
-        iterations: Of Sinkhorn-Knopp, 1 to 100; the paper's is 3.
+        eps: Epsilon of Sinkhorn-Knopp, 0.01 to 1; the paper's is 0.05.
+        iterations: Iterations of Sinkhorn-Knopp, 1 to 100; the paper's is 3.
         frozen: Share of training at the start in which the prototypes stay as they are, 0 to 1; the paper's first
             epoch of 800 would be 0.00125.
         queue_from: Share of training from which the queue's rows take part, 0 to 1; the authors' for batches of 256 is

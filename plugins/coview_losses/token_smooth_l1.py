@@ -24,8 +24,8 @@ class TokenSmoothL1:
     """Squared near zero, and absolute further off.
 
     Args:
-        beta: Where the one becomes the other; 0: absolute throughout, as SimMIM has it; data2vec: 2 for pictures, 4 for
-            texts.
+        beta: The distance at which one becomes the other; 0: absolute throughout, as in SimMIM; data2vec: 2 for
+            pictures, 4 for texts.
         over: "tokens": each hidden token of the batch counts alike, as in the authors' code; "samples": each view.
     """
 

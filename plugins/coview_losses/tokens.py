@@ -16,5 +16,5 @@ def hidden_tokens(views: coview.Views, name: str) -> coview.HiddenTokens:
         ValueError: If nothing is hidden in them.
     """
     if views.tokens is None:
-        raise ValueError(f"{name} is of hidden tokens, and these views have none: tokens is None")
+        raise ValueError(f"{name} is a loss of hidden tokens, and these views have none: tokens is None")
     return views.tokens

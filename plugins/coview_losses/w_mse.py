@@ -48,8 +48,8 @@ class WMSE(nn.Module):
     Args:
         eps: Share of the identity in the covariance, 0.001 to 0.5; the paper's is 0, for batches of at least twice
             the width.
-        at_a_time: Samples that are whitened together, at least 2: the batch in as many parts of at least so many as
-            there are; the authors' is 128 of 512 for a width of 64. Absent: all.
+        at_a_time: Samples that are whitened together, at least 2: the batch is split into as many parts of at least
+            this size as possible; the authors' is 128 of 512 for a width of 64. Absent: all.
     """
 
     needs = coview.Needs(views=2, local_views=True, smallest_batch=2)

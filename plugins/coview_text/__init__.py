@@ -25,7 +25,7 @@ def coview_register(registry: coview.Registrar) -> None:
     registry.decoder(
         "sentence_decoder",
         "coview_text.sentence_decoder:SentenceDecoder",
-        summary="the encoder's transformer once more, which makes a text anew from its one vector",
+        summary="a copy of the encoder's transformer, which makes the text again from its one vector",
         source="arXiv:2104.06979, section 3.1",
         extra=_TEXT,
     )
@@ -133,7 +133,7 @@ def _register_augmentations(registry: coview.Registrar) -> None:
         (
             "back_translation",
             "back_translation:BackTranslation",
-            "translate and translate back, ahead of training",
+            "translate and translate back, before training",
             "arXiv:1511.06709",
         ),
         (

@@ -58,9 +58,9 @@ def test_it_stops_where_a_loop_does(seed):
 def test_what_it_says():
     assert stops_at([3.0, 2.0, 2.5, 2.25], patience=2) == (
         3,
-        "loss is 2.25, and no better for 2 points; the best: 2 at step 10",
+        "loss is 2.25, no improvement for 2 points; the best: 2 at step 10",
     )
-    assert stops_at([math.nan, math.nan], patience=2)[1].endswith("the best: there was none that is a number")
+    assert stops_at([math.nan, math.nan], patience=2)[1].endswith("the best: none was a number")
 
 
 def test_it_looks_at_measurements_of_its_evaluator_only():

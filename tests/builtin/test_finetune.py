@@ -1,4 +1,4 @@
-"""The whole encoder trained on with labels."""
+"""The whole encoder, trained further with labels."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_retrieval_leaves_out_who_is_alone_in_its_class():
     (found, *_) = Retrieval(k=(1,))(coview.Features({"test": split}, ("a", "b", "c")), coview.Rng(0))
     assert found.n == 4
     alone = coview.FeatureSplit(x[:3], torch.arange(3), torch.tensor([0, 1, 2]))
-    with pytest.raises(coview.CoviewError, match="another of its class"):
+    with pytest.raises(coview.CoviewError, match="another one of its class"):
         Retrieval()(coview.Features({"test": alone}, ("a", "b", "c")), coview.Rng(0))
 
 

@@ -40,9 +40,9 @@ def refused(call, tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("hello", ":1: is no valid TOML: "),
+        ("hello", ":1: is not valid TOML: "),
         ("", ":1: schema: is missing"),
-        ("seed = [", "is no valid TOML: "),
+        ("seed = [", "is not valid TOML: "),
         ('schema = 1\nextends = "recipe.toml"', ":2: extends: the recipes extend each other in a circle: "),
         ('extends = "other.toml"', ":1: extends: "),
     ],
@@ -294,7 +294,7 @@ def test_without_a_whole_checkpoint_there_is_nothing_to_use(refused, own_run, co
         ),
         (
             ["evaluate", "--set", "optimizer.lr=1.0"],
-            "an evaluation can change only [[evaluate]] and train.device, and this changes:\n    optimizer",
+            "an evaluation can change only [[evaluate]] and train.device, but this changes:\n    optimizer",
         ),
         (["evaluate", "--set", "evaluate.0.k=0"], "--set: evaluate.0.k: has to be greater than or equal to 1, got 0"),
         (["export", "--to", "hf", "--out", "."], "error: . is not empty\n  choose another folder with --out"),

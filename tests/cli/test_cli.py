@@ -140,7 +140,7 @@ def test_recipe_list(call, write_recipe, tmp_path):
 
 
 def call_error(tmp_path):
-    return "mine/b.toml:1: is no valid TOML: Invalid statement"
+    return "mine/b.toml:1: is not valid TOML: Invalid statement"
 
 
 def test_recipe_show_merges(call, write_recipe):

@@ -138,10 +138,10 @@ def test_files_out(call, runs, tmp_path):
     [
         (["add", "ledger", "nowhere"], "nowhere: there is no such folder"),
         (["add", "ledger", "file.txt"], "file.txt: it is a file, not the folder of a run"),
-        (["add", "file.txt", "nowhere"], "file.txt is no ledger"),
+        (["add", "file.txt", "nowhere"], "file.txt is not a ledger"),
         (["add", "ledger", "empty"], "empty: there is no run in it"),
         (["list", "nowhere"], "nowhere: there is no such ledger"),
-        (["list", "file.txt"], "file.txt is no ledger"),
+        (["list", "file.txt"], "file.txt is not a ledger"),
         (["list", "empty"], "empty has no records"),
         (["list", "foreign"], "foreign has no records"),
         (["show", "foreign.jsonl"], "foreign.jsonl has no records"),
@@ -197,10 +197,10 @@ def test_what_is_of_a_comparison_is_refused_where_only_numbers_are_written(call,
         done = call("results", "show", "ledger", "--to", "written", "--format", form, flag, value)
         assert done.status == 2
         assert done.err.splitlines()[0] == (
-            f"error: {flag} is of a comparison, and {form} has the numbers as they are, without one"
+            f"error: {flag} is for a comparison, and {form} has the numbers without a comparison"
         )
     done = call(
         "results", "show", "ledger", "--to", "written", "--format", form, *(w for f in flags.items() for w in f)
     )
-    assert "--by and --baseline and --margin are of a comparison" in done.err
+    assert "--by and --baseline and --margin are for a comparison" in done.err
     assert not (tmp_path / "written").exists()

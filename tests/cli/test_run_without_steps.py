@@ -71,7 +71,7 @@ def test_what_nothing_has_trained_is_not_called_pretrained(call, write_recipe, s
 
 
 class Silent(torch.nn.Module):
-    """An encoder that says nothing of its weights."""
+    """An encoder that says nothing about its weights."""
 
     width = 4
 

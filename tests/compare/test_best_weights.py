@@ -112,7 +112,7 @@ def by_hand(run, step, path):
 def test_the_checkpoint_that_is_best_on_validation_is_measured_on_test(call, recipe, tmp_path):
     done = call("reproduce", recipe)
     assert done.status == 0, done.err
-    assert "here of the weights that train.keep_best has kept" in done.out
+    assert "here: the number of the weights that train.keep_best has kept" in done.out
     runs = runs_of(tmp_path / "runs")
     assert set(runs) == {0, 1}
     chosen, values = [], []
@@ -153,7 +153,7 @@ def test_a_run_that_was_without_the_curve_has_no_best_weights(call, recipe):
 
 def test_the_best_weights_are_of_a_curve(registry, recipe):
     recipe.write_text(RECIPE.replace('keep_best = "similarity/spearman"\n', ""))
-    with pytest.raises(coview.RecipeError, match=r'paper\.result\.step: "best" is of train\.keep_best, and there is'):
+    with pytest.raises(coview.RecipeError, match=r'paper\.result\.step: "best" needs train\.keep_best, and there is'):
         coview.load_recipe(recipe, registry=registry)
 
 

@@ -52,7 +52,7 @@ def test_the_smallest_detectable_difference_is_of_the_test(written, registry, tm
     other = write_comparison_report(by_t, found(by_t, tmp_path / "runs", values()), tmp_path / "report")
     words = " ".join(other.report.read_text().split())
     assert "power 0.8, α = 0.05 / 3 = 0.017: Holm&#39;s correction holds the first of 3 pairs to that)" in words
-    assert "Paired t tests; an interval is of its own pair alone" in words
+    assert "Paired t tests; each interval is for its own pair alone" in words
 
 
 class Page(HTMLParser):
@@ -92,7 +92,7 @@ def test_the_page_says_what_the_runs_say(written):
         "losses <b>", "Which loss & why?", "25 of 27 done", "By knn/accuracy; higher is better.",
         "nt_xent is best: 0.800, 0.100 above warm (the difference to warm is between 0.0",
         "triplet is below the untrained control",
-        "With fewer than 2 seeds, triplet stood outside the verdict.",
+        "The verdict leaves out what has fewer than 2 seeds: triplet.",
         "2 cells have no number.", "failed CoviewError: <loss> is not finite", "missing it has not been run",
         "Mean rank over 3 blocks (a modality, averaged over its seeds)",
         "nt_xent +0.300 +0.300 +0.300", "triplet -0.100 -0.100 -0.100",
@@ -170,7 +170,7 @@ def test_the_latex_table(written):
         (("image",), ("nt_xent", "warm"), 1, "Too few seeds (1) to name a winner: at least 2."),
         (("image",), ("nt_xent",), 2, "nt_xent is the only variant"),
         (("image", "text"), ("nt_xent",), 1, "fewer than two variants have a number in both"),
-        (("image",), VARIANTS, 3, "no independent blocks"),
+        (("image",), VARIANTS, 3, "not independent blocks"),
     ],
 )
 def test_small_comparisons_have_a_report(registry, tmp_path, modalities, variants, seeds, words):
@@ -246,7 +246,7 @@ def test_what_train_and_test_have_in_common_is_said(registry, tmp_path):
         document["leaks"] = [leak, {**leak, "data": "other", "said": "of another data set"}]
         cell.run.results.write_text(json.dumps(document))
     written = write_comparison_report(compared, cells, tmp_path / "report")
-    sentence = "Train and test of digits are not apart: of 100 test samples 2 are in train too."
+    sentence = "Train and test of digits overlap: of 100 test samples 2 are in train too."
     for page in (written.report, written.markdown):
         text = page.read_text()
         assert text.count(sentence) == 1

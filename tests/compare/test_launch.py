@@ -194,7 +194,7 @@ def test_who_makes_a_cell_is_said_to_who_waits_for_it(tmp_path, tmp_path_factory
     try:
         assert _wait_until(lambda: (tmp_path / ".held-by").exists())
         second = Forked([*command, "0"], tmp_path)
-        said = f"  temperature 0.1: process {first.process.pid} of {platform.node()} trains it; this waits for that\n"
+        said = f"  temperature 0.1: process {first.process.pid} of {platform.node()} trains it; this process waits for it\n"
         assert second.streams[0].readline() == said
         (tmp_path / "go").touch()
         assert second.finish(60)[:2] == (0, "")
@@ -241,7 +241,7 @@ def test_a_dry_run_lists_cells(call, write_recipe, small_recipe):
     lines = done.out.splitlines()
     assert lines[0].split()[0] == "0.1"
     assert lines[0].endswith("to run")
-    assert lines[-1] == "2 cells, 2 to run, 2 of which nothing is known yet"
+    assert lines[-1] == "2 cells, 2 to run, and 2 of unknown duration"
 
 
 UNTIL = """

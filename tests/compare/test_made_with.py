@@ -19,7 +19,7 @@ def cautions(registry, folder, change):
         change(cell, document)
         cell.run.environment.write_text(json.dumps(document))
     (each,) = analyse(collect(comparison(registry), cells)).modalities
-    return [line for line in each.cautions if "made with" in line or "run all of" in line]
+    return [line for line in each.cautions if "were made" in line or "run all of" in line]
 
 
 def test_cells_of_one_machine_are_not_spoken_of(registry, tmp_path):
@@ -35,8 +35,7 @@ def test_other_devices_and_versions_are_counted(registry, tmp_path):
             document |= {"device": "NVIDIA H200 (cuda)", "libraries": {"torch": "2.9.0"}}
 
     assert cautions(registry, tmp_path, third_seed) == [
-        "Cells were not all made with the same: device cpu (4) and NVIDIA H200 (cuda) (2); "
-        "torch 2.14.1 (4) and 2.9.0 (2)."
+        "Cells differ in how they were made: device cpu (4) and NVIDIA H200 (cuda) (2); torch 2.14.1 (4) and 2.9.0 (2)."
     ]
 
 
@@ -46,7 +45,7 @@ def test_a_machine_of_one_variant_alone_is_a_warning(registry, tmp_path):
             document["device"] = "NVIDIA H200 (cuda)"
 
     (counted, warned) = cautions(registry, tmp_path, of_warm)
-    assert counted == "Cells were not all made with the same: device cpu (3) and NVIDIA H200 (cuda) (3)."
+    assert counted == "Cells differ in how they were made: device cpu (3) and NVIDIA H200 (cuda) (3)."
     assert warned.startswith("Variants differ in device too")
 
 

@@ -257,7 +257,7 @@ def test_verdicts(values, more, words):
 def test_one_seed_says_what_to_do():
     tested = compare_pairs(scores([[0.7], [0.6], [0.5]]))
     assert tested.detectable is None
-    assert "Give sweep.grid.seed three seeds." in tested.notes[0]
+    assert "Give at least three seeds in sweep.grid.seed." in tested.notes[0]
 
 
 def test_a_difference_of_the_detectable_size_is_found_in_four_of_five():

@@ -160,7 +160,7 @@ def test_trials_that_fail_alike_are_told_of_once(load, registry, tmp_path):
 
 def test_a_single_variant_has_nothing_to_decide(load):
     compared = load(COMPARE + 'until = "decided"\n[sweep.grid]\nseed = [0, 1, 2]\n')
-    with pytest.raises(coview.CoviewError, match="decides between variants, and there is one"):
+    with pytest.raises(coview.CoviewError, match="decides between variants, but there is only one"):
         needed_cells(compared, ())
 
 
@@ -194,5 +194,5 @@ def test_a_bank_on_a_full_disk_is_said_once_and_the_runs_go_on(load, registry, t
     cells = run_missing(compared, tmp_path, registry, Launched(run_job), say=said.append)
     assert all(cell.run for cell in cells)
     assert [line for line in said if "No space left" in line] == [
-        "  views were kept for other cells only as long as they could be: [Errno 28] No space left on device"
+        "  from some moment on, no more views could be kept for other cells: [Errno 28] No space left on device"
     ]

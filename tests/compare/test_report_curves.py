@@ -71,7 +71,7 @@ def test_a_seed_without_points_is_told(registry, tmp_path, cells):
         add_points(cell, [0, 10])
     text = page_of(registry, tmp_path, cells)
     assert "image: nt_xent: 2 of 3 runs have measured while they trained." in text
-    assert "raw features are not measured on validation; on test theirs is 0.600." in text
+    assert "raw features are not measured on validation; on test their value is 0.600." in text
 
 
 def test_variants_that_begin_alike_have_one_line_of_the_untrained_encoder(registry, cells):

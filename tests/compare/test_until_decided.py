@@ -118,7 +118,7 @@ def test_a_time_of_training_is_a_budget_too(load, registry, tmp_path):
 @pytest.mark.parametrize(("budget", "made"), [("8", 0), ('"30s"', 1)])
 def test_a_budget_that_pays_for_no_look_is_refused(load, registry, tmp_path, budget, made):
     launcher = ByHand(registry)
-    with pytest.raises(CoviewError, match="does not pay for the first look"):
+    with pytest.raises(CoviewError, match="is too small for the first look"):
         run_until_decided(load(f"budget = {budget}"), tmp_path, registry, launcher, say=lambda text: None)
     assert len(launcher.made) == made  # one says how long they take
 

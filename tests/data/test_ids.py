@@ -57,5 +57,5 @@ def test_an_id_that_changes_is_found_in_a_later_epoch_and_in_one_batch():
     watch.note([3, 1], [7, 8])
     watch.note([1], [8])
     for rows, ids in (([3], [9]), ([2, 2], [5, 6])):
-        with pytest.raises(coview.CoviewError, match=f"here: row {rows[0]} has another id than when it was read"):
+        with pytest.raises(coview.CoviewError, match=f"here: row {rows[0]} has a different id than when it was read"):
             watch.note(rows, ids)

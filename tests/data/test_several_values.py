@@ -185,7 +185,7 @@ def counting(counts):
     ("data", "problem"),
     [
         (Stays, "row 25 has another id, label, group or score with caption number 1"),
-        (Moves, "row 25 has another picture where its caption is asked for by the number 1"),
+        (Moves, "row 25 has another picture with the caption of number 1"),
         (counting(lambda rows: {"captoin": 1 + rows % 4}), "value_counts names 'captoin', and its modalities are"),
         (counting(lambda rows: {"caption": 1 + rows[:59] % 4}), "value_counts has 59 entries of caption, and the"),
         (counting(lambda rows: {"caption": rows % 4}), "value_counts has 0 values of caption for row 0, and its sa"),

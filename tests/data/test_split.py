@@ -81,8 +81,7 @@ def test_a_share_that_whole_groups_cannot_meet_is_said_with_the_numbers():
         return split_notes(rest, held, fraction=fraction, labels=digits, groups=groups)
 
     assert notes(0.2, speakers) == (
-        "a fraction of 0.2 was asked to be held out, and whole groups make it 0.33: 1,000 of 3,000 samples, "
-        "2 of 6 groups",
+        "a fraction of 0.2 should be held out, but with whole groups it is 0.33: 1,000 of 3,000 samples, 2 of 6 groups",
     )
     assert notes(1 / 3, speakers) == ()
     assert notes(0.2, np.arange(3000) // 2) == ()

@@ -42,7 +42,7 @@ def test_one_fold_is_tested_on(path):
 @pytest.mark.parametrize(
     ("values", "fold", "says"),
     [
-        (["train", "test", "tset"], None, "t.csv:4: \"split\" has 'tset', which is no name of a split"),
+        (["train", "test", "tset"], None, "t.csv:4: \"split\" has 'tset', which is not the name of a split"),
         (["1", "2", "1"], None, "t.csv:2: \"split\" has '1'"),
         (["train", "train"], None, "no row is of the test split"),
         (["1", "2"], "3", "no row has '3'"),

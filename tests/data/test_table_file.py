@@ -64,7 +64,7 @@ def test_encodings(tmp_path, encoding):
         ("text,label\nné,a\n".encode("cp1252"), "t.csv:2: this is not utf-8: byte 0xe9", "cp1252"),
         ("text,label\nno,a\n".encode("utf-16-le"), "there are zero bytes", 'encoding = "utf-16-le"'),
         ("text,label\nno,a\n".encode("utf-16-be"), "there are zero bytes", 'encoding = "utf-16-be"'),
-        (b"PAR1\xff\xff", "t.csv is no text: it is Parquet", "ending"),
+        (b"PAR1\xff\xff", "t.csv is not a text: it is Parquet", "ending"),
         (b"PK\x03\x04\xff\xfe\xff", "a zip archive, as of Excel", "ending"),
         (gzip.compress(b"text,label\n", mtime=0), "it is gzip", "ending"),
     ],

@@ -194,7 +194,7 @@ def test_who_writes_into_the_model_ends_the_run_and_no_checkpoint_has_it(run_wit
 @pytest.mark.slow
 def test_a_state_that_no_checkpoint_can_hold_is_said_and_costs_none(run_with):
     run, said = run_with("oddstate")
-    assert "the state of callback oddstate is in no checkpoint: TypeError: Object of type set" in said
+    assert "the state of callback oddstate is not in the checkpoints: TypeError: Object of type set" in said
     assert steps_kept(run.path)[-1] == 6
 
 
@@ -244,7 +244,7 @@ def test_a_metric_that_nothing_measures_is_refused_before_training(run_with, tmp
 def test_a_metric_that_is_not_logged_is_refused_at_the_first_step_that_logs(run_with):
     text = BARE + '\n[[callback]]\nuse = "early_stopping"\nmetric = "los"\nmode = "min"\n'
     with pytest.raises(
-        coview.CoviewError, match=r'nothing of this name is measured, did you mean "loss"\?; there are loss, lr'
+        coview.CoviewError, match=r'nothing with this name is measured, did you mean "loss"\?; there are loss, lr'
     ):
         run_with(text=text)
 

@@ -53,7 +53,7 @@ def test_an_encoder_that_was_rewritten_is_named_and_its_run_is_no_cell(own_run, 
     assert not may_go_on(out, own_run.recipe, registry)
     (found,) = find_cells(compared, out, registry)
     assert found.run is None
-    assert found.outdated == f"{own_run.path} is of other code: {encoder}: the source has changed"
+    assert found.outdated == f"{own_run.path} was made by other code: {encoder}: the source has changed"
 
 
 def test_another_version_of_a_plugin_is_named(own_run, registry, encoder):

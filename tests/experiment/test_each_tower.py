@@ -248,7 +248,7 @@ def test_a_tower_is_embedded_by_the_command(run, by_hand, tmp_path, monkeypatch,
     code, told = embed("--modality", "txt", "--out", str(tmp_path / "wrong.npz"))
     assert code == 2
     assert told.err.splitlines() == [
-        'error: "txt" is no modality of three, did you mean "text"?',
+        'error: "txt" is not a modality of three, did you mean "text"?',
         "  there is an encoder of image and one of text and one of audio",
     ]
     assert not (tmp_path / "wrong.npz").exists()

@@ -104,7 +104,7 @@ def test_both_towers_are_a_vision_text_dual_encoder(run, tmp_path):
 @pytest.mark.parametrize(
     ("sets", "message", "hint"),
     [
-        ('encoder.text.pooling="mean"', r'text: pooling = "mean" is another .* pooling = "cls" is the same', ""),
+        ('encoder.text.pooling="mean"', r'text: pooling = "mean" differs from .* pooling = "cls" is the same', ""),
         ("projector.image.layers=2", r"image: its projections are linear, and .*projector\.image is not", "layers = 1"),
         ("projector.text.last_bias=true", r"text: .* no bias, and .*projector\.text has one", "last_bias = false"),
         ('encoder.image={use="resnet18", stem="small", width=8}',
@@ -128,7 +128,7 @@ def test_which_tower_has_to_be_said(run, tmp_path, registry):
     ) as raised:
         coview.export(run, to="sentence-transformers")
     assert raised.value.hint == "say which: --modality image or --modality text"
-    with pytest.raises(coview.CoviewError, match='"txt" is no modality of three, did you mean "text"'):
+    with pytest.raises(coview.CoviewError, match='"txt" is not a modality of three, did you mean "text"'):
         coview.export(run, to="hf", modality="txt")
     three = trained(tmp_path, RECIPE, "train.steps=1", registry=registry)
     with pytest.raises(coview.CoviewError, match="that has two towers, and the run has 3"):

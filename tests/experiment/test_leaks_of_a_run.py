@@ -51,7 +51,7 @@ def test_it_is_warned_of_written_down_and_on_the_page(call, write_recipe, small_
         assert (one.replace("-one", ""), other.replace("-two", "")) == (one.split("-")[0] + ".png",) * 2
     assert by_data["digits"]["exact"] == 0
     page = (path.parent / "report.html").read_text()
-    assert f"Train and test of image_folder are not apart: {said}." in page
+    assert f"Train and test of image_folder overlap: {said}." in page
     assert "Train and test of digits" not in page
 
 

@@ -130,7 +130,7 @@ def test_a_set_without_classes_is_refused_by_a_loss_that_needs_them(write_recipe
     [
         ("weight = 1", "weight = 0", 13, "data.1.weight: has to be greater than 0"),
         ("weight = 1", "weight = -1", 13, "data.1.weight: has to be greater than 0"),
-        ("weight = 1", "weight = 0.0001", 13, 'of the 80 samples of "image_folder" none comes in an epoch of 1,437'),
+        ("weight = 1", "weight = 0.0001", 13, 'none of the 80 samples of "image_folder" comes in an epoch of 1,437'),
         ("weight = 1\n", "", 10, "weight is missing, and [[data]] number 1 has one"),
         ("weight = 3\n", "", 5, "weight is missing, and [[data]] number 2 has one"),
         ('root = "own"', 'root = "own"\nviews = 3', 13, "data.1.views: holds for all data sets of a mixture"),
@@ -156,7 +156,7 @@ def test_a_run_too_short_for_a_set_is_refused(write_recipe, small_recipe, own, c
     text = of_mixture(small_recipe).replace("weight = 1", "weight = 0.005").replace("batch_size = 32", "batch_size = 4")
     done = call("run", write_recipe(text), "--set", "train.steps=1")
     assert done.status == 2
-    assert 'recipe.toml:13: data.1.weight: of "image_folder" no sample comes in the whole run' in done.err
+    assert 'recipe.toml:13: data.1.weight: no sample of "image_folder" comes in the whole run' in done.err
     assert not (tmp_path / "runs").exists()
 
 

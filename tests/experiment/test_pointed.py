@@ -95,15 +95,17 @@ def test_data_that_are_not_there(call, moved, tmp_path, command):
     done = call(command[0], moved, *command[1:])
     assert done.status == 2
     place = tmp_path / "proj/pix"
-    assert f'data.root is "pix" and goes by the folder that relative_to in {moved / "recipe.toml"} says' in done.err
+    assert f'data.root is "pix", relative to the folder that relative_to in {moved / "recipe.toml"} names' in done.err
     assert f"so it was looked for at {place}: point it elsewhere with --set data.root=PATH" in done.err
 
 
 def test_by_which_rule_a_recipe_and_set_were_read(call, moved, tmp_path):
     done = call("run", "proj/recipe.toml")
-    assert f'"pix" and goes by the folder of proj/recipe.toml, so it was looked for at {tmp_path}/proj/pix' in done.err
+    assert f'"pix", relative to the folder of proj/recipe.toml, so it was looked for at {tmp_path}/proj/pix' in done.err
     done = call("evaluate", moved, "--set", "data.root=nowhere")
-    assert f"goes by the current folder, as --set does, so it was looked for at {tmp_path}/nowhere" in done.err
+    assert (
+        f"relative to the current folder, as always for --set, so it was looked for at {tmp_path}/nowhere" in done.err
+    )
     done = call("evaluate", moved, "--set", f"data.root={tmp_path}/nowhere")
     assert f"data.root is {tmp_path}/nowhere, which is not there: point it elsewhere" in done.err
 

@@ -256,7 +256,7 @@ def test_a_broken_file_is_named(tmp_path: Path, name: str, text: str, message: s
 def test_a_broken_file_that_only_tells_is_a_note(tmp_path: Path, name: str, text: str) -> None:
     folder = full_run(tmp_path)
     getattr(folder, name).write_text(text)
-    assert f"{name}.json cannot be read: what it would tell is missing here." in read(folder).text
+    assert f"{name}.json cannot be read: what it would show is missing here." in read(folder).text
 
 
 @pytest.mark.parametrize("library", ["jinja2", "matplotlib", "nh3"])

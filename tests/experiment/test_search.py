@@ -151,7 +151,7 @@ def test_the_command_prints_a_table_json_and_a_page(run, command, tmp_path):
     [
         (["  "], "error: the query is empty"),
         (["seven.png"], "error: seven.png: there is no such file"),
-        (["a seven", "--modality", "imge"], 'error: "imge" is no modality of three, did you mean "image"?'),
+        (["a seven", "--modality", "imge"], 'error: "imge" is not a modality of three, did you mean "image"?'),
         (["a seven", "--split", "validation"], 'error: "told_digits" has no split "validation"'),
         (["a seven", "--set", "loss.use=clip"], "error: --set loss.use=clip: a search can change data, modality"),
     ],

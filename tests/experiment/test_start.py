@@ -144,14 +144,16 @@ def test_other_weights_at_the_same_place_are_another_run(own_run, write_recipe, 
     replaced(own_run)
     finished = first.folder.environment.read_text()
     first.folder.environment.write_text(json.dumps({**json.loads(finished), "finished": None}))
-    with pytest.raises(coview.CoviewError, match=r"recipe.toml:42: start.run has other weights than .* started from"):
+    with pytest.raises(
+        coview.CoviewError, match=r"recipe.toml:42: start.run has different weights than .* started from"
+    ):
         coview.run(recipe, tmp_path / "out", resume=True, quiet=True)
     first.folder.environment.write_text(finished)
     other = coview.run(recipe, tmp_path / "out", quiet=True)
     assert not torch.equal(
         step(other, 2)[f"{ENCODER}network.conv1.weight"], step(first, 2)[f"{ENCODER}network.conv1.weight"]
     )
-    with pytest.raises(coview.CoviewError, match="would be averaged, and started from different weights"):
+    with pytest.raises(coview.CoviewError, match="would be averaged, but started from different weights"):
         compare_runs([first.path, other.path], registry)
 
 
@@ -162,7 +164,7 @@ def test_a_comparison_runs_a_cell_again_whose_weights_have_changed(own_run, writ
     assert "2 there, 0 to run" in call("compare", path, "--out", tmp_path / "out").out
     replaced(own_run)
     done = call("compare", path, "--out", tmp_path / "out", "--dry-run")
-    assert "start.run has other weights than" in done.out + done.err
+    assert "start.run has different weights than" in done.out + done.err
 
 
 def test_a_tokenizer_comes_along_and_is_not_fitted_again(two_topics, tmp_path, write_recipe):
@@ -210,13 +212,13 @@ device = "cpu"
 BAD = {
     'run = "nowhere"': "recipe.toml:42: start.run: .*nowhere: there is no such folder",
     'run = "{tmp}"': "recipe.toml:42: start.run: .*there is no run in it",
-    'run = "{run}"\nstep = 4': "recipe.toml:43: start.step: .* has no whole checkpoint of step 4: it has 6, 3",
-    'checkpoint = "{run}"': "recipe.toml:42: start.checkpoint: .* is no checkpoint of a run",
+    'run = "{run}"\nstep = 4': "recipe.toml:43: start.step: .* has no complete checkpoint of step 4: it has 6, 3",
+    'checkpoint = "{run}"': "recipe.toml:42: start.checkpoint: .* is not a checkpoint of a run",
     'checkpoint = "{run}/checkpoints/step-9"': "there is no such file or folder",
-    'export = "{run}"': "recipe.toml:42: start.export: .* is no folder that coview export has written",
+    'export = "{run}"': "recipe.toml:42: start.export: .* was not written by coview export",
     'export = "nowhere"': "nowhere: there is no such folder",
     'run = "{run}"\nparts = ["encoder", "predictor"]': "has no predictor for image: it was trained without one",
-    'export = "{export}"\nparts = ["projector"]': "an exported folder is of the encoder only",
+    'export = "{export}"\nparts = ["projector"]': "an exported folder holds the encoder only",
 }
 
 
@@ -243,7 +245,7 @@ def test_what_cannot_be_started_from_is_said_with_file_and_line_before_a_folder_
     ("start", "says"),
     [
         ('run = "a"\ncheckpoint = "b"', "start.checkpoint: run and checkpoint are given: give one of"),
-        ("", "start: says not where the weights are: give one of run, checkpoint, export"),
+        ("", "start: does not say where the weights are: give one of run, checkpoint, export"),
         ('export = "a"\nstep = 3', "start.step: is of a run"),
         ('run = "a"\nparts = []', "start.parts: has to name each part once"),
         ('run = "a"\nparts = ["head"]', "start.parts"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import coview
 from coview.experiment.trial import try_out
@@ -64,6 +66,30 @@ def test_what_does_not_fit_is_said_by_check_and_dry_run(call, write_recipe, tmp_
         assert re.search(says, done.err), done.err
         assert "Traceback" not in done.err
     assert not (tmp_path / "runs").exists()
+
+
+class Bright(nn.Module):
+    """A perceptron on the bright pixels, whose number depends on the batch, with a scale that NumPy has made."""
+
+    width = 6
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, self.width)
+        self.register_buffer("scale", torch.from_numpy(np.full(1, 0.5, np.float32)))
+
+    def forward(self, x_NCHW):
+        bright_N1 = torch.zeros(len(x_NCHW), 1, device=x_NCHW.device)
+        rows_K = (x_NCHW[:, 0] > 0).nonzero()[:, 0]
+        return coview.Encoding(self.layer(bright_N1.index_add(0, rows_K, self.scale.expand(len(rows_K), 1))))
+
+
+def test_an_encoder_that_asks_for_numbers_is_tried_on_the_cpu(write_recipe, registry):
+    mine = coview.Registrar("mine")
+    mine.encoder("bright", f"{__name__}:Bright", modality="image", summary="bright pixels")
+    found = registry.plus(mine)
+    recipe = coview.load_recipe(write_recipe(), sets=["encoder={use='bright'}"], registry=found)
+    assert try_out(recipe, found).endswith("projections 2 × 4 × 8 (tried with real numbers, on the CPU)")
 
 
 def test_a_loss_that_is_not_finite_is_said(write_recipe, registry, monkeypatch):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import tomli_w
 import torch
 
 import coview
+from coview.builtin.targets import RandomCodebook
 from coview.data.batch import Batch
 from coview.model.topology import build_topology
 
@@ -98,3 +101,22 @@ def test_of_what_is_hidden_a_share_is_swapped_and_a_share_is_kept(registry, tmp_
     ends = inputs["text"]["input_ids"] < 3  # padding, the class token and the separator
     assert ends.any()
     assert not mask.hidden_NT[ends].any()
+
+
+def test_a_target_is_built_once(registry, tmp_path, monkeypatch):
+    built, constructor = [], RandomCodebook.__init__
+
+    @functools.wraps(constructor)  # its signature is the schema
+    def counted(self, *given, **named):
+        constructor(self, *given, **named)
+        built.append(self)
+
+    monkeypatch.setattr(RandomCodebook, "__init__", counted)
+    file = tmp_path / "masked.toml"
+    tables = {"loss": {"use": "token_cross_entropy"}, "target": {"use": "random_codebook", "codes": 4}}
+    file.write_text(tomli_w.dumps(TABLES | tables))
+    recipe = coview.load_recipe(file, registry=registry)
+    built.clear()
+    topology = build_topology(recipe, registry)
+    assert built == [topology.target]
+    assert topology.student.token_width == topology.target.width == 4

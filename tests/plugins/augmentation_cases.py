@@ -19,7 +19,7 @@ class Case:
     Attributes:
         values: Makes the values.
         batch: Makes a batch of two views of six samples, for an augmentation of this name.
-        parameters: By an augmentation's name, where its defaults do not do.
+        parameters: By an augmentation's name, where its defaults are not enough.
         except_for: By an augmentation's name, the checks that it is meant to fail, with reasons.
         tried_elsewhere: By an augmentation's name, what it needs that is not here, and where it is tried.
     """

@@ -261,7 +261,7 @@ def _by_position(x: int, /):
     ("factory", "says"),
     [
         (_unknown_annotation, "a type annotation cannot be evaluated: name 'Nowhere' is not defined"),
-        (_no_schema, "its parameters are no schema"),
+        (_no_schema, "its parameters do not form a schema"),
         (_by_position, "parameter 'x' cannot be given by keyword"),
         (lambda use: None, "parameter 'use' needs another name"),
         (lambda modality: None, "parameter 'modality' needs another name"),

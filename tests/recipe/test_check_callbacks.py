@@ -19,10 +19,10 @@ def known(registry):
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ('use = "not_a_callback"', 'callback.0.use: "not_a_callback" makes a object, which is no coview.Callback'),
+        ('use = "not_a_callback"', 'callback.0.use: "not_a_callback" makes a object, which is not a coview.Callback'),
         (
             'use = "diary"\nchanges_run = true',
-            'callback.0.changes_run: is not a recipe\'s to choose: "diary" changes noth',
+            'callback.0.changes_run: cannot be chosen in a recipe: "diary" changes noth',
         ),
         ('use = "stopsat"\nchanges_run = false', '"stopsat" changes the run; leave it out'),
         ('use = "stopsat"\nstep = "x"', "callback.0.step: has to be an integer"),

@@ -136,7 +136,7 @@ def test_a_view_of_hard_negatives_is_for_losses_that_take_them(check):
         'barlow_twins takes no hard negatives, of which "negative" is a view',
     )
     only = mistakes(check, text, 'data.views={question=["asks", "other"], answer=["negative"]}')
-    assert only[0][1] == '"negative" is the only view of answer: hard negatives stand beside another'
+    assert only[0][1] == '"negative" is the only view of answer: hard negatives need another view'
     too_few = mistakes(check, text, 'data.views={question=[], answer=["answers", "negative"]}')
     assert any("clip needs 2 views of each sample, got 1" in message for _, message, _ in too_few)
     triplet = RECIPE.replace('use = "finds"', 'use = "triplet"\nmining = "views"')

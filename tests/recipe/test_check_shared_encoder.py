@@ -48,9 +48,9 @@ def test_a_resolved_recipe_says_the_same(check, write_recipe):
     [
         ('shared = "image"', "shared", 'there is no encoder of "image" to share: the views are of question and answer'),
         ('shared = "answer"', "shared", "names answer itself; it has to be another modality"),
-        ('shared = "question"\nwidth = 3', "width", "is of no use beside shared"),
-        ('shared = "question"\nuse = "own"', "use", "is of no use beside shared"),
-        ('shared = "question"\nlora = { rank = 4 }', "lora", "is of no use beside shared"),
+        ('shared = "question"\nwidth = 3', "width", "has no effect beside shared"),
+        ('shared = "question"\nuse = "own"', "use", "has no effect beside shared"),
+        ('shared = "question"\nlora = { rank = 4 }', "lora", "has no effect beside shared"),
         ('use = "linear"\nlora = 3', "lora", "has to be a table, such as { rank = 8 }, got 3"),
         ("shared = 3", "shared", "has to be a string, got 3"),
         ('shared = ""', "shared", "has to be a string"),

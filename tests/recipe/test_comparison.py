@@ -132,7 +132,7 @@ def test_an_override_of_one_of_several_recipes(write_recipe, small_recipe, regis
     assert found["other"].parameters == {"root": str(path.parent / "there")}  # the current folder, which `call` sets
     done = call("compare", path, "--set", "othre.optimizer.lr=1", "--dry-run")
     assert done.status == 2
-    assert 'othre: is no table of a recipe, and none of the recipes that are compared, did you mean "other"' in done.err
+    assert 'othre: is neither a table of a recipe nor one of the compared recipes, did you mean "other"' in done.err
     assert "small.data.root=PATH for one (small, other)" in done.err
     done = call("compare", path, "--set", "other.optimizer.lrr=1", "--dry-run")
     assert "--set other: optimizer.lrr: unknown key" in done.err

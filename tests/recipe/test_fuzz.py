@@ -284,7 +284,7 @@ def test_the_schema_refuses_what_the_checker_refuses(registry, valid_by_schema, 
 def _beyond_one_value(table: Mapping, path: tuple) -> bool:
     """Whether what is wrong lies between several values, of which a schema for one key at a time knows nothing."""
     return path in {
-        ("data", "views"),  # a contrastive loss needs two; a view of a modality that the data has not
+        ("data", "views"),  # a contrastive loss needs two; a view of a modality that the data does not have
         ("augment", 0, "scale"),  # the smaller number first
         ("augment", 0, "ratio"),
         ("modality", "size"),

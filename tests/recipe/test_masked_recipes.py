@@ -83,7 +83,7 @@ def line_of(recipe, words):
             {"LOCAL": "local_views = 1", "MASK": 'views = "all"', "TARGET": 'use = "teacher_tokens"\n[teacher]'},
             'views = "all"',
             "mask.views",
-            "it does not see the local views",
+            "the teacher does not see the local views",
         ),
         (
             {"TARGET": 'use = "teacher_tokens"\n[teacher]\nshuffle_groups = 2'},
@@ -136,7 +136,7 @@ def test_hidden_tokens_need_a_mask_and_the_other_tables_too(write_recipe, regist
         (
             {"LOSS": "token_cross_entropy"},
             'use = "token_cross_entropy"',
-            "loss.use: token_cross_entropy is of hidden tokens",
+            "loss.use: token_cross_entropy is a loss of hidden tokens",
         ),
         (
             {"DECODER": 'use = "ibot_head"'},
@@ -149,7 +149,11 @@ def test_hidden_tokens_need_a_mask_and_the_other_tables_too(write_recipe, regist
             'linear takes its width from the target, and "teacher_decoder" has none',
         ),
         ({"DECODER": 'use = "own"'}, "[decoder]", 'decoder "own": ViT has no head of its own'),
-        ({"MASK": "swapped = 0.1"}, "swapped", 'mask.swapped: the encoder "vit" has no other token to swap for'),
+        (
+            {"MASK": "swapped = 0.1"},
+            "swapped",
+            'mask.swapped: the encoder "vit" has no other token to put in its place',
+        ),
     ],
 )
 def test_what_only_the_model_shows_is_said_before_a_run(write_recipe, registry, changes, at, said):

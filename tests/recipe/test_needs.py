@@ -37,7 +37,7 @@ def test_what_is_missing_is_named_with_the_table_to_add(mistakes):
 
 def test_a_queue_that_no_term_can_use(mistakes):
     (found,) = mistakes("sup_con", QUEUE)
-    assert found.startswith("40: queue: sup_con has no use for a queue")
+    assert found.startswith("40: queue: no queue is used by sup_con")
     assert mistakes("nt_xent", TEACHER + QUEUE) == []
 
 

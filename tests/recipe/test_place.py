@@ -145,7 +145,7 @@ def test_the_current_folder_is_gone(write, registry, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "gone")
     os.rmdir(tmp_path / "gone")
     assert root(coview.load_recipe(path, registry=registry)) == str(tmp_path / "proj/pix")
-    with pytest.raises(coview.RecipeError, match="the current folder, which this path goes by, is not there any more"):
+    with pytest.raises(coview.RecipeError, match="relative to the current folder, which does not exist any more"):
         coview.load_recipe(path, sets=["data.root=pix"], registry=registry)
 
 

@@ -128,7 +128,7 @@ def test_a_paper_is_no_part_of_what_is_computed(check):
     ("paper", "message"),
     [
         ('record = "nowhere.toml"', r'parent.toml:\d+: paper.record: there is no file ".*nowhere.toml"'),
-        ('record = "child.toml"', r"paper.record: .*child.toml is no record of a paper: title: Field required"),
+        ('record = "child.toml"', r"paper.record: .*child.toml is not a record of a paper: title: Field required"),
         (
             'record = "record.toml"\n[paper.differs]\n"agument.*" = "w"',
             r'differs.*a recipe has no such table, did you mean "augment"\?',
@@ -137,7 +137,7 @@ def test_a_paper_is_no_part_of_what_is_computed(check):
             'record = "record.toml"\n[paper.differs]\n"loss.temprature" = "w"',
             r'differs.*did you mean "loss.temperature"',
         ),
-        ('[paper.differs]\n"x" = "y"', "paper.differs: is of a record, and none is named"),
+        ('[paper.differs]\n"x" = "y"', "paper.differs: needs a record, and none is named"),
         ('record = "record.toml"\nwhy = 1', r"paper.why: unknown key"),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_record_takes_what_it_does_not_say_from_the_one_that_it_extends(tmp_pa
     assert (published.title, published.paper, published.revision) == ("Shorter", "arXiv:0000.00000", "1234567")
     assert published.settings == {"loss.temperature": 0.1, "train.epochs": 100}
     (tmp_path / "wrong.toml").write_text('extends = "long.toml"\nwithout = [1]\n')
-    with pytest.raises(coview.CoviewError, match=r"wrong\.toml is no record of a paper: without"):
+    with pytest.raises(coview.CoviewError, match=r"wrong\.toml is not a record of a paper: without"):
         read_published(tmp_path / "wrong.toml")
     (tmp_path / "long.toml").write_text('extends = "short.toml"\n')
     with pytest.raises(coview.CoviewError, match=r"short\.toml extends itself, by way of .*long\.toml"):

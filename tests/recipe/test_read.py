@@ -55,9 +55,9 @@ def test_no_value_of_the_table_is_without_a_line():
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"a = = 1", ":1: is no valid TOML"),
-        (b"a = 1\nb = [1,\n", ":2: is no valid TOML"),
-        (b"a = 1\na = 2\n", "is no valid TOML"),
+        (b"a = = 1", ":1: is not valid TOML"),
+        (b"a = 1\nb = [1,\n", ":2: is not valid TOML"),
+        (b"a = 1\na = 2\n", "is not valid TOML"),
         (b"a = 1\n\xff = 2\n", ":2: is not UTF-8"),
         (b"a = " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
         (b"a = " + b"1" * 5000, "cannot be read"),

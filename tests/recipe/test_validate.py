@@ -170,7 +170,7 @@ def test_a_moved_key_overrides_that_of_the_file(write_recipe, registry):
     [
         ("3", "optimizer.group: has to be an array of tables"),
         ("[{lr_scale = 2.0}]", "optimizer.group.0.match: is missing"),
-        ('[{match = "*"}]', "optimizer.group.0: says nothing of what it matches"),
+        ('[{match = "*"}]', "optimizer.group.0: sets nothing for what it matches"),
         ('[{match = "*", lr = 1.0}]', "optimizer.group.0.lr: lr_scale multiplies the learning rate of a group"),
         (
             '[{match = "*", initial_accumulator_value = 0.1}]',

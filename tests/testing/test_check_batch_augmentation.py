@@ -152,7 +152,7 @@ def test_a_mapping_of_tensors_is_a_batch_too():
         (DropsRows, "keeps_its_rows", "of 12 rows it makes a tensor of shape (11, 5)"),
         (AMeanOfThemAll, "depends_on_its_keys_alone", "a row comes out differently beside other rows"),
         (OneNumberForAll, "depends_on_its_keys_alone", "a row comes out differently beside other rows"),
-        (Remembers, "depends_on_its_keys_alone", "belongs into the buffers of a torch.nn.Module"),
+        (Remembers, "depends_on_its_keys_alone", "belongs in the buffers of a torch.nn.Module"),
         (GlobalTorch, "uses_no_other_randomness", "the global generator of PyTorch"),
         (InPlace, "leaves_its_batch_alone", "it writes into the batch"),
         (Still, "draws_anew_for_each_key", "24 values of view give one and the same batch"),

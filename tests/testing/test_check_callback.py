@@ -139,6 +139,6 @@ def test_every_check_has_a_mutant():
 
 
 def test_what_is_wrong_is_said():
-    message = r"WritesWeights does not keep a promise:\n  only_looks_at_the_model: the weights of the model are others with it"
+    message = r"WritesWeights does not keep a promise:\n  only_looks_at_the_model: the weights of the model are different with it"
     with pytest.raises(ConformanceError, match=message):
         check_callback(WritesWeights)

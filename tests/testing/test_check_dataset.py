@@ -315,7 +315,7 @@ WRONG = [
     (CountsReadings, "ids_stay", "row 0 has the id 1 when it is read first and 40 later"),
     (ModuloTen, "ids_differ", "rows 0 and 10 have the same id, 0; each has to have its own: views are seeded by"),
     (DuplicatesThatItKnows, "ids_differ", "train: rows 555 and 777 have the same id, 'train/555'"),
-    (Noisy, "values_stay", "row 0 has another value of vector each time it is read: what draws belongs into an"),
+    (Noisy, "values_stay", "row 0 has another value of vector each time it is read: random changes belong in an"),
     (ReadsAllModalities, "reads_modalities_as_all", "train: read_modalities(0, ()) has values of vector, text"),
     (ReadsAnotherRow, "reads_modalities_as_all", "train: read_modalities(0, ()) is another sample than [0]"),
     (ReadsNoExtras, "reads_modalities_as_all", "read_modalities(0, ()) lacks the extra weight, which [0] has"),
@@ -343,7 +343,7 @@ WRONG = [
     (KnowsTooFewGroups, "knows_what_its_samples_say", "groups has 19 entries, and the split 20 rows"),
     (KnowsOtherIds, "knows_what_its_samples_say", "ids has 'train/0.png' for row 0, and its sample has 'train/0'"),
     (LosesItsLabel, "has_the_values_that_it_counts", "row 0 has another id, label, group or score with vector number"),
-    (HasNothingAlone, "has_the_values_that_it_counts", "row 0 has another vector with the number 0 where vector alone"),
+    (HasNothingAlone, "has_the_values_that_it_counts", "row 0 has another vector of number 0 when vector alone"),
     (
         UnsaidNegative,
         "negatives_are_of_its_modalities",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from failing import failures
@@ -243,10 +244,32 @@ class StateOfAnyShape(Fits):
         self.scale = self.found(values).expand(1, 4)
 
 
-class BuildsOnTheCPU(Right):
+class OtherOnMeta(Right):
+    """Looked at, it has other layers than in a run."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.layer = self.layer.to_empty(device="cpu") if self.layer.weight.is_meta else self.layer
+        if coview.on_meta_device():
+            self.layer = nn.Linear(3, self.width + 1)
+
+
+class LooksForTokens(Right):
+    """The number of the places that it looks for depends on the batch, as in PyTorch Geometric's GCNConv."""
+
+    def forward(self, batch):
+        places_K = batch["lengths_N"].nonzero()[:, 0]
+        return coview.Encoding(super().forward(batch).pooled_ND[places_K])
+
+
+class BringsNumbers(Right):
+    """``torch.from_numpy`` makes a tensor on the CPU, on whatever device the others are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("shift_D", torch.from_numpy(np.ones(self.width, np.float32)))
+
+    def forward(self, batch):
+        return coview.Encoding(super().forward(batch).pooled_ND + self.shift_D)
 
 
 def test_what_is_right_passes():
@@ -255,7 +278,14 @@ def test_what_is_right_passes():
 
 @pytest.mark.parametrize("right", [GatedAtZero, Fits, RightOfRagged])
 def test_what_is_right_in_another_way_passes_too(right):
-    check_encoder(right, Sequences(), VALUES)
+    assert check_encoder(right, Sequences(), VALUES) == []
+
+
+@pytest.mark.parametrize("asks", [LooksForTokens, BringsNumbers])
+def test_one_that_asks_for_numbers_is_tried_on_the_cpu_and_that_is_said_in_a_line(asks):
+    (note,) = check_encoder(asks, Sequences(), VALUES)
+    assert note.startswith("it is tried out on the CPU, since it cannot run on the meta device: ")
+    assert "\n" not in note
 
 
 WRONG = [
@@ -275,7 +305,7 @@ WRONG = [
     (OrderOfASetInFit, "fits_the_same_twice", "in an interpreter of another PYTHONHASHSEED, fit finds something"),
     (WritesIntoRagged, "leaves_its_batch_alone", "in training mode it writes into the batch"),
     (OfWrongRows, "rows_can_be_selected", "the rows [2, 0] that select gives are encoded differently than among all 3"),
-    (BuildsOnTheCPU, "can_be_tried_out", "on the meta device it fails: "),
+    (OtherOnMeta, "can_be_tried_out", "on the meta device pooled_ND is of shape (3, 5)"),
 ]
 
 

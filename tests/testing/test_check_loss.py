@@ -199,7 +199,7 @@ WRONG = {
     WritesIntoViews: ("leaves_its_input_alone", "it writes into views.student"),
     TakesExtrasByTheirPlaceInItsShare: ("shares_of_processes", "2 processes do not make what one makes"),
     WritesIntoExtras: ("leaves_its_input_alone", "it writes into views.extras[price]"),
-    ReturnsRows: ("returns_a_scalar", '"loss" is no scalar tensor: shape (7,)'),
+    ReturnsRows: ("returns_a_scalar", '"loss" is not a scalar tensor: shape (7,)'),
     LosesPrecision: ("returns_a_scalar", "of rows in torch.float64 it makes torch.float32"),
     UsesItsOwnQueueRows: ("samples_of_equal_id", "the queue's row 0 has the id of sample 0"),
 }

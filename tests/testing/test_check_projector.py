@@ -94,6 +94,13 @@ class Looks(Right):
         return super().forward(x_ND) * (1.0 if float(x_ND.detach().sum()) else 0.5)
 
 
+class OtherOnMeta(Right):
+    def __init__(self, **given):
+        super().__init__(**given)
+        if coview.on_meta_device():
+            self.last = nn.Linear(16, self.width + 1)
+
+
 MUTANTS = [
     (NoWidth, "is_a_module_with_a_width"),
     (OtherWidth, "maps_rows_to_its_width"),
@@ -105,13 +112,19 @@ MUTANTS = [
     (Unused, "every_weight_learns"),
     (NoGradient, "every_weight_learns"),
     (Forgets, "comes_back_from_its_state"),
-    (Looks, "can_be_tried_out"),
+    (OtherOnMeta, "can_be_tried_out"),
 ]
 
 
 @pytest.mark.parametrize("check", [check_projector, check_predictor])
 def test_one_that_is_right_passes(check):
-    check(Right)
+    assert check(Right) == []
+
+
+@pytest.mark.parametrize("check", [check_projector, check_predictor])
+def test_one_that_asks_for_numbers_is_tried_on_the_cpu_and_that_is_said(check):
+    (note,) = check(Looks)
+    assert note.startswith("it is tried out on the CPU, since it cannot run on the meta device: ")
 
 
 @pytest.mark.parametrize(("mutant", "check"), MUTANTS)

@@ -50,5 +50,5 @@ def test_of_which_recipe_it_is():
     assert name.is_of("abc123" + "f" * 58)
     assert not name.is_of("abc124" + "0" * 58)
     assert RunFolder(Path("runs/small") / str(name)).run_name() == name
-    with pytest.raises(ValueError, match="not named as a run"):
+    with pytest.raises(ValueError, match="does not have the name of a run"):
         RunFolder(Path("runs/copy")).run_name()

@@ -81,7 +81,7 @@ def test_what_measures_an_encoder_knows_of_no_context(trained):
     [
         (
             ["data.use=rootless"],
-            ":13: encoder.use: the encoder Around takes the context of its data, and there is none of",
+            ":13: encoder.use: the encoder Around takes the context of its data, and there is none in",
         ),
         (
             ["encoder.use=alone"],

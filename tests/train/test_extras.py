@@ -100,7 +100,7 @@ def test_data_without_them_are_refused_before_training(write_recipe, tmp_path):
         with pytest.raises(coview.CoviewError) as caught:
             refused()
         assert caught.value.message == (
-            f'{path}:19: loss.use: of_one_user needs the extras "user", "price" of each sample, and of the data '
-            '"purchases" the sample 0 does not have them: it has no extra price (has user, basket)'
+            f'{path}:19: loss.use: of_one_user needs the extras "user", "price" of each sample, and sample 0 '
+            'of the data "purchases" does not have them: it has no extra price (has user, basket)'
         )
     assert not (tmp_path / "runs").exists()

@@ -230,8 +230,8 @@ def test_a_child_keeps_a_parents_schedules_of_values(write_recipe, registry):
         ('"mask.ratio"', '"mask.hide"', ": schedule.mask.hide: there is no such value"),
         ('"mask.ratio"', '"encoder.width"', ": schedule.encoder.width: values of [encoder] cannot be scheduled"),
         ('"mask.ratio"', '"optimizer.lr"', ": schedule.optimizer.lr: the learning rate is scheduled by [schedule]"),
-        ('"mask.ratio"', '"optimizer.nesterov"', ": schedule.optimizer.nesterov: nesterov is no single number"),
-        ('"mask.ratio"', '"loss.over"', ": schedule.loss.over: over is no single number"),
+        ('"mask.ratio"', '"optimizer.nesterov"', ": schedule.optimizer.nesterov: nesterov is not a single number"),
+        ('"mask.ratio"', '"loss.over"', ": schedule.loss.over: over is not a single number"),
         ('"mask.ratio"', "mask.ratio", 'schedule.mask: write the whole key in quotes: [schedule."mask.ratio"]'),
         ('"mask.ratio"', '"loss.0.beta"', ": schedule.loss.0.beta: there is no such value"),
         ("end = 0.75\n", "", ": schedule.mask.ratio.end: is missing"),
@@ -242,8 +242,8 @@ def test_a_child_keeps_a_parents_schedules_of_values(write_recipe, registry):
         ("over = 4", 'over = "1 epoch"', ": schedule.mask.ratio.over: 1 epoch are 22 steps, more than the 6 of the run"),
         ("over = 4", "ower = 4", ": schedule.mask.ratio.ower: unknown key, did you mean"),
         ("end = 0.99", "end = 1.1", ": schedule.teacher.momentum.end: has to be"),
-        ("ratio = 0.25", "ratio = [0.1, 0.4]", ": schedule.mask.ratio: ratio is no single number"),
-        ("momentum = 0.9\n", "momentum = 0.9\nend_momentum = 1.0\n", ": teacher.end_momentum: is of no use beside"),
+        ("ratio = 0.25", "ratio = [0.1, 0.4]", ": schedule.mask.ratio: ratio is not a single number"),
+        ("momentum = 0.9\n", "momentum = 0.9\nend_momentum = 1.0\n", ": teacher.end_momentum: has no effect beside"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_scheduled_is_refused_in_one_line(write_recipe, call, tmp_path, before, after, said):

@@ -62,7 +62,7 @@ def _nodes_of_one_graph(registry: coview.Registrar) -> None:
     registry.evaluator(
         "node_classification",
         "coview_graph.node_classification:NodeClassification",
-        summary="can a linear classifier tell the classes of nodes, by the labelled nodes of train alone?",
+        summary="can a linear classifier tell the classes of nodes, from the labelled training nodes alone?",
         source="https://arxiv.org/abs/2006.04131",
     )
     registry.evaluator(

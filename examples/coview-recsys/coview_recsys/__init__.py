@@ -51,7 +51,7 @@ def coview_register(registry: coview.Registrar) -> None:
         "history",
         "coview_recsys.encoders.two_towers:History",
         modality="user",
-        summary="the mean of what a user has chosen, but for the item that is looked for",
+        summary="the mean of what a user has chosen, without the item that is looked for",
     )
     registry.encoder(
         "table", "coview_recsys.encoders.two_towers:Table", modality="item", summary="a vector for each item"
@@ -68,7 +68,7 @@ def coview_register(registry: coview.Registrar) -> None:
     registry.evaluator(
         "full_ranking",
         "coview_recsys.full_ranking:FullRanking",
-        summary="recall and NDCG of all items ranked, beside popularity and co-occurrence",
+        summary="recall and NDCG of a ranking of all items, beside popularity and co-occurrence",
     )
 
 

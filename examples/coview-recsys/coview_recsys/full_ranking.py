@@ -1,4 +1,4 @@
-"""The evaluator: all items ranked for each user, beside what popularity and co-occurrence come to."""
+"""The evaluator: all items ranked for each user, beside the results of popularity and co-occurrence."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def coview_register(registry: Registrar) -> None:
     registry.mask(
         "deletion",
         "coview.builtin.masks.deletion:Deletion",
-        summary="words each by itself; the whole row is wanted back",
+        summary="single words; the decoder predicts the whole row",
         source="arXiv:2104.06979, section 3.1",
     )
     registry.mask(
@@ -59,7 +59,7 @@ def coview_register(registry: Registrar) -> None:
     registry.mask(
         "multi_block",
         "coview.builtin.masks.multi_block:MultiBlock",
-        summary="all but one large block, of which others are predicted",
+        summary="all but one large block, from which other blocks are predicted",
         source="arXiv:2301.08243, section 3",
     )
     registry.mask(
@@ -79,7 +79,7 @@ def coview_register(registry: Registrar) -> None:
     registry.decoder(
         "transformer",
         "coview.builtin.decoders:Transformer",
-        summary="a transformer over what was seen, and a learnt token where one is hidden",
+        summary="a transformer over the tokens that were seen, with a learnt token for each hidden one",
         source="arXiv:2111.06377, section 3",
     )
     registry.target("input", "coview.builtin.targets:Input", summary="what the token was made of")
@@ -138,7 +138,7 @@ def coview_register(registry: Registrar) -> None:
         source="arXiv:1608.03983",
     )
     registry.schedule("linear", "coview.builtin.schedules:Linear", summary="falls along a line")
-    registry.schedule("step", "coview.builtin.schedules:Step", summary="falls at some moments, to a share each time")
+    registry.schedule("step", "coview.builtin.schedules:Step", summary="is multiplied by a factor at given moments")
     registry.schedule(
         "wsd",
         "coview.builtin.schedules:WarmupStableDecay",
@@ -157,7 +157,7 @@ def coview_register(registry: Registrar) -> None:
         "coview.builtin.samplers:NoDuplicates",
         summary="no two samples of a batch with the same value, class or group",
     )
-    registry.sampler("by_length", "coview.builtin.samplers:ByLength", summary="samples of like length together")
+    registry.sampler("by_length", "coview.builtin.samplers:ByLength", summary="samples of similar length together")
     registry.sampler("weighted", "coview.builtin.samplers:Weighted", summary="all classes, or groups, equally often")
     registry.evaluator(
         "knn",
@@ -192,7 +192,8 @@ def coview_register(registry: Registrar) -> None:
     registry.evaluator(
         "retrieval",
         "coview.builtin.evaluators.retrieval:Retrieval",
-        summary="whether the nearest are of the same class, or the same sample in another modality: recall@k, mAP, MRR",
+        summary="whether the nearest samples are of the same class, or the same sample in another modality: "
+        "recall@k, mAP, MRR",
         source="arXiv:1511.06452",
     )
     registry.evaluator(
@@ -220,13 +221,13 @@ def coview_register(registry: Registrar) -> None:
     registry.evaluator(
         "finetune",
         "coview.builtin.evaluators.finetune:Finetune",
-        summary="the whole encoder trained on with labels, stopped early on validation data",
+        summary="the whole encoder, trained further with labels and stopped early on validation data",
         source="arXiv:2002.05709, appendix B.5",
     )
     registry.evaluator(
         "linear_classifier",
         "coview.builtin.evaluators.linear_classifier:LinearClassifier",
-        summary="a linear layer by SGD on the frozen encoder and augmented samples, as papers of pictures measure",
+        summary="a linear layer, trained by SGD on the frozen encoder and augmented samples, as in papers on pictures",
         source="arXiv:2004.11362, section 4",
     )
     registry.evaluator(
@@ -249,19 +250,19 @@ def coview_register(registry: Registrar) -> None:
     registry.callback(
         "early_stopping",
         "coview.builtin.callbacks.early_stopping:EarlyStopping",
-        summary="ends a run once a number no longer becomes better",
+        summary="ends a run when a number stops improving",
     )
     registry.callback(
         "wandb",
         "coview.builtin.callbacks.wandb:Wandb",
-        summary="tells Weights & Biases of the run",
+        summary="reports the run to Weights & Biases",
         source="https://wandb.ai",
         extra="coview[wandb]",
     )
     registry.callback(
         "mlflow",
         "coview.builtin.callbacks.mlflow:MLflow",
-        summary="tells MLflow of the run",
+        summary="reports the run to MLflow",
         source="https://mlflow.org",
         extra="coview[mlflow]",
     )
@@ -276,7 +277,7 @@ def _register_datasets(registry: Registrar) -> None:
     registry.dataset(
         "pairs_shards",
         "coview.builtin.datasets.pairs_shards:PairsShards",
-        summary="your own pictures, texts, sounds, … together in tar files (WebDataset's layout), read by place",
+        summary="your own pictures, texts, sounds, … together in tar files (WebDataset's layout), with random access",
     )
     registry.family(
         "dataset",

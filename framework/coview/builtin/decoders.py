@@ -48,7 +48,7 @@ class MLP(nn.Module):
 
 
 class Own(nn.Module):
-    """The head that came with the encoder's weights: it goes on with its own pretraining; for ``hide = "replace"``.
+    """The head that came with the encoder's weights: it continues its own pretraining; for ``hide = "replace"``.
 
     Where there are no weights, it is of the same architecture, as BERT's, whose last matrix is that of the embeddings.
     """
@@ -74,7 +74,7 @@ class Transformer(nn.Module):
     Args:
         layers: MAE's is 8; I-JEPA's 6 for ViT-B, 12 for ViT-H.
         hidden: Width of its tokens; MAE's is 512, I-JEPA's 384. A multiple of ``heads``, and of 4.
-        heads: Of its attention; MAE's is 16, I-JEPA's that of the encoder.
+        heads: Heads of its attention; MAE's is 16, I-JEPA's that of the encoder.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ class LinearTanh(nn.Sequential):
     """One linear layer and a tanh: SimCSE's head (arXiv:2104.08821), and with ``layer_norm`` COLA's (arXiv:2010.10915).
 
     Args:
-        width: Of the projections; SimCSE: that of the encoder; COLA: 512.
+        width: Width of the projections; SimCSE: that of the encoder; COLA: 512.
         layer_norm: Whether there is a layer norm before the tanh.
     """
 

@@ -52,7 +52,7 @@ def adamw(
     Args:
         params: Groups of parameters.
         lr: Peak learning rate.
-        betas: Of the moving averages of the gradient and of its square.
+        betas: Decay of the moving averages of the gradient and of its square.
         eps: Added to the denominator.
         weight_decay: Decoupled: times the learning rate, whatever the gradient.
     """
@@ -80,8 +80,8 @@ def lars(
         momentum: Share of the earlier steps in each step.
         weight_decay: L2.
         trust_coefficient: How far a parameter may move, as a share of its norm.
-        adapt: Whether the rate is adapted to the norms of a parameter and its gradient. timm adapts whatever decays:
-            without adaptation there can be no weight decay.
+        adapt: Whether the rate is adapted to the norms of a parameter and its gradient. timm adapts all parameters with
+            weight decay, so that weight decay has to be 0 without adaptation.
     """
     try:
         from timm.optim.lars import Lars  # of the extra "image"
@@ -98,7 +98,7 @@ def _timms_names(group: Mapping[str, Any], *, adapt: bool, weight_decay: float) 
     renamed = {_TIMMS.get(key, key): value for key, value in group.items()}
     adapts = renamed.setdefault("always_adapt", adapt)
     if not adapts and renamed.get("weight_decay", weight_decay):
-        raise ValueError("adapt = false needs weight_decay = 0: timm's LARS adapts whatever decays")
+        raise ValueError("adapt = false needs weight_decay = 0: timm's LARS adapts all parameters with weight decay")
     return renamed
 
 
@@ -115,7 +115,7 @@ _UNUSABLE_TORCH = {
     "LBFGS": "it takes several steps in one, and needs the loss again for each",
     "SparseAdam": "it takes sparse gradients only",
     "Muon": "it takes matrices only, and a model has biases and norms besides (timm:muon takes those too)",
-    "Optimizer": "it is the base of all others",
+    "Optimizer": "it is the base class of all others",
 }
 
 
@@ -150,7 +150,7 @@ def timm_optimizer(name: str) -> Callable[..., torch.optim.Optimizer]:
     unusable = {
         name: "it needs second derivatives"
         if info.second_order
-        else f"it comes from {str(info.opt_class).partition('.')[0]}, which timm does not bring"
+        else f"it comes from {str(info.opt_class).partition('.')[0]}, which timm does not install"
         for name, info in known.items()
         if name not in usable
     }

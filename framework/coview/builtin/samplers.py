@@ -58,14 +58,14 @@ class MPerClass:
 
 
 class NoDuplicates:
-    """No two samples of a batch are equal in what ``by`` names, so that none is a negative of its like.
+    """No two samples of a batch are equal in what ``by`` names, so that none is a negative of an equal one.
 
-    All rows come once where that can be; where a value has more rows than there are batches, as many of them as there
-    are batches, drawn anew in each epoch, and others come again in their place.
+    All rows come once where that is possible; where a value has more rows than there are batches, each epoch draws as
+    many of them as there are batches, and repeats other rows in their place.
 
     Args:
-        by: "value" (all that a sample has), the name of a modality, such as "text", "class" or "group". Samples
-            without a class or group are each of their own.
+        by: "value" (all that a sample has), the name of a modality, such as "text", "class" or "group". Each sample
+            without a class or group counts as different.
     """
 
     def __init__(self, *, by: Annotated[str, MinLen(1)] = "value") -> None:
@@ -108,7 +108,7 @@ class NoDuplicates:
 
 
 class ByLength:
-    """Samples of like length together, so that little is padded: an epoch's rows in the order of their lengths, cut
+    """Samples of similar length together, so that little is padded: an epoch's rows in the order of their lengths, cut
     into batches, which come in random order.
 
     Args:
@@ -121,7 +121,7 @@ class ByLength:
     def __call__(self, rows: Rows, batch_size: int, rng: Rng, /) -> np.ndarray:
         """Which rows are left out, of a last, incomplete batch, is drawn; so is the order of equal lengths."""
         if self.by is None and len(rows.modalities) > 1:
-            raise ValueError(f"say by whose length: by = one of {', '.join(rows.modalities)}")
+            raise ValueError(f"say which modality's length counts: by = one of {', '.join(rows.modalities)}")
         modality = self.by or rows.modalities[0]
         _check_modality(modality, rows)
         batches, draw = len(rows) // batch_size, rng.numpy

@@ -63,9 +63,9 @@ class TeacherTokens:
 
     Args:
         layers: The mean of so many of the last layers; data2vec: 8 for sounds, 6 for pictures, 10 for texts; I-JEPA: 1.
-        normalise: Of each layer before the mean. "layer": each token by itself, without weights; "instance": each
-            number over the tokens of a view, as data2vec does for sounds; "none".
-        normalise_mean: Of the mean, likewise "layer" or "none".
+        normalise: Normalisation of each layer before the mean. "layer": each token by itself, without weights;
+            "instance": each number over the tokens of a view, as data2vec does for sounds; "none".
+        normalise_mean: Normalisation of the mean, likewise "layer" or "none".
     """
 
     sees: ClassVar[Sees] = "teacher"

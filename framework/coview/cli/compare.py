@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @click.argument("sources", metavar="RECIPE|RUN…", nargs=-1, required=True, type=UserPath())
 @set_option
 @click.option("--out", default="runs", show_default=True, type=UserPath(), help="Folder of runs.")
-@click.option("--dry-run", is_flag=True, help="List the cells, what is there, and what the rest may take.")
+@click.option(
+    "--dry-run", is_flag=True, help="List the cells, which of them are there, and how long the rest may take."
+)
 @click.option("--no-run", is_flag=True, help="Report on the cells that are there, and run none.")
 @click.option(
     "--launcher",
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time, locally.")
 @launch_set_option
 @click.option("--by", multiple=True, metavar="KEY", help="Tell RUNs apart by this key; may be repeated.")
-@click.option("--baseline", metavar="VARIANT", help="Test each variant against this one, and not each against each.")
+@click.option("--baseline", metavar="VARIANT", help="Test each variant against this one, instead of every pair.")
 @click.pass_obj
 def compare(
     disabled: tuple[str, ...],
@@ -135,7 +137,7 @@ def _list_found(cells: list[FoundCell]) -> None:
     missing = sum(found.run is None for found in cells)
     click.echo(f"\n{len(cells)} cells, {missing} to run", nl=False)
     click.echo(f", about {duration(total)} one after the other" if total else "", nl=False)
-    click.echo(f", {unknown} of which nothing is known yet" if unknown and missing else "")
+    click.echo(f", and {unknown} of unknown duration" if unknown and missing else "")
 
 
 def _launcher(name: str, processes: int, settings: tuple[str, ...], out: Path) -> Launcher:

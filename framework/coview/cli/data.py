@@ -86,7 +86,7 @@ def fetch(disabled: tuple[str, ...], names: tuple[str, ...], again: bool) -> Non
 @set_option
 @click.pass_obj
 def augment(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...]) -> None:
-    """Make ahead what a recipe's augmentations read in training.
+    """Prepare what a recipe's augmentations read in training.
 
     Such as translations there and back. What is there is not made again, so a call that was stopped can be repeated.
     """
@@ -98,7 +98,7 @@ def augment(disabled: tuple[str, ...], recipe: str, sets: tuple[str, ...]) -> No
     registry = load_plugins(disable=disabled)
     valid = load_recipe(recipe, registry, sets=sets)
     prepared = prepare_augmentations(valid, registry, make_console(stderr=True))
-    click.echo(f"ready: {', '.join(prepared)}" if prepared else "no augmentation of this recipe is made ahead")
+    click.echo(f"ready: {', '.join(prepared)}" if prepared else "no augmentation of this recipe has to be prepared")
 
 
 @data.command("show")

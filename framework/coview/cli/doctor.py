@@ -1,4 +1,4 @@
-"""``coview doctor``: what works on this machine, and why not the rest."""
+"""``coview doctor``: what works on this machine, and why the rest does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coview.cli.output import print_columns, print_json
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
 def doctor(disabled: tuple[str, ...], as_json: bool) -> None:
-    """What works on this machine, and why not the rest.
+    """What works on this machine, and why the rest does not.
 
     Versions, devices, plugins and extras, and where data is kept.
     """

@@ -17,7 +17,7 @@ def say(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output; dates, which JSON has not, as text."""
+    """One JSON document on standard output; dates, which JSON does not have, as text."""
     say(json.dumps(value, indent=1, ensure_ascii=False, default=str))
 
 

@@ -80,7 +80,9 @@ def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
 
 @plugins.command("check")
 @click.argument("name", type=ComponentName())
-@click.option("--recipe", type=UserPath(), help="Where parameters and values come from, where defaults do not do.")
+@click.option(
+    "--recipe", type=UserPath(), help="A recipe with parameters and values, where the defaults are not enough."
+)
 @click.option("--except", "excepted", multiple=True, metavar="CHECK=REASON", help="A check that is meant to fail.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
@@ -105,7 +107,9 @@ def check_installed(
         reasons = [{check: reason._asdict() for check, reason in one.reasons.items()} for one in found]
         print_json([{**dataclasses.asdict(one), "reasons": why} for one, why in zip(found, reasons, strict=True)])
     else:
-        print_columns([(one.kind, one.name, one.modality or "", one.status, one.reason) for one in found])
+        print_columns(
+            [(one.kind, one.name, one.modality or "", one.status, one.reason or "; ".join(one.notes)) for one in found]
+        )
         for one in found:
             for problem in one.problems:
                 click.echo(f"{one.kind} {one.name}: {problem}")
@@ -131,7 +135,7 @@ def _excepted(given: tuple[str, ...]) -> dict[str, str]:
     shell_complete=complete_kind,
     help="What it is: loss, augmentation, encoder, dataset, ….",
 )
-@click.option("--modality", default="", help="What an augmentation or an encoder is for.")
+@click.option("--modality", default="", help="The modality that an augmentation or an encoder is for.")
 @click.option("--out", default=".", show_default=True, type=UserPath(), help="Where its folder is made.")
 def new_plugin(name: str, kind: str, modality: str, out: Path) -> None:
     """Write the package of a new plugin.

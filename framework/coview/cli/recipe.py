@@ -167,7 +167,9 @@ def _lines(path: str, error: CoviewError, told: list[str], *, alone: bool) -> li
 @recipe.command("diff")
 @click.argument("one", metavar="RECIPE", type=RecipeName())
 @click.argument("other", metavar="RECIPE", required=False, type=RecipeName())
-@click.option("--paper", is_flag=True, help="Instead of another recipe, what the authors of the method have set.")
+@click.option(
+    "--paper", is_flag=True, help="Compare with the settings of the method's authors, instead of with another recipe."
+)
 @click.pass_obj
 def diff_recipes(disabled: tuple[str, ...], one: str, other: str | None, paper: bool) -> None:
     """What differs between two recipes, once resolved.

@@ -1,4 +1,4 @@
-"""``coview reproduce``: whether runs come to a number that somebody has published."""
+"""``coview reproduce``: whether runs reproduce a published number."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def reproduce(
     processes: int,
     no_run: bool,
 ) -> None:
-    """Say whether runs come to a published number.
+    """Say whether runs reproduce a published number.
 
     Runs a recipe with several seeds, and holds them against the number that its [paper.result] names.
 

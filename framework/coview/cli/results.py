@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from coview.compare.ledger.runs import LedgerRun
 
 _metric = click.option(
-    "--metric", metavar="EVALUATOR/METRIC@LABELS", help="Only this number; EVALUATOR alone: all of the evaluator's."
+    "--metric",
+    metavar="EVALUATOR/METRIC@LABELS",
+    help="Only this number; EVALUATOR alone means all numbers of the evaluator.",
 )
 _name = click.option("--recipe", "name", metavar="NAME", help="Only runs of recipes of this name.")
 _modality = click.option("--modality", metavar="NAME", help="Only runs of this modality.")
@@ -100,7 +102,7 @@ def list_results(ledger: Path, metric: str | None, name: str | None, modality: s
 @click.option(
     "--by", multiple=True, metavar="KEY", help="Tell runs apart by this key, such as loss.use; may be repeated."
 )
-@click.option("--baseline", metavar="VARIANT", help="Test each variant against this one, and not each against each.")
+@click.option("--baseline", metavar="VARIANT", help="Test each variant against this one, instead of every pair.")
 @click.option(
     "--margin",
     type=click.FloatRange(0, max=1e300),
@@ -112,7 +114,7 @@ def list_results(ledger: Path, metric: str | None, name: str | None, modality: s
     "--to",
     metavar="FILE|FOLDER",
     type=UserPath(),
-    help="Write, and show nothing: .csv or .parquet, the numbers; .html, the report; or a folder.",
+    help="Write instead of showing: .csv or .parquet, the numbers; .html, the report; or a folder.",
 )
 @click.option("--format", "form", type=click.Choice(["csv", "parquet", "mteb", "html"]), help="What --to writes.")
 def show_results(
@@ -140,8 +142,8 @@ def show_results(
         given = [flag for flag, value in refused.items() if value]
         if form is not None and given:
             raise CoviewError(
-                f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} of a comparison, and {form} has the "
-                "numbers as they are, without one",
+                f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} for a comparison, and {form} has the "
+                "numbers without a comparison",
                 hint=f"leave {' and '.join(given)} out, or write the comparison: --to FILE.html",
             )
         _write(to, form, runs, metric)
@@ -182,7 +184,7 @@ def _runs(path: Path, name: str | None, modality: str | None) -> list[LedgerRun]
 
     ledger = read_ledger(path)
     for line in ledger.passed_over:
-        click.echo(printable(f"warning: passed over {line}"), err=True)
+        click.echo(printable(f"warning: skipped {line}"), err=True)
     runs = runs_in(ledger.records.values())
     chosen = [
         run
@@ -211,7 +213,7 @@ def _listed(names: Sequence[str]) -> str:
 def _write(to: Path, form: str | None, runs: list[LedgerRun], metric: str | None) -> None:
     if form is None:
         raise CoviewError(
-            f"{to} does not say what is to be written",
+            f"{to} does not say what to write",
             hint="FILE.csv, FILE.parquet, FILE.html, or FOLDER with --format mteb or html",
         )
     if form == "mteb":
@@ -235,11 +237,11 @@ def _tell(merged: Merged, ledger: Path) -> None:
     for record in merged.known:
         say(f"there       {record.content}  {record.name}, seed {record.seed}")
     for line in merged.passed_over:
-        say(f"passed over {line}")
+        say(f"skipped {line}")
     for contradiction in merged.contradictions:
         say(f"contradicts {contradiction}")
     if merged.contradictions:
-        say("A number that records have differently is left out of every table, until the wrong record is removed.")
+        say("If records disagree about a number, every table leaves it out until the wrong record is removed.")
     say(f"{len(merged.new)} new, {len(merged.known)} there already: {ledger}")
 
 

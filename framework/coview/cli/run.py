@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from coview.recipe.recipe import Recipe
 
 modality_option = click.option(
-    "--modality", metavar="NAME", help="Whose encoder, of a run of several modalities; the first's by default."
+    "--modality",
+    metavar="NAME",
+    help="The modality whose encoder is used, in a run of several modalities; the first by default.",
 )
 
 
 @click.command()
 @click.argument("recipe", metavar="RECIPE", type=RecipeName())
 @set_option
-@click.option("--resume", is_flag=True, help="Go on with the latest run of this recipe, where there is one.")
+@click.option("--resume", is_flag=True, help="Continue the latest run of this recipe, if there is one.")
 @click.option("--out", default="runs", show_default=True, type=UserPath(), help="Folder of runs.")
 @click.option("--dry-run", is_flag=True, help="Check the recipe, build it, and say what would be done.")
 @click.option(
@@ -186,7 +188,7 @@ def evaluate(
     help="Other data, such as data.root=my-pictures, or train.device=cpu.",
 )
 @modality_option
-@click.option("--projector", is_flag=True, help="Write projections, and not what the encoder makes before them.")
+@click.option("--projector", is_flag=True, help="Write projections instead of representations.")
 @step_option
 @click.pass_obj
 def embed(
@@ -228,7 +230,11 @@ def embed(
 @click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Where the data are now, such as data.root=/new/place."
 )
-@click.option("--modality", metavar="NAME", help="Whose encoder, of a run of several modalities; else both together.")
+@click.option(
+    "--modality",
+    metavar="NAME",
+    help="The modality whose encoder is exported, in a run of several modalities; both together by default.",
+)
 @step_option
 @click.pass_obj
 def export(

@@ -20,7 +20,9 @@ _SHOWN = 60
 @click.argument("query", metavar="QUERY")
 @click.option("--split", default="test", show_default=True, help="Of the run's data.")
 @click.option("--top", default=12, show_default=True, type=click.IntRange(1, 1000), help="How many samples.")
-@click.option("--modality", metavar="NAME", help="What is searched; by default the first that the query is not of.")
+@click.option(
+    "--modality", metavar="NAME", help="The modality to search; by default the first one that is not the query's."
+)
 @click.option("--html", "page", type=UserPath(dir_okay=False), help="Write a page that shows them.")
 @click.option(
     "--set",

@@ -86,7 +86,7 @@ def find_cells(
             if not changed and not started and not of_other_data:
                 run, outdated = folder, ""
                 break
-            why = f"{folder.path} is of other code: {'; '.join(changed)}" if changed else started or of_other_data
+            why = f"{folder.path} was made by other code: {'; '.join(changed)}" if changed else started or of_other_data
             outdated = outdated or why
         here = FoundCell(cell, base, run, outdated=outdated)
         if run is None and here.failure.is_file():

@@ -21,7 +21,7 @@ def check_data(cells: Iterable[ComparisonCell], registry: Registry) -> None:
     """Loads each distinct data set, with what evaluators look at, as a run does before it trains.
 
     Args:
-        cells: Those that are to be run.
+        cells: Those that have to be run.
         registry: Where data sets come from.
 
     Raises:

@@ -45,8 +45,8 @@ def collect(comparison: Comparison, cells: Sequence[FoundCell]) -> Table:
     matching = [[result for result in results if result.name == metric] for results in read]
     if not any(matching) and any(read):
         raise CoviewError(
-            f"no run has the number {metric}, by which the runs are to be ranked",
-            hint=f"compare.metric may be: {', '.join(available(read)) or 'nothing, for the runs have no results'}",
+            f"no run has the number {metric}, by which the runs are ranked",
+            hint=f"compare.metric may be: {', '.join(available(read)) or 'nothing, because the runs have no results'}",
         )
     rows = [_row(found, results, metric) for found, results in zip(cells, _one_protocol(cells, matching), strict=True)]
     table = Table(

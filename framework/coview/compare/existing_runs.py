@@ -97,15 +97,15 @@ def _check_alike(runs: Sequence[Run], axes: Sequence[dict[str, str]]) -> None:
         other = first.setdefault(tuple(levels.items()), run)
         if _start_versions(other) != _start_versions(run):
             raise CoviewError(
-                f"{other.path} and {run.path} would be averaged, and started from different weights: [start] of their "
-                "recipes has led to others since",
+                f"{other.path} and {run.path} would be averaged, but started from different weights: [start] of their "
+                "recipes now leads to others",
                 hint="leave one of them out",
             )
         if lines := difference_but_seed(other.recipe, run.recipe):
             listed = "\n    ".join(lines)
             raise CoviewError(
-                f"{other.path} and {run.path} would be averaged, and differ in more than their seed:\n    {listed}",
-                hint="give what they differ in to --by, or leave one out",
+                f"{other.path} and {run.path} would be averaged, but differ in more than their seed:\n    {listed}",
+                hint="give the key in which they differ to --by, or leave one out",
             )
 
 

@@ -37,12 +37,12 @@ def other_machines(rows: Sequence[Row]) -> list[str]:
     if not differing:
         return []
     told = "; ".join(f"{name} {_counted(made, name)}" for name in differing)
-    said = [f"Cells were not all made with the same: {told}."]
+    said = [f"Cells differ in how they were made: {told}."]
     mixed = [name for name in differing if _goes_with_variants(made, name)]
     if mixed:
         said.append(
-            f"Variants differ in {', '.join(mixed)} too, so that a difference between them may be of that: run all of "
-            "them on one machine, into another --out."
+            f"Variants differ in {', '.join(mixed)} too, so that a difference between them may come from that: run all "
+            "of them on one machine, into another --out."
         )
     return said
 

@@ -62,7 +62,7 @@ class MeasuredCells:
         """Looks at a finished run.
 
         Raises:
-            CoviewError: If it has not the number though its evaluator has measured, and no run before has had it.
+            CoviewError: If it does not have the number though its evaluator has measured, and no run before has had it.
         """
         metric = self.comparison.metric
         if metric is None or self.has_it or metric.partition("/")[0] not in _evaluators(cell.recipe):
@@ -75,9 +75,9 @@ class MeasuredCells:
         if self.has_it:
             return
         raise CoviewError(
-            f"{self.comparison.path}: compare.metric: no other cell is run, for {cell.name} has been, and has no "
-            f"number {metric}{did_you_mean(metric, names)}",
-            hint=f"compare.metric may be: {', '.join(names) or 'nothing, for it has no numbers'}",
+            f"{self.comparison.path}: compare.metric: no other cell is run, because {cell.name} was run and has "
+            f"no number {metric}{did_you_mean(metric, names)}",
+            hint=f"compare.metric may be: {', '.join(names) or 'nothing, because it has no numbers'}",
         )
 
 

@@ -1,4 +1,4 @@
-"""Whether runs of a recipe come to a number that somebody has published."""
+"""Whether runs of a recipe reproduce a published number."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Reproduction:
         lines = [f"{self.name}: {self.published.metric}, published {self.published.value:g}"]
         lines.append(f"  {self.published.source}")
         if self.published.step == "best":
-            lines.append("  here of the weights that train.keep_best has kept")
+            lines.append("  here: the number of the weights that train.keep_best has kept")
         lines.extend(
             f"  {listed(names)} {'has' if len(names) == 1 else 'have'} no number: {reason}"
             for reason, names in by_reason(self.failed.items()).items()
@@ -89,7 +89,7 @@ class Reproduction:
             each = " ".join(f"{value:.4g}" for value in self.values.values())
             lines.append(f"  here, by seed: {each}; mean {self.mean:.4g}")
         if self.interval is None:
-            return [*lines, "undecided: an interval needs two runs at least"]
+            return [*lines, "undecided: an interval needs at least two runs"]
         low, high = self.interval
         side = "at most" if self.lower_is_better else "at least"
         return [
@@ -102,7 +102,7 @@ class Reproduction:
 def to_reproduce(
     path: Path | str, registry: Registry, *, sets: Sequence[str] = (), seeds: int | None = None
 ) -> tuple[ResultTable, Comparison]:
-    """The number that a recipe is to come to, and its runs.
+    """The number that a recipe should reproduce, and its runs.
 
     Args:
         path: The recipe, with a ``[paper.result]``.

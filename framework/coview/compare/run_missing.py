@@ -44,7 +44,7 @@ def run_missing(
             ``compare.metric``.
         Interrupted: If this process was asked to stop.
     """
-    # another machine may have data that this one has not
+    # another machine may have data that this one does not have
     version = data_versions(registry) if launcher.local_processes else None
     cells = find_cells(comparison, out, registry, version)
     # the first repetition of everything comes first: a comparison that is stopped early has something whole
@@ -86,7 +86,7 @@ def run_missing(
                         _note_tuning(made, comparison.tuned_by, say, is_new=True)
                     measured.check(found.cell, made)
         if shared is not None and shared.stopped:
-            say(f"  views were kept for other cells only as long as they could be: {shared.stopped}")
+            say(f"  from some moment on, no more views could be kept for other cells: {shared.stopped}")
     return find_cells(comparison, out, registry, version)
 
 

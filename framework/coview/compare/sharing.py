@@ -69,7 +69,7 @@ def sharing(
     A disk that has no place for the folder costs no run: it is said, and each cell makes its own.
 
     Args:
-        cells: Those that are to be run.
+        cells: Those that have to be run.
         folder: Of the comparison.
         bank_gb: How much disk views may take; 0: none are kept.
         say: Tells why nothing can be shared.

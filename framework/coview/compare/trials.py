@@ -54,7 +54,7 @@ def trials_of(comparison: Comparison, registry: Registry) -> list[Trial]:
 
     Raises:
         CoviewError: If variants would try unequally often, or what is chosen is swept over, or cannot be.
-        RecipeError: If a trial is no valid recipe.
+        RecipeError: If a trial is not a valid recipe.
     """
     tune = comparison.tune
     if not tune.choose and not tune.variants:
@@ -68,9 +68,9 @@ def trials_of(comparison: Comparison, registry: Registry) -> list[Trial]:
     counts = {variant: len(tried) for variant, tried in points.items()}
     if len(set(counts.values())) > 1:
         raise CoviewError(
-            f"{comparison.path}: tune: variants would try unequally often: "
+            f"{comparison.path}: tune: variants would have different numbers of trials: "
             + ", ".join(f"{variant} {count}" for variant, count in counts.items()),
-            hint="tune.trials = N has each try N times",
+            hint="with tune.trials = N each has N trials",
         )
     metric = tuning_metric(comparison)
     return [
@@ -108,10 +108,12 @@ def _check(comparison: Comparison, variants: Sequence[str]) -> None:
         if key in axes:
             raise CoviewError(f'{where}: tune: "{key}" is swept over, and so cannot be chosen')
         if dotted_key(key)[0] in ("sweep", "compare", "tune", "seed", "data", "evaluate"):
-            raise CoviewError(f'{where}: tune: "{key}" is what every variant is measured by alike: it cannot be chosen')
+            raise CoviewError(f'{where}: tune: "{key}" defines how every variant is measured: it cannot be chosen')
     seeds = {str(cell.recipe.seed) for cell in comparison.cells}
     if str(tune.seed) in seeds:
-        raise CoviewError(f"{where}: tune.seed: {tune.seed} is a seed of the sweep: what is tested takes fresh seeds")
+        raise CoviewError(
+            f"{where}: tune.seed: {tune.seed} is a seed of the sweep: the tested runs need other seeds than the trials"
+        )
 
 
 def _points(choices: Choices, trials: int | None, seed: int) -> list[dict[str, Any]]:
@@ -130,7 +132,7 @@ def _points(choices: Choices, trials: int | None, seed: int) -> list[dict[str, A
         rows = dict.fromkeys(int(place * len(combinations)) for place in drawn)
         return [combinations[row] for row in list(rows)[:trials]]
     if trials is None:
-        raise CoviewError("tune.trials: has to say how many trials there are, for a range has no number of values")
+        raise CoviewError("tune.trials: has to say how many trials there are, because a range has no number of values")
     place_TK = qmc.Halton(len(choices), scramble=True, rng=seed).random(trials)
     return [
         {key: _at(of, float(place)) for (key, of), place in zip(choices.items(), place_K, strict=True)}

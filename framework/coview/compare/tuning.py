@@ -114,8 +114,8 @@ def tune(
         if waiting := [one for one in found if one.run is None and not one.reason]:
             outdated = next((f": {one.outdated}" for one in waiting if one.outdated), "")
             raise CoviewError(
-                f"{len(waiting)} of {len(found)} trials have not been run, or not by today's code: what is compared is "
-                f"not chosen yet{outdated}",
+                f"{len(waiting)} of {len(found)} trials have not been run, or only by older code: the values to "
+                f"compare are not chosen yet{outdated}",
                 hint="coview compare without --no-run",
             )
     else:

@@ -47,7 +47,7 @@ def needed_cells(comparison: Comparison, cells: Sequence[FoundCell]) -> Needed:
         )
     if len({cell.variant for cell in comparison.cells}) < 2:
         raise CoviewError(
-            f'{comparison.path}: compare.until = "decided" decides between variants, and there is one',
+            f'{comparison.path}: compare.until = "decided" decides between variants, but there is only one',
             hint="sweep over another key than the seed, or leave compare.until out",
         )
     if not any(found.run for found in cells):
@@ -111,7 +111,7 @@ def run_until_decided(
         over = _over_budget(comparison, cells, missing)
         if over and needed.undecided is None:
             raise CoviewError(
-                f"{comparison.path}: compare.budget does not pay for the first look: {over}",
+                f"{comparison.path}: compare.budget is too small for the first look: {over}",
                 hint="raise compare.budget, or leave it out: then the seeds of the sweep are the bound",
             )
         if over:

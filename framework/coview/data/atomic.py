@@ -50,7 +50,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 def write_atomically(path: Path, text: str) -> None:
     """Writes UTF-8 text beside the file, syncs it, and renames it over the file.
 
-    Bytes of a file's name that are no UTF-8 are written as ``\\udce9``, which JSON reads back as the same name.
+    Bytes of a file's name that are not UTF-8 are written as ``\\udce9``, which JSON reads back as the same name.
     """
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")

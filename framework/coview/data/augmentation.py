@@ -25,7 +25,7 @@ class Augmentation(Protocol):
 
 @runtime_checkable
 class PreparedAhead(Protocol):
-    """An augmentation that reads what was made ahead of training, by ``coview data augment RECIPE``."""
+    """An augmentation that reads what was made before training, by ``coview data augment RECIPE``."""
 
     def prepare(self, values: Iterable[Any], /) -> Iterator[int]:
         """Makes and keeps what is not there yet, and yields after each part for how many values it is done.

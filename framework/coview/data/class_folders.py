@@ -160,7 +160,7 @@ def part_of_all(
         root: The folder that paths begin in.
         parts: Every split.
         split: Which of them.
-        notes: What is to be said.
+        notes: What to say.
         with_groups: Whether groups are a fact of their own, as a table's are, and go into the version. Those that are
             made of the files' content are in it already.
     """
@@ -185,7 +185,7 @@ def part_of_all(
 def _parts(
     root: Path, kind: FileKind, *, fraction: float, seed: int, group_of: Callable[[Path], str] | None
 ) -> tuple[Mapping[str, FileListing], tuple[str, ...]]:
-    """Every split, and what is to be said."""
+    """Every split, and what to say."""
     folders = find_split_folders(root, f"{kind.name} folder {root}")
     left_out = _LeftOut(kind)
     if folders is None:
@@ -275,7 +275,7 @@ def _listing(folder: Path, kind: FileKind, left_out: _LeftOut) -> FileListing:
     if empty:
         raise CoviewError(
             f"{what}: no {kind.files} in {few(empty)}, while {len(subfolders) - len(empty)} class folders have some",
-            hint=f"put {kind.files} there or take the folder away",
+            hint=f"put {kind.files} there or remove the folder",
         )
     if len(subfolders) == 1:
         raise CoviewError(

@@ -18,7 +18,7 @@ class Dataset(Protocol):
     ``splits``; the remaining keyword parameters are the recipe's ``[data]`` table. ``dataset[i]`` raises
     :class:`coview.SampleError` for a sample that cannot be read: the loader skips, names and counts it.
 
-    A run reads a few samples of each split ahead of training, and refuses one that does not keep its promises:
+    A run reads a few samples of each split before training, and refuses one that does not keep its promises:
     ``coview.testing.check_dataset`` tries them too. One that knows more of its samples ahead of them says so by an
     attribute: see :class:`KnowsLabels`, :class:`KnowsGroups`, :class:`KnowsIds`, :class:`KnowsPresent`,
     :class:`KnowsUnreadable`, :class:`HasSeveralValues`, :class:`HasNegatives` and :class:`HasJudgedPairs`. One that can

@@ -60,7 +60,7 @@ def ids_are_texts_or_whole_numbers(tested: SplitUnderTest) -> Problems:
 def ids_stay(tested: SplitUnderTest) -> Problems:
     """A row has the same id whenever it is read: views are seeded by it."""
     yield from first_of(
-        f"row {row} has the id {one.id!r} when it is read first and {other.id!r} later, and has to have one: {WHY}"
+        f"row {row} has the id {one.id!r} when it is read first and {other.id!r} later, and has to keep it: {WHY}"
         for row, one, other in tested.twice()
         if one.id != other.id
     )
@@ -116,7 +116,7 @@ def context_can_be_moved(tested: SplitUnderTest) -> Problems:
         for leaf in leaves(dataset.context):
             if not isinstance(leaf, MovesToDevice):
                 kind = type(leaf).__name__
-                yield f"its context has a {kind} in it, which cannot be brought to a device: it has no to"
+                yield f"its context has a {kind} in it, which cannot be brought to a device: it has no method to"
 
 
 def knows_what_its_samples_say(tested: SplitUnderTest) -> Problems:

@@ -57,6 +57,6 @@ def file_lock(path: Path, *, wait: bool = True, say: Callable[[str], None] | Non
 
 def _without_locks(path: Path) -> str:
     return (
-        f"warning: the file system of {path.parent} has no locks: it goes on without. Nothing keeps a second process "
-        "from writing there at the same time, so start none"
+        f"warning: the file system of {path.parent} has no locks: coview continues without them. Do not start a "
+        "second process that writes there at the same time"
     )

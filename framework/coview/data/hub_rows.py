@@ -44,7 +44,7 @@ class HubRows:
         label: The column that holds the class; None if there is none.
         group: The column of what must not cross the split; None if none was given.
         classes: Names of the classes; None without a label.
-        notes: What is to be said of its splits.
+        notes: What to say about its splits.
         version: The number of rows and the library's fingerprint of them.
         citation, licence: What the data set says of itself.
         has_own_test: Whether the data set has a split to test on.
@@ -52,10 +52,10 @@ class HubRows:
     Args:
         path: A hub id, a folder written by ``save_to_disk``, or a folder of parquet, CSV, JSON or media files.
         split: "train", "test", or "validation" where ``validation_split`` names it.
-        config: Of data sets that have several.
+        config: The configuration, of data sets that have several.
         revision: Branch, tag or commit of the hub's repository; absent: its newest. Give one for results that can be
             repeated.
-        folder: In the repository, if it holds several data sets in folders.
+        folder: The folder in the repository, if it holds several data sets in folders.
         train_split: The data set's name of the training split.
         test_split: Likewise; absent: the first that there is of test, validation, valid and dev, or a share of the
             training split.

@@ -1,4 +1,4 @@
-"""Whether no two samples have one id, and each has the same always: ahead of training, and as they are read."""
+"""Whether no two samples have one id, and each has the same always: before training, and as they are read."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class IdWatch:
                 continue
             if known >= 0:
                 raise CoviewError(
-                    f"{self._what}: row {row} has another id than when it was read before",
+                    f"{self._what}: row {row} has a different id than when it was read before",
                     hint=f"an id has to be the same whenever and wherever a sample is read: {WHY}",
                 )
             if sample_id in self._recent or self._is_one_sorted_in(np.array([sample_id])):

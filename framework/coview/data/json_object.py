@@ -12,7 +12,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If there is no JSON object in it; the message says what there is, and does not name the file.
+        ValueError: If there is not JSON object in it; the message says what there is, and does not name the file.
     """
     return parse_json_object(path.read_bytes())
 
@@ -40,5 +40,5 @@ def parse_json(text: bytes | str, kind: type) -> Any:
     except ValueError as error:
         raise ValueError(f"it is not JSON ({error})") from error
     if not isinstance(content, kind):
-        raise ValueError(f"it holds no JSON {'object' if kind is dict else 'array'}, but {str(content)[:40]}")
+        raise ValueError(f"it is not a JSON {'object' if kind is dict else 'array'} but {str(content)[:40]}")
     return content

@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader
 from coview.errors import CoviewError
 
 _HINTS = {
-    "SIGKILL": "that is how Linux ends a process when memory is short, and dmesg would say so: fewer loader processes "
+    "SIGKILL": "Linux ends a process in this way when memory is short, and dmesg then says so: fewer loader processes "
     "need less (--set data.workers=1, which changes no result)",
-    "SIGBUS": "that is how a process ends when shared memory is full: look at df /dev/shm, or take fewer loader "
+    "SIGBUS": "a process ends in this way when shared memory is full: look at df /dev/shm, or take fewer loader "
     "processes (--set data.workers=1, which changes no result)",
 }
 _ELSE = "a library that reads or augments the data may have crashed: --set data.workers=0 loads without processes"

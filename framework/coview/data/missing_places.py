@@ -32,14 +32,14 @@ def missing_places(recipe: Recipe, data: ComponentTable, registry: Registry, at:
             yield f"{key} is {place}, which is not there: {anew}"
         else:
             rule = _rule(recipe.layers.where((*at, name)), recipe.layers.folder((*at, name)))
-            yield f'{key} is "{written}" and goes by {rule}, so it was looked for at {place}: {anew}'
+            yield f'{key} is "{written}", relative to {rule}, so it was looked for at {place}: {anew}'
 
 
 def _rule(where: str, folder: Path) -> str:
     """What a relative path goes by that was written in a place."""
     file = where.rpartition(":")[0]
     if not file:
-        return f"the current folder, as {where} does" if where else "the current folder"
+        return f"the current folder, as always for {where}" if where else "the current folder"
     if folder.absolute() == Path(file).parent.absolute():
         return f"the folder of {file}"
-    return f"the folder that relative_to in {file} says"
+    return f"the folder that relative_to in {file} names"

@@ -116,7 +116,7 @@ class FileReader(Protocol):
             examples: Names of files, and these by their paths or opened. What cannot be read says so later.
 
         Returns:
-            What a person is to be told of them, in sentences.
+            What a person should know about them, in sentences.
 
         Raises:
             CoviewError: If they cannot be read as they are meant, with what could be set.

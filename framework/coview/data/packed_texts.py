@@ -12,7 +12,7 @@ class PackedTexts(Sequence[str]):
     """Texts that cannot be changed, made of bytes when they are asked for.
 
     Args:
-        texts: In their order. What in them is no Unicode, as in names of files, stays as it is.
+        texts: In their order. What in them is not Unicode, as in names of files, stays as it is.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:

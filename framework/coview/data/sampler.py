@@ -177,9 +177,9 @@ def problem_of_batches(found: Any, rows: int, batch_size: int) -> str:
     """What is wrong with the batches of an epoch, in words; empty if nothing is."""
     shape = (rows // batch_size, batch_size)
     if not isinstance(found, np.ndarray) or not np.issubdtype(found.dtype, np.integer):
-        return f"makes a {type(found).__name__}, and not an array of integers"
+        return f"makes a {type(found).__name__}, not an array of integers"
     if found.shape != shape:
-        return f"makes batches of the shape {found.shape}, and {shape} are wanted"
+        return f"makes batches of the shape {found.shape}, and has to make {shape}"
     if found.size and not (found.min() >= 0 and found.max() < rows):
         return f"names rows from {found.min()} to {found.max()}, and there are {rows:,}"
     ordered = np.sort(found, axis=1)

@@ -166,7 +166,7 @@ def split_notes(
     if fraction is not None and groups is not None and abs(len(test) / n - fraction) > _NEAR * fraction:
         every, held = len(set(groups)), len({groups[row] for row in test})
         notes.append(
-            f"a fraction of {fraction:g} was asked to be held out, and whole groups make it {len(test) / n:.2g}: "
+            f"a fraction of {fraction:g} should be held out, but with whole groups it is {len(test) / n:.2g}: "
             f"{len(test):,} of {n:,} samples, {held:,} of {every:,} groups"
         )
     return tuple(notes)

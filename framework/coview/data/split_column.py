@@ -26,7 +26,7 @@ def rows_by_split(table: Table, column: str, fold: str | None = None) -> dict[st
         fold: The value whose rows are the test split; the others are to train on.
 
     Raises:
-        CoviewError: If a row has no value, one is no name of a split, or there is nothing to train or to test on.
+        CoviewError: If a row has no value, one is not the name of a split, or there is nothing to train or to test on.
     """
     values = table.names(column)
     if fold is not None:
@@ -40,8 +40,8 @@ def rows_by_split(table: Table, column: str, fold: str | None = None) -> dict[st
         for row, value in zip(table.rows, values, strict=True):
             if value.lower() not in split_of:
                 raise CoviewError(
-                    f'{table.path}:{row.line}: "{column}" has {value!r}, which is no name of a split',
-                    hint=f"there are {', '.join(split_of)}; of folds, give the one to test on: fold = {value!r}",
+                    f'{table.path}:{row.line}: "{column}" has {value!r}, which is not the name of a split',
+                    hint=f"there are {', '.join(split_of)}; for folds, give the one to test on: fold = {value!r}",
                 )
             of_row.append(split_of[value.lower()])
     found = {split: np.flatnonzero(np.array(of_row) == split) for split in NAMES}

@@ -1,4 +1,4 @@
-"""The contract of batches that are no tensors with rows first, such as graphs of different sizes."""
+"""The contract of batches that are not tensors with rows first, such as graphs of different sizes."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class TableRow:
         """A value as the name of a class, a group or a split: composed (NFC), 3.0 as "3"; None where there is nothing.
 
         Raises:
-            ValueError: If it is a list, or something else that is no name.
+            ValueError: If it is a list, or something else that is not a name.
         """
         value = self.values.get(column)
         if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
@@ -85,7 +85,7 @@ class Table:
             share = f"{len(lacking):,} of {len(self.rows):,} rows"
             raise CoviewError(
                 f'{self.path}:{lacking[0].line}: {share} have nothing in "{column}"',
-                hint="fill them in, or take the rows away",
+                hint="fill them in, or remove the rows",
             )
         return [name for name in found if name is not None]
 
@@ -119,7 +119,7 @@ def read_table(
     """A table, by the ending of its file: CSV (``.csv``, separated by commas, or by semicolons if its header is), TSV
     (``.tsv``, ``.tab``), JSONL (``.jsonl``, ``.ndjson``), each also packed (``.csv.gz``), or Parquet (``.parquet``).
 
-    Nothing is cut off and nothing is passed over but blank lines: a row with more or fewer fields than the header, and
+    Nothing is cut off and nothing is skipped but blank lines: a row with more or fewer fields than the header, and
     a quote that is not closed, are refused.
 
     Args:
@@ -169,7 +169,7 @@ def _fields(path: Path, text: str, delimiter: str, *, header: bool, quotes: bool
 
 
 def _records(path: Path, text: str, delimiter: str, *, quotes: bool) -> Iterator[tuple[int, int, list[str]]]:
-    """The first and the last line of each record, and its fields; blank lines are passed over."""
+    """The first and the last line of each record, and its fields; blank lines are skipped."""
     csv.field_size_limit(2**31 - 1)
     lines = io.StringIO(text)
     if quotes:
@@ -216,7 +216,7 @@ def _check_counts(
         fields = f"{count} field{'s' * (count != 1)}"
         raise CoviewError(
             f"{path}:{line}: {fields} where {whose} has {columns}{more}",
-            hint=f'a text with a {separator} in it has to stand in double quotes: "a{delimiter} b"',
+            hint=f'a text with a {separator} in it has to be in double quotes: "a{delimiter} b"',
         )
 
 
@@ -242,9 +242,11 @@ def _objects(path: Path, text: str) -> tuple[list[str], list[TableRow]]:
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise CoviewError(f"{path}:{number}: no JSON: {error}", hint="each line has to be a JSON object") from error
+            raise CoviewError(
+                f"{path}:{number}: this is not JSON: {error}", hint="each line has to be a JSON object"
+            ) from error
         if not isinstance(values, dict):
-            raise CoviewError(f"{path}:{number}: no JSON object, but {line.strip()[:40]}")
+            raise CoviewError(f"{path}:{number}: this is not a JSON object but {line.strip()[:40]}")
         names.update(values.keys())
         rows.append(TableRow(number, values))
     return list(names), rows

@@ -63,7 +63,7 @@ class TableOfFiles:
         """
         columns = [name for name in (self.path, self.label, self.group, self.split) if name]
         table = read_table(self.table, columns, **self._how)
-        # paths are no names: they are taken as they are
+        # paths are not names: they are taken as they are
         table.names(self.path)
         files = table_files(root, [str(row.values[self.path]) for row in table.rows], table, kind.files)
         paths = files.paths

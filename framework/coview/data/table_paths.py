@@ -58,7 +58,7 @@ def table_files(
         first = root / paths[0]
         raise CoviewError(
             f"{table.path}: none of the {len(found):,} {what} that it names is there: {first}: there is no such file",
-            hint="its paths have to begin in the folder that is given as root",
+            hint="its paths have to be relative to the folder that is given as root",
         )
     named = [path if there is None else there for path, there in zip(paths, found, strict=True)]
     if not missing:

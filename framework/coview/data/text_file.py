@@ -31,7 +31,7 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     A byte order mark of UTF-16 or UTF-32 goes before the default encoding.
 
     Raises:
-        CoviewError: If it is not there, is no text, is in another encoding, with the line, or unpacks to more than 4
+        CoviewError: If it is not there, is not a text, is in another encoding, with the line, or unpacks to more than 4
             GiB.
         ValueError: If there is no such encoding.
     """
@@ -45,7 +45,8 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         raise _no_text(path, data, encoding, error) from error
     if "\0" in text:
         raise CoviewError(
-            f"{path}: there are zero bytes in it, as no text has", hint=f"{_proposal(data)}, if it is a text at all"
+            f"{path}: there are zero bytes in it, which a text never has",
+            hint=f"{_proposal(data)}, if it is a text at all",
         )
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
@@ -54,11 +55,11 @@ def read_bytes(path: Path) -> bytes:
     """The content of a file, unpacked where its name ends in ``.gz``.
 
     Raises:
-        CoviewError: If it is not there, is no file, cannot be unpacked, or unpacks to more than 4 GiB.
+        CoviewError: If it is not there, is not a file, cannot be unpacked, or unpacks to more than 4 GiB.
     """
     given = expanded(path)
     if given.exists() and not given.is_file():
-        raise CoviewError(f"{path}: {'it is a folder' if given.is_dir() else 'it is no file'}")
+        raise CoviewError(f"{path}: {'it is a folder' if given.is_dir() else 'it is not a file'}")
     try:
         if given.suffix.lower() != ".gz":
             return given.read_bytes()
@@ -76,7 +77,7 @@ def read_bytes(path: Path) -> bytes:
 def _no_text(path: Path, data: bytes, encoding: str, error: UnicodeError) -> CoviewError:
     for start, kind in _KINDS:
         if data.startswith(start):
-            return CoviewError(f"{path} is no text: it is {kind}", hint="its ending has to say so, or unpack it")
+            return CoviewError(f"{path} is not a text: it is {kind}", hint="its ending has to say so, or unpack it")
     if not isinstance(error, UnicodeDecodeError):
         return CoviewError(f"{path}: this is not {encoding}: {error}")
     line = data.count(b"\n", 0, error.start) + 1

@@ -55,8 +55,8 @@ def negatives_are_of_its_modalities(tested: SplitUnderTest) -> Problems:
 def values_stay(tested: SplitUnderTest) -> Problems:
     """A row has the same values and extras whenever it is read: what changes them at random is an augmentation."""
     yield from first_of(
-        f"row {row} has another value of {name} each time it is read: what draws belongs into an augmentation, whose "
-        "draws a run repeats"
+        f"row {row} has another value of {name} each time it is read: random changes belong in an augmentation, "
+        "whose draws a run repeats"
         for row, one, other in tested.twice()
         for mine, theirs in ((one.values, other.values), (one.extras, other.extras))
         if isinstance(mine, Mapping) and isinstance(theirs, Mapping)
@@ -143,11 +143,11 @@ def _of_counted(dataset: HasSeveralValues, row: int, sample: Sample, counts: Map
             changed = [key for key, value in kept.items() if key in sample.values and _differ(sample[key], value)]
             if changed or other.values.keys() != sample.values.keys():
                 what = changed[0] if changed else "modalities"
-                yield f"row {row} has another {what} where its {name} is asked for by the number {number}"
+                yield f"row {row} has another {what} with the {name} of number {number}"
             elif known != (sample.id, sample.label, sample.group, sample.score):
                 yield f"row {row} has another id, label, group or score with {name} number {number}"
             elif name in other.values and _differ(alone[number].values.get(name), other.values[name]):
-                yield f"row {row} has another {name} with the number {number} where {name} alone is asked for"
+                yield f"row {row} has another {name} of number {number} when {name} alone is asked for"
 
 
 def problems_of_present(tested: SplitUnderTest) -> Problems:

@@ -25,7 +25,7 @@ def file_readers(
     for name in settings:
         if name not in modalities or not isinstance(modalities[name], ReadsFiles):
             takes = [one for one, modality in modalities.items() if isinstance(modality, ReadsFiles)]
-            raise ValueError(f"read.{name}: files are read of {' and '.join(takes) or 'no modality'} here")
+            raise ValueError(f"read.{name}: here, only {' and '.join(takes) or 'no modality'} can be read from files")
     readers: dict[str, FileReader | None] = {}
     for name, modality in modalities.items():
         if isinstance(modality, ReadsFiles):

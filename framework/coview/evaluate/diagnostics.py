@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from coview.evaluate.modality_gap import between_modalities
+from coview.evaluate.modality_gap import cross_uniformity, modality_gap
 
 
 def spread(z_ND: Tensor) -> Tensor:
@@ -141,7 +142,37 @@ def diagnose(z_VND: Tensor, modalities: Sequence[str] = (), present_VN: Tensor |
         values |= {"alignment": alignment(whole_VND), "positive_similarity": positive_similarity(whole_VND)}
         if N * (V - 1) >= D > 1:
             values["lidar"] = lidar(whole_VND).to(z_VND)
-    values |= between_modalities(z_VND, modalities, present_VN)
+    values |= _between_modalities(z_VND, modalities, present_VN)
     if not values:
         return {}
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+def _between_modalities(
+    z_VND: Tensor, modalities: Sequence[str], present_VN: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Of each pair of modalities its gap, alignment and uniformity: ``alignment/image-text``.
+
+    Those of the first view of each. A pair of which fewer than two samples have both is left out.
+
+    Args:
+        z_VND: The projections.
+        modalities: Of each view; of a single one there is no pair.
+        present_VN: Whether a sample has the view's modality; absent: all have.
+    """
+    found: dict[str, Tensor] = {}
+    first = {name: list(modalities).index(name) for name in dict.fromkeys(modalities)}
+    for (one, x), (other, y) in combinations(first.items(), 2):
+        x_ND, y_ND = z_VND[x], z_VND[y]
+        if present_VN is not None:
+            both_N = present_VN[x] & present_VN[y]
+            x_ND, y_ND = x_ND[both_N], y_ND[both_N]
+        if len(x_ND) < 2:
+            continue
+        for name, value in (
+            ("modality_gap", modality_gap(x_ND, y_ND)),
+            ("alignment", alignment(torch.stack((x_ND, y_ND)))),
+            ("uniformity", cross_uniformity(x_ND, y_ND)),
+        ):
+            found[f"{name}/{one}-{other}"] = value
+    return found

@@ -80,7 +80,7 @@ class CrossModalEvaluator(Protocol):
 
 @dataclass(frozen=True)
 class KnownData:
-    """What is known of an evaluator's data ahead of training.
+    """What is known of an evaluator's data before training.
 
     Attributes:
         classes: The class names, where the data has classes.
@@ -104,7 +104,7 @@ class KnownData:
 
 @runtime_checkable
 class ChecksData(Protocol):
-    """An evaluator that knows ahead of training what it cannot measure on."""
+    """An evaluator that knows before training what it cannot measure on."""
 
     def check(self, data: KnownData, /) -> None:
         """Refuses data that it cannot measure on by its parameters: the run then ends before it trains.

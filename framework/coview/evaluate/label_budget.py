@@ -78,7 +78,7 @@ def check_budgets(labels_N: np.ndarray, budgets: Sequence[LabelsPerClass], class
 
 
 def check_known_budgets(data: KnownData, budgets: Sequence[LabelsPerClass]) -> None:
-    """The same ahead of training, where the data knows its labels.
+    """The same before training, where the data knows its labels.
 
     Raises:
         CoviewError: If a class has fewer, by its name.

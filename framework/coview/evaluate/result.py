@@ -72,7 +72,7 @@ class Result:
         warning: Filled in by coview: what a reader has to know of this number; mostly nothing.
         of: Which of several alike it is, such as ``text-to-image``: part of its name, and of no hash. Where it is empty
             coview fills in the tower, unless that is the first before its projector: ``text``, ``text/projector``.
-        chance: What guessing would come to on these test items, where that is known.
+        chance: What guessing would give on these test items, where that is known.
     """
 
     metric: str
@@ -106,7 +106,7 @@ class Result:
         """
         if problem := self._wrong_type() or self._problem():
             raise ResultError(f"the result {self.metric!r}: {problem}")
-        for name in ("value", "ci_low", "ci_high"):  # NumPy's numbers are no JSON
+        for name in ("value", "ci_low", "ci_high"):  # NumPy's numbers are not JSON
             object.__setattr__(self, name, float(getattr(self, name)))
         if self.item_groups is not None:
             object.__setattr__(self, "groups", int(self.item_groups.max()) + 1)
@@ -189,7 +189,7 @@ class Result:
         known = {item.name: row[item.name] for item in fields(cls) if item.name not in {*_ARRAYS, *later}}
         known |= later  # which runs of earlier versions do not have, or call otherwise
         if not all(isinstance(known[name], str) for name in ("metric", "split", "evaluator", "dataset")):
-            raise TypeError("a name is no text")
+            raise TypeError("a name is not a text")
         if known["kind"] not in FEATURE_KINDS:
             raise ValueError(f"kind {known['kind']!r}")
         known["value"] = float(known["value"])

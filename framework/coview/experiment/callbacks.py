@@ -146,7 +146,9 @@ class RunCalls(HookCalls):
             try:
                 states[called.name] = json.loads(json.dumps(called.callback.state_dict()))
             except Exception as error:  # a checkpoint is worth more than what one callback remembers
-                self._say(f"warning: the state of callback {called.name} is in no checkpoint: {in_one_line(error)}")
+                self._say(
+                    f"warning: the state of callback {called.name} is not in the checkpoints: {in_one_line(error)}"
+                )
         return json.dumps({"callbacks": states, "ended": None if self.ended is None else asdict(self.ended)})
 
     def load_state(self, text: str) -> None:

@@ -58,7 +58,7 @@ class Curves:
         """Where the training is to pause.
 
         Raises:
-            CoviewError: If a run that goes on is to keep the best by a curve that it has not.
+            CoviewError: If a run that goes on is to keep the best by a curve that it does not have.
         """
         if self.training.step:
             points = split_lines(read_metrics(self.folder.metrics))[1]

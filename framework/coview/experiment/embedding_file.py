@@ -117,7 +117,7 @@ def _labels(labels_N: np.ndarray | None) -> np.ndarray | None:
 
 
 def _write_table(path: Path, known: KnownSamples) -> None:
-    """A row for each representation; what is no UTF-8 in a file's name is written by its code."""
+    """A row for each representation; what is not UTF-8 in a file's name is written by its code."""
     named = {"id": list(known.ids)}
     if known.labels_N is not None:
         named["label"] = known.labels_N.tolist()
@@ -149,7 +149,7 @@ def _tensors(known: KnownSamples) -> dict[str, torch.Tensor]:
 
 
 def _texts(known: KnownSamples) -> dict[str, str]:
-    """What is no tensor, as JSON."""
+    """What is not a tensor, as JSON."""
     texts = {"ids": json.dumps(list(known.ids))}
     if known.labels_N is not None:
         texts["classes"] = json.dumps(known.classes)

@@ -95,7 +95,7 @@ def plan_evaluators(splits: Splits) -> list[Planned]:
 
 
 def why_not(splits: Splits, source: DataSource, evaluator: AnyEvaluator) -> str:
-    """What the data has not that the evaluator is about; empty if it can run."""
+    """What the evaluator needs and the data does not have; empty if it can run."""
     if evaluator.labels == "class" and splits.reference(source).classes is None:
         return "the data has no class labels"
     own = [split for split in evaluator.splits if splits.has(source, split)]

@@ -1,7 +1,8 @@
 """Which tensor of an exported folder is which of the encoder's, so that another run can start from the folder.
 
 Libraries name the tensors of a model as they like. Which is which is found by content when the folder is written, and
-kept in ``coview.json`` in it; what the folder has not, such as a tokenizer's state, stands in ``coview.safetensors``.
+kept in ``coview.json`` in it; what the folder does not have, such as a tokenizer's state, stands in
+``coview.safetensors``.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def read_exported(folder: Path, modality: str) -> Mapping[str, Tensor]:
         digests = {str(file): str(digest) for file, digest in files.items()}
     except FileNotFoundError:
         raise CoviewError(
-            f"{folder} is no folder that coview export has written: it has no {NOTE}",
+            f"{folder} was not written by coview export: it has no {NOTE}",
             hint='an encoder of a library starts from a folder by its name, use = "hf:./folder"',
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -162,7 +162,7 @@ class FeatureStore:
         return self._others.values()
 
     def features(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> Features:
-        """The features of some splits; a validation split that the data has not is carved out of ``train``.
+        """The features of some splits; a validation split that the data does not have is carved out of ``train``.
 
         Args:
             kind: Whose features.

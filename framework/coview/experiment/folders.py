@@ -25,7 +25,7 @@ from coview.train.checkpoint import remove_half_written
 
 
 def new_folder(out: Path, recipe: Recipe) -> RunFolder:
-    """Makes ``out/NAME/STAMP-HASH6`` with the resolved recipe in it: a folder without a recipe is no run.
+    """Makes ``out/NAME/STAMP-HASH6`` with the resolved recipe in it: a folder without a recipe is not a run.
 
     Raises:
         CoviewError: If it cannot be written.
@@ -183,7 +183,7 @@ def locked(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
         CoviewError: If another process holds it, or the folder cannot be written.
     """
     if not os.access(folder.path, os.W_OK):
-        raise CoviewError(f"{folder.path} cannot be written", hint="copy the run to where you may write")
+        raise CoviewError(f"{folder.path} cannot be written", hint="copy the run to a place where you can write")
     try:
         with file_lock(folder.lock, wait=False, say=say):
             remove_abandoned(folder.path, f"**/.*{ABANDONED}")

@@ -37,7 +37,7 @@ def tower_of(recipe: Recipe, modality: str | None, *, projector: bool = False) -
         return MeasuredTower(recipe.modalities[0], projector)
     if modality not in recipe.modalities:
         raise CoviewError(
-            f'"{modality}" is no modality of {recipe.name}{did_you_mean(modality, recipe.modalities)}',
+            f'"{modality}" is not a modality of {recipe.name}{did_you_mean(modality, recipe.modalities)}',
             hint=f"there is an encoder of {' and one of '.join(recipe.modalities)}",
         )
     return MeasuredTower(modality, projector)

@@ -68,7 +68,7 @@ class PlannedCurves:
                 f"its train split, and what is fitted is fitted to the other {rest:,}"
             )
             if not source.key and _trains_with_labels(loss):
-                note += "; the loss trains with the labels of both, so they show more than is there"
+                note += "; the loss trains with the labels of both, so they look better than they are"
             notes.append(note)
         return notes
 
@@ -103,12 +103,12 @@ def _check(splits: ValidationSplits, plan: Planned) -> None:
     if not splits.has(source, "test"):
         raise CoviewError(
             f'"{use}" has neither a validation split nor a train split that a part could be held out of, and test is '
-            "not looked at before the end"
+            "not used before the end"
         )
     if plan.evaluator.labels == "pairs" and not splits.whole.has(source, "validation"):
         raise CoviewError(
             f'"{use}" has no validation split, and judged pairs are not held out of train',
-            hint="say what validates, in the table of these data: validation_split = the hub's name of it, "
+            hint="name the validation data in the table of these data: validation_split = the hub's name of it, "
             "validation_path = a file, or a split_column that has it",
         )
     if reason := why_not(splits, source, plan.evaluator):

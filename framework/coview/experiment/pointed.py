@@ -53,7 +53,7 @@ def changed_recipe(
         named = [f"[[{key}]]" if key == "evaluate" else key for key in may_change]
         named += [f"where the data are ({', '.join(places)})"] if places else []
         may = " and ".join(filter(None, (", ".join(named[:-1]), *named[-1:]))) or "nothing of this run"
-        raise CoviewError(f"{what} can change only {may}, and this changes:\n    {listed}")
+        raise CoviewError(f"{what} can change only {may}, but this changes:\n    {listed}")
     return recipe
 
 

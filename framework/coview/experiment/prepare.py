@@ -1,4 +1,4 @@
-"""What augmentations make ahead of training."""
+"""What augmentations make before training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def prepare_augmentations(recipe: Recipe, registry: Registry, console: Console) 
             if position:
                 where = recipe.where("augment", position)
                 raise CoviewError(
-                    f"{where}: {step.use} is made ahead for the values of the data, so it has to be first"
+                    f"{where}: {step.use} is prepared from the values of the data, so it has to be the first step"
                 )
             done = augmentation.prepare(readable_values(dataset, modality))
             for _ in track_items(done, len(dataset), step.use, size=int, console=console):

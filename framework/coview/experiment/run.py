@@ -130,7 +130,7 @@ def load_run(path: Path | str, registry: Registry, *, step: int | Literal["best"
     folder = existing_folder(path)
     recipe = load_recipe(folder.recipe, registry)
     if step is not None and not recipe.trains:
-        raise CoviewError(f"{folder.path} took no step: it has no checkpoint of one", hint="leave out the step")
+        raise CoviewError(f"{folder.path} took no step, so it has no checkpoint of a step", hint="leave out the step")
     if step == "best":
         step = best_step(folder.checkpoints, recipe.train.keep_best)
     elif step is not None:

@@ -169,7 +169,7 @@ class Session:
         try:
             return changed_data(folder, splits.training)
         except CoviewError as error:
-            return f"whether the data are those of {folder.path} cannot be told: {error.message}"
+            return f"it is not known whether the data are those of {folder.path}: {error.message}"
 
     def _lead(
         self,
@@ -339,13 +339,13 @@ class Session:
             raise mistake from error
 
     def _go_back(self, training: Pretraining, folder: RunFolder) -> int:
-        """Resumes from the latest whole checkpoint, and returns its step; 0 if there is none."""
+        """Resumes from the latest complete checkpoint, and returns its step; 0 if there is none."""
         damaged: list[str] = []
         checkpoint = next(whole_checkpoints(folder.checkpoints, damaged), None)
         for line in damaged:
             self._say(f"warning: a damaged checkpoint is skipped: {line}")
         if checkpoint is None:
-            self._say(f"{folder.path} has no whole checkpoint: it starts again from the beginning")
+            self._say(f"{folder.path} has no complete checkpoint: it starts again from the beginning")
             return 0
         training.resume(checkpoint)
         if training.accelerator.is_main_process:

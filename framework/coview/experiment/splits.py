@@ -108,8 +108,8 @@ class Splits:
         for count, part, source in zip(mixture.counts, parts, sources, strict=True):
             if count == 0:
                 raise CoviewError(
-                    f"{self.recipe.where(*source.at, 'weight')}: of the {len(part):,} samples of "
-                    f'"{source.table.use}" none comes in an epoch of {mixture.samples_per_epoch:,}',
+                    f"{self.recipe.where(*source.at, 'weight')}: none of the {len(part):,} samples "
+                    f'of "{source.table.use}" comes in an epoch of {mixture.samples_per_epoch:,}',
                     hint="give it a larger weight, or remove it",
                 )
         return mixture
@@ -130,7 +130,7 @@ class Splits:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said of the data sets that were built, each sentence once."""
+        """What to say about the data sets that were built, each sentence once."""
         found: dict[str, None] = {}
         if isinstance(self.training, Mixture):
             found |= dict.fromkeys(_shares(self.recipe, self.training))
@@ -149,7 +149,7 @@ class Splits:
                     found[_several(split, name, count_N)] = None
             if lacking := lacking_labels(dataset):
                 share = f"{lacking:,} of {len(dataset):,} {split} samples"
-                found[f"{share} have no class: what needs one leaves them out"] = None
+                found[f"{share} have no class: parts that need one leave them out"] = None
         return list(found)
 
     def having(self, source: DataSource, split: str, modality: str) -> Dataset:

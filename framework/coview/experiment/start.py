@@ -96,7 +96,7 @@ def changed_start(folder: RunFolder, recipe: Recipe, registry: Registry) -> str:
             continue
         if name in before and before[name]["version"] != now.version:
             return (
-                f"{now.where} has other weights than {folder.path} started from: they were {before[name]['of']} "
+                f"{now.where} has different weights than {folder.path} started from: they were {before[name]['of']} "
                 f"({before[name]['version']}), and are {now.of} ({now.version})"
             )
     return ""
@@ -131,7 +131,7 @@ def _read(recipe: Recipe, registry: Registry, modality: str, table: StartTable) 
         with _at(where):
             further = [part for part in table.parts if part != "encoder"]
             if further:
-                raise CoviewError(f"{table.export} has no {further[0]}: an exported folder is of the encoder only")
+                raise CoviewError(f"{table.export} has no {further[0]}: an exported folder holds the encoder only")
             weights = read_exported(Path(table.export), modality)
         return StartWeights(where, f"the folder {table.export}", {"encoder": weights})
     if table.checkpoint is not None:
@@ -152,14 +152,15 @@ def _read(recipe: Recipe, registry: Registry, modality: str, table: StartTable) 
         damaged: list[str] = []
         whole = list(whole_checkpoints(folder.checkpoints, damaged))
         if not whole:
-            raise CoviewError("; ".join([f"{folder.path} has no whole checkpoint", *damaged]))
+            raise CoviewError("; ".join([f"{folder.path} has no complete checkpoint", *damaged]))
         checkpoint = whole[0] if table.step is None else next((c for c in whole if c.step == table.step), None)
         trained = load_recipe(folder.recipe, registry)
         evaluated = trained.teacher
     if checkpoint is None:
         steps = ", ".join(f"{c.step:,}" for c in whole)
         raise CoviewError(
-            f"{recipe.where(*at, 'step')}: {folder.path} has no whole checkpoint of step {table.step:,}: it has {steps}"
+            f"{recipe.where(*at, 'step')}: {folder.path} has no complete checkpoint of step {table.step:,}: it has "
+            f"{steps}"
         )
     of_teacher = evaluated is not None and evaluated.evaluate and evaluated.averages
     with _at(where):

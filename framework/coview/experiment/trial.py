@@ -27,6 +27,7 @@ from coview.model.context import InContext, build_contexts
 from coview.model.encodable import encodable
 from coview.model.encoder_hooks import collators
 from coview.model.loss_terms import LossTerms, build_loss, check_extras, check_labels, check_negatives
+from coview.model.meta_device import tried_out
 from coview.model.parameter_groups import parameter_groups
 from coview.model.start import StartWeights
 from coview.model.topology import Topology, build_topology
@@ -62,15 +63,8 @@ def try_out(recipe: Recipe, registry: Registry) -> str:
     start = start_weights(recipe, registry)
     how = ""
     if recipe.mask is None:
-        try:
-            tried = _Tried.on(torch.device("meta"), recipe, registry, dataset, start)
-        except CoviewError:
-            raise
-        except Exception as error:
-            if not _asks_for_numbers(error):
-                raise
-            tried = _Tried.on(torch.device("cpu"), recipe, registry, dataset, start)
-            how = " (tried with real numbers, on the CPU)"
+        tried, why = tried_out(lambda device: _Tried.on(device, recipe, registry, dataset, start))
+        how = " (tried with real numbers, on the CPU)" if why else ""
     else:
         tried = _Tried.on(torch.device("cpu"), recipe, registry, dataset, start)
     check_labels(recipe, tried.loss, dataset)
@@ -156,7 +150,7 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
                 taught = to_device(batch.taught_inputs, device)
                 topology.outside(replace(batch.with_inputs(inputs, local_inputs), taught_inputs=taught))
         except RuntimeError as error:
-            if device.type == "meta" and _asks_for_numbers(error):
+            if device.type == "meta":
                 raise
             name = _refusing(topology, batch)
             where = recipe.where("encoder", *recipe.below(name), "use")
@@ -183,11 +177,6 @@ def _views(recipe: Recipe, topology: Topology, batch: Batch, device: torch.devic
         queue_labels=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),
         queue_views=None if recipe.queue is None else torch.zeros(8, dtype=torch.int64),
     )
-
-
-def _asks_for_numbers(error: Exception) -> bool:
-    """Whether it may be what a tensor without numbers makes of code that asks for them: PyTorch names the device."""
-    return not isinstance(error, RuntimeError) or "meta" in str(error).lower()
 
 
 def _refusing(topology: Topology, batch: Batch) -> str:

@@ -107,7 +107,7 @@ def _say_who_makes_it(job: Job) -> None:
     except LockHeldError:
         with suppress(OSError):  # it has just ended
             holder = (job.out / _HOLDER).read_text(encoding="utf-8", errors="replace").strip()
-            print(f"  {job.name}: {holder} trains it; this waits for that", flush=True)
+            print(f"  {job.name}: {holder} trains it; this process waits for it", flush=True)
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def _outcome(process: Any, answer: Connection, job: Job) -> Done:
         status, reason, seconds = answer.recv()
     except EOFError:  # it was killed, or crashed in a library's own code
         how = f"was killed by {signal.Signals(-process.exitcode).name}" if process.exitcode < 0 else "ended"
-        return Done(job, "failed", f"the process {how} without a word; its log may say more")
+        return Done(job, "failed", f"the process {how} without a message; its log may say more")
     return Done(job, status, reason, seconds)
 
 

@@ -198,7 +198,7 @@ def _check_made(step: BatchStep, given: Any, made: Any, *, keeps_kind: bool) -> 
         if len(made) != len(given):
             said = f"makes {len(made)} rows of {len(given)}; it has to keep its rows"
     elif keeps_kind and _kind(given) != _kind(made):
-        said = f"makes {_kind(made)} of {_kind(given)}; what takes the batch afterwards needs the kind that it was"
+        said = f"makes {_kind(made)} of {_kind(given)}; what takes the batch afterwards needs the original kind"
     if said:
         name = type(step.augmentation).__name__
         raise CoviewError(f"augmentation {step.position + 1} of {step.modality}, {name}, on the device: {said}")

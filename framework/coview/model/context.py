@@ -233,6 +233,6 @@ def _context_of(encoder: nn.Module, dataset: Dataset) -> Any:
     if isinstance(dataset, HasContext) and dataset.context is not None:
         return dataset.context
     raise CoviewError(
-        f"the encoder {type(encoder).__name__} takes the context of its data, and there is none of the data",
+        f"the encoder {type(encoder).__name__} takes the context of its data, and there is none in the data",
         hint="take data that have one: see coview.HasContext",
     )

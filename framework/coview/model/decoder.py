@@ -105,7 +105,7 @@ def decode(
     """
     if values is None and takes_values(decoder):
         raise CoviewError(
-            f"the decoder {type(decoder).__name__} sees the input, and a teacher's decoder is not shown it",
+            f"the decoder {type(decoder).__name__} sees the input, but a teacher's decoder does not get it",
             hint='take [target] use = "input"',
         )
     if takes_batch(decoder) and isinstance(batch, InContext) and len(batch.contexts) > 1:

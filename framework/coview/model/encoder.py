@@ -54,7 +54,7 @@ class FitsToData(Protocol):
     def fit(self, values: Iterable[Any], /) -> None:
         """Fits to the training values of its modality.
 
-        The same values have to give the same. What it finds belongs into ``state_dict()`` (buffers of fixed shapes, or
+        The same values have to give the same. What it finds belongs in ``state_dict()`` (buffers of fixed shapes, or
         ``get_extra_state`` as a tensor), from which a run that goes on or is loaded has it, whatever became of the
         data since.
         """

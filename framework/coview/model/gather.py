@@ -100,7 +100,7 @@ def views_of_all_ranks(
 
 
 def rank_weight(views: Views) -> float:
-    """What a rank's loss is to be multiplied by, so that the average over ranks is the mean over all rows."""
+    """What a rank's loss has to be multiplied by, so that the average over ranks is the mean over all rows."""
     if not several_ranks():
         return 1.0
     own = views.anchors.stop - views.anchors.start

@@ -220,14 +220,14 @@ def check_extras(recipe: Recipe, loss: LossTerms, dataset: Dataset) -> None:
             where = recipe.where(*key_of_term(index, len(loss.terms)))
             wanted = few([f'"{name}"' for name in needs.extras])
             raise CoviewError(
-                f"{where}: {term.name} needs the extras {wanted} of each sample, and of the data "
-                f"{recipe.data_named} the sample {sample.id} does not have them: {problem}",
+                f"{where}: {term.name} needs the extras {wanted} of each sample, and sample "
+                f"{sample.id} of the data {recipe.data_named} does not have them: {problem}",
                 hint="take data whose samples have them; see coview.Sample.extras",
             )
 
 
 def check_negatives(recipe: Recipe, dataset: Dataset) -> None:
-    """Raises :class:`CoviewError` if a view is to be made of hard negatives, and the data has none of its modality."""
+    """Raises :class:`CoviewError` if a view has to be made of hard negatives, and the data has none of its modality."""
     if NEGATIVE not in recipe.roles:
         return
     modality = recipe.view_modalities[recipe.roles.index(NEGATIVE)]
@@ -236,5 +236,5 @@ def check_negatives(recipe: Recipe, dataset: Dataset) -> None:
         raise CoviewError(
             f'{recipe.where("data", "views")}: the view "{NEGATIVE}" is made of hard negatives, and the training '
             f"samples of {recipe.data_named} have none of {modality}",
-            hint="call the view otherwise, or take data that have them: see coview.Sample.negatives",
+            hint="give the view another name, or take data that have them: see coview.Sample.negatives",
         )

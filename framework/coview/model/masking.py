@@ -155,7 +155,9 @@ def build_masking(recipe: Recipe, registry: Registry, student: Towers) -> Maskin
     for what, key in wanted.items():
         if what not in encoder.hides:
             can = " or ".join(f'"{other}"' for other in ("replace", "drop") if other in encoder.hides)
-            said = f'cannot "{what}" tokens; it can {can}' if what != "swap" else "has no other token to swap for"
+            said = (
+                f'cannot "{what}" tokens; it can {can}' if what != "swap" else "has no other token to put in its place"
+            )
             use = recipe.encoder[modality].use
             raise CoviewError(f'{recipe.where("mask", key)}: the encoder "{use}" {said}')
     views = tuple(view for view, of in enumerate(recipe.view_modalities) if of == modality)

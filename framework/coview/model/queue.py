@@ -62,7 +62,7 @@ class Queue(nn.Module):
     def put(self, views: Views) -> None:
         """Puts in the teacher's projections of a batch, in place of the oldest."""
         size = len(self.ids_Q)
-        # hard negatives are of no sample, and so of no use later
+        # hard negatives are of no sample, and so useless later
         own = [view for view in range(len(views.teacher)) if views.roles[view : view + 1] != (NEGATIVE,)]
         taken = own if self._put_in is None else self._put_in
         # the rows of each view that are put in: those of samples that have its modality

@@ -71,7 +71,7 @@ def _record(work: Callable[[Any], Any], value: Any) -> _Recording:
 
 
 def _shapes(value: Any) -> Hashable:
-    """What two inputs of one recording have in common; None for one with something in it that is no tensor."""
+    """What two inputs of one recording have in common; None for one with something in it that is not a tensor."""
     parts = list(leaves(value))
     if not all(isinstance(part, Tensor) for part in parts):
         return None

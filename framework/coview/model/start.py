@@ -103,7 +103,7 @@ def _load(module: nn.Module, tensors: Mapping[str, Tensor], part: str, weights: 
     if problems := [*differ, *lacking, *further]:
         more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise CoviewError(
-            f"{weights.where}: the {part} is of another architecture than that of {weights.of}: {len(problems)} of "
+            f"{weights.where}: the {part} has a different architecture than that of {weights.of}: {len(problems)} of "
             f"{len({*own, *tensors})} parameters and buffers differ: {'; '.join(problems[:_SHOWN])}{more}",
             hint=f"give [{part}] the settings that the weights were made with",
         )

@@ -1,4 +1,4 @@
-"""The contract of targets, which plugins implement: what is to be predicted of a hidden token."""
+"""The contract of targets, which plugins implement: what has to be predicted of a hidden token."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TargetInput:
 
 
 class Target(Protocol):
-    """What is to be predicted: numbers, or a class, of each token.
+    """What has to be predicted: numbers, or a class, of each token.
 
     The registered target is called as ``target(**parameters)``, and with ``in_width`` (D of the encoder's tokens),
     ``values`` (numbers that a token's input has, 0 for none) and ``classes`` (how many different tokens there are, 0

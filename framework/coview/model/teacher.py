@@ -87,7 +87,7 @@ class Teacher(nn.Module):
     def of_tokens(
         self, inputs: Mapping[str, Any], masks: Mapping[str, TokenMask], target: nn.Module
     ) -> tuple[Tensor, Tensor | None]:
-        """``z_GND`` of this rank's samples, and what is to be predicted of their tokens: one pass for both.
+        """``z_GND`` of this rank's samples, and what has to be predicted of their tokens: one pass for both.
 
         Args:
             inputs: The global views, of one modality; the teacher sees them whole.

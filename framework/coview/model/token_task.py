@@ -1,4 +1,4 @@
-"""What is to be predicted of hidden tokens, and by what: the mask, the decoder and the target of a recipe together."""
+"""What has to be predicted of hidden tokens, and by what: the mask, the decoder and the target of a recipe together."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def predicted(decoder: nn.Module, encoder: nn.Module, part: Part, encoding: Enco
 
 
 def targets_of_input(target: nn.Module, encoder: nn.Module, parts: Sequence[Part]) -> Tensor | None:
-    """What is to be predicted, ``(K, …)``, of a target that sees the input; None where nothing is masked."""
+    """What has to be predicted, ``(K, …)``, of a target that sees the input; None where nothing is masked."""
     found = []
     for part in parts:
         if part.mask is not None:
@@ -52,7 +52,7 @@ def targets_of_input(target: nn.Module, encoder: nn.Module, parts: Sequence[Part
 def targets_of_teacher(
     target: nn.Module, decoder: nn.Module | None, encoding: Encoding, mask: TokenMask, batch: Any
 ) -> Tensor:
-    """What is to be predicted, of a target that sees the teacher.
+    """What has to be predicted, of a target that sees the teacher.
 
     Args:
         target: The target.
@@ -140,7 +140,7 @@ def _check_kind(recipe: Recipe, target: Target) -> None:
             assert recipe.target is not None, "a recipe with a mask has a target"
             where = recipe.where(*key_of_term(index, len(recipe.loss)))
             raise CoviewError(
-                f"{where}: {term.use} is of hidden tokens that are {term.needs.tokens}, and the target "
+                f"{where}: {term.use} is a loss of hidden tokens that are {term.needs.tokens}, and the target "
                 f'"{recipe.target.use}" of this encoder makes {made}',
                 hint="take token_cross_entropy for classes, and token_mse or token_smooth_l1 for numbers",
             )

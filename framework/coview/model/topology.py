@@ -29,8 +29,8 @@ from coview.model.queue import Queue, build_queue
 from coview.model.start import StartWeights, start_from
 from coview.model.target import Target
 from coview.model.teacher import Teacher
-from coview.model.token_task import Part, build_target, rows_of, targets_of_input, that_takes_mask
-from coview.model.tower import Projected, Tower, Towers, build_towers
+from coview.model.token_task import Part, rows_of, targets_of_input
+from coview.model.tower import Projected, Tower, Towers, build_towers_and_target
 from coview.model.training_memory import check_training_memory
 from coview.model.views import Views
 from coview.model.within_memory import WithinMemory
@@ -62,7 +62,7 @@ class Topology(nn.Module):
         stop_gradient: Whether the student's own projections, without gradient, are the target branch.
         augment: What becomes of batches on the device before they are encoded; absent: nothing.
         masking: What hides tokens from the student; absent: it sees all.
-        target: What is to be predicted of hidden tokens; absent: nothing.
+        target: What has to be predicted of hidden tokens; absent: nothing.
     """
 
     def __init__(
@@ -253,7 +253,7 @@ def _build(
     trains_on: torch.device | None,
     start: Mapping[str, StartWeights],
 ) -> Topology:
-    student = build_towers(recipe, registry)
+    student, target = build_towers_and_target(recipe, registry)
     started = start_from(student, start)  # before the teacher is copied
     if fit_to is not None:
         fit_encoders(student, fit_to, except_for=started)
@@ -264,10 +264,7 @@ def _build(
         freeze_for_good(parameter_groups(recipe, registry, student, loss))
         copies = copies_by_optimizer(recipe, registry)
     check_training_memory(recipe, student, loss, trains_on, copies)
-    masking, target = build_masking(recipe, registry, student), None
-    if recipe.decoder is not None:
-        (modality,) = recipe.modalities
-        target = build_target(recipe, registry, that_takes_mask(recipe, student.encoder(modality)))
+    masking = build_masking(recipe, registry, student)
     teacher = None
     if recipe.teacher is not None and recipe.teacher.averages:
         decodes = target is not None and cast(Target, target).sees == "teacher_decoder"

@@ -284,13 +284,19 @@ class Towers(nn.Module):
 
 
 def build_towers(recipe: Recipe, registry: Registry) -> Towers:
-    """The model of a recipe, initialised by its seed.
+    """The model of a recipe, as :func:`build_towers_and_target` builds it."""
+    return build_towers_and_target(recipe, registry)[0]
+
+
+def build_towers_and_target(recipe: Recipe, registry: Registry) -> tuple[Towers, nn.Module | None]:
+    """The model of a recipe, initialised by its seed, and the target whose width its decoder has; None without one.
 
     Raises:
         CoviewError: If a part cannot be built, or the towers end in different widths.
     """
     torch.manual_seed(recipe.seed)
     towers: dict[str, Tower] = {}
+    target: nn.Module | None = None
     # those with an encoder of their own first: what is shared is called by the one that has it
     for name in sorted(recipe.modalities, key=lambda name: name in recipe.shared_encoders):
         encoder_table, projector_table = recipe.encoder[name], recipe.projector[name]
@@ -310,7 +316,7 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
             supplied = {"in_width": width, "width": width}
             predictor = registry.build("predictor", table.use, supplied=supplied, **table.parameters)
         layers = _evaluated_layers(recipe, name, projector)
-        hidden = _for_hidden(recipe, registry, encoder)
+        hidden, target = _for_hidden(recipe, registry, encoder)
         towers[name] = Tower(encoder, projector, predictor, hidden, evaluated_layers=layers)
     widths = {name: cast(Projector, tower.projector).width for name, tower in towers.items()}
     if len(set(widths.values())) > 1:
@@ -319,14 +325,15 @@ def build_towers(recipe: Recipe, registry: Registry) -> Towers:
     gives = any(term.needs is not None and term.needs.representations for term in recipe.loss)
     views = recipe.view_modalities
     apart = recipe.train.batch_norm == "per_view"
-    return Towers(towers, views, recipe.global_views, gives_representations=gives, roles=recipe.roles, apart=apart)
+    made = Towers(towers, views, recipe.global_views, gives_representations=gives, roles=recipe.roles, apart=apart)
+    return made, target
 
 
 def _evaluated_layers(recipe: Recipe, modality: str, projector: nn.Module) -> int:
     """How many layers of a projector are evaluated with the encoder.
 
     Raises:
-        CoviewError: If it has not so many, or cannot be taken apart.
+        CoviewError: If it does not have so many, or cannot be taken apart.
     """
     table = recipe.projector[modality]
     if (count := table.settings.evaluated_layers) is None:
@@ -349,15 +356,17 @@ def _one_by_one(tower: nn.Module, parts: Sequence[Part]) -> OfBatches:
     return OfBatches(z_ND, p_ND, pooled_ND, torch.cat(hidden) if hidden else None)
 
 
-def _for_hidden(recipe: Recipe, registry: Registry, encoder: nn.Module) -> ForHidden:
+def _for_hidden(recipe: Recipe, registry: Registry, encoder: nn.Module) -> tuple[ForHidden, nn.Module | None]:
+    """What a tower has for hidden tokens, and the target; a recipe with a mask has one modality."""
     if recipe.mask is None:
-        return ForHidden()
+        return ForHidden(), None
     takes = that_takes_mask(recipe, encoder)
     if recipe.mask.settings.hide == "replace" and isinstance(encoder, TrainsMaskToken):
         encoder.train_mask_token()
     mask_width = takes.mask_width if recipe.mask.settings.hide == "replace" else 0
     if recipe.decoder is None:
-        return ForHidden(mask_width=mask_width)
-    target = cast(Target, build_target(recipe, registry, takes))
-    decoder = build_decoder(recipe, registry, takes, target.width)
-    return ForHidden(decoder, width_of_predictions(recipe, decoder, target.width), mask_width)
+        return ForHidden(mask_width=mask_width), None
+    target = build_target(recipe, registry, takes)
+    width = cast(Target, target).width
+    decoder = build_decoder(recipe, registry, takes, width)
+    return ForHidden(decoder, width_of_predictions(recipe, decoder, width), mask_width), target

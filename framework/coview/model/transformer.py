@@ -77,7 +77,7 @@ def pooled_by_first_token(model: Any) -> PooledTransformer:
     made.load_state_dict(model.state_dict(), strict=False)
     dense = next((part for part in made.pooler.modules() if isinstance(part, nn.Linear)), None)
     if dense is None or dense.weight.shape[0] != dense.weight.shape[1]:
-        raise ValueError(f"the pooler of transformers' {kind.__name__} is no square layer")
+        raise ValueError(f"the pooler of transformers' {kind.__name__} is not a square layer")
     with torch.no_grad():
         dense.weight.copy_(_SMALL * torch.eye(len(dense.weight)))
         dense.bias.zero_()

@@ -1,8 +1,8 @@
 """A model that does not fit into memory is refused before it is allocated.
 
-Linux hands out memory that it has not, and ends the process when it is written to: without a message, and with whatever
-else runs there. So each tensor that modules ask for is made without memory first, and its size is compared: that of
-large ones at once, that of small ones when they have come to as much.
+Linux hands out memory that it does not have, and ends the process when it is written to: without a message, and with
+whatever else runs there. So each tensor that modules ask for is made without memory first, and its size is compared:
+that of large ones at once, that of small ones when they have come to as much.
 """
 
 from __future__ import annotations

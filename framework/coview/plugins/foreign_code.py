@@ -24,7 +24,7 @@ def foreign_code(folder: Path) -> str | None:
     Code that ``auto_map`` names is left to transformers: it asks before it runs any, and prefers its own to it.
 
     Raises:
-        ValueError: If such a file is no JSON.
+        ValueError: If such a file is not JSON.
         OSError: If one cannot be read.
     """
     for path in _json_files(folder):
@@ -38,7 +38,7 @@ def read_json(path: Path) -> Any:
     """What is in a file.
 
     Raises:
-        ValueError: If it is no JSON.
+        ValueError: If it is not JSON.
         OSError: If it cannot be read.
     """
     try:

@@ -67,7 +67,7 @@ def library_factory(
         batch: Whether the component works on whole batches.
         missing: What to raise where the library lacks an optional package of its own.
         limits: The least and the most of parameters that sizes follow from, which the library does not limit, and of
-            the numbers in them. The names of parameters that the class does not have are passed over.
+            the numbers in them. The names of parameters that the class does not have are skipped.
     """
     parameters = _parameters(library_class, annotations or {}, defaults or {})
     make, own_defaults = construct or library_class, dict(defaults or {})

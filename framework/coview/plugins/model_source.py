@@ -136,7 +136,7 @@ def _is_about_the_model(error: Exception) -> bool:
 
 
 def _damage(folder: Path) -> str | None:
-    """The first file of a folder that is no whole JSON or safetensors, and why."""
+    """The first file of a folder that is not complete JSON or safetensors, and why."""
     from safetensors import SafetensorError, safe_open  # not needed to find plugins
 
     for path in sorted(folder.rglob("*.json")):

@@ -35,8 +35,8 @@ class DataSettings(BaseModel):
 
     views: Annotated[int, Field(ge=1, le=64)] | Roles | dict[str, Annotated[int, Field(ge=0, le=64)] | Roles] = Field(
         2,
-        description="Views of each sample, in all its modalities or in each by name: how many, or what they are "
-        "called, by which augmentations and losses find them.",
+        description="The views of each sample, for all modalities or for each by name: their number, or their "
+        "names, which augmentations and losses refer to.",
     )
     local_views: Annotated[int, Field(ge=0, le=64)] | dict[str, Annotated[int, Field(ge=0, le=64)]] = Field(
         0, description="Further views that only the student sees, usually of small crops (multi-crop)."
@@ -59,8 +59,9 @@ class DataSettings(BaseModel):
     )
     weight: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
         None,
-        description="Of one of several `[[data]]`: how often its samples come, relative to those of the others. Absent "
-        "in all of them: as often as there are samples, so that each comes once in an epoch.",
+        description="In one of several `[[data]]`: how often its samples come, relative to the others. Absent in "
+        "all of them: in proportion to the number of samples, so that each sample comes once in an "
+        "epoch.",
     )
 
 
@@ -75,7 +76,9 @@ class AugmentSettings(BaseModel):
         "some by number or by name.",
     )
     on: Literal["worker", "device"] | None = Field(
-        None, description="Where it works; absent: where `data.augment_on` says. The device comes after the workers."
+        None,
+        description="Where it works; absent: where `data.augment_on` says. Steps on the device come after those "
+        "in the workers.",
     )
     shared: bool = Field(
         False,
@@ -92,11 +95,11 @@ class LoraTable(BaseModel):
 
     model_config = OF_A_TABLE
 
-    rank: Annotated[int, Field(ge=1, le=4096)] = Field(8, description="r, of the matrices A and B.")
+    rank: Annotated[int, Field(ge=1, le=4096)] = Field(8, description="The rank r of the matrices A and B.")
     alpha: Annotated[float, Field(gt=0, le=1e9)] = Field(
         16.0, description="Their product is multiplied by alpha / rank."
     )
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Of what goes into A, in training.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="The dropout of A's input, in training.")
     match: Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         "*",
         description="Which linear layers: names such as `encoder.*.query` or `encoder.*.mlp.*`, as in "
@@ -116,13 +119,13 @@ class EncoderSettings(BaseModel):
 
     shared: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="In place of `use`, where the views are of several modalities: the modality whose encoder this one "
-        "has too, with the same weights.",
+        description="Instead of `use`, in a recipe of several modalities: the modality whose encoder this "
+        "modality uses too, with the same weights.",
     )
     lora: LoraTable | None = Field(
         None,
-        description="What is trained of it in place of its own weights, which stay as they are: LoRA's matrices. "
-        "Absent: its weights.",
+        description="Trains LoRA's matrices, while the encoder's own weights stay as they are. Absent: the "
+        "encoder's own weights are trained.",
     )
 
 
@@ -133,8 +136,8 @@ class ProjectorSettings(BaseModel):
 
     evaluated_layers: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="How many of its layers belong to the encoder that is evaluated and embedded with, as SimCLR v2 "
-        "fine-tunes from the first (arXiv:2006.10029); absent: none.",
+        description="How many of its layers count as part of the encoder in evaluations and embeddings, as SimCLR "
+        "v2 fine-tunes from the first layer (arXiv:2006.10029); absent: none.",
     )
 
 
@@ -153,12 +156,12 @@ class MaskSettings(BaseModel):
         description="The views that are masked: all, the global ones, the local ones, or some by number or by name.",
     )
     probability: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="Of a view of a sample to be masked at all; DINOv2: 0.5."
+        1.0, description="The probability that a view of a sample is masked at all; DINOv2: 0.5."
     )
     swapped: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,
-        description="Share of the hidden tokens that the encoder sees another token in place of, drawn from all that "
-        "there are; BERT: 0.1.",
+        description="Share of the hidden tokens in whose place the encoder sees another token, drawn from all "
+        "tokens; BERT: 0.1.",
     )
     kept: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Share of the hidden tokens that the encoder sees as they are; BERT: 0.1."
@@ -173,8 +176,8 @@ class LossSettings(BaseModel):
     weight: Annotated[float, Field(gt=0, le=1e9)] = Field(1.0, description="Its weight in the sum of several losses.")
     prefixes: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] | None = Field(
         None,
-        description="Widths, such as `[768, 256, 64]`: the loss is taken of so many first dimensions of the "
-        "projections, once for each, and summed (Matryoshka). Absent: of all dimensions.",
+        description="Widths, such as `[768, 256, 64]`: the loss is computed once for each width, on that many "
+        "first dimensions of the projections, and summed (Matryoshka). Absent: on all dimensions.",
     )
     between: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] | None = Field(
         None,
@@ -202,7 +205,8 @@ class GroupTable(BaseModel):
         None, description="A schedule of its own, by its name or as in `[schedule]`; absent: that of the recipe."
     )
     freeze: bool | TrainingLength | None = Field(
-        None, description='`true`: not trained at all; or not for the first steps, or for "1 epoch".'
+        None,
+        description='`true`: never trained. Or for how long they are not trained at the start: steps, or "1 epoch".',
     )
 
     @property
@@ -218,7 +222,8 @@ class OptimizerSettings(BaseModel):
 
     group: tuple[GroupTable, ...] = Field(
         (),
-        description="What is special about some parameters. Where several match, the last one that gives a key counts.",
+        description="Settings for some of the parameters. Where several groups match, the last one that gives a "
+        "key counts.",
     )
 
 
@@ -231,7 +236,7 @@ class ScheduleSettings(BaseModel):
         0, description='How long the learning rate rises linearly before the schedule: steps, or "10 epochs".'
     )
     warmup_start: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.0, description="What it rises from, as a share of the peak; the first step has already risen by a step."
+        0.0, description="The share of the peak that it rises from; at the first step it is already one step above it."
     )
 
 
@@ -241,13 +246,13 @@ class ValueScheduleSettings(BaseModel):
     model_config = OF_A_TABLE
 
     end: float = Field(
-        description="What the value comes to; it starts as what its own table says. The schedule says how it gets from "
-        "the one to the other."
+        description="The value at the end; it starts at the value in its own table. The schedule says how it "
+        "changes from one to the other."
     )
     over: TrainingLength | None = Field(
         None,
-        description='How long that takes: steps, or "30 epochs"; from then on it is what it has come to. Absent: the '
-        "whole run.",
+        description='How long the change takes: steps, or "30 epochs"; after that the value stays at its end. '
+        "Absent: the whole run.",
     )
 
 
@@ -263,23 +268,24 @@ class EvaluateSettings(BaseModel):
     )
     modality: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="Of a model of several modalities the one whose encoder it measures, such as `text`. Absent: the "
-        "first.",
+        description="In a model of several modalities, the one whose encoder it measures, such as `text`. Absent: "
+        "the first.",
     )
     projector: bool = Field(
         False,
-        description="Whether it measures what comes out of the projector, where all modalities share a space, and not "
-        "what the encoder makes before it.",
+        description="Whether it measures the output of the projector, where all modalities share a space, instead "
+        "of the output of the encoder.",
     )
     every: CurveInterval | None = Field(
         None,
-        description="How often it measures on validation while training, besides before the first step and after the "
-        'last: steps, or "5 epochs", but no time, which no two runs divide alike. Absent: only at the end, on test.',
+        description="How often it measures on validation while training, besides before the first step and after "
+        'the last: steps, or "5 epochs". A time is not allowed, because no two runs divide it alike. '
+        "Absent: only at the end, on test.",
     )
     test: bool = Field(
         True,
-        description="Whether it measures on test at the end. False: on validation alone, by `every`, for what is still "
-        "being chosen.",
+        description="Whether it measures on test at the end. False: only on validation, by `every`, for what is "
+        "still being chosen.",
     )
 
 
@@ -290,8 +296,8 @@ class CallbackSettings(BaseModel):
 
     changes_run: bool | None = Field(
         None,
-        description="Whether the run is another with it, so that it is in the recipe's hash. The callback says it, and "
-        "a resolved recipe has it where it is so; it need not be given.",
+        description="Whether it changes the run, so that it counts in the recipe's hash. The callback declares "
+        "this, and a resolved recipe records it; there is no need to set it.",
     )
 
 

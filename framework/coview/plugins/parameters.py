@@ -150,7 +150,7 @@ class Parameters:
                 try:
                     own_model = create_model(_name(factory), __config__=STRICT, **fields)
                 except Exception as error:
-                    raise CoviewError(f"{_name(factory)}: its parameters are no schema: {error}") from error
+                    raise CoviewError(f"{_name(factory)}: its parameters do not form a schema: {error}") from error
         model = own_model if own is None else own
         held = {name: list(_types_in(field.annotation)) for name, field in model.model_fields.items()}
         paths = tuple(name for name, types in held.items() if Path in types)
@@ -251,7 +251,7 @@ def _not_json(value: Any) -> str:
 
 
 def _in_quotes(value: Any) -> Any:
-    """Stands in for what JSON has not."""
+    """Stands in for what JSON does not have."""
     if isinstance(value, date | time):
         raise TypeError(f'has a date or time, {value}, which nothing takes: write it in quotes, "{value}"')
     raise TypeError(f"has a {type(value).__name__}, which nothing takes")
@@ -371,7 +371,7 @@ def _docstring(factory: Callable[..., Any]) -> str:
 def _jsonable(default: Any) -> Any:
     try:
         return to_jsonable_python(default)
-    except (PydanticSerializationError, ValueError):  # bytes that are no UTF-8 are a ValueError
+    except (PydanticSerializationError, ValueError):  # bytes that are not UTF-8 are a ValueError
         return None
 
 

@@ -30,7 +30,7 @@ def check_between(mistakes: Mistakes, term: LossTable, used: Sequence[str], path
             message = f'the views are of {" and ".join(used)}, and none is of "{name}"'
             mistakes.add(key, message + did_you_mean(name, used))
     if term.needs is not None and term.needs.tokens != "unused":
-        mistakes.add(key, f"{term.use} is of hidden tokens, which are of one modality: remove this key")
+        mistakes.add(key, f"{term.use} works on hidden tokens, which belong to one modality: remove this key")
 
 
 def views_seen(term: LossTable, views: Sequence[str]) -> list[int]:

@@ -35,11 +35,11 @@ def _callback(
     use = component.use
     callback = components.built("callback", use, component.parameters)
     if not isinstance(callback, Callback):
-        mistakes.add((*at, "use"), f'"{use}" makes a {type(callback).__name__}, which is no coview.Callback')
+        mistakes.add((*at, "use"), f'"{use}" makes a {type(callback).__name__}, which is not a coview.Callback')
         return None
     if settings.changes_run not in (None, callback.changes_run):
         says = "changes the run" if callback.changes_run else "changes nothing of the run"
-        mistakes.add((*at, "changes_run"), f'is not a recipe\'s to choose: "{use}" {says}; leave it out')
+        mistakes.add((*at, "changes_run"), f'cannot be chosen in a recipe: "{use}" {says}; leave it out')
         return None
     others = {key: value for key, value in resolved.items() if key != "use"}
     written = {"use": resolved["use"], **({"changes_run": True} if callback.changes_run else {}), **others}

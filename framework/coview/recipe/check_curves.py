@@ -40,7 +40,7 @@ def check_every(
         mistakes.add(
             place,
             f"{use} takes the encoder itself, to train it, to time it or to change its input, and so measures at the "
-            "end only; a curve is of what is measured on representations",
+            "end only; only numbers that are measured on representations have curves",
         )
     if points_of(table, evaluator) in earlier:
         mistakes.add(place, f"another {use} has it already, and the points of both would have one name: leave one out")

@@ -61,7 +61,7 @@ def _check_prefixes(
     if len(set(prefixes)) < len(prefixes):
         mistakes.add(at, "names a width twice")
     if needs is not None and not needs.projections:
-        mistakes.add(at, f"{use} sees no projections, which prefixes are of: remove it")
+        mistakes.add(at, f"{use} sees no projections, so there are no prefixes: remove it")
     elif takes_width:
         mistakes.add(at, f"{use} keeps what is as wide as the projections, and takes no prefixes of them: remove it")
 

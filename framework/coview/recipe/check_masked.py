@@ -1,4 +1,4 @@
-"""The tables ``[mask]``, ``[decoder]`` and ``[target]``: what is hidden, and what is to be predicted of it."""
+"""The tables ``[mask]``, ``[decoder]`` and ``[target]``: what is hidden, and what has to be predicted of it."""
 
 from __future__ import annotations
 
@@ -134,4 +134,6 @@ def _check_teacher(
         mistakes.add(("teacher", "shuffle_groups"), f"{use} needs all of a teacher's tokens at once: remove this key")
     unseen = [view for view in range(global_views, len(views)) if mask.makes(view, global_views)]
     if unseen:
-        mistakes.add(("mask", "views"), f"{use} is of what the teacher sees, and it does not see the local views")
+        mistakes.add(
+            ("mask", "views"), f"{use} predicts what the teacher sees, and the teacher does not see the local views"
+        )

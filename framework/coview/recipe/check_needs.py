@@ -32,7 +32,7 @@ def check_needs(
     batch_size: int,
     roles: Sequence[str] = (),
 ) -> None:
-    """Notes what is missing and what is of no use.
+    """Notes what is missing and what has no effect.
 
     Args:
         components: Where losses and data sets come from.
@@ -64,7 +64,7 @@ def check_needs(
             if negative is not None and sees_negatives(needs) == "queue":
                 seen = [view for view in seen if view != negative]
                 if views[negative] not in [views[view] for view in seen]:
-                    message = f'"{NEGATIVE}" is the only view of {views[negative]}: hard negatives stand beside another'
+                    message = f'"{NEGATIVE}" is the only view of {views[negative]}: hard negatives need another view'
                     mistakes.add((*data.at, "views"), message)
             _check_views(mistakes, data.at, term, (index, len(terms)), seen, global_views)
             named = [roles[view] for view in seen if view < len(roles)]
@@ -81,7 +81,7 @@ def check_needs(
                 mistakes.add(at, f'{term.use} needs class labels, and the data "{of.use}" has none')
     if terms and "queue" in given and not takes_queue:
         names = " and ".join(term.use for term in terms)
-        mistakes.add(("queue",), f"{names} has no use for a queue: remove this table, or take another loss")
+        mistakes.add(("queue",), f"no queue is used by {names}: remove this table, or take another loss")
 
 
 def _tables_needed(needs: Needs) -> list[str]:

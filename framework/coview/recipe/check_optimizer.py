@@ -98,7 +98,7 @@ def _group(
     wrong += [((*at, *problem.path.split(".")), problem.message) for problem in schema.check({**given, **options})]
     own = {key: value for key, value in as_json(group).items() if key in GroupTable.model_fields}
     if len(own) == 1 and not group.options:
-        wrong.append((at, f"says nothing of what it matches {listed}"))
+        wrong.append((at, f"sets nothing for what it matches {listed}"))
     for path, message in wrong:
         mistakes.add(path, message)
     schedule = None

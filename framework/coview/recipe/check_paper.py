@@ -33,7 +33,7 @@ def check_paper(components: ComponentChecker, mistakes: Mistakes, layers: Layers
     train: Any = layers.table.get("train")
     keeps = not isinstance(train, dict) or train.get("keep_best") is not None
     if paper.result is not None and paper.result.step == "best" and not keeps:
-        mistakes.add(("paper", "result", "step"), '"best" is of train.keep_best, and there is none')
+        mistakes.add(("paper", "result", "step"), '"best" needs train.keep_best, and there is none')
     return paper
 
 
@@ -41,7 +41,7 @@ def _check_record(mistakes: Mistakes, layers: Layers, table: PaperTable) -> None
     """Notes what ``[paper]`` names and is not there."""
     if not table.record:
         if any(not is_pattern(key) for key in table.differs):  # patterns come from a part that several methods share
-            mistakes.add(("paper", "differs"), "is of a record, and none is named")
+            mistakes.add(("paper", "differs"), "needs a record, and none is named")
         return
     path = record_of(layers, table)
     if not path.is_file():
@@ -59,4 +59,4 @@ def _check_record(mistakes: Mistakes, layers: Layers, table: PaperTable) -> None
                 mistakes.add(("paper", "differs", key), f"a recipe has no such table{did_you_mean(first, tables)}")
         elif key not in published.settings:
             hint = did_you_mean(key, published.settings)
-            mistakes.add(("paper", "differs", key), f"{path} says nothing of it{hint}")
+            mistakes.add(("paper", "differs", key), f"{path} says nothing about it{hint}")

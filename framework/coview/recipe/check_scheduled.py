@@ -197,7 +197,7 @@ def _why_not(key: str, values: Mapping[str, _Value], components: ComponentChecke
         component = parts.mask if table == "mask" else parts.optimizer
     if component is not None and name in component.written:
         if not _is_number(component.written[name]):
-            return f"{name} is no single number, and cannot be scheduled {can}"
+            return f"{name} is not a single number, and cannot be scheduled {can}"
         if table != "optimizer":
             return f'"{component.use}" does not say that it reads {name} anew in each step {can}'
     absent = {"teacher": parts.teacher, "mask": parts.mask}

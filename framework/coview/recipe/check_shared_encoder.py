@@ -37,7 +37,7 @@ def check_encoder(
         return _own(components, mistakes, table, path, modality) or (nothing, {})
     settings, rest = components.settings(EncoderSettings, table, path)
     for key in (*rest, *([_LORA] if _LORA in table else [])):
-        message = f"is of no use beside {_SHARED}: what the encoder is stands in the table of the other modality"
+        message = f"has no effect beside {_SHARED}: the table of the other modality describes the encoder"
         mistakes.add((*path, key), message)
     return nothing, {} if settings is None else {_SHARED: settings.shared}
 

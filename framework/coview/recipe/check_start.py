@@ -63,7 +63,7 @@ def check_start(
         return None
     given = [key for key in _SOURCES if getattr(start, key) is not None]
     if len(given) != 1:
-        both = f"{' and '.join(given)} are given" if given else "says not where the weights are"
+        both = f"{' and '.join(given)} are given" if given else "does not say where the weights are"
         mistakes.add((*path, given[1]) if given else path, f"{both}: give one of {', '.join(_SOURCES)}")
         return None
     if start.step is not None and start.run is None:

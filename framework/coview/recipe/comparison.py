@@ -229,7 +229,7 @@ def _neither(name: str, recipes: Iterable[str]) -> str:
     names = ", ".join(map(as_key, recipes))
     example = as_key(next(iter(recipes)))
     return (
-        f"is no table of a recipe, and none of the recipes that are compared{did_you_mean(name, [*recipes, *_TOP])}: "
+        f"is neither a table of a recipe nor one of the compared recipes{did_you_mean(name, [*recipes, *_TOP])}: "
         f"data.root=PATH is for all of them, {example}.data.root=PATH for one ({names})"
     )
 

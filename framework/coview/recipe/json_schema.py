@@ -90,7 +90,7 @@ def recipe_schema(registry: Registry) -> Schema:
             "type": "object",
             "additionalProperties": {"type": "string"},
             "description": "In a resolved recipe, as a run keeps it: for each key with a relative path the folder that "
-            "it goes by. Absent: this file's own.",
+            "it is relative to. Absent: this file's own.",
         },
         "data": {"anyOf": [table("dataset"), {"type": "array", "minItems": 1, "items": table("dataset") | required}]},
         "modality": by_modality(modality) if modalities else {"type": "object"},

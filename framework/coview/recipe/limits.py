@@ -25,7 +25,7 @@ def find_unusable(table: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
                 if isinstance(key, str) and _is_text(key):
                     pending.append(((*path, key), item))
                 else:
-                    yield path, f"has the key {key!r}, which is no text"
+                    yield path, f"has the key {key!r}, which is not a text"
         elif isinstance(value, list | tuple):
             pending += [((*path, index), item) for index, item in enumerate(value)]
         elif reason := _why_not(value):
@@ -34,7 +34,7 @@ def find_unusable(table: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
 
 def _why_not(value: Any) -> str:
     if isinstance(value, str):
-        return "" if _is_text(value) else f"is no text: {value!r}"
+        return "" if _is_text(value) else f"is not a text: {value!r}"
     if isinstance(value, int):
         return "" if -(2**63) <= value < 2**63 else "is an integer of more than 64 bits"
     # TOML has no None; from Python it stands for a key that is absent

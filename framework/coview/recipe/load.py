@@ -93,7 +93,7 @@ def load_cells(recipe: Recipe, registry: Registry) -> list[tuple[Cell, Recipe]]:
     """The recipes that a sweep stands for, each checked.
 
     Raises:
-        RecipeError: If a cell is no valid recipe; the message names its values.
+        RecipeError: If a cell is not a valid recipe; the message names its values.
     """
     return [
         (cell, with_values(recipe, cell.values, "sweep", registry))
@@ -114,7 +114,7 @@ def with_values(
         also: More values, which mistakes do not name.
 
     Raises:
-        RecipeError: If it is no valid recipe; the message names the values.
+        RecipeError: If it is not a valid recipe; the message names the values.
     """
     layers = Layers(origins=dict(recipe.layers.origins), about=recipe.layers.about)
     own = {key: value for key, value in recipe.layers.table.items() if key not in _OF_A_COMPARISON}

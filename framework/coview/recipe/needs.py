@@ -25,7 +25,7 @@ class Needs:
         labels: Whether it needs class labels; with a queue it sees those of its rows, too.
         teacher: Whether it needs a target branch, by EMA or by stop-gradient.
         predictor: Whether it collapses without a predictor.
-        queue: Whether earlier projections are of no use to it, can be used, or have to be there.
+        queue: Whether it does not use earlier projections, can be used, or have to be there.
         local_views: Whether it takes student views that have no teacher view (multi-crop).
         smallest_batch: The fewest samples in a batch; 2 where other samples are the negatives.
         projections: Whether it sees projections at all; a recipe of which no loss does has no projector.

@@ -80,7 +80,8 @@ def _absolute(folder: Path, path: str) -> str:
         return _real_if_up(folder.absolute())
     except FileNotFoundError:
         raise CoviewError(
-            f"{path}: the current folder, which this path goes by, is not there any more", hint="give the whole path"
+            f"{path}: this path is relative to the current folder, which does not exist any more",
+            hint="give the whole path",
         ) from None
 
 

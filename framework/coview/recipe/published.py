@@ -28,18 +28,20 @@ class Published(BaseModel):
     model_config = OF_A_TABLE
 
     extends: str = Field(
-        "", description="Another record, relative to this one, of which all holds that this one does not say otherwise."
+        "", description="Another record, relative to this one; what it says holds unless this record says otherwise."
     )
     without: list[str] = Field(
-        [], description="Keys of that record, or patterns such as `encoder.*`, that are no settings here."
+        [], description="Keys of that record, or patterns such as `encoder.*`, that are not settings here."
     )
     title: str = Field(description="The method, and which of its settings: of which network, for how long.")
-    paper: str = Field(description="Such as `arXiv:2111.06377`, with the section where that says more.")
-    code: str = Field(description="The authors' repository, such as `facebookresearch/mae`; empty where there is none.")
+    paper: str = Field(description="The paper, such as `arXiv:2111.06377`, with the section where that says more.")
+    code: str = Field(description="The authors' repository, such as `facebookresearch/mae`; empty if there is none.")
     revision: str = Field(description="The commit that was read.")
-    files: Annotated[list[str], Field(min_length=1)] = Field(description="What was read there, or in the paper.")
+    files: Annotated[list[str], Field(min_length=1)] = Field(
+        description="The files that were read there, or in the paper."
+    )
     settings: Annotated[dict[str, Any], Field(min_length=1)] = Field(
-        description="What they set, by the keys of a recipe: `train.epochs`, `augment.0.scale`."
+        description="What the authors set, by the keys of a recipe: `train.epochs`, `augment.0.scale`."
     )
 
 
@@ -103,7 +105,7 @@ def read_published(path: Path) -> Published:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise CoviewError(f"{path} is no record of a paper: {key}: {first['msg']}") from error
+        raise CoviewError(f"{path} is not a record of a paper: {key}: {first['msg']}") from error
 
 
 def _with_what_it_extends(path: Path, within: tuple[Path, ...]) -> dict[str, Any]:

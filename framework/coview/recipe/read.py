@@ -42,7 +42,7 @@ def read_document(path: Path) -> Document:
     """Reads one file.
 
     Raises:
-        RecipeError: If it is not there, is no file, is not UTF-8, or is no TOML.
+        RecipeError: If it is not there, is not a file, is not UTF-8, or is not TOML.
     """
     try:
         data = _bytes_of(path)
@@ -61,7 +61,7 @@ def read_document(path: Path) -> Document:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         where, message = _toml_location(str(error), text)
-        raise _error(f"{path}:{where}", f"is no valid TOML: {message}") from None
+        raise _error(f"{path}:{where}", f"is not valid TOML: {message}") from None
     except (ValueError, OverflowError) as error:
         raise _error(str(path), f"has a value that cannot be read: {error}") from None
     except RecursionError:

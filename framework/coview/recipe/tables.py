@@ -28,7 +28,7 @@ class TopTable(BaseModel):
     schema_: Literal[1] = Field(alias="schema", description="Version of the recipe format.")
     name: Name = Field(description="Names the run's folder: letters, digits, '.', '_' and '-'.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
-        0, description="Of the weights, the order of samples and every view."
+        0, description="The seed of the weights, of the order of samples and of every view."
     )
     data: dict[str, Any] | list[dict[str, Any]] = Field(
         description="The data set, or several in `[[data]]`, which are mixed."
@@ -40,31 +40,31 @@ class TopTable(BaseModel):
     encoder: dict[str, Any] = Field(description="The encoder, or one for each modality by name.")
     projector: dict[str, Any] = Field({}, description='The projector ("mlp" by default), or one for each modality.')
     predictor: dict[str, Any] | None = Field(
-        None, description='After the projector, of the student only ("mlp" by default), or one for each modality.'
+        None, description='Follows the projector, in the student only ("mlp" by default); or one for each modality.'
     )
     start: dict[str, Any] | None = Field(
         None, description="Trained weights to start from, or those of each modality by name; absent: none."
     )
     teacher: dict[str, Any] | None = Field(None, description="A target branch; absent: none.")
     queue: dict[str, Any] | None = Field(None, description="Earlier projections as further candidates; absent: none.")
-    mask: dict[str, Any] | None = Field(
-        None, description="What is hidden of the views, token by token; absent: nothing."
-    )
+    mask: dict[str, Any] | None = Field(None, description="Which tokens of the views are hidden; absent: none.")
     decoder: dict[str, Any] = Field(
-        {}, description='From what was seen to a prediction for each hidden token ("linear" by default).'
+        {}, description='Predicts each hidden token from what was seen ("linear" by default).'
     )
-    target: dict[str, Any] = Field({}, description='What hidden tokens have to be ("input" by default).')
+    target: dict[str, Any] = Field({}, description='What has to be predicted for a hidden token ("input" by default).')
     loss: dict[str, Any] | list[dict[str, Any]] | None = Field(
         None, description="The loss, or several, which are added up. Not needed where `train.steps` is 0."
     )
     optimizer: dict[str, Any] | None = Field(None, description="The optimiser. Not needed where `train.steps` is 0.")
     schedule: dict[str, Any] = Field(
-        {}, description='Of the learning rate ("cosine" by default), and by `[schedule."TABLE.KEY"]` of other values.'
+        {},
+        description='The schedule of the learning rate ("cosine" by default), and by `[schedule."TABLE.KEY"]` '
+        "that of other values.",
     )
     sampler: dict[str, Any] = Field({}, description='Which samples are in which batch ("uniform" by default).')
     train: dict[str, Any] = Field(description="The training.")
     evaluate: list[dict[str, Any]] = Field([], description="What is measured on the frozen encoder.")
-    callback: list[dict[str, Any]] = Field([], description="What is told of the run, and what may end it.")
+    callback: list[dict[str, Any]] = Field([], description="Reports about the run, and rules that may end it.")
     paper: dict[str, Any] | None = Field(
         None, description="Which published method the recipe is, and where it differs."
     )
@@ -80,11 +80,11 @@ class StartTable(BaseModel):
 
     run: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="A run's folder, or a folder of runs, of which the latest counts: its last whole checkpoint, of "
-        "the teacher where that is what the run evaluates.",
+        description="A run's folder, or a folder of runs, of which the latest counts. The weights are those of "
+        "its last complete checkpoint; those of the teacher if the run evaluates the teacher.",
     )
     step: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="Of which step of the run; absent: the last that it has kept."
+        None, description="The step of the run; absent: the last one that it has kept."
     )
     checkpoint: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="A checkpoint's folder, `step-N`, or the `weights.safetensors` in it: the student's weights."
@@ -93,7 +93,7 @@ class StartTable(BaseModel):
         None, description="A folder that `coview export` has written."
     )
     parts: tuple[Literal["encoder", "projector", "predictor", "decoder", "mask_token"], ...] = Field(
-        ("encoder",), description="What starts from them; all else starts as it does without."
+        ("encoder",), description="The parts that start from them; all other parts start as they do without this table."
     )
 
 
@@ -104,18 +104,19 @@ class TeacherTable(BaseModel):
 
     encoder: dict[str, Any] | None = Field(
         None,
-        description="Another encoder, `use` and its parameters, frozen as it comes: its representations are the target "
-        "branch, in place of a moving average of the student. Absent: none.",
+        description="Another encoder, `use` and its parameters, frozen as it comes: its representations are the "
+        "target branch, instead of a moving average of the student. Absent: none.",
     )
     stop_gradient: bool = Field(
         False, description="The student's own projections, before the predictor and without gradient (SimSiam)."
     )
     momentum: Annotated[float, Field(ge=0, le=1)] = Field(
         0.996,
-        description="Of the moving average of the student's weights and buffers, at the first optimiser step.",
+        description="The momentum of the moving average of the student's weights and buffers, at the first "
+        "optimiser step.",
     )
     end_momentum: Annotated[float, Field(ge=0, le=1)] = Field(
-        1.0, description="At the last step; a cosine leads from the one to the other."
+        1.0, description="The momentum at the last step; between the two it follows a cosine."
     )
     shuffle_groups: Annotated[int, Field(ge=1)] = Field(
         1,
@@ -123,7 +124,7 @@ class TeacherTable(BaseModel):
         "its statistics then say nothing about which sample is whose (MoCo's shuffled batch norm). "
         "With several processes a multiple of their number.",
     )
-    evaluate: bool = Field(False, description="Evaluate the teacher's encoder in place of the student's.")
+    evaluate: bool = Field(False, description="Evaluate the teacher's encoder instead of the student's.")
 
     @property
     def averages(self) -> bool:
@@ -167,29 +168,35 @@ class TrainTable(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] = Field(description="Samples in a batch, over all ranks.")
     accumulate: Annotated[int, Field(ge=1, le=10**6)] = Field(
         1,
-        description="Batches for each optimiser step; each has its own negatives, their set does not grow.",
+        description="Batches for each optimiser step; each batch has only its own negatives, so their number does "
+        "not grow.",
     )
     grad_cache: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="Samples of a process encoded at a time; absent: all. The gradient is that of the whole batch "
-        "(arXiv:2101.06983) in the memory of a part, for a second forward pass. Batch norm sees one part at a time.",
+        description="Samples that a process encodes at a time; absent: all. The gradient is that of the whole "
+        "batch (arXiv:2101.06983), with the memory of a part and a second forward pass. Batch norm "
+        "sees one part at a time.",
     )
     batch_norm: Literal["all_views", "per_view"] = Field(
         "all_views",
-        description="What batch norm sees at a time, of encoder, projector and predictor, in student and teacher: "
-        '"all_views": all views of a modality together (local ones, of another size, apart in the encoder); '
-        '"per_view": each view by itself, global or local, as BYOL, SimSiam, MoCo v3, Barlow Twins and VICReg have it.',
+        description="What batch norm of encoder, projector and predictor sees at a time, in student and teacher. "
+        '"all_views": all views of a modality together (the encoder sees local ones apart, because of '
+        'their size). "per_view": each view by itself, global or local, as in BYOL, SimSiam, MoCo v3, '
+        "Barlow Twins and VICReg.",
     )
     clip_norm: Annotated[float, Field(gt=0, le=1e30)] | None = Field(
         None, description="Largest gradient norm; absent: none."
     )
     clip_norm_of: Literal["all", "each"] = Field(
-        "all", description="Of what it is the norm: of all gradients together, or of each parameter's by itself (DINO)."
+        "all",
+        description="Whose norm is limited: that of all gradients together, or that of each parameter's gradient "
+        "by itself (DINO).",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
-        description='Of the forward pass; the loss is always computed in fp32. "auto" is bf16 where the device '
-        "computes in it (Ampere and newer; CPUs with AVX-512 BF16 or AMX), fp16 on older CUDA cards, else fp32.",
+        description='The precision of the forward pass; the loss is always computed in fp32. "auto" is bf16 where '
+        "the device computes in it (Ampere and newer; CPUs with AVX-512 BF16 or AMX), fp16 on older "
+        "CUDA cards, else fp32.",
     )
     channels_last: bool = Field(True, description="Memory layout of convolutional weights and pictures.")
     compile: bool = Field(False, description="torch.compile the model.")
@@ -199,16 +206,19 @@ class TrainTable(BaseModel):
         "computed again in it (arXiv:1604.06174): less memory, for about a third more time. The weights are the same.",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="Choose the card by CUDA_VISIBLE_DEVICES."
+        "auto", description="The device that trains. Choose a card by CUDA_VISIBLE_DEVICES."
     )
-    checkpoint_every: Interval = Field("10m", description='Steps, "2 epochs", "10m" or "1h".')
+    checkpoint_every: Interval = Field(
+        "10m", description='How often a checkpoint is written: steps, "2 epochs", "10m" or "1h".'
+    )
     keep: Annotated[int, Field(ge=1)] = Field(
-        2, description="Latest checkpoints kept, besides the one of lowest training loss."
+        2, description="How many of the latest checkpoints are kept, besides the one of lowest training loss."
     )
     keep_best: str | None = Field(
         None,
-        description='A curve, such as "knn/accuracy" of an evaluator with `every`: the checkpoint of its best point is '
-        "kept too, and is what `checkpoints/best` and `--step best` mean. The evaluation at the end stays of the last.",
+        description='A curve, such as "knn/accuracy" of an evaluator with `every`: the checkpoint of its best '
+        "point is kept too, and `checkpoints/best` and `--step best` mean this one. The evaluation at "
+        "the end still measures the last one.",
     )
     log_every: Annotated[int, Field(ge=1)] = Field(10, description="Steps between two lines of metrics.")
 
@@ -221,24 +231,25 @@ class ResultTable(BaseModel):
     metric: Annotated[str, Field(min_length=1)] = Field(
         description="Which number: `EVALUATOR/METRIC`, or `EVALUATOR/METRIC@LABELS`."
     )
-    value: float = Field(description="What they have published, on the scale of the metric: 0.847, not 84.7.")
-    source: Annotated[str, Field(min_length=1)] = Field(description="Where, and how it was measured there.")
+    value: float = Field(description="The published value, on the scale of the metric: 0.847, not 84.7.")
+    source: Annotated[str, Field(min_length=1)] = Field(
+        description="Where it was published, and how it was measured there."
+    )
     tolerance: Annotated[float, Field(gt=0)] = Field(
-        description="How far below it still is the same, since theirs differs from run to run too."
+        description="How far below the published value a mean still counts as reproduced, since published values "
+        "also differ from run to run."
     )
     step: Literal["last", "best"] = Field(
         "last",
-        description="Of which weights it is: those of the last step, or the best by `train.keep_best`, which "
-        "`coview reproduce` then measures besides, as `coview evaluate RUN --step best` does.",
+        description="The weights that it belongs to: those of the last step, or the best by `train.keep_best`, "
+        "which `coview reproduce` then measures as well, as `coview evaluate RUN --step best` does.",
     )
     seeds: Annotated[int, Field(ge=2, le=1000)] = Field(3, description="How many runs are made.")
     hours: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="What a run takes, on the card below; absent: nobody has measured it."
+        None, description="The hours that a run takes on the card below; absent: not measured."
     )
-    needs: str = Field(
-        "", description="What has to be fetched by hand before a run, and from where; empty: nothing has to be."
-    )
-    card: str = Field("", description="The card that the hours are of, and who has measured or estimated them.")
+    needs: str = Field("", description="What has to be fetched by hand before a run, and from where; empty: nothing.")
+    card: str = Field("", description="The card that the hours refer to, and who has measured or estimated them.")
 
 
 class PaperTable(BaseModel):
@@ -248,17 +259,17 @@ class PaperTable(BaseModel):
 
     record: str = Field(
         "",
-        description="What the authors have set: a file relative to this one, or one that comes with coview, such as "
-        "`published/mae`. Empty: nothing is recorded of the method. A recipe that names another record than the one "
-        "it extends takes nothing else of its [paper].",
+        description="What the authors have set: a file relative to this one, or one that comes with coview, such "
+        "as `published/mae`. Empty: there is no record of the method. A recipe that names another "
+        "record than the recipe that it extends takes over nothing else of that recipe's [paper].",
     )
     differs: dict[str, str] = Field(
         {},
-        description='Dotted key to why it is not as published: `"encoder.positions" = "…"`; `"augment.*"` for all that '
-        "begin so, but those of which more is said. Empty: what a recipe that this one extends says of the key does "
-        "not hold here.",
+        description='Dotted key to the reason why it is not as published: `"encoder.positions" = "…"`; '
+        '`"augment.*"` for all keys that begin so, except those that have their own reason. An empty '
+        "reason removes the one of the recipe that this one extends.",
     )
-    besides: list[str] = Field([], description="What is not as published and no key says, a sentence each.")
+    besides: list[str] = Field([], description="Differences from the publication that no key shows, one sentence each.")
     result: ResultTable | None = Field(None, description="A published number, to be reproduced; absent: none.")
 
 
@@ -282,14 +293,16 @@ class CompareTable(BaseModel):
 
     model_config = OF_A_TABLE
 
-    question: str = Field("", description="What the comparison is to answer, in a sentence; it heads the report.")
+    question: str = Field(
+        "", description="The question that the comparison answers, in one sentence; it heads the report."
+    )
     recipes: list[str] = Field(
         [],
         description="The recipes that are swept over, one for each modality: paths relative to this file, or names of "
         "recipes that come with coview; the other tables "
         "of this file are merged over each. Absent: this file is the recipe.",
     )
-    variant: str = Field("variant", description="What the entries of `sweep.zip` are, such as `loss`.")
+    variant: str = Field("variant", description="What the entries of `sweep.zip` vary, such as `loss`.")
     metric: str | None = Field(
         None,
         description="The number that ranks: `EVALUATOR/METRIC`, or `EVALUATOR/METRIC@LABELS` such as "
@@ -297,39 +310,40 @@ class CompareTable(BaseModel):
     )
     baseline: str | None = Field(
         None,
-        description="The variant that each other is tested against, such as `all` where one thing at a time is left "
-        "out. Fewer tests find smaller differences. By default each is tested against each.",
+        description="The variant that every other one is tested against, such as `all` where one thing at a time "
+        "is left out. Fewer tests find smaller differences. By default every pair is tested.",
     )
     bank_gb: float = Field(
         4.0,
         ge=0,
         allow_inf_nan=False,
-        description="Gigabytes of disk that views may take, while cells run, which several cells need alike and only "
-        "the first makes. 0: each cell makes its own. Changes no number.",
+        description="Gigabytes of disk, while cells run, for views that several cells need and only the first one "
+        "makes. 0: each cell makes its own. It changes no number.",
     )
     test: Test = Field(
         "model",
-        description="What tells variants apart: `model`, one model of all cells of a modality, with intervals that "
-        "hold for all pairs together; `paired_t` and `wilcoxon` look at two variants at a time, with Holm's "
-        "correction: they suppose less, and find far less with few seeds.",
+        description="The test that tells variants apart: `model`, one model of all cells of a modality, with "
+        "intervals that hold for all pairs together; or `paired_t` and `wilcoxon`, which look at two "
+        "variants at a time, with Holm's correction. These assume less, but find far less with few "
+        "seeds.",
     )
     margin: float = Field(
         0.0,
         ge=0,
-        description="Differences of the number up to this do not matter: variants whose interval lies within are the "
-        'same. By default every difference matters. For `test = "model"` alone.',
+        description="Differences up to this do not matter: variants whose interval lies within it count as the "
+        'same. By default every difference matters. Only for `test = "model"`.',
     )
 
     until: Literal["decided"] | None = Field(
         None,
-        description="`decided`: seeds of the sweep are used in their order, and only for variants of which a pair is "
-        "undecided, with a look at 3, 5, 8, 12, 18, … of them. Absent: every cell is run.",
+        description="`decided`: the seeds of the sweep are used in their order, and only for variants with an "
+        "undecided pair; coview looks after 3, 5, 8, 12, 18, … seeds. Absent: every cell is run.",
     )
     budget: Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"^\d{1,12}(?:\.\d{1,12})? ?[smh]$")] | None = (
         Field(
             None,
-            description="What `until` may spend: a number of cells, or a time of training such as `2h`, those that are "
-            "there counted in. By default the seeds of the sweep are the bound.",
+            description="What `until` may spend: a number of cells, or a time of training such as `2h`, existing "
+            "cells included. By default the seeds of the sweep are the limit.",
         )
     )
 

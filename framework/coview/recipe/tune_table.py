@@ -37,24 +37,26 @@ class TuneTable(BaseModel):
 
     choose: Choices = Field(
         {},
-        description="Dotted key to its values, `[0.1, 0.2]`, or to a range of them, "
-        "`{ low = 1e-3, high = 0.1, log = true }`, of every variant: what it may choose from.",
+        description="Dotted key to the values that every variant may choose from: `[0.1, 0.2]`, or a range, `{ "
+        "low = 1e-3, high = 0.1, log = true }`.",
     )
     variants: dict[str, Choices] = Field(
-        {}, description="The same of single variants, by name, besides: what only they have, such as a temperature."
+        {},
+        description="The same for single variants, by name: further keys that only this variant has, such as a "
+        "temperature.",
     )
     trials: Annotated[int, Field(ge=2, le=1000)] | None = Field(
         None,
-        description="How many each variant tries in each modality. Absent: every combination of lists of values, of "
-        "which each variant has to have equally many.",
+        description="How many trials each variant has in each modality. Absent: every combination of lists of "
+        "values; each variant has to have equally many.",
     )
     metric: str | None = Field(
-        None, description="The number that chooses, as validation has it. By default the one of `compare.metric`."
+        None, description="The number that decides, measured on validation. By default that of `compare.metric`."
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
         1_000_003,
-        description="Of the trials' runs, and of their draw from ranges. None of the sweep's own: what is tested is "
-        "run with other seeds than what was chosen by.",
+        description="The seed of the trials' runs, and of their draw from ranges. It must not be a seed of the "
+        "sweep: the runs that are tested need other seeds than the runs that were used to choose.",
     )
 
     @field_validator("choose", mode="before")

@@ -273,7 +273,7 @@ class _Validation:
     def _momentum(self, scheduled: Mapping[str, Any]) -> None:
         """Notes a momentum whose way is said twice."""
         if _MOMENTUM in scheduled and "end_momentum" in self.table.get("teacher", {}):
-            message = f'is of no use beside [schedule."{_MOMENTUM}"], which says what the momentum comes to'
+            message = f'has no effect beside [schedule."{_MOMENTUM}"], which sets the momentum at the end'
             self.mistakes.add(("teacher", "end_momentum"), message)
 
     def _sweep(self, table: Any) -> SweepTable | None:

@@ -52,7 +52,7 @@ def template_of(kind: str, modality: str = "") -> str:
     modalities = kinds[kind]
     if not modalities:
         if modality:
-            raise CoviewError(f"a new {kind} is of no modality: leave out --modality {modality}")
+            raise CoviewError(f"a new {kind} has no modality: leave out --modality {modality}")
         return kind
     if not modality:
         raise CoviewError(

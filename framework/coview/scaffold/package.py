@@ -21,7 +21,7 @@ def new_package(name: str, kind: str, parent: Path, *, modality: str = "") -> tu
         name: Of the component: small letters, digits, ``-`` and ``_``. ``coview-`` before it is the package's.
         kind: Such as ``loss``.
         parent: The folder in which the package's folder is made.
-        modality: What an augmentation or an encoder is for.
+        modality: The modality that an augmentation or an encoder is for.
 
     Returns:
         The package's folder, and its files relative to it.

@@ -90,7 +90,7 @@ def depends_on_its_keys_alone(tested: BatchAugmentationUnderTest) -> Problems:
     tested.outcome(augmentation, epoch=3, first_sample=80)
     if not same(expected, tested.outcome(augmentation)):
         yield (
-            "after another batch it comes out differently at the same keys: what it remembers belongs into the buffers "
+            "after another batch it comes out differently at the same keys: what it remembers belongs in the buffers "
             "of a torch.nn.Module"
         )
     order = torch.arange(tested.samples).flip(0)[: max(1, tested.samples // 2)]

@@ -91,7 +91,7 @@ class _Training:
 def takes_every_context(tested: CallbackUnderTest) -> Problems:
     """It is a ``coview.Callback``, and all that a run tells it is well with it, however the run ends."""
     if not isinstance(tested.fresh(), Callback):
-        yield f"it is a {type(tested.fresh()).__name__}, and no coview.Callback"
+        yield f"it is a {type(tested.fresh()).__name__}, and not a coview.Callback"
         return
     for status in get_args(Status):
         callback = tested.fresh()
@@ -113,7 +113,7 @@ def only_looks_at_the_model(tested: CallbackUnderTest) -> Problems:
         without = _seen_of(alone.model)
         for what, seen in _seen_of(watched.model).items():
             if not same(seen, without[what]):
-                yield f"{what} of the model are others with it"
+                yield f"{what} of the model are different with it"
                 return
 
 

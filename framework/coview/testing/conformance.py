@@ -12,10 +12,20 @@ from coview.testing.reasons import REASONS, Reason
 Problems = Iterator[str]
 """What is wrong, in words; nothing if all is well."""
 
+
+class Note(str):
+    """What a check yields that is not wrong, but worth knowing."""
+
+
+def tried_on_the_cpu(why: str) -> Note:
+    """That a model asks for the numbers of a tensor, with what PyTorch says of it."""
+    return Note(f"it is tried out on the CPU, since it cannot run on the meta device: {why}")
+
+
 Tested = TypeVar("Tested")
 
 Check: TypeAlias = Callable[[Tested], Problems]
-"""Yields what is wrong with what it tests."""
+"""Yields what is wrong with what it tests, and notes."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ def run_checks(
     except_for: Mapping[str, str] | None,
     *,
     after: Mapping[str, Collection[str]] | None = None,
-) -> None:
+) -> list[str]:
     """Runs checks on what they test.
 
     Args:
@@ -75,6 +85,9 @@ def run_checks(
         after: For a check those that have to be passed for it to mean anything: where one of them fails, it is not
             run, and that is said.
 
+    Returns:
+        The notes of all checks.
+
     Raises:
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name.
@@ -85,6 +98,7 @@ def run_checks(
         raise UnknownCheckError(f"no such check: {', '.join(unknown)}; there are {', '.join(checks)}")
     name = getattr(factory, "__name__", type(factory).__name__)
     found: list[str] = []
+    notes: list[str] = []
     failed: set[str] = set()
     not_run: dict[str, str] = {}
     for check in (name for name in checks if name in only):
@@ -92,12 +106,14 @@ def run_checks(
             not_run[check] = not_run.get(first, first)
             continue
         try:
-            problems = list(checks[check](tested))
+            yielded = list(checks[check](tested))
         except Exception as error:
             error.add_note(f"in the check {check} of {name}")
             if found:
                 error.add_note("\n  ".join(["before it:", *found]))
             raise
+        problems = [said for said in yielded if not isinstance(said, Note)]
+        notes += [said for said in yielded if isinstance(said, Note)]
         if check in except_for and not problems:
             found.append(f"{check}: passes, though it is excepted ({except_for[check]})")
         elif check not in except_for and problems:
@@ -107,3 +123,4 @@ def run_checks(
         lines = [f"{check}: not checked, since {reason} fails" for check, reason in not_run.items()]
         reasons = {check: REASONS[check] for check in checks if check in failed}
         raise ConformanceError(name, [*found, *lines], reasons, len(found))
+    return notes

@@ -161,7 +161,7 @@ def runs_in_mixed_precision(tested: DecoderUnderTest) -> Problems:
                         return
                 size = float(expected.abs().max()) if expected.numel() else 0.0
                 if not torch.allclose(found, expected, rtol=0, atol=tolerance * max(1.0, size)):
-                    yield f"{name}: under autocast to {dtype} its predictions are others than in fp32"
+                    yield f"{name}: under autocast to {dtype} its predictions differ from those in fp32"
                     return
 
 

@@ -16,7 +16,8 @@ from coview.data.same import same
 from coview.data.structured_batch import StructuredBatch
 from coview.errors import few
 from coview.model.encoder import Encoding, FitsToData
-from coview.testing.conformance import Check, Problems, run_checks
+from coview.model.meta_device import tried_out
+from coview.testing.conformance import Check, Problems, run_checks, tried_on_the_cpu
 from coview.testing.encoder_masks import AFTER, MASKED_ENCODER_CHECKS
 from coview.testing.encoder_under_test import TOLERANCE, EncoderUnderTest
 from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
@@ -185,20 +186,22 @@ def comes_back_from_its_state(tested: EncoderUnderTest) -> Problems:
 def can_be_tried_out(tested: EncoderUnderTest) -> Problems:
     """It is built and called on the meta device: ``coview recipe check --build`` does so, without memory for it.
 
-    One that asks for real numbers may be excepted: it is then tried on the CPU.
+    One that asks for the numbers of a tensor is tried on the CPU, and this is said.
     """
-    try:
-        with torch.device("meta"):
+
+    def on(device: torch.device) -> tuple[Tensor, int]:
+        with device:
             encoder = tested.fitted(tested.factory(**copy.deepcopy(dict(tested.parameters))))
         batch = tested.collated(encoder, tested.values)
-        with torch.device("meta"):
-            on_meta = replace(tested, context=to_device(tested.context, torch.device("meta")))
-            pooled = on_meta.called(encoder, to_device(batch, torch.device("meta"))).pooled_ND
-    except (RuntimeError, NotImplementedError) as error:
-        yield f"on the meta device it fails: {str(error).splitlines()[0]}"
-        return
-    if tuple(pooled.shape) != (len(tested.values), encoder.width):
-        yield f"on the meta device pooled_ND is of shape {tuple(pooled.shape)}"
+        with device:
+            there = replace(tested, context=to_device(tested.context, device))
+            return there.called(encoder, to_device(batch, device)).pooled_ND, encoder.width
+
+    (pooled, width), why = tried_out(on)
+    if why:
+        yield tried_on_the_cpu(why)
+    if tuple(pooled.shape) != (len(tested.values), width):
+        yield f"on the {pooled.device.type} device pooled_ND is of shape {tuple(pooled.shape)}"
 
 
 def is_a_module_with_a_width(tested: EncoderUnderTest) -> Problems:
@@ -265,7 +268,7 @@ def check_encoder(
     context: Any = None,
     only: Collection[str] = tuple(ENCODER_CHECKS),
     except_for: Mapping[str, str] | None = None,
-) -> None:
+) -> list[str]:
     """Checks that an encoder keeps the promises of the contract, on the CPU.
 
     Args:
@@ -277,6 +280,9 @@ def check_encoder(
         only: Names of the checks to run, of ``ENCODER_CHECKS``.
         except_for: Checks that this encoder is meant to fail, each with the reason. One that it passes is an error.
 
+    Returns:
+        What is not wrong but worth knowing, such as that it is tried out on the CPU.
+
     Raises:
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name, or there are too few values.
@@ -284,4 +290,4 @@ def check_encoder(
     if len(values) < 2:
         raise ValueError(f"give at least two values to try it on, got {len(values)}")
     tested = EncoderUnderTest(factory, parameters or {}, modality, tuple(values), context)
-    run_checks(ENCODER_CHECKS, tested, factory, only, except_for, after=_AFTER)
+    return run_checks(ENCODER_CHECKS, tested, factory, only, except_for, after=_AFTER)

@@ -35,7 +35,7 @@ def returns_a_scalar(tested: LossUnderTest) -> Problems:
             continue
         for name, value in outputs.items():
             if not isinstance(value, Tensor) or value.ndim != 0:
-                yield f'{case}: "{name}" is no scalar tensor: {_short(value)}'
+                yield f'{case}: "{name}" is not a scalar tensor: {_short(value)}'
         value = scalar_of(output)
         if not isinstance(value, Tensor) or value.ndim != 0:
             continue
@@ -268,7 +268,7 @@ def scheduled_parameters(tested: LossUnderTest) -> Problems:
     takes = {parameter.name for parameter in Parameters.of(tested.factory, "loss").parameters}
     for name in read_each_step(tested.factory):
         if name not in takes:
-            yield f"read_each_step has {name}, which is no parameter"
+            yield f"read_each_step has {name}, which is not a parameter"
         for varied in tested.extremes():
             if name not in varied.parameters or name in tested.parameters:
                 continue
@@ -306,7 +306,8 @@ _AFTER = {
     "leaves_its_input_alone": ("returns_a_scalar",),
     **dict.fromkeys([*LOSS_CHECKS][2:], ("returns_a_scalar", "leaves_its_input_alone")),
 }
-"""What is no scalar of the rows' type cannot be compared, nor can what becomes of views that have been written into."""
+"""What is not a scalar of the rows' type cannot be compared, nor can what becomes of views that have been written
+into."""
 
 
 def _situations(tested: LossUnderTest, **options: Any) -> Iterator[tuple[str, Views, Callable[[], Any]]]:

@@ -197,7 +197,7 @@ MASK_CHECKS: Mapping[str, Check[MaskUnderTest]] = {
 _AFTER = dict.fromkeys([*MASK_CHECKS][1:], ("returns_hidden",)) | dict.fromkeys(
     ("padding_changes_nothing", "differs"), ("returns_hidden", "a_row_is_a_function_of_its_sample")
 )
-"""What is no mask cannot be compared, nor can what is another each time."""
+"""What is not a mask cannot be compared, nor can what is another each time."""
 
 
 def check_mask(

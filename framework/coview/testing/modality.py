@@ -110,7 +110,7 @@ def raw_features_are_rows_of_numbers(tested: ModalityUnderTest) -> Problems:
         return
     alone = np.concatenate([extract([value]) for value in tested.given()])
     if not np.allclose(x_NF, alone, atol=_ALIKE, rtol=_ALIKE):
-        yield "the raw features of a value are others when it is alone"
+        yield "the raw features of a value are different when it is alone"
 
 
 def a_value_can_be_shown(tested: ModalityUnderTest) -> Problems:

@@ -121,7 +121,7 @@ def goes_on_from_its_state(tested: OptimizerUnderTest) -> Problems:
     _steps(first, whole)
     _steps(second, half)
     if _differ(whole, half):
-        yield "it goes on otherwise from its state_dict() than the one whose state that is"
+        yield "with the state_dict() of another instance it goes on differently from that instance"
 
 
 def weights() -> list[nn.Parameter]:

@@ -39,7 +39,7 @@ from coview.testing.target import check_target
 _VALUES = 6
 """How many values of a data set an augmentation, an encoder or a modality is tried on."""
 
-_ALONE: Mapping[str, Callable[..., None]] = {
+_ALONE: Mapping[str, Callable[..., list[str] | None]] = {
     "projector": check_projector,
     "predictor": check_predictor,
     "loss": check_loss,
@@ -64,6 +64,7 @@ class CheckedComponent:
         status: ``ok``; ``problems``; or ``not tried``, with the reason.
         problems: What is wrong, each with the check that found it.
         reason: Why it was not tried.
+        notes: What is not wrong but worth knowing, such as that it is tried out on the CPU.
         parameters: What it was tried with; the rest are its defaults.
         reasons: Of the checks that failed, why they matter and what helps.
     """
@@ -76,6 +77,7 @@ class CheckedComponent:
     reason: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     reasons: Mapping[str, Reason] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 class _NotTriedError(Exception):
@@ -135,7 +137,7 @@ class _Trying:
         parameters = self._given.get((component.kind, component.qualified, component.modality), {})
         who = component.kind, component.qualified, component.modality
         try:
-            self._try(component, parameters)
+            notes = self._try(component, parameters)
         except _NotTriedError as error:
             return CheckedComponent(*who, "not tried", reason=str(error))
         except ConformanceError as error:
@@ -148,9 +150,10 @@ class _Trying:
             where = "; ".join(getattr(error, "__notes__", ()))
             said = f"it raises {in_one_line(error)}" + (f" ({where})" if where else "")
             return CheckedComponent(*who, "problems", [said], parameters=parameters)
-        return CheckedComponent(*who, "ok", parameters=parameters)
+        return CheckedComponent(*who, "ok", parameters=parameters, notes=notes)
 
-    def _try(self, component: Component, parameters: Mapping[str, Any]) -> None:
+    def _try(self, component: Component, parameters: Mapping[str, Any]) -> Sequence[str]:
+        """Runs the checks of its kind, and returns their notes."""
         if component.is_family:
             raise _NotTriedError("a family: its members are the library's")
         factory = component.load()
@@ -159,7 +162,7 @@ class _Trying:
         options: dict[str, Any] = {"except_for": self._except_for}
         if component.kind == "resource":
             check_resource(factory, **options)
-            return
+            return ()
         options["parameters"] = parameters
         if component.kind == "evaluator":
             if not isinstance(factory(**parameters), Evaluator):
@@ -172,8 +175,9 @@ class _Trying:
             values = self._values_of(component.modality, component.plugin)
             context = self._contexts[component.modality, component.plugin]
             if component.kind == "encoder":
-                check_encoder(factory, self._modality(component.modality), values, context=context, **options)
-            elif works_on_context(factory):
+                modality = self._modality(component.modality)
+                return check_encoder(factory, modality, values, context=context, **options)
+            if works_on_context(factory):
                 if context is None:
                     raise _NotTriedError("the data have no context: --recipe FILE names others")
                 check_context_augmentation(factory, context, **options)
@@ -182,7 +186,8 @@ class _Trying:
         elif component.kind == "decoder" and takes_batch(factory):
             raise _NotTriedError("it takes the batch of an encoder: see check_decoder(…, around=…)")
         else:
-            _ALONE[component.kind](factory, **options)
+            return _ALONE[component.kind](factory, **options) or ()
+        return ()
 
     def _lacking(self, component: Component, parameters: Mapping[str, Any]) -> list[str]:
         known = self._registry.parameters(component.kind, component.qualified, modality=component.modality)

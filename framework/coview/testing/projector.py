@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from coview.errors import few
+from coview.model.meta_device import tried_out
 from coview.plugins.parameters import Parameters
-from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.conformance import Check, Problems, run_checks, tried_on_the_cpu
 
 _ROWS = 16
 _TRIES = 3
@@ -170,12 +171,21 @@ def comes_back_from_its_state(tested: ProjectorUnderTest) -> Problems:
 
 
 def can_be_tried_out(tested: ProjectorUnderTest) -> Problems:
-    """It is built and called on the meta device: ``coview recipe check --build`` does so."""
-    try:
-        with torch.device("meta"):
-            tested.fresh()(torch.empty(_ROWS, tested.in_width))
-    except (RuntimeError, NotImplementedError) as error:
-        yield f"on the meta device it fails: {str(error).splitlines()[0]}"
+    """It is built and called on the meta device: ``coview recipe check --build`` does so.
+
+    One that asks for the numbers of a tensor is tried on the CPU, and this is said.
+    """
+
+    def on(device: torch.device) -> tuple[Tensor, int]:
+        with device:
+            made = tested.fresh()
+            return made(tested.rows().to(device)), made.width
+
+    (rows, width), why = tried_out(on)
+    if why:
+        yield tried_on_the_cpu(why)
+    if tuple(rows.shape) != (_ROWS, width):
+        yield f"on the {rows.device.type} device it makes rows of shape {tuple(rows.shape)}"
 
 
 PROJECTOR_CHECKS: Mapping[str, Check[ProjectorUnderTest]] = {
@@ -210,7 +220,7 @@ def check_projector(
     in_width: int = 24,
     only: Collection[str] = tuple(PROJECTOR_CHECKS),
     except_for: Mapping[str, str] | None = None,
-) -> None:
+) -> list[str]:
     """Tries everything that a projector promises.
 
     Args:
@@ -220,12 +230,15 @@ def check_projector(
         only: Names of the checks to run, of ``PROJECTOR_CHECKS``.
         except_for: Checks that this projector is meant to fail, each with the reason. One that it passes is an error.
 
+    Returns:
+        What is not wrong but worth knowing, such as that it is tried out on the CPU.
+
     Raises:
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name.
     """
     tested = ProjectorUnderTest(factory, parameters or {}, in_width)
-    run_checks(PROJECTOR_CHECKS, tested, factory, only, except_for, after=_AFTER)
+    return run_checks(PROJECTOR_CHECKS, tested, factory, only, except_for, after=_AFTER)
 
 
 def check_predictor(
@@ -235,7 +248,7 @@ def check_predictor(
     in_width: int = 24,
     only: Collection[str] = tuple(PROJECTOR_CHECKS),
     except_for: Mapping[str, str] | None = None,
-) -> None:
+) -> list[str]:
     """Tries everything that a predictor promises.
 
     Args:
@@ -246,9 +259,12 @@ def check_predictor(
         only: As of :func:`check_projector`.
         except_for: As of :func:`check_projector`.
 
+    Returns:
+        As of :func:`check_projector`.
+
     Raises:
         ConformanceError: With all that is wrong.
         ValueError: If there is no check of a name.
     """
     tested = ProjectorUnderTest(factory, parameters or {}, in_width, in_width)
-    run_checks(PROJECTOR_CHECKS, tested, factory, only, except_for, after=_AFTER)
+    return run_checks(PROJECTOR_CHECKS, tested, factory, only, except_for, after=_AFTER)

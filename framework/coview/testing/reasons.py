@@ -47,8 +47,8 @@ _EVALUATION = Reason(
     "draw and update buffers only where self.training is true",
 )
 _META = Reason(
-    "coview recipe check --build and the estimate of memory build it without memory for weights",
-    "read no value of a tensor in the constructor and in forward; or except the check, and it is tried on the CPU",
+    "coview recipe check --build builds it without memory for weights, and has to see the shapes that a run sees",
+    "build the same layers on the meta device as elsewhere: use coview.on_meta_device() only to leave out a download",
 )
 _WEIGHTS = Reason(
     "a weight without a gradient stays at its random start, and weight decay shrinks it",
@@ -134,7 +134,7 @@ REASONS: Mapping[str, Reason] = {
         "make the id of the row, and not of a counter",
     ),
     "ids_differ": Reason(
-        "samples of one id count as the same, and are no negatives of each other",
+        "samples of one id count as the same, and are not negatives of each other",
         "give each row an id of its own; rows that are one thing have one group",
     ),
     "values_stay": Reason(

@@ -72,7 +72,7 @@ def is_a_function_of_seed_and_epoch(tested: SamplerUnderTest) -> Problems:
     for epoch in numbers:
         alone = tested.epochs(tested.fresh(), [epoch])[0]
         if not (np.array_equal(forwards[epoch], backwards[epoch]) and np.array_equal(forwards[epoch], alone)):
-            yield f"the batches of epoch {epoch} are others when they are asked for again, or in another order"
+            yield f"the batches of epoch {epoch} are different when they are asked for again, or in another order"
             return
 
 

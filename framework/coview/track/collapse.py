@@ -36,7 +36,7 @@ class CollapseWatch:
         Args:
             step: The step.
             diagnostics: May have ``spread`` and ``effective_rank``; other keys, and numbers that are missing
-                or not finite, are passed over.
+                or not finite, are skipped.
         """
         if self._warned or step <= self._warmup_steps:
             return None

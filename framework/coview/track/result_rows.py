@@ -43,7 +43,7 @@ class ResultRow:
 
     @property
     def chance(self) -> str:
-        """What guessing would come to, in words; empty where nobody says."""
+        """What guessing would give, in words; empty where nobody says."""
         known = next((result.chance for result in self.by_kind.values() if result.chance is not None), None)
         return "" if known is None else f"chance {_number(known)}"
 

@@ -97,14 +97,14 @@ class RunResults:
     def leak_warnings(self, data: str | None = None, version: str | None = None) -> list[str]:
         """A sentence for each data set, or for one, whose test split has something of its train split."""
         return [
-            f"Train and test of {leak['data']} are not apart: {leak['said']}."
+            f"Train and test of {leak['data']} overlap: {leak['said']}."
             for leak in self.leaks
             if (leak["exact"] or leak["near"] or leak["groups"])
             and (data is None or (leak["data"], leak["version"]) == (data, version))
         ]
 
 
-_AGAIN = "coview evaluate RUN measures again and writes it anew, once the file is out of the way"
+_AGAIN = "coview evaluate RUN measures again and writes it again, after you have moved the file away"
 
 _SHOWN: Mapping[str, Mapping[str, type | UnionType]] = {
     "skipped_samples": {"sample": str, "reason": str},

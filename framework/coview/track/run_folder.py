@@ -153,5 +153,5 @@ class RunFolder:
             ValueError: If somebody else has named it; :meth:`RunName.parse` says so beforehand.
         """
         if (name := RunName.parse(self.path.name)) is None:
-            raise ValueError(f"{self.path} is not named as a run is")
+            raise ValueError(f"{self.path} does not have the name of a run")
         return name

@@ -35,7 +35,7 @@ def check_lacking(recipe: Recipe, dataset: Dataset, student: Towers) -> None:
         if (rows := len(having(dataset, of))) < fewest:
             raise CoviewError(
                 f"{recipe.where(*key_of_term(index, len(recipe.loss)))}: {term.use} needs at least {fewest} samples "
-                f"that have {' and '.join(of)}, and of the {len(dataset):,} of {recipe.data_named} {rows} have",
+                f"that have {' and '.join(of)}, and only {rows} of {len(dataset):,} of {recipe.data_named} have them",
                 hint='between = ["…", "…"] names the modalities that a loss is of',
             )
     if recipe.teacher is not None and recipe.teacher.shuffle_groups > 1:

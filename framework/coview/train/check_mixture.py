@@ -40,7 +40,7 @@ def check_mixture(recipe: Recipe, dataset: Dataset, order: Order, length: Length
     key = "use" if recipe.mixture[min(missing)].weight is None else "weight"
     within = "the whole run" if not left else f"its first {_EPOCHS} epochs"
     raise CoviewError(
-        f'{recipe.where(*at, key)}: of "{data.use}" no sample comes in {within}: an epoch has '
+        f'{recipe.where(*at, key)}: no sample of "{data.use}" comes in {within}: an epoch has '
         f"{dataset.counts[min(missing)]:,} of it among {dataset.samples_per_epoch:,}, and the sampler is "
         f'"{recipe.sampler.use}"',
         hint="train for longer, give it a larger weight, or take another sampler",

@@ -57,7 +57,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint on disk.
+    """A complete checkpoint on disk.
 
     Attributes:
         path: ``step-N``.
@@ -179,7 +179,7 @@ def whole_checkpoints(folder: Path, damaged: list[str] | None = None) -> Iterato
 
 
 def load_latest(folder: Path, modules: nn.Module, damaged: list[str]) -> Checkpoint | None:
-    """Puts the weights of the latest whole checkpoint into modules, for who does not hold the run.
+    """Puts the weights of the latest complete checkpoint into modules, for who does not hold the run.
 
     The process that trains may take a checkpoint away while it is read: there is a later one then.
 
@@ -222,18 +222,18 @@ def checkpoint_at(path: Path) -> tuple[Path, dict[str, Tensor]]:
         raise CoviewError(f"{path}: there is no such file or folder")
     if not (folder / _MANIFEST).is_file():
         raise CoviewError(
-            f"{path} is no checkpoint of a run",
+            f"{path} is not a checkpoint of a run",
             hint="one is a folder such as runs/NAME/STAMP-HASH/checkpoints/step-100",
         )
     try:
         _verified(folder)
     except _DAMAGED as error:
-        raise CoviewError(f"{path} is no whole checkpoint: {error}") from error
+        raise CoviewError(f"{path} is not a complete checkpoint: {error}") from error
     return folder, tensors_of(folder)
 
 
 def tensors_of(checkpoint: Path) -> dict[str, Tensor]:
-    """Everything that the weights of a whole checkpoint hold, by name; a tensor of two names by both."""
+    """Everything that the weights of a complete checkpoint hold, by name; a tensor of two names by both."""
     with safe_open(checkpoint / _WEIGHTS, framework="pt") as opened:
         found = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
         shared = opened.metadata() or {}  # safetensors notes there which name stands for which

@@ -108,7 +108,7 @@ class FrozenEncoders:
             if cast(Tower, tower).is_encoder_frozen:
                 encodings, why_not = self._of(name, to_come)
                 if encodings is None:
-                    self.say(f"{self._named(name)} is frozen, and encodes in each step nevertheless: {why_not}")
+                    self.say(f"{self._named(name)} is frozen, but encodes in each step: {why_not}")
                 else:
                     found[name] = encodings
         return found
@@ -133,7 +133,7 @@ class FrozenEncoders:
         if missing and (why_not := self._make(name, files, missing, to_come)):
             return None, why_not
         if any(gather_object([kept.open()])):
-            return None, f"{files.folder} has changed meanwhile"
+            return None, f"{files.folder} has changed in the meantime"
         return kept, ""
 
     def _make(self, name: str, files: EncodingFiles, missing: Sequence[int], to_come: int) -> str:

@@ -135,7 +135,7 @@ def scheduled_values(recipe: Recipe, registry: Registry, length: Length) -> dict
         if steps > length.total_steps:
             raise CoviewError(
                 f"{recipe.where('schedule', table.key, 'over')}: {table.over} are {steps:,} steps, more than the "
-                f"{length.total_steps:,} of the run: {table.key} would not come to {table.end:g}"
+                f"{length.total_steps:,} of the run: {table.key} would not reach {table.end:g}"
             )
         found[table.key] = ScheduledValue(table, schedule, steps, length)
     return found

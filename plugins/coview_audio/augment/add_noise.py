@@ -19,12 +19,12 @@ _SLOPE = {"white": 0.0, "pink": -0.5, "brown": -1.0, "blue": 0.5, "violet": 1.0}
 
 
 class AddNoise:
-    """Adds noise at a signal-to-noise ratio: white, coloured, or recorded. Silence stays silence, as no noise has
+    """Adds noise at a signal-to-noise ratio: white, coloured, or recorded. Silence stays silence, because no noise has
     a ratio to it.
 
     Args:
         snr_db: Smallest and largest ratio of the sound's power to the noise's in dB, between which it is drawn.
-        color: Of the made noise: its power is equal at all frequencies ("white"), falls by 3 dB ("pink") or 6 dB
+        color: Colour of the made noise: its power is equal at all frequencies ("white"), falls by 3 dB ("pink") or 6 dB
             ("brown") an octave, or rises by as much ("blue", "violet").
         folder: Folder with recorded noise in sound files; given that, an excerpt of one is taken in place of made
             noise, repeated where it is too short.

@@ -17,12 +17,12 @@ _NYQUIST_SHARE = 0.95
 
 
 class BandPass:
-    """Keeps a band of frequencies by a Butterworth filter, and lets fade what is outside of it.
+    """Keeps a band of frequencies by a Butterworth filter, and attenuates what is outside of it.
 
     Args:
         low_hz: Smallest and largest lower edge of the band, in Hz; its logarithm is drawn evenly.
         high_hz: Likewise the upper edge. What is beyond half of the sound's rate is drawn back to just below it.
-        order: Of the filter: 6 dB an octave at each edge for each.
+        order: Order of the filter: each adds 6 dB an octave at each edge.
         p: Probability of being applied.
     """
 

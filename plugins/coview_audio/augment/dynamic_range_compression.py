@@ -27,10 +27,10 @@ class DynamicRangeCompression:
 
     Args:
         threshold_db: Smallest and largest threshold, in dB of full scale, above which it is made softer.
-        ratio: Smallest and largest ratio; its logarithm is drawn evenly. Of 4, four dB above the threshold become
+        ratio: Smallest and largest ratio; its logarithm is drawn evenly. With 4, four dB above the threshold become
             one.
         attack_ms: Smallest and largest time constant in milliseconds of becoming softer.
-        release_ms: Likewise of becoming as loud as before again, a factor of e in dB.
+        release_ms: Likewise, for becoming as loud as before again, a factor of e in dB.
         knee_db: Width in dB of the bend at the threshold; 0 is a sharp one.
         makeup_db: Smallest and largest gain in dB that is added in the end.
         p: Probability of being applied.

@@ -28,12 +28,12 @@ class LogMelStep:
 
     Args:
         mel_bins: Bands, the same as the encoder's.
-        sample_rate: Of the sounds in Hz, the same as the modality's.
-        window: Of a frame, in milliseconds, the same as the encoder's.
-        mean: Of the log-mel values of the data, the same as the encoder's; ``coview data show`` says it. Given this and
-            ``std``, the values are normalised here, as BYOL-A's are before its mixup, and not again by the encoder.
-            Without them they are natural logarithms of power.
-        std: Of the log-mel values of the data, as ``mean``.
+        sample_rate: Sample rate of the sounds in Hz, the same as the modality's.
+        window: Length of a frame, in milliseconds, the same as the encoder's.
+        mean: Mean of the log-mel values of the data, the same as the encoder's; ``coview data show`` says it. Given
+            this and ``std``, the values are normalised here, as BYOL-A's are before its mixup, and not again by the
+            encoder. Without them they are natural logarithms of power.
+        std: Standard deviation of the log-mel values of the data; see ``mean``.
     """
 
     batch: ClassVar[bool] = True

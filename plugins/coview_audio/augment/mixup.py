@@ -20,7 +20,7 @@ class Mixup(nn.Module):
 
     Args:
         alpha: λ is drawn from 0 to this; the paper's 0.4.
-        memory: How many spectrograms are kept, the oldest making room; the paper's 2048.
+        memory: How many spectrograms are kept, the oldest are dropped first; the paper's 2048.
     """
 
     batch: ClassVar[bool] = True

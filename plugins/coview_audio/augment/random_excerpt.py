@@ -13,7 +13,7 @@ from coview_audio.sound import Sound
 
 
 class RandomExcerpt:
-    """Takes an excerpt of one length at a random place; what is shorter is laid at a random place in silence.
+    """Takes an excerpt of one length at a random place; a shorter sound is put at a random place in silence.
 
     Args:
         seconds: Length of the excerpt. COLA (arXiv:2010.10915) takes 0.96, BYOL-A (arXiv:2103.06695) 0.95.

@@ -20,8 +20,8 @@ _THOUSANDTH = np.log(1000.0)
 
 
 class Reverb:
-    """Puts the sound into a room: it is mixed with its convolution with the room's impulse response. The length
-    stays; of what rings on beyond it nothing is kept.
+    """Puts the sound into a room: it is mixed with its convolution with the room's impulse response. The length stays,
+    and the reverberation beyond it is cut off.
 
     Args:
         decay: Smallest and largest time in which the room's sound fades by 60 dB, in seconds; its logarithm is

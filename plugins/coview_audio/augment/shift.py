@@ -17,7 +17,7 @@ class Shift:
 
     Args:
         fraction: The most it moves, as a share of its length, in either direction.
-        fill: What comes in at the free end: "silence", or what went out at the other ("wrap").
+        fill: What fills the free end: "silence", or what went out at the other ("wrap").
         p: Probability of being applied.
     """
 

@@ -44,6 +44,6 @@ def _samples(path: Path, rate: int) -> np.ndarray:
     try:
         samples_T = decode(path, rate).samples_T
     except coview.SampleError as error:  # not a sample of the data's that could be skipped
-        raise coview.CoviewError(str(error), hint="mend or remove it") from error
+        raise coview.CoviewError(str(error), hint="repair or remove it") from error
     samples_T.setflags(write=False)
     return samples_T

@@ -21,7 +21,7 @@ class SpecAugment:
         frequency_width: The most mel bins that one covers; how many is drawn from 0 on. The paper's 15 to 27 of 80.
         time_masks: How many stretches of time; the paper's 1 or 2.
         time_width: The most frames of 10 ms that one covers; the paper's 40 to 100.
-        time_share: And the most of the sound's own frames, as a share; the paper's 0.2 or 1.
+        time_share: Also the largest share of the sound's own frames that one covers; the paper's 0.2 or 1.
     """
 
     batch: ClassVar[bool] = True

@@ -15,7 +15,7 @@ _Rate = Annotated[float, Ge(0.25), Le(4)]
 
 
 class SpeedPerturbation:
-    """Makes the sound faster and by as much higher, or slower and lower: resampling, played at the old rate.
+    """Makes the sound faster and higher, or slower and lower, by one factor: resampling, played at the old rate.
 
     It moves the formants with the pitch, as a longer or shorter vocal tract does, and costs a small part of what
     ``pitch_shift`` and ``time_stretch`` cost, which change one without the other. From "Audio Augmentation for Speech

@@ -30,7 +30,7 @@ class AudioFolder:
     Subfolders ``train`` and ``test`` are the splits (or ``training``, ``testing``, in small letters or capitals). One
     called ``validation``, ``valid``, ``val`` or ``dev`` is the validation split beside them, and is tested on where
     there is no ``test``. Without them a seeded split is made, with no group on both sides where the table has groups,
-    stratified by class. Hidden files and folders are passed over; other files are left out, counted and named. Sounds
+    stratified by class. Hidden files and folders are skipped; other files are left out, counted and named. Sounds
     are averaged over their channels and resampled once; the result is kept in ``$COVIEW_DATA/resampled`` (or in
     coview's cache folder). A sample's id is its path below the folder.
 
@@ -45,14 +45,14 @@ class AudioFolder:
         split_column: Its column of splits, with the names that folders may have. Absent: a seeded split.
         fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
             of splits.
-        encoding: Of the table.
+        encoding: Encoding of the table.
         header: Whether the table begins with the names of its columns; if not, they are "1", "2", ….
         quotes: Whether double quotes in the table hold a field together.
         test_fraction: Share of the sounds held out, where there are no splits.
         split_seed: Seed of that split, on purpose not the run's: the same test split for every seed of a
             comparison.
         full_scale: What samples of files of floats are divided by. Absent: 1, or the full scale of 16, 24 or 32 bits
-            where files are so loud; that is said.
+            where files are so loud; coview then says so.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")

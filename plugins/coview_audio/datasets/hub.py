@@ -41,7 +41,7 @@ class HubSounds(coview.HubDataset):
         scale, said = settled_full_scale(examples, full_scale)
         if full_scale is None and scale != 1:  # each split has its own examples, and all have to have one scale
             raise coview.CoviewError(
-                f'"{self.path}": samples of floats are as loud as those of integers, where full scale is 1',
+                f'"{self.path}": float samples are as large as integers, but the full scale of floats is 1',
                 hint=f"give full_scale = {scale:.0f}, or full_scale = 1 to take them as they are",
             )
         self._full_scale = scale

@@ -20,13 +20,13 @@ class AudioCNN(AudioCNNNetwork):
     the maximum over them.
 
     Args:
-        width: Numbers that come out; the paper's 512, 1024 or 2048.
-        channels: Of the convolutions; the paper's 64.
+        width: Width of a sound's vector; the paper's 512, 1024 or 2048.
+        channels: Channels of the convolutions; the paper's 64.
         mel_bins: Bands of the log-mel spectrogram; the paper's 64.
-        sample_rate: Of the sounds in Hz, the same as the modality's; the paper's 16000.
+        sample_rate: Sample rate of the sounds in Hz, the same as the modality's; the paper's 16000.
         dropout: Share dropped between the linear layers; the paper's 0.3.
         mean: Subtracted from the log-mel values; about that of speech.
-        std: What the rest is divided by.
+        std: What the result is divided by.
     """
 
     starts_trained: ClassVar[bool] = False

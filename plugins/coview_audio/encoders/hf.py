@@ -53,7 +53,7 @@ class HuggingFaceAudioEncoder(nn.Module):
         with coview.model_source("hf", name, contents=_CONTENTS, trust_remote_code=trust_remote_code) as source:
             self.model, self._frontend = _load(source, pretrained, trust_remote_code)
         if pooling == "cls" and not self._frontend.has_class_token:
-            raise ValueError(f'{name}: pooling = "cls": the model has no class token; "mean" may do')
+            raise ValueError(f'{name}: pooling = "cls": the model has no class token; "mean" may work')
         if (unused := getattr(self.model, "masked_spec_embed", None)) is not None:
             unused.requires_grad_(False)
         self.width = self.token_width = int(self.model.config.hidden_size)

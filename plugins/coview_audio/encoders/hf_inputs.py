@@ -50,7 +50,7 @@ def frontend_of(name: str, config: Any, model_class: Any) -> Frontend:
     """What a model wants.
 
     Raises:
-        ValueError: If it is no model of sounds, or of a kind that is not known.
+        ValueError: If it is not a model of sounds, or of a kind that is not known.
     """
     if config.model_type == "whisper":
         return WhisperFrontend(_extractor(name, WhisperFeatureExtractor(feature_size=config.num_mel_bins)), config)  # type: ignore[no-untyped-call]

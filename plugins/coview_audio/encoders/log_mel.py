@@ -56,7 +56,7 @@ class LogMel(nn.Module):
         window = round(settings.window * settings.sample_rate)
         self._n_fft = 1 << (max(window, round(settings.transform * settings.sample_rate)) - 1).bit_length()
         device = torch.empty(0).device
-        with torch.device("cpu"):  # torchaudio looks at the values of the filters, which a meta tensor has not
+        with torch.device("cpu"):  # torchaudio looks at the values of the filters, which a meta tensor does not have
             filters_KF = melscale_fbanks(
                 self._n_fft // 2 + 1,
                 settings.lowest,

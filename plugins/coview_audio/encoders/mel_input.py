@@ -18,7 +18,7 @@ MEAN, STD = -3.0, 4.5
 """Of the log-mel values of speech, about: what they are normalised by."""
 
 WINDOW = 64.0
-"""Of a frame, in milliseconds."""
+"""Length of a frame, in milliseconds."""
 
 Window = Annotated[float, Ge(1), Le(1000)]
 

@@ -22,18 +22,18 @@ class MelViT(MelViTNetwork):
     Positions are fixed sines and cosines of frequency and time (AudioMAE, arXiv:2207.06405, section 3.1).
 
     Args:
-        width: Of the tokens, a multiple of ``heads`` and of 4; AudioMAE: 768.
-        layers: Of the transformer; AudioMAE: 12.
-        heads: Of its attention; AudioMAE: 12.
+        width: Width of the tokens, a multiple of ``heads`` and of 4; AudioMAE: 768.
+        layers: Layers of the transformer; AudioMAE: 12.
+        heads: Heads of its attention; AudioMAE: 12.
         patch: Bands and frames of a patch; AudioMAE: [16, 16].
         mel_bins: Bands of the log-mel spectrogram, a multiple of those of a patch; AudioMAE: 128.
         seconds: The longest that a sound may be; AudioMAE: 10.
-        sample_rate: Of the sounds in Hz, the same as the modality's.
+        sample_rate: Sample rate of the sounds in Hz, the same as the modality's.
         pool: "mean": the mean over the patches that are real; "cls": what comes out for the class token.
         drop_path: Largest probability of leaving out a layer in training (stochastic depth, arXiv:1603.09382).
         mean: Subtracted from the log-mel values; about that of speech.
-        std: What the rest is divided by.
-        window: Of a frame, in milliseconds; AudioMAE: 25.
+        std: What the result is divided by.
+        window: Length of a frame, in milliseconds; AudioMAE: 25.
     """
 
     starts_trained: ClassVar[bool] = False

@@ -21,13 +21,13 @@ class AudioResNet(AudioResNetNetwork):
     Args:
         stem: "imagenet" is a 7×7 convolution of stride 2 and a max-pool; "small" a 3×3 convolution of stride 1
             and no pool, for sounds of a second or less.
-        channels: Of the stem and the first stage; each of the three later ones has twice as many as the one
+        channels: Channels of the stem and the first stage; each of the three later ones has twice as many as the one
             before. The paper's is 64.
         mel_bins: Bands of the log-mel spectrogram.
-        sample_rate: Of the sounds in Hz, the same as the modality's.
+        sample_rate: Sample rate of the sounds in Hz, the same as the modality's.
         mean: Subtracted from the log-mel values; about that of speech.
-        std: What the rest is divided by.
-        window: Of a frame, in milliseconds.
+        std: What the result is divided by.
+        window: Length of a frame, in milliseconds.
     """
 
     starts_trained: ClassVar[bool] = False

@@ -20,7 +20,7 @@ class AudioResNetNetwork(nn.Module):
     Args:
         blocks: How many in each of the four stages.
         stem: "imagenet" or "small".
-        channels: Of the stem and the first stage; each later one has twice as many.
+        channels: Channels of the stem and the first stage; each later one has twice as many.
     """
 
     def __init__(self, *, blocks: Sequence[int], stem: Literal["imagenet", "small"], channels: int) -> None:

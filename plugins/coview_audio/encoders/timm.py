@@ -30,10 +30,10 @@ class TimmAudioEncoder(nn.Module):
         pooling: "mean", or "max", which COLA takes.
         drop_path: Largest probability of leaving out a block in training (stochastic depth, arXiv:1603.09382).
         mel_bins: Bands of the log-mel spectrogram.
-        sample_rate: Of the sounds in Hz, the same as the modality's.
+        sample_rate: Sample rate of the sounds in Hz, the same as the modality's.
         mean: Subtracted from the log-mel values; about that of speech.
-        std: What the rest is divided by.
-        window: Of a frame, in milliseconds; COLA: 25.
+        std: What the result is divided by.
+        window: Length of a frame, in milliseconds; COLA: 25.
     """
 
     starts_trained: ClassVar[bool] = False

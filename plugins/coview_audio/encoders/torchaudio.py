@@ -61,7 +61,7 @@ class TorchaudioEncoder(nn.Module):
     def _encode(self, waveform_ML: Tensor) -> Tensor:
         if self._normalises:
             waveform_ML = layer_norm(waveform_ML, waveform_ML.shape[1:])
-        # torchaudio looks at a number that it draws, which a meta tensor has not
+        # torchaudio looks at a number that it draws, which a meta tensor does not have
         with torch.device("cpu") if waveform_ML.is_meta else nullcontext():
             tokens_MTD: Tensor = self.model(waveform_ML)[0]
         return tokens_MTD

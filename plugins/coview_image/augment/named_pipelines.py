@@ -21,7 +21,7 @@ class SimCLR(Pipeline):
     Args:
         size: Side of the pictures that come out, in pixels; SimCLR: 224, and 32 for CIFAR-10.
         scale: Smallest and largest area of the crop, as a share of the picture's; SimCLR: [0.08, 1.0].
-        strength: Of the colour jitter; SimCLR: 1.0 for ImageNet, 0.5 for CIFAR-10.
+        strength: Strength of the colour jitter; SimCLR: 1.0 for ImageNet, 0.5 for CIFAR-10.
         blur: Probability of blur, 0 for none; SimCLR: 0.5 for ImageNet, 0 for CIFAR-10.
         interpolation: How a part that is smaller than the picture is enlarged; SimCLR: "cubic".
     """

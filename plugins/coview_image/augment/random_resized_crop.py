@@ -24,8 +24,8 @@ class RandomResizedCrop(AlbumentationsStep):
 
     Args:
         size: Side of the square that comes out, in pixels.
-        scale: Smallest and largest area of the part, as a share of the picture's; SimCLR: [0.08, 1.0]. Small
-            pictures want less: [0.2, 1.0] is usual at 28×28 and 32×32.
+        scale: Smallest and largest area of the part, as a share of the picture's; SimCLR: [0.08, 1.0]. Small pictures
+            need less: [0.2, 1.0] is usual at 28×28 and 32×32.
         ratio: Smallest and largest ratio of the part's width to its height; SimCLR: [3/4, 4/3].
         interpolation: How a part that is smaller than the square is enlarged.
     """
@@ -54,7 +54,7 @@ class RandomResizedCrop(AlbumentationsStep):
         )
 
     def remark(self, value: np.ndarray, /) -> str:
-        """That the part is always the whole picture, which of one that is no square it cannot be."""
+        """That the part is always the whole picture, which it cannot be of one that is not square."""
         height, width = value.shape[:2]
         if height != width or round(height * self.scale[0] ** 0.5) < height:
             return ""

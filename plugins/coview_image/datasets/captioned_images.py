@@ -21,7 +21,7 @@ class CaptionedImages(CaptionedPictures):
 
     Args:
         split: "train", "test", or "validation" where the table has it.
-        root: The folder that the paths of the table begin in.
+        root: The folder that the paths of the table are relative to.
         captions: The table: CSV, TSV, JSONL or Parquet; absent: ``captions.csv`` in the folder.
         path_column: Its column of the pictures' paths.
         caption_column: Its column of texts.
@@ -30,7 +30,7 @@ class CaptionedImages(CaptionedPictures):
         split_column: Its column of splits: "train", "test", "validation". Absent: a seeded split.
         fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
             of splits.
-        encoding: Of the table.
+        encoding: Encoding of the table.
         header: Whether the table begins with the names of its columns; if not, they are "1", "2", ….
         quotes: Whether double quotes in the table hold a field together.
         test_fraction: Share of the pictures held out.

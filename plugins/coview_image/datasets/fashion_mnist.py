@@ -14,7 +14,7 @@ import numpy as np
 
 import coview
 
-_BY_HAND = "get the four .gz files of https://github.com/zalandoresearch/fashion-mnist, and say where they are as root"
+_BY_HAND = "get the four .gz files of https://github.com/zalandoresearch/fashion-mnist, and set root to their folder"
 _PREFIX = {"train": "train", "test": "t10k"}
 
 _LARGEST = 2**27
@@ -113,7 +113,7 @@ def _read_idx(path: Path, *, dimensions: int, official: bool) -> np.ndarray:
         raise _corrupt(path, "is not the official file (its SHA-256 differs)")
     header = 4 + 4 * dimensions
     if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):
-        raise _corrupt(path, f"is no IDX file of bytes in {dimensions} dimensions")
+        raise _corrupt(path, f"is not an IDX file of bytes in {dimensions} dimensions")
     shape = tuple(int(side) for side in np.frombuffer(content, dtype=">u4", count=dimensions, offset=4))
     if len(content) - header != math.prod(shape):
         raise _corrupt(

@@ -44,7 +44,7 @@ class ImageFolder:
         split_column: Its column of splits, with the names that folders may have. Absent: a seeded split.
         fold: The value of ``split_column`` that is tested on; the others are trained on. Absent: its values are names
             of splits.
-        encoding: Of the table.
+        encoding: Encoding of the table.
         header: Whether the table begins with the names of its columns; if not, they are "1", "2", ….
         quotes: Whether double quotes in the table hold a field together.
         test_fraction: Share of the pictures held out, where there are no splits.

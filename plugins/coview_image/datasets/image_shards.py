@@ -1,4 +1,5 @@
-"""Pictures in tar files (WebDataset's layout), read by place: as shuffled as single files, without a file for each."""
+"""Pictures in tar files (WebDataset's layout), with random access: as shuffled as single files, without a file for
+each."""
 
 from __future__ import annotations
 
@@ -27,9 +28,9 @@ class ImageShards:
 
     A picture without one, or with -1 in it, has no label: it is trained on, and not evaluated.
 
-    The files are read by place, not in a stream: any sample at any time, so that views and order are the same for any
-    number of workers. An index of the places is made once, in coview's cache folder. A sample's id is the name of its
-    file in the tar, after that of the tar.
+    The files are read at random positions, not in a stream: any sample at any time, so that views and order are the
+    same for any number of workers. An index of the places is made once, in coview's cache folder. A sample's id is the
+    name of its file in the tar, after that of the tar.
 
     Args:
         split: "train" or "test".

@@ -68,14 +68,14 @@ class HuggingFaceImageEncoder(nn.Module):
         if self.pooling == "pooler":
             pooled = getattr(output, "pooler_output", None)
             if pooled is None:
-                raise ValueError('pooling = "pooler": the model has none; "cls" or "mean" may do')
+                raise ValueError('pooling = "pooler": the model has none; "cls" or "mean" may work')
             pooled_ND = pooled.flatten(1)
         elif self.pooling == "mean":
             pooled_ND = tokens_NTD.mean(dim=1)
         elif tokens.ndim == 3:
             pooled_ND = tokens_NTD[:, 0]
         else:
-            raise ValueError('pooling = "cls": the model has no class token; "mean" or "pooler" may do')
+            raise ValueError('pooling = "cls": the model has no class token; "mean" or "pooler" may work')
         return coview.Encoding(pooled_ND=pooled_ND, tokens_NTD=tokens_NTD)
 
     def layer_numbers(self) -> dict[str, int]:

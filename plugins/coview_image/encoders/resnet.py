@@ -28,8 +28,8 @@ class ResNet(SaysPictureSize, nn.Module):
         width: Channels of the stem and of the first stage, even; each of the three later stages has twice as
             many as the one before. The paper's is 64; SimCLR's "2×" is 128.
         zero_init: Whether the last BatchNorm of every block starts at zero, as it does in the authors' code of SimCLR,
-            BYOL (not in its paper), SimSiam, MoCo v3, Barlow Twins and VICReg, and not of MoCo v2, SwAV, DINO and
-            SupCon. An untrained network is then little more than its shortcuts, and an easy control to beat.
+            BYOL (not in its paper), SimSiam, MoCo v3, Barlow Twins and VICReg, and not in that of MoCo v2, SwAV, DINO
+            and SupCon. An untrained network is then little more than its shortcuts, and an easy control to beat.
         drop_path: Probability of leaving out the last block in training (stochastic depth, arXiv:1603.09382); it grows
             from 0 at the first block. With it two passes differ as they do by dropout.
     """

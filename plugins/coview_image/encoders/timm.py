@@ -35,7 +35,7 @@ class TimmEncoder(EncodesPatches, SaysPictureSize, nn.Module):
         drop_path: Largest probability of leaving out a block in training (stochastic depth,
             arXiv:1603.09382).
         zero_init: Whether the last norm of each block starts at zero, for models that have this choice, such as
-            ResNets. Absent: as timm has it, and for ResNets that is so.
+            ResNets. Absent: as timm has it, which for ResNets is true.
     """
 
     def __init__(

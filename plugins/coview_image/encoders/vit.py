@@ -28,9 +28,9 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
     Args:
         image_size: Side of the pictures in pixels, a multiple of ``patch``.
         patch: Side of a patch in pixels; the paper's 16 and 32, 14 for ViT-H.
-        width: Of the tokens, a multiple of ``heads``.
-        layers: Of the transformer.
-        heads: Of its attention.
+        width: Width of the tokens, a multiple of ``heads``.
+        layers: Layers of the transformer.
+        heads: Heads of its attention.
         channels: Channels of the pictures, the same as the modality's.
         pool: "cls": what comes out for the class token; "mean": the mean over the patches.
         class_token: Whether there is one; I-JEPA has none.
@@ -39,7 +39,7 @@ class ViT(EncodesPatches, SaysPictureSize, nn.Module):
         any_size: Whether pictures of other sizes than ``image_size`` are taken too, in multiples of ``patch``, such as
             the local crops of DINO: the positions are then resampled, as timm has it (``dynamic_img_size``).
         drop_path: Largest probability of leaving out a layer in training (stochastic depth, arXiv:1603.09382).
-        layer_scale: What each layer's output is multiplied by at first, by learnable numbers (arXiv:2103.17239); 0: no
+        layer_scale: First value of learnable numbers that multiply each layer's output (arXiv:2103.17239); 0: no
             such numbers. DINOv2: 1e-5; data2vec: 1e-4.
     """
 

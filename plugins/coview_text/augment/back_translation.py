@@ -1,4 +1,4 @@
-"""A text in another language and back, translated ahead of training."""
+"""A text in another language and back, translated before training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from coview_text.translators import ApertiumTranslator, ModelTranslator, Transla
 
 
 class BackTranslation:
-    """A translation of a translation, read from a cache that ``coview data augment RECIPE`` fills ahead of training.
+    """A translation of a translation, read from a cache that ``coview data augment RECIPE`` fills before training.
 
     It has to be the first step: what is translated is the text as the data have it. A text without letters, or one that
     is lost on the way, stays as it is.
@@ -23,10 +23,10 @@ class BackTranslation:
         there: A model that translates into another language, by hub id such as "Helsinki-NLP/opus-mt-en-de" or local
             folder; for Apertium a pair of languages, such as "eng-spa".
         back: The same for the way back.
-        engine: "transformers" for Marian, FSMT and their like, "apertium" for the rule-based program.
+        engine: "transformers" for Marian, FSMT and similar models, "apertium" for the rule-based program.
         p: Probability of the translation; else the text as it is.
         max_length: Tokens after which a model cuts.
-        batch_size: Texts that are translated at once, ahead of training.
+        batch_size: Texts that are translated at once, before training.
     """
 
     def __init__(

@@ -24,9 +24,9 @@ class ContextualSubstitution:
 
     Args:
         model: A hub id such as "distilbert-base-uncased", or a local folder.
-        share: Of the words, at least one.
+        share: Share of the words, at least one.
         top_k: How many of the most likely words are drawn from, by their probability; nlpaug: 100.
-        temperature: Of the draw; less makes likely words likelier.
+        temperature: Temperature of the draw; a lower one makes likely words likelier.
         max_length: Tokens after which the model does not look further; words there stay.
     """
 
@@ -73,7 +73,7 @@ class ContextualSubstitution:
         model = loaded.eval()
         with_vocabulary(tokenizer, self.name)
         if tokenizer.mask_token_id is None:
-            raise coview.CoviewError(f"{self.name} has no mask token, so it is no masked language model")
+            raise coview.CoviewError(f"{self.name} has no mask token, so it is not a masked language model")
         whole_words = _whole_words(tokenizer, model.config.vocab_size)
         if not whole_words.any():
             raise coview.CoviewError(f"no token of {self.name} is a whole word")

@@ -57,10 +57,10 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = {
 }
 _UNUSABLE: Mapping[str, str] = {
     "ContextualWordEmbsAug": 'it fails with transformers 5; use = "contextual_substitution" does the same',
-    "ContextualWordEmbsForSentenceAug": "it writes new sentences by a language model, which is no view of the text",
+    "ContextualWordEmbsForSentenceAug": "it writes new sentences by a language model, which are not views of the text",
     "BackTranslationAug": 'a sentence takes it seconds; use = "back_translation" does it ahead and in batches',
     "SynonymAug": 'it looks for another release of NLTK\'s data; use = "synonym_replacement"',
-    "AntonymAug": "a text that says the opposite is no view of it",
+    "AntonymAug": "a text that says the opposite is not a view of it",
     "TfIdfAug": "it needs a model file of nlpaug's own",
     "WordEmbsAug": "it needs a file of word vectors",
 }

@@ -12,7 +12,7 @@ from coview_text.words import join, split
 
 
 class RandomDeletion:
-    """Deletes each word with one probability; one that is drawn stays where all would go.
+    """Deletes each word with the same probability; one random word stays if all would go.
 
     Args:
         p: Probability of each word to be deleted; EDA: 0.1.

@@ -18,14 +18,14 @@ class TextFolder(TextRows):
     Subfolders ``train`` and ``test`` are the splits (or ``training``, ``testing``, in small letters or capitals). One
     called ``validation``, ``valid``, ``val`` or ``dev`` is the validation split beside them, and is tested on where
     there is no ``test``. Without them a seeded split is made, with no text on both sides, stratified by class. Hidden
-    files are passed over; files of other endings are left out, counted and named. A file that cannot be read, or is
+    files are skipped; files of other endings are left out, counted and named. A file that cannot be read, or is
     empty, is skipped, named and counted. A sample's id is its path below the folder.
 
     Args:
         split: "train", "test", or "validation" where there is one.
         root: The folder.
         suffix: What the names of the files end in.
-        encoding: Of the files. UTF-16 is recognised by its mark.
+        encoding: Encoding of the files. UTF-16 is recognised by its mark.
         test_fraction: Share of the files held out, where the folder has no splits of its own.
         split_seed: Seed of that split, on purpose not the run's: the same test split for every seed of a comparison.
     """

@@ -47,7 +47,7 @@ class HubTexts(coview.HubDataset):
             raise ValueError("pair needs text, the column of the first text, and score, the column of the judgements")
         if pair is not None and label:
             raise ValueError("a pair has no label: its two texts are samples of their own")
-        # a column of scores is often called "label", and is no class
+        # a column of scores is often called "label", and is not a class
         no_label = pair is not None or (label is None and score == "label")
         super().__init__(label="" if no_label else label, **rows)
         self._text = self._only_text() if text is None else self.rows.check(text)
@@ -76,7 +76,9 @@ class HubTexts(coview.HubDataset):
         if self._score is not None and self.pairs is None:
             score = _number(row[self._score])
             if score is None:
-                raise coview.SampleError(f"{self.path} {name}", f'"{self._score}" is no number: {row[self._score]!r}')
+                raise coview.SampleError(
+                    f"{self.path} {name}", f'"{self._score}" is not a number: {row[self._score]!r}'
+                )
         return coview.Sample(
             {"text": text}, id=name, label=self.rows.label_of(row), score=score, group=self.rows.group_of(row)
         )

@@ -12,13 +12,13 @@ from coview_text.datasets.rows import Row, TextRows, own_split, version_of
 
 
 class TextLines(TextRows):
-    """One text a line, without labels. Blank lines are passed over.
+    """One text a line, without labels. Blank lines are skipped.
 
     Args:
         split: "train" or "test".
         path: The file; packed by gzip if it ends in .gz.
         test_path: The file of the test split. Absent: a part of ``path``, with no line on both sides.
-        encoding: Of the files. UTF-16 is recognised by its mark.
+        encoding: Encoding of the files. UTF-16 is recognised by its mark.
         test_fraction: Share of the lines held out, without ``test_path``.
         split_seed: Seed of that split, on purpose not the run's: the same test split for every seed of a comparison.
     """

@@ -30,7 +30,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, list | tuple):
         other = next(token for token in value if not isinstance(token, str))
         raise ValueError(f"is a list with {_shown(other)} in it, and has to be a text or a list of tokens")
-    raise ValueError(f"is no text but {_shown(value)}")
+    raise ValueError(f"is not a text but {_shown(value)}")
 
 
 def _shown(value: Any) -> str:
@@ -139,7 +139,7 @@ def own_split(rows: Sequence[Row], *, fraction: float, seed: int) -> tuple[dict[
         seed: Of the split.
 
     Returns:
-        The rows of "train" and "test", and what is to be said of the split.
+        The rows of "train" and "test", and what to say about the split.
 
     Raises:
         CoviewError: If there is too little for two parts, or no class has two texts.

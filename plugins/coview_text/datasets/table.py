@@ -47,7 +47,7 @@ class TextTable(TextRows):
         test_path: The file of the test split, with the same columns. Absent: a part of ``path``.
         validation_path: The file of the validation split, with the same columns: curves are measured on it, and what is
             chosen is chosen by it. Absent: a part of the training split does so.
-        encoding: Of the files. UTF-16 is recognised by its mark.
+        encoding: Encoding of the files. UTF-16 is recognised by its mark.
         header: Whether CSV and TSV begin with the names of the columns.
         quotes: Whether double quotes hold a field of CSV and TSV together. In many TSV files they are characters as
             others.
@@ -187,7 +187,7 @@ class _Columns:
             raise ValueError(f'no "{self.score}"')
         number = _number(values[self.score])
         if number is None:
-            raise ValueError(f'"{self.score}" is no number: {values[self.score]!r}')
+            raise ValueError(f'"{self.score}" is not a number: {values[self.score]!r}')
         return number
 
 

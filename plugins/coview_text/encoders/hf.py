@@ -138,7 +138,7 @@ def _load(source: str, pretrained: bool, dropout: float | None, trust_remote_cod
     if config.is_encoder_decoder:
         raise ValueError(f"{config.model_type} is an encoder with a decoder: give an encoder, or a decoder alone")
     if not hasattr(config, "hidden_size"):
-        raise ValueError(f"{config.model_type} is no encoder of texts")
+        raise ValueError(f"{config.model_type} is not an encoder of texts")
     if dropout is not None:
         for key in _DROPOUTS:
             if hasattr(config, key):

@@ -66,7 +66,7 @@ class HFClipTextEncoder(coview.TransformerPart):
             raise ValueError(f"max_length = {max_length} is more than the {longest} tokens that {name} takes")
         if fills_up and max_length not in (None, longest):
             raise ValueError(
-                f"max_length = {max_length}: {name} takes texts filled up to {longest} tokens; leave out max_length"
+                f"max_length = {max_length}: {name} takes texts padded to {longest} tokens; leave out max_length"
             )
         self.collate = Tokenize(tokenizer, max_length or longest, fills_up)
 
@@ -117,7 +117,7 @@ class HFClipTextEncoder(coview.TransformerPart):
         """
         if self.collate.fills_up:
             kind = self.whole_config.model_type
-            raise ValueError(f"{kind} reads texts filled up with padding, and a VisionTextDualEncoder fills up none")
+            raise ValueError(f"{kind} reads padded texts, and a VisionTextDualEncoder does not pad")
         self.collate.save(folder)
         return coview.PooledTransformer(copy.deepcopy(self.model).eval())
 

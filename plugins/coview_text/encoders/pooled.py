@@ -41,7 +41,7 @@ def _with_pooler(model: Any, collate: Tokenize, pooling: Pooling) -> coview.Pool
         return coview.PooledTransformer(model)
     if pooling != "cls":
         raise ValueError(
-            f'pooling = "{pooling}" is another than that of transformers\' {type(model).__name__}, which takes the '
+            f'pooling = "{pooling}" differs from that of transformers\' {type(model).__name__}, which takes the '
             'first token: pooling = "cls" is the same'
         )
     return coview.pooled_by_first_token(model)

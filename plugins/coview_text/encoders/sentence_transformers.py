@@ -47,7 +47,7 @@ class SentenceTransformerEncoder(nn.Module):
             )
         tokenizer = self.model.tokenizer
         if not callable(tokenizer) or getattr(tokenizer, "pad_token_id", None) is None:
-            raise ValueError(f"{name} is no model of texts with a tokenizer of transformers'")
+            raise ValueError(f"{name} is not a model of texts with a tokenizer of transformers'")
         with_vocabulary(tokenizer, f"sentence-transformers:{name}")
         self.collate = Tokenize(tokenizer, max_length or self.model.max_seq_length or tokenizer.model_max_length)
         self.width = int(self.model.get_embedding_dimension() or 0)

@@ -26,16 +26,16 @@ _SPECIAL = (_PAD, _CLS, _SEP)
 class TextTransformer(MaskedTexts, nn.Module):
     """BERT's architecture in any size, its weights random, over byte-level BPE tokens.
 
-    The tokenizer is trained on the training texts before the first step and lies in the checkpoint. It works on bytes,
-    so that no character is unknown to it.
+    The tokenizer is trained on the training texts before the first step and is stored in the checkpoint. It works on
+    bytes, so that no character is unknown to it.
 
     Args:
         vocabulary: Most tokens of the tokenizer; BERT: 30522.
         lowercase: Whether the tokenizer sees lower case only; BERT uncased: true.
         max_length: Tokens after which a text is cut; BERT: 512.
-        width: Of the hidden states; BERT: 768.
-        layers: Of the transformer; BERT: 12.
-        heads: Of its attention; ``width`` has to be a multiple of it; BERT: 12.
+        width: Width of the hidden states; BERT: 768.
+        layers: Layers of the transformer; BERT: 12.
+        heads: Heads of its attention; ``width`` has to be a multiple of it; BERT: 12.
         dropout: In training, on hidden states and attention; BERT and SimCSE: 0.1.
         pooling: "mean" of all tokens, "cls" the first, "last" the last. Never of padding.
     """

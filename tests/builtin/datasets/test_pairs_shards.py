@@ -182,10 +182,10 @@ def test_a_half_that_is_missing_and_one_that_is_damaged_are_named_and_counted(tm
         "a.tar/0008: a.tar/0008.json is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 "
         "(char 1)",
         "a.tar/0009: a.tar/0009.json is JSON, but not an object",
-        'a.tar/0011: "json:more" holds no text but the int 5',
+        'a.tar/0011: "json:more" holds the int 5, which is not a text',
         'a.tar/0012: "txt" has 201 characters, more than 200',
         'a.tar/0013: "json:more" holds half of a character (a lone surrogate)',
-        "a.tar/0014: a.tar/0014.txt has zero bytes in it, as no text has",
+        "a.tar/0014: a.tar/0014.txt has zero bytes in it, which a text never has",
     ]
     assert said(
         train, "7 of 20 samples of 1 tar files cannot be used: a.tar/0007 (a.tar/0007.txt is not UTF-8: byte 0 "

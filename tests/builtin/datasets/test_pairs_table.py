@@ -145,7 +145,7 @@ def test_a_value_is_read_by_its_modality_and_its_settings(folder, tmp_path):
     for read, message in (
         ({"image": {"decode_siz": 8}}, 'read.image.decode_siz: unknown key, did you mean "decode_size"?'),
         ({"image": {"bits": 20}}, "read.image.bits: has to be less than or equal to 16, got 20"),
-        ({"text": {"bits": 8}}, "read.text: files are read of image here"),
+        ({"text": {"bits": 8}}, "read.text: here, only image can be read from files"),
     ):
         with pytest.raises(coview.CoviewError) as caught:
             build("pairs_table", read=read, **how)
@@ -187,12 +187,12 @@ def test_texts_that_are_none_and_texts_that_are_too_long_are_named_and_counted(f
     train, test = both("pairs_table", **how)
     assert len(train) + len(test) == N
     assert sorted(map(str, train.unreadable.values())) == [
-        'pairs.jsonl:3: "caption" holds no text but the int 7',
+        'pairs.jsonl:3: "caption" holds the int 7, which is not a text',
         'pairs.jsonl:4: "caption" has 101 characters, more than 100',
-        "pairs.jsonl:5: has nothing of any modality",
-        "pairs.jsonl:7: \"caption\" holds no text but the dict {'en': 'a small'}",
+        "pairs.jsonl:5: has no value of any modality",
+        "pairs.jsonl:7: \"caption\" holds the dict {'en': 'a small'}, which is not a text",
     ]
-    assert said(train, '4 of 36 samples of pairs.jsonl cannot be used: pairs.jsonl:3 ("caption" holds no text but')
+    assert said(train, '4 of 36 samples of pairs.jsonl cannot be used: pairs.jsonl:3 ("caption" holds the int 7,')
 
 
 def test_captions_that_repeat_are_named_and_counted(folder, tmp_path):
@@ -207,7 +207,7 @@ def test_captions_that_repeat_are_named_and_counted(folder, tmp_path):
 def test_a_table_of_which_nothing_can_be_used_is_refused(folder, tmp_path):
     path = write_table(tmp_path / "pairs.csv", [{"picture": "", "caption": ""}] * 3)
     with pytest.raises(
-        coview.CoviewError, match=r"pairs.csv: no sample can be used; pairs.csv:2: has nothing of any mod"
+        coview.CoviewError, match=r"pairs.csv: no sample can be used; pairs.csv:2: has no value of any mod"
     ):
         build("pairs_table", path=path, columns={"image": "picture", "text": "caption"})
     path = write_table(tmp_path / "other.csv", [{"picture": "no.png", "caption": "x"}] * 3)

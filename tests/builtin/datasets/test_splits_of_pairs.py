@@ -34,7 +34,7 @@ def pair_rows(draw):
         }
         concepts = [(of, value) for of in ("word", "speaker") if (value := draw(st.none() | NAME)) is not None]
         values = {name: of for name, of in values.items() if of}
-        fault = "" if values else "has nothing of any modality"
+        fault = "" if values else "has no value of any modality"
         found.append(PairRow(f"t:{place + 2}", values, concepts=concepts, fault=fault))
     return found
 
@@ -140,7 +140,9 @@ def test_rows_of_one_sample_that_contradict_each_other_are_named():
             PairRow(f"t:{2 + at}", {"image": ["a.png"]}, **{key: of[at] for key, of in more.items()}) for at in (0, 1)
         ]
 
-    with pytest.raises(CoviewError, match=r"t:3: this row and t:2 are of one sample, and have the class 'b' and 'a'"):
+    with pytest.raises(
+        CoviewError, match=r"t:3: this row and t:2 belong to one sample, but have the class 'b' and 'a'"
+    ):
         samples_of(rows(label=("a", "b")), ("image",))
     with pytest.raises(CoviewError, match="have the split 'test' and 'train'"):
         samples_of(rows(split=("train", "test")), ("image",))

@@ -179,7 +179,7 @@ def test_all_but_the_first_is_wanted_back_of_what_is_deleted():
 
 
 def test_words_that_nobody_knows_are_refused():
-    with pytest.raises(coview.CoviewError, match="which token is of which word"):
+    with pytest.raises(coview.CoviewError, match="which token belongs to which word"):
         WholeWord()(grid(), rng())
 
 

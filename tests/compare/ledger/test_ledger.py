@@ -174,7 +174,7 @@ def test_a_ledger_is_not_made_among_the_files_of_runs(tmp_path, registry):
     run = run_folder(tmp_path / "runs", registry)
     before = sorted(tmp_path.rglob("*"))
     for path in (run, run.parent, run.parent.parent, run / "recipe.toml"):
-        with pytest.raises(CoviewError, match="no ledger"):
+        with pytest.raises(CoviewError, match="not a ledger"):
             add_runs(path, [run])
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -185,5 +185,5 @@ def test_a_ledger_that_is_not_there_or_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CoviewError, match="cannot be written"):
         write_records(tmp_path / "file" / "ledger", POOL[:1])
-    with pytest.raises(CoviewError, match="is no ledger"):
+    with pytest.raises(CoviewError, match="is not a ledger"):
         read_ledger(tmp_path / "file")

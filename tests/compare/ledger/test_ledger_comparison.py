@@ -109,7 +109,7 @@ def test_what_by_leaves_out_is_kept_apart_and_said():
     runs = runs_in(RECORDS[:8])
     (joined,) = compare_in(runs, by=["loss.use"])
     assert set(summaries(joined)) == {"nt_xent · 0.1", "nt_xent · 0.2"}
-    assert joined.notes == ["runs of nt_xent are kept apart, for they differ in loss.temperature: 0.1 → 0.2"]
+    assert joined.notes == ["runs of nt_xent are kept apart, because they differ in loss.temperature: 0.1 → 0.2"]
     (joined,) = compare_in(runs_in([record(0.5, 0, who="A"), record(0.5, 1, who="B"), record(0.5, 2)]), by=["who"])
     assert set(summaries(joined)) == {"A", "B", "(unknown)"}
 
@@ -163,7 +163,7 @@ def test_other_code_is_said():
     codes = [{"loss losses/nt_xent": "coview 0.1.0 aaa"}, {"loss losses/nt_xent": "coview 0.1.0 bbb"}]
     (joined,) = compare_in(runs_in([record(0.5, seed, code=code) for seed, code in enumerate(codes)]))
     assert joined.notes == [
-        "runs of one are joined that ran other code: loss losses/nt_xent: coview 0.1.0 aaa → coview 0.1.0 bbb"
+        "runs of one are joined although their code differs: loss losses/nt_xent: coview 0.1.0 aaa → coview 0.1.0 bbb"
     ]
 
 
@@ -203,7 +203,7 @@ def test_a_number_is_asked_for_by_its_name():
 
 
 def test_what_leaks_and_who_has_stopped_a_run_is_said_with_it(tmp_path):
-    leak = {"data": "digits", "version": "v1", "said": "Train and test of digits are not apart: …."}
+    leak = {"data": "digits", "version": "v1", "said": "Train and test of digits overlap: …."}
     elsewhere = {**leak, "version": "v2", "said": "of another version"}
     made = record(0.5, leaks=[leak, elsewhere], stopped="stopped at step 5 by early_stopping: patience")
     text = in_words(compare_in(runs_in([made])), tmp_path)

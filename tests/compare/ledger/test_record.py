@@ -115,30 +115,30 @@ def signed(**changed):
     ("text", "said"),
     [
         ("", "not JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         ("[" * 100_000, "nested too deeply"),
         (b"\xff\xfe", "not JSON"),
-        ("{}", "no record of a ledger"),
+        ("{}", "not a record of a ledger"),
         ('{"coview_record": 99}', "version 99"),
         (WHOLE.as_text()[:200], "not JSON"),
         (WHOLE.as_text().replace('"value": 0.5', '"value": NaN'), "JSON does not have"),
         (signed(run="../../../etc"), "run is not twelve hex digits"),
         (signed(run="A" * 12), "run is not twelve hex digits"),
-        (signed(seed="0"), "seed is no whole number"),
-        (signed(seed=True), "seed is no whole number"),
-        (signed(name=None), "name is no text"),
-        (signed(recipe=[]), "recipe is no object"),
-        (signed(recipe={"train": 1}), "recipe is no resolved recipe"),
-        (signed(recipe={"evaluate": [1]}), "recipe is no resolved recipe"),
-        (signed(code={"a": 1}), "a value of code is no text"),
+        (signed(seed="0"), "seed is not a whole number"),
+        (signed(seed=True), "seed is not a whole number"),
+        (signed(name=None), "name is not a text"),
+        (signed(recipe=[]), "recipe is not an object"),
+        (signed(recipe={"train": 1}), "recipe is not a resolved recipe"),
+        (signed(recipe={"evaluate": [1]}), "recipe is not a resolved recipe"),
+        (signed(code={"a": 1}), "a value of code is not a text"),
         (signed(modalities="image"), "modalities is not what coview writes"),
         (signed(leaks=[{}]), "leaks is not what coview writes"),
-        (signed(seconds="1"), "seconds is no number"),
-        (signed(results={}), "results is no array"),
+        (signed(seconds="1"), "seconds is not a number"),
+        (signed(results={}), "results is not an array"),
         (signed(results=[1]), "a result is not complete"),
         (
             signed(results=[{**WHOLE.document["results"][0], "groups": [1]}]),
-            "groups of knn/accuracy is no whole number",
+            "groups of knn/accuracy is not a whole number",
         ),
         (signed(results=[{}]), "a result is not complete"),
         (signed(results=[{**WHOLE.document["results"][0], "value": 7}]), "a result is not complete"),
@@ -164,7 +164,7 @@ def test_a_run_is_told_by_its_recipe_and_when_it_ran(registry, tmp_path, own_run
 def test_what_cannot_be_added_is_refused(registry, tmp_path, own_run):
     folder = RunFolder(run_folder(tmp_path / "a", registry))
     folder.recipe.write_text(folder.recipe.read_text().replace("temperature = 0.2", "temperature = 0.3"))
-    with pytest.raises(CoviewError, match="is not the recipe that the numbers beside it are of"):
+    with pytest.raises(CoviewError, match="has been changed since the numbers beside it were measured"):
         record_of(folder)
     folder.recipe.write_text("= 1")
     with pytest.raises(CoviewError, match=r"recipe\.toml cannot be read"):
@@ -195,7 +195,7 @@ def test_a_recipe_that_none_is_is_refused(registry, tmp_path):
     folder = RunFolder(run_folder(tmp_path, registry))
     folder.recipe.write_text(folder.recipe.read_text().replace("seed = 0", 'seed = "a"'))
     folder.results.write_text(json.dumps({"results": [number(0.5).as_json()]}))
-    with pytest.raises(CoviewError, match="cannot be added: seed is no whole number"):
+    with pytest.raises(CoviewError, match="cannot be added: seed is not a whole number"):
         record_of(folder)
     for text in ("since = 2026-01-01", "data = 1", "evaluate = [1]", "train = []"):
         folder.recipe.write_text(text)

@@ -138,7 +138,7 @@ def test_sounds_at_the_scale_of_integers_are_refused_until_it_is_said(registry, 
 
     monkeypatch.setitem(globals(), "wave", loud)
     table(range(20)).save_to_disk(tmp_path / "loud")
-    with pytest.raises(coview.CoviewError, match="as loud as those of integers") as caught:
+    with pytest.raises(coview.CoviewError, match="float samples are as large as integers") as caught:
         build(registry, tmp_path / "loud", sample_rate=RATE)
     assert "full_scale = 8388608" in caught.value.hint
     data = build(registry, tmp_path / "loud", sample_rate=RATE, full_scale=2.0**23)

@@ -86,10 +86,14 @@ def test_a_root_without_the_files_is_not_passed_over(tmp_path):
     [
         ("train-images-idx3-ubyte.gz", lambda b: b[: len(b) // 2], "cannot be decompressed"),
         ("train-images-idx3-ubyte.gz", lambda b: b"no gzip", "cannot be decompressed"),
-        ("train-images-idx3-ubyte.gz", lambda b: b"", "no IDX file|cannot be decompressed"),
-        ("train-images-idx3-ubyte.gz", lambda b: gzip.compress(b"<html>"), "no IDX file of bytes in 3 dimensions"),
+        ("train-images-idx3-ubyte.gz", lambda b: b"", "not an IDX file|cannot be decompressed"),
+        ("train-images-idx3-ubyte.gz", lambda b: gzip.compress(b"<html>"), "not an IDX file of bytes in 3 dimensions"),
         ("train-images-idx3-ubyte.gz", lambda b: gzip.compress(gzip.decompress(b)[:-9]), "bytes of data"),
-        ("train-labels-idx1-ubyte.gz", lambda b: gzip.compress(idx(np.zeros(12, ">i4"), 12)), "no IDX file of bytes"),
+        (
+            "train-labels-idx1-ubyte.gz",
+            lambda b: gzip.compress(idx(np.zeros(12, ">i4"), 12)),
+            "not an IDX file of bytes",
+        ),
         ("train-labels-idx1-ubyte.gz", lambda b: gzip.compress(idx(np.zeros(7, np.uint8))), "12 pictures but 7 labels"),
         ("train-labels-idx1-ubyte.gz", lambda b: gzip.compress(idx(np.full(12, 10, np.uint8))), "0 to 9, got 10"),
     ],

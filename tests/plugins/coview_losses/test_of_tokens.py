@@ -140,7 +140,7 @@ def test_where_no_token_is_hidden_the_loss_is_zero_and_so_is_its_gradient():
 
 
 def test_views_without_hidden_tokens_are_refused():
-    with pytest.raises(ValueError, match="token_mse is of hidden tokens, and these views have none"):
+    with pytest.raises(ValueError, match="token_mse is a loss of hidden tokens, and these views have none"):
         TokenMSE()(coview.Views.of(torch.zeros(1, 3, 2)))
 
 

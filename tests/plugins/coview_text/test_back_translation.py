@@ -198,7 +198,7 @@ def test_a_recipe_with_nothing_to_prepare(call, write_recipe, tmp_path):
     path = write_recipe(RECIPE.format(use="random_swap", more=second.partition("\n\n")[2]))
     done = call("data", "augment", path)
     assert done.status == 2
-    assert "it has to be first" in done.err
+    assert "it has to be the first step" in done.err
 
 
 @pytest.mark.skipif(not has_apertium(), reason="needs apt-get install apertium-eng-spa")

@@ -65,12 +65,12 @@ def test_lists_of_tokens_are_joined_by_spaces(registry, tmp_path):
 def test_scores_and_groups(registry, reviews):
     data = build(registry, reviews, score="stars", group="author")
     assert [(data[i].score, data[i].group) for i in (1, 3)] == [(1.0, "a0"), (3.0, "a1")]
-    with pytest.raises(coview.SampleError, match='train/2: "stars" is no number: None'):
+    with pytest.raises(coview.SampleError, match='train/2: "stars" is not a number: None'):
         data[2]
 
 
 def test_a_column_of_numbers_is_no_text(registry, reviews):
-    with pytest.raises(coview.SampleError, match=r'"stars" is no text but the float 1\.0'):
+    with pytest.raises(coview.SampleError, match=r'"stars" is not a text but the float 1\.0'):
         build(registry, reviews, text="stars")[1]
 
 

@@ -148,8 +148,8 @@ def test_rows_that_cannot_be_used_are_named_and_counted(tmp_path):
     assert (len(train) + len(test), none) == (21, [])
     assert faults == [
         ("a.csv:22", '"text" is empty'),
-        ("a.csv:24", "\"mark\" is no number: 'high'"),
-        ("a.csv:26", "\"mark\" is no number: 'nan'"),
+        ("a.csv:24", "\"mark\" is not a number: 'high'"),
+        ("a.csv:26", "\"mark\" is not a number: 'nan'"),
     ]
     (note,) = TextTable(path=path, label="kind", score="mark").notes
     assert note.startswith('3 of 24 texts cannot be used: a.csv:22 ("text" is empty), a.csv:24')
@@ -196,10 +196,10 @@ def test_lines_of_json_that_cannot_be_used(tmp_path):
     )
     _, faults = content(TextTable(path=path))
     assert faults == [
-        ("a.jsonl:2", '"text" is no text but the int 3'),
+        ("a.jsonl:2", '"text" is not a text but the int 3'),
         ("a.jsonl:3", "\"text\" is a list with the list ['x'] in it, and has to be a text or a list of tokens"),
         ("a.jsonl:5", 'no "text"'),
-        ("a.jsonl:8", "\"text\" is no text but the dict {'a': 'b'}"),
+        ("a.jsonl:8", "\"text\" is not a text but the dict {'a': 'b'}"),
         ("a.jsonl:9", '"text" is empty'),
     ]
 
@@ -213,8 +213,8 @@ def test_lines_of_json_that_cannot_be_used(tmp_path):
         ("a.csv", "text\n", {}, "has no rows"),
         ("a.jsonl", '{"x": 1}\n', {}, 'has no column "text"'),
         ("a.jsonl", '{"text": ""}\n', {}, 'no row .* can be used; a.jsonl:1: no "text"'),
-        ("a.jsonl", '{"text": "x"}\n[1]\n', {}, r"a.jsonl:2: no JSON object, but \[1\]"),
-        ("a.jsonl", '{"text": "x"}\n{"text"\n', {}, "a.jsonl:2: no JSON: "),
+        ("a.jsonl", '{"text": "x"}\n[1]\n', {}, r"a.jsonl:2: this is not a JSON object but \[1\]"),
+        ("a.jsonl", '{"text": "x"}\n{"text"\n', {}, "a.jsonl:2: this is not JSON: "),
         ("a.csv", "text,k\nx,a\nx\n", {}, "a.csv:3: 1 field where the header has 2"),
         ("a.csv", "text,k\nx,a\nx,a,b\n", {}, "a.csv:3: 3 fields where the header has 2"),
         ("a.parquet", "x", {}, "cannot be read as Parquet"),
@@ -467,7 +467,7 @@ def test_a_pair_that_cannot_be_used_is_named(tmp_path):
     path = judged(tmp_path / "p.csv")
     path.write_text(path.read_text() + "x,,1\ny,z,high\n")
     data = TextTable(path=path, text="a", pair="b", score="score")
-    assert content(data)[1] == [("p.csv:62", 'no "b"'), ("p.csv:63", "\"score\" is no number: 'high'")]
+    assert content(data)[1] == [("p.csv:62", 'no "b"'), ("p.csv:63", "\"score\" is not a number: 'high'")]
     with pytest.raises(ValueError, match="pair needs score"):
         TextTable(path=path, text="a", pair="b")
 

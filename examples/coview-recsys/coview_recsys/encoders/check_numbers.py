@@ -21,6 +21,6 @@ def check_numbers(batch: dict[str, Tensor], **counts: int) -> None:
         numbers = batch.get(name.removesuffix("s"))
         if numbers is not None and int(numbers.max()) >= count:
             raise coview.CoviewError(
-                f"there is a number {int(numbers.max()):,} of {name}, and vectors for {count:,} of them",
+                f"{name} have the number {int(numbers.max()):,}, but there are vectors for {count:,} of them only",
                 hint=f"{name} has to be one more than the highest number",
             )

@@ -14,10 +14,10 @@ from coview.plugins.nearest import did_you_mean
 
 
 class EarlyStopping(Callback):
-    """Stops a run once a number has not become better for some points in a row.
+    """Stops a run when a number has not improved for some points in a row.
 
-    A point is a step that logs where the number is one that is logged, such as ``loss``, and a measurement where it is
-    one of an evaluator that has ``every``, such as ``knn/accuracy``. NaN is no better than any number.
+    A point is a step that logs if the number is a logged one, such as ``loss``, and a measurement if the number belongs
+    to an evaluator that has ``every``, such as ``knn/accuracy``. NaN is never an improvement.
 
     Args:
         metric: The number: one that is logged, or ``EVALUATOR/METRIC``, on validation.
@@ -38,10 +38,10 @@ class EarlyStopping(Callback):
     ) -> None:
         self.metric, self.patience, self.min_delta = metric, patience, min_delta
         if metric == "samples_per_s":
-            raise ValueError("metric: samples_per_s is another each time: no two runs would stop at the same step")
+            raise ValueError("metric: samples_per_s differs each time: no two runs would stop at the same step")
         of_loss = metric.endswith("loss")
         if mode == "auto" and not of_loss and "/" not in metric:
-            raise ValueError(f'mode: whether a large {metric} is good is not known: give mode = "max" or "min"')
+            raise ValueError(f'mode: it is not known whether a large {metric} is good: give mode = "max" or "min"')
         self._sign = 1.0 if mode == "min" or (mode == "auto" and of_loss) else -1.0
         self._best: float | None = None
         self._best_step = 0
@@ -84,8 +84,8 @@ class EarlyStopping(Callback):
         if self.metric not in metrics:
             if not self._is_known:
                 raise CoviewError(
-                    f'metric = "{self.metric}": nothing of this name is measured{did_you_mean(self.metric, metrics)}; '
-                    f"there are {', '.join(metrics)}"
+                    f'metric = "{self.metric}": nothing with this name is measured{did_you_mean(self.metric, metrics)}'
+                    f"; there are {', '.join(metrics)}"
                 )
             return
         self._is_known = True
@@ -95,9 +95,5 @@ class EarlyStopping(Callback):
             return
         self._waited += 1
         if self._waited >= self.patience:
-            best = (
-                "there was none that is a number"
-                if self._best is None
-                else f"{self._best:.4g} at step {self._best_step:,}"
-            )
-            context.stop(f"{self.metric} is {value:.4g}, and no better for {self._waited} points; the best: {best}")
+            best = "none was a number" if self._best is None else f"{self._best:.4g} at step {self._best_step:,}"
+            context.stop(f"{self.metric} is {value:.4g}, no improvement for {self._waited} points; the best: {best}")

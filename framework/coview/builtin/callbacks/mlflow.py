@@ -25,9 +25,9 @@ _STATUS = {"done": "FINISHED", "stopped": "FINISHED", "interrupted": "KILLED", "
 
 
 class MLflow(Callback):
-    """Tells MLflow of a run: its recipe, all that is logged, what is measured on validation, and the results.
+    """Reports a run to MLflow: its recipe, all that is logged, what is measured on validation, and the results.
 
-    A run that is resumed goes on in its run there.
+    A resumed run continues its run there.
 
     Args:
         tracking_uri: The server, or ``sqlite:////path/to/file.db``; absent: as the environment says
@@ -60,7 +60,7 @@ class MLflow(Callback):
                 except Exception as error:  # whatever comes of a server that is not there, or refuses
                     raise CoviewError(
                         f"mlflow: {uri} does not take a run: {in_one_line(error)[:200]}",
-                        hint="start the server or log in to it, or give tracking_uri another place, such as "
+                        hint="start the server or log in to it, or set tracking_uri to another place, such as "
                         '"sqlite:///mlflow.db"',
                     ) from error
 

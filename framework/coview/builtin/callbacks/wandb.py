@@ -12,15 +12,16 @@ from coview.plugins.callback import Callback, EndContext, RunContext, StepContex
 
 
 class Wandb(Callback):
-    """Tells Weights & Biases of a run: its recipe, all that is logged, what is measured on validation, and the results.
+    """Reports a run to Weights & Biases: its recipe, all that is logged, what is measured on validation, and the
+    results.
 
-    A run that is resumed goes on in its run there. What the library writes on this machine is in the run's folder.
+    A resumed run continues its run there. What the library writes on this machine is in the run's folder.
 
     Args:
         project: Where the run goes.
         entity: The user or team; absent: the account's own.
         group: Shows runs together.
-        tags: To find runs by.
+        tags: Tags to find runs by.
         mode: "online" needs an account; "offline" writes files that ``wandb sync`` sends later. Absent: as the
             environment says (``WANDB_MODE``), else online.
     """

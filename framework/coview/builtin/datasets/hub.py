@@ -111,8 +111,8 @@ def _check_columns(path: str, rows: HubRows, columns: PairColumns) -> None:
         for name in names:
             if not rows.holds_files(name):
                 raise CoviewError(
-                    f'"{path}": the column "{name}" holds {rows.kind(name) or "other values"}, and {modality} is read '
-                    "from files, as of a column of the type Image or Audio"
+                    f'"{path}": the column "{name}" holds {rows.kind(name) or "other values"}, but {modality} is read '
+                    "from files: the type of the column has to be Image or Audio"
                 )
 
 

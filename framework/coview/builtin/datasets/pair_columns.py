@@ -74,7 +74,7 @@ class PairColumns:
             return PairRow(where, split=split, fault=str(error))
         fault = ""
         if not values:
-            fault = "has nothing of any modality"
+            fault = "has no value of any modality"
         elif self.sample is not None and sample is None:
             fault = f'no "{self.sample}"'
         if fault:
@@ -89,7 +89,9 @@ class PairColumns:
                 if value is None or (isinstance(value, str) and not value.strip()) or value != value:
                     continue
                 if not isinstance(value, str):
-                    raise ValueError(f'"{name}" holds no text but the {type(value).__name__} {str(value)[:40]}')
+                    raise ValueError(
+                        f'"{name}" holds the {type(value).__name__} {str(value)[:40]}, which is not a text'
+                    )
                 if is_text and len(value) > self.longest_text:
                     raise ValueError(f'"{name}" has {len(value):,} characters, more than {self.longest_text:,}')
                 if is_text and not _is_unicode(value):
@@ -100,7 +102,7 @@ class PairColumns:
 def samples_of_table(
     table: Table, columns: PairColumns, root: Path, by_split: Mapping[str, np.ndarray] | None
 ) -> tuple[list[PairSample], tuple[str, ...]]:
-    """The samples of all rows, in the order of their ids, and what is to be said of their files.
+    """The samples of all rows, in the order of their ids, and what to say about their files.
 
     Args:
         table: The table.
@@ -175,7 +177,7 @@ def _is_unicode(text: str) -> bool:
 def _on_disk(
     root: Path, table: Table, paths: Sequence[Sequence[str]], what: str
 ) -> tuple[list[list[str]], frozenset[str], Sequence[str]]:
-    """Of each row its paths as they are on disk; those that are not there; and what is to be said of them."""
+    """Of each row its paths as they are on disk; those that are not there; and what to say about them."""
     lines = [line for line, of_row in zip(table.rows, paths, strict=True) for _ in of_row]
     if not lines:
         return [[] for _ in paths], frozenset(), ()

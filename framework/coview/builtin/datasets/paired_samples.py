@@ -24,7 +24,7 @@ class Source(Protocol):
     """Where the values of one modality are."""
 
     def look_at(self, names: Sequence[str]) -> Sequence[str]:
-        """Settles on how to read the values by some of them, and returns what is to be said; raises CoviewError."""
+        """Settles on how to read the values by some of them, and returns what to say; raises CoviewError."""
         ...
 
     def reading(self, names: Sequence[str]) -> Callable[[int], Any]:
@@ -43,7 +43,7 @@ class TextSource:
     modality: Modality
 
     def look_at(self, names: Sequence[str]) -> Sequence[str]:
-        """Nothing is to be said of a text."""
+        """There is nothing to say about a text."""
         return ()
 
     def reading(self, names: Sequence[str]) -> Callable[[int], Any]:
@@ -136,7 +136,7 @@ class PairedSamples:
         split: Which split.
         sources: Where the values of each modality are.
         version: Of the data set.
-        notes: What is to be said of it besides.
+        notes: What to say about it besides.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")

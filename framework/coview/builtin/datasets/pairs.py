@@ -127,9 +127,9 @@ def _one(what: str, rows: Sequence[PairRow], of: Callable[[PairRow], str | None]
     other = next((row for row in saying if of(row) != of(saying[0])), None)
     if other is not None:
         raise CoviewError(
-            f"{other.where}: this row and {saying[0].where} are of one sample, and have the {what} {of(other)!r} and "
-            f"{of(saying[0])!r}",
-            hint=f"rows of one sample have to be of one {what}",
+            f"{other.where}: this row and {saying[0].where} belong to one sample, but have the {what} {of(other)!r} "
+            f"and {of(saying[0])!r}",
+            hint=f"rows of one sample have to have the same {what}",
         )
     return of(saying[0]) if saying else None
 
@@ -144,7 +144,7 @@ class PairSplits:
         classes: The names of the classes; None where no sample has one.
         labels: Of each sample the index of its class, -1 for none; None without classes.
         groups: Of each sample: those of one group are on one side.
-        notes: What is to be said of them.
+        notes: What to say about them.
         negatives_of: The modality of hard negatives; None where there are none.
     """
 
@@ -282,7 +282,7 @@ def _crossing(samples: Sequence[PairSample], parts: Mapping[str, np.ndarray], gr
 def _usable_negatives(
     samples: Sequence[PairSample], parts: Mapping[str, np.ndarray], modality: str
 ) -> tuple[list[PairSample], tuple[str, ...]]:
-    """The samples without hard negatives that are none, and what is to be said of these.
+    """The samples without hard negatives that are none, and what to say about these.
 
     A value of the sample's own is none, and what is a value of another split is not to be seen in training.
 

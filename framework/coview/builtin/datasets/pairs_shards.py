@@ -244,7 +244,7 @@ def _text(tars: TarFiles, member: int, name_of_field: str) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}") from error
     if "\0" in text:
-        raise ValueError(f"{name} has zero bytes in it, as no text has")
+        raise ValueError(f"{name} has zero bytes in it, which a text never has")
     if not name_of_field:
         return text.strip()
     try:

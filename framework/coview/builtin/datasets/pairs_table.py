@@ -29,15 +29,15 @@ class PairsTable(PairedSamples):
     that name one file are one sample. In training each epoch draws one of them; in an evaluation each is a row of the
     modality, and any of a sample is right in a retrieval.
 
-    Files that are not there, texts that are none, rows that lack a half and texts that several samples have are named
-    with file and line, and counted.
+    Missing files, cells that are not texts, rows that lack a half and texts that several samples have are counted, and
+    named with file and line.
 
     Args:
         split: "train", "test", or "validation" where the table has it.
         modalities: What the samples have, by name.
         path: The table.
         columns: The column of each modality, or several of them: ``{ image = "path", text = ["short", "long"] }``.
-        root: The folder that paths in the table begin in. Absent: the table's own.
+        root: The folder that paths in the table are relative to. Absent: the table's own.
         read: How files are read, by modality: ``{ image = { decode_size = 256 } }``.
         sample_column: The column that names a row's sample. Absent: rows that name one file are one sample.
         label_column: The column of classes; absent: there are none. A row without one is trained on.
@@ -49,7 +49,7 @@ class PairsTable(PairedSamples):
         negative_columns: The column of hard negatives, or several of them, of one modality: ``{ text = "wrong" }``. A
             cell is as in ``columns``, or empty. A view called "negative" is made of it.
         longest_text: Characters of a text, at most. A sample with a longer one is skipped.
-        encoding: Of the table. UTF-16 is recognised by its mark.
+        encoding: Encoding of the table. UTF-16 is recognised by its mark.
         header: Whether CSV and TSV begin with the names of the columns; if not, they are "1", "2", ….
         quotes: Whether double quotes hold a field of CSV and TSV together.
         test_fraction: Share of the samples held out, without ``split_column``.

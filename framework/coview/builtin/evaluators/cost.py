@@ -23,18 +23,18 @@ from coview.evaluating import intervals, map_tensors, to_device
 class Cost:
     """Parameters, floating-point operations, peak memory and speed of the encoder, in evaluation mode and fp32.
 
-    Speed and memory are the machine's: the protocol names the device and the threads, so that numbers of different
-    machines do not stand beside each other. Loading and collating samples is not part of it. Peak memory is of
-    weights, inputs and all that is computed from them, by PyTorch's allocator.
+    Speed and memory depend on the machine: the protocol names the device and the threads, so that numbers of different
+    machines are not compared. Loading and collating samples is not part of it. Peak memory is of weights, inputs and
+    all that is computed from them, by PyTorch's allocator.
 
-    With ``target_loss`` also the seconds that training took until a logged loss was first no higher: training alone,
+    With ``target_loss`` also the seconds that training took until a logged loss was first as low: training alone,
     without evaluation and without the time between a run and its resumption. The log has every tenth step's loss unless
     ``train.log_every`` says otherwise, and the time is no finer. A loss that was never reached gives no number.
 
     Args:
-        batch_size: Samples of a batch, fewer where the test split has not as many.
+        batch_size: Samples of a batch, fewer if the test split has fewer.
         repeats: Batches that are timed, after two that are not; the speed is their median.
-        target_loss: The loss that ``seconds_to_loss`` is of; absent: it is not asked.
+        target_loss: The loss whose time ``seconds_to_loss`` gives; absent: it is not measured.
     """
 
     splits = ("test",)

@@ -32,7 +32,7 @@ class FewShot:
         ways: Classes in an episode, at least 2. Usual are 5 and 20.
         shots: Labelled samples of each class, each number at least 1; one result for each. Usual are 1 and 5.
         queries: Samples of each class that are classified, at least 1. Usual is 15.
-        episodes: At least 2. Usual are 600 and more.
+        episodes: Number of episodes, at least 2. Usual are 600 and more.
         similarity: "cosine" takes the mean of representations of length 1 and the cosine with it, "euclidean" the mean
             and the distance of the representations as they are. Snell et al. take the latter.
     """

@@ -41,7 +41,7 @@ _WARMUP = 0.1
 
 
 class Finetune:
-    """A linear classifier on the encoder, and both trained together (arXiv:2002.05709, appendix B.5, in small).
+    """A linear classifier on the encoder, and both trained together (arXiv:2002.05709, appendix B.5, at a small scale).
 
     By coview's own loop, data order and views: AdamW, a linear warm-up over a tenth of the steps, then a cosine. With
     all labels the epoch of the highest validation accuracy counts, the earliest of equals, and training stops after
@@ -55,7 +55,7 @@ class Finetune:
         epochs: Passes over the labelled samples.
         batch_size: Samples of a batch; all of them where they are fewer.
         lr: Peak learning rate.
-        weight_decay: Decoupled, of matrices.
+        weight_decay: Decoupled weight decay, of matrices only.
         patience: Epochs without a higher validation accuracy before training stops.
         augment: Whether training samples go through the recipe's augmentations of its first view.
     """

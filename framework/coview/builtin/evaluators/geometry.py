@@ -31,8 +31,8 @@ class Geometry:
     at best. ``spread`` is the deviation of the normalised dimensions times √D (arXiv:2011.10566): 0 collapsed, 1
     isotropic. ``isotropy`` is IsoScore* (arXiv:2305.19358): 0 all variance on one line, 1 the same in every direction.
     ``mean_cosine`` is that of two different samples: 1 where all lie in a narrow cone, 0 where they are centred.
-    None of them is an accuracy: they tell collapse, not use. Numbers of different widths, or of different numbers of
-    samples, are not to be compared.
+    None of them is an accuracy: they show collapse, not usefulness. Numbers of different widths, or of different
+    numbers of samples, cannot be compared.
 
     Args:
         samples: Test samples that are drawn, at least 20; all of them where there are fewer. RankMe takes 25,600.

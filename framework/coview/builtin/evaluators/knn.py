@@ -31,7 +31,7 @@ class KNN:
     Nothing is fitted and nothing is chosen.
 
     Args:
-        k: Neighbours that vote, at least 1; all the bank where that is smaller, as the protocol's ``k_used`` says.
+        k: Neighbours that vote, at least 1; the whole bank if that is smaller, as the protocol's ``k_used`` says.
             Wu et al. take 200 on ImageNet, DINO 20.
         temperature: T, above 0; the lower, the more the nearest decides. Wu et al. and DINO take 0.07.
         labels_per_class: Labelled training samples of each class, such as 10, a share of them, such as "10%", or

@@ -37,17 +37,18 @@ class LinearClassifier:
     section 4), and what SimCLR, MoCo and their relatives call linear evaluation.
 
     The encoder is in evaluation mode and sees each sample anew in each epoch, through the recipe's augmentations: these
-    are the classifier's own in a recipe of no step that starts from a run, as in ``base/sup-con-linear``. All of the
-    training split is trained on, nothing is chosen, and the last epoch counts; papers often report the best by test.
+    are the classifier's own in a recipe that trains for 0 steps and starts from a run, as in ``base/sup-con-linear``.
+    All of the training split is trained on, nothing is chosen, and the last epoch counts; papers often report the best
+    by test.
 
     Args:
         epochs: Passes over the training split; SupCon: 100.
         batch_size: Samples of a batch; all of them where they are fewer. SupCon: 512.
         lr: Peak learning rate; SupCon: 5, and 1 for SimCLR's encoder. MoCo: 30.
-        momentum: Of SGD.
-        weight_decay: Of SGD, of the bias too.
+        momentum: Momentum of SGD.
+        weight_decay: Weight decay of SGD, for the bias too.
         drops: Epochs after which the rate is multiplied by ``factor``; none: it falls by a cosine to 0.
-        factor: See there; SupCon: 0.2, MoCo: 0.1.
+        factor: What the rate is multiplied by; SupCon: 0.2, MoCo: 0.1.
         augment: Whether training samples go through the recipe's augmentations of its first view.
     """
 

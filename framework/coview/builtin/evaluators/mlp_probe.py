@@ -59,7 +59,7 @@ class MLPProbe:
         hidden: Width of the hidden layers, at least 1. HEAR takes 1024.
         dropout: Share of hidden units that are dropped, from 0 to below 1. HEAR takes 0.1.
         batch_size: Samples of a batch, at least 2; a few more where the samples do not divide by it. HEAR takes 1024.
-        max_epochs: At most, at least 1. HEAR takes 500.
+        max_epochs: Most epochs, at least 1. HEAR takes 500.
         check_every: Epochs between two looks at the validation split, at least 1. HEAR takes 3.
         patience: Looks without a higher accuracy after which training stops, at least 1. HEAR takes 20.
         labels_per_class: Labelled training samples of each class, such as 10, a share of them, such as "10%", or

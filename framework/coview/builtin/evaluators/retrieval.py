@@ -32,15 +32,15 @@ class Retrieval:
     fitted and nothing is chosen.
 
     Within a modality the representations of all other test samples are searched, those of the same class are right, and
-    a sample that is the only one of its class is no query. Across modalities, with ``query`` and ``gallery``, the
-    projections of all test samples are searched, as in CLIP (arXiv:2103.00020, section 3.1), and right is what is
-    the same sample: a text finds the picture that it belongs to. One is right then, and mAP is MRR; but where samples
-    have several values of a modality, such as captions, each of them is a query and a row of the gallery, and any of
-    the same sample is right. ``between`` does so for all pairs of some modalities, both ways, also for those that no
+    a sample that is the only one of its class is not a query. Across modalities, with ``query`` and ``gallery``, the
+    projections of all test samples are searched, as in CLIP (arXiv:2103.00020, section 3.1), and right is what is the
+    same sample: a text finds the picture that it belongs to. Then one row is right, and mAP equals MRR. Where samples
+    have several values of a modality, such as captions, each of them is a query and a row of the gallery, and any row
+    of the same sample is right. ``between`` does so for all pairs of some modalities, both ways, also for those that no
     loss has brought together: a sound finds its picture where both were trained with texts. A sample that the gallery
-    lacks is no query.
+    lacks is not a query.
 
-    Beside each number stands what a random order of the gallery would come to.
+    Each number comes with the value that a random order of the gallery would have.
 
     Args:
         k: At which numbers of neighbours recall is given, each at least 1.
@@ -69,7 +69,7 @@ class Retrieval:
             raise ValueError(f"query and gallery are both {query!r}: leave both out to search within one modality")
         if between is not None and query is not None:
             raise ValueError(
-                "between is given with query and gallery: it is of all pairs both ways, so leave these out"
+                "between is given with query and gallery: it measures all pairs in both directions, so leave these out"
             )
         if between is not None and len(set(between)) < len(between):
             raise ValueError(f"between has to name each modality once, got {list(between)}")
@@ -85,7 +85,7 @@ class Retrieval:
         """Refuses data of which no test sample has another of its class."""
         labels_N = data.labels.get("test")
         if not self.modalities and labels_N is not None and (np.bincount(labels_N) < 2).all():
-            raise CoviewError("no sample of the test split has another of its class to be found")
+            raise CoviewError("no sample of the test split has another one of its class")
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """Recall at each k, mAP and MRR within one modality, with intervals over queries.
@@ -98,7 +98,7 @@ class Retrieval:
         x_ND = normalize(x_ND)
         queries_Q = torch.nonzero(labels_N.bincount()[labels_N] > 1)[:, 0]
         if len(queries_Q) == 0:
-            raise CoviewError("no sample of the test split has another of its class to be found")
+            raise CoviewError("no sample of the test split has another one of its class")
 
         def ranked(rows_Q: Tensor) -> tuple[Tensor, Tensor]:
             similarity_QN = x_ND[rows_Q] @ x_ND.T

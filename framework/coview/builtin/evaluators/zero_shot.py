@@ -26,7 +26,7 @@ class ZeroShot:
     Each class's name is put into every prompt; the mean of the prompts' projections, each of unit length, stands for
     the class, and a sample is of the class whose mean is nearest to its projection by cosine (CLIP, arXiv:2103.00020,
     section 3.1.4). Names and prompts decide much: they are in the protocol. Nothing is fitted and nothing is chosen.
-    Chance is one in as many classes as there are.
+    Chance is one divided by the number of classes.
 
     Args:
         of: The modality that is classified, of pictures or sounds, say.
@@ -49,14 +49,14 @@ class ZeroShot:
     ) -> None:
         for prompt in prompts:
             if prompt.count("{}") != 1:
-                raise ValueError(f'a prompt has {{}} once, where the name of the class goes, got "{prompt}"')
+                raise ValueError(f'a prompt has to have {{}} once, where the name of the class goes, got "{prompt}"')
         if of == by:
             raise ValueError(f"of and by are both {of!r}: names in one modality classify samples of another")
         self.prompts, self.of, self.by, self.names = prompts, of, by, dict(names or {})
         self.modalities, self.of_data = (of, by), (of,)
 
     def check(self, data: KnownData, /) -> None:
-        """Refuses names of classes that the data has not."""
+        """Refuses names of classes that the data does not have."""
         self._check_names(data.classes or ())
 
     def evaluate_cross_modal(self, subject: CrossModalSubject, rng: Rng, /) -> list[Result]:

@@ -15,8 +15,8 @@ from coview.data.token_mask import Hidden, TokenLayout
 class Deletion:
     """Each word by itself, with all its tokens, or each token where the encoder knows of no words; one always stays.
 
-    What is to be predicted is every token but the first, seen or not, the separator at the end too: for a decoder that
-    makes the row anew from one vector (TSDAE, arXiv:2104.06979, section 3.1), with ``hide = "drop"``.
+    Every token but the first has to be predicted, seen or not, and also the separator at the end: for a decoder that
+    makes the row again from one vector (TSDAE, arXiv:2104.06979, section 3.1), with ``hide = "drop"``.
 
     Args:
         ratio: The probability of a word to be hidden; TSDAE: 0.6.

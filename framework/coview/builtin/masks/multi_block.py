@@ -27,7 +27,7 @@ class MultiBlock:
         targets: Blocks that are predicted; the paper's 4.
         target_scale: Bounds of their share of the grid; the paper's 0.15 and 0.2.
         target_aspect: Bounds of their height by their width; the paper's 0.75 and 1.5.
-        context_scale: Bounds of the share of what is seen, before the targets are taken out, of the grid; the paper's
+        context_scale: Bounds of the seen block's share of the grid, before the targets are taken out; the paper's
             0.85 and 1.
     """
 

@@ -19,8 +19,8 @@ class Random:
     Args:
         ratio: The share that is hidden; two numbers are the bounds between which each row draws its own. MAE: 0.75;
             BERT: 0.15; SimMIM: 0.6.
-        side: Of the squares of a grid's tokens, or the runs in a row, that are hidden or seen together; SimMIM: 2 of 16
-            pixels each.
+        side: Side of the squares of a grid's tokens, or length of the runs in a row, that are hidden or seen together;
+            SimMIM: 2 of 16 pixels each.
     """
 
     read_each_step = ("ratio",)

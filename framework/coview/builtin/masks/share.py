@@ -23,7 +23,7 @@ def check_ratio(ratio: Ratio) -> None:
 
 
 def counts(ratio: Ratio, maskable_NT: Tensor, rng: BatchRng) -> Tensor:
-    """``(N,)``: how many of each row's tokens are to be hidden.
+    """``(N,)``: how many of each row's tokens have to be hidden.
 
     The share of those that may be, rounded, but at least one and never all; none of a row of which only one may be.
     """

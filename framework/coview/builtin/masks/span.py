@@ -36,7 +36,7 @@ class Span:
         if len(layout.shape) != 1:
             raise CoviewError(
                 f"span hides runs of tokens in a row, and these lie in a grid of {layout.shape[0]} × {layout.shape[1]}",
-                hint="block is its sibling in two dimensions",
+                hint='take use = "block", which hides rectangles',
             )
         counts_N = counts(self.ratio, layout.maskable_NT, rng)
         start_NT = rng.uniform(layout.maskable_NT.shape[1]).masked_fill(~layout.maskable_NT, torch.inf)

@@ -17,7 +17,8 @@ ShareOrNone = Annotated[float, Ge(0), Lt(1)]
 
 
 class TimeFrequency:
-    """Moments in all frequencies and frequencies in all moments (SSAST, arXiv:2110.09784; AudioMAE, arXiv:2207.06405,
+    """Some moments at all frequencies, and some frequencies at all moments (SSAST, arXiv:2110.09784; AudioMAE,
+    arXiv:2207.06405,
     section 3.2).
 
     Args:

@@ -28,12 +28,12 @@ class WholeWord:
         """Hides the words of the smallest numbers. A row that is a single word is left as it is.
 
         Raises:
-            CoviewError: If the encoder does not say which token is of which word.
+            CoviewError: If the encoder does not say which token belongs to which word.
         """
         words_NT = layout.words_NT
         if words_NT is None:
             raise CoviewError(
-                "whole_word hides words, and the encoder does not say which token is of which word",
+                "whole_word hides words, and the encoder does not say which token belongs to which word",
                 hint='take use = "random" or "span"',
             )
         maskable_NT = layout.maskable_NT & (words_NT >= 0)

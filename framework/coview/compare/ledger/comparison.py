@@ -171,7 +171,7 @@ def _notes(of_variant: _OfVariant) -> list[str]:
                 listed = ", ".join(values)
                 notes.append(f"seed {seed} of {variant} was run {len(values)} times ({listed}), and the first counts")
         if lines := _other_code([run.record for run, _ in of]):
-            notes.append(f"runs of {variant} are joined that ran other code: {'; '.join(lines)}")
+            notes.append(f"runs of {variant} are joined although their code differs: {'; '.join(lines)}")
     return notes
 
 

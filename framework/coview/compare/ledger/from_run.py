@@ -36,7 +36,7 @@ _OF_DATA = ("name", "version", "licence", "citation")
 
 
 def runs_of(path: Path) -> tuple[list[RunFolder], list[RunFolder]]:
-    """The runs that a path stands for, and those of them that are passed over: not finished, or without numbers.
+    """The runs that a path stands for, and those of them that are skipped: not finished, or without numbers.
 
     Args:
         path: A run's folder; that of a comparison, whose ``cells.csv`` names its runs; or a folder with runs below it,
@@ -91,8 +91,8 @@ def record_of(folder: RunFolder, who: str = "") -> Record:
         raise CoviewError(f"{folder.path} has no numbers", hint="coview evaluate RUN --set … measures it")
     if found.recipe_hash not in ("", digest):
         raise CoviewError(
-            f"{folder.recipe} is not the recipe that the numbers beside it are of: it has been changed since",
-            hint="put it back as the run has written it",
+            f"{folder.recipe} has been changed since the numbers beside it were measured",
+            hint="restore the file that the run wrote",
         )
     environment = read_environment(folder.environment) or {}
     started = environment.get("started")
@@ -129,7 +129,8 @@ def record_of(folder: RunFolder, who: str = "") -> Record:
         "data": [_of_data(of) for of in (found.dataset, *found.other_datasets)],
         "skipped_samples": len(found.skipped_samples),
     }
-    values = json.loads(json.dumps(fields), parse_constant=str)  # an infinite number, which JSON has not, is a text
+    # an infinite number, which JSON does not have, is a text
+    values = json.loads(json.dumps(fields), parse_constant=str)
     try:
         return make_record(without_paths(values), results)
     except RecordError as error:
@@ -140,7 +141,7 @@ def _recipe_and_hash(folder: RunFolder) -> tuple[dict[str, Any], str]:
     try:
         tables = tomllib.loads(folder.recipe.read_text(encoding="utf-8"))
         return tables, recipe_hash(tables)
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:  # it is no recipe, if it is TOML
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:  # it is TOML but not a recipe
         raise CoviewError(f"{folder.recipe} cannot be read: {error}") from error
 
 

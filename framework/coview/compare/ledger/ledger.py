@@ -113,7 +113,7 @@ def _texts(path: Path, passed_over: list[str]) -> Iterator[tuple[str, bytes]]:
     """Every file or line that may be a record, with where it is."""
     if path.is_file():
         if path.suffix != SUFFIX:
-            raise CoviewError(f"{path} is no ledger", hint=f"a ledger is a folder, or a file that ends in {SUFFIX}")
+            raise CoviewError(f"{path} is not a ledger", hint=f"a ledger is a folder, or a file that ends in {SUFFIX}")
         try:
             lines = path.read_bytes().split(b"\n")
         except OSError as error:
@@ -143,11 +143,11 @@ def check_place(path: Path) -> None:
     """
     hint = "the ledger comes first: coview results add LEDGER RUN…"
     if (path / "recipe.toml").is_file():
-        raise CoviewError(f"{path} is a run, and no ledger", hint=hint)
+        raise CoviewError(f"{path} is a run, not a ledger", hint=hint)
     if any(next(path.glob(pattern), None) for pattern in ("*/recipe.toml", "*/*/recipe.toml")):
-        raise CoviewError(f"{path} is a folder of runs, and no ledger", hint=hint)
+        raise CoviewError(f"{path} is a folder of runs, not a ledger", hint=hint)
     if path.is_file() and path.suffix != SUFFIX:
-        raise CoviewError(f"{path} is no ledger", hint=f"a ledger is a folder, or a file that ends in {SUFFIX}")
+        raise CoviewError(f"{path} is not a ledger", hint=f"a ledger is a folder, or a file that ends in {SUFFIX}")
 
 
 @contextmanager

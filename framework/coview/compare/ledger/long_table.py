@@ -86,5 +86,5 @@ def _row(run: LedgerRun, result: Result) -> dict[str, Any]:
         "data_version": record.data_version,
         "protocol": json.dumps(dict(result.protocol), sort_keys=True),
     }
-    # a name of a file may hold bytes that are no UTF-8, which neither form can hold
+    # a name of a file may hold bytes that are not UTF-8, which neither form can hold
     return {name: printable(value) if isinstance(value, str) else value for name, value in row.items()}

@@ -31,7 +31,7 @@ def write_pages(to: Path, joined: Sequence[Joined], ledger: Path, command: str) 
         The files.
 
     Raises:
-        CoviewError: If several tables are to be one file, a library is missing, or a file cannot be written.
+        CoviewError: If several tables would be one file, a library is missing, or a file cannot be written.
     """
     require("matplotlib")
     require("jinja2")
@@ -71,7 +71,7 @@ def _notes(one: Joined) -> Iterator[str]:
         )
     if one.apart:
         differs = "; ".join(one.apart)
-        yield f"Kept apart from the first table of this number, for they were measured differently: {differs}."
+        yield f"Kept apart from the first table of this number, because they were measured differently: {differs}."
     yield from (f"{note}." for note in one.notes)
     yield from (f"{variant} is of {who}." for (_, variant), who in one.who.items() if who)
 

@@ -22,7 +22,8 @@ CONTENT_KEY = "content"
 
 
 class RecordError(ValueError):
-    """A JSON text that is no record, or a damaged one; the message says what is wrong, and does not name the file."""
+    """A JSON text that is not a record, or a damaged one; the message says what is wrong, and does not name the
+    file."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,13 @@ def parse_record(text: bytes | str) -> Record:
         raise RecordError(str(error)) from error
     version = document.get(SCHEMA_KEY)
     if version is None:
-        raise RecordError("it is no record of a ledger")
+        raise RecordError("it is not a record of a ledger")
     if version != SCHEMA:
         raise RecordError(f"it is a record of version {str(version)[:20]}, and this coview reads version {SCHEMA}")
     try:
         content = content_hash({key: value for key, value in document.items() if key != CONTENT_KEY})
     except ValueError as error:
-        raise RecordError(f"it holds what JSON does not have ({error})") from error
+        raise RecordError(f"it holds a value that JSON does not have ({error})") from error
     if document.get(CONTENT_KEY) != content:
         raise RecordError("it has been changed or damaged: its content is not what its hash says")
     return _record(document)
@@ -136,28 +137,28 @@ def _record(document: Mapping[str, Any]) -> Record:
     known = {name: document.get(name) for name in (*_TEXTS, *_OBJECTS, "seed", "seconds", "modalities", "leaks")}
     for name in _TEXTS:
         if not isinstance(known[name], str):
-            raise RecordError(f"{name} is no text: {str(known[name])[:40]}")
+            raise RecordError(f"{name} is not a text: {str(known[name])[:40]}")
     if not _RUN.fullmatch(str(known["run"])):  # it becomes the name of a folder, and others have written it
         raise RecordError(f"run is not twelve hex digits: {str(known['run'])[:40]}")
     for name in _OBJECTS:
         if not isinstance(known[name], dict):
-            raise RecordError(f"{name} is no object: {str(known[name])[:40]}")
+            raise RecordError(f"{name} is not an object: {str(known[name])[:40]}")
     try:
         hashed_part(known["recipe"])  # type: ignore[arg-type]
     except (AttributeError, TypeError) as error:
-        raise RecordError(f"recipe is no resolved recipe ({error})") from error
+        raise RecordError(f"recipe is not a resolved recipe ({error})") from error
     for name in ("start", "code"):
         if not all(isinstance(value, str) for value in known[name].values()):  # type: ignore[union-attr]
-            raise RecordError(f"a value of {name} is no text")
+            raise RecordError(f"a value of {name} is not a text")
     for name, is_right in (("modalities", _is_text), ("leaks", _is_leak)):
         value = known[name]
         if not isinstance(value, list) or not all(map(is_right, value)):
             raise RecordError(f"{name} is not what coview writes: {str(value)[:40]}")
         known[name] = tuple(value)
     if type(known["seed"]) is not int:
-        raise RecordError(f"seed is no whole number: {str(known['seed'])[:40]}")
+        raise RecordError(f"seed is not a whole number: {str(known['seed'])[:40]}")
     if known["seconds"] is not None and type(known["seconds"]) not in (int, float):
-        raise RecordError(f"seconds is no number: {str(known['seconds'])[:40]}")
+        raise RecordError(f"seconds is not a number: {str(known['seconds'])[:40]}")
     return Record(**known, results=_results(document.get("results")), document=document)  # type: ignore[arg-type]
 
 
@@ -171,7 +172,7 @@ def _is_leak(value: Any) -> bool:
 
 def _results(rows: Any) -> tuple[Result, ...]:
     if not isinstance(rows, list):
-        raise RecordError("results is no array")
+        raise RecordError("results is not an array")
     results = []
     for row in rows:
         try:
@@ -179,7 +180,7 @@ def _results(rows: Any) -> tuple[Result, ...]:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RecordError(f"a result is not complete ({error}): {str(row)[:60]}") from error
         if result.groups is not None and type(result.groups) is not int:
-            raise RecordError(f"groups of {result.name} is no whole number: {str(result.groups)[:40]}")
+            raise RecordError(f"groups of {result.name} is not a whole number: {str(result.groups)[:40]}")
         if result.protocol_hash != row.get("protocol_hash"):
             raise RecordError(f"the protocol of {result.name} is not what its hash says")
         results.append(result)

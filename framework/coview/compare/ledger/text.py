@@ -45,7 +45,7 @@ def _group(one: Joined, group: Group, analysis: ModalityAnalysis) -> Iterator[st
         f"{sample_of(result)} test items; {how_to_read(one.table)}"
     )
     if one.apart:
-        yield "Kept apart from the first table of this number, for they were measured differently:"
+        yield "Kept apart from the first table of this number, because they were measured differently:"
         yield from (f"  {line}" for line in one.apart)
     yield ""
     whose = {summary.variant: one.who.get((result.dataset, summary.variant), "") for summary in analysis.summaries}

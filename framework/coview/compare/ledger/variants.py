@@ -106,7 +106,8 @@ def variants_of(runs: Sequence[LedgerRun], by: Sequence[str] = ()) -> Variants:
             levels[index] = {**own, **more}
         if differing:
             notes.append(
-                f"runs of {' · '.join(shared)} are kept apart, for they differ in {_values(flat, members, differing)}"
+                f"runs of {' · '.join(shared)} are kept apart, because they differ in "
+                f"{_values(flat, members, differing)}"
             )
     return Variants(levels, notes)
 

@@ -22,14 +22,14 @@ def intervals_in_words(each: ModalityAnalysis) -> str:
     margin = f" Differences up to {each.scores.margin:g} do not matter." if each.scores.margin else ""
     if each.scores.test != "model":
         return (
-            f"{_TESTS[each.scores.test]}; an interval is of its own pair alone, by Student's t; p of all is corrected "
-            "by Holm."
+            f"{_TESTS[each.scores.test]}; each interval is for its own pair alone, by Student's t; the p values are "
+            "corrected by Holm."
         )
     if len(each.scores.order) == 2:
         return f"Of two variants: the paired t test over seeds.{margin}"
     return (
-        "By one model of all cells: variants, seeds, and a spread of each variant about which the others say something "
-        f"too. The intervals hold for all {len(each.pairs)} pairs together.{margin}"
+        "By one model of all cells: variants, seeds, and a spread of each variant, for which the model also uses the "
+        f"other variants. The intervals hold for all {len(each.pairs)} pairs together.{margin}"
     )
 
 
@@ -41,12 +41,14 @@ def detectable_in_words(each: ModalityAnalysis) -> str:
     first, last = f"{found.first:.3f}", f"{found.last:.3f}"
     if each.scores.test == "model":
         if first == last:
-            return f"A true difference of {first} is found in four of five such comparisons; smaller ones may escape."
+            return (
+                f"A true difference of {first} is found in four of five such comparisons; smaller ones may be missed."
+            )
         return (
             f"A true difference of {first} between the two variants that spread least, and of {last} between those "
-            "that spread most, is found in four of five such comparisons; smaller ones may escape."
+            "that spread most, is found in four of five such comparisons; smaller ones may be missed."
         )
-    said = f"Differences smaller than {first} may escape this many seeds (paired t test, power 0.8, α = 0.05"
+    said = f"Differences smaller than {first} may be missed with this many seeds (paired t test, power 0.8, α = 0.05"
     if found.pairs == 1:
         return f"{said})."
     return (

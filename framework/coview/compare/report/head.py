@@ -52,7 +52,7 @@ def _said(each: ModalityAnalysis, gain: Gain) -> str:
     best, control = each.ranked[0].variant, _CONTROL[gain.control]
     by = f"{abs(gain.difference):.3f}"
     if not math.isfinite(gain.low):
-        return f"{best} less {control}: {gain.difference:+.3f}; one seed or alike ones, and no interval."
+        return f"{best} minus {control}: {gain.difference:+.3f}; one seed or equal seeds, so no interval."
     ends = f"[{gain.low:+.3f},\u00a0{gain.high:+.3f}]"
     answer = gain.answer(each.scores.sign)
     if answer == "above":

@@ -166,7 +166,7 @@ def _mean(values: Sequence[float]) -> float:
 def _link(row: Row, folder: Path) -> str:
     assert row.run is not None
     path = relative_to(row.run.report if row.run.report.exists() else row.run.path, folder)
-    return quote(path, errors="surrogateescape")  # a name may have a "#", or be no UTF-8
+    return quote(path, errors="surrogateescape")  # a name may have a "#", or not be UTF-8
 
 
 def _environment(row: Row) -> dict[str, Any]:

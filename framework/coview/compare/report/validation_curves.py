@@ -14,8 +14,8 @@ from coview.pages.svg import MUTED, SERIES, as_svg, new_axes, page_style
 from coview.track.metrics_file import read_metrics, split_lines
 
 NO_CURVES = (
-    'No run has measured on validation while it trained. every = "2 epochs" in an [[evaluate]] of the recipe has runs '
-    "do so; those that are there are not trained again for it."
+    'No run has measured on validation while it trained. every = "2 epochs" in an [[evaluate]] of the recipe makes '
+    "runs do so; existing runs are not trained again for it."
 )
 
 _MOST_MARKED = 12
@@ -140,7 +140,7 @@ def _notes(table: Table, modality: str, curves: Mapping[str, MeanCurve]) -> list
         said.append("one seed, so there are no bands.")
     raw = [value for row in table.of(modality) if math.isfinite(value := row.value("raw"))]
     if raw:
-        said.append(f"raw features are not measured on validation; on test theirs is {sum(raw) / len(raw):.3f}.")
+        said.append(f"raw features are not measured on validation; on test their value is {sum(raw) / len(raw):.3f}.")
     return said
 
 

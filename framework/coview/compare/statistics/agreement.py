@@ -65,7 +65,7 @@ def _agreement(first: Scores, second: Scores) -> Agreement:
         elif len(common) > 2:
             low, high = _interval(values)
             if len(common) < 5:
-                note = f"{len(common)} variants have only {math.factorial(len(common))} orders: a weak number"
+                note = f"{len(common)} variants have only {math.factorial(len(common))} orders: weak evidence"
         if len(common) == 2 and math.isfinite(tau):
             order = "the same order" if tau > 0 else "opposite orders"
             note = "; ".join(filter(None, (f"two variants, in {order}: too few for a correlation", note)))

@@ -132,8 +132,8 @@ def _spread_is_known(scores: Scores, floor_V: np.ndarray, notes: list[str]) -> b
     free = int(there_VS.sum()) - len(value_VS) - (there_VS.shape[1] - 1 if linked else 0)
     if free < 1 or (len(value_VS) == _TWO and (there_VS.all(0).sum() < 2)):
         notes.append(
-            "How far seeds spread cannot be told: each variant has a single one, or hardly any in common. Give "
-            "sweep.grid.seed three seeds."
+            "The spread of seeds is unknown: each variant has a single seed, or the variants have hardly any seeds in "
+            "common. Give at least three seeds in sweep.grid.seed."
         )
         return False
     rest_VS = value_VS - scores.means[scores.order][:, None]

@@ -27,7 +27,7 @@ def paired_tests(scores: Scores) -> Tested:
     least = min((2.0 ** (1 - pair.seeds) for pair in pairs if pair.seeds), default=1.0)
     if scores.test == "wilcoxon" and tested and least * len(tested) > ALPHA:
         notes.append(
-            f"Wilcoxon's test can tell nothing apart here: of so few seeds its smallest p is {least:.3g}, and Holm's "
+            f"Wilcoxon's test can tell nothing apart here: with so few seeds its smallest p is {least:.3g}, and Holm's "
             f"correction holds the first of {len(tested)} pairs to {ALPHA / len(tested):.2g}."
         )
     return Tested(pairs, _smallest_detectable(pairs) if scores.test == "paired_t" else None, notes)

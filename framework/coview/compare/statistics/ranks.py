@@ -58,7 +58,7 @@ def compare_ranks(every: Sequence[Scores]) -> Ranks | str:
         value_BV = np.concatenate([grid.T for grid in grids]) if grids else np.empty((0, 0))
         of = "a seed of a modality" if len(every) > 1 else "a seed"
         caution = (
-            f"Seeds of one modality share its data and are no independent blocks: with fewer than {FEWEST_MODALITIES} "
+            f"Seeds of one modality share its data and are not independent blocks: with fewer than {FEWEST_MODALITIES} "
             "modalities this says how steady the ranking is over seeds, not that it holds on other data."
         )
     value_BV = value_BV[np.isfinite(value_BV).any(1)]

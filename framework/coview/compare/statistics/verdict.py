@@ -31,7 +31,7 @@ def verdict(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair])
     order = [summaries[v] for v in scores.order]
     above, highest = ("below", "lowest") if scores.lower_is_better else ("above", "highest")
     if not order:
-        return "There is no number yet: no cell of it is done."
+        return "There is no number yet: no cell is done."
     if len(order) == 1:
         lone = order[0]
         if len(summaries) == 1:
@@ -118,8 +118,8 @@ def _against_baseline(scores: Scores, summaries: Sequence[Summary], pairs: Seque
 
 
 _MEANS = {
-    "untrained": "pretraining did harm, or no good",
-    "raw": "what was learnt is worth less than the data as they are",
+    "untrained": "pretraining did harm or did not help",
+    "raw": "what was learnt is worth less than the raw data",
 }
 """What it means to be below a control."""
 
@@ -132,7 +132,7 @@ def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]
         lacking = [summary.variant for summary in measured if math.isnan(getattr(summary, name))]
         if lacking:
             whose = "any variant" if len(lacking) == len(measured) else listed(lacking)
-            said.append(f"No {name} control was measured for {whose}: how much pretraining brought cannot be told.")
+            said.append(f"No {name} control was measured for {whose}, so the gain from pretraining is unknown.")
         worse = [summary.variant for summary in measured if _is_worse(summary, getattr(summary, name), scores)]
         if worse:
             is_are = "is" if len(worse) == 1 else "are"
@@ -145,7 +145,7 @@ def cautions(scores: Scores, summaries: Sequence[Summary], pairs: Sequence[Pair]
         least = fewest_seeds(scores)
         if min(counts) < least <= max(counts):
             few = [summary.variant for summary in measured if summary.seeds < least]
-            said.append(f"With fewer than {least} seeds, {listed(few)} stood outside the verdict.")
+            said.append(f"The verdict leaves out what has fewer than {least} seeds: {listed(few)}.")
     constant = [pair for pair in pairs if pair.sd == 0 and pair.difference != 0]
     if constant and not math.isnan(constant[0].p):
         said.append(

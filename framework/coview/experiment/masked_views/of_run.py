@@ -69,7 +69,7 @@ def predicted_views(
     with generators_kept(), evaluating(topology):
         views = itertools.islice(_with_something_hidden(makes(evenly(len(dataset), _LOOKED_AT))), _SHOWN)
         shown = [shows(view, caption_of(dataset, view), predict(topology, modality, view)) for view in views]
-    held_out = "which is held out" if split != "train" else "which is trained on: no other one is there"
+    held_out = "which is held out" if split != "train" else "which is trained on: there is no other one"
     about = [f"Of the {split} split, {held_out}; by the model after step {step:,}."]
     if topology.target is not None and recipe.target is not None and recipe.decoder is not None:
         about.append(f'Predicted by the decoder "{recipe.decoder.use}"; the target is "{recipe.target.use}".')
@@ -99,6 +99,6 @@ def caption_of(dataset: Dataset, view: MaskedView) -> str:
 
 
 def _with_something_hidden(of_samples: Iterable[list[MaskedView]]) -> Iterator[MaskedView]:
-    """Of each sample the first view of which something is to be predicted; a mask may leave some views whole."""
+    """Of each sample the first view of which something has to be predicted; a mask may leave some views whole."""
     for views in of_samples:
         yield from itertools.islice((v for v in views if v.mask is not None and bool(v.mask.wanted_NBT.any())), 1)

@@ -61,7 +61,7 @@ class Prediction:
 
 @torch.no_grad()
 def predict(topology: Topology, modality: str, view: MaskedView) -> Prediction | None:
-    """What the student predicts; None where nothing is to be predicted of the view.
+    """What the student predicts; None where nothing has to be predicted of the view.
 
     Args:
         topology: In evaluation mode.

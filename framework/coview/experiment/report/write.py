@@ -173,9 +173,9 @@ def _moment(text: Any) -> datetime | None:
 def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
     """What a reader has to know before believing the numbers."""
     notes = []
-    notes += [f"{path.name} cannot be read: what it would tell is missing here." for path in contents.damaged]
+    notes += [f"{path.name} cannot be read: what it would show is missing here." for path in contents.damaged]
     if contents.environment and not contents.environment.get("finished"):
-        notes.append("This run has not finished: its numbers, if it has any, are of an earlier moment.")
+        notes.append("This run has not finished: its numbers, if it has any, come from an earlier moment.")
     if stopped := contents.measured.stopped_in_words:
         notes.append(f"Training was {stopped}.")
     watch = CollapseWatch()
@@ -192,7 +192,9 @@ def _notes(contents: Contents, rows: Sequence[ResultRow]) -> list[str]:
     if any(len(row.by_kind) == 1 for row in rows):
         notes.append("Some numbers have no control beside them; on their own they say little.")
     if (contents.environment.get("git") or {}).get("dirty"):
-        notes.append("The working tree had uncommitted changes: the git revision does not tell all of the code.")
+        notes.append(
+            "The working tree had uncommitted changes: the git revision does not identify the code completely."
+        )
     return notes
 
 
