@@ -32,7 +32,8 @@ from scipy import stats
 
 from coview.compare.statistics.best_of import of_best, quantile_of
 from coview.compare.statistics.item_error import least_variances
-from coview.compare.statistics.looks import look_alpha, look_sizes
+from coview.compare.statistics.look_sizes import look_sizes
+from coview.compare.statistics.looks import look_alpha
 from coview.compare.statistics.model_test import simultaneous
 from coview.compare.statistics.scores import Scores
 from coview.compare.statistics.spreads import draw_spreads

@@ -20,7 +20,7 @@ WAYS = {
     "coview --help": ["-c", COVIEW, "--help"],
     "coview plugins list": ["-c", COVIEW, "plugins", "list"],
     "import torch": ["-c", "import torch"],
-    "coview recipe check quickstart": ["-c", COVIEW, "recipe", "check", "quickstart"],
+    "coview recipe check quickstart": ["-c", COVIEW, "recipe", "check", "quickstart", "--no-cache"],
 }
 
 

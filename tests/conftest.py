@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,14 @@ checkpoint_every = 3
 use = "knn"
 k = 5
 """
+
+
+def pytest_configure(config):
+    """What components answer to commands is kept for this session's tests alone; xdist's processes share it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="coview-answers-")
+        os.environ["COVIEW_CACHE"] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coview.compare.statistics.looks import look, look_alpha, look_sizes
+from coview.compare.statistics.look_sizes import look_sizes
+from coview.compare.statistics.looks import look, look_alpha
 from coview.compare.statistics.model_test import model_test
 from coview.compare.statistics.pairs import compare_pairs
 from coview.compare.statistics.scores import Scores

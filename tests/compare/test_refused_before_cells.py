@@ -12,9 +12,9 @@ from PIL import Image
 
 import coview
 from coview.compare import sharing as sharing_module
+from coview.compare.needed_cells import needed_cells
 from coview.compare.run_missing import run_missing
 from coview.compare.tuning import tune
-from coview.compare.until_decided import needed_cells
 from coview.launch.job import Done, run_job
 from coview.recipe.comparison import load_comparison
 from coview.recipe.load import load_recipe

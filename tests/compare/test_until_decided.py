@@ -11,8 +11,9 @@ import pytest
 from fabricated_runs import result, write_run
 
 from coview.compare.cells import find_cells
+from coview.compare.needed_cells import needed_cells
 from coview.compare.report import write_comparison_report
-from coview.compare.until_decided import needed_cells, run_until_decided
+from coview.compare.until_decided import run_until_decided
 from coview.errors import CoviewError, Interrupted, RecipeError
 from coview.launch.job import Done
 from coview.recipe.comparison import load_comparison

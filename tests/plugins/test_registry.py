@@ -6,10 +6,10 @@ import types
 import pytest
 
 from coview.errors import CoviewError
-from coview.plugins.component import Component
+from coview.plugins.component import Component, UnknownComponentError
 from coview.plugins.discovery import load_plugins
 from coview.plugins.registrar import Registrar
-from coview.plugins.registry import AmbiguousNameError, Registry, UnknownComponentError
+from coview.plugins.registry import AmbiguousNameError, Registry
 from coview.plugins.status import PluginStatus
 
 

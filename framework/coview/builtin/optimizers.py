@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any, TypeGuard, get_type_hints
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
@@ -165,10 +165,25 @@ def _is_optimizer(value: object) -> TypeGuard[type[torch.optim.Optimizer]]:
 
 def _factory(library_class: type[Any], defaults: Mapping[str, Any]) -> Callable[..., torch.optim.Optimizer]:
     """A factory that takes ``params`` besides what a recipe may give."""
-    annotations = {"params": Groups, "lr": LearningRate, "weight_decay": Decay} | dict.fromkeys(_NO_RECIPES)
+    annotations = {
+        **_without_tensors(library_class),
+        "params": Groups,
+        "lr": LearningRate,
+        "weight_decay": Decay,
+        **dict.fromkeys(_NO_RECIPES),
+    }
     return library_factory(
         library_class, lambda made: made, annotations=annotations, defaults=defaults, doc=_documentation(library_class)
     )
+
+
+def _without_tensors(library_class: type[Any]) -> dict[str, Any]:
+    """Pairs that may hold tensors, which no recipe gives, as the pairs of numbers that they are else."""
+    hints = get_type_hints(library_class.__init__)
+    return {name: tuple[float, float] for name, hint in hints.items() if hint == _PAIR_OR_TENSORS}
+
+
+_PAIR_OR_TENSORS = tuple[float | torch.Tensor, float | torch.Tensor]
 
 
 def _documentation(library_class: type[Any]) -> str:

@@ -10,6 +10,7 @@ import click
 from coview.cli.launch_set import launch_set_option
 from coview.cli.output import print_columns, say
 from coview.cli.recipe import set_option
+from coview.cli.remembering import no_cache_option, remembering_registry
 from coview.cli.user_path import UserPath
 from coview.errors import CoviewError
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @launch_set_option
 @click.option("--by", multiple=True, metavar="KEY", help="Tell RUNs apart by this key; may be repeated.")
 @click.option("--baseline", metavar="VARIANT", help="Test each variant against this one, instead of every pair.")
+@no_cache_option
 @click.pass_obj
 def compare(
     disabled: tuple[str, ...],
@@ -53,33 +55,38 @@ def compare(
     settings: tuple[str, ...],
     by: tuple[str, ...],
     baseline: str | None,
+    no_cache: bool,
 ) -> None:
     """Run every cell of a comparison, and report.
 
     RECIPE has a [sweep], or a [compare] that names several recipes. What is there is not run again; a cell that fails
     stops no other. RUNs that are there already are compared as they are.
     """
-    from coview.compare.run_comparison import report_on_runs, run_comparison
     from coview.plugins.discovery import load_plugins
+    from coview.recipe.comparison import load_comparison
 
-    registry = load_plugins(disable=disabled)
     if all(source.is_dir() for source in sources):
-        _print_report(report_on_runs(sources, registry, out, by=by, baseline=baseline))
+        from coview.compare.run_comparison import report_on_runs
+
+        _print_report(report_on_runs(sources, load_plugins(disable=disabled), out, by=by, baseline=baseline))
         return
     if len(sources) > 1:
         raise CoviewError("give one recipe, or the folders of runs", hint="a [compare] table names several recipes")
     if by:
         raise CoviewError("--by groups runs that are there; what a recipe compares is in its [sweep]")
-    from coview.recipe.comparison import load_comparison
-
-    comparison = load_comparison(sources[0], sets=sets, registry=registry).against(baseline)
     if dry_run:
-        from coview.compare.metric import check_is_measured
+        from coview.compare.asked_metric import check_is_measured
 
-        if not no_run:
-            check_is_measured(comparison)
-        _list_cells(comparison, out, registry)
+        with remembering_registry(disabled, no_cache=no_cache) as registry:
+            comparison = load_comparison(sources[0], sets=sets, registry=registry).against(baseline)
+            if not no_run:
+                check_is_measured(comparison)
+            _list_cells(comparison, out, registry)
         return
+    from coview.compare.run_comparison import run_comparison
+
+    registry = load_plugins(disable=disabled)
+    comparison = load_comparison(sources[0], sets=sets, registry=registry).against(baseline)
     made = None if no_run else _launcher(launcher, processes, settings, out)
     _print_report(run_comparison(comparison, out, registry, made, say=say))
 
@@ -92,10 +99,10 @@ def _print_report(written: ComparisonReport) -> None:
 
 def _list_cells(comparison: Comparison, out: Path, registry: Registry) -> None:
     from coview.compare.cells import find_cells
-    from coview.compare.trials import trials_of
-    from coview.compare.tuning import trials_as_comparison
-    from coview.compare.until_decided import looks_in_words, needed_cells
+    from coview.compare.trials import trials_as_comparison, trials_of
 
+    if comparison.until == "decided":
+        from coview.compare.needed_cells import looks_in_words, needed_cells
     if trials := trials_of(comparison, registry):
         asked = trials_as_comparison(comparison, trials)
         _list_found(find_cells(asked, out, registry))

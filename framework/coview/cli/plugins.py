@@ -12,6 +12,7 @@ import click
 
 from coview.cli.completing import ComponentName, complete_kind
 from coview.cli.output import print_columns, print_json
+from coview.cli.remembering import no_cache_option, remembering_registry
 from coview.cli.user_path import UserPath
 from coview.errors import CoviewError
 
@@ -54,17 +55,16 @@ def list_plugins(disabled: tuple[str, ...], as_json: bool) -> None:
 @plugins.command("show")
 @click.argument("name", type=ComponentName())
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@no_cache_option
 @click.pass_obj
-def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool) -> None:
+def show_plugin(disabled: tuple[str, ...], name: str, as_json: bool, no_cache: bool) -> None:
     """A component with its parameters, or a plugin.
 
     NAME is a plugin, or a component as a recipe's use has it: name, plugin/name or family:NAME.
     """
-    from coview.plugins.discovery import load_plugins
-
-    registry = load_plugins(disable=disabled)
-    status = next((plugin for plugin in registry.plugins if plugin.name == name), None)
-    pages = _pages(registry, name)
+    with remembering_registry(disabled, no_cache=no_cache) as registry:
+        status = next((plugin for plugin in registry.plugins if plugin.name == name), None)
+        pages = _pages(registry, name)
     if status is None and not pages:
         raise _unknown(registry, name)
     if as_json:

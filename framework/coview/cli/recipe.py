@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coview.cli.completing import RecipeName
-from coview.cli.output import print_columns, print_json
+from coview.cli.output import print_columns, print_json, say
+from coview.cli.remembering import no_cache_option, remembering_registry
 from coview.cli.user_path import UserPath
 from coview.errors import CoviewError, RecipeError, few
 
 if TYPE_CHECKING:
+    from coview.plugins.registry import Registry
     from coview.recipe.recipe import Recipe
 
 set_option = click.option(
@@ -63,6 +65,7 @@ def list_recipes(folder: Path | None, as_json: bool) -> None:
 @click.option("--origin", is_flag=True, help="Each value with the file and line it comes from.")
 @click.option("--cell", type=click.IntRange(min=1), help="The N-th cell of a sweep.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@no_cache_option
 @click.pass_obj
 def show_recipe(
     disabled: tuple[str, ...],
@@ -72,19 +75,19 @@ def show_recipe(
     origin: bool,
     cell: int | None,
     as_json: bool,
+    no_cache: bool,
 ) -> None:
     """A recipe with what it extends and overrides merged in."""
-    from coview.plugins.discovery import load_plugins
     from coview.recipe.load import load_cells, load_recipe, read_layers
     from coview.recipe.snapshot import flatten, to_toml
 
     layers = read_layers(path, sets=sets)
     tables: Any = layers.table
     if resolved or cell:
-        registry = load_plugins(disable=disabled)
-        valid = load_recipe(path, registry, sets=sets)
+        with remembering_registry(disabled, no_cache=no_cache) as registry:
+            valid = load_recipe(path, registry, sets=sets)
+            cells = load_cells(valid, registry) if cell else []
         if cell:
-            cells = load_cells(valid, registry)
             if cell > len(cells):
                 has = f"a sweep of {len(cells)} cells" if cells else "no sweep"
                 raise CoviewError(f"{path} has {has}: there is no cell {cell}")
@@ -112,43 +115,50 @@ def show_recipe(
     is_flag=True,
     help="Also build the model, without memory for it, and push a small batch through.",
 )
+@no_cache_option
 @click.pass_obj
-def check_recipe(disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[str, ...], build: bool) -> None:
+def check_recipe(
+    disabled: tuple[str, ...], paths: tuple[str, ...], sets: tuple[str, ...], build: bool, no_cache: bool
+) -> None:
     """Say everything that is wrong with recipes.
 
     Nothing is built unless --build is given.
     """
-    from coview.plugins.discovery import load_plugins
+    errors: list[CoviewError] = []
+    told: list[str] = []
+    with remembering_registry(disabled, no_cache=no_cache) as registry:
+        for path in paths:
+            try:
+                _check(path, sets, registry, build=build)
+            except CoviewError as error:
+                errors.append(error)
+                told += _lines(path, error, told, alone=len(paths) == 1)
+    if errors:
+        raise CoviewError("\n".join(told)) from errors[0]
+
+
+def _check(path: str, sets: tuple[str, ...], registry: Registry, *, build: bool) -> None:
+    """Says that a recipe is valid, and what it is."""
     from coview.recipe.comparison import is_comparison_of_several, load_comparison
     from coview.recipe.load import load_cells, load_recipe
 
-    registry = load_plugins(disable=disabled)
-    errors: list[CoviewError] = []
-    told: list[str] = []
-    for path in paths:
-        try:
-            if is_comparison_of_several(path):
-                comparison = load_comparison(path, sets=sets, registry=registry)
-                axes = " × ".join(f"{len(levels)} {axis}" for axis, levels in comparison.axes.items())
-                click.echo(f"{path}: ok ({len(comparison.cells)} cells: {axes})")
-                continue
-            valid = load_recipe(path, registry, sets=sets)
-            cells = load_cells(valid, registry)
-            if cells and valid.compare.baseline is not None:
-                load_comparison(path, sets=sets, registry=registry)
-            facts = [f"hash {valid.hash[:6]}", *([f"{len(cells)} cells"] if cells else [])]
-            if build:
-                from coview.experiment.trial import try_out
+    if is_comparison_of_several(path):
+        comparison = load_comparison(path, sets=sets, registry=registry)
+        axes = " × ".join(f"{len(levels)} {axis}" for axis, levels in comparison.axes.items())
+        click.echo(f"{path}: ok ({len(comparison.cells)} cells: {axes})")
+        return
+    valid = load_recipe(path, registry, sets=sets)
+    cells = load_cells(valid, registry)
+    if cells and valid.compare.baseline is not None:
+        load_comparison(path, sets=sets, registry=registry)
+    facts = [f"hash {valid.hash[:6]}", *([f"{len(cells)} cells"] if cells else [])]
+    if build:
+        from coview.experiment.trial import try_out
 
-                facts.append(try_out(valid, registry))
-            click.echo(f"{path}: ok ({', '.join(facts)})")
-            for warning in valid.warnings:
-                click.echo(f"  warning: {warning}")
-        except CoviewError as error:
-            errors.append(error)
-            told += _lines(path, error, told, alone=len(paths) == 1)
-    if errors:
-        raise CoviewError("\n".join(told)) from errors[0]
+        facts.append(try_out(valid, registry))
+    click.echo(f"{path}: ok ({', '.join(facts)})")
+    for warning in valid.warnings:
+        click.echo(f"  warning: {warning}")
 
 
 def _lines(path: str, error: CoviewError, told: list[str], *, alone: bool) -> list[str]:
@@ -170,24 +180,25 @@ def _lines(path: str, error: CoviewError, told: list[str], *, alone: bool) -> li
 @click.option(
     "--paper", is_flag=True, help="Compare with the settings of the method's authors, instead of with another recipe."
 )
+@no_cache_option
 @click.pass_obj
-def diff_recipes(disabled: tuple[str, ...], one: str, other: str | None, paper: bool) -> None:
+def diff_recipes(disabled: tuple[str, ...], one: str, other: str | None, paper: bool, no_cache: bool) -> None:
     """What differs between two recipes, once resolved.
 
     A run's recipe.toml is one too. With --paper: between a recipe and what its [paper] names.
     """
     if (other is None) != paper:
         raise CoviewError("give two recipes, or one and --paper")
-    from coview.plugins.discovery import load_plugins
     from coview.recipe.load import load_recipe
     from coview.recipe.snapshot import difference
 
-    registry = load_plugins(disable=disabled)
-    before = load_recipe(one, registry)
+    with remembering_registry(disabled, no_cache=no_cache) as registry:
+        before = load_recipe(one, registry)
+        after = before if other is None else load_recipe(other, registry)
     if other is None:
         _print_departures(before)
         return
-    for line in difference(before.tables, load_recipe(other, registry).tables):
+    for line in difference(before.tables, after.tables):
         click.echo(line)
 
 
@@ -210,20 +221,34 @@ def _print_departures(recipe: Recipe) -> None:
 
 @recipe.command("schema")
 @click.option("--out", type=UserPath(dir_okay=False), help="Write it to a file.")
+@no_cache_option
 @click.pass_obj
-def print_schema(disabled: tuple[str, ...], out: Path | None) -> None:
+def print_schema(disabled: tuple[str, ...], out: Path | None, no_cache: bool) -> None:
     """A JSON Schema of recipes, for editors.
 
     It covers the installed plugins.
     """
-    from coview.plugins.discovery import load_plugins
-    from coview.recipe.json_schema import recipe_schema
-
-    schema = recipe_schema(load_plugins(disable=disabled))
+    with remembering_registry(disabled, no_cache=no_cache) as registry:
+        text = _schema_text(registry)
     if out is None:
-        print_json(schema)
+        say(text)
         return
     try:
-        out.write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
+        out.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise CoviewError(f"{out} cannot be written: {error.strerror}") from error
+
+
+def _schema_text(registry: Registry) -> str:
+    """The schema as a text, made only if it has not been made of the same components before."""
+    if registry.answers is not None and (text := registry.answers.text(_SCHEMA)) is not None:
+        return text
+    from coview.recipe.json_schema import recipe_schema, schema_lasts
+
+    text = json.dumps(recipe_schema(registry), indent=1, ensure_ascii=False)
+    if registry.answers is not None and schema_lasts(registry):
+        registry.answers.keep_text(_SCHEMA, text)
+    return text
+
+
+_SCHEMA = "recipe schema"

@@ -14,10 +14,8 @@ from typing import Any
 
 from coview.data.json_object import read_json_object
 from coview.errors import CoviewError
-from coview.experiment.changed_data import changed_version
 from coview.experiment.code import changed_code
 from coview.experiment.folders import is_finished, runs_below
-from coview.experiment.start import changed_start
 from coview.plugins.registry import Registry
 from coview.recipe.comparison import SEED, Comparison, ComparisonCell
 from coview.recipe.load import load_recipe
@@ -80,9 +78,9 @@ def find_cells(
         run, outdated = None, ""
         for folder in (folder for folder in reversed(candidates) if _is_run_of(folder, cell, registry)):
             changed = changed_code(folder, cell.recipe, registry)
-            started = changed_start(folder, cell.recipe, registry)
+            started = _changed_start(folder, cell, registry)
             version = "" if changed or started or data_version is None else data_version(cell)
-            of_other_data = changed_version(folder, version) if version else ""
+            of_other_data = _changed_version(folder, version) if version else ""
             if not changed and not started and not of_other_data:
                 run, outdated = folder, ""
                 break
@@ -94,6 +92,20 @@ def find_cells(
             here = replace(here, reason=reason)
         found.append(here)
     return found
+
+
+def _changed_start(folder: RunFolder, cell: ComparisonCell, registry: Registry) -> str:
+    if not cell.recipe.start:
+        return ""
+    from coview.experiment.start import changed_start  # it reads tensors, and torch costs start-up time
+
+    return changed_start(folder, cell.recipe, registry)
+
+
+def _changed_version(folder: RunFolder, version: str) -> str:
+    from coview.experiment.changed_data import changed_version  # the same
+
+    return changed_version(folder, version)
 
 
 def seconds_of(metrics: Sequence[Mapping[str, Any]]) -> float | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coview.compare.asked_metric import evaluators_of
 from coview.errors import CoviewError
 from coview.evaluate.result import Result
 from coview.plugins.nearest import did_you_mean
 from coview.recipe.comparison import Comparison, ComparisonCell
-from coview.recipe.recipe import Recipe
 from coview.track.results_file import RunResults
 from coview.track.run_folder import RunFolder
 
@@ -26,24 +26,6 @@ def ranking_metric(comparison: Comparison, read: Sequence[Sequence[Result]]) -> 
     if asked in names or "@" in asked:
         return asked
     return next((name for name in names if name.partition("@")[0] == asked), asked)
-
-
-def check_is_measured(comparison: Comparison) -> None:
-    """Refuses a number that no cell's run will have, before any is run, as far as its evaluator tells.
-
-    Raises:
-        CoviewError: If its evaluator is in no recipe.
-    """
-    if comparison.metric is None:
-        return
-    uses = dict.fromkeys(use for cell in comparison.cells for use in _evaluators(cell.recipe))
-    use = comparison.metric.partition("/")[0]
-    if use not in uses:
-        raise CoviewError(
-            f'{comparison.path}: compare.metric: no [[evaluate]] has the evaluator "{use}" that could measure '
-            f"{comparison.metric}{did_you_mean(use, list(uses))}",
-            hint=f"evaluators: {', '.join(uses) or 'none'}",
-        )
 
 
 @dataclass
@@ -65,7 +47,7 @@ class MeasuredCells:
             CoviewError: If it does not have the number though its evaluator has measured, and no run before has had it.
         """
         metric = self.comparison.metric
-        if metric is None or self.has_it or metric.partition("/")[0] not in _evaluators(cell.recipe):
+        if metric is None or self.has_it or metric.partition("/")[0] not in evaluators_of(cell.recipe):
             return
         if not any(table.test for table in cell.recipe.evaluate):  # a trial, which measures on validation alone
             return
@@ -79,10 +61,6 @@ class MeasuredCells:
             f"no number {metric}{did_you_mean(metric, names)}",
             hint=f"compare.metric may be: {', '.join(names) or 'nothing, because it has no numbers'}",
         )
-
-
-def _evaluators(recipe: Recipe) -> list[str]:
-    return [table.use.rpartition("/")[2] for table in recipe.evaluate]
 
 
 def _first(comparison: Comparison, read: Sequence[Sequence[Result]]) -> str:

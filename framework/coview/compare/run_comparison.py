@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from coview.compare.asked_metric import check_is_measured
 from coview.compare.cells import FoundCell, find_cells
 from coview.compare.existing_runs import compare_runs
-from coview.compare.metric import check_is_measured
+from coview.compare.needed_cells import needed_cells
 from coview.compare.report.write import ComparisonReport, write_comparison_report
 from coview.compare.run_missing import run_missing
 from coview.compare.tuning import Choice, Tuned, tune
-from coview.compare.until_decided import needed_cells, run_until_decided
+from coview.compare.until_decided import run_until_decided
 from coview.errors import CoviewError
 from coview.launch.job import Launcher
 from coview.plugins.registry import Registry

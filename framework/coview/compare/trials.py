@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
-
-from scipy.stats import qmc
 
 from coview.errors import CoviewError
 from coview.plugins.nearest import did_you_mean
@@ -80,6 +78,11 @@ def trials_of(comparison: Comparison, registry: Registry) -> list[Trial]:
     ]
 
 
+def trials_as_comparison(comparison: Comparison, trials: Sequence[Trial]) -> Comparison:
+    """The trials as something that can be run."""
+    return replace(comparison, metric=tuning_metric(comparison), cells=[trial.cell for trial in trials], baseline=None)
+
+
 def tuning_metric(comparison: Comparison) -> str:
     """The number that chooses.
 
@@ -118,6 +121,8 @@ def _check(comparison: Comparison, variants: Sequence[str]) -> None:
 
 def _points(choices: Choices, trials: int | None, seed: int) -> list[dict[str, Any]]:
     """What is tried, in order."""
+    from scipy.stats import qmc  # costs start-up time
+
     lists = {key: of for key, of in choices.items() if isinstance(of, list)}
     if len(lists) == len(choices):
         combinations = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]

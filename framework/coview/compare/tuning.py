@@ -13,7 +13,7 @@ from typing import Any
 
 from coview.compare.cells import FoundCell, by_reason, find_cells, slug
 from coview.compare.run_missing import run_missing
-from coview.compare.trials import Arm, Trial, arm_of, trials_of, tuning_metric
+from coview.compare.trials import Arm, Trial, arm_of, trials_as_comparison, trials_of, tuning_metric
 from coview.data.atomic import write_atomically
 from coview.errors import CoviewError, few
 from coview.launch.job import Launcher
@@ -75,11 +75,6 @@ class Tuned:
     comparison: Comparison
     choices: Sequence[Choice]
     left_out: Sequence[FoundCell]
-
-
-def trials_as_comparison(comparison: Comparison, trials: Sequence[Trial]) -> Comparison:
-    """The trials as something that can be run."""
-    return replace(comparison, metric=tuning_metric(comparison), cells=[trial.cell for trial in trials], baseline=None)
 
 
 def tune(

@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from coview.errors import few
 from coview.experiment.environment import read_environment
@@ -67,6 +66,8 @@ def _packages_of(module: str, distribution: str) -> tuple[str, ...]:
 @cache
 def _edited_in(distribution: str) -> Path | None:
     """The folder of sources of a distribution that is installed as editable (PEP 610); None of any other."""
+    from urllib.request import url2pathname  # it costs start-up time
+
     try:
         said = json.loads(metadata.distribution(distribution).read_text("direct_url.json") or "{}")
         url = urlsplit(said["url"])

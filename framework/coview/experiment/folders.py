@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from coview.data.atomic import ABANDONED, remove_abandoned, write_atomically
-from coview.data.file_lock import LockHeldError, file_lock
 from coview.data.json_object import parse_json, read_json_object
 from coview.errors import CoviewError
 from coview.experiment.environment import read_environment
@@ -21,7 +20,6 @@ from coview.recipe.place import RELATIVE_TO
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import difference, hashed_part, to_toml
 from coview.track.run_folder import RunFolder, RunName
-from coview.train.checkpoint import remove_half_written
 
 
 def new_folder(out: Path, recipe: Recipe) -> RunFolder:
@@ -182,6 +180,9 @@ def locked(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
     Raises:
         CoviewError: If another process holds it, or the folder cannot be written.
     """
+    from coview.data.file_lock import LockHeldError, file_lock  # it costs start-up time
+    from coview.train.checkpoint import remove_half_written  # the same
+
     if not os.access(folder.path, os.W_OK):
         raise CoviewError(f"{folder.path} cannot be written", hint="copy the run to a place where you can write")
     try:

@@ -17,6 +17,10 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
+class UnknownComponentError(CoviewError):
+    """No component answers to a name."""
+
+
 @dataclass(frozen=True)
 class Component:
     """What a plugin has registered under a name.

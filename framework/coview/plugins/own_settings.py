@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from coview.plugins.component import Kind
 from coview.plugins.duration import CurveInterval, TrainingLength
 
-OF_A_TABLE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
-"""How strictly a table of coview's own is checked."""
+OF_A_TABLE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True, defer_build=True)
+"""How strictly a table of coview's own is checked. Its model is built when a recipe first has the table."""
 
 
 Role = Annotated[str, Field(min_length=1)]

@@ -7,24 +7,21 @@ From one signature come the strict check of a recipe, the arguments that the con
 from __future__ import annotations
 
 import inspect
-import json
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, time
+from dataclasses import astuple, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import docstring_parser
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from coview.errors import CoviewError
 from coview.plugins.component import Kind
-from coview.plugins.nearest import did_you_mean
 from coview.plugins.own_settings import own_keys
+from coview.plugins.table_problems import Problem, validate_strictly, without_values
 from coview.plugins.type_text import type_text
 
 SUPPLIED: Mapping[Kind, tuple[str, ...]] = {
@@ -47,19 +44,15 @@ STRICT = ConfigDict(
 )
 
 
+_WHEN_NEEDED = ConfigDict(**STRICT, defer_build=True)
+"""For what has been built before, and so can be: not every command needs it."""
+
+
 @runtime_checkable
 class BringsModel(Protocol):
     """A factory that brings the pydantic model of its table itself; it is called with the values as they are given."""
 
     parameters_model: type[BaseModel]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with one parameter; ``path`` is dotted and relative to the component's table."""
-
-    path: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -91,6 +84,7 @@ class Parameters:
         doc: What the component is, from its docstring.
         own_model: Whether the component brought the model itself; then its constructor gets the values as given.
         supplied: Which of the parameters that coview passes itself it takes.
+        annotations: Of each parameter its type, as the constructor says it.
         paths: Those whose type is a path, or holds paths: a relative one goes by the file that it is written in.
         paths_or_names: Those of them whose type is a string as well (``str | Path``), as of a folder or a hub id: only
             what begins with a dot, ``~`` or ``/`` is a path.
@@ -103,6 +97,7 @@ class Parameters:
     supplied: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     paths_or_names: tuple[str, ...] = ()
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, factory: Callable[..., Any], kind: Kind) -> Parameters:
@@ -120,11 +115,14 @@ class Parameters:
 
     @classmethod
     def _read(cls, factory: Callable[..., Any], kind: Kind) -> Parameters:
+        import docstring_parser  # it costs start-up time, and what has been read before needs none
+
         doc = docstring_parser.parse(_docstring(factory))
         docs = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
         about = "\n\n".join(part for part in (doc.short_description, doc.long_description) if part)
         own = _own_model(factory)
-        fields: dict[str, Any] = {}
+        annotations: dict[str, Any] = {}
+        defaults: dict[str, Any] = {}
         listed: list[Parameter] = []
         supplied: list[str] = []
         for name, (annotation, default) in _signature(factory).items():
@@ -138,20 +136,17 @@ class Parameters:
                     hint=f"names that are taken: {', '.join(taken)}",
                 )
             required = default is inspect.Parameter.empty
-            fields[name] = (
-                annotation,
-                Field(... if required else default, description=docs.get(name) or None),
-            )
+            annotations[name] = annotation
+            defaults[name] = ... if required else default
             shown = None if required else _as_annotated(_jsonable(default), annotation)
             listed.append(Parameter(name, type_text(annotation), shown, required, docs.get(name, "")))
         if own is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a parameter may be called "copy" or "schema": only a name here
-                try:
-                    own_model = create_model(_name(factory), __config__=STRICT, **fields)
-                except Exception as error:
-                    raise CoviewError(f"{_name(factory)}: its parameters do not form a schema: {error}") from error
-        model = own_model if own is None else own
+            try:
+                model = _model(_name(factory), annotations, defaults, docs)
+            except Exception as error:
+                raise CoviewError(f"{_name(factory)}: its parameters do not form a schema: {error}") from error
+        else:
+            model = own
         held = {name: list(_types_in(field.annotation)) for name, field in model.model_fields.items()}
         paths = tuple(name for name, types in held.items() if Path in types)
         return cls(
@@ -162,6 +157,35 @@ class Parameters:
             supplied=tuple(supplied),
             paths=paths,
             paths_or_names=tuple(name for name in paths if str in held[name]),
+            annotations=annotations,
+        )
+
+    def sketch(self) -> tuple[Any, ...] | None:
+        """All of it as plain values and types, of which :meth:`of_sketch` makes the same without the constructor; None
+        where the component brought its model."""
+        if self.own_model:
+            return None
+        listed = tuple(astuple(parameter) for parameter in self.parameters)
+        named = (self.supplied, self.paths, self.paths_or_names)
+        return (self.model.__name__, dict(self.annotations), listed, self.doc, named)
+
+    @classmethod
+    def of_sketch(cls, sketch: tuple[Any, ...]) -> Parameters:
+        """What the sketch is of. Its model knows which parameters have a default, and not all of the defaults."""
+        name, annotations, rows, doc, (supplied, paths, paths_or_names) = sketch
+        listed = tuple(Parameter(*row) for row in rows)
+        defaults = {parameter.name: ... if parameter.required else parameter.default for parameter in listed}
+        docs = {parameter.name: parameter.doc for parameter in listed}
+        model = _model(name, annotations, defaults, docs, _WHEN_NEEDED)
+        return cls(
+            model,
+            listed,
+            doc,
+            own_model=False,
+            supplied=supplied,
+            paths=paths,
+            paths_or_names=paths_or_names,
+            annotations=annotations,
         )
 
     def check(self, given: Mapping[str, Any], also: Iterable[str] = ()) -> list[Problem]:
@@ -173,6 +197,13 @@ class Parameters:
         """
         return self._validate(given, also)[1]
 
+    def checked(
+        self, given: Mapping[str, Any], also: Iterable[str] = ()
+    ) -> tuple[dict[str, Any] | None, list[Problem]]:
+        """What :meth:`resolved` and :meth:`check` give, at once; the table is None where something is wrong with it."""
+        model, problems = self._validate(given, also)
+        return None if model is None else self._resolved(model, given), problems
+
     def taken(self, offered: Mapping[str, Any]) -> dict[str, Any]:
         """Of what coview can pass itself, by name, that which the constructor takes."""
         return {name: offered[name] for name in self.supplied}
@@ -181,6 +212,9 @@ class Parameters:
         """A valid table with every default written out, as JSON values; what is absent stays absent."""
         model, problems = self._validate(given)
         assert model is not None, problems
+        return self._resolved(model, given)
+
+    def _resolved(self, model: BaseModel, given: Mapping[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {p.name: p.default for p in self.parameters if not p.required}
         # the default of what is not given is listed already, and need not be a JSON value
         values |= dict(given) if self.own_model else model.model_dump(mode="json", include=model.model_fields_set)
@@ -195,145 +229,31 @@ class Parameters:
         return {name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set}
 
     def _validate(self, given: Mapping[str, Any], also: Iterable[str] = ()) -> tuple[BaseModel | None, list[Problem]]:
+        if not given and not self.own_model and (empty := without_values(self.model)) is not None:
+            return empty, []
         types = {parameter.name: parameter.type for parameter in self.parameters}
-        return validate_strictly(self.model, given, types | dict.fromkeys(also, ""))
+        return validate_strictly(self.model, given, lambda: types | dict.fromkeys(also, ""))
+
+
+def _model(
+    name: str,
+    annotations: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    docs: Mapping[str, str],
+    config: ConfigDict = STRICT,
+) -> type[BaseModel]:
+    fields: dict[str, Any] = {
+        key: (annotation, Field(defaults[key], description=docs.get(key) or None))
+        for key, annotation in annotations.items()
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a parameter may be called "copy" or "schema": only a name here
+        return create_model(name, __config__=config, **fields)
 
 
 @lru_cache(maxsize=512)  # a family makes a new factory for each table
 def _parameters_of(factory: Callable[..., Any], kind: Kind) -> Parameters:
     return Parameters._read(factory, kind)
-
-
-def validate_strictly(
-    model: type[BaseModel], given: Mapping[str, Any], types: Mapping[str, str]
-) -> tuple[BaseModel | None, list[Problem]]:
-    """Checks a table by a model, with messages for a person.
-
-    Pydantic's JSON mode is what is wanted: strict about numbers and strings, yet an array is a tuple and a string a
-    path.
-
-    Args:
-        model: With ``extra="forbid"``.
-        given: A table as TOML has it.
-        types: Each key's type in words.
-    """
-    problems = [Problem(key, why) for key, value in given.items() if (why := _not_json(value))]
-    unusable = {problem.path for problem in problems}
-    text = json.dumps({key: None if key in unusable else value for key, value in given.items()})
-    try:
-        valid = model.model_validate_json(text)
-    except ValidationError as error:
-        return None, problems + [p for p in _problems(error, given, types, model) if p.path not in unusable]
-    problems += [
-        Problem(key, f"has to be {types.get(key, 'a number')}, got {_short(given[key])}")
-        for name, field in model.model_fields.items()
-        if (key := field.alias or name) in given and _is_mistaken(given[key], getattr(valid, name))
-    ]
-    return (None if problems else valid), problems
-
-
-def _is_mistaken(given: Any, valid: Any) -> bool:
-    """Whether a choice of integers was met by what only equals one: pydantic takes true and 1.0 for ``Literal[1]``."""
-    if isinstance(given, list) and isinstance(valid, list | tuple):
-        return any(map(_is_mistaken, given, valid))
-    return type(valid) in (int, bool) and type(given) is not type(valid)
-
-
-def _not_json(value: Any) -> str:
-    """Why a value of TOML's cannot be a parameter (dates and times are the only ones); empty if it can."""
-    try:
-        json.dumps(value, ensure_ascii=False, default=_in_quotes).encode()
-    except (TypeError, ValueError) as error:
-        return str(error)
-    except RecursionError:
-        return "is nested too deeply"
-    return ""
-
-
-def _in_quotes(value: Any) -> Any:
-    """Stands in for what JSON does not have."""
-    if isinstance(value, date | time):
-        raise TypeError(f'has a date or time, {value}, which nothing takes: write it in quotes, "{value}"')
-    raise TypeError(f"has a {type(value).__name__}, which nothing takes")
-
-
-_OF_THE_WHOLE = ("missing", "too_short", "too_long", "is_instance_of", "callable_type")
-"""Errors that are best answered with the whole type: an array of the wrong length, a type that TOML has no value of."""
-
-
-def _problems(
-    error: ValidationError, given: Mapping[str, Any], types: Mapping[str, str], model: type[BaseModel]
-) -> list[Problem]:
-    """One problem for each key: a union's errors, one for each of its members, are one mistake of the user's."""
-    problems: list[Problem] = []
-    by_key: dict[str, list[Any]] = {}
-    for item in error.errors(include_url=False):
-        by_key.setdefault(str(item["loc"][0]) if item["loc"] else "", []).append(item)
-    for key, items in by_key.items():
-        first = items[0]
-        wanted = types.get(key)
-        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
-            takes = ", ".join(types) or "no parameters"
-            problems.append(Problem(key, f"unknown key{did_you_mean(key, types)} (takes: {takes})"))
-        elif first["type"] == "missing" and len(first["loc"]) == 1:
-            problems.append(Problem(key, f"is missing; it has to be {wanted or 'a value'}"))
-        elif any(item["type"] == "string_pattern_mismatch" for item in items):
-            message = f"is not of the right form ({_description(model, key)})"
-            problems.append(Problem(key, f"{message}, got {_short(given.get(key))}"))
-        elif wanted and (len(items) > 1 or first["type"] in _OF_THE_WHOLE):
-            problems.append(Problem(key, f"has to be {wanted}, got {_short(given.get(key))}"))
-        else:
-            path, value = _deepest(key, first["loc"], given)
-            problems.append(Problem(path, f"{_plain(first['msg'])}, got {_short(value)}{_quoted(wanted, value)}"))
-    return problems
-
-
-def _quoted(wanted: str | None, value: Any) -> str:
-    """How to write a name that TOML takes for a number: as it was, which for 1_1_1 is not 111."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    is_name = is_number and wanted in (type_text(str), type_text(Path))
-    return ": without quotes it is a number to TOML, write it in quotes" if is_name else ""
-
-
-def _description(model: type[BaseModel], key: str) -> str:
-    described = {field.alias or name: field.description for name, field in model.model_fields.items()}
-    return (described.get(key) or "see coview plugins show").rstrip(".")
-
-
-def _deepest(key: str, location: tuple[Any, ...], given: Mapping[str, Any]) -> tuple[str, Any]:
-    """The dotted path and value as far as the location, with pydantic's union tags in it, leads into the table."""
-    path: list[str] = [key]
-    value: Any = given.get(key)
-    for part in location[1:]:
-        in_array = isinstance(value, list) and isinstance(part, int) and part < len(value)
-        if in_array or (isinstance(value, dict) and part in value):
-            value = value[part]
-            path.append(str(part))
-    return ".".join(path), value
-
-
-def _plain(message: str) -> str:
-    """Pydantic's message in the words of a recipe: arrays and tables, not tuples and dictionaries."""
-    for before, after in (
-        ("Input should be", "has to be"),
-        ("String should have", "has to be a string of"),
-        ("Value error, ", ""),
-        ("has to be a valid", "has to be a"),
-        ("a integer", "an integer"),
-        ("a array", "an array"),
-        ("an object", "a table"),
-        ("a dictionary", "a table"),
-    ):
-        message = message.replace(before, after)
-    return message
-
-
-def _short(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = str(value)
-    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _as_annotated(default: Any, annotation: Any) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pluggy import PluginManager
 
 from coview.errors import CoviewError
-from coview.plugins.component import Component, Kind, in_one_line
+from coview.plugins.answers import Answers
+from coview.plugins.component import Component, Kind, UnknownComponentError, in_one_line
 from coview.plugins.hookspecs import new_manager
 from coview.plugins.nearest import did_you_mean
 from coview.plugins.registrar import Registrar
@@ -18,11 +20,9 @@ from coview.plugins.status import PluginStatus
 if TYPE_CHECKING:
     from coview.plugins.parameters import Parameters
 
+_T = TypeVar("_T")
+
 _ARTICLE = {"augmentation": "an", "encoder": "an", "evaluator": "an", "optimizer": "an"}
-
-
-class UnknownComponentError(CoviewError):
-    """No component answers to a name."""
 
 
 class AmbiguousNameError(UnknownComponentError):
@@ -43,13 +43,25 @@ class Use:
     component: Component
     argument: str | None = None
 
+    @property
+    def key(self) -> tuple[Component, str | None]:
+        """What it is the same component by, however its name was written."""
+        return self.component, self.argument
+
     def factory(self) -> Callable[..., Any]:
         """Imports and returns what builds the component.
 
         Raises:
             CoviewError: If it cannot be imported, or the family does not know the name.
         """
-        target = self.component.load()
+        return self.made_by(self.component.load())
+
+    def made_by(self, target: Callable[..., Any]) -> Callable[..., Any]:
+        """What builds the component, of the target that has been imported.
+
+        Raises:
+            CoviewError: If the family does not know the name.
+        """
         if self.argument is None:
             return target
         with self.component.explaining():
@@ -71,16 +83,22 @@ class Registry:
         manager: Calls the lifecycle hooks of the loaded plugins.
         disabled: What was left out on request, as it was given to :func:`coview.load_plugins`: another process that
             is to see the same loads its plugins with it.
+        answers: What components have answered to earlier commands; None where each is asked anew.
     """
 
     components: Sequence[Component] = ()
     plugins: Sequence[PluginStatus] = ()
     manager: PluginManager = field(default_factory=new_manager, repr=False, compare=False)
     disabled: tuple[str, ...] = ()
+    answers: Answers | None = field(default=None, repr=False, compare=False)
+
+    def remembering(self) -> Registry:
+        """This registry, with what its components have answered to earlier commands."""
+        return replace(self, answers=Answers.of(self.components, self.plugins))
 
     def plus(self, registrar: Registrar) -> Registry:
         """This registry with more components: those of a plugin that is not installed, as in its author's tests."""
-        return replace(self, components=(*self.components, *registrar.components))
+        return replace(self, components=(*self.components, *registrar.components), answers=None)
 
     def of_kind(self, kind: Kind, modality: str | None = None) -> list[Component]:
         """The components of a kind, for one modality or for all."""
@@ -104,11 +122,8 @@ class Registry:
         """
         head, colon, argument = use.partition(":")
         plugin, slash, name = head.rpartition("/")
-        named = [
-            component
-            for component in self.components
-            if component.kind == kind and component.name == name and (not slash or component.plugin == plugin)
-        ]
+        alike = self._by_name.get((kind, name), [])
+        named = [component for component in alike if not slash or component.plugin == plugin]
         found = [component for component in named if component.is_family == bool(colon)]
         fitting = [component for component in found if modality is None or component.modality in (None, modality)]
         if found and not fitting:
@@ -126,6 +141,13 @@ class Registry:
         if colon and not argument:
             raise UnknownComponentError(lacks_name(use, fitting[0]))
         return Use(use, fitting[0], argument if colon else None)
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], list[Component]]:
+        found: dict[tuple[str, str], list[Component]] = {}
+        for component in self.components:
+            found.setdefault((component.kind, component.name), []).append(component)
+        return found
 
     def _unknown(self, kind: Kind, use: str, plugin: str, modality: str | None) -> str:
         statuses = {status.name: status for status in self.plugins}
@@ -153,11 +175,48 @@ class Registry:
         return message
 
     def parameters(self, kind: Kind, use: str, *, modality: str | None = None) -> Parameters:
-        """The parameters that a component takes, from its constructor and docstring. Imports the target."""
+        """The parameters that a component takes, from its constructor and docstring. Imports the target, unless it has
+        answered before."""
+        return self.parameters_of(self.resolve(kind, use, modality=modality))
+
+    def parameters_of(self, use: Use) -> Parameters:
+        """The same of what a name was resolved to.
+
+        Raises:
+            CoviewError: If it cannot be imported, the family does not know the name, or it has no schema.
+        """
         from coview.plugins.parameters import Parameters  # pydantic costs start-up time
 
-        resolved = self.resolve(kind, use, modality=modality)
-        return Parameters.of(resolved.factory(), kind)
+        kind, answers = use.component.kind, self.answers
+        if answers is None:
+            return Parameters.of(use.factory(), kind)
+        if use.key in answers.schemas:
+            return answers.schemas[use.key]
+        sketch = self.ask(use, "parameters", {}, lambda factory: Parameters.of(factory, kind).sketch())
+        found = Parameters.of(use.factory(), kind) if sketch is None else Parameters.of_sketch(sketch)
+        answers.schemas[use.key] = found
+        return found
+
+    def ask(self, use: Use, question: str, given: Mapping[str, Any], answer: Callable[[Callable[..., Any]], _T]) -> _T:
+        """What a component says of itself, or has said before.
+
+        Args:
+            use: The component.
+            question: The question's name.
+            given: What the answer depends on besides the component's code, as JSON values.
+            answer: Asks what builds the component. What it returns is kept where it is made of plain values.
+
+        Raises:
+            CoviewError: If it cannot be imported, or the family does not know the name.
+            Exception: What else asking raises.
+        """
+        if self.answers is None:
+            return answer(use.factory())
+
+        def ask(target: Callable[..., Any]) -> _T:
+            return answer(use.made_by(target))
+
+        return self.answers.recall(use.component, use.argument, question, given, ask)
 
     def build(
         self,

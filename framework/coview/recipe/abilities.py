@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 
 @runtime_checkable
@@ -149,12 +149,24 @@ def read_each_step(factory: object) -> tuple[str, ...]:
     return tuple(factory.read_each_step) if isinstance(factory, ReadsEachStep) else ()
 
 
+def says_modalities(factory: object) -> tuple[bool, tuple[str, ...]]:
+    """Whether a data set's modalities depend on its parameters, and else which they are; none where it does not say."""
+    if isinstance(factory, FindsModalities):
+        return True, ()
+    named = factory.modalities if isinstance(factory, SaysModalities) else ()
+    return False, named if isinstance(named, tuple) else ()
+
+
+def never_labelled(factory: object) -> bool:
+    """Whether a data set says that no split of it has class labels."""
+    return isinstance(factory, SaysWhetherLabelled) and not factory.labelled
+
+
 def modalities_of(factory: Any, parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """The modalities that a data set with some parameters says its samples have; none where it does not say."""
     if isinstance(factory, FindsModalities):
         return factory.find_modalities(**parameters)
-    named = factory.modalities if isinstance(factory, SaysModalities) else ()
-    return named if isinstance(named, tuple) else ()
+    return says_modalities(factory)[1]
 
 
 def splits_of(factory: Any, parameters: Mapping[str, Any]) -> tuple[str, ...]:
@@ -169,6 +181,58 @@ def starts_trained(factory: Any) -> bool | None:
     while isinstance(factory, partial):  # as a family makes of a class and a name
         factory = factory.func
     return factory.starts_trained if isinstance(factory, SaysWhetherTrained) else None
+
+
+class WhereItWorks(NamedTuple):
+    """What an augmentation says of that.
+
+    Attributes:
+        batches: Whether it takes batches, and not single values.
+        context: Whether it changes what samples share, and no values.
+        encoder: Whether it leaves values as they are, and works in the encoder.
+    """
+
+    batches: bool
+    context: bool
+    encoder: bool
+
+
+def where_it_works(augmentation: Any) -> tuple[bool, bool, bool]:
+    """A :class:`WhereItWorks` as plain values."""
+    return works_on_batches(augmentation), works_on_context(augmentation), works_in_encoder(augmentation)
+
+
+def why_no_batch_form(augmentation: object) -> str | None:
+    """Why an augmentation of single values has no form for batches with its parameters, empty where it has none with
+    any; None where it has one."""
+    if not isinstance(augmentation, HasBatchForm):
+        return ""
+    try:
+        augmentation.batched()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+class Compared(NamedTuple):
+    """What an evaluator says of the modalities that it compares, and of what it is given.
+
+    Attributes:
+        modalities: Those that it compares; none if it is of one modality.
+        of_data: Those of them that it needs samples of.
+        takes_encoder: Whether it gets the encoder itself.
+    """
+
+    modalities: tuple[str, ...]
+    of_data: tuple[str, ...]
+    takes_encoder: bool
+
+
+def what_it_compares(evaluator: object) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """A :class:`Compared` as plain values."""
+    modalities = tuple(evaluator.modalities) if isinstance(evaluator, ComparesModalities) else ()
+    of_data = tuple(evaluator.of_data) if isinstance(evaluator, ComparesModalities) else ()
+    return modalities, of_data, isinstance(evaluator, TakesEncoder)
 
 
 def works_on_batches(augmentation: Any) -> bool:

@@ -3,60 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from coview.plugins.own_settings import AugmentSettings
-from coview.recipe.abilities import HasBatchForm, works_in_encoder, works_on_batches, works_on_context
+from coview.recipe.abilities import WhereItWorks, where_it_works, why_no_batch_form
+from coview.recipe.check_component import ComponentChecker
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
-from coview.recipe.recipe import AugmentTable
+from coview.recipe.recipe import AugmentTable, ComponentTable
 
 
 def works_on_device(
-    mistakes: Mistakes, augmentation: Any, use: str, settings: AugmentSettings, augment_on: str, path: Key
+    components: ComponentChecker,
+    mistakes: Mistakes,
+    step: ComponentTable,
+    settings: AugmentSettings,
+    path: Key,
+    *,
+    modality: str | None,
+    augment_on: str,
 ) -> bool:
-    """Whether a step works on the device; notes it if the step cannot work where the recipe wants it.
+    """Whether a step works on the device; notes it if the step cannot work where the recipe wants it, or cannot share.
 
     Args:
+        components: What asks the step.
         mistakes: Where to note it.
-        augmentation: The step, built.
-        use: Its name.
-        settings: What its table says.
-        augment_on: What ``[data]`` says, for steps that do not say it themselves.
+        step: The step, which has been checked.
+        settings: What its table says besides.
         path: Of the step in the recipe.
+        modality: That it is for.
+        augment_on: What ``[data]`` says, for steps that do not say it themselves.
     """
-    if works_on_batches(augmentation) or works_on_context(augmentation):
+    said = components.built_says(where_it_works, "augmentation", step.use, step.parameters, modality)
+    works = WhereItWorks(*(said or (False, False, False)))
+    if settings.shared and works.encoder:
+        message = f"{step.use} works in the encoder, which draws for each view by itself: remove this line"
+        mistakes.add((*path, "shared"), message)
+    if works.batches or works.context:
         if settings.on == "worker":
-            what = "batches" if works_on_batches(augmentation) else "what samples share"
-            mistakes.add((*path, "on"), f"{use} works on {what}, and so on the device only: remove this line")
+            what = "batches" if works.batches else "what samples share"
+            mistakes.add((*path, "on"), f"{step.use} works on {what}, and so on the device only: remove this line")
         return True
     if (settings.on or augment_on) == "worker":
         return False
     at = (*path, "use" if settings.on is None else "on")
-    if not isinstance(augmentation, HasBatchForm):
-        mistakes.add(at, f'{use} works on one sample at a time, and so in a worker only: say on = "worker" there')
-        return False
-    try:
-        augmentation.batched()
-    except ValueError as error:  # not with these parameters
-        mistakes.add(at, str(error), error)
-        return False
-    return True
-
-
-def check_shared(mistakes: Mistakes, augmentation: Any, use: str, settings: AugmentSettings, path: Key) -> None:
-    """Notes a step that is to share its draws, but draws nothing: the encoder does, for each view by itself.
-
-    Args:
-        mistakes: Where to note it.
-        augmentation: The step, built.
-        use: Its name.
-        settings: What its table says.
-        path: Of the step in the recipe.
-    """
-    if settings.shared and works_in_encoder(augmentation):
-        message = f"{use} works in the encoder, which draws for each view by itself: remove this line"
-        mistakes.add((*path, "shared"), message)
+    why = components.built_says(why_no_batch_form, "augmentation", step.use, step.parameters, modality)
+    if why is not None:
+        alone = f'{step.use} works on one sample at a time, and so in a worker only: say on = "worker" there'
+        mistakes.add(at, why or alone)
+    return why is None
 
 
 def check_order(

@@ -33,23 +33,31 @@ def _callback(
         return None
     component, resolved = checked
     use = component.use
-    callback = components.built("callback", use, component.parameters)
-    if not isinstance(callback, Callback):
-        mistakes.add((*at, "use"), f'"{use}" makes a {type(callback).__name__}, which is not a coview.Callback')
+    said = components.built_says(_what_it_does, "callback", use, component.parameters)
+    made, does = said or ("nothing", None)
+    if does is None:
+        mistakes.add((*at, "use"), f'"{use}" makes a {made}, which is not a coview.Callback')
         return None
-    if settings.changes_run not in (None, callback.changes_run):
-        says = "changes the run" if callback.changes_run else "changes nothing of the run"
+    changes_run, every_step = does
+    if settings.changes_run not in (None, changes_run):
+        says = "changes the run" if changes_run else "changes nothing of the run"
         mistakes.add((*at, "changes_run"), f'cannot be chosen in a recipe: "{use}" {says}; leave it out')
         return None
     others = {key: value for key, value in resolved.items() if key != "use"}
-    written = {"use": resolved["use"], **({"changes_run": True} if callback.changes_run else {}), **others}
+    written = {"use": resolved["use"], **({"changes_run": True} if changes_run else {}), **others}
     return (
         CallbackTable(
             use,
             component.parameters,
-            changes_run=callback.changes_run,
-            every_step=callback.every_step,
+            changes_run=changes_run,
+            every_step=every_step,
             as_written=written,
         ),
         written,
     )
+
+
+def _what_it_does(callback: object) -> tuple[str, tuple[bool, bool] | None]:
+    """The name of its class, and whether it changes the run and is told of every step; None if it is no callback."""
+    does = (callback.changes_run, callback.every_step) if isinstance(callback, Callback) else None
+    return type(callback).__name__, does

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from coview.errors import CoviewError
 from coview.plugins.component import Kind, in_one_line
-from coview.plugins.parameters import Parameters, validate_strictly
+from coview.plugins.parameters import Parameters
 from coview.plugins.registry import AmbiguousNameError, Registry, Use
+from coview.plugins.table_problems import validate_strictly, without_values
 from coview.recipe.key import Key
 from coview.recipe.logit_scale import LogitScale
 from coview.recipe.mistakes import Mistakes
@@ -27,6 +29,8 @@ _CHEAP: tuple[Kind, ...] = (
 
 _OF_A_MODALITY: tuple[Kind, ...] = ("augmentation", "encoder")
 
+
+_T = TypeVar("_T")
 
 Checked = tuple[ComponentTable, dict[str, Any]]
 """A component to be built, and its resolved table."""
@@ -63,26 +67,78 @@ class ComponentChecker:
 
     def takes(self, kind: Kind, use: Any) -> tuple[str, ...]:
         """The names of the parameters that a recipe can give the component; none if it is a mistake."""
-        factory = self.factory(kind, use)
-        return () if factory is None else tuple(p.name for p in Parameters.of(factory, kind).parameters)
+        if not isinstance(use, str):
+            return ()
+        try:
+            return tuple(parameter.name for parameter in self.parameters(kind, use).parameters)
+        except CoviewError:
+            return ()
 
     def parameters(self, kind: Kind, use: str) -> Parameters:
         """The parameters of a component whose table has been checked."""
-        return Parameters.of(self.factory(kind, use), kind)
+        return self._registry.parameters(kind, use)
 
-    def built(self, kind: Kind, use: str, parameters: Mapping[str, Any], modality: str | None = None) -> Any:
-        """The component, whose table has been checked: what it needs can depend on its parameters."""
-        factory = self.factory(kind, use, modality)
-        if factory is None:
+    def says(self, question: Callable[[Any], _T], kind: Kind, use: Any, modality: str | None = None) -> _T | None:
+        """What that which builds the component says of itself; None if that is a mistake, which is noted elsewhere.
+
+        Args:
+            question: A function of a module. What it returns is made of plain values.
+            kind: The kind of component.
+            use: Its name.
+            modality: The modality it has to serve.
+        """
+        if not isinstance(use, str):
             return None
-        schema = Parameters.of(factory, kind)
-        return factory(**_placeholders(schema), **schema.arguments(parameters))
+        try:
+            return self._registry.ask(self.resolved(kind, use, modality), _name(question), {}, question)
+        except CoviewError:
+            return None
+
+    def built_says(
+        self,
+        question: Callable[[Any], _T],
+        kind: Kind,
+        use: str,
+        parameters: Mapping[str, Any],
+        modality: str | None = None,
+    ) -> _T | None:
+        """What a component, whose table has been checked, says of itself once it is built: that can depend on its
+        parameters.
+
+        Args:
+            question: A function of a module. What it returns is made of plain values.
+            kind: The kind of component.
+            use: Its name.
+            parameters: Its table.
+            modality: The modality it has to serve.
+
+        Raises:
+            Exception: What the constructor raises of these parameters, or the question.
+        """
+        try:
+            resolved = self.resolved(kind, use, modality)
+            schema = self._registry.parameters_of(resolved)
+        except CoviewError:
+            return None
+        return self._built_says(question, resolved, schema, parameters)
+
+    def _built_says(
+        self, question: Callable[[Any], _T], use: Use, schema: Parameters, parameters: Mapping[str, Any]
+    ) -> _T:
+        def answer(factory: Callable[..., Any]) -> _T:
+            return question(factory(**_placeholders(schema), **schema.arguments(parameters)))
+
+        if _may_read_files(schema, parameters):  # which can change by themselves
+            return answer(use.factory())
+        return self._registry.ask(use, _name(question), parameters, answer)
 
     def own_table(self, model: type[BaseModel], table: Any, path: Key) -> BaseModel | None:
         """Checks one of coview's own tables."""
         if not isinstance(table, dict):
             return None
-        valid, problems = validate_strictly(model, table, key_types(model))
+        if not table and (empty := without_values(model)) is not None:
+            return empty
+        valid, problems = validate_strictly(model, table, partial(key_types, model))
         for problem in problems:
             self._mistakes.add(_inner(path, problem.path), problem.message)
         return valid
@@ -126,8 +182,8 @@ class ComponentChecker:
             return None
         try:
             placed_use = self.places.use(use, at)
-            factory = self._registry.resolve(kind, placed_use, modality=modality).factory()
-            schema = Parameters.of(factory, kind)
+            component = self.resolved(kind, placed_use, modality)
+            schema = self._registry.parameters_of(component)
         except AmbiguousNameError as mistake:
             if modality is not None or kind not in _OF_A_MODALITY:
                 self._mistakes.add(at, mistake.message)
@@ -136,10 +192,10 @@ class ComponentChecker:
             self._mistakes.add(at, ": ".join(filter(None, (mistake.message, mistake.hint))), mistake)
             return None
         given = {key: value for key, value in table.items() if key != "use"}
-        problems = schema.check(given, also)
+        written, problems = schema.checked(given, also)
         for problem in problems:
             self._mistakes.add(_inner(path, problem.path), problem.message)
-        if problems:
+        if written is None:
             return None
         try:
             placed = self.places.parameters(schema, given, path)
@@ -148,7 +204,7 @@ class ComponentChecker:
             return None
         if kind in _CHEAP:
             try:
-                factory(**_placeholders(schema), **schema.arguments(placed))
+                self._built_says(can_be_built, component, schema, placed)
             except (ValueError, CoviewError) as error:
                 self._mistakes.add(path, str(error), error)
                 return None
@@ -158,8 +214,22 @@ class ComponentChecker:
             ) as error:  # whatever a constructor makes of odd values: they are the recipe's
                 self._mistakes.add(path, f'"{use}" cannot be built: {in_one_line(error)}', error)
                 return None
-        resolved = {"use": use, **schema.resolved(given)}
+        resolved = {"use": use, **written}
         return ComponentTable(placed_use, placed, as_written=resolved), resolved
+
+
+def can_be_built(component: object) -> None:
+    """Nothing more is asked: the constructor has said it."""
+
+
+def _name(question: Callable[[Any], Any]) -> str:
+    return f"{question.__module__}:{question.__qualname__}"
+
+
+def _may_read_files(schema: Parameters, parameters: Mapping[str, Any]) -> bool:
+    """Whether a constructor is given a path, or has one by default."""
+    defaults = {parameter.name: parameter.default for parameter in schema.parameters}
+    return any(name in parameters or defaults.get(name) is not None for name in schema.paths)
 
 
 def _placeholders(schema: Parameters) -> dict[str, Any]:

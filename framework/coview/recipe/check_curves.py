@@ -7,28 +7,27 @@ from dataclasses import replace
 from typing import Any
 
 from coview.plugins.duration import Duration
-from coview.recipe.abilities import ComparesModalities, TakesEncoder
+from coview.recipe.abilities import Compared
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
 from coview.recipe.recipe import EvaluateTable
 from coview.recipe.tables import TrainTable
 
 
-def points_of(table: EvaluateTable, evaluator: Any) -> tuple[Any, ...]:
+def points_of(table: EvaluateTable, compared: Compared | None) -> tuple[Any, ...]:
     """What the names of an evaluator's points go by: equal where two evaluators' would be the same."""
-    compared = evaluator.modalities if isinstance(evaluator, ComparesModalities) else ()
-    return table.use, table.modality, table.projector, compared
+    return table.use, table.modality, table.projector, compared.modalities if compared else ()
 
 
 def check_every(
-    mistakes: Mistakes, table: EvaluateTable, evaluator: Any, earlier: Collection[tuple[Any, ...]], at: Key
+    mistakes: Mistakes, table: EvaluateTable, compared: Compared | None, earlier: Collection[tuple[Any, ...]], at: Key
 ) -> None:
     """Notes why an evaluator cannot measure while training.
 
     Args:
         mistakes: Where to note it.
         table: The evaluator's, with how often it is to.
-        evaluator: The evaluator; None if that is a mistake already.
+        compared: What the evaluator says of what it compares and takes; None if that is a mistake already.
         earlier: The :func:`points_of` of those before it that have ``every``.
         at: Where in the recipe its table stands.
     """
@@ -36,13 +35,13 @@ def check_every(
     assert every is not None
     if Duration.parse(every).amount == 0:
         mistakes.add(place, f'has to be more than nothing, such as 200 or "5 epochs", got "{every}"')
-    if isinstance(evaluator, TakesEncoder):
+    if compared is not None and compared.takes_encoder:
         mistakes.add(
             place,
             f"{use} takes the encoder itself, to train it, to time it or to change its input, and so measures at the "
             "end only; only numbers that are measured on representations have curves",
         )
-    if points_of(table, evaluator) in earlier:
+    if points_of(table, compared) in earlier:
         mistakes.add(place, f"another {use} has it already, and the points of both would have one name: leave one out")
 
 

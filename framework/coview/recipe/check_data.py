@@ -9,7 +9,7 @@ from typing import Any
 
 from coview.errors import CoviewError
 from coview.plugins.own_settings import DataSettings
-from coview.recipe.abilities import FindsModalities, modalities_of
+from coview.recipe.abilities import modalities_of, says_modalities
 from coview.recipe.check_component import Checked, ComponentChecker, beside_use
 from coview.recipe.key import Key
 from coview.recipe.merge import OF_ALL_DATA
@@ -109,13 +109,16 @@ def _modalities(
 ) -> tuple[str, ...]:
     table = given if isinstance(given, Mapping) else {}
     use = table.get("use") if checked is None else checked[0].use
-    factory = components.factory("dataset", use)
-    if factory is None:
+    said = components.says(says_modalities, "dataset", use)
+    if said is None:
         return ()
-    modalities = modalities_of(factory, {name: value for name, value in table.items() if name != "use"})
-    if not modalities and (checked is not None or not isinstance(factory, FindsModalities)):
+    finds, modalities = said
+    if finds:  # in what a table names, perhaps, which can change
+        parameters = {name: value for name, value in table.items() if name != "use"}
+        modalities = modalities_of(components.factory("dataset", use), parameters)
+    if not modalities and (checked is not None or not finds):
         mistakes.add((*at, "use"), f'"{use}" does not say which modalities its samples have')
-    for name in modalities if isinstance(factory, FindsModalities) else ():
+    for name in modalities if finds else ():
         try:
             components.resolved("modality", name, None)
         except CoviewError as error:

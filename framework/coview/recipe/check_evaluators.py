@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from coview.plugins.own_settings import EvaluateSettings
-from coview.recipe.abilities import modalities_of
+from coview.recipe.abilities import Compared, modalities_of, says_modalities, what_it_compares
 from coview.recipe.check_component import Checked, ComponentChecker
 from coview.recipe.check_curves import check_every, points_of
 from coview.recipe.check_modalities import check_modalities
@@ -32,8 +32,9 @@ def check_evaluators(
         at: Key = ("evaluate", index)
         settings, rest = components.settings(EvaluateSettings, table, at)
         checked = components.check("evaluator", rest, at, also=tuple(EvaluateSettings.model_fields))
-        built = checked and components.built("evaluator", checked[0].use, checked[0].parameters)
-        needed = check_modalities(mistakes, built, settings, table.get("use"), used, at)
+        said = checked and components.built_says(what_it_compares, "evaluator", checked[0].use, checked[0].parameters)
+        compared = None if said is None else Compared(*said)
+        needed = check_modalities(mistakes, compared, settings, table.get("use"), used, at)
         other = None if settings is None or settings.data is None else settings.data
         data = None if other is None else _other_data(components, mistakes, other, (*at, "data"), needed)
         if checked is None or settings is None or (other is not None and data is None):
@@ -55,8 +56,8 @@ def check_evaluators(
             as_written=own.as_written,
         )
         if settings.every is not None:
-            check_every(mistakes, given, built, curves, at)
-            curves.append(points_of(given, built))
+            check_every(mistakes, given, compared, curves, at)
+            curves.append(points_of(given, compared))
         if settings.every is not None:
             named["every"] = settings.every
         if not settings.test:
@@ -74,7 +75,10 @@ def _other_data(
     checked = components.check("dataset", table, at)
     use = table.get("use") if checked is None else checked[0].use
     parameters = {} if checked is None else checked[0].parameters
-    modalities = modalities_of(components.factory("dataset", use), parameters) or needed
+    finds, modalities = components.says(says_modalities, "dataset", use) or (False, ())
+    if finds:
+        modalities = modalities_of(components.factory("dataset", use), parameters)
+    modalities = modalities or needed
     if checked is not None and not set(needed) <= set(modalities):
         has = " and ".join(modalities)
         takes = "the encoder takes" if len(needed) == 1 else "the evaluator compares"

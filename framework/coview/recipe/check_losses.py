@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from coview.errors import CoviewError
 from coview.plugins.own_settings import LossSettings
-from coview.plugins.parameters import Parameters
 from coview.recipe.check_between import check_between
 from coview.recipe.check_component import ComponentChecker, beside_use
 from coview.recipe.key import Key
@@ -40,18 +40,24 @@ def check_losses(
         if checked is not None and settings is not None:
             given = checked[0]
             try:
-                needs = needs_of(components.built("loss", given.use, given.parameters))
+                values = components.built_says(_needs, "loss", given.use, given.parameters)
             except CoviewError as mistake:
                 mistakes.add(path, mistake.message, mistake)
                 continue
+            needs = None if values is None else Needs(**values)
             if settings.prefixes is not None:
-                takes = Parameters.of(components.factory("loss", given.use), "loss").supplied
-                takes_width = bool({"width", "token_width"} & set(takes))
+                takes_width = bool({"width", "token_width"} & set(components.parameters("loss", given.use).supplied))
                 _check_prefixes(mistakes, path, given.use, settings.prefixes, needs, takes_width=takes_width)
             term = LossTable(given.use, given.parameters, settings, needs, as_written=given.as_written)
             check_between(mistakes, term, used, path)
             found.append((term, beside_use(checked[1], settings)))
     return found
+
+
+def _needs(loss: object) -> dict[str, Any] | None:
+    """What a loss needs as plain values."""
+    needs = needs_of(loss)
+    return None if needs is None else asdict(needs)
 
 
 def _check_prefixes(

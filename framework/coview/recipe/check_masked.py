@@ -78,10 +78,13 @@ def check_masked(
     target = components.check("target", {"use": DEFAULT_USE["target"], **given.get("target", {})}, ("target",))
     if mask is None or decoder is None or target is None:
         return Masked(mask, tables=tables)
-    built = components.built("target", target[0].use, target[0].parameters)
-    if built is not None and built.sees != "input":
+    if components.built_says(_sees, "target", target[0].use, target[0].parameters) not in (None, "input"):
         _check_teacher(mistakes, target[0].use, mask, teacher, views, global_views)
     return Masked(mask, decoder[0], target[0], tables | {"decoder": decoder[1], "target": target[1]})
+
+
+def _sees(target: Any) -> str:
+    return str(target.sees)
 
 
 def _mask(

@@ -6,29 +6,34 @@ from typing import Any
 
 from coview.plugins.nearest import did_you_mean
 from coview.plugins.own_settings import EvaluateSettings
-from coview.recipe.abilities import ComparesModalities
+from coview.recipe.abilities import Compared
 from coview.recipe.key import Key
 from coview.recipe.mistakes import Mistakes
 
 
 def check_modalities(
-    mistakes: Mistakes, evaluator: Any, settings: EvaluateSettings | None, use: Any, used: tuple[str, ...], at: Key
+    mistakes: Mistakes,
+    says: Compared | None,
+    settings: EvaluateSettings | None,
+    use: Any,
+    used: tuple[str, ...],
+    at: Key,
 ) -> tuple[str, ...]:
     """Notes what is missing, and returns the modalities that other data of the evaluator have to have.
 
     Args:
         mistakes: Where to note it.
-        evaluator: The evaluator; None if that is a mistake already.
+        says: What the evaluator says of what it compares; None if that is a mistake already.
         settings: Which tower it measures; None if that is a mistake already.
         use: Its name.
         used: The modalities that the recipe has an encoder of; none if that is a mistake already.
         at: Where in the recipe it stands.
     """
-    compared: tuple[str, ...] = evaluator.modalities if isinstance(evaluator, ComparesModalities) else ()
+    compared = says.modalities if says is not None else ()
     given = None if settings is None else settings.modality
     if not used:
         return ()
-    if not compared:
+    if says is None or not compared:
         if given is None:
             return used[:1]
         if given not in used:
@@ -46,4 +51,4 @@ def check_modalities(
             f"encoder of {' and '.join(lacking)}, only of {' and '.join(used)}"
         )
         mistakes.add((*at, "use"), message)
-    return tuple(evaluator.of_data)
+    return says.of_data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from coview.recipe.abilities import SaysWhetherLabelled
+from coview.recipe.abilities import never_labelled
 from coview.recipe.check_between import views_seen, where_views
 from coview.recipe.check_component import ComponentChecker
 from coview.recipe.check_data import CheckedData
@@ -76,8 +76,7 @@ def check_needs(
             message = f"{term.use} needs at least {needs.smallest_batch} samples in a batch, got {batch_size}"
             mistakes.add(("train", "batch_size"), message)
         for of in data.tables if needs.labels else ():
-            factory = components.factory("dataset", of.use)
-            if isinstance(factory, SaysWhetherLabelled) and not factory.labelled:
+            if components.says(never_labelled, "dataset", of.use):
                 mistakes.add(at, f'{term.use} needs class labels, and the data "{of.use}" has none')
     if terms and "queue" in given and not takes_queue:
         names = " and ".join(term.use for term in terms)

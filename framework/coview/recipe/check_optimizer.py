@@ -36,7 +36,7 @@ def check_optimizer(
         mistakes.add(("optimizer", "lr"), f"is missing: {rest['use']} needs a learning rate")
         return None
     given = component.parameters
-    schema = Parameters.of(components.factory("optimizer", component.use), "optimizer")
+    schema = components.parameters("optimizer", component.use)
     checked = [
         _group(components, mistakes, group, given, schema, ("optimizer", "group", index))
         for index, group in enumerate(tables)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeGuard
 
 from pydantic import BaseModel
@@ -13,9 +14,9 @@ from coview.errors import CoviewError
 from coview.plugins.component import Kind, in_one_line
 from coview.plugins.nearest import did_you_mean
 from coview.plugins.own_settings import LossSettings, MaskSettings, ValueScheduleSettings
-from coview.plugins.parameters import validate_strictly
+from coview.plugins.table_problems import validate_strictly
 from coview.recipe.abilities import read_each_step
-from coview.recipe.check_component import ComponentChecker
+from coview.recipe.check_component import ComponentChecker, can_be_built
 from coview.recipe.key import Key
 from coview.recipe.merge import DEFAULT_USE
 from coview.recipe.mistakes import Mistakes
@@ -149,7 +150,7 @@ def _values(components: ComponentChecker, parts: CheckedParts) -> Iterator[tuple
 def _parameters(
     components: ComponentChecker, kind: Kind, prefix: str, table: ComponentTable
 ) -> Iterator[tuple[str, _Value]]:
-    for name in read_each_step(components.factory(kind, table.use)):
+    for name in components.says(read_each_step, kind, table.use) or ():
         if _is_number(value := table.written.get(name)):
             yield f"{prefix}.{name}", _Value(value, kind, table)
 
@@ -158,7 +159,7 @@ def _problem(components: ComponentChecker, key: str, value: _Value, end: float) 
     """What is wrong with a value at the end, in words; empty if it may be that."""
     name = key.rpartition(".")[2]
     if value.model is not None:
-        _, problems = validate_strictly(value.model, {name: end}, key_types(value.model))
+        _, problems = validate_strictly(value.model, {name: end}, partial(key_types, value.model))
         return next((problem.message for problem in problems if problem.path == name), "")
     assert value.kind is not None
     assert value.table is not None
@@ -169,7 +170,7 @@ def _problem(components: ComponentChecker, key: str, value: _Value, end: float) 
     if value.kind == "optimizer":
         return ""
     try:
-        components.built(value.kind, value.table.use, given)
+        components.built_says(can_be_built, value.kind, value.table.use, given)
     except (CoviewError, ValueError) as error:
         return in_one_line(error)
     return ""

@@ -152,6 +152,18 @@ def recipe_schema(registry: Registry) -> Schema:
     return _with_whole_bounds(schema)  # type: ignore[no-any-return]
 
 
+def schema_lasts(registry: Registry) -> bool:
+    """Whether the schema stays as it is while nothing is installed or changed: what cannot be imported lacks a package,
+    and fails for no other reason."""
+    for component in registry.components:
+        try:
+            component.load()
+        except CoviewError as error:
+            if not isinstance(error.__cause__, ModuleNotFoundError):
+                return False
+    return True
+
+
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import lru_cache
 from typing import Any
 
 Key = tuple[str | int, ...]
@@ -26,6 +27,11 @@ def dotted_key(key: str) -> list[str]:
     Raises:
         ValueError: If it is not a dotted key.
     """
+    return list(_parts(key))
+
+
+@lru_cache(maxsize=4096)  # each cell of a comparison has the same keys
+def _parts(key: str) -> tuple[str, ...]:
     try:
         table: Any = tomllib.loads(f"{key.strip()} = 0")
     except tomllib.TOMLDecodeError:
@@ -36,7 +42,7 @@ def dotted_key(key: str) -> list[str]:
             raise _not_dotted(key)
         name, table = next(iter(table.items()))
         path.append(name)
-    return path
+    return tuple(path)
 
 
 def _not_dotted(key: str) -> ValueError:

@@ -11,7 +11,7 @@ from coview.plugins.registry import Registry
 from coview.recipe.extend import read_with_parents
 from coview.recipe.key import dotted
 from coview.recipe.limits import find_unusable
-from coview.recipe.merge import Layers
+from coview.recipe.merge import Layers, copied
 from coview.recipe.override import from_python, parse_set
 from coview.recipe.recipe import Recipe
 from coview.recipe.sweep import Cell, expand
@@ -116,10 +116,8 @@ def with_values(
     Raises:
         RecipeError: If it is not a valid recipe; the message names the values.
     """
-    layers = Layers(origins=dict(recipe.layers.origins), about=recipe.layers.about)
-    own = {key: value for key, value in recipe.layers.table.items() if key not in _OF_A_COMPARISON}
-    layers.add_override(own, "")
-    layers.origins = dict(recipe.layers.origins)
+    own = {key: copied(value) for key, value in recipe.layers.table.items() if key not in _OF_A_COMPARISON}
+    layers = Layers(own, origins=dict(recipe.layers.origins), about=recipe.layers.about)
     said = ", ".join(f"{key}={value}" for key, value in values.items())
     layers.add_override(from_python({**values, **(also or {})}), f"{table} {said}", recipe.layers.folder((table,)))
     return validate(layers, registry, recipe.path)

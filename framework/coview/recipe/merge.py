@@ -182,7 +182,7 @@ class Layers:
         self._forget(path)
         for inner in _paths(value, path):
             self.origins[inner] = origin(inner)
-        return _copy(value)
+        return copied(value)
 
     def _into_array(self, array: list[Any], value: Mapping[str, Any], path: Key, origin: Any) -> None:
         for digits, item in value.items():
@@ -197,8 +197,11 @@ class Layers:
 
     def _forget(self, path: Key, except_for: Iterable[str] = ()) -> None:
         kept = {(*path, name) for name in except_for}
-        for known in [k for k in self.origins if k[: len(path)] == path and k[: len(path) + 1] not in kept]:
-            del self.origins[known]
+        first, length = path[0], len(path)
+        below = [known for known in self.origins if known and known[0] == first and known[:length] == path]
+        for known in below:
+            if known[: length + 1] not in kept:
+                del self.origins[known]
 
 
 def _changes_use(old: Mapping[str, Any], new: Mapping[str, Any], path: Key) -> bool:
@@ -231,11 +234,12 @@ def _superseded(new: Mapping[str, Any], path: Key) -> Iterator[str]:
         yield from (name for name in names if name not in new)
 
 
-def _copy(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Tables and arrays as new ones, down to the values in them."""
     if isinstance(value, Mapping):
-        return {key: _copy(item) for key, item in value.items()}
+        return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_copy(item) for item in value]
+        return [copied(item) for item in value]
     return value
 
 

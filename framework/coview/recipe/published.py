@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,7 +110,7 @@ def read_published(path: Path) -> Published:
 
 
 def _with_what_it_extends(path: Path, within: tuple[Path, ...]) -> dict[str, Any]:
-    table = read_document(path).table
+    table = _table(path)
     extends = table.get("extends")
     if not isinstance(extends, str) or not extends:
         return table
@@ -123,6 +124,20 @@ def _with_what_it_extends(path: Path, within: tuple[Path, ...]) -> dict[str, Any
         return table  # which is then refused
     kept = {key: value for key, value in inherited.items() if not any(fnmatchcase(key, drop) for drop in dropped)}
     return {**extended, **table, "settings": kept | own}
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """What is in a record, which each cell of a comparison asks for; not to be written into."""
+    try:
+        found = path.stat()
+    except OSError:  # which reading tells in words
+        return read_document(path).table
+    return _table_as_of(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@lru_cache
+def _table_as_of(path: Path, size: int, changed: int, renamed: int) -> dict[str, Any]:
+    return read_document(path).table
 
 
 def departures(recipe: Recipe, published: Published) -> list[Departure]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from coview.plugins.own_settings import AugmentSettings
 from coview.plugins.registry import Registry
-from coview.recipe.check_batch_steps import check_order, check_shared, works_on_device
+from coview.recipe.check_batch_steps import check_order, works_on_device
 from coview.recipe.check_callbacks import check_callbacks
 from coview.recipe.check_component import Checked, ComponentChecker, as_json, beside_use
 from coview.recipe.check_curves import as_measured_once, check_keep_best, without_curves
@@ -340,9 +340,9 @@ class _Validation:
             if checked is not None and settings is not None:
                 settings = with_numbers(self.mistakes, settings, at, self.views, self.roles)
                 given = checked[0]
-                augmentation = self.components.built("augmentation", given.use, given.parameters, name)
-                on_device = works_on_device(self.mistakes, augmentation, given.use, settings, self.augment_on, at)
-                check_shared(self.mistakes, augmentation, given.use, settings, at)
+                on_device = works_on_device(
+                    self.components, self.mistakes, given, settings, at, modality=name, augment_on=self.augment_on
+                )
                 table = AugmentTable(given.use, given.parameters, settings, on_device, as_written=given.as_written)
                 found.append((table, beside_use(checked[1], settings)))
         return found

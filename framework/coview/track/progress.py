@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from coview.track.console import make_console
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -51,7 +49,7 @@ class Progress:
         self._per_epoch = max(1, steps_per_epoch)
         self._epochs = max(1, math.ceil(total_steps / self._per_epoch))
         self._batch_size = batch_size
-        self._console = console or make_console(stderr=True)
+        self._console = console or _console()
         self._speed = _Speed(clock)
         self._log = Throttle(clock)
         self._first = start_step + 1
@@ -123,7 +121,7 @@ def track_items(
         clock: Seconds, from any start.
     """
     size = size or _one
-    console = console or make_console(stderr=True)
+    console = console or _console()
     if console.is_terminal:
         bar = _Bar(console, clock, total, 0)
         bar.start()
@@ -159,6 +157,12 @@ def duration(seconds: float) -> str:
         return f"{minutes // 60}h{minutes % 60:02d}m"
     hours = round(minutes / 60)
     return f"{hours // 24}d{hours % 24:02d}h"
+
+
+def _console() -> Console:
+    from coview.track.console import make_console  # its tables of results cost start-up time
+
+    return make_console(stderr=True)
 
 
 def _rate(per_second: float) -> str:

@@ -9,25 +9,15 @@ that is decided stays so, and a variant of which all pairs are decided gets no m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coview.compare.statistics.look_sizes import look_sizes
 from coview.compare.statistics.model_test import model_test
 from coview.compare.statistics.pair import ALPHA, Detectable, Pair, Tested
 from coview.compare.statistics.paired_tests import pairs_of
 from coview.compare.statistics.scores import Scores
-
-FIRST_LOOK = 3
-
-
-def look_sizes(seeds: int) -> Iterator[int]:
-    """How many seeds there are at each look, of so many at most, each half as many again as at the one before."""
-    size = FIRST_LOOK
-    while size <= seeds:
-        yield size
-        size += -(-size // 2)
 
 
 def look_alpha(look: int) -> float:
