@@ -147,8 +147,8 @@ def test_the_first_rows_streamed(saved):
     ("parameters", "message"),
     [
         ({"columns": {"image": "pictur"}}, 'has no column "pictur", did you mean "picture"'),
-        ({"columns": {"image": "word"}}, 'the column "word" holds string, and image is read from files'),
-        ({"columns": {"text": "captions", "image": "captions"}}, 'the column "captions" holds List, and image is read'),
+        ({"columns": {"image": "word"}}, 'the column "word" holds string, but image is read from files'),
+        ({"columns": {"text": "captions", "image": "captions"}}, 'the column "captions" holds List, but image is read'),
         ({"columns": {"text": "captions"}, "negatives": {"image": "picture"}}, "negatives has to be of one of text"),
         ({"columns": {"text": "captions"}, "group": "speaker"}, 'has no column "speaker"'),
     ],
