@@ -74,11 +74,11 @@ def test_a_range_is_spread_evenly_over_its_logarithm_alike_for_all(comparison, r
     ("tune", "says"),
     [
         ('[tune.variants.plian]\n"optimizer.lr" = [0.1, 0.2]', 'no variant is called "plian", did you mean "plain"'),
-        ('[tune.variants.plain]\n"optimizer.lr" = [0.1, 0.2]', "unequally often: plain 2, narrow 1"),
+        ('[tune.variants.plain]\n"optimizer.lr" = [0.1, 0.2]', "variants would have different numbers of trials: plain 2, narrow 1"),
         ('[tune]\ntrials = 9\n[tune.choose]\n"optimizer.lr" = [0.1, 0.2]', "9 trials of 2 combinations of optimizer.lr"),
         ('[tune.choose]\n"optimizer.lr" = { low = 0.1, high = 0.2 }', "has to say how many trials"),
         ('[tune.choose]\nseed = [4, 5]', '"seed" is swept over'),
-        ('[tune.choose]\n"evaluate.0.k" = [4, 5]', "measured by alike"),
+        ('[tune.choose]\n"evaluate.0.k" = [4, 5]', "defines how every variant is measured"),
         ('[tune]\nseed = 1\n[tune.choose]\n"optimizer.lr" = [0.1, 0.2]', "1 is a seed of the sweep"),
         ('[tune]\nmetric = "cka/same"\n[tune.choose]\n"optimizer.lr" = [0.1, 0.2]', 'no evaluator "cka"'),
         ('[tune.choose]\n"optimizer.lr" = [0.1, "fast"]', "optimizer.lr=fast"),

@@ -157,8 +157,8 @@ def test_zero_shot_equals_the_papers_figure_3_by_hand():
 @pytest.mark.parametrize(
     ("evaluator", "parameters", "message"),
     [
-        (ZeroShot, {"of": "image", "by": "text", "prompts": ("a photo",)}, r'has \{\} once, .* got "a photo"'),
-        (ZeroShot, {"of": "image", "by": "text", "prompts": ("{} of {}",)}, r'has \{\} once, .* got "\{\} of \{\}"'),
+        (ZeroShot, {"of": "image", "by": "text", "prompts": ("a photo",)}, r'\{\} .*once, .* got "a photo"'),
+        (ZeroShot, {"of": "image", "by": "text", "prompts": ("{} of {}",)}, r'\{\} .*once, .* got "\{\} of \{\}"'),
         (ZeroShot, {"of": "text", "by": "text"}, "of and by are both 'text'"),
         (Retrieval, {"query": "text"}, "query is given without gallery"),
         (Retrieval, {"gallery": "image"}, "gallery is given without query"),

@@ -240,11 +240,11 @@ def test_a_tower_is_embedded_by_the_command(run, by_hand, tmp_path, monkeypatch,
     assert code == 0
     assert "the encoder did not run again" in told.err
     expected = by_hand(run.topology, "text", projector=False)
-    np.testing.assert_allclose(np.load(tmp_path / "text.npz")["x"], expected, atol=1e-5)
+    np.testing.assert_allclose(np.load(tmp_path / "text.npz")["x"], expected, atol=1e-5, rtol=1e-5)
     code, _ = embed("--modality", "image", "--projector", "--out", str(tmp_path / "image.npz"))
     assert code == 0
     expected = by_hand(run.topology, "image", projector=True)
-    np.testing.assert_allclose(np.load(tmp_path / "image.npz")["x"], expected, atol=1e-5)
+    np.testing.assert_allclose(np.load(tmp_path / "image.npz")["x"], expected, atol=1e-5, rtol=1e-5)
     code, told = embed("--modality", "txt", "--out", str(tmp_path / "wrong.npz"))
     assert code == 2
     assert told.err.splitlines() == [

@@ -79,7 +79,7 @@ def test_its_wheel_is_installed_and_its_tests_and_recipe_run(tmp_path):
         (["hinge", "--kind", "los"], 'there is no template for a "los", did you mean "loss"?'),
         (["hinge", "--kind", "encoder"], "a new encoder is for one modality: say which by --modality"),
         (["hinge", "--kind", "encoder", "--modality", "imag"], 'did you mean "image"?'),
-        (["hinge", "--kind", "loss", "--modality", "image"], "a new loss is of no modality"),
+        (["hinge", "--kind", "loss", "--modality", "image"], "a new loss has no modality"),
         (["9lives", "--kind", "loss"], '"9lives" cannot be the name of a plugin'),
         (["class", "--kind", "loss"], '"class" cannot be the name of a plugin'),
         (["../up", "--kind", "loss"], '"../up" cannot be the name of a plugin'),

@@ -227,7 +227,9 @@ def test_a_pair_that_nobody_has_is_refused(trained, monkeypatch):
     )
     for name in ("encoder", "projector"):
         only = only.replace(f'[{name}.caption]\nuse = "{"linear" if name == "encoder" else "identity"}"\n\n', "")
-    with pytest.raises(coview.CoviewError, match="clip needs at least 2 samples that have picture and sound, and of"):
+    with pytest.raises(
+        coview.CoviewError, match="clip needs at least 2 samples that have picture and sound, and only 0 of 60"
+    ):
         trained(only)
 
 

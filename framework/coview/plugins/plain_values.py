@@ -52,7 +52,7 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str, /) -> Any:
         if f"{module}.{name}" not in _NAMES and (module not in _MODULES or "." in name):
-            raise pickle.UnpicklingError(f"{module}.{name} is no plain value's")
+            raise pickle.UnpicklingError(f"{module}.{name} does not belong to plain values")
         return super().find_class(module, name)
 
 
