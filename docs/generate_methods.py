@@ -72,8 +72,8 @@ coview reproduce recipes/reproduce/speech-commands-byol-a.toml --set data.root=a
 
 For ESC-50 there is no recipe: neither the code of BYOL-A's authors nor that of COLA's has a number for it.
 
-There is no recipe of DenoSent (arXiv:2401.13621): its decoder predicts the tokens of another text than the encoder has read (the
-original of a back translation), and a decoder here sees only the tokens of its own view.
+There is no recipe of DenoSent (arXiv:2401.13621): its decoder predicts the tokens of another text than the encoder
+has read (the original of a back translation), and a decoder here sees only the tokens of its own view.
 """
 
 
