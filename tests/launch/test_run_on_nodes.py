@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -165,3 +166,31 @@ def test_options_of_a_cluster_are_refused_without_one(call, recipe, tmp_path, op
     assert done.status == 2
     assert "are for --launcher slurm and ray" in done.err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_run_whose_process_was_killed_goes_on_from_its_checkpoint(write_recipe, small_recipe, registry, tmp_path):
+    text = small_recipe.replace("steps = 6", "steps = 400").replace("checkpoint_every = 3", "checkpoint_every = 50")
+    recipe = coview.load_recipe(write_recipe(text), registry=registry)
+    asked = RunOnNodes(write_recipe_to(recipe, tmp_path), tmp_path / "runs", nodes=1, per_node=1, restarts=1)
+    ended: list[int] = []
+    thread = threading.Thread(target=lambda: ended.append(OnNode()(asked, "localhost", 78)))
+    thread.start()
+    until = time.monotonic() + 120
+    while not list((tmp_path / "runs").glob("*/*/checkpoints/step-*")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    workers = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "torch.distributed.run" not in " ".join(process.cmdline()) and "coview" in " ".join(process.cmdline())
+    ]
+    assert workers
+    for process in workers:
+        process.kill()
+    thread.join()
+    assert ended == [0]
+    (results,) = (tmp_path / "runs").glob("*/*/results.json")  # of one run, and no second one
+    steps = [json.loads(line)["step"] for line in (results.parent / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 400
