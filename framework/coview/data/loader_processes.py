@@ -23,7 +23,7 @@ _HINTS = {
 }
 _ELSE = "a library that reads or augments the data may have crashed: --set data.workers=0 loads without processes"
 
-_SECONDS = 2.0
+_SECONDS = 10.0
 
 
 class LoaderFailedError(CoviewError):
