@@ -52,7 +52,7 @@ def test_the_weights_and_running_statistics_are_those_without(
 def test_the_backward_pass_keeps_less(registry):
     """What autograd keeps of a deep network of equal blocks falls to their inputs."""
     from coview.model.tower import Tower, Towers
-    from coview.train.activations import checkpointed
+    from coview.train.activations import blocks_of, checkpointed
 
     encoder = registry.build("encoder", "vit", modality="image", image_size=8, patch=2, width=8, layers=12, heads=2)
     student = Towers({"image": Tower(encoder, nn.Identity())}, ("image",), 1)
@@ -69,7 +69,7 @@ def test_the_backward_pass_keeps_less(registry):
         return sum(kept)
 
     whole = bytes_kept()
-    with checkpointed(student):
+    with checkpointed(blocks_of(student)):
         less = bytes_kept()
     assert less < whole / 5
     assert bytes_kept() == whole  # as before, afterwards

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coview.cli.launch_set import launch_set_option
+from coview.cli.launch_options import launch_set_option, launcher_option
 from coview.cli.output import print_columns, say
 from coview.cli.recipe import set_option
 from coview.cli.remembering import no_cache_option, remembering_registry
@@ -30,13 +30,7 @@ if TYPE_CHECKING:
     "--dry-run", is_flag=True, help="List the cells, which of them are there, and how long the rest may take."
 )
 @click.option("--no-run", is_flag=True, help="Report on the cells that are there, and run none.")
-@click.option(
-    "--launcher",
-    default="local",
-    show_default=True,
-    type=click.Choice(["local", "slurm", "ray"]),
-    help="Where runs are computed.",
-)
+@launcher_option("Where runs are computed.")
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time, locally.")
 @launch_set_option
 @click.option("--by", multiple=True, metavar="KEY", help="Tell RUNs apart by this key; may be repeated.")

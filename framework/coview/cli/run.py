@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from coview.cli.completing import ComponentName, RecipeName
-from coview.cli.launch_set import launch_set_option
+from coview.cli.launch_options import launch_set_option, launcher_option
 from coview.cli.output import print_json, say
 from coview.cli.recipe import set_option
 from coview.cli.step import step_option
@@ -34,13 +34,7 @@ modality_option = click.option(
 @click.option("--resume", is_flag=True, help="Continue the latest run of this recipe, if there is one.")
 @click.option("--out", default="runs", show_default=True, type=UserPath(), help="Folder of runs.")
 @click.option("--dry-run", is_flag=True, help="Check the recipe, build it, and say what would be done.")
-@click.option(
-    "--launcher",
-    default="local",
-    show_default=True,
-    type=click.Choice(["local", "slurm", "ray"]),
-    help="Where the run is computed. On a cluster it goes on with the latest unfinished run, as with --resume.",
-)
+@launcher_option("Where the run is computed. On a cluster it goes on with the latest unfinished run, as with --resume.")
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(1), help="Machines of the cluster.")
 @click.option("--per-node", type=click.IntRange(1), help="Processes on each; by default one for each GPU.")
 @click.option(

@@ -12,7 +12,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If there is not JSON object in it; the message says what there is, and does not name the file.
+        ValueError: If there is no JSON object in it; the message says what there is, and does not name the file.
     """
     return parse_json_object(path.read_bytes())
 

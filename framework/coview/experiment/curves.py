@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from rich.console import Console
 
@@ -50,7 +51,7 @@ class Curves:
     tracker: Tracker
     hooks: HookCalls
     say: Callable[[str], None]
-    _ranks: RanksOfPauses = field(default_factory=lambda: RanksOfPauses())
+    _ranks: Callable[[], EmbeddingRanks] = field(default_factory=lambda: cache(EmbeddingRanks.of_run))
     _values: Mapping[str, float] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
 
@@ -134,21 +135,9 @@ class Curves:
             )
 
 
-class RanksOfPauses:
-    """The ranks of a run in its pauses, the same in each; made in the first."""
-
-    def __init__(self) -> None:
-        self._made: EmbeddingRanks | None = None
-
-    def __call__(self) -> EmbeddingRanks:
-        """The ranks."""
-        self._made = self._made or EmbeddingRanks.of_run()
-        return self._made
-
-
 def following(planned: PlannedCurves, training: Pretraining, folder: RunFolder) -> Pauses:
     """The pauses of a rank that is not the main process: it embeds its share of what that measures."""
-    ranks = RanksOfPauses()
+    ranks = cache(EmbeddingRanks.of_run)  # made in the first pause, as on the main process
 
     def follow(step: int) -> None:
         with generators_kept():

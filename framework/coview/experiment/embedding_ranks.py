@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import torch.distributed as dist
@@ -15,9 +14,7 @@ from coview.evaluate.embedding import ALL, EmbeddedBatch, Share
 from coview.evaluate.result import FeatureKind
 from coview.experiment.measured_tower import MeasuredTower
 from coview.experiment.splits import DataSource
-from coview.model.collectives import several_ranks
-
-_FOR_EVER = timedelta(days=365)
+from coview.model.collectives import waiting_group
 
 Embed = Callable[[Share], Iterator[EmbeddedBatch]]
 
@@ -52,8 +49,7 @@ class EmbeddingRanks:
     @classmethod
     def of_run(cls) -> EmbeddingRanks:
         """All ranks of a run. Each of them calls it, at the same place."""
-        # evaluators may take longer than a collective of training may; and no card has to turn meanwhile
-        return cls(dist.new_group(backend="gloo", timeout=_FOR_EVER) if several_ranks() else None)
+        return cls(waiting_group())
 
     @contextmanager
     def leading(self) -> Iterator[None]:

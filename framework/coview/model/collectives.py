@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+_FOR_EVER = timedelta(days=365)
+
 
 def several_ranks() -> bool:
     """Whether this process is one of several."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def waiting_group() -> Any:
+    """A group in which ranks wait for the main process, however long it takes; None for a single process. Each of them
+    calls this, at the same place.
+
+    A measurement may take longer than a collective of training may, and no card has to turn meanwhile.
+    """
+    return dist.new_group(backend="gloo", timeout=_FOR_EVER) if several_ranks() else None
 
 
 def row_counts(own: int, device: torch.device) -> list[int]:

@@ -6,7 +6,7 @@ block, for one more forward pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -66,14 +66,17 @@ def check_activations(recipe: Recipe, student: Towers) -> None:
             )
 
 
+def blocks_of(student: Towers) -> list[nn.Module]:
+    """The repeated blocks of a student's encoders; those of an encoder that several modalities share once."""
+    return list(dict.fromkeys(block for name in student.towers for block in repeated_blocks(student.encoder(name))))
+
+
 @contextmanager
-def checkpointed(student: Towers) -> Iterator[None]:
-    """While the student encodes, the repeated blocks of its encoders keep only their inputs.
+def checkpointed(blocks: Iterable[nn.Module]) -> Iterator[None]:
+    """While the student encodes, some blocks of it keep only their inputs.
 
     Its modules are as before afterwards: copies of them, their names and their weights are no other.
     """
-    # an encoder that several modalities share has its blocks once
-    blocks = dict.fromkeys(block for name in student.towers for block in repeated_blocks(student.encoder(name)))
     with ExitStack() as stack:
         for block in blocks:
             stack.enter_context(_checkpointed(block))

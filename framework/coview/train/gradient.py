@@ -23,7 +23,7 @@ from coview.model.gather import average_outputs, rank_weight
 from coview.model.topology import Taught, Topology
 from coview.model.tower import Projected
 from coview.model.views import Views
-from coview.train.activations import checkpointed
+from coview.train.activations import blocks_of, checkpointed
 from coview.train.layout import laid_out
 
 _HALF = (torch.float16, torch.bfloat16)
@@ -87,7 +87,7 @@ class GradientOfBatch:
         self._seed = seed
         self._channels_last = channels_last
         self._compiled = compiled
-        self._checkpoints = checkpoints
+        self._checkpointed = blocks_of(topology.student) if checkpoints else []
 
     def add(self, batch: Batch, step: int, part: int, share: float, progress: float, *, synchronise: bool) -> Gradient:
         """Adds ``share`` times the gradient of a batch.
@@ -143,7 +143,7 @@ class GradientOfBatch:
         torch.manual_seed((seed + number) % 2**63)
         masks = (batch.masks, batch.local_masks) if batch.masks or batch.local_masks else ()
         of_some = {"present": batch.present, "samples": len(batch)} if batch.present else {}
-        with checkpointed(self._topology.student) if self._checkpoints else nullcontext():
+        with checkpointed(self._checkpointed):
             made = self._student(batch.inputs, batch.local_inputs, *masks, **of_some)
         z_VND, p_VND, pooled_VND, hidden_KP = (None if part is None else _full(part) for part in made)
         assert z_VND is not None, "a student projects"

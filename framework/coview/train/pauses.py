@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import torch
 import torch.distributed as dist
 
 from coview.errors import CoviewError
-from coview.model.collectives import several_ranks
+from coview.model.collectives import several_ranks, waiting_group
 from coview.train.checkpoint import Score, best_by
 
-_FOR_EVER = timedelta(days=365)
 _FAILED = -1
 
 
@@ -46,9 +44,7 @@ class Pauses:
 
     def gather(self) -> None:
         """Makes what ranks wait by; each of them calls it before training."""
-        if several_ranks():
-            # a measurement may take longer than a collective of training may; and no card has to turn meanwhile
-            self._waiting = dist.new_group(backend="gloo", timeout=_FOR_EVER)
+        self._waiting = waiting_group()
 
     def __call__(self, step: int, epoch: int, checkpoints: Path) -> bool:
         """Has the main process measure while the others wait.
