@@ -46,7 +46,7 @@ class RayNodes:
                 ray.init(address=self.address)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise CoviewError(f"there is no Ray cluster at {self.address}: {error}") from error
-        has_gpus = ray.cluster_resources().get("GPU", 0) > 0  # type: ignore[no-untyped-call]
+        has_gpus = ray.cluster_resources().get("GPU", 0) > 0
         given = {_RESOURCES.get(name, name): value for name, value in self.settings.items()}
         each = {"CPU": 1, **({"GPU": 1} if has_gpus else {}), **given}
         trainer = TorchTrainer(
