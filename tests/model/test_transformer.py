@@ -5,6 +5,7 @@ import torch
 
 import coview
 
+safetensors = pytest.importorskip("safetensors.torch")
 transformers = pytest.importorskip("transformers")
 
 
@@ -34,6 +35,20 @@ def test_a_pooler_is_there_where_it_is_used(folder):
     assert load(folder, pretrained=True).pooler is None
     assert load(folder, pretrained=False).pooler is None
     assert load(folder, pretrained=True, pooler=True).pooler is not None
+
+
+def test_weights_that_the_folder_lacks_are_named_and_others_are_left_out_silently(folder, tmp_path, capfd, recwarn):
+    weights = safetensors.load_file(folder / "model.safetensors")
+    lacking = "encoder.layer.0.output.dense.weight"
+    del weights[lacking]
+    (tmp_path / "config.json").write_text((folder / "config.json").read_text())
+    safetensors.save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+
+    load(folder, pretrained=True)  # without the pooler that the folder has
+    assert list(recwarn) == []
+    with pytest.warns(UserWarning, match=f"lacks 1 of the tensors of BertModel, .*: {lacking}$"):
+        load(tmp_path, pretrained=True)
+    assert "LOAD REPORT" not in "".join(capfd.readouterr())
 
 
 def test_on_the_meta_device_no_weights_are_read(folder, tmp_path):

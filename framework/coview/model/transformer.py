@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
+from coview.errors import few
 from coview.model.encoder import PooledTransformer
 from coview.model.meta_device import on_meta_device
 from coview.recipe.logit_scale import LogitScale
@@ -21,7 +25,9 @@ def load_transformer(
 ) -> Any:
     """The model in float32.
 
-    On the meta device, onto which transformers refuses to load weights, it has none: it is only looked at.
+    On the meta device, onto which transformers refuses to load weights, it has none: it is only looked at. Weights
+    that the source has and the model does not use are left out without a word. Weights of the model that the source
+    lacks start at random values, and a warning names them.
 
     Args:
         source: A local folder or a hub id, as ``ModelSource.loading`` gives it.
@@ -40,7 +46,28 @@ def load_transformer(
         options["add_pooling_layer"] = False
     if not pretrained or on_meta_device():
         return AutoModel.from_config(config, **options)  # type: ignore[no-untyped-call]
-    return AutoModel.from_pretrained(source, config=config, **options)
+    with _without_load_report():
+        model, found = AutoModel.from_pretrained(source, config=config, output_loading_info=True, **options)
+    if lacking := sorted(found["missing_keys"]):
+        warnings.warn(
+            f"{source} lacks {len(lacking)} of the tensors of {type(model).__name__}, which start at random values: "
+            f"{few(lacking)}",
+            stacklevel=2,
+        )
+    return model
+
+
+@contextmanager
+def _without_load_report() -> Iterator[None]:
+    """Within it, transformers does not print its table of weights that were left out or lacking."""
+    from transformers.utils import logging  # transformers costs start-up time
+
+    level = logging.get_verbosity()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)  # type: ignore[no-untyped-call]
 
 
 def logit_scale_of(model: Any) -> LogitScale:
