@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,22 @@ def code() -> list[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*.py") if "tests" not in path.parts)
 
 
+@cache
+def texts_of_code() -> list[tuple[str, str]]:
+    """Each with its file and line."""
+    return [(f"{path.relative_to(ROOT)}:{line}", text) for path in code() for line, text in strings_of(path)]
+
+
+@cache
+def lines_of_pages() -> list[tuple[str, str]]:
+    """Each with its file and number."""
+    return [
+        (f"{path.relative_to(ROOT)}:{number}", line)
+        for path in pages()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    ]
+
+
 def pages() -> list[Path]:
     """Documents in English, of the repository and of the examples."""
     found = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*/README.md")]
@@ -70,17 +87,11 @@ def test_phrases_that_are_not_plain_do_not_come_back(phrase):
     """In messages, hints, helps and descriptions, and in documents."""
     pattern = re.compile(phrase)
     found = [
-        f"{path.relative_to(ROOT)}:{line}: {text[max(0, hit.start() - 40) : hit.end() + 20]}"
-        for path in code()
-        for line, text in strings_of(path)
+        f"{where}: {text[max(0, hit.start() - 40) : hit.end() + 20]}"
+        for where, text in texts_of_code()
         if (hit := pattern.search(text))
     ]
-    found += [
-        f"{path.relative_to(ROOT)}:{number}: {line}"
-        for path in pages()
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if pattern.search(line)
-    ]
+    found += [f"{where}: {line}" for where, line in lines_of_pages() if pattern.search(line)]
     assert not found, f"write instead: {PHRASES[phrase]}\n" + "\n".join(found)
 
 
