@@ -40,7 +40,7 @@ class DINO(nn.Module):
         iterations: Iterations of Sinkhorn and Knopp, 1 to 100; DINOv2's is 3.
     """
 
-    needs = coview.Needs(views=2, teacher=True, local_views=True, smallest_batch=1)
+    needs = coview.Needs(views=2, teacher=True, local_views=True, smallest_batch=1, rows="own")
     read_each_step = (
         "student_temperature",
         "teacher_temperature",
@@ -74,14 +74,14 @@ class DINO(nn.Module):
         refuse_one_teacher_view("dino", views.teacher)
         temperature = self.temperature_at(views.progress)
         with no_autocast(views.student.device):
-            student_VAD = in_full_precision(views.student[:, views.anchors]) / self.student_temperature
+            log_p_VND = (in_full_precision(views.student) / self.student_temperature).log_softmax(-1)
             teacher_GND = in_full_precision(views.teacher.detach())
-            target_GAD = self._targets(teacher_GND, temperature)[:, views.anchors]
-            log_p_VAD = student_VAD.log_softmax(-1)
-            loss = cross_entropy_of_pairs(target_GAD.unbind(), log_p_VAD)
-            entropy = -(target_GAD * target_GAD.clamp_min(1e-12).log()).sum(-1).mean()
+            target_GND = self._targets(teacher_GND, temperature, views)
+            loss = cross_entropy_of_pairs(target_GND.unbind(), log_p_VND)
+            entropy = -(target_GND * target_GND.clamp_min(1e-12).log()).sum(-1).mean()
             if self.training and self.centering == "mean":
-                self.center_D.lerp_(teacher_GND.mean((0, 1)).to(self.center_D.dtype), 1 - self.center_momentum)
+                mean_D = views.sum(teacher_GND.mean(0)) / views.count
+                self.center_D.lerp_(mean_D.to(self.center_D.dtype), 1 - self.center_momentum)
         return {"loss": loss, "teacher_entropy": entropy.detach()}
 
     def temperature_at(self, progress: float) -> float:
@@ -89,9 +89,10 @@ class DINO(nn.Module):
         return risen((self.warmup_teacher_temperature, self.teacher_temperature), self.warmup, progress)
 
     @torch.no_grad()
-    def _targets(self, teacher_GND: Tensor, temperature: float) -> Tensor:
+    def _targets(self, teacher_GND: Tensor, temperature: float, views: coview.Views) -> Tensor:
         if self.centering == "sinkhorn":
-            return torch.stack([sinkhorn(logits_ND, temperature, self.iterations) for logits_ND in teacher_GND])
+            settings = temperature, self.iterations, views.log_sum_exp
+            return torch.stack([sinkhorn(logits_ND, *settings) for logits_ND in teacher_GND])
         return ((teacher_GND - self.center_D.to(teacher_GND.dtype)) / temperature).softmax(-1)
 
 

@@ -45,7 +45,7 @@ class MSN(nn.Module):
         prior_exponent: τ of the prior, 0 to 10: 0 is MSN's uniform one; PMSN's power law is 0.25.
     """
 
-    needs = coview.Needs(views=2, teacher=True, local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, teacher=True, local_views=True, smallest_batch=2, rows="own")
     read_each_step = (
         "temperature",
         "sharpening",
@@ -72,7 +72,7 @@ class MSN(nn.Module):
         self.prior_exponent = prior_exponent
 
     def forward(self, views: coview.Views) -> dict[str, Tensor]:
-        """Of this process's rows and of the mean over all.  V view · G global view · A anchor · K prototype."""
+        """Of this process's rows and of the mean over all.  V view · G global view · N sample · K prototype."""
         refuse_one_teacher_view("msn", views.teacher)
         with no_autocast(views.student.device):
             student_VND = unit_rows(views.student)
@@ -80,9 +80,9 @@ class MSN(nn.Module):
             log_p_VNK = (student_VND @ unit_KD.T / self.temperature).log_softmax(-1)
             with torch.no_grad():
                 sharp_GNK = unit_rows(views.teacher) @ unit_KD.T / (self.temperature * self.sharpening)
-                targets = [self._target(sharp_NK)[views.anchors] for sharp_NK in sharp_GNK]
-            cross_entropy = cross_entropy_of_pairs(targets, log_p_VNK[:, views.anchors])
-            log_mean_K = log_p_VNK.flatten(0, 1).logsumexp(0) - math.log(log_p_VNK.shape[0] * log_p_VNK.shape[1])
+                targets = [self._target(sharp_NK, views) for sharp_NK in sharp_GNK]
+            cross_entropy = cross_entropy_of_pairs(targets, log_p_VNK)
+            log_mean_K = views.log_sum_exp(log_p_VNK.flatten(0, 1)) - math.log(len(log_p_VNK) * views.count)
             mean_K = log_mean_K.exp()
             divergence = (mean_K * (log_mean_K - self._log_prior(log_mean_K))).sum()
         return {
@@ -96,8 +96,8 @@ class MSN(nn.Module):
         ranks_K = torch.arange(1, len(log_mean_K) + 1, device=log_mean_K.device, dtype=log_mean_K.dtype)
         return (-self.prior_exponent * ranks_K.log()).log_softmax(-1)
 
-    def _target(self, sharp_NK: Tensor) -> Tensor:
+    def _target(self, sharp_NK: Tensor, views: coview.Views) -> Tensor:
         """The distributions of one view's rows."""
         if not self.iterations:
             return sharp_NK.softmax(-1)
-        return sinkhorn(sharp_NK.log_softmax(-1), 1.0, self.iterations)
+        return sinkhorn(sharp_NK.log_softmax(-1), 1.0, self.iterations, views.log_sum_exp)

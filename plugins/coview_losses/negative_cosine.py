@@ -21,15 +21,12 @@ from coview_losses.positives_and_negatives import refuse_one_teacher_view, view_
 class NegativeCosine(nn.Module):
     """Negative cosine similarity of each prediction and the target's other views."""
 
-    needs = coview.Needs(views=2, teacher=True, predictor=True, local_views=True, smallest_batch=1)
+    needs = coview.Needs(views=2, teacher=True, predictor=True, local_views=True, smallest_batch=1, rows="own")
 
     def forward(self, views: coview.Views) -> Tensor:
         """The loss of the rows that this process owns."""
         refuse_one_teacher_view("negative_cosine", views.teacher)
         with no_autocast(views.student.device):
-            student_VAD, teacher_GAD = (
-                unit_rows(views.student[:, views.anchors]),
-                unit_rows(views.teacher[:, views.anchors]),
-            )
-            pairs = view_pairs(len(student_VAD), len(teacher_GAD))
-            return -torch.stack([(student_VAD[v] * teacher_GAD[g]).sum(-1).mean() for v, g in pairs]).mean()
+            student_VND, teacher_GND = unit_rows(views.student), unit_rows(views.teacher)
+            pairs = view_pairs(len(student_VND), len(teacher_GND))
+            return -torch.stack([(student_VND[v] * teacher_GND[g]).sum(-1).mean() for v, g in pairs]).mean()

@@ -30,18 +30,28 @@ from coview_losses.positives_and_negatives import refuse_one_teacher_view
 LAST_KNOT = 3.0
 
 
-def epps_pulley(x_NS: Tensor, knots: int) -> Tensor:
-    """The statistic of each of S samples of N numbers against the standard normal, ``(S,)``."""
+def epps_pulley(x_NS: Tensor, knots: int, views: coview.Views | None = None) -> Tensor:
+    """The statistic of each of S samples of N numbers against the standard normal, ``(S,)``.
+
+    Args:
+        x_NS: The numbers.
+        knots: Points of the integral.
+        views: What the numbers are made of, one row of each sample, for the statistic over all processes; absent: of
+            these numbers.
+    """
     t_T = torch.linspace(0, LAST_KNOT, knots, dtype=x_NS.dtype, device=x_NS.device)
     normal_T: Tensor = (-t_T.square() / 2).exp()
     weight_T = torch.full_like(t_T, 2 * LAST_KNOT / (knots - 1))
     weight_T[[0, -1]] /= 2
-    total_S = torch.zeros(x_NS.shape[1], dtype=x_NS.dtype, device=x_NS.device)
-    for t, normal, weight in zip(t_T, normal_T, weight_T * normal_T, strict=True):  # a knot at a time: N · S memory
-        phase_NS = t * x_NS
-        error_S = (phase_NS.cos().mean(0) - normal).square() + phase_NS.sin().mean(0).square()
-        total_S = total_S + weight * error_S
-    return total_S * len(x_NS)
+    phases = (t * x_NS for t in t_T)  # a knot at a time: N · S memory
+    sums_TCS = torch.stack([torch.stack([phase_NS.cos().sum(0), phase_NS.sin().sum(0)]) for phase_NS in phases])
+    count = len(x_NS)
+    if views is not None:
+        sums_TCS, count = views.sum(sums_TCS[None]), views.count
+    cosine_TS, sine_TS = (sums_TCS / count).unbind(1)
+    error_TS = (cosine_TS - normal_T[:, None]).square() + sine_TS.square()
+    statistic_S: Tensor = (weight_T * normal_T) @ error_TS * count
+    return statistic_S
 
 
 def directions(width: int, slices: int, step: int, like: Tensor) -> Tensor:
@@ -61,7 +71,7 @@ class SIGReg(nn.Module):
         knots: Points of the integral, 3 to 65; the paper's is 17.
     """
 
-    needs = coview.Needs(views=2, local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, local_views=True, smallest_batch=2, rows="own")
     read_each_step = ("lambda_",)
     step: Tensor
 
@@ -79,13 +89,14 @@ class SIGReg(nn.Module):
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def forward(self, views: coview.Views) -> dict[str, Tensor]:
-        """The loss of the whole batch, and its terms; new directions each time in training mode."""
+        """Of this process's rows and the statistic over all, and its terms; new directions each time in training."""
         refuse_one_teacher_view("sigreg", views.teacher)
         with no_autocast(views.student.device):
             student_VND, teacher_GND = in_full_precision(views.student), in_full_precision(views.teacher)
             V, _, D = student_VND.shape
             slices_DS = directions(D, self.slices, int(self.step), student_VND)
-            statistic = torch.stack([epps_pulley(z_ND @ slices_DS, self.knots).mean() for z_ND in student_VND]).mean()
+            of_views = [epps_pulley(z_ND @ slices_DS, self.knots, views).mean() for z_ND in student_VND]
+            statistic = torch.stack(of_views).mean()
             if views.has_teacher:
                 total_ND, G = teacher_GND.sum(0), len(teacher_GND)
                 others = [(total_ND - teacher_GND[v]) / (G - 1) if v < G else total_ND / G for v in range(V)]

@@ -7,7 +7,7 @@ the codes that Sinkhorn-Knopp makes of a global view's cosines over the whole ba
 
 The codes carry no gradient. Rows of a queue take part in making the codes of the view that they are of, and have no
 loss of their own. Sinkhorn is over the batch of all processes, in logarithms: exponentials of cosine / eps overflow
-half precision.
+half precision, and a process has the scores of its own rows alone.
 
 As in the authors' code (facebookresearch/swav, ``main_swav.py``), the prototypes are brought to unit length in place
 before each forward pass, and not within the graph: their gradient has a part along them, which an optimiser's momentum
@@ -16,7 +16,7 @@ and weight decay see.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -28,20 +28,23 @@ from coview_losses.cosine import SMALLEST_NORM, no_autocast, unit_rows
 from coview_losses.positives_and_negatives import cross_entropy_of_pairs, refuse_one_teacher_view
 
 
-def sinkhorn(scores_NK: Tensor, eps: float, iterations: int) -> Tensor:
+def sinkhorn(
+    scores_NK: Tensor, eps: float, iterations: int, log_sum_of_rows: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
     """Codes of unit sum for each row, with columns of about equal sum.  N row · K prototype.
 
     Args:
         scores_NK: Cosines.
         eps: Entropy's weight: the smaller, the nearer to one prototype for each row.
         iterations: Alternations of normalising columns and rows.
+        log_sum_of_rows: ``(K,)``, the logarithm of the sum of exponentials of ``(N, K)`` over the rows, and over what
+            else there is of them, such as those of other processes; absent: over these rows.
     """
     log_q_NK = scores_NK / eps
-    N, K = log_q_NK.shape
     for _ in range(iterations):
-        log_q_NK = log_q_NK - log_q_NK.logsumexp(0, keepdim=True) - math.log(K)
-        log_q_NK = log_q_NK - log_q_NK.logsumexp(1, keepdim=True) - math.log(N)
-    return (log_q_NK + math.log(N)).exp()
+        log_sum_K = log_q_NK.logsumexp(0) if log_sum_of_rows is None else log_sum_of_rows(log_q_NK)
+        log_q_NK = (log_q_NK - log_sum_K).log_softmax(1)
+    return log_q_NK.exp()
 
 
 class SwAV(nn.Module):
@@ -59,7 +62,7 @@ class SwAV(nn.Module):
             once it is full; this one is filled from the first step on. A queue of two views has twice the rows.
     """
 
-    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2)
+    needs = coview.Needs(views=2, queue="optional", local_views=True, smallest_batch=2, rows="own")
     read_each_step = (
         "temperature",
         "eps",
@@ -85,18 +88,18 @@ class SwAV(nn.Module):
         self.queue_from = queue_from
 
     def forward(self, views: coview.Views) -> Tensor:
-        """The loss of the rows that this process owns.  V view · G global view · A anchor · K prototype.
+        """The loss of the rows that this process owns.  V view · G global view · N sample · K prototype.
 
         In training mode the prototypes are of unit length afterwards.
         """
         refuse_one_teacher_view("swav", views.teacher)
         with no_autocast(views.student.device):
-            student_VND = unit_rows(views.student[:, views.anchors])
+            student_VND = unit_rows(views.student)
             unit_KD = self._unit_prototypes(views.progress).to(student_VND.dtype)
-            log_p_VAK = (student_VND @ unit_KD.T / self.temperature).log_softmax(-1)
+            log_p_VNK = (student_VND @ unit_KD.T / self.temperature).log_softmax(-1)
             with torch.no_grad():
-                codes = [self._codes(view, unit_KD, views)[views.anchors] for view in range(len(views.teacher))]
-            return cross_entropy_of_pairs(codes, log_p_VAK)
+                codes = [self._codes(view, unit_KD, views) for view in range(len(views.teacher))]
+            return cross_entropy_of_pairs(codes, log_p_VNK)
 
     def _unit_prototypes(self, progress: float) -> Tensor:
         """Of unit length, whose gradient by their lengths is as if these were 1 for themselves."""
@@ -110,8 +113,14 @@ class SwAV(nn.Module):
 
     def _codes(self, view: int, unit_KD: Tensor, views: coview.Views) -> Tensor:
         """Of a view's rows, made with those rows of the queue that are of the same view."""
-        rows_KD = unit_rows(views.teacher[view])
+        rows_ND = unit_rows(views.teacher[view])
+        samples = len(rows_ND)
         if views.queue is not None and views.progress >= self.queue_from:
             queue_QD = views.queue if views.queue_views is None else views.queue[views.queue_views == view]
-            rows_KD = torch.cat([rows_KD, unit_rows(queue_QD)])
-        return sinkhorn(rows_KD @ unit_KD.T, self.eps, self.iterations)[: len(views.ids)]
+            rows_ND = torch.cat([rows_ND, unit_rows(queue_QD)])
+
+        def log_sum_of_rows(log_q_NK: Tensor) -> Tensor:
+            """The queue is the same on every process, and counts once."""
+            return torch.logaddexp(views.log_sum_exp(log_q_NK[:samples]), log_q_NK[samples:].logsumexp(0))
+
+        return sinkhorn(rows_ND @ unit_KD.T, self.eps, self.iterations, log_sum_of_rows)[:samples]

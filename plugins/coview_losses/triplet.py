@@ -148,7 +148,7 @@ class Triplet(nn.Module):
         self.margin: float | Literal["soft"] = margin
         self.distance: Distance = distance
         if mining == "views":
-            self.needs = coview.Needs(views=3, most_views=3, smallest_batch=1, negatives="view")
+            self.needs = coview.Needs(views=3, most_views=3, smallest_batch=1, negatives="view", rows="own")
 
     def forward(self, views: coview.Views) -> Tensor:
         """The loss of the rows that this process owns."""

@@ -182,7 +182,60 @@ class WritesIntoExtras(ByUser):
         return value
 
 
+class RightOfOwnRows(nn.Module):
+    """Cross-entropy with a target from which the mean over all samples is taken, and a moving average of it."""
+
+    needs = coview.Needs(views=2, most_views=2, teacher=True, smallest_batch=1, rows="own")
+
+    def __init__(self, width):
+        super().__init__()
+        self.register_buffer("center_D", torch.zeros(width))
+
+    def mean(self, z, views):
+        return views.sum(z) / views.count
+
+    def kept(self, z, views):
+        return self.mean(z, views)
+
+    def forward(self, views):
+        rows = views.student[0], views.teacher[1].detach()
+        student, teacher = (z if z.dtype == torch.float64 else z.float() for z in rows)
+        with torch.autocast("cpu", enabled=False):
+            target = (teacher - self.mean(teacher, views) - self.center_D).softmax(-1)
+            loss = -(target * student.log_softmax(-1)).sum(-1).mean()
+        self.center_D.lerp_(self.kept(teacher, views).to(self.center_D.dtype), 0.1)
+        return loss
+
+
+class SaysThatItSeesItsOwnRows(Right):
+    """And compares samples."""
+
+    needs = coview.Needs(views=2, most_views=2, smallest_batch=2, rows="own")
+
+
+class MeanOfItsOwnRows(RightOfOwnRows):
+    def mean(self, z, views):
+        return z.sum(0) / max(len(z), 1)
+
+    def kept(self, z, views):
+        return views.sum(z) / views.count
+
+
+class CentreOfItsOwnRows(RightOfOwnRows):
+    def kept(self, z, views):
+        return z.sum(0) / max(len(z), 1)
+
+
+class LeavesWithoutSamples(RightOfOwnRows):
+    def forward(self, views):
+        return super().forward(views) if len(views.ids) else views.student.sum()
+
+
 WRONG = {
+    SaysThatItSeesItsOwnRows: ("shares_of_processes", 'It says Needs(rows="own"), so it sees one process\'s rows'),
+    MeanOfItsOwnRows: ("shares_of_processes", "take what it needs of all rows by views.sum"),
+    CentreOfItsOwnRows: ("own_rows_alone", "center_D of a process is another than that of one process"),
+    LeavesWithoutSamples: ("own_rows_alone", "one process takes a sum over processes that another does not take"),
     Bakes: ("scheduled_parameters", "with temperature set to 0.05 the"),
     DiagonalPositive: ("views_come_together", "it does not bring them together. Is the positive the row itself"),
     IgnoresIds: ("samples_of_equal_id", "sample 3 has the id of sample 0, yet acts on its loss"),
@@ -205,7 +258,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("right", [Right, ByUser])
+@pytest.mark.parametrize("right", [Right, ByUser, RightOfOwnRows])
 def test_a_right_loss_passes(right) -> None:
     check_loss(right)
 

@@ -53,6 +53,13 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
     return summed
 
 
+def largest_over_ranks(tensor: Tensor) -> Tensor:
+    """The largest of each number, without gradient."""
+    largest = tensor.detach().clone()
+    dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+    return largest
+
+
 class _AllReduce(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:

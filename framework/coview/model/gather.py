@@ -4,11 +4,15 @@ Every rank computes its loss on the gathered batch and weights it by the share o
 (:func:`rank_weight`); the backward pass of the gather adds up what the ranks send back, and data-parallel averaging
 divides by their number. The gradient is then that of one process with the whole batch, for a loss that computes all
 rows on every rank (the weights average to 1) as for one that takes the mean over its own rows.
+
+What is as wide as a network's output is gathered only if a term of the loss, or the queue, sees it of all ranks
+(:class:`Gathered`). A term that sees its own rows alone takes its sums over ranks by itself, with the same weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 import torch.distributed as dist
@@ -21,6 +25,26 @@ from coview.model.lacking_rows import present_here, present_in_views
 from coview.model.tower import Projected
 from coview.model.views import Views
 from coview.recipe.needs import NEGATIVE
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What of the views has to be there of all ranks. Ids, labels and what is as narrow always are.
+
+    Attributes:
+        student: The student's projections.
+        teacher: The target branch's projections.
+        representations: What the student's encoder makes.
+        extras: The samples' extras, by name; None: all.
+    """
+
+    student: bool = True
+    teacher: bool = True
+    representations: bool = True
+    extras: frozenset[str] | None = None
+
+
+EVERYTHING = Gathered()
 
 
 def views_of_all_ranks(
@@ -36,8 +60,9 @@ def views_of_all_ranks(
     tokens: HiddenTokens | None = None,
     progress: float = 0.0,
     roles: tuple[str, ...] = (),
+    gathered: Gathered = EVERYTHING,
 ) -> Views:
-    """What the loss sees.
+    """What the loss sees: of all ranks, and as its ``own`` of this rank.
 
     Args:
         student: This rank's, with gradient.
@@ -51,52 +76,80 @@ def views_of_all_ranks(
         tokens: This rank's, which stay here.
         progress: Share of the training that is done.
         roles: The name of each view, where they have some.
+        gathered: What has to be there of all ranks; projections that need not be have no columns.
     """
-    own = len(batch)
-    student_VND, pooled_VND = student.predictions, student.representations
-    has_NM = present_here(batch.present, own, batch.ids.device) if batch.present else None
-    anchors, ids_N, labels_N, extras = slice(0, own), batch.ids, batch.labels, batch.extras
-    negative_ids_N = batch.negative_ids
-    if several_ranks():
-        rows = row_counts(own, student_VND.device)
-        first = sum(rows[: dist.get_rank()])
-        anchors = slice(first, first + own)
-        student_VND = gather_rows(student_VND.transpose(0, 1), rows).transpose(0, 1)
-        if pooled_VND is not None:
-            pooled_VND = gather_rows(pooled_VND.transpose(0, 1), rows).transpose(0, 1)
-        if teacher_GND is not None:
-            teacher_GND = gather_rows(teacher_GND.transpose(0, 1), rows).transpose(0, 1)
-        ids_N = gather_rows(ids_N, rows)
-        has_NM = None if has_NM is None else gather_rows(has_NM, rows)
-        labels_N = None if labels_N is None else gather_rows(labels_N, rows)
-        extras = {name: gather_rows(of_sample, rows) for name, of_sample in extras.items()}
-        negative_ids_N = None if negative_ids_N is None else gather_rows(negative_ids_N, rows)
-    present_VN = None if has_NM is None else present_in_views(has_NM, tuple(batch.present), modalities)
-    if negative_ids_N is not None and present_VN is not None:
-        negative_ids_N = negative_ids_N.where(present_VN[roles.index(NEGATIVE)], NO_NEGATIVE)
-    rows_QD, ids_Q = queue or (None, None)
+    samples = len(batch)
+    has_NM = present_here(batch.present, samples, batch.ids.device) if batch.present else None
+    student_VND = student.predictions
     # the same object where it is the same rows: a loss can tell, and do half the work
     own_GND = student_VND if global_views == len(student_VND) else student_VND[:global_views]
-    return Views(
+    rows_QD, ids_Q = queue or (None, None)
+    own = Views(
         student=student_VND,
         teacher=own_GND if teacher_GND is None else teacher_GND,
         has_teacher=teacher_GND is not None,
         modalities=modalities,
-        ids=ids_N,
-        anchors=anchors,
+        ids=batch.ids,
+        anchors=slice(0, samples),
         queue=rows_QD,
         queue_ids=ids_Q,
         queue_labels=queue_labels,
         queue_views=queue_views,
-        labels=labels_N,
-        representations=pooled_VND,
+        labels=batch.labels,
+        representations=student.representations,
         tokens=tokens,
-        extras=extras,
+        extras=batch.extras,
         progress=progress,
         roles=roles,
-        present_VN=present_VN,
-        negative_ids=negative_ids_N,
+        negative_ids=batch.negative_ids,
     )
+    if not several_ranks():
+        return _with_present(own, has_NM, batch)
+    rows = row_counts(samples, student_VND.device)
+    first = sum(rows[: dist.get_rank()])
+    extras = batch.extras if gathered.extras is None else {name: batch.extras[name] for name in gathered.extras}
+    of_all = replace(
+        _with_gathered_rows(own, rows, gathered),
+        ids=gather_rows(batch.ids, rows),
+        anchors=slice(first, first + samples),
+        labels=None if batch.labels is None else gather_rows(batch.labels, rows),
+        extras={name: gather_rows(of_sample, rows) for name, of_sample in sorted(extras.items())},
+        negative_ids=None if batch.negative_ids is None else gather_rows(batch.negative_ids, rows),
+    )
+    of_all = _with_present(of_all, None if has_NM is None else gather_rows(has_NM, rows), batch)
+    return replace(of_all, own=replace(_with_present(own, has_NM, batch), samples_of_all=sum(rows)))
+
+
+def _with_gathered_rows(own: Views, rows: list[int], gathered: Gathered) -> Views:
+    """The views of this rank with the rows of all ranks: no columns of projections that nothing sees of all ranks."""
+
+    def of_all(rows_VND: Tensor, wanted: bool) -> Tensor:
+        if wanted:
+            return gather_rows(rows_VND.transpose(0, 1), rows).transpose(0, 1)
+        return rows_VND.new_zeros(len(rows_VND), sum(rows), 0)
+
+    student_VND = of_all(own.student, gathered.student)
+    if own.has_teacher:
+        teacher_GND = of_all(own.teacher, gathered.teacher)
+    elif gathered.student or not gathered.teacher:
+        teacher_GND = student_VND if own.teacher is own.student else student_VND[: len(own.teacher)]
+    else:
+        teacher_GND = of_all(own.teacher.detach(), True)
+    pooled_VND = own.representations
+    if pooled_VND is not None:
+        pooled_VND = of_all(pooled_VND, gathered.representations)
+    return replace(own, student=student_VND, teacher=teacher_GND, representations=pooled_VND)
+
+
+def _with_present(views: Views, has_NM: Tensor | None, batch: Batch) -> Views:
+    """The views with what their samples lack, of which hard negatives are none either."""
+    if has_NM is None:
+        return views
+    present_VN = present_in_views(has_NM, tuple(batch.present), views.modalities)
+    negative_ids_N = views.negative_ids
+    if negative_ids_N is not None:
+        negative_ids_N = negative_ids_N.where(present_VN[views.roles.index(NEGATIVE)], NO_NEGATIVE)
+    return replace(views, present_VN=present_VN, negative_ids=negative_ids_N)
 
 
 def rank_weight(views: Views) -> float:

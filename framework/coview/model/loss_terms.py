@@ -15,6 +15,7 @@ from coview.data.sample_problem import problem_of_extras
 from coview.data.values import readable_samples
 from coview.errors import CoviewError, few
 from coview.model.encoder import HasOwnScale
+from coview.model.gather import Gathered
 from coview.model.part_of_views import (
     of_modalities,
     of_whole_samples,
@@ -54,12 +55,15 @@ class Term:
         What it does not name it does not see: it would train on labels, or on a queue, of which the recipe and the
         check of it know nothing. Hard negatives are rows of the queue to it, or a view, as it says. Samples that lack a
         modality of its views it does not see either; of too few others
-        the loss is 0, without what it reports besides. ``rows/NAME`` says how many there were.
+        the loss is 0, without what it reports besides. ``rows/NAME`` says how many there were, over all processes.
 
         Raises:
             CoviewError: If it returns no scalar.
         """
         needs = needs_of(self.loss)
+        if self.sees_own_rows and views.own is not None:
+            views = views.own
+        views = replace(views, own=None)
         if self.between:
             views = of_modalities(views, self.between)
         in_queue = needs is not None and sees_negatives(needs) == "queue"
@@ -67,10 +71,20 @@ class Term:
         if views.present_VN is None:
             return self._of_whole(views)
         views, share = of_whole_samples(views)
-        rows = {f"rows/{self.name}": views.student.new_tensor(float(len(views.ids)))}
-        if len(views.ids) < (1 if needs is None else needs.smallest_batch):
+        rows = {f"rows/{self.name}": views.student.new_tensor(float(views.count))}
+        if views.count < (1 if needs is None else needs.smallest_batch):
             return {"loss": _nothing(views), **rows}
-        return {name: share * value for name, value in self._of_whole(views).items()} | rows
+        outputs = self._of_whole(views)
+        if not len(views.ids):  # means over nothing: they count nothing, but others wait for this process's gradients
+            nothing = torch.zeros((), dtype=torch.bool, device=views.ids.device)
+            outputs = {name: value.where(nothing, 0) for name, value in outputs.items()}
+        return {name: share * value for name, value in outputs.items()} | rows
+
+    @property
+    def sees_own_rows(self) -> bool:
+        """Whether the loss sees the rows of its process alone, where there are several."""
+        needs = needs_of(self.loss)
+        return needs is not None and needs.rows == "own"
 
     def _of_whole(self, views: Views) -> dict[str, Tensor]:
         """The same of samples that have all modalities of the views."""
@@ -81,6 +95,8 @@ class Term:
             views = replace(views, queue=None, queue_ids=None, queue_labels=None, queue_views=None)
         if needs is not None and not needs.representations:
             views = replace(views, representations=None)
+        if needs is not None and not needs.projections:
+            views = _without_projections(views)
         if needs is not None and needs.tokens == "unused":
             views = replace(views, tokens=None)
         if needs is not None:
@@ -125,6 +141,24 @@ class LossTerms(nn.Module):
         needs = map(needs_of, (term.loss for term in self.terms))
         return max((need.smallest_batch for need in needs if need is not None), default=1)
 
+    def gathered(self, *, queue: bool) -> Gathered:
+        """What has to be there of all ranks.
+
+        Args:
+            queue: Whether the target branch's projections go into a queue.
+        """
+        declared = [needs_of(term.loss) for term in self.terms if not term.sees_own_rows]
+        known = [needs for needs in declared if needs is not None]
+        if len(known) < len(declared):  # a loss that declares nothing sees all
+            return Gathered()
+        projections = any(needs.projections for needs in known)
+        return Gathered(
+            student=projections,
+            teacher=projections or queue,
+            representations=any(needs.representations for needs in known),
+            extras=frozenset(name for needs in known for name in needs.extras),
+        )
+
     def set_value(self, key: str, value: float) -> None:
         """Sets a scheduled value: ``temperature`` of the only term, ``1.temperature`` of one of several, ``weight``."""
         number, _, name = key.rpartition(".")
@@ -155,6 +189,13 @@ def _nothing(views: Views) -> Tensor:
     """0, with a gradient of zeros for all that a loss can see: every process goes through the same backward pass."""
     seen = [views.student] if views.representations is None else [views.student, views.representations]
     return 0 * torch.stack([rows.sum() for rows in seen]).sum()
+
+
+def _without_projections(views: Views) -> Views:
+    """The views without columns, for a loss that says that it does not see them."""
+    student_VN0 = views.student[..., :0]
+    teacher_GN0 = student_VN0 if views.teacher is views.student else views.teacher[..., :0]
+    return replace(views, student=student_VN0, teacher=teacher_GN0)
 
 
 def build_loss(

@@ -56,7 +56,7 @@ def with_negatives_as_view(views: Views) -> Views:
     if NEGATIVE not in views.roles or views.negative_ids is None:
         return views
     has_N = views.negative_ids != NO_NEGATIVE
-    if has_N.all():
+    if views.samples_of_all is None and has_N.all():  # of its own samples a process cannot know whether others lack any
         return views
     present_VN = torch.ones(views.student.shape[:2], dtype=torch.bool, device=has_N.device)
     if views.present_VN is not None:
@@ -102,32 +102,35 @@ def of_whole_samples(views: Views) -> tuple[Views, float]:
 
     That is the share of them that it owns, over the share of all samples that it owns: coview multiplies by the latter.
     A process that owns none of them owns all in what comes out, so that its loss is a number and keeps what other
-    processes keep, and it counts nothing.
+    processes keep, and it counts nothing. Of views of its own samples alone, it has none.
 
     Args:
-        views: Of all samples.
+        views: Of all samples, or of this process's alone.
     """
     if views.present_VN is None:
         return views, 1.0
     kept_N = views.present_VN.all(0)
     anchors = views.anchors
-    before, own, total = torch.stack([kept_N[: anchors.start].sum(), kept_N[anchors].sum(), kept_N.sum()]).tolist()
+    kept = torch.stack([kept_N[: anchors.start].sum(), kept_N[anchors].sum(), views.sum(kept_N.long())])
+    before, own, total = kept.tolist()
+    of_all = views.samples_of_all is None
     student = views.student[:, kept_N]
     part = replace(
         views,
         student=student,
         teacher=student if views.teacher is views.student else views.teacher[:, kept_N],
         ids=views.ids[kept_N],
-        anchors=slice(before, before + own) if own else slice(0, total),
+        anchors=slice(before, before + own) if own or not of_all else slice(0, total),
         labels=_some(views.labels, kept_N),
         representations=None if views.representations is None else views.representations[:, kept_N],
         extras={name: of_sample[kept_N] for name, of_sample in views.extras.items()},
         present_VN=None,
         negative_ids=_some(views.negative_ids, kept_N),
+        samples_of_all=None if of_all else total,
     )
-    if not total:
+    if not own:
         return part, 0.0
-    return part, own * len(kept_N) / (total * (anchors.stop - anchors.start))
+    return part, own * views.count / (total * (anchors.stop - anchors.start))
 
 
 def _some(of_row: Tensor | None, kept: Tensor) -> Tensor | None:

@@ -205,6 +205,7 @@ class Topology(nn.Module):
             tokens=self._tokens(student, taught, batch, parts or [slice(0, len(batch))]),
             progress=progress,
             roles=self.student.roles,
+            gathered=self.loss.gathered(queue=self.queue is not None),
         )
 
     def _tokens(self, student: Projected, taught: Taught, batch: Batch, parts: Sequence[slice]) -> HiddenTokens | None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from coview.errors import CoviewError
+from coview.model.collectives import largest_over_ranks, several_ranks, sum_over_ranks
 from coview.model.hidden_tokens import HiddenTokens
 
 
@@ -45,6 +46,11 @@ class Views:
             that is not known. A hard negative is of the first view of its modality.
         negative_ids: ``(N,)`` int64 where the view called "negative" is one of these views: the id of the sample that
             each hard negative is a value of, and -1 where a sample has none.
+        samples_of_all: How many samples all processes have together, where these views are of this process's alone, as
+            a loss with ``Needs(rows="own")`` sees them; None where they are of all samples. :attr:`count` says it in
+            both cases.
+        own: The same of this process's samples alone, from which each term of the loss takes what it sees; None where
+            there is one process, and where these views are of them already.
 
     A loss that declares its ``needs`` sees labels, a queue, representations, tokens and extras only if it names
     them.
@@ -68,6 +74,42 @@ class Views:
     queue_views: Tensor | None = None
     present_VN: Tensor | None = None
     negative_ids: Tensor | None = None
+    samples_of_all: int | None = None
+    own: Views | None = None
+
+    @property
+    def count(self) -> int:
+        """How many samples there are over all processes."""
+        return len(self.ids) if self.samples_of_all is None else self.samples_of_all
+
+    def sum(self, x_N: Tensor) -> Tensor:
+        """The sum over the first dimension, and over all processes; so is the gradient.
+
+        Every process has to call it, also one that has no samples.
+
+        Args:
+            x_N: Of this process's samples where the views are of these alone, else of all samples.
+        """
+        total = x_N.sum(0)
+        return total if self.samples_of_all is None else self._sum_over_processes(total)
+
+    def log_sum_exp(self, x_N: Tensor) -> Tensor:
+        """The logarithm of the sum of exponentials over the first dimension, and over all processes; as :meth:`sum`.
+
+        Args:
+            x_N: Finite numbers of this process's samples where the views are of these alone, else of all samples.
+        """
+        if self.samples_of_all is None:
+            return x_N.logsumexp(0)
+        lowest = x_N.new_full((1, *x_N.shape[1:]), torch.finfo(x_N.dtype).min)  # of a process that has no samples
+        largest = self._largest_over_processes(torch.cat([x_N.detach(), lowest]).amax(0))
+        return self.sum((x_N - largest).exp()).log() + largest
+
+    def _sum_over_processes(self, total: Tensor) -> Tensor:
+        return sum_over_ranks(total) if several_ranks() else total
+
+    def _largest_over_processes(self, largest: Tensor) -> Tensor:
+        return largest_over_ranks(largest) if several_ranks() else largest
 
     def role(self, name: str) -> int:
         """The number of the view that a recipe calls so, from 0 to V - 1.

@@ -13,6 +13,7 @@ Negatives = Literal["unused", "queue", "view"]
 NEGATIVE = "negative"
 """The name of a view that is made of a sample's hard negative, in place of its own value."""
 Tokens = Literal["unused", "numbers", "classes", "either"]
+Rows = Literal["all", "own"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Needs:
     roles: tuple[str, ...] = ()
     teacher_width: TeacherWidth = "same"
     negatives: Negatives = "unused"
+    rows: Rows = "all"
 
     def __post_init__(self) -> None:
         """Checks itself, so that a mistake shows where it is written.
@@ -76,6 +78,7 @@ class Needs:
             "tokens": get_args(Tokens),
             "teacher_width": get_args(TeacherWidth),
             "negatives": get_args(Negatives),
+            "rows": get_args(Rows),
         }
         for name, choices in choices_of.items():
             if getattr(self, name) not in choices:
@@ -90,6 +93,8 @@ class Needs:
             raise ValueError(f"needs: roles names {len(self.roles)} views, and views is {self.views}")
         if self.negatives == "queue" and self.queue == "unused":
             raise ValueError('needs: negatives is "queue", and queue is "unused"')
+        if self.negatives == "queue" and self.rows == "own":
+            raise ValueError('needs: negatives is "queue", which has those of all processes, and rows is "own"')
         if not (self.projections or self.representations or self.tokens != "unused"):
             raise ValueError("needs: a loss has to see projections, representations or tokens")
 

@@ -282,6 +282,11 @@ REASONS: Mapping[str, Reason] = {
         "of 0.79 and 0.92 with the right one",
         "compute the terms of views.anchors only, against all rows, and divide by their number",
     ),
+    "own_rows_alone": Reason(
+        "what a loss keeps, such as a centre, would become another on each process, and a checkpoint has that of one; "
+        "a process whose samples all lack a modality takes part in the step with no rows",
+        "take sums by views.sum and views.log_sum_exp on every process, and count by views.count",
+    ),
     "samples_of_equal_id": Reason(
         "equal samples in a batch (captions that repeat, sampling with replacement) are pushed apart as negatives",
         "leave out pairs of equal views.ids and queue_ids",

@@ -10,11 +10,11 @@ from torch import nn
 import coview
 from coview.data.batch import Batch
 from coview.model.gather import average_gradients, rank_weight, views_of_all_ranks
+from coview.model.loss_terms import LossTerms, Term
 from coview.model.tower import Projected
 from coview.testing import LOSS_CHECKS, check_loss, example_cases, example_views
 from coview.testing.example_views import WIDTH
 from coview.testing.loss_under_test import LossUnderTest
-from coview.testing.outcome import scalar_of
 
 REGISTRY = coview.load_plugins()
 LOSSES = {component.qualified: component for component in REGISTRY.of_kind("loss") if not component.is_family}
@@ -75,6 +75,7 @@ def gradients(tested: LossUnderTest, whole: coview.Views, own: slice = slice(Non
     model = nn.Sequential(nn.Linear(WIDTH, 6), nn.Tanh(), nn.Linear(6, WIDTH)).double()
     target = nn.Linear(WIDTH, WIDTH).double().requires_grad_(False)
     loss = tested.fresh()
+    terms = LossTerms([Term("it", 1.0, loss)])
     z_VND = model(whole.student.detach()[:, own])
     views = views_of_all_ranks(
         Projected(z_VND, z_VND, None if whole.representations is None else z_VND),
@@ -85,8 +86,9 @@ def gradients(tested: LossUnderTest, whole: coview.Views, own: slice = slice(Non
         queue=None if whole.queue is None or whole.queue_ids is None else (target(whole.queue), whole.queue_ids),
         tokens=None if whole.tokens is None else own_tokens(whole, z_VND, own),
         progress=whole.progress,
+        gathered=terms.gathered(queue=False),
     )
-    (scalar_of(loss(views)) * rank_weight(views)).backward()
+    (terms(views)["loss"] * rank_weight(views)).backward()
     parameters = [*model.parameters(), *(loss.parameters() if isinstance(loss, nn.Module) else ())]
     average_gradients(parameters)
     return torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters])
