@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import coview
 from coview.data.batch import Batch
 from coview.model.gather import average_gradients, rank_weight, views_of_all_ranks
-from coview.model.loss_terms import LossTerms
+from coview.model.loss_terms import LossTerms, Term
 from coview.model.topology import Taught, Topology
 from coview.model.tower import Projected, Tower, Towers
 from coview.testing.loss_under_test import LossUnderTest
@@ -141,7 +141,8 @@ def by_coview(loss, needs: coview.Needs, views: int, own: slice = slice(None), *
     labels = (torch.arange(N) % 3)[own] if needs.labels else None
     batch = Batch({}, (torch.arange(N) * 3)[own], labels, None, None, extras=extras)
     towers = Towers({"a": Tower(nn.Identity(), nn.Identity())}, ("a",) * views, views)
-    seen = Topology(towers, LossTerms([]), stop_gradient=True).views(made, Taught(None, None), batch, 0.5)
+    terms = LossTerms([Term("it", 1.0, loss)])
+    seen = Topology(towers, terms, stop_gradient=True).views(made, Taught(None, None), batch, 0.5)
     if copied:
         options = {"global_views": views, "progress": 0.5}
         teacher = student.detach().clone()
@@ -152,7 +153,7 @@ def by_coview(loss, needs: coview.Needs, views: int, own: slice = slice(None), *
         seen = coview.Views(**{**vars(seen), "queue": rows, "queue_ids": torch.full((6,), -1)})
     if needs.roles:
         seen = coview.Views(**{**vars(seen), "roles": needs.roles + ("",) * (views - len(needs.roles))})
-    (scalar_of(loss(seen)) * rank_weight(seen)).backward()
+    (terms(seen)["loss"] * rank_weight(seen)).backward()
     average_gradients(model.parameters())
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
