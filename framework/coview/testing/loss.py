@@ -364,6 +364,7 @@ LOSS_CHECKS: Mapping[str, Check[LossUnderTest]] = {
 _AFTER = {
     "leaves_its_input_alone": ("returns_a_scalar",),
     **dict.fromkeys([*LOSS_CHECKS][2:], ("returns_a_scalar", "leaves_its_input_alone")),
+    "own_rows_alone": ("returns_a_scalar", "leaves_its_input_alone", "shares_of_processes"),
 }
 """What is not a scalar of the rows' type cannot be compared, nor can what becomes of views that have been written
 into."""
