@@ -86,9 +86,9 @@ def main() -> None:
     for ranks in args.ranks:
         for of in ("all", "own"):
             with tempfile.TemporaryDirectory() as folder:
-                answers = torch.multiprocessing.get_context("spawn").SimpleQueue()
+                answers = torch.multiprocessing.get_context("fork").SimpleQueue()
                 arguments = (ranks, str(Path(folder) / "meeting"), of, args.batch, args.width, answers)
-                torch.multiprocessing.start_processes(work, arguments, ranks, start_method="spawn")
+                torch.multiprocessing.start_processes(work, arguments, ranks, start_method="fork")
                 gathered, added_up, peak = answers.get()
             print(f"{ranks:>5}  {of:<5} {gathered:>9.1f} {added_up:>9.1f} {peak:>7.0f}", flush=True)
 

@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, cast
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from coview.errors import CoviewError
+from coview.model.collectives import several_ranks
 from coview.model.loss_terms import LossTerms
 from coview.model.queue import bytes_of_queue
 from coview.model.tower import Tower, Towers
@@ -51,7 +53,9 @@ def check_training_memory(
         _check(parts, free_memory() + made, "")
     else:
         _check(of_model, free_memory() + made, " before it goes to the GPU")
-        _check(parts, torch.cuda.mem_get_info(trains_on)[0], f" on {trains_on}")
+        shares = dist.get_world_size() if recipe.train.shard and several_ranks() else 1
+        of_device = [part if part.kind == "queue" else part._replace(size=part.size // shares) for part in parts]
+        _check(of_device, torch.cuda.mem_get_info(trains_on)[0], f" on {trains_on}")
 
 
 def _parts(recipe: Recipe, student: Towers, loss: LossTerms, copies: float, *, trains: bool) -> Iterator[_Part]:

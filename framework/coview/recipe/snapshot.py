@@ -15,6 +15,7 @@ NO_EFFECT_ON_RESULTS = (
     ("data", "workers"),
     ("data", "keep_gb"),
     ("train", "checkpoint_activations"),
+    ("train", "shard"),
     ("train", "checkpoint_every"),
     ("train", "keep"),
     ("train", "keep_best"),

@@ -205,6 +205,12 @@ class TrainTable(BaseModel):
         description="Whether the repeated blocks of the encoders keep only their inputs for the backward pass, and are "
         "computed again in it (arXiv:1604.06174): less memory, for about a third more time. The weights are the same.",
     )
+    shard: bool = Field(
+        False,
+        description="Whether each of several processes holds only a share of every parameter of the encoders, their "
+        "heads and the teacher, of its gradient and of the optimiser's state (FSDP2). The weights are the same but for "
+        "rounding, checkpoints hold whole tensors, and one process ignores it.",
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="The device that trains. Choose a card by CUDA_VISIBLE_DEVICES."
     )

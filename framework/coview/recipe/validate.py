@@ -25,6 +25,7 @@ from coview.recipe.check_projector import CheckedProjector, check_projector, ran
 from coview.recipe.check_queue import check_queue
 from coview.recipe.check_roles import roles_of, with_numbers
 from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without_scheduled
+from coview.recipe.check_shard import check_shard
 from coview.recipe.check_shared_encoder import CheckedEncoder, check_encoder, check_shared_encoders
 from coview.recipe.check_start import check_starts
 from coview.recipe.check_teacher import check_teacher
@@ -145,6 +146,8 @@ class _Validation:
         tune = TuneTable() if "tune" in broken else self._own(TuneTable, self.table.get("tune", {}), ("tune",))
         paper = None if "paper" in broken else check_paper(self.components, self.mistakes, self.layers)
         self._pipelines(augment, views, global_views)
+        if train is not None:
+            check_shard(self.mistakes, train, self.table)
         if train is not None and train.steps != 0 and settings is not None:
             check_needs(
                 self.components,

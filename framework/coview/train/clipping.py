@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from coview.recipe.tables import TrainTable
+from coview.train.sharding import local, norms
 
 
 def clip_gradients(
@@ -28,18 +29,23 @@ def clip_gradients(
     """
     if table.clip_norm is None:
         return False
-    if table.clip_norm_of == "all":
-        accelerator.clip_grad_norm_(parameters, table.clip_norm)
-    else:
-        accelerator.unscale_gradients(optimizer)
-        clip_each([parameter.grad for parameter in parameters if parameter.grad is not None], table.clip_norm)
+    accelerator.unscale_gradients(optimizer)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    clip = clip_all if table.clip_norm_of == "all" else clip_each
+    clip(gradients, table.clip_norm)
     return True
+
+
+def clip_all(gradients: list[Tensor], norm: float) -> None:
+    """Shortens gradients together so that all of them are no longer than ``norm``, in place, as PyTorch does."""
+    if gradients:
+        total = torch.linalg.vector_norm(torch.stack(norms(gradients)))
+        torch._foreach_mul_(local(gradients), (norm / (total + 1e-6)).clamp(max=1.0))
 
 
 def clip_each(gradients: list[Tensor], norm: float) -> None:
     """Shortens each gradient to ``norm`` where it is longer, in place, without a wait for the device."""
     if not gradients:
         return
-    norms = torch._foreach_norm(gradients)
-    shares = [(norm / (of_one + 1e-6)).clamp(max=1.0) for of_one in norms]
-    torch._foreach_mul_(gradients, shares)
+    shares = [(norm / (of_one + 1e-6)).clamp(max=1.0) for of_one in norms(gradients)]
+    torch._foreach_mul_(local(gradients), shares)

@@ -25,6 +25,7 @@ from coview.model.tower import Projected
 from coview.model.views import Views
 from coview.train.activations import blocks_of, checkpointed
 from coview.train.layout import laid_out
+from coview.train.sharding import without_averaging
 
 _HALF = (torch.float16, torch.bfloat16)
 _OF_THE_TEACHER = 2**62
@@ -177,7 +178,7 @@ class GradientOfBatch:
         self._accelerator.backward(loss)
 
     def _synchronised(self, wanted: bool) -> AbstractContextManager[Any]:
-        return nullcontext() if wanted else self._accelerator.no_sync(self._student)
+        return nullcontext() if wanted else without_averaging(self._accelerator, self._student)
 
 
 def _joined(parts: Sequence[Projected], predicts: bool) -> Projected:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ from coview.train.observer import Observer
 from coview.train.optimizer import build_optimizer
 from coview.train.pauses import Pauses
 from coview.train.scheduled_values import ScheduledValues
+from coview.train.sharding import Shards, prepared, state_in_shards, whole_state
 from coview.train.stopping import StopRequest
 
 
@@ -95,23 +96,30 @@ class Pretraining:
         self.accelerator = accelerator
         self.length = Length.of(recipe, samples_of_epoch(dataset), topology.loss.smallest_batch)
         self.skipped = SkippedSamples(len(dataset), "train")
-        self._parts = recipe, registry, dataset, topology, accelerator
         self.topology = topology
         self._checkpoints = Path()
         self._observer = Observer()
         self._pauses = Pauses()
         self._watch = LossWatch(accelerator.device)
         device = accelerator.device
-        self._channels_last = trains_channels_last(topology, device, asked=recipe.train.channels_last)
+        sharded = recipe.train.shard and recipe.trains and accelerator.num_processes > 1
+        # FSDP takes contiguous parameters alone
+        asked = recipe.train.channels_last and not sharded
+        self._channels_last = trains_channels_last(topology, device, asked=asked)
         layout: Any = {"memory_format": torch.channels_last} if self._channels_last else {}
-        topology.to(device, **layout)
+        if not sharded:
+            topology.to(device, **layout)
         if accelerator.num_processes > 1:
             topology.synchronise_batch_norm()
+        self._shards = Shards(topology, device) if sharded else None
+        self._trained = topology if self._shards is None else self._shards.trained
+        self._parts = recipe, registry, dataset, self._trained, accelerator
         self.order = build_order(recipe, registry, dataset) if recipe.trains else None
         if self.order is not None:
             check_lengths(recipe, self.length)
             check_mixture(recipe, dataset, self.order, self.length)
-        self.groups = parameter_groups(recipe, registry, topology.student, topology.loss) if recipe.trains else ()
+        trained = self._trained.student, self._trained.loss
+        self.groups = parameter_groups(recipe, registry, *trained) if recipe.trains else ()
         self.optimizer: torch.optim.Optimizer | None = None
         self._rates: LearningRates | None = None
         self._values: ScheduledValues | None = None
@@ -119,12 +127,12 @@ class Pretraining:
             self.optimizer = build_optimizer(recipe, registry, self.groups)
             # of its rates as they are made: a checkpoint brings those of its step
             self._rates = LearningRates(recipe, registry, self.groups, self.optimizer, self.length)
-            parts = topology, self.optimizer, self.groups
+            parts = self._trained, self.optimizer, self.groups
             self._values = ScheduledValues(recipe, registry, *parts, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
         check_batch_norm(recipe, topology.student, accelerator.num_processes)
         check_activations(recipe, topology.student)
-        self._contexts = build_contexts(recipe, registry, dataset, topology.student.encoder, device)
+        self._contexts = build_contexts(recipe, registry, dataset, self._trained.student.encoder, device)
         every, log_every = Duration.parse(recipe.train.checkpoint_every), recipe.train.log_every
         self._due = CheckpointDue(every, self.length.steps_per_epoch, log_every, accelerator.device)
         self._agreed = Agreement(recipe.callback, recipe.train.log_every, accelerator.device)
@@ -147,8 +155,12 @@ class Pretraining:
         """Goes back to where a checkpoint was written."""
         checkpoint.load_weights(self.topology)
         state = checkpoint.load_state()
+        of_optimizer = state["optimizer"]
+        if self._shards is not None and self.optimizer is not None:
+            self._shards.take_whole()
+            of_optimizer = state_in_shards(of_optimizer, self.optimizer)
         if self.optimizer is not None:
-            self.optimizer.load_state_dict(state["optimizer"])
+            self.optimizer.load_state_dict(of_optimizer)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.skipped.add(Skipped(*row) for row in state["skipped"])
@@ -174,13 +186,13 @@ class Pretraining:
         self._checkpoints, self._observer, self._pauses = checkpoints, observer, pauses or Pauses()
         if self.optimizer is None or self.is_over:
             return
-        model = self.accelerator.prepare_model(self.topology.student)
+        model = prepared(self.accelerator, self._trained.student)
         optimizer = self.accelerator.prepare_optimizer(self.optimizer)
         if self.recipe.train.compile:
             model.compile()
         train = self.recipe.train
         gradient = GradientOfBatch(
-            self.topology,
+            self._trained,
             model,
             self.accelerator,
             rows=train.grad_cache,
@@ -191,8 +203,8 @@ class Pretraining:
             checkpoints=train.checkpoint_activations,
         )
         self._pauses.gather()
-        self._freezing = Freezing(self.topology, self.groups, self.length.steps_per_epoch)
-        self.topology.train()
+        self._freezing = Freezing(self._trained, self.groups, self.length.steps_per_epoch)
+        self._trained.train()
         if self.accelerator.device.type == "cpu":
             keep_freed_memory()
         # closed here, whatever happens: loader processes that a traceback keeps alive would outlive the run
@@ -202,6 +214,8 @@ class Pretraining:
     def _encodings_kept(self, stop: StopRequest) -> AbstractContextManager[Mapping[str, Encodings]]:
         """By modality what its frozen encoder makes of the samples, which the model takes meanwhile."""
         self._freezing.set_modes(self.step)
+        if self._shards is not None:  # nothing but a step of training takes the shards together
+            return nullcontext({})
         train, steps = self.recipe.train, self.length.total_steps - self.step
         return FrozenEncoders(
             *self._parts,
@@ -257,6 +271,7 @@ class Pretraining:
             return False
         if self.accelerator.device.type == "cuda":
             torch.cuda.synchronize()  # what is still computed is of training
+        self._bring_whole_up_to_date()
         with self._checkpoint_first():
             return self._pauses(self.step, epoch, self._checkpoints)
 
@@ -275,10 +290,10 @@ class Pretraining:
         except AlteredModelError:  # what was changed is in no checkpoint
             raise
         except CoviewError as error:
-            if self.step == 0:
+            if self.step == 0 or self._shards is not None:  # no process has a checkpoint of its shards alone
                 raise
             if self._saved_at != self.step:
-                self._write()
+                self._write(self._state_of_optimizer())
             raise CoviewError(f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint) from error
 
     def _take_step(
@@ -292,8 +307,8 @@ class Pretraining:
         self._rates.set(self.step)
         self._values.set(self.step)
         self._freezing.set_modes(self.step)
-        if self.topology.teacher is not None:
-            self.topology.teacher.take_modes(self.topology.student)
+        if self._trained.teacher is not None:
+            self._trained.teacher.take_modes(self._trained.student)
         optimizer.zero_grad(set_to_none=True)
         found: Gradient | None = None
         for part in range(train.accumulate):
@@ -303,18 +318,19 @@ class Pretraining:
             last = part == train.accumulate - 1
             found = gradient.add(batch, self.step, part, 1 / train.accumulate, progress, synchronise=last)
             self._watch.note(found.outputs["loss"], self.step + 1)
-            if self.topology.queue is not None:
-                self.topology.queue.put(found.views)
-        average_gradients(self.topology.loss.parameters())
+            if self._trained.queue is not None:
+                self._trained.queue.put(found.views)
+        alone = [] if self._shards is None else self._shards.not_in_shards
+        average_gradients([*self._trained.loss.parameters(), *alone])
         self._freezing.drop_gradients(self.step)
-        clipped = clip_gradients(self.accelerator, optimizer, self.topology.parameters(), train)
+        clipped = clip_gradients(self.accelerator, optimizer, self._trained.parameters(), train)
         if self._observer.gradients is not None:
             if not clipped:
                 self.accelerator.unscale_gradients(optimizer)
             self._observer.gradients(self.step + 1, self._epoch_of(self.step + 1), logs)
         optimizer.step()
-        if self.topology.teacher is not None:
-            self.topology.teacher.follow(self.topology.student, progress)
+        if self._trained.teacher is not None:
+            self._trained.teacher.follow(self._trained.student, progress)
         return found
 
     def _next(self, batches: Iterator[Batch], part: int) -> Batch:
@@ -347,7 +363,7 @@ class Pretraining:
         values = {name: float(value) for name, value in found.outputs.items()}
         if self._rates is not None:
             values["lr"] = self._rates.at(self.step - 1)
-        if (teacher := self.topology.teacher) is not None:
+        if (teacher := self._trained.teacher) is not None:
             values["teacher_momentum"] = teacher.momentum_at((self.step - 1) / self.length.total_steps)
         if self._values is not None:
             values |= self._values.at(self.step - 1, self._epoch_of(self.step))
@@ -371,18 +387,30 @@ class Pretraining:
             "go on with --resume"
         )
 
+    def _bring_whole_up_to_date(self) -> None:
+        """Every rank calls it, before anybody looks at the weights."""
+        if self._shards is not None:
+            self._shards.bring_whole_up_to_date()
+
     def _save(self) -> None:
-        self._write()
+        self._bring_whole_up_to_date()
+        self._write(self._state_of_optimizer())
         self._saved_at = self.step
         self.accelerator.wait_for_everyone()
 
-    def _write(self) -> None:
+    def _state_of_optimizer(self) -> dict[str, Any] | None:
+        if self.optimizer is None:
+            return None
+        state = self.optimizer.state_dict()
+        return state if self._shards is None else whole_state(state)
+
+    def _write(self, of_optimizer: Mapping[str, Any] | None) -> None:
         """A checkpoint, if this is the main process; waits for no other."""
         self._watch.check(self.step, self._checkpoints)
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
             state = {
-                "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
+                "optimizer": of_optimizer,
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "skipped": [list(sample) for sample in self.skipped.samples.values()],
                 "ended": None if self.ended is None else asdict(self.ended),
