@@ -234,7 +234,7 @@ class LeavesWithoutSamples(RightOfOwnRows):
 WRONG = {
     SaysThatItSeesItsOwnRows: ("shares_of_processes", 'It says Needs(rows="own"), so it sees one process\'s rows'),
     MeanOfItsOwnRows: ("shares_of_processes", "take what it needs of all rows by views.sum"),
-    CentreOfItsOwnRows: ("own_rows_alone", "center_D of a process is another than that of one process"),
+    CentreOfItsOwnRows: ("own_rows_alone", "center_D of a process differs from that of one process"),
     LeavesWithoutSamples: ("own_rows_alone", "one process takes a sum over processes that another does not take"),
     Bakes: ("scheduled_parameters", "with temperature set to 0.05 the"),
     DiagonalPositive: ("views_come_together", "it does not bring them together. Is the positive the row itself"),

@@ -135,8 +135,8 @@ def own_rows_alone(tested: LossUnderTest) -> Problems:
         for loss in shares.losses:
             if name := _other_state(whole_loss, loss):
                 yield (
-                    f"{case}: after a step, {name} of a process is another than that of one process with the whole "
-                    "batch. Make it of views.sum and views.count, which are over all processes"
+                    f"{case}: after a step, {name} of a process differs from that of one process with the whole batch. "
+                    "Make it of views.sum and views.count, which are over all processes"
                 )
                 break
 

@@ -58,13 +58,18 @@ class Shards:
     """
 
     def __init__(self, whole: Topology, device: torch.device) -> None:
-        self._whole = whole
-        self.trained = copy.deepcopy(whole).to(device)
+        # one and the same in both: these are in no shards
+        shared = [part for part in (whole.loss, whole.queue, whole.outside) if part is not None]
+        self.trained = copy.deepcopy(whole, {id(part): part for part in shared}).to(device)
         mesh = _mesh(device)
-        _shard(self.trained.student, blocks_of(self.trained.student), mesh)
-        if self.trained.teacher is not None:
-            towers = self.trained.teacher.towers
+        pairs = [(whole.student, self.trained.student)]
+        if whole.teacher is not None and self.trained.teacher is not None:
+            pairs.append((whole.teacher.towers, self.trained.teacher.towers))
+        for _, towers in pairs:
             _shard(towers, blocks_of(towers), mesh)
+        if whole.augment is not None and self.trained.augment is not None:
+            pairs.append((whole.augment, self.trained.augment))
+        self._pairs = pairs
 
     @property
     def not_in_shards(self) -> list[nn.Parameter]:
@@ -73,24 +78,25 @@ class Shards:
 
     @torch.no_grad()
     def bring_whole_up_to_date(self) -> None:
-        """Has the whole model take over the weights and buffers; every rank has to call it."""
-        for own, theirs in self._pairs():
-            own.copy_(whole(theirs))
+        """Has the whole model take over the weights and all other state; every rank has to call it."""
+        for own, theirs in self._pairs:
+            state = theirs.state_dict()
+            own.load_state_dict(
+                {name: _whole(value) if isinstance(value, Tensor) else value for name, value in state.items()}
+            )
 
     @torch.no_grad()
     def take_whole(self) -> None:
-        """Takes over the weights and buffers of the whole model."""
-        for theirs, own in self._pairs():
-            _copy_into(own, theirs)
-
-    def _pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Each tensor of the whole model, and of its copy."""
-        trained = {**dict(self.trained.named_parameters()), **dict(self.trained.named_buffers())}
-        for name, own in (*self._whole.named_parameters(), *self._whole.named_buffers()):
-            yield own, trained[name]
+        """Takes over the weights and all other state of the whole model."""
+        for theirs, own in self._pairs:
+            parameters = dict(own.named_parameters(remove_duplicate=False))
+            state = theirs.state_dict()
+            own.load_state_dict(
+                {name: _like(parameters[name], value) if name in parameters else value for name, value in state.items()}
+            )
 
 
-def whole(tensor: Tensor) -> Tensor:
+def _whole(tensor: Tensor) -> Tensor:
     """A tensor, of which ranks hold shares, on every rank; every rank has to ask for it."""
     return tensor.full_tensor() if isinstance(tensor, InShards) else tensor
 
@@ -99,7 +105,7 @@ def whole_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """An optimiser's ``state_dict`` with whole tensors, on the CPU; every rank has to ask for it."""
     of_parameters = {
         number: {
-            name: whole(value).cpu() if isinstance(value, Tensor) else value for name, value in of_parameter.items()
+            name: _whole(value).cpu() if isinstance(value, Tensor) else value for name, value in of_parameter.items()
         }
         for number, of_parameter in state["state"].items()
     }
@@ -188,8 +194,3 @@ def _like(parameter: Tensor, value: Tensor) -> Tensor:
     on_device = value.to(parameter.device)
     shared: Tensor = distribute_tensor(on_device, parameter.device_mesh, parameter.placements, src_data_rank=None)
     return shared
-
-
-def _copy_into(own: Tensor, value: Tensor) -> None:
-    (mine,), (theirs,) = local([own]), local([_like(own, value)])
-    mine.copy_(theirs)
