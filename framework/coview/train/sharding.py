@@ -62,14 +62,14 @@ class Shards:
         shared = [part for part in (whole.loss, whole.queue, whole.outside) if part is not None]
         self.trained = copy.deepcopy(whole, {id(part): part for part in shared}).to(device)
         mesh = _mesh(device)
-        pairs = [(whole.student, self.trained.student)]
+        of_towers = [(whole.student, self.trained.student)]
         if whole.teacher is not None and self.trained.teacher is not None:
-            pairs.append((whole.teacher.towers, self.trained.teacher.towers))
-        for _, towers in pairs:
+            of_towers.append((whole.teacher.towers, self.trained.teacher.towers))
+        for _, towers in of_towers:
             _shard(towers, blocks_of(towers), mesh)
+        self._pairs: list[tuple[nn.Module, nn.Module]] = [*of_towers]
         if whole.augment is not None and self.trained.augment is not None:
-            pairs.append((whole.augment, self.trained.augment))
-        self._pairs = pairs
+            self._pairs.append((whole.augment, self.trained.augment))
 
     @property
     def not_in_shards(self) -> list[nn.Parameter]:
