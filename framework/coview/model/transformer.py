@@ -62,12 +62,12 @@ def _without_load_report() -> Iterator[None]:
     """Within it, transformers does not print its table of weights that were left out or lacking."""
     from transformers.utils import logging  # transformers costs start-up time
 
-    level = logging.get_verbosity()  # type: ignore[no-untyped-call]
+    level = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        logging.set_verbosity(level)  # type: ignore[no-untyped-call]
+        logging.set_verbosity(level)
 
 
 def logit_scale_of(model: Any) -> LogitScale:

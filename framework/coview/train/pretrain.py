@@ -43,7 +43,6 @@ from coview.train.check_parts import check_parts
 from coview.train.checkpoint import Checkpoint, save_checkpoint
 from coview.train.checkpoint_due import CheckpointDue
 from coview.train.clipping import clip_gradients
-from coview.train.device import trains_channels_last
 from coview.train.ending import Agreement, Ended, Next
 from coview.train.freezing import Freezing
 from coview.train.frozen_encoders import ENCODINGS, FrozenEncoders
@@ -52,11 +51,12 @@ from coview.train.learning_rates import LearningRates
 from coview.train.length import Length
 from coview.train.loading import training_batches
 from coview.train.loss_watch import LossWatch
+from coview.train.model_on_device import model_on_device
 from coview.train.observer import Observer
 from coview.train.optimizer import build_optimizer
 from coview.train.pauses import Pauses
 from coview.train.scheduled_values import ScheduledValues
-from coview.train.sharding import Shards, prepared, state_in_shards, whole_state
+from coview.train.sharding import prepared, state_like_parameters, whole_state
 from coview.train.stopping import StopRequest
 
 
@@ -97,29 +97,17 @@ class Pretraining:
         self.length = Length.of(recipe, samples_of_epoch(dataset), topology.loss.smallest_batch)
         self.skipped = SkippedSamples(len(dataset), "train")
         self.topology = topology
-        self._checkpoints = Path()
-        self._observer = Observer()
-        self._pauses = Pauses()
+        self._checkpoints, self._observer, self._pauses = Path(), Observer(), Pauses()
         self._watch = LossWatch(accelerator.device)
-        device = accelerator.device
-        sharded = recipe.train.shard and recipe.trains and accelerator.num_processes > 1
-        # FSDP takes contiguous parameters alone
-        asked = recipe.train.channels_last and not sharded
-        self._channels_last = trains_channels_last(topology, device, asked=asked)
-        layout: Any = {"memory_format": torch.channels_last} if self._channels_last else {}
-        if not sharded:
-            topology.to(device, **layout)
-        if accelerator.num_processes > 1:
-            topology.synchronise_batch_norm()
-        self._shards = Shards(topology, device) if sharded else None
-        self._trained = topology if self._shards is None else self._shards.trained
+        self._model = model_on_device(recipe, topology, accelerator)
+        self._trained = self._model.trained
         self._parts = recipe, registry, dataset, self._trained, accelerator
         self.order = build_order(recipe, registry, dataset) if recipe.trains else None
         if self.order is not None:
             check_lengths(recipe, self.length)
             check_mixture(recipe, dataset, self.order, self.length)
-        trained = self._trained.student, self._trained.loss
-        self.groups = parameter_groups(recipe, registry, *trained) if recipe.trains else ()
+        parts = self._trained.student, self._trained.loss
+        self.groups = parameter_groups(recipe, registry, *parts) if recipe.trains else ()
         self.optimizer: torch.optim.Optimizer | None = None
         self._rates: LearningRates | None = None
         self._values: ScheduledValues | None = None
@@ -127,19 +115,17 @@ class Pretraining:
             self.optimizer = build_optimizer(recipe, registry, self.groups)
             # of its rates as they are made: a checkpoint brings those of its step
             self._rates = LearningRates(recipe, registry, self.groups, self.optimizer, self.length)
-            parts = self._trained, self.optimizer, self.groups
-            self._values = ScheduledValues(recipe, registry, *parts, self.length)
+            self._values = ScheduledValues(recipe, registry, self._trained, self.optimizer, self.groups, self.length)
         check_parts(recipe, registry, dataset, topology.student, accelerator.num_processes)
         check_batch_norm(recipe, topology.student, accelerator.num_processes)
         check_activations(recipe, topology.student)
-        self._contexts = build_contexts(recipe, registry, dataset, self._trained.student.encoder, device)
+        self._contexts = build_contexts(recipe, registry, dataset, self._trained.student.encoder, accelerator.device)
         every, log_every = Duration.parse(recipe.train.checkpoint_every), recipe.train.log_every
         self._due = CheckpointDue(every, self.length.steps_per_epoch, log_every, accelerator.device)
         self._agreed = Agreement(recipe.callback, recipe.train.log_every, accelerator.device)
-        self.step = 0
+        self.step = self._saved_at = 0
         self.ended: Ended | None = None
         self.state_of_observer = ""
-        self._saved_at = 0
 
     @property
     def is_over(self) -> bool:
@@ -155,12 +141,9 @@ class Pretraining:
         """Goes back to where a checkpoint was written."""
         checkpoint.load_weights(self.topology)
         state = checkpoint.load_state()
-        of_optimizer = state["optimizer"]
-        if self._shards is not None and self.optimizer is not None:
-            self._shards.take_whole()
-            of_optimizer = state_in_shards(of_optimizer, self.optimizer)
+        self._model.take_whole()
         if self.optimizer is not None:
-            self.optimizer.load_state_dict(of_optimizer)
+            self.optimizer.load_state_dict(state_like_parameters(state["optimizer"], self.optimizer))
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.skipped.add(Skipped(*row) for row in state["skipped"])
@@ -198,7 +181,7 @@ class Pretraining:
             rows=train.grad_cache,
             batch_size=train.batch_size // self.accelerator.num_processes,
             seed=self.recipe.seed,
-            channels_last=self._channels_last,
+            channels_last=self._model.channels_last,
             compiled=train.compile,
             checkpoints=train.checkpoint_activations,
         )
@@ -214,12 +197,12 @@ class Pretraining:
     def _encodings_kept(self, stop: StopRequest) -> AbstractContextManager[Mapping[str, Encodings]]:
         """By modality what its frozen encoder makes of the samples, which the model takes meanwhile."""
         self._freezing.set_modes(self.step)
-        if self._shards is not None:  # nothing but a step of training takes the shards together
+        if self._model.in_shards:  # nothing but a step of training takes the shards together
             return nullcontext({})
         train, steps = self.recipe.train, self.length.total_steps - self.step
         return FrozenEncoders(
             *self._parts,
-            self._channels_last,
+            self._model.channels_last,
             self._shared_encodings or self._checkpoints.with_name(ENCODINGS),
             self._observer.say,
             lambda: stop.by is not None,
@@ -271,7 +254,7 @@ class Pretraining:
             return False
         if self.accelerator.device.type == "cuda":
             torch.cuda.synchronize()  # what is still computed is of training
-        self._bring_whole_up_to_date()
+        self._model.bring_whole_up_to_date()
         with self._checkpoint_first():
             return self._pauses(self.step, epoch, self._checkpoints)
 
@@ -290,10 +273,10 @@ class Pretraining:
         except AlteredModelError:  # what was changed is in no checkpoint
             raise
         except CoviewError as error:
-            if self.step == 0 or self._shards is not None:  # no process has a checkpoint of its shards alone
+            if self.step == 0 or self._model.in_shards:  # no process has a checkpoint of its shards alone
                 raise
             if self._saved_at != self.step:
-                self._write(self._state_of_optimizer())
+                self._write()
             raise CoviewError(f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint) from error
 
     def _take_step(
@@ -320,8 +303,7 @@ class Pretraining:
             self._watch.note(found.outputs["loss"], self.step + 1)
             if self._trained.queue is not None:
                 self._trained.queue.put(found.views)
-        alone = [] if self._shards is None else self._shards.not_in_shards
-        average_gradients([*self._trained.loss.parameters(), *alone])
+        average_gradients([*self._trained.loss.parameters(), *self._model.not_in_shards])
         self._freezing.drop_gradients(self.step)
         clipped = clip_gradients(self.accelerator, optimizer, self._trained.parameters(), train)
         if self._observer.gradients is not None:
@@ -387,26 +369,16 @@ class Pretraining:
             "go on with --resume"
         )
 
-    def _bring_whole_up_to_date(self) -> None:
-        """Every rank calls it, before anybody looks at the weights."""
-        if self._shards is not None:
-            self._shards.bring_whole_up_to_date()
-
     def _save(self) -> None:
-        self._bring_whole_up_to_date()
-        self._write(self._state_of_optimizer())
+        self._model.bring_whole_up_to_date()
+        self._write()
         self._saved_at = self.step
         self.accelerator.wait_for_everyone()
 
-    def _state_of_optimizer(self) -> dict[str, Any] | None:
-        if self.optimizer is None:
-            return None
-        state = self.optimizer.state_dict()
-        return state if self._shards is None else whole_state(state)
-
-    def _write(self, of_optimizer: Mapping[str, Any] | None) -> None:
+    def _write(self) -> None:
         """A checkpoint, if this is the main process; waits for no other."""
         self._watch.check(self.step, self._checkpoints)
+        of_optimizer = None if self.optimizer is None else whole_state(self.optimizer.state_dict())
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
             state = {

@@ -55,7 +55,11 @@ class Shards:
 
     Attributes:
         trained: The copy.
+        in_shards: True.
+        channels_last: False, because FSDP takes contiguous parameters alone.
     """
+
+    in_shards, channels_last = True, False
 
     def __init__(self, whole: Topology, device: torch.device) -> None:
         # one and the same in both: these are in no shards
@@ -96,24 +100,28 @@ class Shards:
             )
 
 
-def _whole(tensor: Tensor) -> Tensor:
+def _whole(tensor: Tensor | InShards) -> Tensor:
     """A tensor, of which ranks hold shares, on every rank; every rank has to ask for it."""
     return tensor.full_tensor() if isinstance(tensor, InShards) else tensor
 
 
 def whole_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """An optimiser's ``state_dict`` with whole tensors, on the CPU; every rank has to ask for it."""
+    """An optimiser's ``state_dict`` with whole tensors, those of shards on the CPU; every rank has to ask for it."""
     of_parameters = {
         number: {
-            name: _whole(value).cpu() if isinstance(value, Tensor) else value for name, value in of_parameter.items()
+            name: _whole(value).cpu() if isinstance(value, InShards) else value for name, value in of_parameter.items()
         }
         for number, of_parameter in state["state"].items()
     }
     return {**state, "state": of_parameters}
 
 
-def state_in_shards(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The reverse: what has the shape of a parameter of which ranks hold shares becomes shares."""
+def state_like_parameters(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """An optimiser's ``state_dict``, its tensors of a parameter's shape shared out and laid out as the parameter is.
+
+    PyTorch's fused optimisers read the numbers of both in the order in which they lie in memory, and do not see that a
+    checkpoint of a model in channels last has them in another order.
+    """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     numbers = [number for group in state["param_groups"] for number in group["params"]]
     of_parameters = dict(state["state"])
@@ -186,11 +194,11 @@ def _shard(module: nn.Module, blocks: Iterable[nn.Module], mesh: Any) -> None:
 
 
 def _like(parameter: Tensor, value: Tensor) -> Tensor:
-    """A whole tensor, shared out as a parameter is."""
+    """A whole tensor, shared out and laid out as a parameter is."""
     if not isinstance(parameter, InShards):
-        return value
+        return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
     from torch.distributed.tensor import distribute_tensor  # it takes a second
 
-    on_device = value.to(parameter.device)
+    on_device = value.to(parameter.device).contiguous()
     shared: Tensor = distribute_tensor(on_device, parameter.device_mesh, parameter.placements, src_data_rank=None)
     return shared
