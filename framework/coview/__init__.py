@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from coview.api.augmentations import preview_augmentations as preview_augmentations
     from coview.api.comparisons import compare_runs as compare_runs
     from coview.api.comparisons import run_comparison as run_comparison
+    from coview.api.estimates import estimate as estimate
     from coview.api.recipes import load_recipe as load_recipe
     from coview.api.recipes import recipe_diff as recipe_diff
     from coview.api.resources import fetch_resource as fetch_resource
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from coview.evaluate.result import measured_kind as measured_kind
     from coview.experiment.augmentation.measure import Measured as Measured
     from coview.experiment.augmentation.strength import Strength as Strength
+    from coview.experiment.estimate.estimate import Estimate as Estimate
     from coview.experiment.run import Run as Run
     from coview.experiment.search import Found as Found
     from coview.experiment.search import Hit as Hit
@@ -219,6 +221,7 @@ _HOME = {
     "EncoderSubject": "coview.evaluate.encoder_subject",
     "Encoding": "coview.model.encoder",
     "EndContext": "coview.plugins.callback",
+    "Estimate": "coview.experiment.estimate.estimate",
     "Evaluator": "coview.evaluate.evaluator",
     "ExportsPooled": "coview.model.encoder",
     "FeatureSplit": "coview.evaluate.features",
@@ -329,6 +332,7 @@ _HOME = {
     "debian_files": "coview.data.download",
     "did_you_mean": "coview.plugins.nearest",
     "embed": "coview.api.runs",
+    "estimate": "coview.api.estimates",
     "evaluate_encoder": "coview.api.runs",
     "evaluate_run": "coview.api.runs",
     "evenly": "coview.data.evenly",

@@ -24,6 +24,7 @@ from coview.cli.augment import augment
 from coview.cli.compare import compare
 from coview.cli.data import data
 from coview.cli.doctor import doctor
+from coview.cli.estimate import estimate
 from coview.cli.plugins import plugins
 from coview.cli.recipe import recipe
 from coview.cli.reproduce import reproduce
@@ -50,6 +51,7 @@ def cli(context: click.Context, disabled: tuple[str, ...], debug: bool) -> None:
 
 for command in (
     run,
+    estimate,
     compare,
     reproduce,
     results,
