@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from coview.data.cores import available_cores
 from coview.data.loader import worker_count
 from coview.errors import CoviewError
-from coview.experiment.estimate.advice import advice_for
 from coview.experiment.estimate.cards import HERE, Card, card_of
 from coview.experiment.estimate.counted import Counted, counted
+from coview.experiment.estimate.fitting import Fits, advice_for, fits, memory_needed
 from coview.experiment.estimate.measured_run import Calibration, read_measured
 from coview.experiment.estimate.step_time import Range, StepTime, reached_by, step_time
 from coview.experiment.estimate.this_cpu import this_cpu
@@ -19,11 +19,6 @@ from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.train.device import Precision
 from coview.train.length import Length
-
-RESERVE, RESERVED_SHARE = 1.5e9, 0.1
-"""What a card is assumed to need beside what is counted: its context and its libraries, and gaps between tensors."""
-
-Fits = Literal["yes", "hardly", "no"]
 
 
 @dataclass(frozen=True)
@@ -153,8 +148,8 @@ def estimate(recipe: Recipe, registry: Registry, asked: Asked) -> Estimate:
     if asked.utilisation is None and calibration is not None:
         reached = Range(calibration.reached, calibration.reached)
     time = time_of(recipe, found, card, asked.cores, reached)
-    memory = Range(found.most, found.most * (1 + RESERVED_SHARE) + RESERVE)
-    fits: Fits = "yes" if memory.high <= card.memory else "hardly" if memory.low <= card.memory else "no"
+    memory = memory_needed(found)
+    has_room = fits(memory, card)
     of_core = found.samples * found.accumulate * found.loader.core_seconds
     cores = Range(of_core / time.whole.high, of_core / time.whole.low)
     read = found.loader.bytes_read
@@ -168,13 +163,13 @@ def estimate(recipe: Recipe, registry: Registry, asked: Asked) -> Estimate:
         steps=steps,
         counted=found,
         memory=memory,
-        fits=fits,
+        fits=has_room,
         time=time,
         hours=time.whole.times(steps / 3600),
         cores=cores,
         disk=None if of_all is None else Range(of_all / time.whole.high, of_all / time.whole.low),
         calibration=calibration,
-        advice=[] if fits == "yes" else advice_for(recipe, found, card),
+        advice=[] if has_room == "yes" else advice_for(recipe, found, card),
         notes=_notes(recipe, found, asked),
     )
 

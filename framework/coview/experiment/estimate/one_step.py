@@ -111,7 +111,7 @@ def _faked(meta: Topology, batch: Batch, samples: int, *, half: bool, checkpoint
         return torch.empty((tensor.shape[0] // given * samples, *tensor.shape[1:]), dtype=tensor.dtype)
 
     def refuse(structured: StructuredBatch) -> Any:
-        raise TypeError(f"a {type(structured).__name__} is no tensor")
+        raise TypeError(f"a {type(structured).__name__} is not a tensor")
 
     with FakeTensorMode(allow_non_fake_inputs=True):
         meta.to_empty(device="cpu")

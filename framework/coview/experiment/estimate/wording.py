@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coview.experiment.estimate.estimate import RESERVE, RESERVED_SHARE, Estimate
+from coview.experiment.estimate.estimate import Estimate
+from coview.experiment.estimate.fitting import RESERVE, RESERVED_SHARE
 from coview.experiment.estimate.step_time import LAUNCH, LINK_REACHED, Range
 
 Rows = list[tuple[str, str, str]]

@@ -1,10 +1,30 @@
-"""What to do where the memory of a card is too small, in the words of the recipe."""
+"""Whether a card has the memory that a run needs, and what to do where it does not, in the words of the recipe."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from coview.experiment.estimate.cards import Card
 from coview.experiment.estimate.counted import Counted
+from coview.experiment.estimate.step_time import Range
 from coview.recipe.recipe import Recipe
+
+RESERVE, RESERVED_SHARE = 1.5e9, 0.1
+"""What a card is assumed to need beside what is counted: its context and its libraries, and gaps between tensors."""
+
+Fits = Literal["yes", "hardly", "no"]
+
+
+def memory_needed(found: Counted) -> Range:
+    """Bytes of each card: as counted, and with the reserve."""
+    return Range(found.most, found.most * (1 + RESERVED_SHARE) + RESERVE)
+
+
+def fits(needed: Range, card: Card) -> Fits:
+    """Whether a card has so much: with the reserve, without it, or not at all."""
+    if needed.high <= card.memory:
+        return "yes"
+    return "hardly" if needed.low <= card.memory else "no"
 
 
 def advice_for(recipe: Recipe, found: Counted, card: Card) -> list[str]:
