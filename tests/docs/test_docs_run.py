@@ -30,7 +30,7 @@ SMALLER = {
 ONE_DRAW = "draws = 1\n"
 """Goes to the end of the quickstart, which is the linear probe's table."""
 
-SLOW = {"README.md", "callbacks.md", "first-loss.md", "first-modality.md", "command-line.md", "python.md"}
+SLOW = {"README.md", "callbacks.md", "first-loss.md", "first-modality.md", "command-line.md", "python.md", "scale.md"}
 MOST_SECONDS = 300
 
 

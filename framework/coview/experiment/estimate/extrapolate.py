@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,12 +24,12 @@ def work_at(size: int, sizes: Sequence[int], found: Sequence[Sequence[Operation]
         largest, last = max(zip(sizes, found, strict=True), key=lambda pair: pair[0])
         return Work.of(last).times((size / largest) ** (len(sizes) - 1))
     shares = _shares(size, sizes)
-    calls: Counter[Operation] = Counter()
+    calls: list[Operation] = []
     for alike in zip(*found, strict=True):
         flops = round(sum(share * one.flops for share, one in zip(shares, alike, strict=True)))
         moved = round(sum(share * one.bytes for share, one in zip(shares, alike, strict=True)))
-        calls[alike[0]._replace(flops=max(0, flops), bytes=max(0, moved))] += 1
-    return Work(dict(calls))
+        calls.append(alike[0]._replace(flops=max(0, flops), bytes=max(0, moved)))
+    return Work.of(calls)
 
 
 def number_at(size: int, sizes: Sequence[int], found: Sequence[float]) -> float:

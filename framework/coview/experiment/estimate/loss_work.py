@@ -53,7 +53,7 @@ def work_of_loss(recipe: Recipe, topology: Topology, loss: LossTerms, samples: i
     widths = width, encoder_width, teacher_width
 
     def taken(size: int, anchors: int) -> tuple[list[Operation], set[str], int]:
-        return _take(recipe, loss, _views(recipe, topology, size, anchors, widths))
+        return _take(loss, _views(recipe, topology, size, anchors, widths))
 
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
@@ -74,7 +74,7 @@ def work_of_loss(recipe: Recipe, topology: Topology, loss: LossTerms, samples: i
     )
 
 
-def _take(recipe: Recipe, loss: LossTerms, views: Views) -> tuple[list[Operation], set[str], int]:
+def _take(loss: LossTerms, views: Views) -> tuple[list[Operation], set[str], int]:
     recorder = Recorder()
     recorder.know([*loss.parameters(), *loss.buffers()])
     loss.zero_grad(set_to_none=True)

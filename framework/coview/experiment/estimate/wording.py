@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from coview.experiment.estimate.estimate import Estimate
 from coview.experiment.estimate.fitting import RESERVE, RESERVED_SHARE
 from coview.experiment.estimate.step_time import LAUNCH, LINK_REACHED, Range
@@ -168,10 +170,9 @@ def _time(found: Estimate) -> Rows:
     ]
 
 
-def _range(of: Range, show: object) -> str:
-    assert callable(show)
+def _range(of: Range, show: Callable[[float], str]) -> str:
     low, high = show(of.low), show(of.high)
-    return str(low) if low == high else f"{low} to {high}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _bytes(size: float) -> str:

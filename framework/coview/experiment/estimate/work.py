@@ -53,7 +53,7 @@ class Work:
     @classmethod
     def of(cls, operations: Iterable[Operation], uncounted: Iterable[str] = ()) -> Work:
         """Some operations, each called once for each time that it occurs."""
-        return cls(dict(Counter(operations)), set(uncounted))
+        return cls({operation: float(count) for operation, count in Counter(operations).items()}, set(uncounted))
 
     @property
     def flops(self) -> float:
