@@ -88,7 +88,7 @@ def test_few_samples_say_what_shapes_say(recipe, registry, monkeypatch):
     by_few = counted(recipe(), registry, 1, half=True, seconds=0.01).step
     assert by_few.why_few == "the values of this tensor are asked for"
     assert by_few.work.flops == by_shapes.work.flops
-    assert by_few.activations == pytest.approx(by_shapes.activations, rel=1e-3)
+    assert by_few.activations == pytest.approx(by_shapes.activations, rel=1e-2)
     assert by_few.most == pytest.approx(by_shapes.most, rel=1e-2)
 
 

@@ -178,7 +178,7 @@ def time_of(recipe: Recipe, found: Counted, card: Card, cores: float | None, rea
     """A step on a card, with so many cores that make its views."""
     if card.is_cpu:  # the cores are the card
         workers = worker_count(recipe.settings.workers)
-        cores = cores or min(workers, max(1, available_cores() - 1))
+        cores = cores or max(1, min(workers, available_cores() - 1))
     in_turns = card.is_cpu and recipe.settings.workers == 0
     data = None if cores is None else found.samples * found.accumulate * found.loader.core_seconds / cores
     time = step_time(
