@@ -226,6 +226,8 @@ def _calibrate(path: Path, registry: Registry, card: Card, asked: Asked) -> Cali
     recipe = measured.run.recipe
     found = counted(recipe, registry, measured.ranks, half=measured.precision != "fp32", seconds=asked.seconds)
     estimated = time_of(recipe, found, card, asked.cores, reached_by(None))
+    in_turns = card.is_cpu and recipe.settings.workers == 0
+    of_views = estimated.data if in_turns and estimated.data is not None else 0.0
     return Calibration(
         run=str(measured.run.path),
         device=measured.device,
@@ -233,7 +235,7 @@ def _calibrate(path: Path, registry: Registry, card: Card, asked: Asked) -> Cali
         samples_per_s=measured.samples_per_s,
         seconds=measured.seconds,
         estimated=estimated.whole,
-        reached=sum(found.work.seconds(card)) / measured.seconds,
+        reached=sum(found.work.seconds(card)) / max(measured.seconds - of_views, measured.seconds / 100),
         remark=measured.remark,
     )
 
