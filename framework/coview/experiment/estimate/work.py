@@ -113,14 +113,14 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, *, only_shapes: bool = False) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations: list[Operation] = []
         self.uncounted: set[str] = set()
         self.live = 0
         self.lives: list[int] = []
         self._held: dict[int, weakref.ref[Any]] = {}
         self._counter = FlopCounterMode(display=False, custom_mapping=_formulas())
-        self._zeros = _Zeros() if only_shapes else None
+        self._zeros = _Zeros() if only_shapes else None  # type: ignore[no-untyped-call]
 
     def know(self, tensors: Iterable[Tensor]) -> None:
         """Tensors that were there before, and do not count."""
@@ -130,16 +130,16 @@ class Recorder(TorchDispatchMode):
 
     def __enter__(self) -> Recorder:
         if self._zeros is not None:
-            self._zeros.__enter__()
+            self._zeros.__enter__()  # type: ignore[no-untyped-call]
         self._counter.__enter__()
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *details: Any) -> None:
-        super().__exit__(*details)
+        super().__exit__(*details)  # type: ignore[no-untyped-call]
         self._counter.__exit__(*details)
         if self._zeros is not None:
-            self._zeros.__exit__(*details)
+            self._zeros.__exit__(*details)  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
