@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from coview.data.dataset import KnowsPresent as KnowsPresent
     from coview.data.dataset import KnowsUnreadable as KnowsUnreadable
     from coview.data.dataset import ReadsModalities as ReadsModalities
+    from coview.data.dataset import StreamsShards as StreamsShards
     from coview.data.download import debian_files as debian_files
     from coview.data.download import pypi_file as pypi_file
     from coview.data.evenly import evenly as evenly
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from coview.data.split import split_notes as split_notes
     from coview.data.split_column import rows_by_split as rows_by_split
     from coview.data.split_column import table_splits as table_splits
+    from coview.data.streamed_file import StreamedFile as StreamedFile
     from coview.data.structured_batch import StructuredBatch as StructuredBatch
     from coview.data.table_file import Table as Table
     from coview.data.table_file import TableRow as TableRow
@@ -301,6 +303,8 @@ _HOME = {
     "SeesExample": "coview.model.encoder",
     "StepContext": "coview.plugins.callback",
     "Strength": "coview.experiment.augmentation.strength",
+    "StreamedFile": "coview.data.streamed_file",
+    "StreamsShards": "coview.data.dataset",
     "StructuredBatch": "coview.data.structured_batch",
     "SummarisesValues": "coview.data.modality",
     "Table": "coview.data.table_file",

@@ -279,6 +279,16 @@ def _register_datasets(registry: Registrar) -> None:
         "coview.builtin.datasets.pairs_shards:PairsShards",
         summary="your own pictures, texts, sounds, … together in tar files (WebDataset's layout), with random access",
     )
+    registry.dataset(
+        "streamed_tars",
+        "coview.builtin.datasets.streamed_tars:StreamedTars",
+        summary="tar files (WebDataset's layout) that are larger than the disk, of a folder, a server or a bucket",
+    )
+    registry.dataset(
+        "streamed_parquet",
+        "coview.builtin.datasets.streamed_parquet:StreamedParquet",
+        summary="Parquet files that are larger than the disk, of the hub, a folder, a server or a bucket",
+    )
     registry.family(
         "dataset",
         "hub",

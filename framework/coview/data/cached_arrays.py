@@ -5,16 +5,17 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 
-def cached_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray] | None:
+def cached_arrays(path: Path | BytesIO, names: Iterable[str]) -> dict[str, np.ndarray] | None:
     """The arrays of an ``.npz`` file, to be made again where there is None.
 
     Args:
-        path: The file, as :func:`numpy.savez` writes it.
+        path: The file, as :func:`numpy.savez` writes it, or opened.
         names: The arrays that it has to have.
 
     Returns:

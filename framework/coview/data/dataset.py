@@ -25,7 +25,7 @@ class Dataset(Protocol):
     read some modalities of a sample without the others is :class:`ReadsModalities`. A class attribute ``labelled =
     False`` says that no split ever has class labels: a loss that needs them is then refused when the recipe is checked.
     What it has to say of what it found, such as files that it left out, is :class:`HasNotes`, and what its samples
-    share :class:`HasContext`.
+    share :class:`HasContext`. One that is larger than memory and disk is :class:`StreamsShards`.
 
     ``version`` stands for the content of all splits, and is another when that changes: numbers and kept features are
     bound to it. :func:`coview.content_version` makes it of files.
@@ -153,6 +153,29 @@ class KnowsUnreadable(Protocol):
     """
 
     unreadable: Mapping[int, SampleError]
+
+
+@runtime_checkable
+class StreamsShards(Protocol):
+    """A data set whose samples lie in shards, of which a few are at hand at a time: larger than memory and disk.
+
+    Its rows are those of the first shard, then those of the next one. An epoch goes from shard to shard: see
+    ``coview.data.shard_order``. A class attribute ``streamed = True`` says it too, for the check of a recipe.
+
+    Attributes:
+        shard_sizes: How many rows each shard has.
+        shards_at_once: How many shards a batch has rows of, at most.
+    """
+
+    shard_sizes: Sequence[int]
+    shards_at_once: int
+
+    def fetch_ahead(self, shards: Sequence[int], /) -> None:
+        """Says which shards are needed now and next, the most urgent ones first. Returns at once.
+
+        It is called before each batch, in the process that reads it.
+        """
+        ...
 
 
 @runtime_checkable

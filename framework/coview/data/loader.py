@@ -20,10 +20,11 @@ from torch.utils.data import Dataset as TorchDataset
 
 from coview.data.batch import NO_NEGATIVE, OF_NO_SAMPLE, Batch, Skipped, select_samples
 from coview.data.cores import available_cores
-from coview.data.dataset import Dataset, ReadsModalities
+from coview.data.dataset import Dataset, ReadsModalities, StreamsShards
 from coview.data.kept_samples import KeptSamples
 from coview.data.loader_processes import batches_of
 from coview.data.modality import Collates
+from coview.data.order import RankBatches
 from coview.data.present import modalities_of_row, present_of, said_present
 from coview.data.rng import Rng
 from coview.data.sample import Sample, id_as_int64
@@ -77,8 +78,10 @@ def view_loader(
     Raises:
         CoviewError: While iterating, for a mistake of the user's that shows in a worker.
     """
-    kept = KeptSamples(keep_bytes // max(1, workers))
-    reader = _Reader(dataset, maker, tuple(extras), bank, DrawnValues(dataset, maker.seed, kept))
+    # of what comes by once in an epoch of more than memory holds, nothing that is kept is ever found again
+    kept = KeptSamples(0 if isinstance(dataset, StreamsShards) else keep_bytes // max(1, workers))
+    ahead = batches if isinstance(batches, RankBatches) else None
+    reader = _Reader(dataset, maker, tuple(extras), bank, DrawnValues(dataset, maker.seed, kept), ahead)
     lacked = tuple(name for name in present_of(dataset) if name in maker.modalities)
     stand_ins = StandIns(dataset, maker) if lacked else None
     of_batch = (tuple(extras), taught_by or {}, lacked, stand_ins, maker.negative)
@@ -145,6 +148,7 @@ class _Reader(TorchDataset[Any]):
         extras: Which of the samples' are needed.
         bank: Where batches are taken from, and put.
         drawn: Says which of several values a sample has in an epoch; absent: the first.
+        ahead: Says which shards come next; absent: those that come next in the data.
     """
 
     def __init__(
@@ -154,8 +158,10 @@ class _Reader(TorchDataset[Any]):
         extras: tuple[str, ...] = (),
         bank: ViewBank | None = None,
         drawn: DrawnValues | None = None,
+        ahead: RankBatches | None = None,
     ) -> None:
         self._dataset = dataset
+        self._ahead = ahead
         self._maker = maker
         self._extras = extras
         self._bank = bank
@@ -171,6 +177,8 @@ class _Reader(TorchDataset[Any]):
 
     def __getitems__(self, keys: Sequence[tuple[int, int, int] | int]) -> list[_Read | Skipped | CoviewError]:
         """A batch of them, for PyTorch's loader: from the bank if it is there."""
+        if isinstance(self._dataset, StreamsShards):
+            self._fetch_ahead(self._dataset, keys)
         if self._bank is None:
             return [self[key] for key in keys]
         found: list[_Read | Skipped | CoviewError] | None = self._bank.get(keys)
@@ -198,6 +206,15 @@ class _Reader(TorchDataset[Any]):
             return Skipped(index, error.what, error.reason)
         except CoviewError as error:
             return error
+
+    def _fetch_ahead(self, dataset: StreamsShards, keys: Sequence[tuple[int, int, int] | int]) -> None:
+        key = keys[-1]
+        if isinstance(key, tuple):
+            if self._ahead is not None:
+                dataset.fetch_ahead(self._ahead.shards_from(key[0], key[1]))
+            return
+        shard = int(np.searchsorted(np.cumsum(dataset.shard_sizes), key, side="right"))
+        dataset.fetch_ahead([one for one in (shard, shard + 1) if one < len(dataset.shard_sizes)])
 
     def _views(self, index: int, sample: Sample, epoch: int, batch: int, rng: Rng) -> _Read | CoviewError:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -46,6 +47,16 @@ class Order:
         rng = order_rng(self.seed, epoch)
         return rng.numpy.permutation(self.samples) if self.batches is None else self.batches(epoch, rng).ravel()
 
+    def walk(self) -> Callable[[int, int], np.ndarray]:
+        """What gives the samples of a batch, by the epoch and the batch's number in it. It keeps the last epoch."""
+        epoch_of = lru_cache(maxsize=1)(self.epoch)
+        size = self.batch_size
+        return lambda epoch, batch: epoch_of(epoch)[batch * size : (batch + 1) * size]
+
+    def shards_from(self, epoch: int, batch: int, share: slice) -> list[int]:
+        """The shards that a share of a batch needs, the most urgent ones first; none where the data has no shards."""
+        return []
+
 
 class RankBatches(Sampler[list[tuple[int, int, int]]]):
     """One rank's share of the batches ``start … stop`` as lists of (epoch, number in the epoch, sample index).
@@ -69,11 +80,11 @@ class RankBatches(Sampler[list[tuple[int, int, int]]]):
         return self._stop - self._start
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
-        shuffled_epoch, shuffled = -1, np.empty(0, dtype=np.int64)
+        rows_of = self._order.walk()
         for number in range(self._start, self._stop):
             epoch, batch = divmod(number, self._order.batches_per_epoch)
-            if epoch != shuffled_epoch:
-                shuffled_epoch, shuffled = epoch, self._order.epoch(epoch)
-            first = batch * self._order.batch_size
-            rows = shuffled[first : first + self._order.batch_size][self._share]
-            yield [(epoch, batch, int(row)) for row in rows]
+            yield [(epoch, batch, int(row)) for row in rows_of(epoch, batch)[self._share]]
+
+    def shards_from(self, epoch: int, batch: int) -> list[int]:
+        """The shards that this rank's share of a batch needs, the most urgent ones first."""
+        return self._order.shards_from(epoch, batch, self._share)

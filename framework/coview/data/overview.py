@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from coview.data.dataset import Dataset, HasJudgedPairs, KnowsGroups, KnowsLabels
-from coview.data.evenly import evenly
+from coview.data.evenly import rows_to_look_at
 from coview.data.modality import Modality, SummarisesValues
 from coview.data.sample import Sample
 from coview.data.several_values import value_counts_of
@@ -61,7 +61,7 @@ def overview(dataset: Dataset) -> Overview:
     read: list[Sample] = []
     unreadable: list[str] = []
     until = time.monotonic() + _SECONDS
-    for row in evenly(len(dataset), _LOOKED_AT):
+    for row in rows_to_look_at(dataset, _LOOKED_AT):
         if read and time.monotonic() > until:
             break
         try:
@@ -104,7 +104,7 @@ def summaries(dataset: Dataset, modalities: Mapping[str, Modality]) -> dict[str,
         return {}
     read: list[Sample] = []
     until = time.monotonic() + _SECONDS_OF_A_SUMMARY
-    for row in evenly(len(dataset), _SUMMARISED):
+    for row in rows_to_look_at(dataset, _SUMMARISED):
         if read and time.monotonic() > until:
             break
         with suppress(SampleError):  # which the overview has told

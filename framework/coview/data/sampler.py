@@ -10,13 +10,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from coview.data.content import content_hash
-from coview.data.dataset import Dataset, KnowsGroups, KnowsLabels
+from coview.data.dataset import Dataset, KnowsGroups, KnowsLabels, StreamsShards
 from coview.data.joined_rows import joined_rows
 from coview.data.mixture import Mixture, samples_of_epoch
 from coview.data.order import Order
 from coview.data.rng import Rng
 from coview.data.sample import Sample
 from coview.data.several_values import value_counts_of, with_values
+from coview.data.shard_order import ShardOrder
 from coview.errors import CoviewError, SampleError
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
@@ -149,6 +150,10 @@ def build_order(recipe: Recipe, registry: Registry, dataset: Dataset) -> Order:
         CoviewError: If the sampler cannot make batches of the rows, or makes others than it promises.
     """
     table, size = recipe.sampler, recipe.train.batch_size
+    if isinstance(dataset, StreamsShards):
+        return ShardOrder(
+            len(dataset), size, recipe.seed, sizes=tuple(dataset.shard_sizes), at_once=dataset.shards_at_once
+        )
     where = recipe.where("sampler")
     sampler = registry.build("sampler", table.use, **table.parameters)
     all_rows = Rows(dataset)

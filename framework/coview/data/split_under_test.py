@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coview.data.dataset import Dataset
-from coview.data.evenly import evenly
+from coview.data.evenly import rows_to_look_at
 from coview.data.sample import Sample
 from coview.errors import SampleError
 
@@ -42,7 +42,7 @@ class SplitUnderTest:
         """Reads rows that lie evenly in the split; fewer where they take long, but one at least."""
         found: dict[int, list[Any]] = {}
         until = time.monotonic() + seconds / 2
-        for row in evenly(len(dataset), min(rows, len(dataset))):
+        for row in rows_to_look_at(dataset, rows):
             if found and time.monotonic() > until:
                 break
             try:

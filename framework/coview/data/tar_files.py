@@ -40,7 +40,7 @@ _MOST_OPEN = 64
 
 
 @dataclass(frozen=True)
-class _Index:
+class TarIndex:
     """The members of one tar file that are files and complete.
 
     Attributes:
@@ -61,6 +61,10 @@ class _Index:
     text_end_M: np.ndarray
     is_kept_M: np.ndarray
     cut_at: np.ndarray
+
+    def name(self, member: int) -> str:
+        """The name of a member."""
+        return os.fsdecode(_Pieces(self.names, self.name_end_M)[member])
 
     @property
     def fits(self) -> bool:
@@ -139,9 +143,8 @@ class TarFiles:
 
         The ending begins at the first dot of the file's name, and is in small letters.
         """
-        folder, slash, file = os.fsdecode(self._names[member]).rpartition("/")
-        key, dot, ending = file.partition(".")
-        return f"{self._tar_names[self.tar_M[member]]}/{folder}{slash}{key}", (dot + ending).lower()
+        key, ending = key_and_ending(os.fsdecode(self._names[member]))
+        return f"{self._tar_names[self.tar_M[member]]}/{key}", ending
 
     def content(self, member: int) -> bytes:
         """The bytes of a member.
@@ -218,14 +221,14 @@ def cut_off_notes(cut_off: Mapping[Path, int], files: int) -> tuple[str, ...]:
     return (f"{len(cut_off):,} of {files:,} tar files {ends} too early, as if cut off or damaged: {named}",)
 
 
-def _index_of(tar: Path) -> _Index:
+def _index_of(tar: Path) -> TarIndex:
     """Where each member of a tar file lies, from the cache unless the file has changed."""
     status = tar.stat()
     key = f"{_INDEX} {tar.resolve()} {status.st_size} {status.st_mtime_ns}"
     cache = data_folder("tar_index") / f"{hashlib.blake2b(os.fsencode(key), digest_size=12).hexdigest()}.npz"
     if (kept := _kept(cache)) is not None:
         return kept
-    index = _read_index(tar)
+    index = read_tar_index(tar)
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with replacing(cache, durable=False) as beside:
@@ -235,16 +238,28 @@ def _index_of(tar: Path) -> _Index:
     return index
 
 
-def _kept(cache: Path) -> _Index | None:
+def _kept(cache: Path) -> TarIndex | None:
     """The index of an earlier time; None if there is none, or it is damaged."""
-    arrays = cached_arrays(cache, tuple(_Index.__dataclass_fields__))
+    arrays = cached_arrays(cache, tuple(TarIndex.__dataclass_fields__))
     if arrays is None:
         return None
-    index = _Index(**arrays)
+    index = TarIndex(**arrays)
     return index if index.fits else None
 
 
-def _read_index(tar: Path) -> _Index:
+def key_and_ending(name: str) -> tuple[str, str]:
+    """The name of a sample in WebDataset, and the ending, in small letters, of the name of one of its members."""
+    folder, slash, file = name.rpartition("/")
+    key, dot, ending = file.partition(".")
+    return f"{folder}{slash}{key}", (dot + ending).lower()
+
+
+def read_tar_index(tar: Path) -> TarIndex:
+    """Where each member of a tar file lies.
+
+    Raises:
+        CoviewError: If it cannot be read as a tar file.
+    """
     index = _IndexBeingMade()
     try:
         end = tar.stat().st_size
@@ -281,9 +296,9 @@ class _IndexBeingMade:
         self._sizes.append(_SPARSE if member.issparse() else member.size)
         self._is_kept.append(text is not None)
 
-    def made(self, cut_at: int) -> _Index:
+    def made(self, cut_at: int) -> TarIndex:
         """The index of all members that were added."""
-        return _Index(
+        return TarIndex(
             names=np.frombuffer(self._names, dtype=np.uint8),
             name_end_M=np.array(self._name_ends, dtype=np.int64),
             offset_M=np.array(self._offsets, dtype=np.int64),

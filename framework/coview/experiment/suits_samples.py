@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from coview.data.building import build_modalities, build_view_maker
 from coview.data.dataset import Dataset
-from coview.data.evenly import evenly
+from coview.data.evenly import rows_to_look_at
 from coview.data.remarks import Remarks, RemarksOn
 from coview.data.rng import Rng
 from coview.data.same import same
@@ -128,7 +128,7 @@ def _where(recipe: Recipe, kind: str, modality: str, *place: int) -> str:
 def _some_samples(dataset: Dataset) -> Iterator[Sample]:
     """Readable ones that lie evenly in the split; fewer where they take long."""
     until = time.monotonic() + _SECONDS
-    for row in evenly(len(dataset), min(_SAMPLES, len(dataset))):
+    for row in rows_to_look_at(dataset, _SAMPLES):
         try:
             yield dataset[row]
         except SampleError:

@@ -54,6 +54,16 @@ class SaysWhetherLabelled(Protocol):
 
 
 @runtime_checkable
+class SaysWhetherStreamed(Protocol):
+    """What builds a data set and says, by ``streamed = True``, that it is a :class:`coview.StreamsShards`.
+
+    What needs its samples in any order is then refused when the recipe is checked.
+    """
+
+    streamed: bool
+
+
+@runtime_checkable
 class SaysWhetherTrained(Protocol):
     """What builds an encoder that has no parameter ``pretrained``, and says whether it always starts from trained
     weights: ``starts_trained = True``, or ``False`` for random ones.
@@ -160,6 +170,11 @@ def says_modalities(factory: object) -> tuple[bool, tuple[str, ...]]:
 def never_labelled(factory: object) -> bool:
     """Whether a data set says that no split of it has class labels."""
     return isinstance(factory, SaysWhetherLabelled) and not factory.labelled
+
+
+def is_streamed(factory: object) -> bool:
+    """Whether a data set says that its samples are reached shard by shard."""
+    return isinstance(factory, SaysWhetherStreamed) and factory.streamed
 
 
 def modalities_of(factory: Any, parameters: Mapping[str, Any]) -> tuple[str, ...]:

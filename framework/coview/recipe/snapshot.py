@@ -14,6 +14,7 @@ NO_EFFECT_ON_RESULTS = (
     ("relative_to",),
     ("data", "workers"),
     ("data", "keep_gb"),
+    ("data", "cache_gb"),
     ("train", "checkpoint_activations"),
     ("train", "shard"),
     ("train", "checkpoint_every"),

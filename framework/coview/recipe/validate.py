@@ -28,6 +28,7 @@ from coview.recipe.check_scheduled import CheckedParts, check_scheduled, without
 from coview.recipe.check_shard import check_shard
 from coview.recipe.check_shared_encoder import CheckedEncoder, check_encoder, check_shared_encoders
 from coview.recipe.check_start import check_starts
+from coview.recipe.check_streamed import check_streamed
 from coview.recipe.check_teacher import check_teacher
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
@@ -104,6 +105,7 @@ class _Validation:
             {} if "start" in broken else check_starts(self.components, self.mistakes, self.table, used, shared_encoders)
         )
         sampler = None if "sampler" in broken else self._sampler(self.table.get("sampler", {}))
+        check_streamed(self.components, self.mistakes, data, None if sampler is None else sampler[0])
         given_teacher = None if "teacher" in broken else self.table.get("teacher")
         taught = check_teacher(self.components, self.mistakes, given_teacher, used)
         teacher = taught.table

@@ -19,7 +19,8 @@ def read_at(file: Path | io.BytesIO, rate: int, *, name: str = "", full_scale: f
 
     What has to be resampled is kept in ``$COVIEW_DATA/resampled`` (or in coview's cache folder), exactly: the rounding
     of fewer bits would fill the bands that a sound of a lower rate leaves empty, which a logarithm shows. A file that
-    has changed since is read again. Where the folder cannot be written, nothing is kept.
+    has changed since is read again. Where the folder cannot be written, nothing is kept, nor is anything of what comes
+    from a stream (:class:`coview.StreamedFile`).
 
     Args:
         file: By its path, or its bytes.
@@ -47,6 +48,8 @@ def read_at(file: Path | io.BytesIO, rate: int, *, name: str = "", full_scale: f
 
 
 def _place(file: Path | io.BytesIO, rate: int, full_scale: float) -> Path | None:
+    if isinstance(file, coview.StreamedFile):
+        return None
     if isinstance(file, Path):
         try:
             state = file.stat()

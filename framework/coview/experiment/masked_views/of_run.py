@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
-from coview.data.evenly import evenly
+from coview.data.evenly import rows_to_look_at
 from coview.data.order import Order
 from coview.evaluate.generators_kept import generators_kept
 from coview.experiment.masked_views.making import MaskedView, MaskedViews
@@ -67,7 +67,7 @@ def predicted_views(
     makes, shows = makes_and_shows(recipe, registry, dataset, topology.student, order if split == "train" else None)
     (modality,) = recipe.modalities
     with generators_kept(), evaluating(topology):
-        views = itertools.islice(_with_something_hidden(makes(evenly(len(dataset), _LOOKED_AT))), _SHOWN)
+        views = itertools.islice(_with_something_hidden(makes(rows_to_look_at(dataset, _LOOKED_AT))), _SHOWN)
         shown = [shows(view, caption_of(dataset, view), predict(topology, modality, view)) for view in views]
     held_out = "which is held out" if split != "train" else "which is trained on: there is no other one"
     about = [f"Of the {split} split, {held_out}; by the model after step {step:,}."]
