@@ -22,8 +22,12 @@ def missing_places(recipe: Recipe, data: ComponentTable, registry: Registry, at:
     """
     for name in registry.parameters("dataset", data.use).paths:
         place = data.parameters.get(name)
-        # of a pattern of names the folder has to be there
-        if not isinstance(place, str) or os.path.lexists(Path(place).parent if "*" in place else place):
+        # of a pattern of names the folder has to be there; an address is no place here
+        if (
+            not isinstance(place, str)
+            or "://" in place
+            or os.path.lexists(Path(place).parent if "*" in place else place)
+        ):
             continue
         key = dotted((*at, name))
         anew = f"point it elsewhere with --set {key}=PATH"

@@ -1,7 +1,8 @@
 """Where the relative paths of a recipe lead: each goes by the folder of the file that it is written in.
 
 One given by ``--set`` or from Python goes by the current folder. The recipe itself, and so its hash, keeps the text.
-Components are built with whole paths, and ``relative_to`` in a resolved recipe says by which folder each of them goes.
+An address, such as ``s3://bucket/data``, is whole already. Components are built with whole paths, and ``relative_to``
+in a resolved recipe says by which folder each of them goes.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class Places:
         return value
 
     def _whole(self, path: str, at: Key) -> str:
+        if "://" in path:  # an address, such as of a bucket
+            return path
         given = expanded(path)
         if given.is_absolute() or not path:
             return str(given)
