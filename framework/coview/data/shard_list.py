@@ -86,7 +86,8 @@ def as_address(given: Path) -> str:
     """What was written: a path has one slash where an address has two."""
     text = str(given)
     if found := re.match(r"([a-z][a-z0-9+.-]+):/+(?=[^/])", text):
-        return f"{found[1]}://{text[found.end() :]}"
+        root = "/" if found[1] in ("file", "local") else ""
+        return f"{found[1]}://{root}{text[found.end() :]}"
     return str(expanded(given))
 
 

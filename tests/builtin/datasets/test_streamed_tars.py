@@ -11,6 +11,7 @@ from itertools import chain
 from threading import Event, Thread
 
 import fsspec
+import numpy as np
 import pytest
 import torch
 
@@ -83,7 +84,7 @@ def test_from_addresses(tmp_path):
     for path in tars.iterdir():
         with fsspec.open(f"memory://bucket/data/{path.name}", "wb") as file:
             file.write(path.read_bytes())
-    for given in ("memory://bucket/data", "memory://bucket/data/*.tar", "memory://bucket/data/sizes.json"):
+    for given in ("memory://bucket/data", "memory://bucket/data/*.tar", "memory://bucket/data/sizes.json", f"file://{tars}"):
         check_samples(build("streamed_tars", train=given, **ABOUT), range(45))
     with serving(tars) as server:
         check_samples(build("streamed_tars", train=f"{server.address}/{{000..005}}.tar", **ABOUT), range(45))
@@ -313,3 +314,17 @@ def test_the_conformance_kit_finds_nothing(tmp_path):
     check_dataset(
         StreamedTars, parameters=parameters, only=set(DATASET_CHECKS) - {"is_the_same_in_another_interpreter"}
     )
+
+
+def test_samples_are_those_that_webdataset_writes_and_reads(tmp_path):
+    webdataset = pytest.importorskip("webdataset")
+    with webdataset.ShardWriter(str(tmp_path / "%04d.tar"), maxcount=7, verbose=0) as writer:
+        for i in range(30):
+            grey = np.full((6, 6, 3), i, dtype=np.uint8)
+            facts = {"speaker": f"s{i % 5}"}
+            writer.write({"__key__": f"{i:05}", "png": grey, "txt": f"text {i}", "cls": i % 4, "json": facts})
+    files = sorted(map(str, tmp_path.glob("*.tar")))
+    theirs = [sample["__key__"] for sample in webdataset.WebDataset(files, shardshuffle=False)]
+    data = build("streamed_tars", train=tmp_path, **ABOUT)
+    assert [data[row].id.rpartition("/")[2] for row in range(30)] == theirs
+    check_samples(data, range(30))
