@@ -5,7 +5,7 @@ Each contender reads all samples of the same tar files in a process of its own, 
 ``in place`` is the same in a folder, ``map-style`` is ``pairs_shards``, which shuffles all samples, and ``webdataset``
 has a buffer of as many samples as ``streamed_tars`` has in the shards that it reads at a time.
 
-    python benchmarks/streaming.py [--shards 48] [--samples 500] [--kilobytes 20] [--at-once 4] [--rounds 2]
+    python benchmarks/streaming.py [--shards 40] [--samples 100] [--kilobytes 80] [--at-once 4] [--rounds 2]
     python benchmarks/streaming.py --mixing
 """
 
@@ -26,6 +26,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+from coview.builtin.datasets.pairs_shards import PairsShards
+from coview.builtin.datasets.streamed_tars import StreamedTars
+from coview.data.loader import view_loader
+from coview.data.order import Order, RankBatches
+from coview.data.shard_order import ShardOrder
+from coview.data.views import ViewMaker
+from coview_text.modality import TextModality
 
 CONTENDERS = ("in place", "fetched", "map-style", "webdataset")
 BATCH = 64
@@ -56,13 +64,6 @@ def texts_of(contender: str, folder: Path, args: argparse.Namespace) -> Iterator
         for sample in data:
             yield sample["txt"].decode()
         return
-    from coview.builtin.datasets.pairs_shards import PairsShards
-    from coview.builtin.datasets.streamed_tars import StreamedTars
-    from coview.data.loader import view_loader
-    from coview.data.order import Order, RankBatches
-    from coview.data.shard_order import ShardOrder
-    from coview.data.views import ViewMaker
-    from coview_text.modality import TextModality
 
     class AsTheyAre:
         def collate(self, values: list[str]) -> list[str]:
@@ -109,9 +110,9 @@ def measure(args: argparse.Namespace) -> None:
             while not done.wait(0.02):
                 most[0] = max(most[0], taken(Path(kept)))
 
+        before = resident("VmRSS")
         texts = texts_of(args.of, folder, args)
         next(texts)  # what is imported, and indexed, is there
-        before = resident("VmRSS")
         thread = threading.Thread(target=watch)
         thread.start()
         start, count = time.perf_counter(), sum(1 for _ in texts)
@@ -149,9 +150,6 @@ def compare(args: argparse.Namespace) -> None:
 
 def mixing() -> None:
     """Shards of one class each: how many classes a batch has, and how many of its pairs are of one class."""
-    from coview.data.order import Order
-    from coview.data.shard_order import ShardOrder
-
     shards, size, classes, batch = 200, 500, 100, 256
     label_N = np.repeat(np.arange(shards) % classes, size)
     orders: dict[str, Order] = {
@@ -169,9 +167,9 @@ def mixing() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shards", type=int, default=48)
-    parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--kilobytes", type=int, default=20)
+    parser.add_argument("--shards", type=int, default=40)
+    parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--kilobytes", type=int, default=80)
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--mixing", action="store_true")

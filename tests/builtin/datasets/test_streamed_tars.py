@@ -84,7 +84,12 @@ def test_from_addresses(tmp_path):
     for path in tars.iterdir():
         with fsspec.open(f"memory://bucket/data/{path.name}", "wb") as file:
             file.write(path.read_bytes())
-    for given in ("memory://bucket/data", "memory://bucket/data/*.tar", "memory://bucket/data/sizes.json", f"file://{tars}"):
+    for given in (
+        "memory://bucket/data",
+        "memory://bucket/data/*.tar",
+        "memory://bucket/data/sizes.json",
+        f"file://{tars}",
+    ):
         check_samples(build("streamed_tars", train=given, **ABOUT), range(45))
     with serving(tars) as server:
         check_samples(build("streamed_tars", train=f"{server.address}/{{000..005}}.tar", **ABOUT), range(45))
