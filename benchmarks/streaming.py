@@ -5,7 +5,7 @@ Each contender reads all samples of the same tar files in a process of its own, 
 ``in place`` is the same in a folder, ``map-style`` is ``pairs_shards``, which shuffles all samples, and ``webdataset``
 has a buffer of as many samples as ``streamed_tars`` has in the shards that it reads at a time.
 
-    python benchmarks/streaming.py [--shards 40] [--samples 100] [--kilobytes 80] [--at-once 4] [--rounds 2]
+    python benchmarks/streaming.py [--shards 40] [--samples 400] [--kilobytes 20] [--at-once 4] [--rounds 2]
     python benchmarks/streaming.py --mixing
 """
 
@@ -110,9 +110,9 @@ def measure(args: argparse.Namespace) -> None:
             while not done.wait(0.02):
                 most[0] = max(most[0], taken(Path(kept)))
 
-        before = resident("VmRSS")
         texts = texts_of(args.of, folder, args)
         next(texts)  # what is imported, and indexed, is there
+        before = resident("VmRSS")
         thread = threading.Thread(target=watch)
         thread.start()
         start, count = time.perf_counter(), sum(1 for _ in texts)
@@ -168,8 +168,8 @@ def mixing() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=int, default=40)
-    parser.add_argument("--samples", type=int, default=100)
-    parser.add_argument("--kilobytes", type=int, default=80)
+    parser.add_argument("--samples", type=int, default=400)
+    parser.add_argument("--kilobytes", type=int, default=20)
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--mixing", action="store_true")

@@ -127,7 +127,7 @@ class ParquetStore:
 def _library() -> tuple[Any, type[Exception]]:
     try:
         import pyarrow  # of an extra, and it costs start-up time
-        from pyarrow import parquet
+        from pyarrow import parquet  # likewise
     except ModuleNotFoundError as error:
         raise CoviewError("Parquet files need the package 'pyarrow'", hint="pip install pyarrow") from error
     return parquet, pyarrow.ArrowInvalid
