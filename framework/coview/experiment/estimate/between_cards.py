@@ -18,7 +18,7 @@ class BetweenCards:
 
     Attributes:
         gradients: Averaged over all cards.
-        rows: Projections, and what else a loss sees, of all cards on each.
+        rows: Projections, and what else a loss sees, of all cards on each; none for a loss of a card's own rows.
         row_gradients: What is sent back for them.
     """
 
@@ -48,11 +48,12 @@ def between_cards(recipe: Recipe, topology: Topology, gradients: int, count: int
     of_a_sum, of_a_gather = 2 * (count - 1) / count, (count - 1) / count
     samples, V, G = recipe.train.batch_size, len(recipe.view_modalities), recipe.global_views
     width = topology.student.width
-    of_student = samples * V * width * _FP32
-    if topology.student.gives_representations:
+    gathered = topology.loss.gathered(queue=recipe.queue is not None)
+    of_student = samples * V * width * _FP32 if gathered.student else 0
+    if topology.student.gives_representations and gathered.representations:
         of_student += samples * V * width_of_encoder(topology) * _FP32
     teacher_width = width if topology.outside is None else topology.outside.width
-    of_teacher = samples * G * teacher_width * _FP32 if recipe.teacher is not None else 0
+    of_teacher = samples * G * teacher_width * _FP32 if recipe.teacher is not None and gathered.teacher else 0
     rows = of_a_gather * (of_student + of_teacher + samples * _INT64)
     accumulate = recipe.train.accumulate
     return BetweenCards(average_bytes(gradients, count), rows * accumulate, of_a_sum * of_student * accumulate)

@@ -241,9 +241,11 @@ def _calibrate(path: Path, registry: Registry, card: Card, asked: Asked) -> Cali
 
 
 def _notes(recipe: Recipe, found: Counted, asked: Asked) -> list[str]:
-    notes = ["evaluations, checkpoints and the start of the processes are not in the hours"]
+    notes = ["evaluations, checkpoints and the start of the processes are not counted"]
+    if recipe.train.shard:
+        notes.append("train.shard is not counted: the cards share weights, gradients and state, and send the weights")
     if found.step.why_few:
-        notes.append(f"a few samples were encoded, not shapes alone: {found.step.why_few}")
+        notes.append(f"a few samples were really encoded, because shapes alone do not suffice: {found.step.why_few}")
     if uncounted := sorted(found.work.uncounted):
         notes.append(f"no number of operations is known of {', '.join(uncounted)}: they count as reading and writing")
     if found.augment.calls:

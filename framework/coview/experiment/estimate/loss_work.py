@@ -1,4 +1,4 @@
-"""The arithmetic and the memory of a loss, which sees the rows of all cards, and its gradient."""
+"""The arithmetic and the memory of a loss, which sees the rows of all cards or those of its own, and its gradient."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from coview.experiment.estimate.between_cards import width_of_encoder
 from coview.experiment.estimate.extrapolate import number_at, work_at
 from coview.experiment.estimate.one_step import FEW
 from coview.experiment.estimate.work import Operation, Recorder, Work
+from coview.model.gather import EVERYTHING, Gathered
 from coview.model.loss_terms import LossTerms
 from coview.model.topology import Topology
 from coview.model.views import Views
@@ -80,30 +81,52 @@ def _take(loss: LossTerms, views: Views) -> tuple[list[Operation], set[str], int
     loss.zero_grad(set_to_none=True)
     with recorder:
         loss(views)["loss"].backward()
-    given = [views.student, *([views.teacher] if views.has_teacher else []), views.representations, views.queue]
-    rows = sum(tensor.nbytes for tensor in given if tensor is not None)
-    return recorder.operations, recorder.uncounted, recorder.peak + rows
+    return recorder.operations, recorder.uncounted, recorder.peak + _bytes_of(views)
+
+
+def _bytes_of(views: Views) -> int:
+    """Of the rows that the loss sees, those of this process alone included; the queue is the same in both."""
+    rows = [views.student, *([views.teacher] if views.has_teacher else []), views.representations]
+    of_own = 0 if views.own is None else _bytes_of(replace(views.own, queue=None))
+    return of_own + sum(tensor.nbytes for tensor in (*rows, views.queue) if tensor is not None)
 
 
 def _views(recipe: Recipe, topology: Topology, size: int, own: int, widths: tuple[int, int, int]) -> Views:
+    """What one of several processes sees; where there is one, its samples are all."""
+    if own == size:
+        return _random_views(recipe, topology, size, widths, EVERYTHING)
+    gathered = topology.loss.gathered(queue=recipe.queue is not None)
+    views = _random_views(recipe, topology, size, widths, gathered)
+    alone = _random_views(recipe, topology, own, widths, EVERYTHING)
+    return replace(views, anchors=slice(0, own), own=alone)
+
+
+def _random_views(
+    recipe: Recipe, topology: Topology, samples: int, widths: tuple[int, int, int], gathered: Gathered
+) -> Views:
+    """Random projections of so many samples; without columns where nothing gathers them."""
     generator = torch.Generator().manual_seed(recipe.seed)
     width, encoder_width, teacher_width = widths
     V, G = len(recipe.view_modalities), recipe.global_views
-    has_teacher = recipe.teacher is not None
     queue = None if recipe.queue is None else recipe.queue.size
     needs = [term.needs for term in recipe.loss if term.needs is not None]
+
+    def rows(views: int, columns: int, *, wanted: bool) -> torch.Tensor:
+        return torch.randn(views, samples, columns if wanted else 0, generator=generator)
+
+    teacher = rows(G, teacher_width, wanted=gathered.teacher) if recipe.teacher is not None else None
     gives = topology.student.gives_representations
-    views = Views.of(
-        torch.randn(V, size, width, generator=generator).requires_grad_(),
-        teacher=torch.randn(G, size, teacher_width, generator=generator) if has_teacher else None,
+    pooled = rows(V, encoder_width, wanted=gathered.representations).requires_grad_() if gives else None
+    return Views.of(
+        rows(V, width, wanted=gathered.student).requires_grad_(),
+        teacher=teacher,
         global_views=G,
         modalities=recipe.view_modalities,
         roles=recipe.roles,
-        labels=torch.arange(size) // 2 if any(need.labels for need in needs) else None,
-        representations=torch.randn(V, size, encoder_width, generator=generator).requires_grad_() if gives else None,
+        labels=torch.arange(samples) // 2 if any(need.labels for need in needs) else None,
+        representations=pooled,
         queue=None if queue is None else torch.randn(queue, width, generator=generator),
         queue_labels=None if queue is None else torch.zeros(queue, dtype=torch.int64),
         queue_views=None if queue is None else torch.zeros(queue, dtype=torch.int64),
-        extras={name: torch.rand(size, generator=generator) for need in needs for name in need.extras},
+        extras={name: torch.rand(samples, generator=generator) for need in needs for name in need.extras},
     )
-    return replace(views, anchors=slice(0, own))

@@ -166,7 +166,7 @@ def _time(found: Estimate) -> Rows:
     return [
         *rows,
         ("samples a second", _range(rates, "{:,.0f}".format), ""),
-        ("hours", _range(found.hours, "{:,.3g}".format), f"{found.steps:,} steps"),
+        ("in all", _range(found.hours, _hours), f"{found.steps:,} steps"),
     ]
 
 
@@ -180,6 +180,12 @@ def _bytes(size: float) -> str:
         if size >= of:
             return f"{size / of:,.3g} {unit}" if size < 1000 * of else f"{size / of:,.0f} {unit}"
     return f"{size:,.0f} B"
+
+
+def _hours(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:,.3g} h"
+    return f"{hours * 60:,.3g} min" if hours * 60 >= 1 else _seconds(hours * 3600)
 
 
 def _seconds(seconds: float) -> str:
