@@ -139,10 +139,16 @@ def _declarations(parameters: list[inspect.Parameter]) -> Iterator[str]:
         before = parameter.kind
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         typed = "" if parameter.annotation is parameter.empty else f": {_annotation(parameter.annotation)}"
-        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        default = "" if parameter.default is parameter.empty else f" = {_literal(parameter.default)}"
         yield f"{stars}{parameter.name}{typed}{default if typed else default.replace(' ', '')}"
     if before is inspect.Parameter.POSITIONAL_ONLY:
         yield "/"
+
+
+def _literal(value: Any) -> str:
+    """A value as the linter's formatter writes it."""
+    text = repr(value)
+    return text.replace("'", '"') if isinstance(value, str | bytes) and '"' not in text else text
 
 
 def _annotation(annotation: Any) -> str:
