@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from coview.data.modality import SummarisesValues as SummarisesValues
     from coview.data.modality import Uncollates as Uncollates
     from coview.data.packed_texts import PackedTexts as PackedTexts
+    from coview.data.parquet_store import ParquetStore as ParquetStore
     from coview.data.picture_grid import picture_grid as picture_grid
     from coview.data.remarks import RemarksOn as RemarksOn
     from coview.data.resources import resource_folder as resource_folder
@@ -79,12 +80,14 @@ if TYPE_CHECKING:
     from coview.data.sample import Sample as Sample
     from coview.data.sampler import Rows as Rows
     from coview.data.sampler import Sampler as Sampler
+    from coview.data.shard_store import TarStore as TarStore
     from coview.data.split import check_split as check_split
     from coview.data.split import seeded_split as seeded_split
     from coview.data.split import split_notes as split_notes
     from coview.data.split_column import rows_by_split as rows_by_split
     from coview.data.split_column import table_splits as table_splits
     from coview.data.streamed_file import StreamedFile as StreamedFile
+    from coview.data.streamed_shards import StreamedShards as StreamedShards
     from coview.data.structured_batch import StructuredBatch as StructuredBatch
     from coview.data.table_file import Table as Table
     from coview.data.table_file import TableRow as TableRow
@@ -272,6 +275,7 @@ _HOME = {
     "Negative": "coview.data.sample",
     "PackedTexts": "coview.data.packed_texts",
     "Pairs": "coview.data.judged_pairs",
+    "ParquetStore": "coview.data.parquet_store",
     "PartOfModel": "coview.model.encoder",
     "Patches": "coview.model.patch_encoding",
     "PooledTransformer": "coview.model.encoder",
@@ -302,9 +306,10 @@ _HOME = {
     "Sees": "coview.model.target",
     "SeesExample": "coview.model.encoder",
     "StepContext": "coview.plugins.callback",
-    "Strength": "coview.experiment.augmentation.strength",
     "StreamedFile": "coview.data.streamed_file",
+    "StreamedShards": "coview.data.streamed_shards",
     "StreamsShards": "coview.data.dataset",
+    "Strength": "coview.experiment.augmentation.strength",
     "StructuredBatch": "coview.data.structured_batch",
     "SummarisesValues": "coview.data.modality",
     "Table": "coview.data.table_file",
@@ -314,6 +319,7 @@ _HOME = {
     "TakesContext": "coview.model.context",
     "TakesMask": "coview.model.masked_encoder",
     "TarFiles": "coview.data.tar_files",
+    "TarStore": "coview.data.shard_store",
     "Target": "coview.model.target",
     "TargetInput": "coview.model.target",
     "TokenLayout": "coview.data.token_mask",

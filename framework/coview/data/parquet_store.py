@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from coview.data.shard_cache import Growing, ShardCache
+from coview.data.shard_cache import Growing
 from coview.data.shard_index import ABSENT, ShardIndex
 from coview.data.shard_list import Shard
 from coview.data.shard_source import again, file_system, is_remote
-from coview.data.shard_store import cache_key, state_of
+from coview.data.shard_store import cache_key, shard_cache, state_of
 from coview.errors import CoviewError
 
 _ROWS = 64
@@ -36,12 +36,14 @@ class ParquetStore:
 
     Args:
         columns: The columns that are read.
-        cache: Of what is made of the files.
-        options: For the file system of addresses.
+        cache_gb: What is made of the files takes on the disk, at most, in coview's cache folder.
+        options: For the file system of addresses, as fsspec takes them.
     """
 
-    def __init__(self, columns: Sequence[str], cache: ShardCache, options: Mapping[str, Any]) -> None:
-        self.columns, self.cache, self.options = tuple(columns), cache, options
+    ending, what = ".parquet", "streamed Parquet files"
+
+    def __init__(self, columns: Sequence[str], cache_gb: float, options: Mapping[str, Any] | None = None) -> None:
+        self.columns, self.cache, self.options = tuple(columns), shard_cache(cache_gb), options or {}
 
     def room(self, shard: Shard) -> int:
         """Not known: a file has columns that are not read, and is compressed."""
@@ -81,7 +83,7 @@ class ParquetStore:
         """What was made of it is the next to be removed."""
         self.cache.done_with(self._name(shard))
 
-    def rows(self, shard: Shard) -> int:
+    def count(self, shard: Shard, /) -> int:
         """How many rows it has, by its footer, of which nothing else is fetched."""
 
         def count() -> int:
@@ -90,7 +92,7 @@ class ParquetStore:
 
         return again(shard.address, count)
 
-    def names_of_classes(self, shard: Shard, column: str) -> tuple[str, ...] | None:
+    def names_of_classes(self, shard: Shard, column: str, /) -> tuple[str, ...] | None:
         """The names of the classes, where the file says them as the Hugging Face library writes them."""
 
         def read() -> bytes | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from coview.data.cache import data_folder
 from coview.data.shard_cache import Growing, ShardCache
 from coview.data.shard_index import ShardIndex, index_of_tar
 from coview.data.shard_list import Shard
@@ -22,12 +23,26 @@ class ShardStore(Protocol):
     """Where a shard's content lies.
 
     Attributes:
+        ending: Of the shards' names, such as ".tar".
+        what: What messages call the data.
         columns: What of each sample is read.
+        options: For the file system of addresses.
         cache: Of what is fetched.
     """
 
+    ending: str
+    what: str
     columns: tuple[str, ...]
+    options: Mapping[str, Any]
     cache: ShardCache
+
+    def count(self, shard: Shard, /) -> int:
+        """How many samples a shard has."""
+        ...
+
+    def names_of_classes(self, shard: Shard, column: str, /) -> tuple[str, ...] | None:
+        """The names of the classes, where a shard says them."""
+        ...
 
     def room(self, shard: Shard) -> int:
         """How many bytes of the cache a shard takes, where that is known before it is fetched; else 0."""
@@ -67,13 +82,22 @@ class TarStore:
     """Tar files: those on disk are read where they are.
 
     Args:
-        columns: The endings that are read: see :func:`coview.data.shard_index.index_of_tar`.
-        cache: Of fetched files and of indices.
-        options: For the file system of addresses.
+        columns: The endings of members that are read: ``jpg``, or ``jpg;png`` for the first of these that there is.
+        cache_gb: What fetched files and indices take on the disk together, at most, in coview's cache folder.
+        options: For the file system of addresses, as fsspec takes them.
     """
 
-    def __init__(self, columns: Sequence[str], cache: ShardCache, options: Mapping[str, Any]) -> None:
-        self.columns, self.cache, self.options = tuple(columns), cache, options
+    ending, what = ".tar", "streamed tar files"
+
+    def __init__(self, columns: Sequence[str], cache_gb: float, options: Mapping[str, Any] | None = None) -> None:
+        self.columns, self.cache, self.options = tuple(columns), shard_cache(cache_gb), options or {}
+
+    def count(self, shard: Shard, /) -> int:
+        """How many samples a shard has, by its index."""
+        return len(self.index(shard))
+
+    def names_of_classes(self, shard: Shard, column: str, /) -> None:
+        """A tar file does not say them."""
 
     def room(self, shard: Shard) -> int:
         """None for what is on disk."""
@@ -136,6 +160,11 @@ class TarStore:
         """What was fetched of it is the next to be removed."""
         if is_remote(shard.address):
             self.cache.done_with(f"{cache_key(shard)}.tar")
+
+
+def shard_cache(gigabytes: float) -> ShardCache:
+    """Where shards are kept."""
+    return ShardCache(data_folder("streamed"), int(gigabytes * 2**30))
 
 
 def cache_key(shard: Shard, *further: object) -> str:

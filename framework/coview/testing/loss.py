@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -15,20 +14,15 @@ from coview.plugins.parameters import Parameters
 from coview.recipe.abilities import read_each_step
 from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.example_views import example_cases, example_views, with_student
-from coview.testing.loss_under_test import LossUnderTest
+from coview.testing.loss_processes import own_rows_alone, shares_of_processes
+from coview.testing.loss_under_test import ONE_PAIR, TOLERANCE, LossUnderTest, situations
 from coview.testing.outcome import Outcome, outcome_of, scalar_of
-from coview.testing.processes import UnequalSumsError, shares_of
-
-TOLERANCE = 1e-10
-"""In fp64, relative to the larger of 1 and what is compared."""
-
-ONE_PAIR = (4, 9, 6, 4, 8, 5, 7)
-"""Ids of seven samples, of which the first and the fourth are equal."""
+from coview.testing.processes import shares_of
 
 
 def returns_a_scalar(tested: LossUnderTest) -> Problems:
     """A finite scalar of the rows' type, or a mapping with one as "loss", from which the student has a gradient."""
-    for case, views, build in _situations(tested):
+    for case, views, build in situations(tested):
         output = build()(views)
         outputs = output if isinstance(output, Mapping) else {"loss": output}
         if "loss" not in outputs:
@@ -51,7 +45,7 @@ def returns_a_scalar(tested: LossUnderTest) -> Problems:
 
 def leaves_its_input_alone(tested: LossUnderTest) -> Problems:
     """It changes none of the tensors that it sees: others see them too."""
-    for case, views, build in _situations(tested):
+    for case, views, build in situations(tested):
         before = {name: tensor.detach().clone() for name, tensor in _tensors(views).items()}
         with torch.no_grad():
             build()(views)
@@ -63,7 +57,7 @@ def leaves_its_input_alone(tested: LossUnderTest) -> Problems:
 def order_of_samples(tested: LossUnderTest) -> Problems:
     """Permuting the samples changes nothing but the order of the gradients."""
     order = torch.tensor([3, 0, 6, 2, 5, 1, 4])
-    for case, views, build in _situations(tested, ids=ONE_PAIR):
+    for case, views, build in situations(tested, ids=ONE_PAIR):
         labels = None if views.labels is None else views.labels[order]
         permuted = with_student(views, views.student.detach()[:, order].requires_grad_(), views.ids[order])
         if views.has_teacher:
@@ -77,84 +71,9 @@ def order_of_samples(tested: LossUnderTest) -> Problems:
             yield f"{case}: the order of the samples matters: the {where} changes by {difference:.1e}"
 
 
-def shares_of_processes(tested: LossUnderTest) -> Problems:
-    """What processes make of their rows, weighted by their number, is what one makes of the whole batch."""
-    for case, views, build in _situations(tested, ids=ONE_PAIR):
-        whole = outcome_of(build(), views)
-        of_own = tested.needs.rows == "own"
-        for bounds in ((0, 2, 7), (0, 1, 3, 6, 7)):
-            slices = [slice(first, last) for first, last in pairwise(bounds)]
-            weights = [(part.stop - part.start) / len(views.ids) for part in slices]
-            if of_own:
-                joined = shares_of(build, views, bounds).outcome(weights)
-            else:
-                joined = _weighted([outcome_of(build(), replace(views, anchors=part)) for part in slices], weights)
-            where, difference = whole.difference(joined)
-            if difference > TOLERANCE:
-                yield (
-                    f"{case}: {len(slices)} processes do not make what one makes: the {where} differs by "
-                    f"{difference:.1e}. {_OF_OWN_ROWS if of_own else _OF_ALL_ROWS}"
-                )
-                break
-
-
-_OF_ALL_ROWS = "Compute the mean over the rows of views.anchors, or ignore them and compute the whole loss"
-_OF_OWN_ROWS = (
-    'It says Needs(rows="own"), so it sees one process\'s rows: return their mean, take what it needs of all rows by '
-    'views.sum, views.log_sum_exp and views.count, or say rows="all"'
-)
-
-
-def _weighted(parts: Sequence[Outcome], weights: Sequence[float]) -> Outcome:
-    """The weighted sum of what processes made."""
-    return Outcome(
-        sum((w * part.value for w, part in zip(weights, parts, strict=True)), torch.zeros(())),
-        {
-            name: torch.stack([w * part.gradients[name] for w, part in zip(weights, parts, strict=True)]).sum(0)
-            for name in parts[0].gradients
-        },
-    )
-
-
-def own_rows_alone(tested: LossUnderTest) -> Problems:
-    """A loss that says ``Needs(rows="own")`` is in the same state on all processes, and takes one without samples."""
-    for case, views, build in _situations(tested, ids=ONE_PAIR):
-        if tested.needs.rows != "own":
-            return
-        whole_loss = build()
-        whole = outcome_of(whole_loss, views)
-        bounds, weights = (0, 3, 3, 7), (3 / 7, 0.0, 4 / 7)
-        try:
-            shares = shares_of(build, views, bounds)
-        except UnequalSumsError as error:
-            yield f"{case}: beside a process that has no samples, {error}"
-            continue
-        where, difference = whole.difference(shares.outcome(weights))
-        if difference > TOLERANCE:
-            yield f"{case}: beside a process that has no samples, the {where} differs by {difference:.1e}"
-        for loss in shares.losses:
-            if name := _other_state(whole_loss, loss):
-                yield (
-                    f"{case}: after a step, {name} of a process differs from that of one process with the whole batch. "
-                    "Make it of views.sum and views.count, which are over all processes"
-                )
-                break
-
-
-def _other_state(one: Any, other: Any) -> str:
-    """The first buffer in which two instances of a loss differ; "" if none does."""
-    if not isinstance(one, nn.Module):
-        return ""
-    buffers = dict(other.named_buffers())
-    for name, buffer in one.named_buffers():
-        if not torch.allclose(buffer.double(), buffers[name].double(), atol=TOLERANCE, rtol=TOLERANCE):
-            return name
-    return ""
-
-
 def samples_of_equal_id(tested: LossUnderTest) -> Problems:
     """They are neither positives nor negatives of each other, nor are the queue's rows of an anchor's id."""
-    for case, views, build in _situations(tested, ids=ONE_PAIR):
+    for case, views, build in situations(tested, ids=ONE_PAIR):
         queue_ids = views.queue_ids
         if queue_ids is not None and len(queue_ids):
             queue_ids = queue_ids.clone()
@@ -312,7 +231,7 @@ def state_is_saved(tested: LossUnderTest) -> Problems:
 def parameters_learn(tested: LossUnderTest) -> Problems:
     """Each of its parameters gets a gradient."""
     largest: dict[str, float] = {}
-    for _, views, build in _situations(tested):
+    for _, views, build in situations(tested):
         for name, gradient in outcome_of(build(), views).gradients.items():
             if name.startswith("parameter "):
                 largest[name] = max(largest.get(name, 0.0), float(gradient.abs().max()))
@@ -368,13 +287,6 @@ _AFTER = {
 }
 """What is not a scalar of the rows' type cannot be compared, nor can what becomes of views that have been written
 into."""
-
-
-def _situations(tested: LossUnderTest, **options: Any) -> Iterator[tuple[str, Views, Callable[[], Any]]]:
-    """For each choice of parameters and each case its name, views, and what builds a fresh loss, in fp64."""
-    for varied in tested.choices():
-        for name, arguments in example_cases(varied.needs).items():
-            yield name + varied.described(), example_views(varied.needs, **arguments, **options), varied.fresh
 
 
 def _tensors(views: Views) -> dict[str, Tensor]:

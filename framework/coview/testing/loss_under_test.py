@@ -1,4 +1,4 @@
-"""A loss that is being checked: fresh instances of it, and the parameters at which to look."""
+"""A loss that is being checked: fresh instances of it, the parameters at which to look, and what it is shown."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ import annotated_types as at
 import torch
 from torch import nn
 
+from coview.model.views import Views
 from coview.plugins.parameters import Parameters
 from coview.recipe.logit_scale import LogitScale
 from coview.recipe.needs import Needs, needs_of
-from coview.testing.example_views import WIDTH
+from coview.testing.example_views import WIDTH, example_cases, example_views
+
+TOLERANCE = 1e-10
+"""In fp64, relative to the larger of 1 and what is compared."""
+
+ONE_PAIR = (4, 9, 6, 4, 8, 5, 7)
+"""Ids of seven samples, of which the first and the fourth are equal."""
 
 NEAR_AN_OPEN_BOUND = 0.01
 """How far inside of a bound that is excluded a parameter is tried."""
@@ -75,6 +82,13 @@ class LossUnderTest:
                 except ValueError:
                     continue  # parameters that do not go together
                 yield varied
+
+
+def situations(tested: LossUnderTest, **options: Any) -> Iterator[tuple[str, Views, Callable[[], Any]]]:
+    """For each choice of parameters and each case its name, views, and what builds a fresh loss, in fp64."""
+    for varied in tested.choices():
+        for name, arguments in example_cases(varied.needs).items():
+            yield name + varied.described(), example_views(varied.needs, **arguments, **options), varied.fresh
 
 
 def _choices(annotation: Any) -> list[Any]:

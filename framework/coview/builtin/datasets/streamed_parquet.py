@@ -8,14 +8,9 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt
 
-from coview.builtin.datasets.streamed_shards import StreamedShards, check_parts, class_names, shard_cache
 from coview.data.modality import Modality
 from coview.data.parquet_store import ParquetStore
-from coview.data.shard_list import counted, find_shards
-from coview.data.split import check_split
-from coview.data.value_readers import file_readers
-
-_WHAT = "streamed Parquet files"
+from coview.data.streamed_shards import StreamedShards
 
 
 class StreamedParquet(StreamedShards):
@@ -68,29 +63,17 @@ class StreamedParquet(StreamedShards):
         cache_gb: Annotated[float, Gt(0)] = 20.0,
         options: dict[str, Any] | None = None,
     ) -> None:
-        check_split(split, self.find_splits(test=test, validation=validation))
-        readers = file_readers(modalities, read or {})
         places = {name: columns[name] for name in modalities}
         places |= {} if label is None else {"label": label}
         places |= {} if group is None else {"group": group}
-        store = ParquetStore(tuple(dict.fromkeys(places.values())), shard_cache(cache_gb), options or {})
-        given = {"train": train, "validation": validation, "test": test}
-        shards = {
-            part: counted(find_shards(path, ".parquet", store.options, _WHAT), store.rows, _WHAT)
-            for part, path in given.items()
-            if path is not None
-        }
-        check_parts(shards, _WHAT)
-        if label is not None and classes is None:
-            classes = store.names_of_classes(shards["train"][0], label)
         super().__init__(
             split,
-            shards,
-            store,
+            {"train": train, "validation": validation, "test": test},
+            ParquetStore(tuple(dict.fromkeys(places.values())), cache_gb, options),
             modalities=modalities,
-            readers=readers,
             columns=places,
-            classes=class_names(label, classes),
+            read=read,
+            classes=classes,
             longest_text=longest_text,
             shards_at_once=shards_at_once,
         )

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt
 
-from coview.builtin.datasets.streamed_shards import StreamedShards, check_parts, class_names, shard_cache
 from coview.data.modality import Modality
-from coview.data.shard_list import Shard, counted, find_shards
 from coview.data.shard_store import TarStore
-from coview.data.split import check_split
-from coview.data.value_readers import file_readers
-
-_WHAT = "streamed tar files"
+from coview.data.streamed_shards import StreamedShards
 
 
 class StreamedTars(StreamedShards):
@@ -78,33 +72,18 @@ class StreamedTars(StreamedShards):
         cache_gb: Annotated[float, Gt(0)] = 20.0,
         options: dict[str, Any] | None = None,
     ) -> None:
-        check_split(split, self.find_splits(test=test, validation=validation))
-        names = class_names(label, classes)
-        readers = file_readers(modalities, read or {})
         columns = {name: members[name] for name in modalities}
         columns |= {} if label is None else {"label": label}
         columns |= {} if group is None else {"group": group}
         endings = dict.fromkeys(column.partition(":")[0] for column in columns.values())
-        store = TarStore(tuple(endings), shard_cache(cache_gb), options or {})
-        given = {"train": train, "validation": validation, "test": test}
-        shards = {
-            part: counted(find_shards(path, ".tar", store.options, _WHAT), partial(_samples, store), _WHAT)
-            for part, path in given.items()
-            if path is not None
-        }
-        check_parts(shards, _WHAT)
         super().__init__(
             split,
-            shards,
-            store,
+            {"train": train, "validation": validation, "test": test},
+            TarStore(tuple(endings), cache_gb, options),
             modalities=modalities,
-            readers=readers,
             columns=columns,
-            classes=names,
+            read=read,
+            classes=classes,
             longest_text=longest_text,
             shards_at_once=shards_at_once,
         )
-
-
-def _samples(store: TarStore, shard: Shard) -> int:
-    return len(store.index(shard))

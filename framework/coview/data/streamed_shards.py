@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from coview.data.cache import data_folder
 from coview.data.content_version import content_version
 from coview.data.evenly import evenly
-from coview.data.modality import FileReader, Modality, ReadsTyped
+from coview.data.modality import Modality, ReadsTyped
 from coview.data.sample import Sample
-from coview.data.shard_cache import ShardCache
-from coview.data.shard_list import Shard, names_of
+from coview.data.shard_list import Shard, counted, find_shards, names_of
 from coview.data.shard_reader import ShardReader
 from coview.data.shard_store import ShardStore
+from coview.data.split import check_split
 from coview.data.streamed_file import StreamedFile
+from coview.data.value_readers import file_readers
 from coview.errors import CoviewError, SampleError
 
 _EXAMPLES = 8
@@ -27,18 +28,23 @@ _FEW = 8
 
 
 class StreamedShards:
-    """The samples of a split. A subclass finds the shards, and calls this constructor.
+    """A data set of shards larger than the disk: the base of ``streamed_tars``, and of others with files of their own.
 
     Args:
         split: Which split.
-        shards: Those of each split, each with its number of samples.
-        store: Their files.
+        given: The shards of each split: a folder, a pattern such as ``data/train-*.tar``, or a ``sizes.json`` that
+            names them, on disk or at an address that fsspec knows; None: the split is not there.
+        store: Their files: a :class:`coview.TarStore` or a :class:`coview.ParquetStore`.
         modalities: What the samples have, by name.
-        readers: What reads the files of each, as of :func:`coview.file_readers`.
         columns: What holds the value of each modality, and the label and the group under ``label`` and ``group``.
-        classes: The names of the classes.
+        read: How files are read, by modality, as of :func:`coview.file_readers`.
+        classes: The names of the classes in order, or their number; with a label. None: what the store says.
         longest_text: Characters of a text, at most.
         shards_at_once: How many shards a batch has samples of, at most.
+
+    Raises:
+        CoviewError: If a split has no shards, a shard is of several, or what is said of them is wrong.
+        ValueError: If only one of label and classes is given.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
@@ -53,20 +59,31 @@ class StreamedShards:
     def __init__(
         self,
         split: str,
-        shards: Mapping[str, Sequence[Shard]],
+        given: Mapping[str, Path | None],
         store: ShardStore,
         *,
         modalities: Mapping[str, Modality],
-        readers: Mapping[str, FileReader | None],
         columns: Mapping[str, str],
-        classes: tuple[str, ...] | None,
-        longest_text: int,
-        shards_at_once: int,
+        read: Mapping[str, Mapping[str, Any]] | None = None,
+        classes: int | tuple[str, ...] | None = None,
+        longest_text: int = 100_000,
+        shards_at_once: int = 16,
     ) -> None:
+        check_split(split, tuple(part for part, of_split in given.items() if of_split is not None))
+        shards = {
+            part: counted(find_shards(of_split, store.ending, store.options, store.what), store.count, store.what)
+            for part, of_split in given.items()
+            if of_split is not None
+        }
+        _check_parts(shards, store.what)
+        label = columns.get("label")
+        if label is not None and classes is None:
+            classes = store.names_of_classes(shards["train"][0], label)
         self.modalities: tuple[str, ...] = tuple(modalities)
-        self.classes = classes
+        self.classes = _class_names(label, classes)
         self.shards_at_once = shards_at_once
-        self._modalities, self._readers, self._columns = modalities, readers, dict(columns)
+        self._modalities, self._columns = modalities, dict(columns)
+        self._readers = file_readers(modalities, read or {})
         self._place = {column: place for place, column in enumerate(store.columns)}
         self._longest_text = longest_text
         every = [shard for of_split in shards.values() for shard in of_split]
@@ -198,16 +215,8 @@ class StreamedShards:
         raise SampleError(name, f"has the class {text[:40]!r}, which is none of the {len(self.classes):,} classes")
 
 
-def class_names(label: str | None, classes: int | tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """The names of the classes.
-
-    Args:
-        label: What holds the class of a sample.
-        classes: Their names in order, or their number.
-
-    Raises:
-        ValueError: If only one of the two is given.
-    """
+def _class_names(label: str | None, classes: int | tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The names of the classes; none without a label."""
     if (label is None) != (classes is None):
         given, lacking = ("label", "classes") if classes is None else ("classes", "label")
         raise ValueError(
@@ -217,12 +226,7 @@ def class_names(label: str | None, classes: int | tuple[str, ...] | None) -> tup
     return tuple(map(str, range(classes))) if isinstance(classes, int) else classes
 
 
-def shard_cache(gigabytes: float) -> ShardCache:
-    """Where shards are kept."""
-    return ShardCache(data_folder("streamed"), int(gigabytes * 2**30))
-
-
-def check_parts(shards: Mapping[str, Sequence[Shard]], what: str) -> None:
+def _check_parts(shards: Mapping[str, Sequence[Shard]], what: str) -> None:
     """Raises CoviewError if a shard is of several splits."""
     seen: dict[str, str] = {}
     for part, of_split in shards.items():
