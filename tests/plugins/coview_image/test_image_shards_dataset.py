@@ -98,7 +98,7 @@ def test_the_index_is_made_once_and_again_for_another_file(folder, cache, monkey
     def read(tar):
         raise AssertionError(f"{tar} is read again")
 
-    monkeypatch.setattr(tar_files, "_read_index", read)
+    monkeypatch.setattr(tar_files, "read_tar_index", read)
     again = ImageShards(train=str(folder))
     assert again.version == first.version
     assert np.array_equal(again[5]["image"], first[5]["image"])
