@@ -196,6 +196,8 @@ def _shard(module: nn.Module, blocks: Iterable[nn.Module], mesh: Any) -> None:
 def _like(parameter: Tensor, value: Tensor) -> Tensor:
     """A whole tensor, shared out and laid out as a parameter is."""
     if not isinstance(parameter, InShards):
+        if value.stride() == parameter.stride():
+            return value
         return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
     from torch.distributed.tensor import distribute_tensor  # it takes a second
 
