@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 _FLOOR = torch.finfo(torch.float32).eps
-_AT_ONCE_ON_A_CPU = 64  # sounds: the spectra of more do not stay in its cache, and take twice as long
+_AT_ONCE_ON_A_CPU = 8  # sounds: the spectra of more do not stay in its cache, and take up to twice as long
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,16 +48,16 @@ class Tokenize:
                 raise coview.CoviewError(f"a text has to be a str, and the data gives {type(value).__name__}")
         made = self.tokenizer(list(values), truncation=True, max_length=self.max_length)
         rows = [row or [self.tokenizer.pad_token_id] for row in made["input_ids"]]
-        longest = self.max_length if self.fills_up else max(map(len, rows), default=0)
-        ids_NT = torch.full((len(rows), longest), self.tokenizer.pad_token_id)
-        mask_NT, words_NT = torch.zeros_like(ids_NT), torch.full_like(ids_NT, -1)
-        for number, row in enumerate(rows):
-            ids_NT[number, : len(row)] = torch.tensor(row)
-            mask_NT[number, : len(row)] = 1
-            if made.is_fast:
-                words = [-1 if word is None else word for word in made.word_ids(number)]
-                words_NT[number, : len(words)] = torch.tensor(words, dtype=torch.long)
-        return {"input_ids": ids_NT, "attention_mask": mask_NT, "words": words_NT}
+        lengths_N = np.array([len(row) for row in rows], dtype=np.int64)
+        longest = self.max_length if self.fills_up else int(lengths_N.max(initial=0))
+        real_NT = np.arange(longest) < lengths_N[:, None]
+        ids_NT, words_NT = np.full(real_NT.shape, self.tokenizer.pad_token_id), np.full(real_NT.shape, -1)
+        ids_NT[real_NT] = list(chain.from_iterable(rows))
+        if made.is_fast:
+            words = chain.from_iterable(made.word_ids(number) or [None] for number in range(len(rows)))
+            words_NT[real_NT] = [-1 if word is None else word for word in words]
+        mask_NT = torch.from_numpy(real_NT).long()
+        return {"input_ids": torch.from_numpy(ids_NT), "attention_mask": mask_NT, "words": torch.from_numpy(words_NT)}
 
     def save(self, folder: Path) -> None:
         """Writes the tokenizer so that it pads on the right and cuts texts where the run does, unless it is told to do
