@@ -2,22 +2,23 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 
 .PHONY: quickstart compare reproduce test test-slow test-lowest test-pythons test-gpu coverage lint format docs site release clean
 
-quickstart: $(INSTALLED)
+quickstart: $(RUNS)
 	$(BIN)/coview run recipes/quickstart.toml
 	$(BIN)/coview run recipes/text/scipy-docs.toml
 	$(BIN)/coview run recipes/audio/spoken-digits.toml
 
-compare: $(INSTALLED)
+compare: $(RUNS)
 	$(BIN)/coview compare recipes/compare/losses-quick.toml --processes 2
 
 # make reproduce NAME=cifar-10-simclr: a recipe of recipes/reproduce, and whether it comes to the number published of it
 REPRODUCIBLE := $(filter-out _%,$(basename $(notdir $(wildcard recipes/reproduce/*.toml))))
-reproduce: $(INSTALLED)
+reproduce: $(RUNS)
 ifeq ($(filter $(NAME),$(REPRODUCIBLE)),)
 	@echo 'make reproduce NAME=…: which of these?'; printf '  %s\n' $(REPRODUCIBLE); exit 2
 else
@@ -88,10 +89,17 @@ $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct -c constraints-lowest.txt -e '.[all,test]'
 	touch $@
 
-$(INSTALLED): pyproject.toml constraints.txt
+# What runs need. Compiling all that is installed takes as long as unpacking it, and most of it is never imported: each
+# module is compiled when it is first imported.
+$(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install -c constraints.txt -e '.[all,test,docs]'
+	$(BIN)/pip install --no-compile -c constraints.txt -e '.[all]'
+	touch $@
+
+# What tests, linters and documents need beyond it.
+$(INSTALLED): $(RUNS)
+	$(BIN)/pip install --no-compile -c constraints.txt -e '.[all,test,docs]'
 	touch $@
 
 clean:
