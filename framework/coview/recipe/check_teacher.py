@@ -54,3 +54,24 @@ def check_teacher(
     if checked is None:
         return CheckedTeacher(teacher)
     return CheckedTeacher(teacher, checked[0], {"encoder": checked[1]})
+
+
+def check_end_momentum(mistakes: Mistakes, teacher: Mapping[str, Any], scheduled: Mapping[str, Any]) -> None:
+    """Notes a momentum whose way is said twice.
+
+    Args:
+        mistakes: Takes what is found.
+        teacher: ``[teacher]`` as given.
+        scheduled: The values that have a schedule of their own, by key.
+    """
+    if _MOMENTUM in scheduled and "end_momentum" in teacher:
+        message = f'has no effect beside [schedule."{_MOMENTUM}"], which sets the momentum at the end'
+        mistakes.add(("teacher", "end_momentum"), message)
+
+
+def resolved_teacher(teacher: Mapping[str, Any], scheduled: Mapping[str, Any]) -> dict[str, Any]:
+    """``[teacher]``, without the end of a momentum that has a schedule of its own."""
+    return {key: value for key, value in teacher.items() if key != "end_momentum" or _MOMENTUM not in scheduled}
+
+
+_MOMENTUM = "teacher.momentum"

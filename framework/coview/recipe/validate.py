@@ -29,7 +29,7 @@ from coview.recipe.check_shard import check_shard
 from coview.recipe.check_shared_encoder import CheckedEncoder, check_encoder, check_shared_encoders
 from coview.recipe.check_start import check_starts
 from coview.recipe.check_streamed import check_streamed
-from coview.recipe.check_teacher import check_teacher
+from coview.recipe.check_teacher import check_end_momentum, check_teacher, resolved_teacher
 from coview.recipe.key import Key, dotted
 from coview.recipe.merge import DEFAULT_USE, Layers
 from coview.recipe.mistakes import Mistakes
@@ -140,7 +140,7 @@ class _Validation:
         scheduled, of_values = check_scheduled(
             self.components, self.mistakes, self.table.get("schedule", {}), parts, broken=self.mistakes.tables()
         )
-        self._momentum(of_values)
+        check_end_momentum(self.mistakes, self.table.get("teacher", {}), of_values)
         evaluate = [] if "evaluate" in broken else self._evaluators(self.table.get("evaluate", []), used, train)
         callbacks = [] if "callback" in broken else check_callbacks(self.components, self.mistakes, self.table)
         sweep = SweepTable() if "sweep" in broken else self._sweep(self.table.get("sweep", {}))
@@ -193,7 +193,7 @@ class _Validation:
             "projector": resolved({name: table for name, (_, table) in projector.items()}),
             **({"predictor": resolved({name: table for name, (_, table) in predictor.items()})} if predictor else {}),
             **({"start": resolved({name: table for name, (_, table) in start.items()})} if start else {}),
-            **({} if teacher is None else {"teacher": _resolved_teacher(taught.resolved, of_values if trains else {})}),
+            **({} if teacher is None else {"teacher": resolved_teacher(taught.resolved, of_values if trains else {})}),
             **({} if queue is None else {"queue": as_json(queue)}),
             **masked.tables,
             **({"loss": self._as_given([table for _, table in loss])} if loss else {}),
@@ -274,12 +274,6 @@ class _Validation:
         if moved and isinstance(table, dict):
             table = as_before(table, moved, lambda use: self.components.takes("optimizer", use))
         return check_optimizer(self.components, self.mistakes, table)
-
-    def _momentum(self, scheduled: Mapping[str, Any]) -> None:
-        """Notes a momentum whose way is said twice."""
-        if _MOMENTUM in scheduled and "end_momentum" in self.table.get("teacher", {}):
-            message = f'has no effect beside [schedule."{_MOMENTUM}"], which sets the momentum at the end'
-            self.mistakes.add(("teacher", "end_momentum"), message)
 
     def _sweep(self, table: Any) -> SweepTable | None:
         sweep: SweepTable | None = self._own(SweepTable, table, ("sweep",))
@@ -387,13 +381,6 @@ class _Validation:
         """The terms as ``[loss]`` or ``[[loss]]``, whichever the recipe has."""
         return tables[0] if isinstance(self.table["loss"], dict) else tables
 
-
-def _resolved_teacher(teacher: Mapping[str, Any], scheduled: Mapping[str, Any]) -> dict[str, Any]:
-    """``[teacher]``, without the end of a momentum that has a schedule of its own."""
-    return {key: value for key, value in teacher.items() if key != "end_momentum" or _MOMENTUM not in scheduled}
-
-
-_MOMENTUM = "teacher.momentum"
 
 _OF_NO_STEP = {"batch_size": 1}
 """For what a recipe need not say that takes no step: nothing looks at it."""
