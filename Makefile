@@ -89,17 +89,20 @@ $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct -c constraints-lowest.txt -e '.[all,test]'
 	touch $@
 
-# What runs need. Compiling all that is installed takes as long as unpacking it, and most of it is never imported: each
-# module is compiled when it is first imported.
+# Compiling all that is installed takes as long as unpacking it, and most of it is never imported: each module is compiled
+# when it is first imported, unless Python is told to keep nothing of that.
+PIP_INSTALL := $(BIN)/pip install $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile) -c constraints.txt
+
+# What runs need.
 $(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --no-compile -c constraints.txt -e '.[all]'
+	$(PIP_INSTALL) -e '.[all]'
 	touch $@
 
 # What tests, linters and documents need beyond it.
 $(INSTALLED): $(RUNS)
-	$(BIN)/pip install --no-compile -c constraints.txt -e '.[all,test,docs]'
+	$(PIP_INSTALL) -e '.[all,test,docs]'
 	touch $@
 
 clean:
