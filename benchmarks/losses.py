@@ -5,6 +5,11 @@ of the fastest calls, as other work only ever adds time. All have to come to the
 process of its own for each contender on a CPU, the gradient of the inputs included.
 
     python benchmarks/losses.py [--only CASE …] [--seconds 20] [--device cpu]
+    python benchmarks/losses.py --operations [--only CASE …]
+
+With ``--operations`` nothing is timed or even computed: on PyTorch's meta device, which has no values, it counts the
+operations of a forward and a backward pass, and what they read and write. An operation is at least one kernel of a GPU;
+what only views memory, or makes room for it, is none. A contender that asks the device for a value has no such row.
 
 Inputs are fp32. A contender that would need more memory than the machine has is left out: "plain", a matrix product and
 ``cross_entropy``, takes 13 bytes for each element of the square matrix of logits, and pytorch-metric-learning's NT-Xent
@@ -21,7 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from measuring import added_to_peak, added_to_peak_apart, now, where
+from measuring import Operations, added_to_peak, added_to_peak_apart, now, where
 from torch import Tensor
 from torch.nn import functional
 
@@ -50,6 +55,16 @@ def plain_nt_xent() -> Loss:
         logits_KK.fill_diagonal_(-torch.inf)
         positive_K = torch.arange(len(u_KD), device=u_KD.device).roll(len(u_KD) // 2)
         return functional.cross_entropy(logits_KK, positive_K)
+
+    return value
+
+
+def plain_info_nce() -> Loss:
+    def value(z_VND: Tensor) -> Tensor:
+        a_ND, b_ND = (functional.normalize(z_ND, dim=1) for z_ND in z_VND)
+        logits_NN = a_ND @ b_ND.T / 0.07
+        own_N = torch.arange(len(a_ND), device=a_ND.device)
+        return (functional.cross_entropy(logits_NN, own_N) + functional.cross_entropy(logits_NN.T, own_N)) / 2
 
     return value
 
@@ -136,6 +151,11 @@ def nt_xent(rows: int) -> Case:
     return Case((2, rows // 2, 128), contenders, "plain" if rows <= 16384 else "coview")
 
 
+def info_nce(rows: int) -> Case:
+    contenders = {"coview": ours("info_nce", temperature=0.07), "plain": plain_info_nce}
+    return Case((2, rows // 2, 128), contenders, "plain")
+
+
 def barlow_twins(rows: int, width: int) -> Case:
     contenders = {
         "coview": ours("barlow_twins"),
@@ -156,6 +176,9 @@ CASES = {
     "nt_xent-8192": nt_xent(8192),
     "nt_xent-16384": nt_xent(16384),
     "nt_xent-65536": nt_xent(65536),
+    "info_nce-512": info_nce(512),
+    "info_nce-4096": info_nce(4096),
+    "info_nce-8192": info_nce(8192),
     "triplet-8192": Case(
         (2, 4096, 128),
         {
@@ -221,15 +244,38 @@ def measure(name: str, seconds: float, device: torch.device) -> None:
         )
 
 
+def count(name: str) -> None:
+    """What the operations of a case are, without values; nothing is known that a contender would learn from them."""
+    case = CASES[name]
+    print(f"{name:26}{'operations':>11}{'forward':>11}{'MiB':>9}")
+    for contender, build in case.contenders.items():
+        loss, z_VND = build(), torch.empty(case.shape, device="meta", requires_grad=True)
+        try:
+            loss(z_VND).backward()  # what is kept from the first call is not made again
+            z_VND.grad = None
+            with Operations() as counted:
+                value = loss(z_VND)
+                forward = counted.count
+                value.backward()
+        except (RuntimeError, NotImplementedError):
+            continue
+        print(f"  {contender:24}{counted.count:11}{forward:11}{counted.bytes / 2**20:9,.0f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), metavar="CASE")
     parser.add_argument("--seconds", type=float, default=20, help="of each case; at least two rounds")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--operations", action="store_true", help="count them, and time nothing")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory_of:
         memory_of(CASES[args.only[0]], args.memory_of, args.device)
+        return
+    if args.operations:
+        for name in args.only:
+            count(name)
         return
     print(f"{where(args.device)}; speed is the fastest call's, as a ratio")
     for name in args.only:

@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+MAKES_ROOM = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view"}
+"""Operations that compute nothing, and are no views by their signature either."""
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations that compute something, and the bytes that they read and write.
+
+    Attributes:
+        count: How many.
+        bytes: Of all tensors that they take and return; of one that repeats its elements, those that there are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = self.bytes = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        result = function(*arguments, **(options or {}))
+        returns = function._schema.returns
+        is_view = any(of.alias_info is not None and not of.alias_info.is_write for of in returns)
+        if not is_view and function._schema.name.removeprefix("aten::") not in MAKES_ROOM:
+            self.count += 1
+            self.bytes += sum(_bytes_of(item) for item in tree_iter((arguments, options, result)))
+        return result
+
+
+def _bytes_of(item: object) -> int:
+    if not isinstance(item, Tensor):
+        return 0
+    sizes = [size for size, stride in zip(item.shape, item.stride(), strict=True) if stride]
+    return math.prod(sizes) * item.element_size()
 
 
 def now(device: torch.device) -> float:

@@ -18,17 +18,21 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 import coview
-from coview_losses.batch_statistics import covariance_energy, standardised
+from coview_losses.batch_statistics import covariance_energy, gram_costs_less, squared_distance, standardised
 from coview_losses.cosine import in_full_precision, no_autocast
-from coview_losses.positives_and_negatives import refuse_one_teacher_view, unordered_view_pairs
+from coview_losses.positives_and_negatives import mean_of, refuse_one_teacher_view, unordered_view_pairs
 
 
 def barlow_twins(a_ND: Tensor, b_ND: Tensor, lambda_: float) -> Tensor:
     """The loss of two standardised views.  N sample · D width."""
-    N = len(a_ND)
-    diagonal_D = (a_ND * b_ND).sum(0) / N
-    off_diagonal = covariance_energy(a_ND, b_ND) / N**2 - diagonal_D.square().sum()
-    return (1 - diagonal_D).square().sum() + lambda_ * off_diagonal
+    N, D = a_ND.shape
+    if gram_costs_less(N, D, gram_matrices=2):
+        diagonal_D, energy = (a_ND * b_ND).sum(0), covariance_energy(a_ND, b_ND)
+    else:
+        products_DD = a_ND.T @ b_ND
+        diagonal_D, energy = products_DD.diagonal(), squared_distance(products_DD, 0)
+    off_diagonal = energy - squared_distance(diagonal_D, 0)
+    return torch.add(squared_distance(diagonal_D, N), off_diagonal, alpha=lambda_) / N**2
 
 
 class BarlowTwins(nn.Module):
@@ -54,4 +58,4 @@ class BarlowTwins(nn.Module):
             if views.has_teacher:
                 teacher = [standardised(in_full_precision(z_ND)) for z_ND in views.teacher]
             pairs = unordered_view_pairs(views)
-            return torch.stack([barlow_twins(student[v], teacher[g], self.lambda_) for v, g in pairs]).mean()
+            return mean_of([barlow_twins(student[v], teacher[g], self.lambda_) for v, g in pairs])

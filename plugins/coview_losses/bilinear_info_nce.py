@@ -43,4 +43,5 @@ class BilinearInfoNCE(nn.Module):
                 views.ids,
                 anchors=views.anchors,
                 symmetric=False,
+                ids_differ=views.ids_differ,
             )

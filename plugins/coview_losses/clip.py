@@ -60,5 +60,6 @@ class CLIP(nn.Module):
             queue_QD=views.queue,
             queue_ids_Q=views.queue_ids,
             beside_GQ=queue_beside(views),
+            ids_differ=views.ids_differ,
         )
         return {"loss": loss, "temperature": temperature.detach()}

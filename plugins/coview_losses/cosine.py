@@ -40,5 +40,5 @@ def unit_rows(z: Tensor, length: float = 1.0) -> Tensor:
     """
     z = in_full_precision(z)
     norm: Tensor = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
-    divisor = norm if length == 1 else norm / length
-    return z / divisor.masked_fill(norm <= SMALLEST_NORM, torch.inf)
+    divisor = torch.threshold(norm, SMALLEST_NORM, torch.inf)
+    return z / (divisor if length == 1 else divisor / length)

@@ -37,6 +37,7 @@ def info_nce(
     queue_ids_Q: Tensor | None = None,
     beside_GQ: Tensor | None = None,
     of_batch: bool = True,
+    ids_differ: bool = False,
 ) -> Tensor:
     """The mean loss of the anchors' rows.  V view · A anchor · G teacher view · N sample · D width · Q queue.
 
@@ -56,6 +57,7 @@ def info_nce(
         beside_GQ: Beside the rows of which teacher views each of them is a negative: those of its own modality. Absent:
             beside all.
         of_batch: Whether the batch's other samples are negatives.
+        ids_differ: Whether no two samples are known to have one id.
 
     Returns:
         A scalar in fp32, or in fp64 if the inputs are.
@@ -64,10 +66,13 @@ def info_nce(
         ValueError: If there are fewer than two teacher views.
     """
     refuse_one_teacher_view("info_nce", teacher_GND)
+    has_teacher = teacher_GND is not student_VND
     with no_autocast(student_VND.device):
+        candidates_GND = unit_rows(teacher_GND)
+        anchors_VAD = unit_rows(student_VND[:, anchors]) if has_teacher else candidates_GND[:, anchors]
         return cross_entropy_between_views(
-            unit_rows(student_VND[:, anchors]) / temperature,
-            unit_rows(teacher_GND),
+            anchors_VAD / temperature,
+            candidates_GND,
             ids_N,
             anchors=anchors,
             symmetric=symmetric,
@@ -75,6 +80,8 @@ def info_nce(
             queue_ids_Q=queue_ids_Q,
             beside_GQ=beside_GQ,
             of_batch=of_batch,
+            ids_differ=ids_differ,
+            among_themselves=not has_teacher and anchors_VAD.shape[1] == len(ids_N),
         )
 
 
@@ -119,4 +126,5 @@ class InfoNCE(nn.Module):
             queue_ids_Q=views.queue_ids,
             beside_GQ=queue_beside(views),
             of_batch=self.negatives == "all" or is_empty,
+            ids_differ=views.ids_differ,
         )

@@ -37,7 +37,9 @@ def n_pair(views: coview.Views, l2: float) -> Tensor:
     refuse_one_teacher_view("n_pair", views.teacher)
     anchors_VAD = in_full_precision(views.student[:, views.anchors])
     teacher_GND = in_full_precision(views.teacher)
-    contrast = cross_entropy_between_views(anchors_VAD, teacher_GND, views.ids, anchors=views.anchors)
+    contrast = cross_entropy_between_views(
+        anchors_VAD, teacher_GND, views.ids, anchors=views.anchors, ids_differ=views.ids_differ
+    )
     return contrast + l2 * anchors_VAD.square().sum(-1).mean()
 
 

@@ -58,7 +58,11 @@ def nnclr(views: coview.Views, temperature: float) -> Tensor:
             unit_rows(views.teacher[:, views.anchors]), views.ids[views.anchors], unit_rows(views.queue), queue_ids_Q
         )
         return cross_entropy_between_views(
-            neighbours_GAD / temperature, unit_rows(views.student), views.ids, anchors=views.anchors
+            neighbours_GAD / temperature,
+            unit_rows(views.student),
+            views.ids,
+            anchors=views.anchors,
+            ids_differ=views.ids_differ,
         )
 
 

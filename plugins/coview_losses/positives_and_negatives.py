@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -195,10 +196,13 @@ def cross_entropy_between_views(
     queue_ids_Q: Tensor | None = None,
     beside_GQ: Tensor | None = None,
     of_batch: bool = True,
+    ids_differ: bool = False,
+    among_themselves: bool = False,
 ) -> Tensor:
     """The mean cross-entropy of an anchor's own sample among all samples' rows in another view.
 
-    The inner products are the logits as they are. Where no negative is left, the cross-entropy is 0.
+    The inner products are the logits as they are. Where no negative is left, the cross-entropy is 0. Where all rows are
+    candidates, there are no masks: then it takes as many operations as the obvious form.
 
     Args:
         anchors_VAD: The anchors' rows only, divided by the temperature.
@@ -210,8 +214,16 @@ def cross_entropy_between_views(
         queue_ids_Q: Their sample ids.
         beside_GQ: Beside the rows of which views each of them is a negative; absent: beside all.
         of_batch: Whether the other samples' rows are negatives.
+        ids_differ: Whether no two samples are known to have one id.
+        among_themselves: Whether the anchors' products with a view are those of the view's anchors with theirs: without
+            a teacher those of cosines are, where all samples are anchors.
     """
-    positive_A = torch.arange(len(ids_N), device=ids_N.device)[anchors]
+    positive_A = own_samples(range(len(ids_N))[anchors], anchors_VAD.device)
+    if ids_differ and of_batch and (queue_QD is None or len(queue_QD) == 0):
+        with no_autocast(anchors_VAD.device):
+            return _cross_entropy_of_all(
+                anchors_VAD, candidates_GND, positive_A, symmetric=symmetric, once=among_themselves and symmetric
+            )
     is_candidate_AK = has_other_id(ids_N, anchors, views=1, queue_ids_Q=queue_ids_of(queue_QD, queue_ids_Q))
     if not of_batch:
         is_candidate_AK[:, : len(ids_N)] = False
@@ -223,4 +235,32 @@ def cross_entropy_between_views(
                 anchors_VAD, candidates_GND, queue_QD, beside_GQ=beside_GQ, symmetric=symmetric
             )
         ]
-    return torch.stack(losses).mean()
+    return mean_of(losses)
+
+
+def _cross_entropy_of_all(
+    anchors_VAD: Tensor, candidates_GND: Tensor, positive_A: Tensor, *, symmetric: bool, once: bool
+) -> Tensor:
+    """The same where every row of the other view is a candidate; ``once``: a product serves two views."""
+    anchors, candidates = anchors_VAD.unbind(), candidates_GND.unbind()
+    losses = []
+    for view, other in view_pairs(len(anchors) if symmetric else 1, len(candidates)):
+        if once and view > other:
+            continue
+        product_AN = anchors[view] @ candidates[other].T
+        losses.append(nn.functional.cross_entropy(product_AN, positive_A))
+        if once:
+            losses.append(nn.functional.cross_entropy(product_AN.T, positive_A))
+    return mean_of(losses)
+
+
+def mean_of(losses: Sequence[Tensor]) -> Tensor:
+    """The mean of scalars, of which there may be one."""
+    return losses[0] if len(losses) == 1 else torch.stack(list(losses)).mean()
+
+
+@lru_cache(maxsize=4)
+def own_samples(rows: range, device: torch.device) -> Tensor:
+    """The numbers of some samples. Kept, as a GPU would need longer for one more small tensor at every step."""
+    with torch.device("cpu"), torch.inference_mode(False):
+        return torch.arange(rows.start, rows.stop, rows.step).to(device)

@@ -43,28 +43,31 @@ def is_bounded(temperature: float, rows: int, dtype: torch.dtype) -> bool:
     return 1 / temperature + math.log(rows) < exponents - 1
 
 
-def symmetric_nt_xent(z_VND: Tensor, ids_N: Tensor, temperature: float) -> Tensor:
+def symmetric_nt_xent(z_VND: Tensor, ids_N: Tensor, temperature: float, on_host_N: Tensor | None = None) -> Tensor:
     """The mean loss of all rows.  V view · N sample · D width · K = V·N row · R, C rows and columns of a tile.
 
     Args:
         z_VND: At least two views, in any floating-point type.
         ids_N: Sample ids.
         temperature: T, for which logits are bounded.
+        on_host_N: The ids on the host, where they are known there: nothing then waits for the device.
     """
     with no_autocast(z_VND.device):
-        loss: Tensor = _SymmetricNTXent.apply(in_full_precision(z_VND), ids_N, temperature)
+        loss: Tensor = _SymmetricNTXent.apply(in_full_precision(z_VND), ids_N, temperature, on_host_N)
     return loss
 
 
 class _SymmetricNTXent(Function):
     @staticmethod
-    def forward(ctx: Any, z_VND: Tensor, ids_N: Tensor, temperature: float) -> Tensor:
+    def forward(ctx: Any, z_VND: Tensor, ids_N: Tensor, temperature: float, on_host_N: Tensor | None) -> Tensor:
         V, N, _ = z_VND.shape
         norm_VN1 = torch.linalg.vector_norm(z_VND, dim=-1, keepdim=True)
         factor_VN1 = temperature**-0.5 / norm_VN1.masked_fill_(norm_VN1 <= SMALLEST_NORM, torch.inf)
         u_VND = z_VND * factor_VN1
         ids_K, order_K = ids_N.repeat(V).sort()
-        tiles = _Tiles(u_VND.flatten(0, 1).index_select(0, order_K), ids_K, keeps=ctx.needs_input_grad[0])
+        on_host_K = ids_K if on_host_N is None else on_host_N.repeat(V).sort().values
+        u_KD = u_VND.flatten(0, 1).index_select(0, order_K)
+        tiles = _Tiles(u_KD, ids_K, on_host_K, keeps=ctx.needs_input_grad[0])
         sums_K = torch.empty_like(tiles.rank_K).index_copy_(0, order_K, tiles.sums())
         positives = {pair: (u_VND[pair[0]] * u_VND[pair[1]]).sum(-1) for pair in combinations(range(V), 2)}
         of_views = [torch.stack([positives[min(v, g), max(v, g)] for g in range(V) if g != v]) for v in range(V)]
@@ -76,7 +79,7 @@ class _SymmetricNTXent(Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         loss, u_VND, factor_VN1, l_VN, order_K, *positives = ctx.saved_tensors
         V, N, _ = u_VND.shape
         with torch.no_grad(), no_autocast(u_VND.device):
@@ -89,7 +92,7 @@ class _SymmetricNTXent(Function):
             # what lengthens a row changes nothing
             along_VN1 = torch.linalg.vecdot(du_VND, u_VND).mul_(ctx.temperature)[..., None]
             dz_VND = du_VND.addcmul_(along_VN1, u_VND, value=-1).mul_(factor_VN1 * (gradients[0] / (V * N)))
-        return differentiable_once(dz_VND, gradients[0], loss), None, None
+        return differentiable_once(dz_VND, gradients[0], loss), None, None, None
 
 
 class _Tile(NamedTuple):
@@ -101,11 +104,11 @@ class _Tile(NamedTuple):
 class _Tiles:
     """The exponentials of the upper triangle, of rows that are sorted by id."""
 
-    def __init__(self, u_KD: Tensor, ids_K: Tensor, *, keeps: bool) -> None:
+    def __init__(self, u_KD: Tensor, ids_K: Tensor, on_host_K: Tensor, *, keeps: bool) -> None:
         self.u_KD = u_KD
         self.rank_K = torch.searchsorted(ids_K, ids_K).to(u_KD.dtype)
         self._size = min(len(u_KD), TILE_ROWS.get(u_KD.device.type, TILE_ROWS_ELSEWHERE))
-        self._tiles = list(_upper_triangle(ids_K, self._size))
+        self._tiles = list(_upper_triangle(on_host_K, self._size))
         self._spare = u_KD.new_empty(self._size**2)
         self._keeps = keeps and len(self._tiles) * self._size**2 <= KEPT_ELEMENTS
         self._buffers = u_KD.new_empty(len(self._tiles) if self._keeps else 1, self._size**2)

@@ -23,7 +23,13 @@ BAND_ELEMENTS = 2**22
 """16 MiB in fp32."""
 
 
-def tiled_log_sum_exp(anchors_AD: Tensor, candidates_KD: Tensor, ids_A: Tensor, ids_K: Tensor) -> Tensor:
+def tiled_log_sum_exp(
+    anchors_AD: Tensor,
+    candidates_KD: Tensor,
+    ids_A: Tensor,
+    ids_K: Tensor,
+    on_host: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """``(A,)``: for each anchor over all candidates of other ids; -inf, without gradient, where there are none.
 
     Args:
@@ -31,17 +37,27 @@ def tiled_log_sum_exp(anchors_AD: Tensor, candidates_KD: Tensor, ids_A: Tensor, 
         candidates_KD: In the same type; at least one.
         ids_A: Of each anchor.
         ids_K: Of each candidate.
+        on_host: Both ids on the host, where they are known there: nothing then waits for the device.
     """
     with no_autocast(anchors_AD.device):
-        result_A: Tensor = _LogSumExp.apply(anchors_AD, candidates_KD, ids_A, ids_K)
+        result_A: Tensor = _LogSumExp.apply(anchors_AD, candidates_KD, ids_A, ids_K, on_host)
     return result_A
 
 
 class _LogSumExp(Function):
     @staticmethod
-    def forward(ctx: Any, anchors_AD: Tensor, candidates_KD: Tensor, ids_A: Tensor, ids_K: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        anchors_AD: Tensor,
+        candidates_KD: Tensor,
+        ids_A: Tensor,
+        ids_K: Tensor,
+        on_host: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
         (ids_A, order_A), (ids_K, order_K) = ids_A.sort(), ids_K.sort()
-        products = _Products(anchors_AD.index_select(0, order_A), candidates_KD.index_select(0, order_K), ids_A, ids_K)
+        sorted_ids = (ids_A, ids_K) if on_host is None else (on_host[0].sort().values, on_host[1].sort().values)
+        rows = anchors_AD.index_select(0, order_A), candidates_KD.index_select(0, order_K)
+        products = _Products(*rows, ids_A, ids_K, sorted_ids)
         found_A = products.anchors_AD.new_empty(len(ids_A))
         means_AD = torch.empty_like(products.anchors_AD) if ctx.needs_input_grad[0] else None
         for rows, product_RK in products:
@@ -58,7 +74,7 @@ class _LogSumExp(Function):
         return result_A
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         result_A, found_A, means_AD, order_A, order_K = ctx.saved_tensors
         by_id_A = gradients[0].detach().index_select(0, order_A)
         to_anchors_AD = to_candidates_KD = None
@@ -78,6 +94,7 @@ class _LogSumExp(Function):
             None if to_candidates_KD is None else differentiable_once(to_candidates_KD, *computed_from),
             None,
             None,
+            None,
         )
 
 
@@ -90,11 +107,18 @@ class _Band(NamedTuple):
 class _Products:
     """Iterates over (rows, their inner products with all candidates, -inf for equal ids), which may be overwritten."""
 
-    def __init__(self, anchors_AD: Tensor, candidates_KD: Tensor, ids_A: Tensor, ids_K: Tensor) -> None:
+    def __init__(
+        self,
+        anchors_AD: Tensor,
+        candidates_KD: Tensor,
+        ids_A: Tensor,
+        ids_K: Tensor,
+        sorted_ids: tuple[Tensor, Tensor],
+    ) -> None:
         self.anchors_AD, self.candidates_KD = anchors_AD, candidates_KD
         self._ids_A, self._ids_K = ids_A, ids_K
         self._size = max(1, min(len(ids_A), BAND_ELEMENTS // len(ids_K)))
-        self._bands = list(_bands(ids_A, ids_K, self._size))
+        self._bands = list(_bands(*sorted_ids, self._size))
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
         buffer_RK = self.anchors_AD.new_empty(self._size, len(self.candidates_KD))

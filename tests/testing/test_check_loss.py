@@ -59,6 +59,14 @@ class IgnoresIds(Right):
         return torch.zeros(len(views.ids), len(views.ids), dtype=torch.bool)
 
 
+class AnotherLossWithoutMasks(Right):
+    """Takes each sample for a negative of itself as well, where it believes that it needs no mask."""
+
+    def logits(self, views):
+        logits = super().logits(views)
+        return torch.cat([logits, logits.diag()[:, None]], 1) if views.ids_differ else logits
+
+
 class DependsOnOrder(Right):
     def forward(self, views):
         weight = torch.arange(1, len(views.ids) + 1, dtype=views.student.dtype)
@@ -239,6 +247,7 @@ WRONG = {
     Bakes: ("scheduled_parameters", "with temperature set to 0.05 the"),
     DiagonalPositive: ("views_come_together", "it does not bring them together. Is the positive the row itself"),
     IgnoresIds: ("samples_of_equal_id", "sample 3 has the id of sample 0, yet acts on its loss"),
+    AnotherLossWithoutMasks: ("ids_that_are_known_to_differ", "which is so whether it says it or not"),
     DependsOnOrder: ("order_of_samples", "the order of the samples matters"),
     NaNAtZeroRows: ("odd_batches", "a row of zeros: the value is nan in torch.float32"),
     Overflows: (

@@ -60,6 +60,7 @@ def test_a_loss_sees_the_extras_of_each_sample_that_it_names(trained):
     for step, views in enumerate(of_run):
         rows = Order(60, 8, 0).epoch(0)[8 * step :][:8]
         assert views.ids.tolist() == rows.tolist()
+        assert views.ids_differ
         assert views.extras.keys() == {"user", "price"}
         assert views.extras["user"].tolist() == [row % 7 for row in rows]
         assert views.extras["user"].dtype == torch.int64

@@ -67,6 +67,7 @@ class Batch:
         number: Of the batch in its epoch, counted from 0; the same on all ranks.
         negative_ids: ``(N,)`` int64 where there is a view of hard negatives: the id of the sample that each one is a
             value of, ``OF_NO_SAMPLE``, or ``NO_NEGATIVE`` where the sample has none.
+        ids_differ: Whether it is known that no two samples of the batch, over all ranks, have one id.
     """
 
     inputs: Mapping[str, Any]
@@ -85,6 +86,7 @@ class Batch:
     taught_inputs: Mapping[str, Any] = field(default_factory=dict)
     present: Mapping[str, np.ndarray] = field(default_factory=dict)
     negative_ids: Tensor | None = None
+    ids_differ: bool = False
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])

@@ -102,6 +102,7 @@ def views_of_all_ranks(
         progress=progress,
         roles=roles,
         negative_ids=batch.negative_ids,
+        ids_differ=batch.ids_differ,
     )
     if not several_ranks():
         return _with_present(own, has_NM, batch)

@@ -49,6 +49,9 @@ class Views:
         samples_of_all: How many samples all processes have together, where these views are of this process's alone, as
             a loss with ``Needs(rows="own")`` sees them; None where they are of all samples. :attr:`count` says it in
             both cases.
+        ids_differ: Whether it is known, without a look at the device, that no two of the ids are equal. Where it is not
+            known, this is False. It says nothing of the queue's ids, which may be those of samples of the batch. A loss
+            comes to the same by either, and may leave out its masks where it is so.
         own: The same of this process's samples alone, from which each term of the loss takes what it sees; None where
             there is one process, and where these views are of them already.
 
@@ -76,6 +79,7 @@ class Views:
     negative_ids: Tensor | None = None
     samples_of_all: int | None = None
     own: Views | None = None
+    ids_differ: bool = False
 
     @property
     def count(self) -> int:
@@ -151,7 +155,7 @@ class Views:
                 stand in for it.
             global_views: How many views the target branch has where there is no teacher; all of them by default.
             modalities: Of each view; one unnamed modality by default.
-            ids: Of each sample; all different by default.
+            ids: Of each sample; all different by default. Those that are on a CPU are looked at, for ``ids_differ``.
             labels: Of each sample.
             queue: Of shape (queue, width).
             queue_ids: Of each row of the queue; by default, none of them is a sample of the batch.
@@ -190,6 +194,7 @@ class Views:
             raise ValueError(f"queue has to be (Q, {width}), got shape {tuple(queue.shape)}")
         if queue is not None and queue_ids is None:
             queue_ids = torch.full((len(queue),), -1, dtype=torch.int64, device=z_VND.device)
+        differ = ids is None or (ids.device.type == "cpu" and len(set(ids.tolist())) == samples)
         return cls(
             student=z_VND,
             teacher=teacher
@@ -212,4 +217,5 @@ class Views:
             progress=progress,
             roles=roles,
             negative_ids=negative_ids,
+            ids_differ=differ,
         )

@@ -87,7 +87,14 @@ def with_student(views: Views, student_VND: Tensor, ids_N: Tensor | None = None)
         views = replace(views, teacher=student_VND if whole else student_VND[: len(views.teacher)])
     tokens = views.tokens and example_tokens(student_VND, ids_N, views.tokens.targets.ndim == 1)
     representations = None if views.representations is None else student_VND
-    return replace(views, student=student_VND, ids=ids_N, representations=representations, tokens=tokens)
+    return replace(
+        views,
+        student=student_VND,
+        ids=ids_N,
+        ids_differ=len(set(ids_N.tolist())) == len(ids_N),
+        representations=representations,
+        tokens=tokens,
+    )
 
 
 def example_tokens(student_VND: Tensor, ids_N: Tensor, classes: bool) -> HiddenTokens:

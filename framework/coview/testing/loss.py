@@ -121,6 +121,18 @@ def _no_negatives_at_all(build: Callable[[], Any], case: str, views: Views) -> P
         )
 
 
+def ids_that_are_known_to_differ(tested: LossUnderTest) -> Problems:
+    """Whether it is known that all ids differ changes what a loss may leave out, and not what it comes to."""
+    for case, views, build in situations(tested):
+        found, without = (outcome_of(build(), replace(views, ids_differ=known)) for known in (True, False))
+        where, difference = without.difference(found)
+        if difference > TOLERANCE:
+            yield (
+                f"{case}: the {where} differs by {difference:.1e} where views.ids_differ says that no two ids are "
+                "equal, which is so whether it says it or not"
+            )
+
+
 def views_come_together(tested: LossUnderTest) -> Problems:
     """Descent brings a sample's view 0 to its view 1, and not to the teacher's view of the same picture.
 
@@ -270,6 +282,7 @@ LOSS_CHECKS: Mapping[str, Check[LossUnderTest]] = {
         shares_of_processes,
         own_rows_alone,
         samples_of_equal_id,
+        ids_that_are_known_to_differ,
         views_come_together,
         low_precision,
         odd_batches,

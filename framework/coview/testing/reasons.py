@@ -291,6 +291,11 @@ REASONS: Mapping[str, Reason] = {
         "equal samples in a batch (captions that repeat, sampling with replacement) are pushed apart as negatives",
         "leave out pairs of equal views.ids and queue_ids",
     ),
+    "ids_that_are_known_to_differ": Reason(
+        "views.ids_differ is an answer that is there without waiting for a GPU: a batch has it on one process and may "
+        "lack it on several, which would train another model",
+        "leave out by it only what changes nothing, such as a mask that would be empty",
+    ),
     "views_come_together": Reason(
         "code that takes the diagonal as the positive compares a row with itself, and learns nothing",
         "take as the positive the other view of the sample",

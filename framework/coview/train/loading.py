@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 
 from accelerate import Accelerator
 
 from coview.data.batch import Batch
 from coview.data.building import build_collators, build_view_maker
-from coview.data.dataset import Dataset
+from coview.data.dataset import Dataset, KnowsIds
 from coview.data.encoded_rows import EncodedRows, Encodings, with_rows, without_steps
 from coview.data.ids import IdWatch
 from coview.data.loader import view_loader, worker_count
@@ -80,7 +81,23 @@ def training_batches(
     ids = IdWatch(len(dataset), f"data {recipe.data_named}: the train split")
     with beside_loader(workers, accelerator.device):
         for batch in loader:
-            ids.note(batch.rows, batch.ids.tolist())
+            own_ids = batch.ids.tolist()
+            ids.note(batch.rows, own_ids)
             for sample in skipped.add(batch.skipped):
                 say_skipped(sample.what, sample.reason)
-            yield topology.masked(contexts.around(topology.augmented(batch.to(accelerator.device))))
+            known = replace(batch, ids_differ=are_known_to_differ(own_ids, dataset, ranks))
+            yield topology.masked(contexts.around(topology.augmented(known.to(accelerator.device))))
+
+
+def are_known_to_differ(ids: Sequence[int], dataset: Dataset, ranks: int) -> bool:
+    """Whether it is known on the host that no two samples of a batch have one id.
+
+    Of the samples of other ranks it is known if the ids of all rows were compared before the training, as no row is in
+    a batch twice.
+
+    Args:
+        ids: Of this rank's samples.
+        dataset: The training split.
+        ranks: How many share the batch.
+    """
+    return len(set(ids)) == len(ids) and (ranks == 1 or (isinstance(dataset, KnowsIds) and dataset.ids is not None))
