@@ -31,8 +31,9 @@ class AudioModality:
     """Sounds of one channel: a value is a :class:`coview_audio.sound.Sound`, float32 samples and their rate.
 
     A batch is a mapping: ``waveform_NT`` are the samples, float32, with zeros behind the shorter sounds;
-    ``lengths_N`` how many of each are real; ``rate_N`` the sample rate. Silence, and samples beyond full
-    scale, are taken as they are.
+    ``lengths_N`` how many of each are real; ``rate_N`` the sample rate. ``all_real_N``, ones, is there where no
+    sound of the batch is padded, so that no encoder has to ask a GPU: a step that shortens sounds leaves it out.
+    Silence, and samples beyond full scale, are taken as they are.
 
     Args:
         sample_rate: Samples a second of the batch, in Hz. A sound of another rate is resampled; a data set that
@@ -76,11 +77,12 @@ class AudioModality:
                 "a sound with samples that are not finite numbers came out of the augmentations",
                 hint="look for a gain or a filter in [[augment]] that goes beyond all bounds",
             )
-        return {
+        batch = {
             "waveform_NT": torch.from_numpy(waveform_NT),
             "lengths_N": torch.tensor(lengths),
             "rate_N": torch.full((len(sounds),), self.sample_rate),
         }
+        return {**batch, "all_real_N": torch.ones(len(sounds))} if len(set(lengths)) == 1 else batch
 
     def describe(self, value: Sound, /) -> str:
         """Such as ``1.30 s at 16 kHz``."""

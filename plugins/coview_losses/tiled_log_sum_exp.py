@@ -56,8 +56,8 @@ class _LogSumExp(Function):
     ) -> Tensor:
         (ids_A, order_A), (ids_K, order_K) = ids_A.sort(), ids_K.sort()
         sorted_ids = (ids_A, ids_K) if on_host is None else (on_host[0].sort().values, on_host[1].sort().values)
-        rows = anchors_AD.index_select(0, order_A), candidates_KD.index_select(0, order_K)
-        products = _Products(*rows, ids_A, ids_K, sorted_ids)
+        anchors_AD, candidates_KD = anchors_AD.index_select(0, order_A), candidates_KD.index_select(0, order_K)
+        products = _Products(anchors_AD, candidates_KD, ids_A, ids_K, sorted_ids)
         found_A = products.anchors_AD.new_empty(len(ids_A))
         means_AD = torch.empty_like(products.anchors_AD) if ctx.needs_input_grad[0] else None
         for rows, product_RK in products:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 
 import coview
-from coview.train.observer import Observer
 from coview.train.pretrain import Pretraining
 
 pytestmark = pytest.mark.gpu
@@ -272,21 +272,24 @@ def test_embeddings_are_those_of_the_cpu(run, call, tmp_path):
     torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("where", ["worker", "device"])
-def test_between_two_logged_steps_it_waits_for_nothing(where, run, monkeypatch, no_waiting):
-    """For pictures; encoders of texts and sounds ask whether anything is padded."""
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [(PICTURES, "worker"), (PICTURES, "device"), (TEXTS, "worker"), (SOUNDS, "worker")],
+    ids=["pictures", "pictures on the device", "texts", "sounds"],
+)
+def test_between_two_logged_steps_it_waits_for_nothing(text, where, run, monkeypatch, no_waiting):
     steps = []
 
-    def watched(self, checkpoints, stop, observer):
+    def watched(self, checkpoints, stop, observer, *more):
         def step(step, epoch, metrics):
             steps.append(step)
             if step in (6, 10):  # earlier ones bring constants over
                 no_waiting(step == 6)
             observer.step(step, epoch, metrics)
 
-        return original(self, checkpoints, stop, Observer(step, observer.epoch, observer.skipped))
+        return original(self, checkpoints, stop, replace(observer, step=step), *more)
 
     original = Pretraining.run
     monkeypatch.setattr(Pretraining, "run", watched)
-    run(PICTURES, train__log_every=100, train__checkpoint_every=100, data__augment_on=where)
+    run(text, train__log_every=100, train__checkpoint_every=100, data__augment_on=where)
     assert steps == list(range(1, 13))

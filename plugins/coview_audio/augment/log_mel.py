@@ -18,6 +18,7 @@ MelBatch = Mapping[str, Tensor]
 the length of a frame in milliseconds.
 
 Where they are normalised, ``normalised_by_N2`` has the mean and the standard deviation that they are normalised by.
+``all_real_N`` is there where no sound of the batch is padded.
 """
 
 
@@ -69,6 +70,7 @@ class LogMelStep:
             mel_NFT, frames_N = self._front_end.to(device)(batch["waveform_NT"], batch["lengths_N"])
         window_N = mel_NFT.new_full((len(mel_NFT),), 1000 * self._settings.window)
         made = {"log_mel_NFT": mel_NFT, "frames_N": frames_N, "rate_N": batch["rate_N"], "window_N": window_N}
+        made |= {name: batch[name] for name in ("all_real_N",) if name in batch}
         if self._normalised_by is None:
             return made
         mean, std = self._normalised_by

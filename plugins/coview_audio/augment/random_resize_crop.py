@@ -61,7 +61,8 @@ class RandomResizeCrop:
         to_bands_NFF = _resizing(bottom_N, height_N, bins)
         to_frames_NTT = _resizing(left_N, length_N, frames)
         cropped_NFT = to_bands_NFF @ centred_NFT @ to_frames_NTT.mT
-        return {**with_log_mel(batch, cropped_NFT + outside_N11), "frames_N": torch.full_like(frames_N, frames)}
+        all_real = {"frames_N": torch.full_like(frames_N, frames), "all_real_N": torch.ones_like(frames_N)}
+        return {**with_log_mel(batch, cropped_NFT + outside_N11), **all_real}
 
 
 def _resizing(start_N: Tensor, length_N: Tensor, places: int) -> Tensor:

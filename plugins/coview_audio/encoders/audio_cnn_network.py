@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .masked import MaskedBatchNorm, frame_mask, masked_max, masked_mean
+from .masked import MaskedBatchNorm, frame_mask, halved, masked_max, masked_mean
 
 _BLOCKS = 3
 
@@ -39,13 +39,13 @@ class AudioCNNNetwork(nn.Module):
             nn.ReLU(),
         )
 
-    def encode(self, x_NCFT: Tensor, lengths_N: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def encode(self, x_NCFT: Tensor, lengths_N: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Pooled features (N, D), those of each eight frames (N, T, D), and which of these are real; None for all."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             mask_NT = frame_mask(lengths_N, x_NCFT.shape[-1])
             # behind a ReLU zero is the least that there is, so that pooling over padding changes nothing
             x_NCFT = self.pool(torch.relu(norm(convolution(x_NCFT), mask_NT)))
-            lengths_N = (lengths_N + 1) // 2
+            lengths_N = halved(lengths_N)
         mask_NT = frame_mask(lengths_N, x_NCFT.shape[-1])
         tokens_NTD: Tensor = self.layers(x_NCFT.flatten(1, 2).transpose(1, 2))
         return masked_mean(tokens_NTD, mask_NT) + masked_max(tokens_NTD, mask_NT), tokens_NTD, mask_NT

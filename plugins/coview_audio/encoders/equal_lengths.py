@@ -10,17 +10,17 @@ from torch.nn.functional import pad
 
 
 def by_length(
-    waveform_NL: Tensor, lengths_N: Tensor, encode: Callable[[Tensor, Tensor], Tensor], *, frames: int = 0
+    waveform_NL: Tensor, lengths_N: Tensor | None, encode: Callable[[Tensor, Tensor], Tensor], *, frames: int = 0
 ) -> tuple[Tensor, Tensor | None]:
     """``tokens_NTD`` and ``mask_NT`` of sounds, each group of one length without padding.  L sample in time
 
     Args:
         waveform_NL: With padding behind the shorter ones.
-        lengths_N: How many samples of each are real.
+        lengths_N: How many samples of each are real; None where all are known to be.
         encode: From ``(M, L)`` without padding, and which of the N rows these are, to ``(M, T, D)``.
         frames: The least T of what is returned.
     """
-    if lengths_N.is_meta or bool((lengths_N == waveform_NL.shape[1]).all()):
+    if lengths_N is None or lengths_N.is_meta or bool((lengths_N == waveform_NL.shape[1]).all()):
         return encode(waveform_NL, torch.arange(len(waveform_NL), device=waveform_NL.device)), None
     groups = [(length, (lengths_N == length).nonzero()[:, 0]) for length in lengths_N.unique().tolist()]
     encoded = [encode(waveform_NL[rows_M, :length], rows_M) for length, rows_M in groups]

@@ -9,10 +9,27 @@ import torch
 from torch import Tensor, nn
 
 
-def frame_mask(lengths_N: Tensor, frames: int) -> Tensor | None:
-    """``mask_NT``, True where a frame is real; None where all of them are."""
+def may_look(tensor: Tensor) -> bool:
+    """Whether a value of a tensor can be had without waiting for a device, or from the meta device."""
+    return tensor.device.type == "cpu"
+
+
+def frame_mask(lengths_N: Tensor | None, frames: int) -> Tensor | None:
+    """``mask_NT``, True where a frame is real; None where all of them are.
+
+    Args:
+        lengths_N: How many frames of each sound are real; None where it is known that all are.
+        frames: T.
+    """
+    if lengths_N is None:
+        return None
     mask_NT = torch.arange(frames, device=lengths_N.device) < lengths_N[:, None]
-    return None if not mask_NT.is_meta and bool(mask_NT.all()) else mask_NT
+    return None if may_look(mask_NT) and bool(mask_NT.all()) else mask_NT
+
+
+def halved(lengths_N: Tensor | None) -> Tensor | None:
+    """What is real behind a layer of stride 2."""
+    return None if lengths_N is None else (lengths_N + 1) // 2
 
 
 def masked(x_NCFT: Tensor, mask_NT: Tensor | None) -> Tensor:
@@ -20,7 +37,7 @@ def masked(x_NCFT: Tensor, mask_NT: Tensor | None) -> Tensor:
     return x_NCFT if mask_NT is None else x_NCFT.masked_fill(~mask_NT[:, None, None], 0)
 
 
-def standardised(mel_NFT: Tensor, lengths_N: Tensor, mean: float, std: float) -> Tensor:
+def standardised(mel_NFT: Tensor, lengths_N: Tensor | None, mean: float, std: float) -> Tensor:
     """Log-mel as a picture of one channel, ``(mel - mean) / std``, and zero where nothing is real."""
     x_N1FT = ((mel_NFT - mean) / std)[:, None]
     return masked(x_N1FT, frame_mask(lengths_N, x_N1FT.shape[-1]))
@@ -60,7 +77,25 @@ class MaskedBatchNorm(nn.Module):
             return y_NCFT
         if not self.training or mask_NT.is_meta:
             return masked(self.norm(x_NCFT.flatten(2)).view_as(x_NCFT), mask_NT)
+        if not may_look(mask_NT) and type(self.norm) is nn.BatchNorm1d and self.norm.momentum is not None:
+            return self._weighted(x_NCFT, mask_NT[:, None, None], self.norm.momentum)
         y_KCF: Tensor = self.norm(x_NCFT.permute(0, 3, 1, 2)[mask_NT])
         y_NTCF: Tensor = y_KCF.new_zeros(x_NCFT.permute(0, 3, 1, 2).shape)
         y_NTCF[mask_NT] = y_KCF
         return y_NTCF.permute(0, 2, 3, 1).contiguous()
+
+    def _weighted(self, x_NCFT: Tensor, mask_N11T: Tensor, momentum: float) -> Tensor:
+        """The same by sums over all frames, of which others count 0: how many are real need not be known."""
+        dtype = x_NCFT.dtype
+        x_NCFT = x_NCFT.to(torch.promote_types(dtype, torch.float32)).masked_fill(~mask_N11T, 0)
+        count = mask_N11T.sum() * x_NCFT.shape[2]
+        mean_C11 = x_NCFT.sum((0, 2, 3))[:, None, None] / count
+        centred_NCFT = (x_NCFT - mean_C11).masked_fill(~mask_N11T, 0)
+        variance_C = centred_NCFT.square().sum((0, 2, 3)) / count
+        with torch.no_grad():
+            self.norm.running_mean.lerp_(mean_C11.flatten(), momentum)
+            self.norm.running_var.lerp_(variance_C * count / (count - 1).clamp(min=1), momentum)
+            self.norm.num_batches_tracked.add_(1)
+        scale_C11 = ((variance_C + self.norm.eps).rsqrt() * self.norm.weight)[:, None, None]
+        y_NCFT = centred_NCFT * scale_C11 + self.norm.bias[:, None, None]
+        return masked(y_NCFT.to(dtype), mask_N11T[:, 0, 0])

@@ -32,8 +32,9 @@ class MelInput(nn.Module):
         self.mean, self.std = mean, std
         self._rate_is_right = False
 
-    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """``x_N1FT``, zero where it is padding, and how many frames of each sound are real."""
+    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """``x_N1FT``, zero where it is padding, and how many frames of each sound are real; None where all are known
+        to be."""
         check_rate_once(self, batch, self.front_end.settings.sample_rate)
         if "log_mel_NFT" in batch:
             mel_NFT, lengths_N = batch["log_mel_NFT"], batch["frames_N"]
@@ -43,11 +44,11 @@ class MelInput(nn.Module):
                     f"and the augmentations make {mel_NFT.shape[1]}",
                     hint="give both the same mel_bins",
                 )
-            if "normalised_by_N2" in batch:
-                return standardised(mel_NFT, lengths_N, 0.0, 1.0), lengths_N
         else:
             mel_NFT, lengths_N = self.front_end(batch["waveform_NT"], batch["lengths_N"])
-        return standardised(mel_NFT, lengths_N, self.mean, self.std), lengths_N
+        of_padded_N = None if "all_real_N" in batch else lengths_N
+        mean, std = (0.0, 1.0) if "normalised_by_N2" in batch else (self.mean, self.std)
+        return standardised(mel_NFT, of_padded_N, mean, std), of_padded_N
 
     def frames(self, batch: Mapping[str, Tensor]) -> tuple[int, Tensor]:
         """How many frames a batch has, and how many of each sound are real, without making them."""

@@ -12,7 +12,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .masked import masked_mean
+from .masked import masked_mean, may_look
 
 
 class MelViTNetwork(nn.Module):
@@ -88,15 +88,18 @@ class MelViTNetwork(nn.Module):
         real_NW = torch.arange(columns, device=lengths_N.device) * self.patch[1] < lengths_N[:, None]
         return real_NW[:, None].expand(-1, self.rows, -1).flatten(1)
 
-    def encode(self, x_N1FT: Tensor, lengths_N: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def encode(self, x_N1FT: Tensor, lengths_N: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Pooled features (N, D), those of the class token and of each patch (N, T, D), and which of these are real."""
         columns = self.columns(x_N1FT.shape[3])
+        known = lengths_N is None
+        if lengths_N is None:
+            lengths_N = torch.full((len(x_N1FT),), x_N1FT.shape[3], device=x_N1FT.device)
         patches_NT = self.real_patches(columns, lengths_N)
         real_NT = torch.cat([patches_NT.new_ones((len(patches_NT), 1)), patches_NT], 1)
         x_NTD = self.model.patch_embed(self.whole_patches(x_N1FT)).flatten(1, 2) + self.positions(columns)
         x_NTD = torch.cat([self.model.cls_token.expand(len(x_NTD), -1, -1), x_NTD], 1)
         bias_N11T = None
-        if x_NTD.is_meta or not bool(real_NT.all()):
+        if not known and not (may_look(real_NT) and bool(real_NT.all())):
             bias_NT = torch.zeros(real_NT.shape, dtype=x_NTD.dtype, device=x_NTD.device)
             bias_N11T = bias_NT.masked_fill(~real_NT, -torch.inf)[:, None, None]
         for block in self.model.blocks:

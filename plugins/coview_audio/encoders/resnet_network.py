@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from .masked import MaskedBatchNorm, frame_mask, masked, masked_mean
+from .masked import MaskedBatchNorm, frame_mask, halved, masked, masked_mean
 
 
 class AudioResNetNetwork(nn.Module):
@@ -45,14 +45,14 @@ class AudioResNetNetwork(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def encode(self, x_NCFT: Tensor, lengths_N: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def encode(self, x_NCFT: Tensor, lengths_N: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Pooled features (N, D), those of each step in time (N, T, D), and which of these are real; None for all."""
         x_NCFT = self.stem(x_NCFT)
         if self.halves_at_stem:
-            lengths_N = (lengths_N + 1) // 2
+            lengths_N = halved(lengths_N)
         x_NCFT = torch.relu(self.stem_norm(x_NCFT, frame_mask(lengths_N, x_NCFT.shape[-1])))
         if self.halves_at_stem:
-            x_NCFT, lengths_N = self.pool(x_NCFT), (lengths_N + 1) // 2
+            x_NCFT, lengths_N = self.pool(x_NCFT), halved(lengths_N)
             # its windows overlap: the first that is none of the sound's still sees the sound's end
             x_NCFT = masked(x_NCFT, frame_mask(lengths_N, x_NCFT.shape[-1]))
         for block in self.stages:
@@ -77,10 +77,10 @@ class _Block(nn.Module):
         )
         self.shortcut_norm = None if self.shortcut is None else MaskedBatchNorm(after)
 
-    def forward(self, x_NCFT: Tensor, lengths_N: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x_NCFT: Tensor, lengths_N: Tensor | None) -> tuple[Tensor, Tensor | None]:
         y_NCFT = self.first(x_NCFT)
         if self.stride == 2:
-            lengths_N = (lengths_N + 1) // 2
+            lengths_N = halved(lengths_N)
         mask_NT = frame_mask(lengths_N, y_NCFT.shape[-1])
         y_NCFT = torch.relu(self.first_norm(y_NCFT, mask_NT))
         y_NCFT = self.second_norm(self.second(y_NCFT), mask_NT)

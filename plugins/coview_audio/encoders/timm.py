@@ -73,7 +73,9 @@ class TimmAudioEncoder(nn.Module):
         if (missing := _SHORTEST - x_N1FT.shape[-1]) > 0:
             x_N1FT = nn.functional.pad(x_N1FT, (0, missing))
         x_NTF = x_N1FT[:, 0].transpose(1, 2)
-        tokens_NTD, mask_NT = by_length(x_NTF, lengths_N.clamp(min=_SHORTEST), lambda x_MTF, _: self._tokens(x_MTF))
+        if lengths_N is not None:
+            lengths_N = lengths_N.clamp(min=_SHORTEST)
+        tokens_NTD, mask_NT = by_length(x_NTF, lengths_N, lambda x_MTF, _: self._tokens(x_MTF))
         pool = masked_max if self.pooling == "max" else masked_mean
         return coview.Encoding(pool(tokens_NTD, mask_NT), tokens_NTD, mask_NT)
 

@@ -44,7 +44,8 @@ class TorchaudioEncoder(nn.Module):
     def forward(self, batch: Mapping[str, Tensor]) -> coview.Encoding:
         """Pooled features (N, D), and those of each frame (N, T, D)."""
         check_rate_once(self, batch, self._sample_rate)
-        waveform_NL, lengths_N = batch["waveform_NT"], batch["lengths_N"].clamp(min=_SHORTEST)
+        waveform_NL = batch["waveform_NT"]
+        lengths_N = None if "all_real_N" in batch else batch["lengths_N"].clamp(min=_SHORTEST)
         if waveform_NL.shape[1] < _SHORTEST:
             waveform_NL = pad(waveform_NL, (0, _SHORTEST - waveform_NL.shape[1]))
         tokens_NTD, mask_NT = by_length(waveform_NL, lengths_N, lambda x_ML, _: self._encode(x_ML))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import coview
 from coview_text.encoders.by_length import by_length
 from coview_text.encoders.tokens import Pooling, pool
+from coview_text.encoders.whole_mask import attention_mask_for
 
 
 class MaskedTexts(ABC):
@@ -72,6 +73,8 @@ class MaskedTexts(ABC):
 
         def run(part: dict[str, Tensor]) -> list[Tensor]:
             with _outputs_of_layers(self.model, layers) as last:
+                if "attention_mask" in part:
+                    part = {**part, "attention_mask": attention_mask_for(self.model, part["attention_mask"])}
                 return [self.model(**part).last_hidden_state, *last]
 
         tokens_NTD, *last = by_length(run, given, batch["attention_mask"])
@@ -104,7 +107,7 @@ class MaskedTexts(ABC):
         ids_NK = ids_NT.gather(1, kept.places_NK)
         real_NK = torch.ones_like(ids_NK, dtype=torch.bool) if kept.real_NK is None else kept.real_NK
         ids_NK = ids_NK.masked_fill(~real_NK, self.tokenizer().pad_token_id)
-        seen = None if ids_NK.is_meta else real_NK.long()  # as in ``encode``
+        seen = None if ids_NK.is_meta else attention_mask_for(self.model, real_NK.long())  # as in ``encode``
         with _outputs_of_layers(self.model, layers) as last:
             tokens_NKD = self.model(input_ids=ids_NK, attention_mask=seen).last_hidden_state
         pooled_ND = pool(tokens_NKD, real_NK, self.pooling)

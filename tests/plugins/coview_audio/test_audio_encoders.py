@@ -157,3 +157,46 @@ def test_short_frames_leave_no_band_empty():
     filters_FK = LogMel(LogMelSettings(window=0.025)).filters_FK
     assert filters_FK.shape == (64, 513)
     assert (filters_FK.sum(1) > 0).all()
+
+
+@pytest.mark.parametrize("lengths", [(9, 4, 1), (9, 9, 9)])
+def test_batch_norm_of_real_frames_is_the_same_by_weights(lengths, monkeypatch):
+    """On a GPU the frames are not picked out: it would have to be known how many they are."""
+    torch.manual_seed(0)
+    picked, weighted = MaskedBatchNorm(4).double().train(), MaskedBatchNorm(4).double().train()
+    for norm in (picked.norm, weighted.norm):
+        norm.weight.data.copy_(torch.linspace(0.5, 2, 4))
+        norm.bias.data.copy_(torch.linspace(-1, 1, 4))
+    x = (3 + torch.randn(3, 4, 5, 9, dtype=torch.float64)).requires_grad_()
+    mask = torch.arange(9) < torch.tensor(lengths)[:, None]
+    upstream = torch.randn(3, 4, 5, 9, dtype=torch.float64)
+
+    def outcome(module):
+        y = module(x, mask)
+        gradients = torch.autograd.grad((y * upstream).sum(), [x, *module.parameters()])
+        return y, *gradients, *module.buffers()
+
+    expected = outcome(picked)
+    monkeypatch.setattr("coview_audio.encoders.masked.may_look", lambda tensor: False)
+    for found, wanted in zip(outcome(weighted), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_a_batch_says_where_no_sound_is_padded():
+    one = sounds()[0]
+    assert "all_real_N" in AudioModality().collate([one, one])
+    assert "all_real_N" not in AudioModality().collate(sounds())
+
+
+@pytest.mark.parametrize("name", [*CASES, *TIMM])
+def test_where_no_sound_is_padded_it_makes_no_difference_that_the_batch_says_so(name):
+    factory, parameters = {**CASES, **TIMM}[name]
+    torch.manual_seed(0)
+    encoder = factory(**parameters).eval()
+    one = sounds()[0]
+    batch = dict(AudioModality().collate([one, one]))
+    known = encoder(batch)
+    del batch["all_real_N"]
+    looked = encoder(batch)
+    torch.testing.assert_close(known.pooled_ND, looked.pooled_ND)
+    torch.testing.assert_close(known.tokens_NTD, looked.tokens_NTD)
