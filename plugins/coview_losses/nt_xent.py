@@ -13,13 +13,12 @@ and the sample as the class.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import Temperature, in_full_precision, no_autocast, unit_rows
+from coview_losses.kept import kept
 from coview_losses.positives_and_negatives import ids_of_no_sample
 from coview_losses.symmetric_nt_xent import is_bounded, symmetric_nt_xent
 from coview_losses.tiled_log_sum_exp import tiled_log_sum_exp
@@ -124,12 +123,11 @@ def in_one_without_masks(student_VND: Tensor, teacher_GND: Tensor, temperature: 
     return loss
 
 
-@lru_cache(maxsize=4)
+@kept
 def _only_positive(V: int, N: int, rows: range, device: torch.device) -> Tensor:
     """``(V · A,)``: the column of the one positive of each anchor, where there are two teacher views."""
-    with torch.device("cpu"), torch.inference_mode(False):
-        sample_A = torch.arange(rows.start, rows.stop, rows.step)
-        return torch.cat([sample_A + (1 - view) * N for view in range(V)]).to(device)
+    sample_A = torch.arange(rows.start, rows.stop, rows.step)
+    return torch.cat([sample_A + (1 - view) * N for view in range(V)]).to(device)
 
 
 def in_one(
@@ -162,32 +160,26 @@ def in_one(
     return loss
 
 
-@lru_cache(maxsize=4)
+@kept
 def _positives(
     V: int, G: int, N: int, Q: int, rows: range, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """The places of a flattened ``(V, A, K)`` that hold a positive, and the weight of each in the loss.
-
-    Kept, since to make it again at every step takes longer than the rest on a GPU.
-    """
-    with torch.device("cpu"), torch.inference_mode(False):
-        differs_VG = torch.arange(V)[:, None] != torch.arange(G)
-        view_P, anchor_P, other_P = differs_VG[:, None].expand(V, len(rows), G).nonzero().unbind(1)
-        column_P = other_P * N + torch.arange(rows.start, rows.stop, rows.step)[anchor_P]
-        place_P = (view_P * len(rows) + anchor_P) * (G * N + Q) + column_P
-        weight_P = -1 / (differs_VG.sum(1)[view_P] * V * len(rows)).to(dtype)
-        return place_P.to(device), weight_P.to(device)
+    """The places of a flattened ``(V, A, K)`` that hold a positive, and the weight of each in the loss."""
+    differs_VG = torch.arange(V)[:, None] != torch.arange(G)
+    view_P, anchor_P, other_P = differs_VG[:, None].expand(V, len(rows), G).nonzero().unbind(1)
+    column_P = other_P * N + torch.arange(rows.start, rows.stop, rows.step)[anchor_P]
+    place_P = (view_P * len(rows) + anchor_P) * (G * N + Q) + column_P
+    weight_P = -1 / (differs_VG.sum(1)[view_P] * V * len(rows)).to(dtype)
+    return place_P.to(device), weight_P.to(device)
 
 
-@lru_cache(maxsize=4)
+@kept
 def _no_positive(V: int, G: int, N: int, Q: int, rows: range, device: torch.device) -> Tensor:
-    """Where ``(V, A, K)`` holds no positive; kept for the same reason."""
-    cpu = torch.device("cpu")
-    place_P, _ = _positives(V, G, N, Q, rows, torch.float32, cpu)
-    with cpu, torch.inference_mode(False):
-        no_positive_VAK = torch.ones(V, len(rows), G * N + Q, dtype=torch.bool)
-        no_positive_VAK.view(-1)[place_P] = False
-        return no_positive_VAK.to(device)
+    """Where ``(V, A, K)`` holds no positive."""
+    place_P, _ = _positives(V, G, N, Q, rows, torch.float32, torch.device("cpu"))
+    no_positive_VAK = torch.ones(V, len(rows), G * N + Q, dtype=torch.bool)
+    no_positive_VAK.view(-1)[place_P] = False
+    return no_positive_VAK.to(device)
 
 
 def in_bands(

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 import coview
 from coview_losses.cosine import no_autocast, unit_rows
+from coview_losses.kept import kept
 
 
 def has_other_id(ids_N: Tensor, anchors: slice, *, views: int, queue_ids_Q: Tensor | None = None) -> Tensor:
@@ -259,8 +259,7 @@ def mean_of(losses: Sequence[Tensor]) -> Tensor:
     return losses[0] if len(losses) == 1 else torch.stack(list(losses)).mean()
 
 
-@lru_cache(maxsize=4)
+@kept
 def own_samples(rows: range, device: torch.device) -> Tensor:
-    """The numbers of some samples. Kept, as a GPU would need longer for one more small tensor at every step."""
-    with torch.device("cpu"), torch.inference_mode(False):
-        return torch.arange(rows.start, rows.stop, rows.step).to(device)
+    """The numbers of some samples."""
+    return torch.arange(rows.start, rows.stop, rows.step).to(device)

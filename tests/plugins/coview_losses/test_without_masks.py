@@ -9,6 +9,7 @@ import torch
 from enumerated import random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -170,6 +171,15 @@ def test_in_tiles_nothing_is_asked_of_the_device():
     in_bands(z, z, ids, 0.5, share, nothing, torch.empty(0, dtype=torch.int64, device="meta"), on_host).backward()
     with pytest.raises((NotImplementedError, RuntimeError)):
         in_bands(z, z, ids, 0.5, share, nothing, torch.empty(0, dtype=torch.int64, device="meta"))
+
+
+@pytest.mark.parametrize("name", ["nt_xent", "info_nce"])
+def test_what_is_tried_by_shapes_alone_leaves_nothing_behind(name):
+    """As an estimate does: what it makes has no numbers."""
+    loss = LOSSES[name]()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        loss(coview.Views.of(torch.randn(2, 13, WIDTH, requires_grad=True))).backward()
+    assert loss(coview.Views.of(random_rows(2, 13, WIDTH))).item() > 0
 
 
 def plain_nt_xent(z_VND):
