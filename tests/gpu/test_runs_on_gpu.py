@@ -240,6 +240,22 @@ def test_parts_of_a_batch_train_as_the_whole(run):
     assert losses(found) == pytest.approx(losses(whole), rel=1e-3)
 
 
+def test_parts_that_fit_train_as_the_whole(run, monkeypatch):
+    sets = {"projector__batch_norm": False}
+    whole = run(TEXTS, name="whole", **sets)
+    fitting = run(TEXTS, name="fitting", train__grad_cache="auto", **sets)
+    assert part_of(fitting) == 16  # a small model on any card
+    assert losses(fitting) == pytest.approx(losses(whole), rel=1e-3)
+    monkeypatch.setattr("coview.train.part_size._SHARE", 1e-9)  # hardly any memory is free
+    in_parts = run(TEXTS, name="parts", train__grad_cache="auto", **sets)
+    assert part_of(in_parts) == 4
+    assert losses(in_parts) == pytest.approx(losses(whole), rel=1e-3)
+
+
+def part_of(run):
+    return torch.load(run.folder.checkpoints / "last" / "state.pt", weights_only=True)["grad_cache"]
+
+
 def test_compiled_it_trains_the_same(run):
     found, plain = run(PICTURES, name="compiled", train__compile=True), run(PICTURES, name="plain")
     assert losses(found)[0] == pytest.approx(losses(plain)[0], rel=2e-3)

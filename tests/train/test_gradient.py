@@ -127,6 +127,31 @@ def every_loss():
             yield pytest.param(component.qualified, needs, id=component.name)
 
 
+def test_looking_for_what_fits_leaves_no_trace(registry, monkeypatch):
+    """A trial encodes samples there and back: batch norm, gradients and dropout are as if nobody had."""
+
+    def tried(encode, samples, rows_of_loss, reserve, device):
+        assert (samples, rows_of_loss, reserve) == (N, 2 * N, 5.0)
+        encode(2)
+        encode(5)
+        return 4
+
+    def outcome(look):
+        built = topology(registry, "nt_xent", norm=nn.BatchNorm1d(8)).train()
+        accelerator = make_accelerator(torch.device("cpu"), "fp32")
+        of = None if look else 4
+        step = GradientOfBatch(built, built.student, accelerator, rows=of, batch_size=N, seed=5, channels_last=False)
+        if look:
+            assert step.divide(batch(), 5.0) == 4
+            assert all(parameter.grad is None for parameter in built.parameters())
+        step.add(batch(), step=4, part=0, share=1.0, progress=0.25, synchronise=True)
+        return [*(p.grad for p in built.parameters()), *built.buffers()]
+
+    monkeypatch.setattr("coview.train.gradient.part_that_fits", tried)
+    for found, expected in zip(outcome(look=True), outcome(look=False), strict=True):
+        assert torch.equal(found, expected)
+
+
 @pytest.mark.parametrize(("use", "needs"), every_loss())
 @pytest.mark.parametrize(("rows", "stops"), [(1, False), (4, False), (4, True)])
 def test_the_cache_gives_the_gradient_of_the_plain_step(registry, use, needs, rows, stops):

@@ -206,9 +206,10 @@ def test_what_samples_lack_is_told(write_recipe, tmp_path, capsys):
     ],
 )
 def test_what_cannot_be_is_refused_before_training(trained, change, message):
-    sets = ("train.grad_cache=4",) if "normalised" in change[1] else ()
-    with pytest.raises(coview.CoviewError, match=message):
-        trained(RECIPE.replace(*change), *sets)
+    for rows in ("4", "auto") if "normalised" in change[1] else (None,):
+        sets = () if rows is None else (f"train.grad_cache={rows}",)
+        with pytest.raises(coview.CoviewError, match=message):
+            trained(RECIPE.replace(*change), *sets)
 
 
 def test_a_pair_that_nobody_has_is_refused(trained, monkeypatch):

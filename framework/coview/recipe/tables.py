@@ -171,11 +171,11 @@ class TrainTable(BaseModel):
         description="Batches for each optimiser step; each batch has only its own negatives, so their number does "
         "not grow.",
     )
-    grad_cache: Annotated[int, Field(ge=1)] | None = Field(
+    grad_cache: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(
         None,
         description="Samples that a process encodes at a time; absent: all. The gradient is that of the whole "
         "batch (arXiv:2101.06983), with the memory of a part and a second forward pass. Batch norm "
-        "sees one part at a time.",
+        'sees one part at a time. "auto": as many as fit into the memory of the GPU, and 64 on a CPU.',
     )
     batch_norm: Literal["all_views", "per_view"] = Field(
         "all_views",

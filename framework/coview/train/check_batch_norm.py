@@ -8,6 +8,7 @@ from coview.errors import CoviewError
 from coview.model.batch_norm import has_batch_norm
 from coview.model.tower import Towers
 from coview.recipe.recipe import Recipe
+from coview.train.part_size import FEWEST
 
 
 def check_batch_norm(recipe: Recipe, student: Towers, ranks: int) -> None:
@@ -20,10 +21,11 @@ def check_batch_norm(recipe: Recipe, student: Towers, ranks: int) -> None:
         return
     train, shuffles = recipe.train, 1 if recipe.teacher is None else recipe.teacher.shuffle_groups
     of_rank = train.batch_size // ranks
-    parts = 1 if train.grad_cache is None else -(-of_rank // train.grad_cache)
+    rows = FEWEST if train.grad_cache == "auto" else train.grad_cache
+    parts = 1 if rows is None else -(-of_rank // rows)
     # the batch norm of several ranks sees the rows of all of them, but for the groups of a shuffle
-    rows = {"batch_size": of_rank // parts * ranks, "shuffle_groups": train.batch_size // shuffles}
-    for key, fewest in rows.items():
+    found = {"batch_size": of_rank // parts * ranks, "shuffle_groups": train.batch_size // shuffles}
+    for key, fewest in found.items():
         if fewest < 2:
             at = ("teacher", key) if key == "shuffle_groups" else ("train", "grad_cache" if parts > 1 else key)
             raise CoviewError(

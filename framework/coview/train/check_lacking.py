@@ -43,7 +43,8 @@ def check_lacking(recipe: Recipe, dataset: Dataset, student: Towers) -> None:
         raise CoviewError(
             f"{where}: shuffles whole samples, and some of {recipe.data_named} lack {' and '.join(lacked)}"
         )
-    if recipe.train.grad_cache is not None and recipe.train.grad_cache < recipe.train.batch_size:
+    part = recipe.train.grad_cache
+    if part is not None and (part == "auto" or part < recipe.train.batch_size):
         for name in lacked:
             if _trains_batch_norm(student.towers[name]):
                 where = recipe.where("train", "grad_cache")

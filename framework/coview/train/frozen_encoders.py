@@ -44,6 +44,7 @@ from coview.recipe.recipe import Recipe
 from coview.track.progress import Throttle
 from coview.train.kept_encodings import PART, EncodingFiles, KeptEncodings
 from coview.train.layout import laid_out
+from coview.train.part_size import rows_at_a_time
 from coview.train.views_vary import why_views_vary
 
 ENCODINGS = "encodings"
@@ -175,7 +176,7 @@ class FrozenEncoders:
     ) -> Generator[tuple[int, Embedded], None, None]:
         """Some files' encodings, one file after the other, in the batches that the encoder would be trained in."""
         train, ranks = self.recipe.train, self.accelerator.num_processes
-        batch_size = min(PART, train.grad_cache or train.batch_size // ranks)
+        batch_size = min(PART, rows_at_a_time(train) or train.batch_size // ranks)
         rows_of = {part: np.array_split(rows := files.rows(part), -(-len(rows) // batch_size)) for part in parts}
         keys = [[(0, 0, int(row)) for row in rows] for of_part in rows_of.values() for rows in of_part]
         total, done, throttle = sum(map(len, keys)), 0, Throttle()

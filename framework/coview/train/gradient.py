@@ -25,6 +25,7 @@ from coview.model.tower import Projected
 from coview.model.views import Views
 from coview.train.activations import blocks_of, checkpointed
 from coview.train.layout import laid_out
+from coview.train.part_size import part_that_fits
 from coview.train.sharding import without_averaging
 
 _HALF = (torch.float16, torch.bfloat16)
@@ -84,6 +85,7 @@ class GradientOfBatch:
         self._topology = topology
         self._student = student
         self._accelerator = accelerator
+        self._batch_size = batch_size
         self._parts = 1 if rows is None else -(-batch_size // rows)
         self._seed = seed
         self._channels_last = channels_last
@@ -112,6 +114,33 @@ class GradientOfBatch:
                 self._backward(outputs["loss"] * (rank_weight(views) * share))
             return Gradient(average_outputs(outputs, views), views, student.projections.detach())
         return self._cached(batch, seed, taught, share, progress, synchronise)
+
+    def divide(self, batch: Batch, reserve: float) -> int:
+        """From now on encodes as many samples at a time as the GPU has memory for, and returns how many.
+
+        It tries on some samples of the batch what they need, with no trace but their memory.
+
+        Args:
+            batch: This rank's, with at least one sample.
+            reserve: Bytes that are needed later, and not yet taken.
+        """
+        batch = laid_out(batch, channels_last=self._channels_last)
+        device = self._accelerator.device
+        samples = min(self._batch_size, len(batch))
+        rows = self._batch_size * self._accelerator.num_processes * len(self._topology.student.of_view)
+        found = part_that_fits(lambda count: self._try_out(batch, count), samples, rows, reserve, device)
+        self._parts = -(-self._batch_size // found)
+        return found
+
+    def _try_out(self, batch: Batch, count: int) -> None:
+        with buffers_kept(self._student), self._synchronised(False):
+            made = self._forward(some_samples(batch, slice(0, count)), 0, 0)
+            parts = (made.predictions, made.representations, made.hidden_KP)
+            leaves = [part for part in parts if part is not None and part.requires_grad]
+            if leaves:
+                torch.autograd.backward(leaves, [torch.zeros_like(leaf) for leaf in leaves])
+        for parameter in self._topology.student.parameters():
+            parameter.grad = None
 
     def _cached(
         self, batch: Batch, seed: int, taught: Taught, share: float, progress: float, synchronise: bool

@@ -30,6 +30,7 @@ from coview.evaluate.diagnostics import diagnose, false_negative_rate
 from coview.model.collectives import several_ranks
 from coview.model.context import build_contexts
 from coview.model.gather import average_gradients
+from coview.model.optimizer_over import copies_by_optimizer
 from coview.model.parameter_groups import parameter_groups
 from coview.model.topology import Topology
 from coview.plugins.duration import Duration
@@ -54,6 +55,7 @@ from coview.train.loss_watch import LossWatch
 from coview.train.model_on_device import model_on_device
 from coview.train.observer import Observer
 from coview.train.optimizer import build_optimizer
+from coview.train.part_size import ON_A_CPU
 from coview.train.pauses import Pauses
 from coview.train.scheduled_values import ScheduledValues
 from coview.train.sharding import prepared, state_like_parameters, whole_state
@@ -126,6 +128,7 @@ class Pretraining:
         self.step = self._saved_at = 0
         self.ended: Ended | None = None
         self.state_of_observer = ""
+        self._part_size = None if recipe.train.grad_cache == "auto" else recipe.train.grad_cache
 
     @property
     def is_over(self) -> bool:
@@ -152,6 +155,8 @@ class Pretraining:
         self.step = self._saved_at = checkpoint.step
         self.ended = None if (ended := state.get("ended")) is None else Ended(**ended)
         self.state_of_observer = state.get("observer", "")
+        if self.recipe.train.grad_cache == "auto":
+            self._part_size = state.get("grad_cache")
 
     def run(self, checkpoints: Path, stop: StopRequest, observer: Observer, pauses: Pauses | None = None) -> None:
         """Trains from the current step to the end, or until who observes asks for an end.
@@ -174,11 +179,13 @@ class Pretraining:
         if self.recipe.train.compile:
             model.compile()
         train = self.recipe.train
+        if train.grad_cache == "auto" and self.accelerator.device.type != "cuda":
+            self._part_size = ON_A_CPU
         gradient = GradientOfBatch(
             self._trained,
             model,
             self.accelerator,
-            rows=train.grad_cache,
+            rows=self._part_size,
             batch_size=train.batch_size // self.accelerator.num_processes,
             seed=self.recipe.seed,
             channels_last=self._model.channels_last,
@@ -298,6 +305,9 @@ class Pretraining:
             batch = self._next(batches, part)
             if not len(batch):  # every sample of it was unreadable
                 continue
+            if train.grad_cache == "auto" and self._part_size is None:
+                self._part_size = gradient.divide(batch, self._later_state())
+                self._observer.say(f'train.grad_cache = "auto": {self._part_size:,} samples at a time')
             last = part == train.accumulate - 1
             found = gradient.add(batch, self.step, part, 1 / train.accumulate, progress, synchronise=last)
             self._watch.note(found.outputs["loss"], self.step + 1)
@@ -314,6 +324,14 @@ class Pretraining:
         if self._trained.teacher is not None:
             self._trained.teacher.follow(self._trained.student, progress)
         return found
+
+    def _later_state(self) -> float:
+        """Bytes that the optimiser will keep, and does not yet."""
+        assert self.optimizer is not None
+        trained = sum(p.numel() * p.element_size() for p in self._trained.parameters() if p.requires_grad)
+        kept = [value for state in self.optimizer.state.values() for value in state.values()]
+        there = sum(value.nbytes for value in kept if isinstance(value, torch.Tensor))
+        return max(0.0, trained * copies_by_optimizer(*self._parts[:2]) - there)
 
     def _next(self, batches: Iterator[Batch], part: int) -> Batch:
         try:
@@ -387,6 +405,7 @@ class Pretraining:
                 "skipped": [list(sample) for sample in self.skipped.samples.values()],
                 "ended": None if self.ended is None else asdict(self.ended),
                 "observer": self._observer.state(),
+                "grad_cache": self._part_size,
             }
             save_checkpoint(
                 self._checkpoints,

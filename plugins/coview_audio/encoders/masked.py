@@ -92,10 +92,14 @@ class MaskedBatchNorm(nn.Module):
         mean_C11 = x_NCFT.sum((0, 2, 3))[:, None, None] / count
         centred_NCFT = (x_NCFT - mean_C11).masked_fill(~mask_N11T, 0)
         variance_C = centred_NCFT.square().sum((0, 2, 3)) / count
+        norm = self.norm
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        assert norm.num_batches_tracked is not None
         with torch.no_grad():
-            self.norm.running_mean.lerp_(mean_C11.flatten(), momentum)
-            self.norm.running_var.lerp_(variance_C * count / (count - 1).clamp(min=1), momentum)
-            self.norm.num_batches_tracked.add_(1)
-        scale_C11 = ((variance_C + self.norm.eps).rsqrt() * self.norm.weight)[:, None, None]
-        y_NCFT = centred_NCFT * scale_C11 + self.norm.bias[:, None, None]
+            norm.running_mean.lerp_(mean_C11.flatten(), momentum)
+            norm.running_var.lerp_(variance_C * count / (count - 1).clamp(min=1), momentum)
+            norm.num_batches_tracked.add_(1)
+        scale_C11 = ((variance_C + norm.eps).rsqrt() * norm.weight)[:, None, None]
+        y_NCFT = centred_NCFT * scale_C11 + norm.bias[:, None, None]
         return masked(y_NCFT.to(dtype), mask_N11T[:, 0, 0])

@@ -22,6 +22,7 @@ from coview.experiment.estimate.work import Operation, Recorder, Work
 from coview.model.topology import Topology
 from coview.recipe.recipe import Recipe
 from coview.train.activations import blocks_of, checkpointed
+from coview.train.part_size import rows_at_a_time
 
 FEW = (2, 4)
 """Samples of the steps that are really taken, where it has to be."""
@@ -79,7 +80,7 @@ def step_of(
         samples: Of a process.
         half: Whether the forward pass is in 16 bits.
     """
-    parts = 1 if recipe.train.grad_cache is None else -(-samples // recipe.train.grad_cache)
+    parts = 1 if (rows := rows_at_a_time(recipe.train)) is None else -(-samples // rows)
     at_a_time = -(-samples // parts)
     checkpoints = recipe.train.checkpoint_activations
     why = ""
