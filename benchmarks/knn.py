@@ -6,6 +6,10 @@ on a CPU.
 
     python benchmarks/knn.py [--queries 10000] [--bank 50000] [--width 512] [--k 20] [--rounds 5] [--without-peers]
         [--device cpu]
+    python benchmarks/knn.py --operations
+
+With ``--operations`` nothing is timed or even computed: on PyTorch's meta device, which has no values, it counts the
+operations of the search that a GPU does, and what they read and write.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import sys
 from collections.abc import Callable
 
 import torch
-from measuring import added_to_peak, added_to_peak_apart, now, where
+from measuring import Operations, added_to_peak, added_to_peak_apart, now, where
 
 
 def features(args: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -86,16 +90,30 @@ def memory_of(args: argparse.Namespace) -> None:
     print(added_to_peak(run, args.device))
 
 
+def count(args: argparse.Namespace) -> None:
+    """What the operations are, without values."""
+    runs = contenders(args)
+    print(f"{'':32}{'operations':>11}{'GiB':>8}")
+    for name in ("ours", "bare product, in tiles"):
+        with Operations() as counted:
+            runs[name]()
+        print(f"{name:32}{counted.count:11}{counted.bytes / 2**30:8.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("queries", 10_000), ("bank", 50_000), ("width", 512), ("k", 20), ("rounds", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--without-peers", action="store_true")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--operations", action="store_true", help="count them, and time nothing")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory_of:
         memory_of(args)
+        return
+    if args.operations:
+        count(argparse.Namespace(**{**vars(args), "device": torch.device("meta")}))
         return
 
     runs = contenders(args)

@@ -8,6 +8,8 @@ cost more than its arithmetic.
 
 On the CPU a few workers search tiles of their own. Were all threads to share each of the many small steps, they
 would wait for each other after every one, which on cores that others use too takes several times as long.
+
+A GPU is busy with other sizes: ``neighbours_on_a_gpu.py``.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
+
+from coview.evaluate.neighbours_on_a_gpu import nearest_in_large_tiles
 
 WORKERS = 4
 """Tiles searched at a time on the CPU, at most."""
@@ -44,8 +48,11 @@ def nearest(queries_QD: Tensor, bank_BD: Tensor, k: int) -> tuple[Tensor, Tensor
         Cosines and bank rows, each of shape (Q, k), from the most to the least similar.
     """
     Q, B = len(queries_QD), len(bank_BD)
+    if queries_QD.device.type != "cpu":
+        scales = _inverse_norms(queries_QD), _inverse_norms(bank_BD)
+        return nearest_in_large_tiles(queries_QD, bank_BD, *scales, k)
     threads = torch.get_num_threads()
-    workers = min(WORKERS, threads) if queries_QD.device.type == "cpu" else 1
+    workers = min(WORKERS, threads)
     width = max(1, min(Q, max(16, min(QUERIES, SIMILARITIES // B) // workers)))
     scale_B1 = _inverse_norms(bank_BD)
     top_Qk = queries_QD.new_empty(Q, k)
