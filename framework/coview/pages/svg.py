@@ -65,6 +65,10 @@ _STYLE = {
 }
 
 
+CHARACTER = 5.3
+"""How wide a digit of a tick's label is, in points."""
+
+
 @contextmanager
 def page_style() -> Iterator[None]:
     """Matplotlib's defaults and the page's style, whatever the reader's matplotlibrc says."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from coview.evaluate.diagnostic_names import DIAGNOSTICS, about_diagnostic, is_diagnostic
-from coview.pages.svg import MUTED, SERIES, as_svg, new_axes, page_style
+from coview.pages.svg import CHARACTER, MUTED, SERIES, as_svg, new_axes, page_style
 
 _POINTS = 300  # a curve of more is averaged down to as many: more cannot be seen, and would make the page large
 
@@ -22,8 +22,6 @@ _TRAINING = {
 }
 _WIDTH, _HEIGHT = 3.6, 1.9
 """Of a figure, in inches."""
-_CHARACTER = 5.3
-"""How wide a digit is, in points."""
 _AXES = frozenset({"step", "epoch", "time"})
 
 
@@ -118,7 +116,7 @@ class _Figure:
         longest = max((len(label.get_text()) for label in self._axes.get_yticklabels()), default=0)
         has_factor = bool(self._axes.yaxis.get_major_formatter().get_offset())  # "1e−5", above the axis
         self._figure.subplots_adjust(
-            left=(_CHARACTER * longest + 7) / (72 * _WIDTH),
+            left=(CHARACTER * longest + 7) / (72 * _WIDTH),
             right=1 - 5 / (72 * _WIDTH),
             bottom=33 / (72 * _HEIGHT),
             top=1 - (16 if has_factor else 6) / (72 * _HEIGHT),

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from coview.evaluate.result import FEATURE_KINDS
-from coview.pages.svg import INK, RULE, SERIES, as_svg, new_axes, page_style
+from coview.pages.svg import CHARACTER, INK, RULE, SERIES, as_svg, new_axes, page_style
 from coview.track.result_rows import ResultRow, interval
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _MARKERS = {"pretrained": "o", "given": "o", "untrained": "D", "raw": "s"}  # told apart without colour too
+_WIDTH = 4.0
+"""Of a figure, in inches."""
 _LONGEST = 58
 """Letters of a row's name: more are wider than the figure, which then has no room for its axes."""
 _OFFSETS = {"pretrained": -0.08, "given": -0.08, "untrained": 0.12, "raw": 0.32}
@@ -41,7 +48,8 @@ def draw_forests(rows: Sequence[ResultRow]) -> list[Forest]:
 
 
 def _figure(name: str, rows: Sequence[ResultRow]) -> str:
-    figure, axes = new_axes(4.0, 0.4 + 0.68 * len(rows))
+    height_of_figure = 0.4 + 0.68 * len(rows)
+    figure, axes = new_axes(_WIDTH, height_of_figure, makes_room=False)
     said = []
     for height, row in enumerate(rows):
         if height:
@@ -62,4 +70,14 @@ def _figure(name: str, rows: Sequence[ResultRow]) -> str:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.04)
+    _make_room(figure, axes, height_of_figure)
     return as_svg(figure, name, "; ".join(said))
+
+
+def _make_room(figure: Figure, axes: Axes, height: float) -> None:
+    """Sets the margins: beside the axes is half a label of a tick, whose width is the page's font's to say."""
+    longest = max((len(label.get_text()) for label in axes.get_xticklabels()), default=0)
+    has_factor = bool(axes.xaxis.get_major_formatter().get_offset())  # "1e−5", below the labels
+    aside = (3 + CHARACTER * longest / 2) / (72 * _WIDTH)
+    bottom = (29 if has_factor else 18) / (72 * height)
+    figure.subplots_adjust(left=aside, right=1 - aside, bottom=bottom, top=1 - 3 / (72 * height))
