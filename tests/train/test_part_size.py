@@ -7,8 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 import coview
+from coview.recipe.tables import TrainTable
 from coview.train.check_batch_norm import check_batch_norm
-from coview.train.part_size import FEWEST, ON_A_CPU, largest_part, part_that_fits
+from coview.train.part_size import FEWEST, ON_A_CPU, PartSize, largest_part, later_state, part_that_fits
 
 LINE = {16: 1000 + 16 * 50, 32: 1000 + 32 * 50}
 """1,000 bytes, and 50 a sample."""
@@ -64,6 +65,42 @@ def test_a_card_is_asked_what_it_has_and_what_some_samples_take(reserve, expecte
         monkeypatch.setattr(torch.cuda, name, answer)
     assert part_that_fits(tried.append, 400, 800, reserve, torch.device("cpu")) == expected
     assert tried == [32, 16, 32]
+
+
+def of_recipe(grad_cache, device):
+    return PartSize(TrainTable(steps=1, batch_size=8, grad_cache=grad_cache), torch.device(device))
+
+
+@pytest.mark.parametrize("kept", [None, 12])
+def test_a_number_in_the_recipe_stays_and_a_cpu_needs_none_found(kept):
+    for given, device, expected in (
+        (None, "cuda", None),
+        (5, "cuda", 5),
+        (None, "cpu", None),
+        (5, "cpu", 5),
+        ("auto", "cpu", ON_A_CPU),
+    ):
+        size = of_recipe(given, device)
+        size.resume(kept)
+        assert (size.rows, size.is_open) == (expected, False)
+
+
+def test_a_run_that_goes_on_takes_the_number_that_it_began_with():
+    size = of_recipe("auto", "cuda")
+    size.resume(None)  # it was stopped before its first batch, or began on a CPU
+    assert (size.rows, size.is_open) == (None, True)
+    size.resume(12)
+    assert (size.rows, size.is_open) == (12, False)
+
+
+def test_what_an_optimiser_has_made_already_is_not_reserved_again():
+    model = torch.nn.Linear(3, 2)
+    model.bias.requires_grad_(False)
+    optimizer = torch.optim.AdamW([model.weight])
+    assert later_state(model, optimizer, 2) == 2 * 6 * 4
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    assert later_state(model, optimizer, 2) == 0
 
 
 def trained(path, registry, out, **overrides):

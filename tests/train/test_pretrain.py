@@ -211,7 +211,7 @@ def test_a_step_takes_the_gradient_of_the_mean_of_its_parts(train, without_evalu
 )
 def test_the_length_counts_optimiser_steps(without_evaluators, registry, sets, total, per_epoch, batches):
     recipe = coview.load_recipe(without_evaluators, sets=sets, registry=registry)
-    assert Length.of(recipe, 1437) == Length(total, per_epoch, batches)
+    assert Length.of(recipe, 1437) == Length(total, per_epoch, batches, recipe.train.accumulate)
 
 
 # ---- compilation -------------------------------------------------------------------------------------------------------

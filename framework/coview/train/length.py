@@ -16,11 +16,21 @@ class Length:
         total_steps: Optimiser steps.
         steps_per_epoch: Optimiser steps in an epoch, rounded down, at least 1.
         batches_per_epoch: Batches in an epoch.
+        batches_per_step: Batches that an optimiser step is of.
     """
 
     total_steps: int
     steps_per_epoch: int
     batches_per_epoch: int
+    batches_per_step: int = 1
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch, counted from 0, of the last batch of a step, counted from 1."""
+        return (step * self.batches_per_step - 1) // self.batches_per_epoch
+
+    def ends_epoch(self, step: int) -> bool:
+        """Whether the last batch of a step, counted from 1, is that of its epoch."""
+        return step * self.batches_per_step % self.batches_per_epoch == 0
 
     @classmethod
     def of(cls, recipe: Recipe, samples: int, smallest_batch: int = 1) -> Length:
@@ -55,4 +65,4 @@ class Length:
                 f"{recipe.where('train', 'accumulate')}: {train.accumulate} batches for a step are more than the "
                 f"{(train.epochs or 0) * batches} of the whole run"
             )
-        return cls(total, max(1, batches // train.accumulate), batches)
+        return cls(total, max(1, batches // train.accumulate), batches, train.accumulate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
+from torch import nn
 
 from coview.model.collectives import largest_over_ranks, several_ranks
 from coview.recipe.tables import TrainTable
@@ -31,6 +32,47 @@ def rows_at_a_time(train: TrainTable) -> int | None:
     Where coview finds them, those of a CPU: any number gives the same.
     """
     return ON_A_CPU if train.grad_cache == "auto" else train.grad_cache
+
+
+class PartSize:
+    """The samples that a process encodes at a time in a run.
+
+    Args:
+        train: The recipe's.
+        device: Where it computes.
+
+    Attributes:
+        rows: How many; None for all, or where it is not yet known.
+        is_open: Whether it has to be found by the first batch.
+    """
+
+    def __init__(self, train: TrainTable, device: torch.device) -> None:
+        self.is_open = train.grad_cache == "auto" and device.type == "cuda"
+        self.rows = None if self.is_open else rows_at_a_time(train)
+
+    def resume(self, rows: int | None) -> None:
+        """Takes what a checkpoint has, so that a run goes on as it was; what the recipe says stays."""
+        if self.is_open and rows is not None:
+            self.note(rows)
+
+    def note(self, rows: int) -> str:
+        """Takes what was found, and says it."""
+        self.rows, self.is_open = rows, False
+        return f'train.grad_cache = "auto": {rows:,} samples at a time'
+
+
+def later_state(trained: nn.Module, optimizer: torch.optim.Optimizer | None, copies: float) -> float:
+    """Bytes that an optimiser will keep, and does not yet.
+
+    Args:
+        trained: What it trains.
+        optimizer: The optimiser; None where nothing is trained.
+        copies: How many numbers it keeps of each weight.
+    """
+    weights = sum(p.numel() * p.element_size() for p in trained.parameters() if p.requires_grad)
+    kept = [] if optimizer is None else [value for state in optimizer.state.values() for value in state.values()]
+    there = sum(value.nbytes for value in kept if isinstance(value, torch.Tensor))
+    return max(0.0, weights * copies - there)
 
 
 def largest_part(peak_of: Mapping[int, int], room: float, samples: int, rows_of_loss: int) -> int:

@@ -55,7 +55,7 @@ from coview.train.loss_watch import LossWatch
 from coview.train.model_on_device import model_on_device
 from coview.train.observer import Observer
 from coview.train.optimizer import build_optimizer
-from coview.train.part_size import ON_A_CPU
+from coview.train.part_size import PartSize, later_state
 from coview.train.pauses import Pauses
 from coview.train.scheduled_values import ScheduledValues
 from coview.train.sharding import prepared, state_like_parameters, whole_state
@@ -128,7 +128,7 @@ class Pretraining:
         self.step = self._saved_at = 0
         self.ended: Ended | None = None
         self.state_of_observer = ""
-        self._part_size = None if recipe.train.grad_cache == "auto" else recipe.train.grad_cache
+        self._part_size = PartSize(recipe.train, accelerator.device)
 
     @property
     def is_over(self) -> bool:
@@ -155,8 +155,7 @@ class Pretraining:
         self.step = self._saved_at = checkpoint.step
         self.ended = None if (ended := state.get("ended")) is None else Ended(**ended)
         self.state_of_observer = state.get("observer", "")
-        if self.recipe.train.grad_cache == "auto":
-            self._part_size = state.get("grad_cache")
+        self._part_size.resume(state.get("grad_cache"))
 
     def run(self, checkpoints: Path, stop: StopRequest, observer: Observer, pauses: Pauses | None = None) -> None:
         """Trains from the current step to the end, or until who observes asks for an end.
@@ -179,13 +178,11 @@ class Pretraining:
         if self.recipe.train.compile:
             model.compile()
         train = self.recipe.train
-        if train.grad_cache == "auto" and self.accelerator.device.type != "cuda":
-            self._part_size = ON_A_CPU
         gradient = GradientOfBatch(
             self._trained,
             model,
             self.accelerator,
-            rows=self._part_size,
+            rows=self._part_size.rows,
             batch_size=train.batch_size // self.accelerator.num_processes,
             seed=self.recipe.seed,
             channels_last=self._model.channels_last,
@@ -224,7 +221,7 @@ class Pretraining:
             logs = (self.step + 1) % train.log_every == 0 or self.step + 1 == self.length.total_steps
             found = self._take_step(gradient, optimizer, batches, logs=logs)
             self.step += 1
-            epoch = self._epoch_of(self.step)
+            epoch = self.length.epoch_of(self.step)
             before = time.perf_counter()
             # before anything of the step is told or written: no checkpoint is without the points of its steps
             is_best = self._pause(epoch)
@@ -247,14 +244,6 @@ class Pretraining:
             if is_best or self._due(self.step) or self.is_over:
                 self._save()
 
-    def _epoch_of(self, step: int) -> int:
-        """The epoch, counted from 0, of the last batch of a step, counted from 1."""
-        return (step * self.recipe.train.accumulate - 1) // self.length.batches_per_epoch
-
-    @property
-    def _ends_epoch(self) -> bool:
-        return self.step * self.recipe.train.accumulate % self.length.batches_per_epoch == 0
-
     def _pause(self, epoch: int) -> bool:
         """Pauses if that is due; whether there is to be a checkpoint of the step."""
         if not self._pauses.due(self.step):
@@ -269,7 +258,7 @@ class Pretraining:
         """Calls the observer."""
         with self._checkpoint_first():
             self._observer.step(self.step, epoch, metrics)
-            if self._ends_epoch:
+            if self.length.ends_epoch(self.step):
                 self._observer.epoch(self.step, epoch)
 
     @contextmanager
@@ -305,9 +294,9 @@ class Pretraining:
             batch = self._next(batches, part)
             if not len(batch):  # every sample of it was unreadable
                 continue
-            if train.grad_cache == "auto" and self._part_size is None:
-                self._part_size = gradient.divide(batch, self._later_state())
-                self._observer.say(f'train.grad_cache = "auto": {self._part_size:,} samples at a time')
+            if self._part_size.is_open:
+                reserve = later_state(self._trained, self.optimizer, copies_by_optimizer(*self._parts[:2]))
+                self._observer.say(self._part_size.note(gradient.divide(batch, reserve)))
             last = part == train.accumulate - 1
             found = gradient.add(batch, self.step, part, 1 / train.accumulate, progress, synchronise=last)
             self._watch.note(found.outputs["loss"], self.step + 1)
@@ -319,19 +308,11 @@ class Pretraining:
         if self._observer.gradients is not None:
             if not clipped:
                 self.accelerator.unscale_gradients(optimizer)
-            self._observer.gradients(self.step + 1, self._epoch_of(self.step + 1), logs)
+            self._observer.gradients(self.step + 1, self.length.epoch_of(self.step + 1), logs)
         optimizer.step()
         if self._trained.teacher is not None:
             self._trained.teacher.follow(self._trained.student, progress)
         return found
-
-    def _later_state(self) -> float:
-        """Bytes that the optimiser will keep, and does not yet."""
-        assert self.optimizer is not None
-        trained = sum(p.numel() * p.element_size() for p in self._trained.parameters() if p.requires_grad)
-        kept = [value for state in self.optimizer.state.values() for value in state.values()]
-        there = sum(value.nbytes for value in kept if isinstance(value, torch.Tensor))
-        return max(0.0, trained * copies_by_optimizer(*self._parts[:2]) - there)
 
     def _next(self, batches: Iterator[Batch], part: int) -> Batch:
         try:
@@ -366,7 +347,7 @@ class Pretraining:
         if (teacher := self._trained.teacher) is not None:
             values["teacher_momentum"] = teacher.momentum_at((self.step - 1) / self.length.total_steps)
         if self._values is not None:
-            values |= self._values.at(self.step - 1, self._epoch_of(self.step))
+            values |= self._values.at(self.step - 1, self.length.epoch_of(self.step))
         if found.views.labels is not None:
             values["false_negative_rate"] = false_negative_rate(found.views.labels, found.views.ids)
         return values | diagnose(found.projections, found.views.modalities, found.present)
@@ -378,7 +359,7 @@ class Pretraining:
             mine = Next.END
         if stop.by is not None:
             mine = Next.INTERRUPT
-        return self._agreed(mine, self.step, told=self._ends_epoch or self._pauses.due(self.step))
+        return self._agreed(mine, self.step, told=self.length.ends_epoch(self.step) or self._pauses.due(self.step))
 
     def _interrupt(self, stop: StopRequest) -> None:
         self._save()
@@ -405,7 +386,7 @@ class Pretraining:
                 "skipped": [list(sample) for sample in self.skipped.samples.values()],
                 "ended": None if self.ended is None else asdict(self.ended),
                 "observer": self._observer.state(),
-                "grad_cache": self._part_size,
+                "grad_cache": self._part_size.rows,
             }
             save_checkpoint(
                 self._checkpoints,
