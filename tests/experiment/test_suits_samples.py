@@ -9,7 +9,14 @@ import pytest
 import soundfile
 from PIL import Image
 
-SETS = ["train.steps=1", "optimizer={use='sgd', lr=0.001}", "train.batch_size=8", "schedule.warmup=0", "evaluate=[]"]
+SETS = [
+    "train.steps=1",
+    "data.workers=0",
+    "optimizer={use='sgd', lr=0.001}",
+    "train.batch_size=8",
+    "schedule.warmup=0",
+    "evaluate=[]",
+]
 
 
 def pictures(folder, shape, *, grey=False):

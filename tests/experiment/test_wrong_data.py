@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
 from dataclasses import replace
 
@@ -157,6 +158,15 @@ def test_two_rows_of_one_id_are_named_in_the_first_epoch(read, with_pictures, tm
     assert message == 'data "pictures": the train split: rows 3 and 21 have the same id'
     (run,) = (tmp_path / "runs" / "small").glob("*") if (tmp_path / "runs").exists() else (None,)
     assert run is None or not list(run.glob("checkpoints/step-*"))
+
+
+@pytest.mark.parametrize("at", ["train", "test"])
+def test_no_loader_process_outlives_the_mistake(read, with_pictures, tmp_path, at):
+    """Also while the traceback is kept, as a notebook keeps it."""
+    with pytest.raises(coview.CoviewError, match="have the same id") as caught:
+        coview.run(read(wrong="duplicate", workers=2, at=at), tmp_path / "runs", registry=with_pictures, quiet=True)
+    assert multiprocessing.active_children() == []
+    assert caught.tb is not None
 
 
 def test_they_are_refused_ahead_where_the_data_knows_its_ids(read, with_pictures, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -60,7 +60,7 @@ def view_loader(
     pin_memory: bool = False,
     bank: ViewBank | None = None,
     keep_bytes: int = 0,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The batches of a training run: for each modality all views of all samples, view by view, the local ones apart.
 
     Args:
@@ -99,7 +99,7 @@ def sample_loader(
     pin_memory: bool = False,
     rank: int = 0,
     ranks: int = 1,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The samples of a split in order, not augmented, in one modality.
 
     Args:
@@ -325,7 +325,7 @@ def _extra(name: str, samples: Sequence[Sample]) -> torch.Tensor:
 
 def _batches(
     reader: _Reader, batches: Any, collate: Callable[[Any], Any], workers: int, pin_memory: bool
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     # forked workers start at once and import nothing again
     fork = workers > 0 and sys.platform == "linux" and "fork" in multiprocessing.get_all_start_methods()
     receiver = Receiver()

@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -296,7 +296,7 @@ def _embed(
 ) -> Iterator[EmbeddedBatch]:
     rank, ranks = share.rank, share.ranks
     loader = sample_loader(dataset, modality_name, collates, batch_size=_BATCH, workers=workers, rank=rank, ranks=ranks)
-    with beside_loader(workers, device):
+    with closing(loader), beside_loader(workers, device):
         for number, batch in zip(count(rank, ranks), show(loader), strict=False):
             if not len(batch):
                 yield EmbeddedBatch(number, batch.skipped)

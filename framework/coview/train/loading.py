@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from accelerate import Accelerator
@@ -79,7 +80,7 @@ def training_batches(
         keep_bytes=int(recipe.settings.keep_gb * 2**30),
     )
     ids = IdWatch(len(dataset), f"data {recipe.data_named}: the train split")
-    with beside_loader(workers, accelerator.device):
+    with closing(loader), beside_loader(workers, accelerator.device):
         for batch in loader:
             own_ids = batch.ids.tolist()
             ids.note(batch.rows, own_ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -148,23 +149,25 @@ class Finetune:
         )
         watch = _BestEpoch(self.patience)
         shown = track_items(batches, total, f"fine-tuning the {subject.kind} encoder", console=subject.console)
-        for step, batch in enumerate(shown):
-            if step % per_epoch == 0:
-                model.train()
-            for group in optimizer.param_groups:
-                group["lr"] = self.lr * schedule(step)
-            here = batch.to(subject.device)
-            assert here.labels is not None
-            loss = cross_entropy(model(here.inputs[subject.modality_name]), here.labels)
-            if not torch.isfinite(loss):
-                raise CoviewError(
-                    f"finetune: the loss is {loss.item()} at step {step + 1}", hint="lower its lr, or raise batch_size"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            if stop_early and (step + 1) % per_epoch == 0 and watch.ended(model, _accuracy(model, subject)):
-                break
+        with closing(batches):
+            for step, batch in enumerate(shown):
+                if step % per_epoch == 0:
+                    model.train()
+                for group in optimizer.param_groups:
+                    group["lr"] = self.lr * schedule(step)
+                here = batch.to(subject.device)
+                assert here.labels is not None
+                loss = cross_entropy(model(here.inputs[subject.modality_name]), here.labels)
+                if not torch.isfinite(loss):
+                    raise CoviewError(
+                        f"finetune: the loss is {loss.item()} at step {step + 1}",
+                        hint="lower its lr, or raise batch_size",
+                    )
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                if stop_early and (step + 1) % per_epoch == 0 and watch.ended(model, _accuracy(model, subject)):
+                    break
         if stop_early:
             model.load_state_dict(watch.state)
         return _Trained(model, watch.best_epoch if stop_early else self.epochs)
@@ -226,6 +229,6 @@ def _predict(model: _Classifier, subject: EncoderSubject, split: str) -> Tensor:
     loader = sample_loader(
         subject.data[split], subject.modality_name, subject.collator, batch_size=256, workers=subject.workers
     )
-    with torch.no_grad():
+    with closing(loader), torch.no_grad():
         found = [model(batch.to(subject.device).inputs[subject.modality_name]).argmax(1).cpu() for batch in loader]
     return torch.cat(found)

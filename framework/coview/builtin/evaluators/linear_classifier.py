@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -114,19 +115,22 @@ class LinearClassifier:
         )
         encoder = subject.copy_of_encoder().eval()
         shown = track_items(batches, total, f"a linear classifier of the {subject.kind}", console=subject.console)
-        for step, batch in enumerate(shown):
-            for group in optimizer.param_groups:
-                group["lr"] = self.lr * schedule(step)
-            here = batch.to(subject.device)
-            assert here.labels is not None
-            with torch.no_grad():
-                encoding: Encoding = encoder(here.inputs[subject.modality_name])
-            loss: Tensor = cross_entropy(head(encoding.pooled_ND), here.labels)
-            if not torch.isfinite(loss):
-                raise CoviewError(f"linear_classifier: the loss is {loss.item()} at step {step + 1}", "lower its lr")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+        with closing(batches):
+            for step, batch in enumerate(shown):
+                for group in optimizer.param_groups:
+                    group["lr"] = self.lr * schedule(step)
+                here = batch.to(subject.device)
+                assert here.labels is not None
+                with torch.no_grad():
+                    encoding: Encoding = encoder(here.inputs[subject.modality_name])
+                loss: Tensor = cross_entropy(head(encoding.pooled_ND), here.labels)
+                if not torch.isfinite(loss):
+                    raise CoviewError(
+                        f"linear_classifier: the loss is {loss.item()} at step {step + 1}", "lower its lr"
+                    )
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
 
     def _protocol(self, subject: EncoderSubject) -> dict[str, Any]:
         falls = f"times {self.factor} after {', '.join(map(str, self.drops))} epochs" if self.drops else "cosine to 0"
