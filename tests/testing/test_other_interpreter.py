@@ -46,4 +46,7 @@ def test_one_that_ends_fails_its_call_alone():
     first = call_elsewhere(os.getpid)
     found = call_elsewhere(only_one_ends, first[2])
     assert found == ("there", "there", Failed("the interpreter ended", ""), "there", "there")
-    assert not {*call_elsewhere(os.getpid)} & {*first}
+    again = call_elsewhere(os.getpid)
+    assert again[2] not in first
+    assert [again[at] == first[at] for at in range(OTHERS)] == [True, True, False, True, True]
+    assert len({*call_elsewhere(hash, "a text"), hash("a text")}) == OTHERS + 1

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,6 +81,8 @@ def t_interval(value: float, *parts: tuple[float, int]) -> tuple[float, float]:
         parts: Independent variances of it, each with its degrees of freedom, that between groups or items first. Where
             all are 0, the interval has no width; where one is not finite, there is none, and both ends are NaN.
     """
+    from scipy import stats  # it costs start-up time
+
     total, freedom = variance_of(parts)
     half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(total) if total else 0.0
     return (value - half, value + half) if math.isfinite(half) else (math.nan, math.nan)
@@ -194,6 +195,8 @@ def paired_interval(
             return {"": statistic(a_N[rows], b_N[rows])}
 
         return jackknife_interval(len(a_N), measure, generator, groups, MOST_BLOCKS)[""]
+    from scipy import stats  # it costs start-up time
+
     found = stats.bootstrap(
         (a_N, b_N),
         statistic,

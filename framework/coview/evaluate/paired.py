@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from coview.evaluate.intervals import Groups, draws_variance, mean_variance, t_interval, variance_of
 
@@ -72,6 +71,8 @@ def paired_test(one: Items, other: Items) -> Paired | None:
     by = f"paired t test of the {units:,} {what}{' and the draws' * bool(of_draws)}"
     binary = all(np.isin(items.per_item, (0, 1)).all() for items in (one, other))
     if one.groups is None and binary and not of_draws:
+        from scipy import stats  # it costs start-up time
+
         first, second = int((difference_N > 0).sum()), int((difference_N < 0).sum())
         p = float(stats.binomtest(first, first + second).pvalue) if first + second else 1.0
         return Paired(value, low, high, p, MCNEMAR)
@@ -81,6 +82,8 @@ def paired_test(one: Items, other: Items) -> Paired | None:
 def _p(value: float, parts: tuple[tuple[float, int], ...], units: int) -> float:
     total, freedom = variance_of(parts)
     if total > 1e-24:
+        from scipy import stats  # it costs start-up time
+
         return float(2 * stats.t.sf(abs(value) / math.sqrt(total), freedom))
     # the same difference everywhere: no spread to measure it by, and what is left is the test of signs
     return 1.0 if abs(value) < 1e-12 else 2.0 ** (1 - min(units, 1000))

@@ -67,10 +67,11 @@ def call_elsewhere(function: Callable[..., Any], *arguments: Any) -> tuple[Any, 
     answers = tuple(_answer_of(server) if was_asked else None for server, was_asked in zip(servers, asked, strict=True))
     if all(answers):
         return tuple(pickle.loads(answer) for answer in answers if answer)
-    for server in servers:  # one has been killed: the next call has new ones
-        server.kill()
-        server.wait()
-    _servers.cache_clear()
+    for at, answer in enumerate(answers):
+        if not answer:  # it has been killed: the next call has another one
+            servers[at].kill()
+            servers[at].wait()
+            servers[at] = _start(_seeds()[at])
     return tuple(pickle.loads(answer) if answer else Failed("the interpreter ended", "") for answer in answers)
 
 
@@ -90,18 +91,23 @@ def _answer_of(server: subprocess.Popen[bytes]) -> bytes | None:
 
 
 @cache
-def _servers(process: int) -> tuple[subprocess.Popen[bytes], ...]:
+def _servers(process: int) -> list[subprocess.Popen[bytes]]:
     """Some for each process: a forked one must not share the pipes."""
-    seeds = [str(seed) for seed in range(1, OTHERS + 2) if str(seed) != os.environ.get("PYTHONHASHSEED")]
+    return [_start(seed) for seed in _seeds()]
+
+
+def _seeds() -> list[str]:
+    """What they hash texts by."""
+    return [str(seed) for seed in range(1, OTHERS + 2) if str(seed) != os.environ.get("PYTHONHASHSEED")][:OTHERS]
+
+
+def _start(seed: str) -> subprocess.Popen[bytes]:
     code = f"import sys; sys.path[:] = {sys.path!r}; from coview.testing.other_interpreter import serve; serve()"
-    return tuple(
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-        )
-        for seed in seeds[:OTHERS]
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONHASHSEED": seed},
     )
 
 
