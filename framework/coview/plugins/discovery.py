@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from types import ModuleType
 
@@ -205,16 +206,20 @@ def _register(module: ModuleType, staging: Registrar) -> list[str]:
 
 def _implemented(module: ModuleType) -> list[str]:
     """The hooks that a plugin implements, by the names of the hooks."""
-    manager = new_manager()
-    options = {name: manager.parse_hookimpl_opts(module, name) for name in dir(module)}
+    options = {name: _marks().parse_hookimpl_opts(module, name) for name in dir(module)}
     return [given.get("specname") or name for name, given in options.items() if given is not None]
 
 
 def _unmarked(module: ModuleType) -> list[str]:
     """Functions that are named like a hook and are none."""
-    manager = new_manager()
     return [
         name
         for name in _HOOKS
-        if callable(vars(module).get(name)) and manager.parse_hookimpl_opts(module, name) is None
+        if callable(vars(module).get(name)) and _marks().parse_hookimpl_opts(module, name) is None
     ]
+
+
+@cache
+def _marks() -> PluginManager:
+    """Only for reading how functions are marked, for which it knows no plugin."""
+    return new_manager()

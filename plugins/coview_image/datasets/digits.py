@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -44,15 +45,22 @@ class Digits:
         split_seed: int = 0,
     ) -> None:
         coview.check_split(split, self.splits)
-        data = load_digits()
-        train, test = coview.seeded_split(len(data.target), fraction=test_fraction, seed=split_seed, labels=data.target)
+        images, target = _read()
+        train, test = coview.seeded_split(len(target), fraction=test_fraction, seed=split_seed, labels=target)
         self._ids = np.asarray(train if split == "train" else test)
-        grey = np.round(data.images[self._ids] * (255 / 16)).astype(np.uint8)
+        grey = np.round(images[self._ids] * (255 / 16)).astype(np.uint8)
         self._images = np.repeat(grey[..., None], 3, axis=-1)
-        self.labels = data.target[self._ids]
+        self.labels = target[self._ids]
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def __getitem__(self, index: int, /) -> coview.Sample:
         return coview.Sample({"image": self._images[index]}, id=int(self._ids[index]), label=int(self.labels[index]))
+
+
+@cache
+def _read() -> tuple[np.ndarray, np.ndarray]:
+    """Pictures and classes, parsed once in a process: each split is of the same file of text."""
+    data = load_digits()
+    return data.images, data.target
