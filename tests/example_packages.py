@@ -33,12 +33,12 @@ def seeing(installed, monkeypatch):
 
 
 @pytest.fixture
-def run_example(start, seeing, tmp_path):
+def run_example(fork_command, seeing, tmp_path):
     """Runs a recipe on other data; gives its numbers by metric and kind of features."""
 
     def run_example(recipe, *sets, name="runs"):
         options = [word for given in (*sets, *ON_A_CPU) for word in ("--set", given)]
-        done = start("run", SOURCES / f"{recipe}.toml", "--out", name, *options)
+        done = fork_command("run", SOURCES / f"{recipe}.toml", "--out", name, *options)
         assert done.status == 0, done.err
         assert "deprecated" not in done.err
         (run,) = (tmp_path / name).glob("*/*")

@@ -10,6 +10,7 @@ import os
 import runpy
 import sys
 import traceback
+import types
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,8 @@ from pathlib import Path
 
 IMPORTED = (
     "torch", "timm", "albumentations", "sklearn.linear_model", "transformers", "matplotlib.figure",
-    "coview.cli.main", "coview.experiment.run", "pytest",
+    "torch.utils.tensorboard", "coview.cli.main", "coview.experiment.run", "coview_text.encoders.text_transformer",
+    "pytest",
 )  # fmt: skip
 
 
@@ -38,7 +40,7 @@ class Forked:
         streams: What it writes can be read from: standard output and error, or both together.
 
     Args:
-        words: ``coview`` and its arguments, or ``python``, a file, and its arguments.
+        words: ``coview`` and its arguments; ``python``, a file, and its arguments; or ``python``, ``-c``, code, and its arguments.
         folder: Where it is called.
         before: Python to run first.
         environment: What is other in its environment than here.
@@ -90,7 +92,7 @@ def _run(
     # as Python opens them on pipes; of both together the order of lines is kept
     sys.stdout = open(1, "w", buffering=1 if len(streams) == 1 else -1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
-    sys.argv = words if words[0] == "coview" else words[1:]
+    sys.argv = words if words[0] == "coview" else ["-c", *words[3:]] if words[1] == "-c" else words[1:]
     sys.path[:0] = [str(folder), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     warnings.resetwarnings()
     status = 1
@@ -100,6 +102,10 @@ def _run(
             from coview.cli.main import main  # it is there already
 
             main(words[1:])
+        elif words[1] == "-c":
+            sys.modules["__main__"] = types.ModuleType("__main__")  # where pickle looks for what the code defines
+            exec(words[2], vars(sys.modules["__main__"]))
+            status = 0
         else:
             runpy.run_path(words[1], run_name="__main__")
             status = 0

@@ -240,10 +240,9 @@ def test_a_library_that_is_missing_is_one_line_before_a_folder_is_made(
 
 
 def test_a_recipe_is_checked_without_their_libraries_being_imported(registry, write_recipe, small_recipe):
-    for use in ("wandb", "mlflow"):
-        if importlib.util.find_spec(use) is None:
-            continue
-        recipe = write_recipe(f'{small_recipe}\n[[callback]]\nuse = "{use}"\n')
-        code = f"import sys, coview; coview.load_recipe({str(recipe)!r}); print({use!r} in sys.modules)"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert done.stdout == "False\n"
+    code, installed = "import sys, coview\n", [use for use in ("wandb", "mlflow") if importlib.util.find_spec(use)]
+    for use in installed:
+        recipe = write_recipe(f'{small_recipe}\n[[callback]]\nuse = "{use}"\n', f"{use}.toml")
+        code += f"coview.load_recipe({str(recipe)!r}); print({use!r} in sys.modules)\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n" * len(installed)

@@ -328,12 +328,14 @@ def test_home_is_written_out(call, write_recipe, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "recipe.toml"]
 
 
-def test_a_user_without_a_home_is_told_what_to_set(start, tmp_path):
+def test_a_user_without_a_home_is_told_what_to_set(fork_command, tmp_path):
     nobody = "import os, pwd\nos.environ.pop('HOME', None)\npwd.getpwuid = lambda uid: {}['no such user']"
     # both commands by one process, for doctor imports every library
     list_data = "from coview.cli.main import _run\nimport sys\n_run(['data', 'list'], False)"
     then = "for stream in (sys.stdout, sys.stderr): print('---- doctor', file=stream, flush=True)"
-    done = start("doctor", before=f"{nobody}\n{list_data}\n{then}", XDG_CACHE_HOME="", COVIEW_DATA="", HF_HOME="")
+    done = fork_command(
+        "doctor", before=f"{nobody}\n{list_data}\n{then}", XDG_CACHE_HOME="", COVIEW_DATA="", HF_HOME=""
+    )
     assert "Traceback" not in done.err
     for out, err in zip(done.out.split("---- doctor"), done.err.split("---- doctor"), strict=True):
         assert "there is no home folder to keep data in" in out + err

@@ -384,7 +384,15 @@ def test_of_two_variants_the_order_is_said_and_no_correlation(second, order):
 values_of_variants = st.lists(st.lists(st.integers(0, 20).map(float), min_size=4, max_size=4), min_size=3, max_size=6)
 
 
-@settings(max_examples=10)  # statsmodels collects garbage at each correction
+@pytest.fixture(autouse=True, scope="module")
+def without_collections():
+    """statsmodels collects garbage at each correction, which takes a fifth of a second beside torch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gc.collect", lambda: 0)
+        yield
+
+
+@settings(max_examples=10)
 @given(values_of_variants, values_of_variants, values_of_variants)
 def test_where_lower_is_better_everything_is_that_of_the_negative(first, second, third):
     """Ranks, pairs and their order: a lower number ranks as its negative does where higher is better."""

@@ -1,11 +1,10 @@
 import errno
-import subprocess
-import sys
 
 import pytest
 
 from coview.data.atomic import replacing
 from coview.data.disk_error import disk_error, is_refusal
+from forked import Forked
 
 
 def raised(make):
@@ -55,11 +54,12 @@ except Exception as error:
 """
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_of_each_library_that_writes_for_us(tmp_path, library):
     code = FULL.format(write=LIBRARIES[library])
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.npy")], capture_output=True, text=True)
-    assert done.stdout.startswith("True "), done.stdout + done.stderr
+    _, out, err = Forked(["python", "-c", code, str(tmp_path / "x.npy")], tmp_path).finish()
+    assert out.startswith("True "), out + err
 
 
 def test_a_refusal_within_a_library_names_the_file_that_was_wanted(tmp_path):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 
 import numpy as np
 import pytest
 from test_curves import NeedsMuch, run_of, weighted_knn
 
 import coview
+from conftest import SMALL
 
 
 @pytest.fixture
@@ -32,10 +34,19 @@ def test_the_best_is_kept_and_found(better, best, with_more, write_recipe, small
     assert coview.load_run(run.path, step="best", registry=with_more).checkpoint.step == best
 
 
+@pytest.fixture(scope="module")
+def made_once(registry, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kept_steps")
+    (folder / "recipe.toml").write_text(SMALL.replace("checkpoint_every = 3", "checkpoint_every = 2"))
+    return run_of(folder / "recipe.toml", folder / "runs", registry)
+
+
 @pytest.fixture
-def run_with_steps(registry, write_recipe, small_recipe, tmp_path):
-    text = small_recipe.replace("checkpoint_every = 3", "checkpoint_every = 2")
-    return run_of(write_recipe(text), tmp_path / "runs", registry)
+def run_with_steps(made_once, tmp_path):
+    """A copy of a run that keeps the checkpoints of its steps 4 and 6."""
+    path = tmp_path / "runs" / "small" / made_once.path.name
+    shutil.copytree(made_once.path, path, symlinks=True)
+    return coview.load_run(path, registry=made_once.registry)
 
 
 def test_a_kept_step_is_measured_beside_the_runs_results(run_with_steps, call):

@@ -157,6 +157,7 @@ def test_other_weights_at_the_same_place_are_another_run(own_run, write_recipe, 
         compare_runs([first.path, other.path], registry)
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_comparison_runs_a_cell_again_whose_weights_have_changed(own_run, write_recipe, call, tmp_path):
     sweep = '[sweep]\ngrid = {"optimizer.lr" = [0.01, 0.02]}\n'
     path = write_recipe(f'{FROM}\n[start]\nrun = "{own_run.path}"\n\n{sweep}'.replace("steps = 6", "steps = 1"))

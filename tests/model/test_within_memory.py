@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import resource
-import subprocess
-import sys
 
 import psutil
 import pytest
@@ -14,6 +12,7 @@ from torch import nn
 import coview
 from coview.model import within_memory
 from coview.model.within_memory import WithinMemory, free_memory
+from forked import Forked
 
 HUGE = 2**40
 
@@ -81,13 +80,15 @@ def test_the_smallest_of_what_is_left_counts(monkeypatch, tmp_path):
             torch.empty(2**26)
 
 
-def test_a_limit_of_the_process_counts():
+@pytest.mark.usefixtures("forks")
+def test_a_limit_of_the_process_counts(tmp_path):
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**35, 2**35))\n"
         "from coview.model.within_memory import _left_to_process; print(int(_left_to_process()))"
     )
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert 0 < int(found.stdout) < 2**35
+    status, out, err = Forked(["python", "-c", code], tmp_path).finish()
+    assert status == 0, err
+    assert 0 < int(out) < 2**35
     if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         assert within_memory._left_to_process() == float("inf")
 

@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -18,6 +16,7 @@ from coview.train.checkpoint import (
     save_checkpoint,
     whole_checkpoints,
 )
+from forked import Forked
 
 
 def modules(value=0.0):
@@ -165,11 +164,19 @@ except Exception as error:
 """
 
 
+def in_another_process(code, folder):
+    """What the code prints there."""
+    status, out, err = Forked(["python", "-c", code, str(folder)], folder).finish()
+    assert status == 0, err
+    return out
+
+
+@pytest.mark.usefixtures("forks")
 def test_a_disk_that_refuses_leaves_the_one_before_and_nothing_half_written(tmp_path):
     code = FULL_DISK.format(here=os.path.dirname(__file__))
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("CoviewError the checkpoint of step 2 could not be written"), done.stdout
-    assert "the last good checkpoint is step 1" in done.stdout
+    printed = in_another_process(code, tmp_path)
+    assert printed.startswith("CoviewError the checkpoint of step 2 could not be written"), printed
+    assert "the last good checkpoint is step 1" in printed
     assert [found.step for found in whole_checkpoints(tmp_path)] == [1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "last", "step-1"]
 
@@ -264,14 +271,13 @@ except Exception as error:
 """
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_disk_that_fills_while_the_state_is_written_is_the_same_message(tmp_path):
     """``torch.save`` makes a RuntimeError of it."""
     code = FULL_IN_STATE.format(here=os.path.dirname(__file__))
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("CoviewError the checkpoint of step 2 could not be written"), (
-        done.stdout + done.stderr
-    )
-    assert "File too large; the last good checkpoint is step 1" in done.stdout
+    printed = in_another_process(code, tmp_path)
+    assert printed.startswith("CoviewError the checkpoint of step 2 could not be written"), printed
+    assert "File too large; the last good checkpoint is step 1" in printed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "last", "step-1"]
 
 

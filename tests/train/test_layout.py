@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
 
 from coview.train.device import trains_channels_last
+from forked import Forked
 
 CPU = torch.device("cpu")
 
@@ -42,8 +40,9 @@ for _ in range(20):
 """
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("case", [(8, 1, 2), (4, 1, 1), (4, 3, 2), (3, 3, 1)])
-def test_the_others_leave_memory_whole(case):
+def test_the_others_leave_memory_whole(case, tmp_path):
     """In a process of its own: what it guards against is an abort."""
-    done = subprocess.run([sys.executable, "-c", SURVIVES.format(case=case)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    status, _, err = Forked(["python", "-c", SURVIVES.format(case=case)], tmp_path).finish()
+    assert status == 0, err

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from coview_audio.datasets import spoken_digits
 from coview_audio.datasets.espeak import Word, speak
 from coview_audio.datasets.spoken_digits import SpokenDigits
+from forked import Forked
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +40,16 @@ def test_shape_balance_and_no_voice_on_both_sides(cache):
     assert len({train[i]["audio"].samples_T.tobytes() for i in range(len(train))}) > 2800
 
 
-def test_is_made_once_and_the_same_in_a_fresh_process(cache, tmp_path):
-    made = list((cache / "spoken_digits").glob("*.npz"))
+@pytest.mark.usefixtures("forks")
+def test_is_made_once_and_the_same_in_another_process(cache, tmp_path):
     here = SpokenDigits()
-    assert list((cache / "spoken_digits").glob("*.npz")) == made
+    made = [(path, path.stat().st_mtime_ns) for path in (cache / "spoken_digits").glob("*.npz")]
+    SpokenDigits()
+    assert [(path, path.stat().st_mtime_ns) for path in (cache / "spoken_digits").glob("*.npz")] == made
     code = "from coview_audio.datasets.spoken_digits import SpokenDigits; print(SpokenDigits().version)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "COVIEW_DATA": str(tmp_path)},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.strip() == here.version
+    status, out, err = Forked(["python", "-c", code], tmp_path, environment={"COVIEW_DATA": str(tmp_path)}).finish()
+    assert status == 0, err
+    assert out.strip() == here.version
 
 
 def test_a_damaged_file_is_made_again(cache, tmp_path, monkeypatch):
