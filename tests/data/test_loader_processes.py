@@ -34,6 +34,13 @@ class Numbers:
         return coview.Sample({"number": np.full(3, index)}, id=index)
 
 
+class Nameless(Numbers):
+    """Whose samples have another modality than it says."""
+
+    def __getitem__(self, index):
+        return coview.Sample({"name": index}, id=index)
+
+
 class Collate:
     def collate(self, values):
         return torch.from_numpy(np.stack(values))
@@ -41,6 +48,14 @@ class Collate:
 
 def batches(end=None, workers=2):
     return sample_loader(Numbers(end), "number", Collate(), batch_size=4, workers=workers)
+
+
+def remaining(others, seconds=5.0):
+    """Children that were not there before, and are after a moment."""
+    ended_by = time.monotonic() + seconds
+    while (mine := set(multiprocessing.active_children()) - others) and time.monotonic() < ended_by:
+        time.sleep(0.02)
+    return mine
 
 
 def slow(*values):
@@ -58,7 +73,7 @@ def slow(*values):
     ids=["memory", "shared memory", "a crash", "an exit"],
 )
 def test_it_is_named_with_what_may_help(end, said, hint):
-    before = signal.getsignal(signal.SIGCHLD)
+    before, others = signal.getsignal(signal.SIGCHLD), set(multiprocessing.active_children())
     loader = batches(end)
     found = []
     with pytest.raises(LoaderFailedError) as raised:
@@ -69,6 +84,7 @@ def test_it_is_named_with_what_may_help(end, said, hint):
     assert hint in raised.value.hint
     assert "--resume" in raised.value.hint
     assert signal.getsignal(signal.SIGCHLD) is before
+    assert not remaining(others), "while the error, and so the loader, is kept"
 
 
 def test_until_the_next_batch_nothing_is_raised():
@@ -89,5 +105,14 @@ def test_what_a_worker_raises_stays_what_it_is():
     def fail():
         raise ZeroDivisionError("of the data set")
 
-    with pytest.raises(ZeroDivisionError, match="of the data set"):
+    others = set(multiprocessing.active_children())
+    with pytest.raises(ZeroDivisionError, match="of the data set") as raised:
         list(batches(fail))
+    assert not remaining(others), f"while {raised.value!r}, and so the loader, is kept"
+
+
+def test_what_is_wrong_with_a_batch_ends_the_processes():
+    others = set(multiprocessing.active_children())
+    with pytest.raises(coview.CoviewError, match="has no value of number") as raised:
+        list(sample_loader(Nameless(), "number", Collate(), batch_size=4, workers=2))
+    assert not remaining(others), f"while {raised.value!r}, and so the loader, is kept"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -339,10 +340,12 @@ def _batches(
         multiprocessing_context="fork" if fork else None,
         worker_init_fn=WorkerStart(),
     )
-    for item in batches_of(loader):
-        if isinstance(item, CoviewError):
-            raise item
-        yield received(item) if isinstance(item, Sent) else item
+    # closed here: what is raised keeps this frame, and with it the processes
+    with closing(batches_of(loader)) as items:
+        for item in items:
+            if isinstance(item, CoviewError):
+                raise item
+            yield received(item) if isinstance(item, Sent) else item
 
 
 @dataclass(frozen=True)

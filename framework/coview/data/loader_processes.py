@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
@@ -30,7 +30,7 @@ class LoaderFailedError(CoviewError):
     """The system has ended a loader process, or has no memory for what it sends. Nothing is wrong with the data."""
 
 
-def batches_of(loader: DataLoader[Any]) -> Iterator[Any]:
+def batches_of(loader: DataLoader[Any]) -> Generator[Any, None, None]:
     """What a loader gives.
 
     Raises:
@@ -48,7 +48,10 @@ def batches_of(loader: DataLoader[Any]) -> Iterator[Any]:
         except Exception as error:
             if isinstance(error, OSError | EOFError):  # what was being received breaks off before the process has ended
                 wait([process.sentinel for process in processes], _SECONDS)
-            if found := [process for process in processes if process.exitcode not in (None, 0)]:
+            found = [process for process in processes if process.exitcode not in (None, 0)]
+            for process in processes:  # the error's traceback keeps the loader, which would have them wait
+                process.kill()
+            if found:
                 raise _explained(found[0], processes) from error
             raise
         yield batch
