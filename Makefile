@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
+FAST := -n auto --dist worksteal -m "not slow and not gpu"
 INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 
@@ -26,7 +27,7 @@ else
 endif
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n auto --dist worksteal -m "not slow and not gpu" $(PYTEST_ARGS)
+	$(BIN)/pytest $(FAST) $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED)
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
@@ -43,7 +44,7 @@ test-pythons: $(INSTALLED)
 	set -e; for version in $(PYTHONS); do \
 	  $(BIN)/uv venv --quiet --allow-existing --python $$version .venv-$$version; \
 	  $(BIN)/uv pip install --quiet --python .venv-$$version/bin/python -e '.[all,test]'; \
-	  .venv-$$version/bin/python -m pytest -n auto --dist worksteal -m "not slow and not gpu" $(PYTEST_ARGS); \
+	  .venv-$$version/bin/python -m pytest $(FAST) $(PYTEST_ARGS); \
 	done
 
 test-gpu: $(INSTALLED)
@@ -71,7 +72,7 @@ site: $(INSTALLED)
 
 # How much of the code the fast tests run, in htmlcov/.
 coverage: $(INSTALLED)
-	$(BIN)/pytest -n auto --dist worksteal -m "not slow and not gpu" --cov --cov-report=term:skip-covered --cov-report=html $(PYTEST_ARGS)
+	$(BIN)/pytest $(FAST) --cov --cov-report=term:skip-covered --cov-report=html $(PYTEST_ARGS)
 
 # The wheel and the sdist of what is committed, checked; nothing is uploaded.
 release: $(INSTALLED)

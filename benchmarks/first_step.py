@@ -15,9 +15,9 @@ import tempfile
 import time
 
 import psutil
+from startup import COVIEW, seconds
 
 RECIPES = ("quickstart", "text/scipy-docs", "audio/spoken-digits")
-COVIEW = "from coview.cli.main import main; main()"
 
 
 def first_step(recipe: str) -> tuple[float, float]:
@@ -34,23 +34,17 @@ def first_step(recipe: str) -> tuple[float, float]:
                     break
             else:
                 sys.exit(f"{recipe} has taken no step:\n{''.join(said)}")
-            seconds, main = time.monotonic() - started, psutil.Process(run.pid)
+            waited, main = time.monotonic() - started, psutil.Process(run.pid)
             processes = [main, *main.children(recursive=True)]
             times = [process.cpu_times() for process in processes]
             for process in reversed(processes):
                 process.kill()
-        return seconds, sum(one.user + one.system for one in times)
+        return waited, sum(one.user + one.system for one in times)
 
 
 def imports(recipe: str) -> float:
     """Processor seconds of a check of the recipe, which imports all that it names and looks at no data."""
-    command = [sys.executable, "-c", COVIEW, "recipe", "check", recipe, "--no-cache"]
-    run = psutil.Popen(command, stdout=subprocess.DEVNULL)
-    before = psutil.Process().cpu_times()
-    if run.wait():
-        sys.exit(f"{recipe}: coview recipe check has failed")
-    after = psutil.Process().cpu_times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    return seconds(["-c", COVIEW, "recipe", "check", recipe, "--no-cache"])
 
 
 def main() -> None:
@@ -60,8 +54,8 @@ def main() -> None:
     args = parser.parse_args()
     print("| recipe | seconds | processor seconds | of them imports |\n|---|---|---|---|")
     for recipe in args.recipes:
-        seconds, busy = (min(column) for column in zip(*[first_step(recipe) for _ in range(args.rounds)], strict=True))
-        print(f"| `{recipe}` | {seconds:.1f} | {busy:.1f} | {min(imports(recipe) for _ in range(args.rounds)):.1f} |")
+        waited, busy = (min(column) for column in zip(*[first_step(recipe) for _ in range(args.rounds)], strict=True))
+        print(f"| `{recipe}` | {waited:.1f} | {busy:.1f} | {min(imports(recipe) for _ in range(args.rounds)):.1f} |")
 
 
 if __name__ == "__main__":

@@ -70,9 +70,9 @@ def added_to_peak(run: Callable[[], object], device: torch.device) -> float:
         run()
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     Path("/proc/self/clear_refs").write_text("5")
-    resident = _resident_mib("VmRSS")
+    resident = resident_mib("VmRSS")
     run()
-    return _resident_mib("VmHWM") - resident
+    return resident_mib("VmHWM") - resident
 
 
 def added_to_peak_apart(run: Callable[[], object], device: torch.device, arguments: Sequence[str]) -> float:
@@ -83,7 +83,7 @@ def added_to_peak_apart(run: Callable[[], object], device: torch.device, argumen
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def _resident_mib(what: str) -> float:
+def resident_mib(what: str) -> float:
     """``VmRSS`` now or ``VmHWM``, the most since it was last reset. (ru_maxrss would start at the parent's.)"""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))

@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from measuring import resident_mib
 
 from coview.builtin.datasets.pairs_shards import PairsShards
 from coview.builtin.datasets.streamed_tars import StreamedTars
@@ -94,11 +95,6 @@ def taken(folder: Path) -> int:
     return total
 
 
-def resident(what: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
-
-
 def measure(args: argparse.Namespace) -> None:
     """Of one contender, in this process."""
     folder = Path(args.folder)
@@ -112,14 +108,14 @@ def measure(args: argparse.Namespace) -> None:
 
         texts = texts_of(args.of, folder, args)
         next(texts)  # what is imported, and indexed, is there
-        before = resident("VmRSS")
+        before = resident_mib("VmRSS")
         thread = threading.Thread(target=watch)
         thread.start()
         start, count = time.perf_counter(), sum(1 for _ in texts)
         seconds = time.perf_counter() - start
         done.set()
         thread.join()
-        added = resident("VmHWM") - before
+        added = resident_mib("VmHWM") - before
     print(json.dumps({"rate": count / seconds, "memory": added, "disk": most[0] / 2**20, "count": count}))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 import coview
-from coview.train.loading import are_known_to_differ
+from coview.train.loading import knows_that_ids_differ
 
 
 class Rows:
@@ -30,5 +30,6 @@ class KnownRows(Rows):
     [(Rows(), 1, True), (Rows(), 2, False), (KnownRows([0, 1, 2, 3]), 2, True), (KnownRows(None), 2, False)],
 )
 def test_ids_of_other_ranks_are_known_where_all_were_compared(dataset, ranks, known):
-    assert are_known_to_differ([3, 1, 2], dataset, ranks) is known
-    assert not are_known_to_differ([3, 1, 3], dataset, ranks)
+    differ = knows_that_ids_differ(dataset, ranks)
+    assert differ([3, 1, 2]) is known
+    assert not differ([3, 1, 3])

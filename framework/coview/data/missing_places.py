@@ -8,6 +8,7 @@ from pathlib import Path
 
 from coview.plugins.registry import Registry
 from coview.recipe.key import Key, dotted
+from coview.recipe.place import is_address
 from coview.recipe.recipe import ComponentTable, Recipe
 
 
@@ -25,7 +26,7 @@ def missing_places(recipe: Recipe, data: ComponentTable, registry: Registry, at:
         # of a pattern of names the folder has to be there; an address is no place here
         if (
             not isinstance(place, str)
-            or "://" in place
+            or is_address(place)
             or os.path.lexists(Path(place).parent if "*" in place else place)
         ):
             continue

@@ -19,9 +19,10 @@ import numpy as np
 from coview.data.shard_cache import Growing
 from coview.data.shard_index import ABSENT, ShardIndex
 from coview.data.shard_list import Shard
-from coview.data.shard_source import again, file_system, is_remote
+from coview.data.shard_source import again, file_system
 from coview.data.shard_store import cache_key, shard_cache, state_of
 from coview.errors import CoviewError
+from coview.recipe.place import is_address
 
 _ROWS = 64
 """Rows that are decoded at a time."""
@@ -108,14 +109,14 @@ class ParquetStore:
         return tuple(map(str, names)) if isinstance(names, list) else None
 
     def _name(self, shard: Shard) -> str:
-        local = () if is_remote(shard.address) else state_of(shard)
+        local = () if is_address(shard.address) else state_of(shard)
         return f"{cache_key(shard, self.columns, local)}.rows"
 
     @contextmanager
     def _opened(self, shard: Shard) -> Iterator[Any]:
         parquet, broken = _library()
         try:
-            if is_remote(shard.address):
+            if is_address(shard.address):
                 system, path = file_system(shard.address, self.options)
                 with system.open(path, "rb") as file:
                     yield parquet.ParquetFile(file)

@@ -17,9 +17,10 @@ from typing import Any
 from coview.data.atomic import write_atomically
 from coview.data.cache import data_folder
 from coview.data.file_lock import file_lock
-from coview.data.shard_source import again, file_system, is_remote, read_small
+from coview.data.shard_source import again, file_system, read_small
 from coview.errors import CoviewError, few
 from coview.plugins.home import expanded
+from coview.recipe.place import is_address
 
 SIZES = "sizes.json"
 """The file beside shards that says how many samples each has, as WebDataset's tools write it."""
@@ -109,7 +110,7 @@ def counted(shards: Sequence[Shard], count: Callable[[Shard], int], what: str) -
     with file_lock(path.with_suffix(".lock"), say=lambda _: None):
         known = _remembered(path)
         missing = [shard for shard in unknown if shard.address not in known]
-        if missing and any(is_remote(shard.address) for shard in missing):
+        if missing and any(is_address(shard.address) for shard in missing):
             print(
                 f"counting the samples of {len(missing):,} shards of {what} once; a file {SIZES} beside them, "
                 '{"NAME": NUMBER, …}, would say it',
@@ -131,16 +132,16 @@ def names_of(shards: Sequence[Shard]) -> list[str]:
 
 
 def _as_path(address: str) -> str:
-    return "/" + address.replace("://", "/") if is_remote(address) else os.path.abspath(address)
+    return "/" + address.replace("://", "/") if is_address(address) else os.path.abspath(address)
 
 
 def _is_whole(name: str) -> bool:
-    return is_remote(name) or os.path.isabs(name)
+    return is_address(name) or os.path.isabs(name)
 
 
 def _listed(address: str, ending: str, options: Mapping[str, Any]) -> Iterator[Shard]:
     for one in _alternatives(address):
-        if is_remote(one):
+        if is_address(one):
             yield from again(one, lambda one=one: _listed_remotely(one, ending, options))  # type: ignore[misc]
         elif os.path.isdir(one):
             yield from _local(sorted(glob.glob(f"{glob.escape(one)}/*{ending}")))
@@ -212,7 +213,7 @@ def _is_count(value: object) -> bool:
 
 
 def _content(address: str, options: Mapping[str, Any]) -> bytes | None:
-    if is_remote(address):
+    if is_address(address):
         return read_small(address, options)
     path = Path(address)
     return path.read_bytes() if path.is_file() else None
@@ -220,7 +221,7 @@ def _content(address: str, options: Mapping[str, Any]) -> bytes | None:
 
 def _with_stats(shard: Shard, options: Mapping[str, Any]) -> Shard:
     """The same with what img2dataset says of it. A server is not asked for a file that may be there."""
-    if is_remote(shard.address):
+    if is_address(shard.address):
         return shard
     content = _content(posixpath.splitext(shard.address)[0] + _STATS, options)
     if content is None:

@@ -30,11 +30,6 @@ class _HasStatus(Protocol):
     status: int
 
 
-def is_remote(address: str) -> bool:
-    """Whether it is an address, and no path."""
-    return "://" in address
-
-
 def file_system(address: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """The file system of an address, and the address as a path in it.
 

@@ -11,8 +11,9 @@ from coview.data.cache import data_folder
 from coview.data.shard_cache import Growing, ShardCache
 from coview.data.shard_index import ShardIndex, index_of_tar
 from coview.data.shard_list import Shard
-from coview.data.shard_source import copy, is_remote
+from coview.data.shard_source import copy
 from coview.errors import CoviewError
+from coview.recipe.place import is_address
 
 _FORMAT = 1
 _TRIES = 5
@@ -101,11 +102,11 @@ class TarStore:
 
     def room(self, shard: Shard) -> int:
         """None for what is on disk."""
-        return (shard.size or 0) if is_remote(shard.address) else 0
+        return (shard.size or 0) if is_address(shard.address) else 0
 
     def file(self, shard: Shard, *, patient: bool = True) -> Path:
         """The tar file."""
-        if not is_remote(shard.address):
+        if not is_address(shard.address):
             return Path(shard.address)
 
         def write(target: Growing) -> None:
@@ -143,22 +144,22 @@ class TarStore:
 
     def is_there(self, shard: Shard) -> bool:
         """Whether the tar file and its index are there."""
-        fetched = not is_remote(shard.address) or self.cache.path(f"{cache_key(shard)}.tar") is not None
+        fetched = not is_address(shard.address) or self.cache.path(f"{cache_key(shard)}.tar") is not None
         return fetched and self.cache.path(self._name_of_index(shard)) is not None
 
     def _name_of_index(self, shard: Shard) -> str:
-        local = () if is_remote(shard.address) else state_of(shard)
+        local = () if is_address(shard.address) else state_of(shard)
         return f"{cache_key(shard, self.columns, local)}.npz"
 
     def forget(self, shard: Shard) -> None:
         """The file was removed."""
-        if not is_remote(shard.address):
+        if not is_address(shard.address):
             raise _missing(shard)
         self.cache.removed(f"{cache_key(shard)}.tar")
 
     def done_with(self, shard: Shard) -> None:
         """What was fetched of it is the next to be removed."""
-        if is_remote(shard.address):
+        if is_address(shard.address):
             self.cache.done_with(f"{cache_key(shard)}.tar")
 
 

@@ -119,6 +119,14 @@ class StreamedShards:
         given = (("train", ""), ("validation", validation), ("test", test))
         return tuple(name for name, shards in given if shards is not None)
 
+    @staticmethod
+    def columns_of(
+        given: Mapping[str, str], modalities: Mapping[str, Modality], label: str | None, group: str | None
+    ) -> dict[str, str]:
+        """``columns``, of what is given of each modality, of the label and of the group."""
+        further = {"label": label, "group": group}
+        return {name: given[name] for name in modalities} | {name: at for name, at in further.items() if at is not None}
+
     def __len__(self) -> int:
         return int(self._starts[-1])
 

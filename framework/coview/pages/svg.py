@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Matplotlib cannot draw in CSS variables. These colours occur nowhere else, and are exchanged for variables
@@ -65,7 +66,7 @@ _STYLE = {
 }
 
 
-CHARACTER = 5.3
+_CHARACTER = 5.3
 """How wide a digit of a tick's label is, in points."""
 
 
@@ -89,6 +90,15 @@ def new_axes(width: float, height: float, *, makes_room: bool = True) -> tuple[F
 
     figure = Figure(figsize=(width, height), layout="constrained" if makes_room else None)
     return figure, figure.subplots()
+
+
+def room_of_ticks(axis: Axis) -> tuple[float, bool]:
+    """How wide the longest label of an axis' ticks is, in points, and whether they have a factor, such as "1e−5".
+
+    By the number of characters: how wide they are is the page's font's to say.
+    """
+    longest = max((len(label.get_text()) for label in axis.get_ticklabels()), default=0)
+    return _CHARACTER * longest, bool(axis.get_major_formatter().get_offset())
 
 
 def as_svg(figure: Figure, name: str, description: str) -> str:

@@ -22,6 +22,11 @@ RELATIVE_TO = "relative_to"
 """The table of a resolved recipe that has, for each key with a relative path, the folder that it goes by."""
 
 
+def is_address(path: str) -> bool:
+    """Whether it is an address, such as ``s3://bucket/data``, and no path on this machine."""
+    return "://" in path
+
+
 class Places:
     """Makes whole paths of relative ones, and remembers by which folders.
 
@@ -68,7 +73,7 @@ class Places:
         return value
 
     def _whole(self, path: str, at: Key) -> str:
-        if "://" in path:  # an address, such as of a bucket
+        if is_address(path):
             return path
         given = expanded(path)
         if given.is_absolute() or not path:

@@ -80,25 +80,26 @@ def training_batches(
         keep_bytes=int(recipe.settings.keep_gb * 2**30),
     )
     ids = IdWatch(len(dataset), f"data {recipe.data_named}: the train split")
+    differ = knows_that_ids_differ(dataset, ranks)
     with closing(loader), beside_loader(workers, accelerator.device):
         for batch in loader:
             own_ids = batch.ids.tolist()
             ids.note(batch.rows, own_ids)
             for sample in skipped.add(batch.skipped):
                 say_skipped(sample.what, sample.reason)
-            known = replace(batch, ids_differ=are_known_to_differ(own_ids, dataset, ranks))
+            known = replace(batch, ids_differ=differ(own_ids))
             yield topology.masked(contexts.around(topology.augmented(known.to(accelerator.device))))
 
 
-def are_known_to_differ(ids: Sequence[int], dataset: Dataset, ranks: int) -> bool:
-    """Whether it is known on the host that no two samples of a batch have one id.
+def knows_that_ids_differ(dataset: Dataset, ranks: int) -> Callable[[Sequence[int]], bool]:
+    """What says, by the ids of this rank's samples, whether it is known on the host that no two of a batch have one id.
 
     Of the samples of other ranks it is known if the ids of all rows were compared before the training, as no row is in
     a batch twice.
 
     Args:
-        ids: Of this rank's samples.
-        dataset: The training split.
+        dataset: The training split, which is asked once.
         ranks: How many share the batch.
     """
-    return len(set(ids)) == len(ids) and (ranks == 1 or (isinstance(dataset, KnowsIds) and dataset.ids is not None))
+    all_compared = ranks == 1 or (isinstance(dataset, KnowsIds) and dataset.ids is not None)
+    return lambda ids: all_compared and len(set(ids)) == len(ids)

@@ -25,6 +25,7 @@ from coview.data.tar_files import TarFiles
 from coview.data.views import ViewMaker
 from coview.testing import DATASET_CHECKS, check_dataset
 from paired_files import WORDS, both, build
+from shard_files import write_tar
 
 N = 36
 MEMBERS = {"image": "jpg;png", "text": ["txt", "json:more"], "audio": "wav"}
@@ -52,16 +53,6 @@ def members(i):
     return {f"{i:04}.{ending}": content for ending, content in found.items()}
 
 
-def write(path, files):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return path
-
-
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("COVIEW_DATA", str(tmp_path / "cache"))
@@ -72,7 +63,7 @@ def shards(folder, rows=range(N), each=12):
         files = {}
         for i in rows[first : first + each]:
             files |= members(i)
-        write(folder / f"{first // each}.tar", files)
+        write_tar(folder / f"{first // each}.tar", files)
     return folder
 
 
@@ -173,7 +164,7 @@ def test_a_half_that_is_missing_and_one_that_is_damaged_are_named_and_counted(tm
     files["0013.json"] = json.dumps({"more": "half \ud83d"}).encode()
     files["0014.txt"] = "a text".encode("utf-16-le")
     files["0015.txt"] = "a text with a mark".encode("utf-8-sig")
-    write(tmp_path / "a.tar", files)
+    write_tar(tmp_path / "a.tar", files)
     train, test = both("pairs_shards", train=tmp_path / "a.tar", members=MEMBERS, longest_text=200)
     assert said(train, "1 of 13 samples of 1 tar files have no image: a.tar/0006")
     assert said(train, "1 of 13 samples of 1 tar files have no text: a.tar/0003")
@@ -290,12 +281,12 @@ def test_a_file_that_is_damaged_in_the_middle_ends_there(tmp_path):
 def test_what_cannot_be_read_at_all_is_refused(tmp_path):
     with pytest.raises(coview.CoviewError, match=r"pairs shards .*none: there are no such tar files"):
         build("pairs_shards", train=tmp_path / "none", members=MEMBERS)
-    write(tmp_path / "empty" / "a.tar", {"readme.md": b"hello"})
+    write_tar(tmp_path / "empty" / "a.tar", {"readme.md": b"hello"})
     with pytest.raises(
         coview.CoviewError, match=r"no sample can be used; a\.tar/readme: has md, and none of wav, jpg;png, txt, json"
     ):
         build("pairs_shards", train=tmp_path / "empty", members=MEMBERS)
-    write(tmp_path / "none.tar", {})
+    write_tar(tmp_path / "none.tar", {})
     with pytest.raises(coview.CoviewError, match=r"none\.tar: there is no complete member in 1 tar files of train$"):
         build("pairs_shards", train=tmp_path / "none.tar", members=MEMBERS)
     with pytest.raises(coview.CoviewError, match='"json:picture" is a field of a JSON object, and image is read from'):
@@ -341,7 +332,7 @@ def test_a_sample_takes_no_objects(tmp_path):
     files = {}
     for i in range(1500):
         files |= {f"{i:06}.png": b"picture", f"{i:06}.txt": f"a {WORDS[i % 12]}, number {i}".encode()}
-    write(tmp_path / "many.tar", {**files, "000000.png": png(0), "001499.png": png(0)})
+    write_tar(tmp_path / "many.tar", {**files, "000000.png": png(0), "001499.png": png(0)})
     how = {"train": tmp_path / "many.tar", "members": {"image": "png", "text": "txt"}}
     build("pairs_shards", **how)  # what is imported stays
     tracemalloc.start()

@@ -63,9 +63,7 @@ class StreamedParquet(StreamedShards):
         cache_gb: Annotated[float, Gt(0)] = 20.0,
         options: dict[str, Any] | None = None,
     ) -> None:
-        places = {name: columns[name] for name in modalities}
-        places |= {} if label is None else {"label": label}
-        places |= {} if group is None else {"group": group}
+        places = self.columns_of(columns, modalities, label, group)
         super().__init__(
             split,
             {"train": train, "validation": validation, "test": test},

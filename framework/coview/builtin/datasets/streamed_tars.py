@@ -72,9 +72,7 @@ class StreamedTars(StreamedShards):
         cache_gb: Annotated[float, Gt(0)] = 20.0,
         options: dict[str, Any] | None = None,
     ) -> None:
-        columns = {name: members[name] for name in modalities}
-        columns |= {} if label is None else {"label": label}
-        columns |= {} if group is None else {"group": group}
+        columns = self.columns_of(members, modalities, label, group)
         endings = dict.fromkeys(column.partition(":")[0] for column in columns.values())
         super().__init__(
             split,

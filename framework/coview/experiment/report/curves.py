@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from coview.evaluate.diagnostic_names import DIAGNOSTICS, about_diagnostic, is_diagnostic
-from coview.pages.svg import CHARACTER, MUTED, SERIES, as_svg, new_axes, page_style
+from coview.pages.svg import MUTED, SERIES, as_svg, new_axes, page_style, room_of_ticks
 
 _POINTS = 300  # a curve of more is averaged down to as many: more cannot be seen, and would make the page large
 
@@ -112,11 +112,9 @@ class _Figure:
         )
 
     def _make_room(self) -> None:
-        """Sets the margins by the number of characters in the labels: how wide they are is the page's font's to say."""
-        longest = max((len(label.get_text()) for label in self._axes.get_yticklabels()), default=0)
-        has_factor = bool(self._axes.yaxis.get_major_formatter().get_offset())  # "1e−5", above the axis
+        width, has_factor = room_of_ticks(self._axes.yaxis)
         self._figure.subplots_adjust(
-            left=(CHARACTER * longest + 7) / (72 * _WIDTH),
+            left=(width + 7) / (72 * _WIDTH),
             right=1 - 5 / (72 * _WIDTH),
             bottom=33 / (72 * _HEIGHT),
             top=1 - (16 if has_factor else 6) / (72 * _HEIGHT),

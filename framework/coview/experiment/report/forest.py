@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coview.evaluate.result import FEATURE_KINDS
-from coview.pages.svg import CHARACTER, INK, RULE, SERIES, as_svg, new_axes, page_style
+from coview.pages.svg import INK, RULE, SERIES, as_svg, new_axes, page_style, room_of_ticks
 from coview.track.result_rows import ResultRow, interval
 
 if TYPE_CHECKING:
@@ -75,9 +75,8 @@ def _figure(name: str, rows: Sequence[ResultRow]) -> str:
 
 
 def _make_room(figure: Figure, axes: Axes, height: float) -> None:
-    """Sets the margins: beside the axes is half a label of a tick, whose width is the page's font's to say."""
-    longest = max((len(label.get_text()) for label in axes.get_xticklabels()), default=0)
-    has_factor = bool(axes.xaxis.get_major_formatter().get_offset())  # "1e−5", below the labels
-    aside = (3 + CHARACTER * longest / 2) / (72 * _WIDTH)
+    """Sets the margins: beside the axes is half a label of a tick, and below them a factor."""
+    width, has_factor = room_of_ticks(axes.xaxis)
+    aside = (3 + width / 2) / (72 * _WIDTH)
     bottom = (29 if has_factor else 18) / (72 * height)
     figure.subplots_adjust(left=aside, right=1 - aside, bottom=bottom, top=1 - 3 / (72 * height))
