@@ -33,6 +33,8 @@ def modalities_of_row(
         said: What :func:`said_present` has of the data set, for who asks of many rows; by default it is asked.
     """
     known = said_present(dataset) if said is None else said
+    if not known:
+        return tuple(among or dataset.modalities), ()
     there = {name: name not in known or bool(known[name][row]) for name in (among or dataset.modalities)}
     return tuple(name for name, has in there.items() if has), tuple(name for name, has in there.items() if not has)
 
