@@ -90,20 +90,23 @@ $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct -c constraints-lowest.txt -e '.[all,test]'
 	touch $@
 
-# Compiling all that is installed takes as long as unpacking it, and most of it is never imported: each module is compiled
-# when it is first imported, unless Python is told to keep nothing of that.
-PIP_INSTALL := $(BIN)/pip install $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile) -c constraints.txt
+# pip compiles one module after the other, which takes as long as unpacking them, and most are never imported. So each is
+# compiled when it is first imported; where Python is told to keep nothing of that, all are, on all cores, after pip.
+PIP_INSTALL := $(BIN)/pip install --no-compile -c constraints.txt
+COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),-@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib)
 
 # What runs need.
 $(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(PIP_INSTALL) -e '.[all]'
+	$(COMPILE)
 	touch $@
 
 # What tests, linters and documents need beyond it.
 $(INSTALLED): $(RUNS)
 	$(PIP_INSTALL) -e '.[all,test,docs]'
+	$(COMPILE)
 	touch $@
 
 clean:

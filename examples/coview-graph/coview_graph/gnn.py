@@ -16,10 +16,13 @@ from coview_graph.nodes import PADDING
 from coview_graph.pyg import GATConv, GCNConv
 
 Count = Annotated[int, Ge(1)]
+Share = Annotated[float, Ge(0), Lt(1)]
 Convolution = Literal["gcn", "gat"]
 
 
-def convolution(kind: Convolution, in_width: int, width: int, heads: int = 1) -> nn.Module:
+def convolution(
+    kind: Convolution, in_width: int, width: int, *, heads: int = 1, attention_dropout: float = 0.0
+) -> nn.Module:
     """A layer of PyTorch Geometric that is called with the features and the edges.
 
     Args:
@@ -27,10 +30,18 @@ def convolution(kind: Convolution, in_width: int, width: int, heads: int = 1) ->
         in_width: Of the features.
         width: Of what comes out; with heads, of all heads together.
         heads: Of a GAT; its width has to be a multiple of them.
+        attention_dropout: Of a GAT: share of the attention weights that are zero in training.
+
+    Raises:
+        ValueError: If a GCN is given what only attention has.
     """
     if kind == "gcn":
+        if heads > 1 or attention_dropout:
+            raise ValueError(
+                "heads and attention_dropout are of attention, and a gcn has none: set conv to gat, or leave them out"
+            )
         return GCNConv(in_width, width)
-    return GATConv(in_width, width // heads, heads=heads)
+    return GATConv(in_width, width // heads, heads=heads, dropout=attention_dropout)
 
 
 class GNN(nn.Module):
@@ -46,6 +57,7 @@ class GNN(nn.Module):
         layers: How many convolutions there are. DGI: 1; GRACE, BGRL and GraphMAE on Cora: 2.
         conv: "gcn", or "gat" with attention, as GraphMAE has it.
         heads: Of the attention; the widths have to be multiples of them. GraphMAE on Cora: 4.
+        attention_dropout: Share of the attention weights that are zero in training; GraphMAE on Cora: 0.1.
         activation: After each layer; "prelu" has a slope that is learnt.
         batch_norm: Whether each layer is normalised over the nodes of the graph before the activation, as in BGRL.
         dropout: Share of the inputs of each layer that is zero in training; GraphMAE on Cora: 0.2.
@@ -64,20 +76,22 @@ class GNN(nn.Module):
         layers: Count = 2,
         conv: Convolution = "gcn",
         heads: Count = 1,
+        attention_dropout: Share = 0.0,
         activation: Literal["relu", "prelu"] = "relu",
         batch_norm: bool = False,
-        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
-        if conv == "gcn" and heads > 1:
-            raise ValueError("heads are parts of attention, and a gcn has none: set conv to gat, or heads to 1")
         hidden = width if hidden is None else hidden
         if width % heads or hidden % heads:
             raise ValueError(f"width {width} and hidden {hidden} have to be multiples of the {heads} heads")
         self.width = self.token_width = width
         self.mask_width = self.value_width = inputs
         widths = [inputs, *[hidden] * (layers - 1), width]
-        self.convs = nn.ModuleList(convolution(conv, a, b, heads) for a, b in itertools.pairwise(widths))
+        self.convs = nn.ModuleList(
+            convolution(conv, a, b, heads=heads, attention_dropout=attention_dropout)
+            for a, b in itertools.pairwise(widths)
+        )
         self.norms = nn.ModuleList(nn.BatchNorm1d(out) if batch_norm else nn.Identity() for out in widths[1:])
         self.activations = nn.ModuleList(nn.PReLU() if activation == "prelu" else nn.ReLU() for _ in widths[1:])
         self.dropout = nn.Dropout(dropout)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 import coview
-from coview_graph.gnn import Convolution, convolution
+from coview_graph.gnn import Convolution, Share, convolution
 from coview_graph.graph import Graph
 from coview_graph.nodes import PADDING
 
@@ -19,14 +19,25 @@ class GNNDecoder(nn.Module):
 
     Args:
         conv: "gcn" or "gat".
+        dropout: Share of the inputs of the convolution that is zero in training; GraphMAE on Cora: 0.2.
+        attention_dropout: Share of the attention weights that are zero in training; GraphMAE on Cora: 0.1.
     """
 
     takes_batch = True
 
-    def __init__(self, in_width: int, width: int, *, conv: Convolution = "gcn") -> None:
+    def __init__(
+        self,
+        in_width: int,
+        width: int,
+        *,
+        conv: Convolution = "gcn",
+        dropout: Share = 0.0,
+        attention_dropout: Share = 0.0,
+    ) -> None:
         super().__init__()
         self.map = nn.Linear(in_width, in_width, bias=False)
-        self.conv = convolution(conv, in_width, width)
+        self.conv = convolution(conv, in_width, width, attention_dropout=attention_dropout)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, seen: coview.DecoderInput) -> Tensor:
         """A prediction for each hidden node."""
@@ -40,5 +51,5 @@ class GNNDecoder(nn.Module):
         x_ND = mapped_MTD.new_zeros(rows * nodes, mapped_MTD.shape[2])
         x_ND = x_ND.index_put((place_MT[is_seen_MT],), mapped_MTD[is_seen_MT])
         edges_2ME = graph.edges_2E[:, None] + first_M1
-        made_NP = self.conv(x_ND, edges_2ME.flatten(1))
+        made_NP = self.conv(self.dropout(x_ND), edges_2ME.flatten(1))
         return made_NP[place_MT[seen.wanted_MT]]

@@ -26,7 +26,7 @@ from sklearn.preprocessing import normalize
 from small_graphs import FEATURES, NODES, communities, write_planetoid
 from torch.nn.functional import cosine_similarity
 from torch_geometric.io import read_planetoid_data
-from torch_geometric.nn import DeepGraphInfomax
+from torch_geometric.nn import DeepGraphInfomax, GATConv
 from torch_geometric.transforms import NormalizeFeatures
 
 import coview
@@ -141,7 +141,10 @@ def test_shuffled_features_are_those_of_other_nodes(graph):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"batch_norm": True, "dropout": 0.5}, {"conv": "gat", "heads": 2, "width": 8, "activation": "prelu", "layers": 1}],
+    [
+        {"batch_norm": True, "dropout": 0.5},
+        {"conv": "gat", "heads": 2, "attention_dropout": 0.5, "width": 8, "activation": "prelu", "layers": 1},
+    ],
 )
 def test_the_encoder_keeps_its_promises(graph, values, parameters):
     parameters = {"inputs": FEATURES, **parameters}
@@ -156,6 +159,25 @@ def test_the_encoder_is_the_product_of_dense_matrices(graph, values):
         x_ND = (normalised(graph) @ x_ND @ conv.lin.weight.T + conv.bias).relu()
     found = encoder(NodesOfOneGraph().collate(values), double).pooled_ND
     torch.testing.assert_close(found, torch.stack([x_ND[value.numbers].mean(0) for value in values]))
+
+
+def test_dropped_attention_is_that_of_pytorch_geometric(graph, values):
+    encoder = GNN(inputs=FEATURES, conv="gat", heads=2, attention_dropout=0.5, width=8, layers=1)
+    peer = GATConv(FEATURES, 4, heads=2, dropout=0.5)
+    peer.load_state_dict(encoder.convs[0].state_dict())
+    made = []
+    for conv in (encoder.convs[0], peer):
+        torch.manual_seed(0)
+        made.append(conv(graph.x_NF, graph.edges_2E))
+    assert torch.equal(*made)
+    encoder.eval()
+    assert not torch.equal(encoder.convs[0](graph.x_NF, graph.edges_2E), made[0])
+
+
+@pytest.mark.parametrize("parameters", [{"heads": 2}, {"attention_dropout": 0.1}])
+def test_convolutions_without_attention_have_no_parts_of_it(parameters):
+    with pytest.raises(ValueError, match="set conv to gat"):
+        GNN(inputs=FEATURES, **parameters)
 
 
 def test_hidden_nodes_are_not_seen(graph):

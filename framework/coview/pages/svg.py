@@ -97,8 +97,9 @@ def room_of_ticks(axis: Axis) -> tuple[float, bool]:
 
     By the number of characters: how wide they are is the page's font's to say.
     """
-    longest = max((len(label.get_text()) for label in axis.get_ticklabels()), default=0)
-    return _CHARACTER * longest, bool(axis.get_major_formatter().get_offset())
+    formatter = axis.get_major_formatter()
+    labels = formatter.format_ticks(axis.get_majorticklocs().tolist())
+    return _CHARACTER * max(map(len, labels), default=0), bool(formatter.get_offset())
 
 
 def as_svg(figure: Figure, name: str, description: str) -> str:

@@ -86,10 +86,14 @@ class _Figure:
 
         self._figure, self._axes = new_axes(_WIDTH, _HEIGHT, makes_room=False)
         self._axes.xaxis.grid(visible=False)
-        self._axes.yaxis.set_major_locator(MaxNLocator(4))
-        self._axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        # few ticks, and names of axes that need not look for their place: those are most of the time to draw a curve
+        self._axes.yaxis.set_major_locator(MaxNLocator(3))
+        self._axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         self._axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        self._axes.tick_params(axis="y", left=False)
         self._axes.set_xlabel("step", color=MUTED)
+        for axis in (self._axes.xaxis, self._axes.yaxis):
+            axis.set_label_coords(0.5, 14 / (72 * _HEIGHT), transform=self._figure.transFigure)
 
     def curve(self, key: str, steps: np.ndarray, values: np.ndarray) -> str:
         """The curve as SVG."""
