@@ -252,6 +252,14 @@ def test_what_is_right_passes(right, values):
     check_encoder(right, Sequences(), values)
 
 
+def test_values_of_one_token_are_no_fault_of_the_encoders():
+    """Such as a single node of a graph: no check of hidden tokens finds something wrong, and that is said."""
+    short = [value[:1] for value in VALUES]
+    notes = check_encoder(Right, Sequences(), short)
+    assert notes == ["no value has more than one token: what it promises of hidden tokens is not tried"]
+    assert not check_encoder(Right, Sequences(), VALUES)
+
+
 WRONG = [
     (OneTokenLess, "says_which_tokens_it_has", "by token_layout and token_width (3, 6, 4)"),
     (HidesPadding, "says_which_tokens_it_has", "token_layout says that padding may be hidden"),

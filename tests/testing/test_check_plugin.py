@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from torch import nn
 
@@ -74,6 +75,30 @@ def test_each_component_is_tried_as_far_as_it_can_be(mine):
     assert said["mine/crashes"] == [
         "it raises TypeError: no rows; at all (in the check maps_rows_to_its_width of Crashes)"
     ]
+
+
+class Single:
+    """A data set of one sample, such as the nodes of one graph together."""
+
+    modalities, splits, classes, version, citation, licence = ("smell",), ("train",), None, "1", "", ""
+
+    def __init__(self, *, split="train"):
+        pass
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return coview.Sample({"smell": np.zeros(3)}, id=index)
+
+
+def test_data_of_one_value_are_said_to_be_too_few(registry):
+    registrar = coview.Registrar("one")
+    registrar.dataset("single", f"{__name__}:Single", summary="one smell")
+    registrar.augmentation("stronger", f"{__name__}:Brighter", modality="smell", summary="stronger")
+    (found,) = check_plugin("one/stronger", registry.plus(registrar))
+    expected = "no data set of smell values with two values or more (found: Single with 1) is at hand"
+    assert (found.status, found.reason) == ("not tried", f"{expected}: --recipe FILE names one")
 
 
 def test_a_recipe_says_parameters_and_brings_values(mine, write_recipe, small_recipe):

@@ -200,6 +200,7 @@ class _Trying:
     def _values_of(self, modality: str, plugin: str) -> list[Any]:
         """A few values of a modality, of the recipe's data or of some data set that is at hand."""
         if (modality, plugin) not in self._values:
+            fewer = ""
             for dataset in self._datasets(modality, plugin):
                 if modality in dataset.modalities:
                     found = list(itertools.islice(readable_values(dataset, modality), _VALUES))
@@ -207,8 +208,9 @@ class _Trying:
                         self._values[modality, plugin] = found
                         self._contexts[modality, plugin] = dataset.context if isinstance(dataset, HasContext) else None
                         break
+                    fewer = fewer or f" with two values or more (found: {type(dataset).__name__} with {len(found)})"
             else:
-                raise _NotTriedError(f"no data set of {modality} values is at hand: --recipe FILE names one")
+                raise _NotTriedError(f"no data set of {modality} values{fewer} is at hand: --recipe FILE names one")
         return self._values[modality, plugin]
 
     def _datasets(self, modality: str, plugin: str) -> Iterator[Dataset]:
