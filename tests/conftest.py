@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,7 +74,10 @@ k = 5
 
 
 def pytest_configure(config):
-    """What components answer to commands is kept for this session's tests alone; xdist's processes share it."""
+    """What components answer to commands is kept for this session's tests alone; xdist's processes share it. What tests
+    interrupt can be interrupted, also where they are run in the background, which ignores SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_XDIST_WORKER" not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="coview-answers-")
         os.environ["COVIEW_CACHE"] = folder.name

@@ -13,7 +13,7 @@ import torch
 
 import coview
 from coview.data.loader import sample_loader
-from coview.data.loader_processes import LoaderFailedError
+from coview.data.loader_processes import LoaderFailedError, batches_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -99,6 +99,28 @@ def test_until_the_next_batch_nothing_is_raised():
         torch.ones(10).sum()
     with pytest.raises(LoaderFailedError):
         list(loader)
+
+
+class BreaksOff:
+    """A loader whose process has closed its files, so that what it sends breaks off, and ends somewhat later."""
+
+    def __iter__(self):
+        multiprocessing.get_context("fork").Process(target=self.end, daemon=True).start()
+        return self
+
+    def __next__(self):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    @staticmethod
+    def end():
+        os.closerange(3, 4096)
+        time.sleep(0.3)
+        os._exit(3)
+
+
+def test_a_process_that_has_closed_its_files_and_not_yet_ended_is_waited_for():
+    with pytest.raises(LoaderFailedError, match="ended with status 3"):
+        list(batches_of(BreaksOff()))
 
 
 def test_what_a_worker_raises_stays_what_it_is():

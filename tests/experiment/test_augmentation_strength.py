@@ -13,7 +13,7 @@ import coview
 from coview.data.views import PipelineStep
 from coview.evaluate.features import FeatureSplit
 from coview.experiment.augmentation.steps import Pipeline
-from coview.experiment.augmentation.strength import choose_rows, measure
+from coview.experiment.augmentation.strength import measure
 
 
 class Arrows:
@@ -97,9 +97,14 @@ def test_a_turn_into_the_opposite_class_keeps_no_class():
     assert measured(Turn(180)).rank == 1
 
 
-def test_too_few_samples():
-    with pytest.raises(coview.CoviewError, match="at least 3 samples, and 2 can be read"):
-        choose_rows(Arrows(), 2, 0)
+def test_two_samples_can_be_looked_at_and_not_measured(registry, write_recipe, tmp_path):
+    recipe = coview.load_recipe(write_recipe(), registry=registry)
+    with pytest.raises(coview.CoviewError, match="measuring needs at least 3 samples, and 2 can be read"):
+        coview.measure_augmentations(recipe, samples=2, registry=registry)
+    for samples in (1, 2):  # a row for each: by the crop, and by all steps
+        page = coview.preview_augmentations(recipe, tmp_path / "page.html", samples=samples, views=3, registry=registry)
+        assert page.read_text().count('<div class="view original">') == 2 * samples
+        assert page.read_text().count('<div class="view">') == 2 * 3 * samples
 
 
 def test_measure_as_a_command(call, write_recipe):

@@ -24,7 +24,7 @@ def augment() -> None:
 @click.argument("recipe", metavar="RECIPE", type=RecipeName())
 @set_option
 @click.option("--out", type=UserPath(dir_okay=False), help="The page; NAME-augment.html by default.")
-@click.option("--samples", default=6, show_default=True, type=click.IntRange(3, 100), help="How many samples.")
+@click.option("--samples", default=6, show_default=True, type=click.IntRange(1, 100), help="How many samples.")
 @click.option("--views", default=4, show_default=True, type=click.IntRange(1, 32), help="How many views of each.")
 @click.pass_obj
 def preview(

@@ -46,8 +46,8 @@ def batches_of(loader: DataLoader[Any]) -> Generator[Any, None, None]:
         except StopIteration:
             return
         except Exception as error:
-            if isinstance(error, OSError | EOFError):  # what was being received breaks off before the process has ended
-                wait([process.sentinel for process in processes], _SECONDS)
+            if isinstance(error, OSError | EOFError):
+                _wait_for_an_end(processes)
             found = [process for process in processes if process.exitcode not in (None, 0)]
             for process in processes:  # the error's traceback keeps the loader, which would have them wait
                 process.kill()
@@ -55,6 +55,15 @@ def batches_of(loader: DataLoader[Any]) -> Generator[Any, None, None]:
                 raise _explained(found[0], processes) from error
             raise
         yield batch
+
+
+def _wait_for_an_end(processes: list[Any]) -> None:
+    """What was being received breaks off before the process has ended, and its files are closed before it can be asked
+    how it ended."""
+    ended = wait([process.sentinel for process in processes], _SECONDS)
+    for process in processes:
+        if process.sentinel in ended:
+            process.join(_SECONDS)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from coview.data.dataset import Dataset
 from coview.data.loader import worker_count
 from coview.data.present import having
 from coview.data.values import readable_values
+from coview.errors import CoviewError
 from coview.evaluate.embedding import embed_raw, embed_split
 from coview.evaluate.features import FeatureSplit
 from coview.experiment.augmentation.steps import Unseen, augmented, steps_of
@@ -22,6 +23,9 @@ from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
 from coview.train.device import choose_device
+
+_FEWEST = 3
+"""Samples: distances need others."""
 
 Reference = Literal["encoder", "raw"]
 
@@ -60,7 +64,7 @@ def measure_augmentations(
         reference: Under which encoder: the recipe's or run's, or the modality's raw features.
 
     Raises:
-        CoviewError: If nothing is augmented, or the data is not there.
+        CoviewError: If nothing is augmented, the data is not there, or fewer than three samples can be read.
     """
     run = load_run(source, registry) if isinstance(source, Path) else None
     recipe = run.recipe if run is not None else source
@@ -71,6 +75,8 @@ def measure_augmentations(
     for name in augmented(recipe):
         steps, of_modality = steps_of(recipe, registry, name), having(dataset, [name])
         rows = choose_rows(of_modality, samples, recipe.seed)
+        if len(rows) < _FEWEST:
+            raise CoviewError(f"measuring needs at least {_FEWEST} samples, and {len(rows)} can be read")
         if reference == "raw":
             embed, described = _raw(recipe, registry, dataset, name), f"the raw features of {name}"
         else:

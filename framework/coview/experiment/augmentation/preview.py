@@ -11,6 +11,7 @@ from coview.data.building import build_modalities
 from coview.data.dataset import Dataset
 from coview.data.modality import Modality
 from coview.data.present import having
+from coview.errors import CoviewError
 from coview.experiment.augmentation.steps import Pipeline, augmented, parameters_in_words, steps_of
 from coview.experiment.augmentation.strength import choose_rows
 from coview.experiment.masked_views.of_recipe import preview_mask
@@ -39,6 +40,8 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
     splits = Splits(recipe, registry)
     dataset = splits.training
     rows = choose_rows(dataset, samples, recipe.seed)
+    if not rows:
+        raise CoviewError(f'none of the {len(dataset):,} training samples of "{recipe.data.use}" can be read')
     modalities = build_modalities(recipe, registry)
     names = augmented(recipe) if recipe.mask is None or any(recipe.augment.values()) else ()
     sections = []
