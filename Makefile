@@ -92,22 +92,26 @@ $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 
 # pip compiles one module after the other, which takes as long as unpacking them, and most are never imported. So each is
 # compiled when it is first imported; where Python is told to keep nothing of that, all are, on all cores, after pip.
-PIP_INSTALL := $(BIN)/pip install --no-compile -c constraints.txt
 COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),-@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib)
 
-# What runs need.
-$(RUNS): pyproject.toml constraints.txt
+define INSTALL
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(PIP_INSTALL) -e '.[all]'
+	$(BIN)/pip install --no-compile -c constraints.txt -e '.[$(EXTRAS)]'
 	$(COMPILE)
+endef
+
+# What runs need.
+$(RUNS): EXTRAS := all
+$(RUNS): pyproject.toml constraints.txt
+	$(INSTALL)
 	touch $@
 
-# What tests, linters and documents need beyond it.
-$(INSTALLED): $(RUNS)
-	$(PIP_INSTALL) -e '.[all,test,docs]'
-	$(COMPILE)
-	touch $@
+# What tests, linters and documents need besides.
+$(INSTALLED): EXTRAS := all,test,docs
+$(INSTALLED): pyproject.toml constraints.txt
+	$(INSTALL)
+	touch $(RUNS) $@
 
 clean:
 	rm -rf $(VENV) $(LOWEST) $(PYTHONS:%=.venv-%) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis site htmlcov .coverage
