@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tarfile
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,9 +64,11 @@ class Server:
     Attributes:
         folder: What it serves.
         ranges: Whether it knows parts of files.
-        breaks: After how many bytes the next answers end, one after the other.
+        breaks: After how many bytes the next answers end, one after the other; those of one file three times at most,
+            since a reader gives up after four in a row.
         away: Whether it breaks every connection.
         asked: The files that were asked for, with the first byte of each part.
+        broken: How often the answers of a file were.
     """
 
     folder: Path
@@ -74,6 +77,7 @@ class Server:
     breaks: list[int] = field(default_factory=list)
     away: bool = False
     asked: list[tuple[str, int]] = field(default_factory=list)
+    broken: Counter[str] = field(default_factory=Counter)
 
     @property
     def address(self) -> str:
@@ -114,7 +118,8 @@ def serving(folder, **how):
                 return
             server.asked.append((path.name, first))
             part = content[first : last + 1]
-            if server.breaks and path.suffix == ".tar":
+            if server.breaks and path.suffix == ".tar" and server.broken[path.name] < 3:
+                server.broken[path.name] += 1
                 self.wfile.write(part[: server.breaks.pop(0)])
                 self.close_connection = True
                 self.connection.close()
