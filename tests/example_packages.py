@@ -40,7 +40,9 @@ def run_example(fork_command, seeing, tmp_path):
         options = [word for given in (*sets, *ON_A_CPU) for word in ("--set", given)]
         done = fork_command("run", SOURCES / f"{recipe}.toml", "--out", name, *options)
         assert done.status == 0, done.err
-        assert "torch.jit" not in done.err, done.err
+        # Python 3.13 says so of PyTorch Geometric's own call, which nobody sees outside of tests
+        said = [line for line in done.err.splitlines() if "'typing._eval_type' is deprecated" not in line]
+        assert "deprecated" not in "\n".join(said), done.err
         (run,) = (tmp_path / name).glob("*/*")
         rows = json.loads((run / "results.json").read_text())["results"]
         # those with an `of` stand beside the model: rankings that learn nothing

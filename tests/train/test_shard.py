@@ -46,12 +46,10 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
 OPTIMIZERS = {
     # a key's bias has a gradient of rounding alone, which a small eps would make steps of
     "adamw": 'use = "adamw"\nlr = 0.1\neps = 1e-2',
-    "lars": 'use = "lars"\nlr = 0.5\nmomentum = 0.9',
+    # at 0.5, rounding in four steps is as large as the bound
+    "lars": 'use = "lars"\nlr = 0.2\nmomentum = 0.9',
 }
 """Those of variants that are called like them; the others have SGD with momentum."""
-CLOSE = {"lars": 2e-6}
-"""Where 1e-6 is less than rounding: its rate is a ratio of norms, which ranks sum in another order."""
-
 STEPS, HALF = 4, 2
 
 
@@ -121,7 +119,7 @@ def test_ranks_end_with_the_weights_of_one_process(
         found = tensors_of(tmp_path / other / f"step-{STEPS}")
         assert found.keys() == one.keys()
         for key, expected in one.items():
-            assert float((found[key].double() - expected.double()).abs().max()) <= CLOSE.get(name, 1e-6), (other, key)
+            assert float((found[key].double() - expected.double()).abs().max()) <= 1e-6, (other, key)
     assert max(float((one[key] - before[key]).abs().max()) for key in one if key.startswith("student")) > 1e-3
     assert max(shares) < 1.4 / ranks  # rows are shared out, and some parameters have fewer rows than there are ranks
 

@@ -57,8 +57,8 @@ def test_a_batch_of_a_stand_in_goes_through(name, registry, write_recipe, tmp_pa
     original = next(line for line in text.splitlines() if line.startswith('use = "image/hub:'))
     text = text.replace(original, f'use = "image/hub:{tmp_path / "data"}"')
     text = text.replace('"../base/', f'"{RECIPES.parent}/base/')
-    few = {"train.batch_size": 8, "schedule.warmup": 1, "evaluate": [{"use": "linear_probe", "labels_per_class": [1]}]}
-    if name == "stl-10-simclr":  # whose training split has no labels
-        del few["evaluate"]
+    few = {"train.batch_size": 8, "schedule.warmup": 1}
+    if name != "stl-10-simclr":  # whose training split has no labels to evaluate with
+        few["evaluate.1.labels_per_class"] = [1]
     recipe = coview.load_recipe(write_recipe(text), overrides=few)
     assert "projections 2 × 4 × 128" in try_out(recipe, registry)

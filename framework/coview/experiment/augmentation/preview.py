@@ -39,15 +39,13 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
     template = page_template(Path(__file__).parent / "preview.html.j2", figures=False)
     splits = Splits(recipe, registry)
     dataset = splits.training
-    rows = choose_rows(dataset, samples, recipe.seed)
-    if not rows:
-        raise CoviewError(f'none of the {len(dataset):,} training samples of "{recipe.data.use}" can be read')
+    rows = _some_rows(dataset, samples, recipe)
     modalities = build_modalities(recipe, registry)
     names = augmented(recipe) if recipe.mask is None or any(recipe.augment.values()) else ()
     sections = []
     for name in names:
         steps, of_modality = steps_of(recipe, registry, name), having(dataset, [name])
-        chosen = choose_rows(of_modality, samples, recipe.seed)
+        chosen = _some_rows(of_modality, samples, recipe)
         sections.append(
             {
                 "modality": name,
@@ -72,6 +70,13 @@ def write_preview(recipe: Recipe, registry: Registry, out: Path, *, samples: int
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page)
     return out
+
+
+def _some_rows(dataset: Dataset, samples: int, recipe: Recipe) -> list[int]:
+    rows = choose_rows(dataset, samples, recipe.seed)
+    if not rows:
+        raise CoviewError(f'none of the {len(dataset):,} training samples of "{recipe.data.use}" can be read')
+    return rows
 
 
 def _pipeline(
