@@ -34,7 +34,8 @@ def halved(lengths_N: Tensor | None) -> Tensor | None:
 
 def masked(x_NCFT: Tensor, mask_NT: Tensor | None) -> Tensor:
     """Zero where nothing is real, which is what a convolution sees beyond the end of a sound."""
-    return x_NCFT if mask_NT is None else x_NCFT.masked_fill(~mask_NT[:, None, None], 0)
+    # not masked_fill, which lays what comes out, and its gradient, in another order in memory
+    return x_NCFT if mask_NT is None else torch.where(mask_NT[:, None, None], x_NCFT, 0)
 
 
 def standardised(mel_NFT: Tensor, lengths_N: Tensor | None, mean: float, std: float) -> Tensor:
@@ -68,21 +69,29 @@ class MaskedBatchNorm(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(channels)
+        self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x_NCFT: Tensor, mask_NT: Tensor | None) -> Tensor:
-        """Normalises ``(N, C, F, T)``."""
+        """Normalises ``(N, C, F, T)``; what comes out lies in memory as what went in."""
         if mask_NT is None:
-            y_NCFT: Tensor = self.norm(x_NCFT.flatten(2)).view_as(x_NCFT)
+            y_NCFT: Tensor = self.norm(x_NCFT)
             return y_NCFT
         if not self.training or mask_NT.is_meta:
-            return masked(self.norm(x_NCFT.flatten(2)).view_as(x_NCFT), mask_NT)
-        if not may_look(mask_NT) and type(self.norm) is nn.BatchNorm1d and self.norm.momentum is not None:
+            return masked(self.norm(x_NCFT), mask_NT)
+        if not may_look(mask_NT) and type(self.norm) is nn.BatchNorm2d and self.norm.momentum is not None:
             return self._weighted(x_NCFT, mask_NT[:, None, None], self.norm.momentum)
-        y_KCF: Tensor = self.norm(x_NCFT.permute(0, 3, 1, 2)[mask_NT])
-        y_NTCF: Tensor = y_KCF.new_zeros(x_NCFT.permute(0, 3, 1, 2).shape)
-        y_NTCF[mask_NT] = y_KCF
-        return y_NTCF.permute(0, 2, 3, 1).contiguous()
+        return self._picked(x_NCFT, mask_NT)
+
+    def _picked(self, x_NCFT: Tensor, mask_NT: Tensor) -> Tensor:
+        """Of the rows of real frames alone.  K row of channels, at one place of a real frame"""
+        x_NFTC = x_NCFT.permute(0, 2, 3, 1)
+        all_XC = x_NFTC.reshape(-1, x_NFTC.shape[-1])
+        # not x[mask]: its backward pass adds up, which takes several times as long
+        real_K = mask_NT[:, None].expand(x_NFTC.shape[:3]).flatten().nonzero().flatten()
+        y_KC = self.norm(all_XC.index_select(0, real_K)[..., None, None]).flatten(1)
+        y_XC = y_KC.new_zeros(all_XC.shape).index_copy_(0, real_K, y_KC)
+        y_NCFT = y_XC.view(x_NFTC.shape).permute(0, 3, 1, 2)
+        return y_NCFT if y_NCFT.stride() == x_NCFT.stride() else torch.empty_like(x_NCFT).copy_(y_NCFT)
 
     def _weighted(self, x_NCFT: Tensor, mask_N11T: Tensor, momentum: float) -> Tensor:
         """The same by sums over all frames, of which others count 0: how many are real need not be known."""

@@ -101,6 +101,18 @@ def test_batch_norm_over_real_frames_alone_is_batch_norm_of_what_is_cut_out():
     assert y[1, :, :, 2:].abs().max() == 0
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_what_batch_norm_of_real_frames_gives_lies_in_memory_as_its_input(layout):
+    """A convolution would copy what lies otherwise. Of a contiguous network it copies the gradient alone."""
+    x = torch.randn(3, 4, 5, 6).to(memory_format=layout).requires_grad_()
+    norm = MaskedBatchNorm(4)
+    for mode in (True, False):
+        y = norm.train(mode)(x, frame_mask(torch.tensor([6, 2, 3]), 6))
+        (gradient,) = torch.autograd.grad(y.square().sum(), x)
+        assert y.stride() == x.stride()
+        assert gradient.stride() == x.stride() or layout == torch.contiguous_format
+
+
 def test_pooling_over_what_is_real():
     x_NTD = torch.tensor([[[1.0], [5.0], [torch.nan]], [[-3.0], [-1.0], [-2.0]]])
     mask_NT = torch.tensor([[True, True, False], [True, True, True]])
