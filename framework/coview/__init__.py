@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from coview.evaluate.evaluator import EncoderEvaluator as EncoderEvaluator
     from coview.evaluate.evaluator import Evaluator as Evaluator
     from coview.evaluate.evaluator import KnownData as KnownData
+    from coview.evaluate.evaluator import ReadsSomeRows as ReadsSomeRows
     from coview.evaluate.features import Features as Features
     from coview.evaluate.features import FeatureSplit as FeatureSplit
     from coview.evaluate.result import Result as Result
@@ -284,6 +285,7 @@ _HOME = {
     "ReadsEachStep": "coview.recipe.abilities",
     "ReadsFiles": "coview.data.modality",
     "ReadsModalities": "coview.data.dataset",
+    "ReadsSomeRows": "coview.evaluate.evaluator",
     "ReadsTyped": "coview.data.modality",
     "Recipe": "coview.recipe.recipe",
     "RecipeError": "coview.errors",

@@ -13,7 +13,14 @@ from coview.data.views import PipelineStep, ViewMaker
 from coview.evaluate import diagnostics, intervals
 from coview.evaluate.chance import chance_of_search
 from coview.evaluate.folds import Choices, choices
-from coview.evaluate.label_budget import LabelBudgets, LabelsPerClass, as_budgets, check_known_budgets, draw_labels
+from coview.evaluate.label_budget import (
+    LabelBudgets,
+    LabelsPerClass,
+    as_budgets,
+    check_known_budgets,
+    draw_labels,
+    rows_of_budgets,
+)
 from coview.evaluate.labelled import accuracy_result, check_classes, finite_features, labelled_split
 from coview.evaluate.neighbours import nearest, vote
 from coview.track.progress import track_items
@@ -43,6 +50,7 @@ __all__ = [
     "labelled_split",
     "map_tensors",
     "nearest",
+    "rows_of_budgets",
     "sample_loader",
     "to_device",
     "track_items",

@@ -107,3 +107,19 @@ def test_a_queue_takes_the_rows_that_are_there():
     assert ids.tolist() == [3, 4, 5, 4]
     assert queue.labels().tolist() == [7, 8, 9, 8]
     assert queue.views().tolist() == [0, 0, 0, 1]
+
+
+def test_some_rows_ask_once_for_what_is_known():
+    """Groups may be a property that goes through all rows: asked for each row, that takes quadratic time."""
+
+    class Counts(Triples):
+        asked = 0
+
+        @property
+        def groups(self):
+            type(self).asked += 1
+            return [*range(len(self))]
+
+    rows = [*range(len(Triples()))]
+    assert SomeRows(Counts(), rows).groups == rows
+    assert Counts.asked <= 2  # once to see that it is known

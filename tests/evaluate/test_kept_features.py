@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from safetensors.torch import save_file
 from coview.data.batch import Skipped
 from coview.evaluate.embedding import Embedded, _digest, read_embedded, write_embedded
 from coview.evaluate.features import FeatureSplit
-from coview.experiment.feature_store import FeatureStore
+from coview.experiment.shared_work import there_or_made
 
 OF = {"rows": 4, "recipe": "abc"}
 
@@ -77,20 +76,10 @@ def test_what_has_other_parts_is_nothing(kept, tensors, skipped, vouched):
         assert read_embedded(kept, OF) is None
 
 
-class Rows:
-    version = "1"
-
-    def __len__(self):
-        return 3
-
-
-def test_features_of_a_control_that_cannot_be_kept_are_used_and_that_is_said(tmp_path):
+def test_features_that_cannot_be_kept_for_other_runs_are_used_and_that_is_said(tmp_path):
     split = FeatureSplit(x_ND=torch.eye(3), ids_N=torch.arange(3), labels_N=None)
     embedded = Embedded(split, (), None)
     (tmp_path / "full").write_text("")  # nothing can be written below a file
-    store = SimpleNamespace(
-        shared_at=lambda kind, split: (tmp_path / "full" / "features", {}),
-        embed=lambda kind, dataset, split: embedded,
-    )
     with pytest.warns(UserWarning, match="the raw control's test features are not kept: .*full"):
-        assert FeatureStore._shared(store, "raw", Rows(), "test") is embedded
+        found = there_or_made(tmp_path / "full" / "features", {}, lambda: embedded, "the raw control's test features")
+    assert found is embedded

@@ -165,9 +165,10 @@ def values(out: Path) -> list[tuple[str, str, float]]:
 
 
 @pytest.mark.slow
-def test_a_run_of_two_ranks_measures_what_one_process_does(write_recipe, small_recipe, tmp_path):
+@pytest.mark.parametrize("budget", ["", "labels_per_class = [8]\ndraws = 6\n"], ids=["all", "few rows"])
+def test_a_run_of_two_ranks_measures_what_one_process_does(write_recipe, small_recipe, tmp_path, budget):
     """Its encoder, trained on two ranks with a curve, has the same features, to the bit, when one process embeds it."""
-    recipe = write_recipe(small_recipe + 'every = "3 steps"\n')
+    recipe = write_recipe(small_recipe + 'every = "3 steps"\n' + budget)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = [sys.executable, *launcher, "-m", "coview", "run", str(recipe), "--out", str(tmp_path / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -175,6 +176,7 @@ def test_a_run_of_two_ranks_measures_what_one_process_does(write_recipe, small_r
     assert done.stderr.count("step 3, validation: knn") == 1
     together, found = embedded_bytes(tmp_path / "runs"), values(tmp_path / "runs")
     assert {name.split("/")[0] for name in together} == {"pretrained-step-6", "untrained", "raw"}
+    assert ("untrained/train-some.safetensors/x_ND" in together) == bool(budget)
     (run,) = (tmp_path / "runs").glob("*/*/")
     for path in run.glob("features/*/*.safetensors"):
         path.unlink()

@@ -8,6 +8,7 @@ import torch
 from failing import failures
 
 import coview
+import coview.testing
 from coview.evaluate.evaluator import Evaluator
 from coview.testing import check_evaluator
 
@@ -94,6 +95,19 @@ class ErrorRate(NearestMean):
         return [self.result(1 - self.right(features))]
 
 
+class ReadsMore(NearestMean):
+    """It names the first half of train, and takes the means of all."""
+
+    def rows_read(self, features, rng):
+        assert features["train"].x_ND.shape == (90, 0)
+        return {"train": np.arange(45)}
+
+
+class NamesOtherSplit(NearestMean):
+    def rows_read(self, features, rng):
+        return {"validation": np.arange(3)}
+
+
 MUTANTS = [
     (Splits, "says_what_it_needs"),
     (Nothing, "finds_results"),
@@ -106,6 +120,8 @@ MUTANTS = [
     (Sorted, "order_of_test_items_means_nothing"),
     (OtherItems, "per_item_has_the_mean_of_the_number"),
     (ErrorRate, "better_features_have_a_better_number"),
+    (ReadsMore, "reads_the_rows_that_it_says"),
+    (NamesOtherSplit, "reads_the_rows_that_it_says"),
 ]
 
 
@@ -133,6 +149,19 @@ def of_features():
             continue
         if isinstance(made, Evaluator):
             yield component.name
+
+
+@pytest.mark.parametrize("name", ["knn", "linear_probe", "mlp_probe"])
+def test_those_with_a_budget_of_labels_keep_theirs(name):
+    more = {"hidden": 64} if name == "mlp_probe" else {}
+    parameters = {"labels_per_class": [2, "10%"], "draws": 2, **more}
+    component = next(c for c in REGISTRY.of_kind("evaluator") if c.name == name)
+    only = ["says_what_it_needs", "finds_results", "is_a_function_of_features_and_rng", "reads_the_rows_that_it_says"]
+    check_evaluator(component.load(), parameters=parameters, only=only)
+    made = component.load()(**parameters)
+    features = coview.testing.example_features()
+    read = made.rows_read(features, coview.Rng())["train"]
+    assert 6 <= len(read) <= 2 * 3 * 3  # two draws of three classes, of which a share of 10% of 30 is three
 
 
 EXCEPTED = {

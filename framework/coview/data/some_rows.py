@@ -41,30 +41,32 @@ class SomeRows:
         self.citation, self.licence = dataset.citation, dataset.licence
         if isinstance(dataset, HasContext):
             self.context = dataset.context
+        # each is asked once: what a data set knows may be a property that goes through all of its rows
         if isinstance(dataset, KnowsLabels):
-            self.labels = None if dataset.labels is None else [int(dataset.labels[row]) for row in rows]
+            labels = dataset.labels
+            self.labels = None if labels is None else [int(labels[row]) for row in rows]
         if isinstance(dataset, KnowsGroups):
-            self.groups = None if dataset.groups is None else [dataset.groups[row] for row in rows]
+            groups = dataset.groups
+            self.groups = None if groups is None else [groups[row] for row in rows]
         if isinstance(dataset, KnowsIds):
-            self.ids = None if dataset.ids is None else [dataset.ids[row] for row in rows]
+            ids = dataset.ids
+            self.ids = None if ids is None else [ids[row] for row in rows]
         if isinstance(dataset, KnowsPresent):
-            self.present = dataset.present and {
-                name: [bool(has[row]) for row in rows] for name, has in dataset.present.items()
-            }
+            present = dataset.present
+            self.present = present and {name: [bool(has[row]) for row in rows] for name, has in present.items()}
         self.value_counts: Mapping[str, Sequence[int]] | None = None
         if isinstance(dataset, HasSeveralValues):
-            self.value_counts = dataset.value_counts and {
-                name: [int(counts[row]) for row in rows] for name, counts in dataset.value_counts.items()
-            }
+            counts = dataset.value_counts
+            self.value_counts = counts and {name: [int(of[row]) for row in rows] for name, of in counts.items()}
         if isinstance(dataset, HasNegatives):
-            self.negatives = dataset.negatives and {
-                name: [bool(has[row]) for row in rows] for name, has in dataset.negatives.items()
-            }
+            negatives = dataset.negatives
+            self.negatives = negatives and {name: [bool(has[row]) for row in rows] for name, has in negatives.items()}
         if isinstance(dataset, KnowsUnreadable):
             at = {row: place for place, row in enumerate(rows)}
             self.unreadable = {at[row]: error for row, error in dataset.unreadable.items() if row in at}
         if isinstance(dataset, HasJudgedPairs):
-            self.pairs = dataset.pairs and _among(dataset.pairs, rows)
+            pairs = dataset.pairs
+            self.pairs = pairs and _among(pairs, rows)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -115,6 +115,24 @@ class ChecksData(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsSomeRows(Protocol):
+    """An :class:`Evaluator` that may need few of a split's representations: the others need not be made.
+
+    Where the evaluators of a recipe need at most half of a split of some data, the encoder and its untrained control
+    embed only what they need of it; see :attr:`coview.FeatureSplit.embedded_N`.
+    """
+
+    def rows_read(self, features: Features, rng: Rng, /) -> Mapping[str, np.ndarray]:
+        """Of splits, the rows whose representations it will read; a split that is not named is read whole.
+
+        Args:
+            features: As it will be called with, with representations of no width.
+            rng: As it will be called with.
+        """
+        ...
+
+
 AnyEvaluator = Evaluator | EncoderEvaluator | CrossModalEvaluator
 
 

@@ -1,24 +1,44 @@
-"""Some rows of a split's features, and the same features on another device."""
+"""Some rows of a split's features, a split of which only some are embedded, and features on another device."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
+from coview.evaluate.embedding import Embedded
 from coview.evaluate.features import FeatureSplit
+
+_COMPUTED_WITH = ("x_ND", "labels_N", "embedded_N")
 
 
 def rows_of(split: FeatureSplit, indices: Any) -> FeatureSplit:
     """Some rows of a split, by their numbers."""
     rows = torch.from_numpy(indices)
-    names = ("x_ND", "ids_N", "labels_N", "scores_N", "groups_N")
+    names = ("x_ND", "ids_N", "labels_N", "scores_N", "groups_N", "embedded_N")
     parts: dict[str, Any] = {name: None if (t := getattr(split, name)) is None else t[rows] for name in names}
     return FeatureSplit(**parts)
 
 
 def on_device(split: FeatureSplit, device: torch.device) -> FeatureSplit:
     """The same with representations and labels on a device."""
-    labels = split.labels_N
-    return replace(split, x_ND=split.x_ND.to(device), labels_N=None if labels is None else labels.to(device))
+    there = {name: t.to(device) for name in _COMPUTED_WITH if (t := getattr(split, name)) is not None}
+    return replace(split, **there)
+
+
+def filled_up(known: Embedded, rows: np.ndarray, part: Embedded) -> Embedded:
+    """A whole split of which only some rows are embedded; the representations of the others are NaN.
+
+    Args:
+        known: The split in another kind of features, with what is known of all its samples.
+        rows: Those that are embedded, by their numbers in the data set; all of them could be read.
+        part: They.
+    """
+    at_n = torch.from_numpy(np.searchsorted(known.rows, rows))
+    x_ND = part.features.x_ND.new_full((len(known.features), part.features.x_ND.shape[1]), torch.nan)
+    x_ND[at_n] = part.features.x_ND
+    embedded_N = torch.zeros(len(x_ND), dtype=torch.bool)
+    embedded_N[at_n] = True
+    return Embedded(replace(known.features, x_ND=x_ND, embedded_N=embedded_N), known.skipped)

@@ -22,6 +22,8 @@ class FeatureSplit:
         groups_N: int64, equal where the data's groups are, where it has them.
         pairs_P2: int64, the rows of judged pairs, where the data has any; those that can be read.
         pair_scores_P: float64, what the pairs were judged.
+        embedded_N: bool, which representations there are, where an evaluator reads only some rows of ``train``
+            (:class:`coview.ReadsSomeRows`); those of the other rows are NaN. None: all.
     """
 
     x_ND: Tensor
@@ -31,6 +33,7 @@ class FeatureSplit:
     groups_N: Tensor | None = None
     pairs_P2: Tensor | None = None
     pair_scores_P: Tensor | None = None
+    embedded_N: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.x_ND.shape[0])

@@ -12,6 +12,7 @@ from pydantic import Field
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate.evaluator import KnownData
+from coview.evaluate.features import Features
 
 LabelsPerClass = Annotated[int, Ge(1)] | Literal["all"] | Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?%$")]
 """Labelled training samples of each class, a share of them such as "10%", or all there are."""
@@ -122,3 +123,23 @@ def draw_labels(
         else [np.sort(np.concatenate([rows[: _taken(budget, len(rows))] for rows in draw])) for draw in shuffled]
         for budget in budgets
     }
+
+
+def rows_of_budgets(
+    features: Features, budgets: Sequence[LabelsPerClass], draws: int, rng: Rng
+) -> Mapping[str, np.ndarray]:
+    """The rows of ``train`` that :func:`draw_labels` draws, ascending, and none of ``validation``; nothing is said of
+    either where a budget is ``"all"``.
+
+    Args:
+        features: Of which the labels are looked at.
+        budgets: Labels of each class.
+        draws: Independent draws for each budget.
+        rng: As for :func:`draw_labels`.
+    """
+    labels_N = features["train"].labels_N
+    if "all" in budgets or labels_N is None:
+        return {}
+    drawn = draw_labels(labels_N.cpu().numpy(), budgets, draws, rng, features.classes)
+    rows = np.unique(np.concatenate([draw for of_budget in drawn.values() for draw in of_budget]))
+    return {"train": rows, **({"validation": rows[:0]} if "validation" in features.splits else {})}

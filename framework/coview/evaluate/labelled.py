@@ -28,18 +28,19 @@ def labelled_split(features: Features, split: str) -> tuple[Tensor, Tensor]:
 
 
 def finite_features(features: Features, split: str) -> Tensor:
-    """The representations of a split.
+    """The representations of a split; those of rows that were not embedded are NaN.
 
     Raises:
         CoviewError: If it is empty, or a representation is not finite.
     """
-    x_ND = features[split].x_ND
+    x_ND, embedded_N = features[split].x_ND, features[split].embedded_N
     if len(x_ND) == 0:
         raise CoviewError(f"the {split} split is empty")
-    broken = int((~torch.isfinite(x_ND).all(1)).sum())
+    there_nD = x_ND if embedded_N is None else x_ND[embedded_N]
+    broken = int((~torch.isfinite(there_nD).all(1)).sum())
     if broken:
         raise CoviewError(
-            f"{broken} of {len(x_ND)} representations of the {split} split hold NaN or infinity",
+            f"{broken} of {len(there_nD)} representations of the {split} split hold NaN or infinity",
             hint="the encoder has diverged: look at the run's loss, and try a lower learning rate",
         )
     return x_ND

@@ -48,10 +48,11 @@ class KnownSamples:
         groups: Sequence[int | str | None] | None = None
         if _is_known_ahead(dataset, embedded):
             assert isinstance(dataset, KnowsIds)
-            assert dataset.ids is not None
-            ids: list[int | str] = [dataset.ids[row] for row in rows]
-            if isinstance(dataset, KnowsGroups) and dataset.groups is not None:
-                groups = [dataset.groups[row] for row in rows]
+            known = dataset.ids  # asked once: it may be a property that goes through all rows
+            assert known is not None
+            ids: list[int | str] = [known[row] for row in rows]
+            if isinstance(dataset, KnowsGroups) and (of_rows := dataset.groups) is not None:
+                groups = [of_rows[row] for row in rows]
             return cls(ids, None if labels_N is None else _labels(labels_N.numpy()), classes, groups)
         facts = [(sample.id, sample.label, sample.group) for sample in map(dataset.__getitem__, rows)]
         of_N = np.array([-1 if label is None else label for _, label, _ in facts], dtype=np.int64)

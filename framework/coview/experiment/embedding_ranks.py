@@ -28,12 +28,14 @@ class Wanted:
         split: Of the data.
         kind: By which model.
         tower: By which tower of the model.
+        rows: Which samples of the split; None: all.
     """
 
     source: DataSource
     split: str
     kind: FeatureKind
     tower: MeasuredTower
+    rows: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

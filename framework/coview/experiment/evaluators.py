@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,10 @@ from coview.evaluate.result import FeatureKind, Result
 from coview.experiment import validation
 from coview.experiment.against_controls import beside_controls
 from coview.experiment.controls import kinds_of
-from coview.experiment.feature_store import FeatureStore
+from coview.experiment.feature_store import FeatureStore, SomeOf
 from coview.experiment.measured_tower import MeasuredTower, tower_of
 from coview.experiment.projections import Projections
+from coview.experiment.rows_read import rng_of, rows_read
 from coview.experiment.splits import DataSource, Splits
 from coview.plugins.component import in_one_line
 from coview.plugins.hook_calls import HookCalls
@@ -222,12 +224,14 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
     left_out: list[tuple[str, str]] = []
     failed: list[CoviewError] = []
     raised: Exception | None = None
+    planned = list(planned)
+    read = _rows_read(store, planned)
     for plan in planned:
         if plan.skipped:
             left_out.append((plan.table.use, plan.skipped))
             continue
         try:
-            found, lacking = _of_all_kinds(store, plan)
+            found, lacking = _of_all_kinds(store, plan, read[plan.source.key, plan.tower])
         except CoviewError as error:
             failed.append(CoviewError(f"{plan.table.use}: {error.message}", error.hint))
             left_out.append((plan.table.use, error.message))
@@ -257,7 +261,21 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
     return Evaluation(results, left_out, raised)
 
 
-def _of_all_kinds(store: FeatureStore, plan: Planned) -> tuple[list[list[Result]], list[tuple[FeatureKind, str]]]:
+def _rows_read(store: FeatureStore, planned: Iterable[Planned]) -> Mapping[tuple[str, MeasuredTower], SomeOf]:
+    """Which rows of each data set, as each tower sees it, are read."""
+    by_data: dict[tuple[str, MeasuredTower], list[Planned]] = {}
+    for plan in planned:
+        if not plan.skipped:
+            by_data.setdefault((plan.source.key, plan.tower), []).append(plan)
+    return {
+        key: rows_read(store.on(plans[0].source, key[1]), [(plan.table.use, plan.evaluator) for plan in plans])
+        for key, plans in by_data.items()
+    }
+
+
+def _of_all_kinds(
+    store: FeatureStore, plan: Planned, read: SomeOf
+) -> tuple[list[list[Result]], list[tuple[FeatureKind, str]]]:
     """The results of one evaluator for each kind of features, controls included, and which control cannot be measured.
 
     Texts of emoji, say, have no words for raw features: that costs no other number.
@@ -265,29 +283,33 @@ def _of_all_kinds(store: FeatureStore, plan: Planned) -> tuple[list[list[Result]
     found: list[list[Result]] = []
     lacking: list[tuple[FeatureKind, str]] = []
     measured, *controls = kinds_of(store.recipe, store.registry, plan.tower.modality)
-    found.append(of_kind(store, plan, measured))
+    found.append(of_kind(store, plan, measured, read))
     for kind in controls:
         try:
-            found.append(of_kind(store, plan, kind))
+            found.append(of_kind(store, plan, kind, read))
         except CoviewError as error:
             lacking.append((kind, error.message))
     return beside_controls(found), lacking
 
 
-def of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind) -> list[Result]:
+def of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind, read: SomeOf = MappingProxyType({})) -> list[Result]:
     """The results of one evaluator for one kind of features.
+
+    Args:
+        store: Of the model.
+        plan: The evaluator.
+        kind: Of features.
+        read: Which rows of its data are read, where not all.
 
     Raises:
         CoviewError: If it cannot measure them.
     """
     of_data, evaluator = store.on(plan.source, plan.tower), plan.evaluator
-    # the same draws for every kind of features, so that a control is a paired one
-    rng = Rng(store.recipe.seed, sample=id_as_int64(plan.table.use))
-    found = _results(_measure(of_data, evaluator, kind, rng))
+    found = _results(_measure(of_data, evaluator, kind, rng_of(store.recipe.seed, plan.table.use), read))
     ungrouped = {result.split for result in found if _lacks_groups(result, evaluator)}
     of_class = evaluator.labels == "class"  # where only some samples have one, only these were measured
     groups = {
-        split: groups_of(of_data.features(kind, evaluator.splits, labelled=of_class)[split].groups_N)
+        split: groups_of(of_data.features(kind, evaluator.splits, labelled=of_class, only=read)[split].groups_N)
         for split in ungrouped
     }
     return [
@@ -331,7 +353,7 @@ def _results(found: Any) -> list[Result]:
     return list(found)
 
 
-def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rng: Rng) -> list[Result]:
+def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rng: Rng, read: SomeOf) -> list[Result]:
     if isinstance(evaluator, CrossModalEvaluator) and evaluator.modalities:
         return (
             []
@@ -343,7 +365,7 @@ def _measure(store: FeatureStore, evaluator: AnyEvaluator, kind: FeatureKind, rn
             store.subject(kind, evaluator.splits, labelled=evaluator.labels == "class"), rng
         )
     assert isinstance(evaluator, Evaluator)
-    return evaluator(store.features(kind, evaluator.splits, labelled=evaluator.labels == "class"), rng)
+    return evaluator(store.features(kind, evaluator.splits, labelled=evaluator.labels == "class", only=read), rng)
 
 
 def _data_protocol(store: FeatureStore, evaluator: AnyEvaluator, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
+import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,8 +24,8 @@ from coview.data.loader import worker_count
 from coview.data.modality import Modality
 from coview.data.present import present_of
 from coview.data.several_values import check_ids_of, value_counts_of
+from coview.data.some_rows import SomeRows
 from coview.data.values import readable_values
-from coview.errors import CoviewError
 from coview.evaluate.embedding import (
     ALL,
     Embedded,
@@ -33,23 +35,21 @@ from coview.evaluate.embedding import (
     embed_raw,
     embed_share,
     joined,
-    kept_of,
-    read_embedded,
-    write_embedded,
 )
 from coview.evaluate.encoder_subject import EncoderSubject
-from coview.evaluate.feature_rows import on_device, rows_of
+from coview.evaluate.feature_rows import filled_up, on_device, rows_of
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
 from coview.experiment.augment_steps import augment_steps
-from coview.experiment.changed_data import data_of_features, rows_digest
+from coview.experiment.changed_data import rows_digest
 from coview.experiment.controls import kind_of_encoder, untrained_recipe
 from coview.experiment.embedding_ranks import EmbeddingRanks, Wanted
+from coview.experiment.kept_features import KeptFeatures
 from coview.experiment.measured_tower import MeasuredTower, tower_of
-from coview.experiment.shared_work import SharedWork
+from coview.experiment.shared_work import SharedWork, there_or_made
 from coview.experiment.splits import DataSource, Splits
 from coview.experiment.start import start_weights
-from coview.experiment.validation import carve_validation
+from coview.experiment.validation import carved_part
 from coview.model.context import in_context_of
 from coview.model.topology import Topology, build_topology
 from coview.plugins.registry import Registry
@@ -57,6 +57,11 @@ from coview.recipe.recipe import Recipe
 from coview.track.metrics_file import read_metrics, split_lines
 from coview.track.progress import track_items
 from coview.track.run_folder import RunFolder
+
+SomeOf = Mapping[str, np.ndarray]
+"""Of splits of the data, the rows that are needed, ascending; of others all."""
+
+_ALL: SomeOf = MappingProxyType({})
 
 
 @dataclass
@@ -97,8 +102,7 @@ class FeatureStore:
     shared: SharedWork | None = None
     ranks: EmbeddingRanks = field(default_factory=EmbeddingRanks)
     _others: dict[tuple[str, MeasuredTower], FeatureStore] = field(default_factory=dict)
-    _in_memory: dict[tuple[str, str], Embedded] = field(default_factory=dict)
-    _changes_said: set[str] = field(default_factory=set)
+    _kept: KeptFeatures | None = None
     _untrained: list[Topology] = field(default_factory=list)
     _raw: Callable[[Sequence[Any]], np.ndarray] | None = None
 
@@ -115,12 +119,6 @@ class FeatureStore:
     def modality(self) -> str:
         """The modality that is evaluated."""
         return self.tower.modality
-
-    @property
-    def evaluated(self) -> str:
-        """Whose encoder is evaluated."""
-        teacher = self.topology.teacher
-        return "teacher" if teacher is not None and teacher.table.evaluate else "student"
 
     @property
     def measured(self) -> FeatureKind:
@@ -152,8 +150,8 @@ class FeatureStore:
         if key == (self.data.key, self.tower):
             return self
         if key not in self._others:
-            empty: dict[str, Any] = {"skipped": {}, "rows": {}, "_others": {}, "_in_memory": {}, "_changes_said": set()}
-            self._others[key] = replace(self, source=source, of=key[1], _raw=None, **empty)
+            empty: dict[str, Any] = {"skipped": {}, "rows": {}, "_others": {}}
+            self._others[key] = replace(self, source=source, of=key[1], _raw=None, _kept=None, **empty)
         return self._others[key]
 
     @property
@@ -161,15 +159,18 @@ class FeatureStore:
         """Those of other data, and of other towers, that there are."""
         return self._others.values()
 
-    def features(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> Features:
+    def features(
+        self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False, only: SomeOf = _ALL
+    ) -> Features:
         """The features of some splits; a validation split that the data does not have is carved out of ``train``.
 
         Args:
             kind: Whose features.
             names: The splits.
             labelled: Whether only samples that have a class are wanted, where some of a split have none.
+            only: Of splits of the data, the rows that are needed: those of an encoder have no others.
         """
-        splits = {name: on_device(self._part(kind, name, names, labelled)[1], self.device) for name in names}
+        splits = {name: on_device(self.part(kind, name, names, labelled, only)[1], self.device) for name in names}
         return Features(splits, self.reference.classes, carved="validation" in names and not self.own_validation)
 
     def subject(self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False) -> EncoderSubject:
@@ -198,11 +199,11 @@ class FeatureStore:
             metrics=split_lines(read_metrics(self.folder.metrics))[0] if kind == self.measured else (),
         )
 
-    def _part(
-        self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool
+    def part(
+        self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool, only: SomeOf = _ALL
     ) -> tuple[str, FeatureSplit, np.ndarray]:
         """The split that one of the names is a part of, its features, and their rows in the split."""
-        split, features, rows = self._whole_part(kind, name, names)
+        split, features, rows = self._whole_part(kind, name, names, only)
         if features.labels_N is None or bool((features.labels_N >= 0).all()):
             return split, features, rows
         if not labelled:
@@ -210,57 +211,64 @@ class FeatureStore:
         chosen = np.flatnonzero(features.labels_N.numpy() >= 0)
         return split, rows_of(features, chosen), rows[chosen]
 
-    def _whole_part(self, kind: FeatureKind, name: str, names: tuple[str, ...]) -> tuple[str, FeatureSplit, np.ndarray]:
+    def _whole_part(
+        self, kind: FeatureKind, name: str, names: tuple[str, ...], only: SomeOf
+    ) -> tuple[str, FeatureSplit, np.ndarray]:
         carved = "validation" in names and not self.own_validation and name in ("train", "validation")
         split = "train" if carved else name
-        embedded = self.embedded(kind, split)
-        if not carved:
-            return split, embedded.features, embedded.rows
-        labels, groups = embedded.features.labels_N, embedded.features.groups_N
-        rest, held = carve_validation(
-            len(embedded.features),
-            None if labels is None else labels.numpy(),
-            None if groups is None else groups.numpy(),
-        )
-        chosen = rest if name == "train" else held
-        return split, rows_of(embedded.features, chosen), embedded.rows[chosen]
+        some = kind != "raw" and split in only
+        embedded = self._some_embedded(kind, split, only[split]) if some else self.embedded(kind, split)
+        features, rows = carved_part(embedded, name) if carved else (embedded.features, embedded.rows)
+        return split, features, rows
 
     def _samples(self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool) -> Dataset:
-        split, _, rows = self._part(kind, name, names, labelled)
+        split, _, rows = self.part(kind, name, names, labelled)
         return AugmentedRows(self.dataset(split), self.modality, rows.tolist())
 
-    def embedded(self, kind: FeatureKind, split: str) -> Embedded:
-        """The features of a whole split."""
+    def embedded(self, kind: FeatureKind, split: str, only: np.ndarray | None = None) -> Embedded:
+        """The features of a whole split, or of some rows of it."""
         # raw features are kept with what tells equal samples: what was kept without is made again
         more = {"content": True} if kind == "raw" else {}
-        return self.kept(
-            self.folder_of(kind), split, self.modality, lambda dataset: self._shared(kind, dataset, split), **more
-        )
 
-    def _shared(self, kind: FeatureKind, dataset: Dataset, split: str) -> Embedded:
-        """A split, of a control as another run has embedded it, if one has."""
-        path, of = self.shared_at(kind, split)
-        embedded = None if path is None else read_embedded(path, of)
-        if embedded is None:
-            embedded = self.embed(kind, dataset, split)
-            if path is not None:
-                try:
-                    write_embedded(path, embedded, of)
-                except (OSError, CoviewError) as error:  # a full disk
-                    warnings.warn(f"the {kind} control's {split} features are not kept: {error}", stacklevel=2)
-        return embedded
+        def embed(dataset: Dataset) -> Embedded:
+            return self._shared(kind, dataset, split, only)
 
-    def shared_at(self, kind: FeatureKind, split: str) -> tuple[Path | None, dict[str, Any]]:
+        return self.kept(self.folder_of(kind), split, self.modality, embed, only, **more)
+
+    def _some_embedded(self, kind: FeatureKind, split: str, rows: np.ndarray) -> Embedded:
+        """A split of which only some rows are embedded, and the others' representations are NaN."""
+        if (whole := self.kept_already(kind, split)) is not None:
+            return whole
+        known, part = self.embedded("raw", split), self.embedded(kind, split, rows)
+        # what could be read for the raw features, and not now, is left out of a whole split
+        return self.embedded(kind, split) if part.skipped else filled_up(known, rows, part)
+
+    def _checked(self, made: Embedded, dataset: Dataset, split: str, rows: np.ndarray | None = None) -> Embedded:
+        """The same, of rows whose ids are those that the data has said ahead."""
+        rows = made.rows if rows is None else np.delete(rows, [sample.row for sample in made.skipped])
+        check_ids_of(dataset, rows, made.features.ids_N.numpy(), f'data "{self.data.table.use}": the {split} split')
+        return made
+
+    def _shared(self, kind: FeatureKind, dataset: Dataset, split: str, only: np.ndarray | None) -> Embedded:
+        """A split, or some of its rows, of a control as another run has embedded it, if one has."""
+        path, of = self.shared_at(kind, split, only)
+        made = partial(self.embed, kind, dataset, split, only=only)
+        return made() if path is None else there_or_made(path, of, made, f"the {kind} control's {split} features")
+
+    def shared_at(
+        self, kind: FeatureKind, split: str, only: np.ndarray | None = None
+    ) -> tuple[Path | None, dict[str, Any]]:
         """The file that runs of one comparison have a split in, as a control sees it, and what it is of; no file where
         there are none, or the control cannot be told from others."""
         dataset = self.dataset(split)
-        of = {
+        of: dict[str, Any] = {
             "data": self.data.written_key,
             "split": split,
             "rows": len(dataset),
             "version": dataset.version,
             "modality": self.modality,
             "device": self.device.type,
+            **_said_of(only),
         }
         if self.shared is None or kind == self.measured:
             return None, of
@@ -268,7 +276,13 @@ class FeatureStore:
         return self.shared.features(self.recipe, kind, of, encoder, projector=self.tower.projector), of
 
     def kept(
-        self, folder: str, split: str, modality: str, embed: Callable[[Dataset], Embedded], **more: Any
+        self,
+        folder: str,
+        split: str,
+        modality: str,
+        embed: Callable[[Dataset], Embedded],
+        only: np.ndarray | None = None,
+        **more: Any,
     ) -> Embedded:
         """A split as it was embedded earlier; where it was not, as it is now, and is kept.
 
@@ -277,21 +291,20 @@ class FeatureStore:
             split: Which.
             modality: What of its samples is embedded.
             embed: Does it.
+            only: Some rows of it; absent: all.
             more: What else has to be alike.
         """
-        if not self.on_disk:
-            key = folder, split
-            if key not in self._in_memory:
-                self._in_memory[key] = self._made(split, modality, embed)
-            embedded = self._in_memory[key]
-        else:
-            path, of = self._kept_at(folder, split, modality, more)
-            kept = read_embedded(path, of)
-            if kept is None:
-                self._say_change(of, path)
-                kept = self._made(split, modality, embed)
-                write_embedded(path, kept, of)
-            embedded = kept
+        having = self.splits.having(self.data, split, modality)
+        of = {**self._what(split, modality), **more, **_said_of(only)}
+        name = split if only is None else f"{split}-some"
+
+        def make() -> Embedded:
+            asked = having if only is None else SomeRows(having, only.tolist())
+            return self._checked(embed(asked), having, split, only)
+
+        embedded = self._keeping.get(folder, name, of, make)
+        if only is not None:
+            return embedded
         self.skipped[split] = embedded.skipped
         dataset = self.splits(self.data, split)
         has_own_rows = modality in present_of(dataset) or modality in value_counts_of(dataset)
@@ -299,39 +312,21 @@ class FeatureStore:
             self.rows[name] = rows_digest(embedded.features)
         return embedded
 
-    def _made(self, split: str, modality: str, embed: Callable[[Dataset], Embedded]) -> Embedded:
-        dataset = self.splits.having(self.data, split, modality)
-        embedded = embed(dataset)
-        check_ids_of(
-            dataset, embedded.rows, embedded.features.ids_N.numpy(), f'data "{self.data.table.use}": the {split} split'
-        )
-        return embedded
-
     def kept_already(self, kind: FeatureKind, split: str) -> Embedded | None:
         """A split as it was embedded earlier, if these data by this encoder at this step have been."""
-        return read_embedded(*self._kept_at(self.folder_of(kind), split, self.modality, {}))
+        return self._keeping.there(self.folder_of(kind), split, self._what(split, self.modality))
 
-    def _kept_at(self, folder: str, split: str, modality: str, more: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
-        """The file that a split is kept in, and what it has to be of."""
+    def _what(self, split: str, modality: str) -> dict[str, Any]:
+        """What a split that is kept has to be of."""
         dataset = self.splits.having(self.data, split, modality)
-        of = {
-            "rows": len(dataset),
-            "version": dataset.version,
-            "recipe": self.recipe.hash,
-            "modality": modality,
-            **more,
-        }
-        return self.folder.features / self.data.folder_name / folder / f"{split}.safetensors", of
+        return {"rows": len(dataset), "version": dataset.version, "recipe": self.recipe.hash, "modality": modality}
 
-    def _say_change(self, of: Mapping[str, Any], path: Path) -> None:
-        """Says once of each change that features of other content are not used."""
-        change = data_of_features(of, kept_of(path), path)
-        if change and of["version"] not in self._changes_said:
-            self._changes_said.add(of["version"])
-            self.say(
-                f'warning: the data "{self.data.table.use}" have changed since their features were made: {change}. '
-                "They are embedded again, and the numbers are of the data as they are now"
-            )
+    @property
+    def _keeping(self) -> KeptFeatures:
+        if self._kept is None:
+            folder = self.folder.features / self.data.folder_name if self.on_disk else None
+            self._kept = KeptFeatures(folder, self.data.table.use, self.say)
+        return self._kept
 
     def folder_of(self, kind: FeatureKind) -> str:
         """The name of the folder of a kind of features: that of the first tower says no modality."""
@@ -340,8 +335,11 @@ class FeatureStore:
             return f"{name}-projected-{self.modality}"
         return name if self.modality == self.recipe.modalities[0] else f"{name}-{self.modality}"
 
-    def embed(self, kind: FeatureKind, dataset: Dataset, split: str, *, whole: bool = True) -> Embedded:
-        """Embeds a split now, on all ranks; or, where it is not whole, other samples in the place of one, on this."""
+    def embed(
+        self, kind: FeatureKind, dataset: Dataset, split: str, *, whole: bool = True, only: np.ndarray | None = None
+    ) -> Embedded:
+        """Embeds a split, or some rows of it, now, on all ranks; or, where it is not whole, other samples in the place
+        of one, on this."""
         if kind == "raw":
             workers = worker_count(self.recipe.settings.workers)
             self._raw = self._raw or self._modality().fit_raw(readable_values(self.dataset("train"), self.modality))
@@ -351,14 +349,16 @@ class FeatureStore:
         def embed(share: Share) -> Iterator[EmbeddedBatch]:
             return self._embed_share(kind, dataset, split, share)
 
-        wanted = Wanted(self.data, split, kind, self.tower)
+        wanted = Wanted(self.data, split, kind, self.tower, None if only is None else tuple(only.tolist()))
         batches = self.ranks.together(wanted, embed) if whole else embed(ALL)
         return joined(batches, dataset, split)
 
     def share_of(self, wanted: Wanted, share: Share) -> Iterator[EmbeddedBatch]:
         """This rank's share of what the main process embeds on all of them."""
         of = self.on(wanted.source, wanted.tower)
-        return of._embed_share(wanted.kind, of.dataset(wanted.split), wanted.split, share)
+        dataset = of.dataset(wanted.split)
+        asked = dataset if wanted.rows is None else SomeRows(dataset, wanted.rows)
+        return of._embed_share(wanted.kind, asked, wanted.split, share)
 
     def _embed_share(self, kind: FeatureKind, dataset: Dataset, split: str, share: Share) -> Iterator[EmbeddedBatch]:
         what = f"{'projecting' if self.tower.projector else 'embedding'} {split} ({kind})"
@@ -393,3 +393,7 @@ class FeatureStore:
             start = start_weights(recipe, self.registry, self.folder)
             self._untrained.append(build_topology(recipe, self.registry, self.splits.training, start=start))
         return self._untrained[0]
+
+
+def _said_of(rows: np.ndarray | None) -> dict[str, str]:
+    return {} if rows is None else {"only": hashlib.sha256(rows.astype(np.int64).tobytes()).hexdigest()}

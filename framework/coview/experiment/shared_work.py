@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+import warnings
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from torch import nn
 
 from coview.data.content import content_hash
 from coview.data.view_bank import ViewBank
+from coview.errors import CoviewError
+from coview.evaluate.embedding import Embedded, read_embedded, write_embedded
 from coview.evaluate.result import FeatureKind
 from coview.recipe.recipe import Recipe
 from coview.recipe.snapshot import hashed_part
@@ -94,6 +97,25 @@ class SharedWork:
 def stream_of_views(recipe: Recipe) -> str:
     """A name of all views that a run makes; runs of one name make the same."""
     return str(_digest(_without(recipe, _OF_LEARNING | {"encoder"})).hexdigest())
+
+
+def there_or_made(path: Path, of: dict[str, Any], make: Callable[[], Embedded], what: str) -> Embedded:
+    """A split as another run has embedded it; where none has, as it is now, for others.
+
+    Args:
+        path: The file.
+        of: What it is of.
+        make: Embeds it.
+        what: It is, in words.
+    """
+    embedded = read_embedded(path, of)
+    if embedded is None:
+        embedded = make()
+        try:
+            write_embedded(path, embedded, of)
+        except (OSError, CoviewError) as error:  # a full disk
+            warnings.warn(f"{what} are not kept: {error}", stacklevel=2)
+    return embedded
 
 
 def _without(recipe: Recipe, left_out: Collection[str]) -> dict[str, Any]:

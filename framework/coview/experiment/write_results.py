@@ -108,7 +108,9 @@ def _evaluated(store: FeatureStore, planned: Iterable[Planned]) -> str:
         measured = [MeasuredTower(name, projector=True) for name in compared] if compared else [plan.tower]
         towers |= {} if plan.skipped else dict.fromkeys(measured)
     first, *others = towers or [store.tower]
-    words = [f"{first.modality} encoder of the {store.evaluated}, {_until(store, first)}"]
+    teacher = store.topology.teacher
+    whose = "teacher" if teacher is not None and teacher.table.evaluate else "student"
+    words = [f"{first.modality} encoder of the {whose}, {_until(store, first)}"]
     words += [f"{tower.modality} encoder, {_until(store, tower)}" for tower in others]
     return ", ".join([*words, "evaluation mode", "fp32"])
 

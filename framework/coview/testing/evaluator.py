@@ -13,7 +13,8 @@ import torch
 
 from coview.data.rng import Rng
 from coview.data.same import same
-from coview.evaluate.evaluator import Evaluator
+from coview.errors import CoviewError
+from coview.evaluate.evaluator import Evaluator, ReadsSomeRows
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import Result
 from coview.testing.conformance import Check, Problems, UnderTest, run_checks
@@ -185,6 +186,32 @@ def better_features_have_a_better_number(tested: EvaluatorUnderTest) -> Problems
             )
 
 
+def reads_the_rows_that_it_says(tested: EvaluatorUnderTest) -> Problems:
+    """Where it is a ``coview.ReadsSomeRows``, it finds the same numbers if all rows but those it names are NaN."""
+    evaluator = tested.fresh()
+    if not isinstance(evaluator, ReadsSomeRows):
+        return
+    features = _asked(tested.fresh(), example_features())
+    bare = {name: replace(split, x_ND=split.x_ND[:, :0]) for name, split in features.splits.items()}
+    named = evaluator.rows_read(replace(features, splits=bare), Rng(seed=0))
+    if unknown := set(named) - set(features.splits):
+        yield f"rows_read names the split {min(unknown)!r}, which it does not declare"
+        return
+    splits = {**example_features().splits}
+    for name, rows in named.items():
+        embedded_N = torch.zeros(len(splits[name]), dtype=torch.bool)
+        embedded_N[torch.from_numpy(np.asarray(rows))] = True
+        x_ND = splits[name].x_ND.masked_fill(~embedded_N[:, None], torch.nan)
+        splits[name] = replace(splits[name], x_ND=x_ND, embedded_N=embedded_N)
+    try:
+        again = [one.value for one in tested.results(replace(example_features(), splits=splits))]
+    except CoviewError as error:
+        yield f"of the rows that rows_read names it can measure nothing: {error.message}"
+        return
+    if again != [one.value for one in tested.found]:
+        yield "with NaN in all rows but those that rows_read names it finds other numbers: it reads other rows too"
+
+
 EVALUATOR_CHECKS: Mapping[str, Check[EvaluatorUnderTest]] = {
     check.__name__: check
     for check in (
@@ -195,6 +222,7 @@ EVALUATOR_CHECKS: Mapping[str, Check[EvaluatorUnderTest]] = {
         order_of_test_items_means_nothing,
         per_item_has_the_mean_of_the_number,
         better_features_have_a_better_number,
+        reads_the_rows_that_it_says,
     )
 }
 """Name to check."""
@@ -203,7 +231,7 @@ _AFTER = {
     "finds_results": ("says_what_it_needs",),
     **dict.fromkeys([*EVALUATOR_CHECKS][2:], ("says_what_it_needs", "finds_results")),
     **dict.fromkeys(
-        ("order_of_test_items_means_nothing", "better_features_have_a_better_number"),
+        ("order_of_test_items_means_nothing", "better_features_have_a_better_number", "reads_the_rows_that_it_says"),
         ("says_what_it_needs", "finds_results", "is_a_function_of_features_and_rng"),
     ),
 }

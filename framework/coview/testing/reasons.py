@@ -269,6 +269,10 @@ REASONS: Mapping[str, Reason] = {
     "better_features_have_a_better_number": Reason(
         "a comparison would rank the worst first", 'set better = "lower" where lower is better'
     ),
+    "reads_the_rows_that_it_says": Reason(
+        "coview embeds the rows of rows_read alone where few are needed; the others are NaN",
+        "draw in rows_read as in the call, from the same rng, or leave the split out of what it returns",
+    ),
     # losses
     "returns_a_scalar": Reason(
         "there is nothing to descend along", 'return a finite scalar, or a mapping with it as "loss"'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from annotated_types import Ge, Gt
 
@@ -20,6 +22,7 @@ from coview.evaluating import (
     draw_labels,
     labelled_split,
     nearest,
+    rows_of_budgets,
     vote,
 )
 
@@ -58,6 +61,10 @@ class KNN:
     def check(self, data: KnownData, /) -> None:
         """Refuses a budget of more labels than a class has."""
         check_known_budgets(data, self.budgets)
+
+    def rows_read(self, features: Features, rng: Rng, /) -> Mapping[str, np.ndarray]:
+        """What is drawn of the training split."""
+        return rows_of_budgets(features, self.budgets, self.draws, rng)
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The accuracy on the test split, for each budget of labels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,7 @@ from coview.evaluating import (
     choices,
     draw_labels,
     labelled_split,
+    rows_of_budgets,
 )
 
 STRENGTHS = tuple(10.0**-power for power in range(5))
@@ -89,6 +91,10 @@ class LinearProbe:
     def check(self, data: KnownData, /) -> None:
         """Refuses a budget of more labels than a class has."""
         check_known_budgets(data, self.budgets)
+
+    def rows_read(self, features: Features, rng: Rng, /) -> Mapping[str, np.ndarray]:
+        """What is drawn of the training split."""
+        return rows_of_budgets(features, self.budgets, self.draws, rng)
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The accuracy on the test split, for each budget of labels."""

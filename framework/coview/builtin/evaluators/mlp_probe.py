@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from annotated_types import Ge, Gt, Lt, MinLen
 from torch import Tensor
@@ -27,6 +29,7 @@ from coview.evaluating import (
     choices,
     draw_labels,
     labelled_split,
+    rows_of_budgets,
 )
 
 BUDGET_LAYERS = 1
@@ -103,6 +106,10 @@ class MLPProbe:
     def check(self, data: KnownData, /) -> None:
         """Refuses a budget of more labels than a class has."""
         check_known_budgets(data, self.budgets)
+
+    def rows_read(self, features: Features, rng: Rng, /) -> Mapping[str, np.ndarray]:
+        """What is drawn of the training split."""
+        return rows_of_budgets(features, self.budgets, self.draws, rng)
 
     def __call__(self, features: Features, rng: Rng) -> list[Result]:
         """The accuracy on the test split, for each budget of labels."""

@@ -1,0 +1,69 @@
+"""Which rows of each split the evaluators of a recipe read: an encoder need not embed the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from coview.data.rng import Rng
+from coview.data.sample import id_as_int64
+from coview.errors import CoviewError
+from coview.evaluate.evaluator import AnyEvaluator, ReadsSomeRows
+from coview.evaluate.features import Features
+from coview.experiment.feature_store import FeatureStore, SomeOf
+
+WHOLE = 0.5
+"""Of a split of which more than this share is read all is embedded: other evaluators can then be added for nothing."""
+
+
+def rng_of(seed: int, use: str) -> Rng:
+    """The randomness that an evaluator gets: the same draws for every kind of features, so that a control is a paired
+    one.
+
+    Args:
+        seed: The recipe's.
+        use: The evaluator's name.
+    """
+    return Rng(seed, sample=id_as_int64(use))
+
+
+def rows_read(store: FeatureStore, evaluators: Iterable[tuple[str, AnyEvaluator]]) -> SomeOf:
+    """The rows that all evaluators together read of each split, ascending; of splits that are not named, all.
+
+    Args:
+        store: Of the data and the tower that they measure.
+        evaluators: Each with its name in the recipe.
+    """
+    read: dict[str, set[int]] = {}
+    whole: set[str] = set()
+    for use, evaluator in evaluators:
+        asked = _of_one(store, use, evaluator) if isinstance(evaluator, ReadsSomeRows) else {}
+        carved = "validation" in evaluator.splits and not store.own_validation
+        whole |= {"train" if carved and name == "validation" else name for name in evaluator.splits} - {*asked}
+        for split, rows in asked.items():
+            read.setdefault(split, set()).update(rows.tolist())
+    some = {split: np.array(sorted(rows)) for split, rows in read.items() if split not in whole}
+    return {split: rows for split, rows in some.items() if len(rows) <= WHOLE * len(store.dataset(split))}
+
+
+def _of_one(store: FeatureStore, use: str, evaluator: AnyEvaluator) -> Mapping[str, np.ndarray]:
+    """What one evaluator reads, by splits of the data; nothing where it cannot be known ahead."""
+    assert isinstance(evaluator, ReadsSomeRows)
+    names = evaluator.splits
+    try:
+        parts = {name: store.part("raw", name, names, evaluator.labels == "class") for name in names}
+        splits = {name: replace(features, x_ND=features.x_ND[:, :0]) for name, (_, features, _) in parts.items()}
+        carved = "validation" in names and not store.own_validation
+        asked = evaluator.rows_read(Features(splits, store.reference.classes, carved), rng_of(store.recipe.seed, use))
+    except CoviewError:  # the evaluator says it again when it measures, or there are no raw features
+        return {}
+    found: dict[str, list[np.ndarray]] = {}
+    for name, (split, _, rows) in parts.items():
+        if name in asked:
+            found.setdefault(split, []).append(rows[asked[name]])
+    of_split = {split: [name for name, (of, _, _) in parts.items() if of == split] for split in found}
+    some = {split: np.concatenate(rows) for split, rows in found.items() if all(n in asked for n in of_split[split])}
+    # the width of representations is that of one at least
+    return {split: rows if len(rows) else parts[of_split[split][0]][2][:1] for split, rows in some.items()}
