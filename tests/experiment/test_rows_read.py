@@ -110,6 +110,9 @@ class Store:
     def dataset(self, split):
         return range({"train": 42, "test": 11}[split])
 
+    def say(self, text):
+        self.said = text
+
 
 class Reads:
     splits, labels = ("train", "test"), "class"
@@ -143,6 +146,14 @@ class Refuses(Reads):
 def test_what_is_embedded_is_what_any_of_them_reads(evaluators, expected):
     found = rows_read(Store(), [("it", evaluator) for evaluator in evaluators])
     assert {split: rows.tolist() for split, rows in found.items()} == expected
+
+
+@pytest.mark.parametrize("rows", [{"train": np.array([40])}, 3], ids=["no such row", "no mapping"])
+def test_one_that_says_nonsense_is_given_all_rows_and_named(rows):
+    store = Store()
+    assert rows_read(store, [("it", Reads(rows))]) == {}
+    assert store.said.startswith("warning: it: rows_read failed: ")
+    assert store.said.endswith("; all rows are embedded")
 
 
 def test_one_that_reads_other_rows_than_it_says_gets_nan():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from coview.errors import CoviewError
 from coview.evaluate.evaluator import AnyEvaluator, ReadsSomeRows
 from coview.evaluate.features import Features
 from coview.experiment.feature_store import FeatureStore, SomeOf
+from coview.plugins.component import in_one_line
 
 WHOLE = 0.5
 """Of a split of which more than this share is read all is embedded: other evaluators can then be added for nothing."""
@@ -48,22 +50,29 @@ def rows_read(store: FeatureStore, evaluators: Iterable[tuple[str, AnyEvaluator]
     return {split: rows for split, rows in some.items() if len(rows) <= WHOLE * len(store.dataset(split))}
 
 
-def _of_one(store: FeatureStore, use: str, evaluator: AnyEvaluator) -> Mapping[str, np.ndarray]:
-    """What one evaluator reads, by splits of the data; nothing where it cannot be known ahead."""
-    assert isinstance(evaluator, ReadsSomeRows)
-    names = evaluator.splits
+def _of_one(store: FeatureStore, use: str, evaluator: ReadsSomeRows) -> Mapping[str, np.ndarray]:
+    """What one evaluator reads, by splits of the data; nothing where it cannot be known ahead, as without raw
+    features."""
     try:
-        parts = {name: store.part("raw", name, names, evaluator.labels == "class") for name in names}
-        splits = {name: replace(features, x_ND=features.x_ND[:, :0]) for name, (_, features, _) in parts.items()}
-        carved = "validation" in names and not store.own_validation
-        asked = evaluator.rows_read(Features(splits, store.reference.classes, carved), rng_of(store.recipe.seed, use))
-    except CoviewError:  # the evaluator says it again when it measures, or there are no raw features
+        return _asked(store, use, evaluator)
+    except CoviewError:  # which it says again when it measures
         return {}
-    found: dict[str, list[np.ndarray]] = {}
-    for name, (split, _, rows) in parts.items():
-        if name in asked:
-            found.setdefault(split, []).append(rows[asked[name]])
-    of_split = {split: [name for name, (of, _, _) in parts.items() if of == split] for split in found}
-    some = {split: np.concatenate(rows) for split, rows in found.items() if all(n in asked for n in of_split[split])}
-    # the width of representations is that of one at least
-    return {split: rows if len(rows) else parts[of_split[split][0]][2][:1] for split, rows in some.items()}
+    except Exception as error:  # a bug of one evaluator's costs no other its numbers
+        store.say(f"warning: {use}: rows_read failed: {in_one_line(error)}; all rows are embedded")
+        return {}
+
+
+def _asked(store: FeatureStore, use: str, evaluator: Any) -> Mapping[str, np.ndarray]:
+    names = evaluator.splits
+    parts = {name: store.part("raw", name, names, evaluator.labels == "class") for name in names}
+    splits = {name: replace(features, x_ND=features.x_ND[:, :0]) for name, (_, features, _) in parts.items()}
+    carved = "validation" in names and not store.own_validation
+    asked = evaluator.rows_read(Features(splits, store.reference.classes, carved), rng_of(store.recipe.seed, use))
+    found: dict[str, np.ndarray] = {}
+    for split in {split for split, _, _ in parts.values()}:
+        of_split = {name: rows for name, (part_of, _, rows) in parts.items() if part_of == split}
+        if all(name in asked for name in of_split):
+            rows = np.concatenate([rows[asked[name]] for name, rows in of_split.items()])
+            # the width of representations is that of one at least
+            found[split] = rows if len(rows) else next(iter(of_split.values()))[:1]
+    return found
