@@ -203,16 +203,23 @@ def joined(batches: Iterable[EmbeddedBatch], dataset: Dataset, split: str) -> Em
     return Embedded(features, tuple(skipped.samples.values()), _join([batch.content_N for batch in read]))
 
 
-def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
+def read_embedded(path: Path, expected: dict[str, Any], *, bare: bool = False) -> Embedded | None:
     """What :func:`write_embedded` wrote, or None if it is not there, is of something else, or is damaged, of which it
-    warns."""
+    warns.
+
+    Args:
+        path: The file.
+        expected: What it has to be of.
+        bare: Without the representations: theirs have no width.
+    """
     try:
         seen = _identity(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if json.loads(metadata.get("of", "null")) != expected:
                 return None
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = [name for name in file.keys() if not (bare and seen in _VERIFIED and name == "x_ND")]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
         digest = metadata.pop("sha256", None)
         if seen not in _VERIFIED:
             if digest != _digest(tensors, metadata):
@@ -220,6 +227,8 @@ def read_embedded(path: Path, expected: dict[str, Any]) -> Embedded | None:
             _VERIFIED.add(seen)
         skipped = tuple(Skipped(*row) for row in json.loads(metadata.get("skipped", "[]")))
         content_N = tensors.pop("content_N", None)
+        if bare:
+            tensors["x_ND"] = torch.empty(len(tensors["ids_N"]), 0)
         return Embedded(FeatureSplit(**tensors), skipped, content_N)
     except FileNotFoundError:
         return None

@@ -22,10 +22,31 @@ def rows_of(split: FeatureSplit, indices: Any) -> FeatureSplit:
     return FeatureSplit(**parts)
 
 
+def with_or_without_labels(split: FeatureSplit, rows: np.ndarray, *, labelled: bool) -> tuple[FeatureSplit, np.ndarray]:
+    """Where only some samples of a split have a class, these alone, or all of them without.
+
+    Args:
+        split: The features.
+        rows: Of their samples in the data.
+        labelled: Whether only samples that have a class are wanted.
+    """
+    if split.labels_N is None or bool((split.labels_N >= 0).all()):
+        return split, rows
+    if not labelled:
+        return replace(split, labels_N=None), rows
+    chosen = np.flatnonzero(split.labels_N.numpy() >= 0)
+    return rows_of(split, chosen), rows[chosen]
+
+
 def on_device(split: FeatureSplit, device: torch.device) -> FeatureSplit:
     """The same with representations and labels on a device."""
     there = {name: t.to(device) for name in _COMPUTED_WITH if (t := getattr(split, name)) is not None}
     return replace(split, **there)
+
+
+def bare(embedded: Embedded) -> Embedded:
+    """The same, with representations of no width."""
+    return replace(embedded, features=replace(embedded.features, x_ND=embedded.features.x_ND[:, :0]))
 
 
 def filled_up(known: Embedded, rows: np.ndarray, part: Embedded) -> Embedded:

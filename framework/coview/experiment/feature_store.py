@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,14 +36,14 @@ from coview.evaluate.embedding import (
     joined,
 )
 from coview.evaluate.encoder_subject import EncoderSubject
-from coview.evaluate.feature_rows import filled_up, on_device, rows_of
+from coview.evaluate.feature_rows import bare, filled_up, on_device, with_or_without_labels
 from coview.evaluate.features import Features, FeatureSplit
 from coview.evaluate.result import FeatureKind
 from coview.experiment.augment_steps import augment_steps
 from coview.experiment.changed_data import rows_digest
 from coview.experiment.controls import kind_of_encoder, untrained_recipe
 from coview.experiment.embedding_ranks import EmbeddingRanks, Wanted
-from coview.experiment.kept_features import KeptFeatures
+from coview.experiment.kept_features import KeptFeatures, said_of_rows
 from coview.experiment.measured_tower import MeasuredTower, tower_of
 from coview.experiment.shared_work import SharedWork, there_or_made
 from coview.experiment.splits import DataSource, Splits
@@ -62,6 +61,9 @@ SomeOf = Mapping[str, np.ndarray]
 """Of splits of the data, the rows that are needed, ascending; of others all."""
 
 _ALL: SomeOf = MappingProxyType({})
+
+_OF_RAW = {"content": True}
+"""Raw features are kept with what tells equal samples: what was kept without is made again."""
 
 
 @dataclass
@@ -200,26 +202,20 @@ class FeatureStore:
         )
 
     def part(
-        self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool, only: SomeOf = _ALL
+        self, kind: FeatureKind | None, name: str, names: tuple[str, ...], labelled: bool, only: SomeOf = _ALL
     ) -> tuple[str, FeatureSplit, np.ndarray]:
-        """The split that one of the names is a part of, its features, and their rows in the split."""
-        split, features, rows = self._whole_part(kind, name, names, only)
-        if features.labels_N is None or bool((features.labels_N >= 0).all()):
-            return split, features, rows
-        if not labelled:
-            return split, replace(features, labels_N=None), rows
-        chosen = np.flatnonzero(features.labels_N.numpy() >= 0)
-        return split, rows_of(features, chosen), rows[chosen]
-
-    def _whole_part(
-        self, kind: FeatureKind, name: str, names: tuple[str, ...], only: SomeOf
-    ) -> tuple[str, FeatureSplit, np.ndarray]:
+        """The split that one of the names is a part of, its features, and their rows in the split; of no kind, what is
+        known of its samples."""
         carved = "validation" in names and not self.own_validation and name in ("train", "validation")
         split = "train" if carved else name
-        some = kind != "raw" and split in only
-        embedded = self._some_embedded(kind, split, only[split]) if some else self.embedded(kind, split)
+        if kind is None:
+            embedded = self._known(split)
+        elif kind != "raw" and split in only:
+            embedded = self._some_embedded(kind, split, only[split])
+        else:
+            embedded = self.embedded(kind, split)
         features, rows = carved_part(embedded, name) if carved else (embedded.features, embedded.rows)
-        return split, features, rows
+        return split, *with_or_without_labels(features, rows, labelled=labelled)
 
     def _samples(self, kind: FeatureKind, name: str, names: tuple[str, ...], labelled: bool) -> Dataset:
         split, _, rows = self.part(kind, name, names, labelled)
@@ -227,19 +223,26 @@ class FeatureStore:
 
     def embedded(self, kind: FeatureKind, split: str, only: np.ndarray | None = None) -> Embedded:
         """The features of a whole split, or of some rows of it."""
-        # raw features are kept with what tells equal samples: what was kept without is made again
-        more = {"content": True} if kind == "raw" else {}
 
         def embed(dataset: Dataset) -> Embedded:
             return self._shared(kind, dataset, split, only)
 
-        return self.kept(self.folder_of(kind), split, self.modality, embed, only, **more)
+        return self.kept(self.folder_of(kind), split, self.modality, embed, only, **(_OF_RAW if kind == "raw" else {}))
+
+    def _known(self, split: str) -> Embedded:
+        """What is known of the samples of a split, by its raw features, without these.
+
+        Raises:
+            CoviewError: If raw features cannot be made.
+        """
+        of = {**self._what(split, self.modality), **_OF_RAW}
+        return self._keeping.there(self.folder_of("raw"), split, of, bare=True) or bare(self.embedded("raw", split))
 
     def _some_embedded(self, kind: FeatureKind, split: str, rows: np.ndarray) -> Embedded:
         """A split of which only some rows are embedded, and the others' representations are NaN."""
         if (whole := self.kept_already(kind, split)) is not None:
             return whole
-        known, part = self.embedded("raw", split), self.embedded(kind, split, rows)
+        known, part = self._known(split), self.embedded(kind, split, rows)
         # what could be read for the raw features, and not now, is left out of a whole split
         return self.embedded(kind, split) if part.skipped else filled_up(known, rows, part)
 
@@ -268,7 +271,7 @@ class FeatureStore:
             "version": dataset.version,
             "modality": self.modality,
             "device": self.device.type,
-            **_said_of(only),
+            **said_of_rows(only),
         }
         if self.shared is None or kind == self.measured:
             return None, of
@@ -295,7 +298,7 @@ class FeatureStore:
             more: What else has to be alike.
         """
         having = self.splits.having(self.data, split, modality)
-        of = {**self._what(split, modality), **more, **_said_of(only)}
+        of = {**self._what(split, modality), **more, **said_of_rows(only)}
         name = split if only is None else f"{split}-some"
 
         def make() -> Embedded:
@@ -393,7 +396,3 @@ class FeatureStore:
             start = start_weights(recipe, self.registry, self.folder)
             self._untrained.append(build_topology(recipe, self.registry, self.splits.training, start=start))
         return self._untrained[0]
-
-
-def _said_of(rows: np.ndarray | None) -> dict[str, str]:
-    return {} if rows is None else {"only": hashlib.sha256(rows.astype(np.int64).tobytes()).hexdigest()}

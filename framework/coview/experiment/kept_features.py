@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from coview.evaluate.embedding import Embedded, kept_of, read_embedded, write_embedded
 from coview.experiment.changed_data import data_of_features
@@ -49,10 +52,10 @@ class KeptFeatures:
         write_embedded(path, made, dict(of))
         return made
 
-    def there(self, folder: str, name: str, of: Mapping[str, Any]) -> Embedded | None:
-        """What is kept, if it is of the same."""
+    def there(self, folder: str, name: str, of: Mapping[str, Any], *, bare: bool = False) -> Embedded | None:
+        """What is kept, if it is of the same; bare: from a file without its representations."""
         if self.folder is not None:
-            return read_embedded(self.folder / folder / f"{name}.safetensors", dict(of))
+            return read_embedded(self.folder / folder / f"{name}.safetensors", dict(of), bare=bare)
         was_of, embedded = self._in_memory.get((folder, name), (None, None))
         return embedded if was_of == of else None
 
@@ -65,3 +68,8 @@ class KeptFeatures:
                 f'warning: the data "{self.data}" have changed since their features were made: {change}. '
                 "They are embedded again, and the numbers are of the data as they are now"
             )
+
+
+def said_of_rows(rows: np.ndarray | None) -> dict[str, str]:
+    """What is kept of some rows, in terms of what it is of; nothing of whole splits."""
+    return {} if rows is None else {"only": hashlib.sha256(rows.astype(np.int64).tobytes()).hexdigest()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,8 +63,8 @@ def _of_one(store: FeatureStore, use: str, evaluator: ReadsSomeRows) -> Mapping[
 
 def _asked(store: FeatureStore, use: str, evaluator: Any) -> Mapping[str, np.ndarray]:
     names = evaluator.splits
-    parts = {name: store.part("raw", name, names, evaluator.labels == "class") for name in names}
-    splits = {name: replace(features, x_ND=features.x_ND[:, :0]) for name, (_, features, _) in parts.items()}
+    parts = {name: store.part(None, name, names, evaluator.labels == "class") for name in names}
+    splits = {name: bare for name, (_, bare, _) in parts.items()}
     carved = "validation" in names and not store.own_validation
     asked = evaluator.rows_read(Features(splits, store.reference.classes, carved), rng_of(store.recipe.seed, use))
     found: dict[str, np.ndarray] = {}

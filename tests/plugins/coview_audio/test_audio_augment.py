@@ -7,10 +7,11 @@ import pytest
 import soundfile
 import torch
 import torchaudio
+from scipy.signal import butter, sosfreqz
 
 import coview
 from coview_audio.augment.add_noise import AddNoise
-from coview_audio.augment.band_pass import BandPass
+from coview_audio.augment.band_pass import BandPass, sections_of
 from coview_audio.augment.dynamic_range_compression import DynamicRangeCompression
 from coview_audio.augment.gain import Gain
 from coview_audio.augment.pitch_shift import PitchShift
@@ -195,6 +196,18 @@ def test_a_shorter_sound_is_laid_into_silence():
         starts.add(int(place[0]))
     assert starts == set(range(6))
     assert RandomExcerpt(seconds=0.8, pad=False)(value, coview.Rng()) is value
+
+
+@pytest.mark.parametrize("order", range(1, 9))
+def test_the_sections_of_a_band_pass_respond_as_scipys(order):
+    """Also where the band is so wide that poles are real, and so narrow that they lie beside one another."""
+    generator = np.random.default_rng(order)
+    at = np.linspace(0.001, 3.14, 500)
+    for low, high in [*np.sort(np.exp(generator.uniform(np.log(20), np.log(7600), (50, 2)))), (20.0, 7600.0)]:
+        high = max(high, 1.05 * low)
+        _, found = sosfreqz(sections_of(order, low, high, 16000), at)
+        _, expected = sosfreqz(butter(order, (low, high), btype="bandpass", output="sos", fs=16000), at)
+        assert np.abs(found - expected).max() < 1e-9
 
 
 def test_a_band_is_kept_and_the_rest_fades():
