@@ -52,7 +52,9 @@ def test_cells_that_share_are_bit_for_bit_those_that_do_not(comparison, registry
     embedded, made = [], []
     store = FeatureStore
     embed, compared, find = store.embed, [], leaks.find_leaks
-    monkeypatch.setattr(store, "embed", lambda self, kind, *rest: embedded.append(kind) or embed(self, kind, *rest))
+    monkeypatch.setattr(
+        store, "embed", lambda self, kind, *rest, **more: embedded.append(kind) or embed(self, kind, *rest, **more)
+    )
 
     def find_some(*splits):
         compared.append(1)

@@ -82,7 +82,7 @@ use = "nt_xent"
 
 ENCODERS = {
     "cnn": 'use = "audio_cnn"\nwidth = 16\nchannels = 4',
-    "resnet": 'use = "audio_resnet18"\nchannels = 2',
+    "resnet": 'use = "audio_resnet18"\nchannels = 8',
     "vit": 'use = "mel_vit"\nwidth = 16\nlayers = 1\nheads = 2\nseconds = 1.0',
 }
 

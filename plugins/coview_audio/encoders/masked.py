@@ -5,8 +5,11 @@ Nothing here may import coview: an exported encoder carries this file with it (`
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 def may_look(tensor: Tensor) -> bool:
@@ -73,42 +76,90 @@ class MaskedBatchNorm(nn.Module):
 
     def forward(self, x_NCFT: Tensor, mask_NT: Tensor | None) -> Tensor:
         """Normalises ``(N, C, F, T)``; what comes out lies in memory as what went in."""
+        plain = self.training and type(self.norm) is nn.BatchNorm2d and self.norm.momentum is not None
         if mask_NT is None:
-            y_NCFT: Tensor = self.norm(x_NCFT)
+            in_rows = plain and x_NCFT.device.type == "cpu" and x_NCFT.is_contiguous(memory_format=torch.channels_last)
+            y_NCFT: Tensor = self._of_rows(x_NCFT, None, plain=True) if in_rows else self.norm(x_NCFT)
             return y_NCFT
         if not self.training or mask_NT.is_meta:
             return masked(self.norm(x_NCFT), mask_NT)
-        if not may_look(mask_NT) and type(self.norm) is nn.BatchNorm2d and self.norm.momentum is not None:
-            return self._weighted(x_NCFT, mask_NT[:, None, None], self.norm.momentum)
-        return self._picked(x_NCFT, mask_NT)
+        if plain and not may_look(mask_NT):
+            return self._weighted(x_NCFT, mask_NT[:, None, None])
+        return self._of_rows(x_NCFT, mask_NT, plain=plain)
 
-    def _picked(self, x_NCFT: Tensor, mask_NT: Tensor) -> Tensor:
+    def _of_rows(self, x_NCFT: Tensor, mask_NT: Tensor | None, *, plain: bool) -> Tensor:
         """Of the rows of real frames alone.  K row of channels, at one place of a real frame"""
         x_NFTC = x_NCFT.permute(0, 2, 3, 1)
         all_XC = x_NFTC.reshape(-1, x_NFTC.shape[-1])
-        # not x[mask]: its backward pass adds up, which takes several times as long
-        real_K = mask_NT[:, None].expand(x_NFTC.shape[:3]).flatten().nonzero().flatten()
-        y_KC = self.norm(all_XC.index_select(0, real_K)[..., None, None]).flatten(1)
-        y_XC = y_KC.new_zeros(all_XC.shape).index_copy_(0, real_K, y_KC)
+        if mask_NT is None:
+            y_XC = self._normed(all_XC, plain=plain)
+        else:
+            # not x[mask]: its backward pass adds up, which takes several times as long
+            real_K = mask_NT[:, None].expand(x_NFTC.shape[:3]).flatten().nonzero().flatten()
+            y_KC = self._normed(all_XC.index_select(0, real_K), plain=plain)
+            y_XC = y_KC.new_zeros(all_XC.shape).index_copy_(0, real_K, y_KC)
         y_NCFT = y_XC.view(x_NFTC.shape).permute(0, 3, 1, 2)
         return y_NCFT if y_NCFT.stride() == x_NCFT.stride() else torch.empty_like(x_NCFT).copy_(y_NCFT)
 
-    def _weighted(self, x_NCFT: Tensor, mask_N11T: Tensor, momentum: float) -> Tensor:
+    def _normed(self, x_KC: Tensor, *, plain: bool) -> Tensor:
+        """PyTorch's own batch norm of rows adds up one after another, and loses a digit or two of 100,000 of them."""
+        norm = self.norm
+        y_KC: Tensor
+        if not plain:
+            y_KC = norm(x_KC[..., None, None]).flatten(1)
+            return y_KC
+        y_KC, mean_C, variance_C = _NormedRows.apply(x_KC, norm.weight, norm.bias, norm.eps)
+        self._note(mean_C, variance_C, len(x_KC))
+        return y_KC.to(x_KC.dtype)
+
+    @torch.no_grad()
+    def _note(self, mean_C: Tensor, variance_C: Tensor, count: Tensor | int) -> None:
+        """Brings the running statistics up to date."""
+        norm = self.norm
+        assert norm.momentum is not None
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        assert norm.num_batches_tracked is not None
+        rest = (count - 1).clamp(min=1) if isinstance(count, Tensor) else max(count - 1, 1)
+        norm.running_mean.lerp_(mean_C, norm.momentum)
+        norm.running_var.lerp_(variance_C * count / rest, norm.momentum)
+        norm.num_batches_tracked.add_(1)
+
+    def _weighted(self, x_NCFT: Tensor, mask_N11T: Tensor) -> Tensor:
         """The same by sums over all frames, of which others count 0: how many are real need not be known."""
-        dtype = x_NCFT.dtype
+        dtype, norm = x_NCFT.dtype, self.norm
         x_NCFT = x_NCFT.to(torch.promote_types(dtype, torch.float32)).masked_fill(~mask_N11T, 0)
         count = mask_N11T.sum() * x_NCFT.shape[2]
         mean_C11 = x_NCFT.sum((0, 2, 3))[:, None, None] / count
         centred_NCFT = (x_NCFT - mean_C11).masked_fill(~mask_N11T, 0)
         variance_C = centred_NCFT.square().sum((0, 2, 3)) / count
-        norm = self.norm
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        assert norm.num_batches_tracked is not None
-        with torch.no_grad():
-            norm.running_mean.lerp_(mean_C11.flatten(), momentum)
-            norm.running_var.lerp_(variance_C * count / (count - 1).clamp(min=1), momentum)
-            norm.num_batches_tracked.add_(1)
+        self._note(mean_C11.flatten(), variance_C, count)
         scale_C11 = ((variance_C + norm.eps).rsqrt() * norm.weight)[:, None, None]
         y_NCFT = centred_NCFT * scale_C11 + norm.bias[:, None, None]
         return masked(y_NCFT.to(dtype), mask_N11T[:, 0, 0])
+
+
+class _NormedRows(torch.autograd.Function):
+    """Batch norm of rows, in as many passes as PyTorch's takes, and by sums that are added up in parts."""
+
+    @staticmethod
+    def forward(ctx: Any, x_KC: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        x_KC = x_KC.to(torch.promote_types(x_KC.dtype, torch.float32))
+        mean_C = x_KC.sum(0) / len(x_KC)
+        centred_KC = x_KC - mean_C
+        variance_C = centred_KC.square().sum(0) / len(x_KC)
+        inverse_C = (variance_C + eps).rsqrt()
+        ctx.save_for_backward(centred_KC, inverse_C, weight_C)
+        ctx.mark_non_differentiable(mean_C, variance_C)
+        return torch.addcmul(bias_C, centred_KC, inverse_C * weight_C), mean_C, variance_C
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_KC: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        centred_KC, inverse_C, weight_C = ctx.saved_tensors
+        count = len(centred_KC)
+        bias_C = grad_KC.sum(0)
+        gain_C = (grad_KC * centred_KC).sum(0) * inverse_C
+        scale_C = inverse_C * weight_C
+        x_KC = torch.addcmul(bias_C * scale_C / -count, grad_KC, scale_C)
+        return x_KC.addcmul_(centred_KC, scale_C * inverse_C * gain_C / -count), gain_C, bias_C, None
