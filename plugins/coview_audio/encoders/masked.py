@@ -76,12 +76,13 @@ class MaskedBatchNorm(nn.Module):
 
     def forward(self, x_NCFT: Tensor, mask_NT: Tensor | None) -> Tensor:
         """Normalises ``(N, C, F, T)``; what comes out lies in memory as what went in."""
-        plain = self.training and type(self.norm) is nn.BatchNorm2d and self.norm.momentum is not None
+        trains = self.norm.training  # which may be frozen by itself
+        plain = trains and type(self.norm) is nn.BatchNorm2d and self.norm.momentum is not None
         if mask_NT is None:
             in_rows = plain and x_NCFT.device.type == "cpu" and x_NCFT.is_contiguous(memory_format=torch.channels_last)
             y_NCFT: Tensor = self._of_rows(x_NCFT, None, plain=True) if in_rows else self.norm(x_NCFT)
             return y_NCFT
-        if not self.training or mask_NT.is_meta:
+        if not trains or mask_NT.is_meta:
             return masked(self.norm(x_NCFT), mask_NT)
         if plain and not may_look(mask_NT):
             return self._weighted(x_NCFT, mask_NT[:, None, None])

@@ -101,6 +101,18 @@ def test_batch_norm_over_real_frames_alone_is_batch_norm_of_what_is_cut_out():
     assert y[1, :, :, 2:].abs().max() == 0
 
 
+@pytest.mark.parametrize("lengths", [None, (6, 2, 3)])
+def test_a_batch_norm_that_is_frozen_by_itself_stays_as_it_is(lengths):
+    norm = MaskedBatchNorm(4).train()
+    norm.norm.eval()
+    norm.norm.running_mean.fill_(3)
+    mask = None if lengths is None else frame_mask(torch.tensor(lengths), 6)
+    y = norm(torch.full((3, 4, 5, 6), 3.0).to(memory_format=torch.channels_last), mask)
+    assert y.abs().max() == 0
+    assert norm.norm.running_mean.tolist() == [3] * 4
+    assert norm.norm.num_batches_tracked == 0
+
+
 @pytest.mark.parametrize("padded", [False, True])
 def test_batch_norm_of_many_frames_is_as_exact_as_pytorchs_of_channels_that_lie_together(padded):
     """Of rows that lie together PyTorch's is not: it loses a digit or two of 100,000 of them."""
