@@ -93,6 +93,13 @@ def test_evaluating_a_run_again_reads_what_is_kept(small_recipe, write_recipe, t
     coview.evaluate_run(run.folder.path)
     assert numbers(run) == before
     assert path.stat().st_mtime_ns == stamp
+    found = json.loads((run.folder.path / "results.json").read_text())["results"]
+    path.unlink()  # the raw features are there still, and what is known of the samples is read from them
+    coview.evaluate_run(run.folder.path)
+    assert path.stat().st_mtime_ns > stamp
+    again = json.loads((run.folder.path / "results.json").read_text())["results"]
+    assert [row["protocol"] for row in again] == [row["protocol"] for row in found]
+    assert {*again[0]["protocol"]["rows"]} == {"train", "test"}
 
 
 class Store:

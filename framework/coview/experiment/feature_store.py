@@ -223,11 +223,8 @@ class FeatureStore:
 
     def embedded(self, kind: FeatureKind, split: str, only: np.ndarray | None = None) -> Embedded:
         """The features of a whole split, or of some rows of it."""
-
-        def embed(dataset: Dataset) -> Embedded:
-            return self._shared(kind, dataset, split, only)
-
-        return self.kept(self.folder_of(kind), split, self.modality, embed, only, **(_OF_RAW if kind == "raw" else {}))
+        embed, more = partial(self._shared, kind, split=split, only=only), _OF_RAW if kind == "raw" else {}
+        return self.kept(self.folder_of(kind), split, self.modality, embed, only, **more)
 
     def _known(self, split: str) -> Embedded:
         """What is known of the samples of a split, by its raw features, without these.
@@ -236,7 +233,8 @@ class FeatureStore:
             CoviewError: If raw features cannot be made.
         """
         of = {**self._what(split, self.modality), **_OF_RAW}
-        return self._keeping.there(self.folder_of("raw"), split, of, bare=True) or bare(self.embedded("raw", split))
+        there = self._keeping.there(self.folder_of("raw"), split, of, bare=True)
+        return bare(self.embedded("raw", split)) if there is None else self._noted(there, split, self.modality)
 
     def _some_embedded(self, kind: FeatureKind, split: str, rows: np.ndarray) -> Embedded:
         """A split of which only some rows are embedded, and the others' representations are NaN."""
@@ -306,8 +304,10 @@ class FeatureStore:
             return self._checked(embed(asked), having, split, only)
 
         embedded = self._keeping.get(folder, name, of, make)
-        if only is not None:
-            return embedded
+        return embedded if only is not None else self._noted(embedded, split, modality)
+
+    def _noted(self, embedded: Embedded, split: str, modality: str) -> Embedded:
+        """The same, of whose samples results say which they were."""
         self.skipped[split] = embedded.skipped
         dataset = self.splits(self.data, split)
         has_own_rows = modality in present_of(dataset) or modality in value_counts_of(dataset)
