@@ -99,7 +99,8 @@ def test_evaluating_a_run_again_reads_what_is_kept(small_recipe, write_recipe, t
     assert path.stat().st_mtime_ns > stamp
     again = json.loads((run.folder.path / "results.json").read_text())["results"]
     assert [row["protocol"] for row in again] == [row["protocol"] for row in found]
-    assert {*again[0]["protocol"]["rows"]} == {"train", "test"}
+    assert len(again) == len(before)  # one of another protocol would stand beside its equal
+    assert all({*row["protocol"]["rows"]} >= {"train", "test"} for row in again)
 
 
 class Store:
