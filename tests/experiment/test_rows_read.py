@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 import coview
+from coview import evaluating
 from coview.data.rng import Rng
 from coview.data.sample import id_as_int64
 from coview.evaluate.label_budget import draw_labels
@@ -172,4 +173,4 @@ def test_one_that_reads_other_rows_than_it_says_gets_nan():
         embedded_N=torch.tensor([True, False, True]),
     )
     with pytest.raises(coview.CoviewError, match="1 of 2 representations of the train split hold NaN or infinity"):
-        coview.evaluating.finite_features(coview.Features({"train": split}), "train")
+        evaluating.finite_features(coview.Features({"train": split}), "train")

@@ -22,7 +22,7 @@ class FeatureSplit:
         groups_N: int64, equal where the data's groups are, where it has them.
         pairs_P2: int64, the rows of judged pairs, where the data has any; those that can be read.
         pair_scores_P: float64, what the pairs were judged.
-        embedded_N: bool, which representations there are, where an evaluator reads only some rows of ``train``
+        embedded_N: bool, which representations there are, where evaluators read only some rows of a split
             (:class:`coview.ReadsSomeRows`); those of the other rows are NaN. None: all.
     """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from coview.evaluate.result import FeatureKind, Result
 from coview.experiment import validation
 from coview.experiment.against_controls import beside_controls
 from coview.experiment.controls import kinds_of
-from coview.experiment.feature_store import FeatureStore, SomeOf
+from coview.experiment.feature_store import ALL_ROWS, FeatureStore, SomeOf
 from coview.experiment.measured_tower import MeasuredTower, tower_of
 from coview.experiment.projections import Projections
 from coview.experiment.rows_read import rng_of, rows_read
@@ -214,7 +213,7 @@ class Evaluation:
     raised: Exception | None = None
 
 
-def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCalls) -> Evaluation:
+def evaluate_all(store: FeatureStore, planned: Sequence[Planned], hooks: HookCalls) -> Evaluation:
     """Lets every evaluator measure all kinds of features. One that fails costs no other its numbers.
 
     Raises:
@@ -224,7 +223,6 @@ def evaluate_all(store: FeatureStore, planned: Iterable[Planned], hooks: HookCal
     left_out: list[tuple[str, str]] = []
     failed: list[CoviewError] = []
     raised: Exception | None = None
-    planned = list(planned)
     read = _rows_read(store, planned)
     for plan in planned:
         if plan.skipped:
@@ -292,7 +290,7 @@ def _of_all_kinds(
     return beside_controls(found), lacking
 
 
-def of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind, read: SomeOf = MappingProxyType({})) -> list[Result]:
+def of_kind(store: FeatureStore, plan: Planned, kind: FeatureKind, read: SomeOf = ALL_ROWS) -> list[Result]:
     """The results of one evaluator for one kind of features.
 
     Args:

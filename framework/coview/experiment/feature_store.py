@@ -60,7 +60,7 @@ from coview.track.run_folder import RunFolder
 SomeOf = Mapping[str, np.ndarray]
 """Of splits of the data, the rows that are needed, ascending; of others all."""
 
-_ALL: SomeOf = MappingProxyType({})
+ALL_ROWS: SomeOf = MappingProxyType({})
 
 _OF_RAW = {"content": True}
 """Raw features are kept with what tells equal samples: what was kept without is made again."""
@@ -162,7 +162,7 @@ class FeatureStore:
         return self._others.values()
 
     def features(
-        self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False, only: SomeOf = _ALL
+        self, kind: FeatureKind, names: tuple[str, ...], *, labelled: bool = False, only: SomeOf = ALL_ROWS
     ) -> Features:
         """The features of some splits; a validation split that the data does not have is carved out of ``train``.
 
@@ -202,7 +202,7 @@ class FeatureStore:
         )
 
     def part(
-        self, kind: FeatureKind | None, name: str, names: tuple[str, ...], labelled: bool, only: SomeOf = _ALL
+        self, kind: FeatureKind | None, name: str, names: tuple[str, ...], labelled: bool, only: SomeOf = ALL_ROWS
     ) -> tuple[str, FeatureSplit, np.ndarray]:
         """The split that one of the names is a part of, its features, and their rows in the split; of no kind, what is
         known of its samples."""
