@@ -40,7 +40,7 @@ def test_reaches_it_without_a_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logistic, "ROTATED_UP_TO", 10)
     x, y = problem(300, 20)
     fit = LogisticRegression(x, y, 4)
-    assert fit.axes_RR is None
+    assert fit.turned_RD is fit.axes_RR is None
     found = fit.fit(1e-3)
     assert objective(x, y, found.w_DC, found.b_C, 1e-3) <= minimum(x, y, 1e-3) * 1.001
 

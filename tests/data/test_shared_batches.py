@@ -142,7 +142,7 @@ def test_a_loader_that_is_left_leaves_its_batches():
 def test_pinned_batches_are_the_same():
     maker = ViewMaker(0, ("image", "image"), [[], []], 2)
     batches = RankBatches(Order(240, 20, 0), 0, 30)
-    found = view_loader(Pictures(), maker, {"image": Collate()}, batches, workers=2, pin_memory=True)
+    found = view_loader(Pictures(), maker, {"image": Collate()}, batches, workers=2, device=torch.device("cuda"))
     for one, other in zip(of_a_run(0), found, strict=True):
         assert other.inputs["image"].is_pinned()
         assert torch.equal(one.inputs["image"], other.inputs["image"])

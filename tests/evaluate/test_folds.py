@@ -59,3 +59,17 @@ def test_a_small_part_of_train_chooses_in_turns(held: int, groups: int | None, c
     assert len(found.x_ND) == 4 * held
     if folds == 1:
         assert found.rows[0][1].tolist() == list(range(3 * held, 4 * held))
+
+
+def test_rows_that_were_given_before_are_given_again_and_belong_to_whoever_asks() -> None:
+    groups = np.repeat(np.arange(8), 10)
+    first = fold_rows(80, np.arange(80) % 2, groups)
+    kept = [(fitted.copy(), judged.copy()) for fitted, judged in first]
+    for fitted, judged in first:
+        fitted[:], judged[:] = 0, 0
+    again = fold_rows(80, np.arange(80) % 2, groups)
+    assert all(
+        np.array_equal(a, b) for one, other in zip(kept, again, strict=True) for a, b in zip(one, other, strict=True)
+    )
+    other_labels = fold_rows(80, (np.arange(80) // 10) % 2, groups)
+    assert [judged.tolist() for _, judged in other_labels] != [judged.tolist() for _, judged in again]

@@ -58,7 +58,7 @@ def view_loader(
     workers: int,
     extras: Sequence[str] = (),
     taught_by: Mapping[str, Collates] | None = None,
-    pin_memory: bool = False,
+    device: torch.device | None = None,
     bank: ViewBank | None = None,
     keep_bytes: int = 0,
 ) -> Generator[Batch, None, None]:
@@ -72,7 +72,7 @@ def view_loader(
         workers: Loader processes.
         extras: Which of the samples' a batch has.
         taught_by: Collates the global views for a teacher that does not take the student's batches.
-        pin_memory: For a GPU.
+        device: What computes on the batches; absent: nothing is known of it.
         bank: Where batches of these views are taken from, and put.
         keep_bytes: How much memory all processes that load may take for samples as they were read.
 
@@ -87,7 +87,7 @@ def view_loader(
     stand_ins = StandIns(dataset, maker) if lacked else None
     of_batch = (tuple(extras), taught_by or {}, lacked, stand_ins, maker.negative)
     collate = _Collate(collators, maker.modalities, maker.global_views, *of_batch)
-    return _batches(reader, batches, collate, workers, pin_memory)
+    return _batches(reader, batches, collate, workers, device)
 
 
 def sample_loader(
@@ -97,7 +97,7 @@ def sample_loader(
     *,
     batch_size: int,
     workers: int,
-    pin_memory: bool = False,
+    device: torch.device | None = None,
     rank: int = 0,
     ranks: int = 1,
 ) -> Generator[Batch, None, None]:
@@ -109,7 +109,7 @@ def sample_loader(
         collator: What makes batches of their values: the encoder where it does, else the modality.
         batch_size: Samples of a batch; the last one may have fewer.
         workers: Loader processes; 0: none.
-        pin_memory: Whether batches lie in memory from which a GPU copies without waiting.
+        device: What computes on the batches; absent: nothing is known of it.
         rank: Which of the ranks this is.
         ranks: How many share the batches: this one has those of numbers ``rank``, ``rank + ranks``, ….
 
@@ -120,7 +120,7 @@ def sample_loader(
     batches = every if ranks == 1 else list(islice(every, rank, None, ranks))
     maker = ViewMaker(seed=0, modalities=(modality_name,), pipelines=[()], global_views=1)
     collate = _Collate({modality_name: collator}, maker.modalities, maker.global_views)
-    return _batches(_Reader(dataset, maker), batches, collate, workers, pin_memory)
+    return _batches(_Reader(dataset, maker), batches, collate, workers, device)
 
 
 @dataclass(frozen=True)
@@ -325,8 +325,9 @@ def _extra(name: str, samples: Sequence[Sample]) -> torch.Tensor:
 
 
 def _batches(
-    reader: _Reader, batches: Any, collate: Callable[[Any], Any], workers: int, pin_memory: bool
+    reader: _Reader, batches: Any, collate: Callable[[Any], Any], workers: int, device: torch.device | None
 ) -> Generator[Batch, None, None]:
+    kind = None if device is None else device.type
     # forked workers start at once and import nothing again
     fork = workers > 0 and sys.platform == "linux" and "fork" in multiprocessing.get_all_start_methods()
     receiver = Receiver()
@@ -335,10 +336,10 @@ def _batches(
         batch_sampler=batches,
         collate_fn=_Send(collate, Sender(receiver.name)) if workers else collate,
         num_workers=workers,
-        pin_memory=pin_memory,
+        pin_memory=kind == "cuda",  # a GPU copies from there without waiting
         prefetch_factor=_PREFETCH if workers else None,
         multiprocessing_context="fork" if fork else None,
-        worker_init_fn=WorkerStart(),
+        worker_init_fn=WorkerStart(gives_way=kind == "cpu"),
     )
     # closed here: what is raised keeps this frame, and with it the processes
     with closing(batches_of(loader)) as items:

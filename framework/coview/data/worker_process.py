@@ -12,16 +12,31 @@ from typing import Any
 
 from coview.data.freed_memory import keep_freed_memory
 
+_GIVES_WAY = 5
+"""What is added to a process's niceness: it then gets a third of the time of one that needs the same core.
+
+The threads of a step share its work equally, so that all of them wait for one whose core is loading. They have the
+core first, and what loads takes what they leave: a whole core as soon as they wait for a batch. With 10 it would get
+too little where somebody else computes on all cores: 348 samples a second and not 771 (benchmarks/contention.py).
+"""
+
 
 class WorkerStart:
-    """What a loader process does first; made in the main process."""
+    """What a loader process does first; made in the main process.
 
-    def __init__(self) -> None:
+    Args:
+        gives_way: Whether the main process computes on the cores that the loader processes need too.
+    """
+
+    def __init__(self, *, gives_way: bool = False) -> None:
+        self._gives_way = gives_way
         self._main_ends = _end_of_process(os.getpid())
 
     def __call__(self, worker: int) -> None:
         """Called by PyTorch's loader."""
         self._leave_stopping_to_the_main_process()
+        if self._gives_way and os.name == "posix":
+            os.nice(_GIVES_WAY)
         keep_freed_memory()
 
     def _leave_stopping_to_the_main_process(self) -> None:

@@ -26,7 +26,6 @@ from coview.data.judged_pairs import Pairs
 from coview.data.loader import sample_loader
 from coview.data.modality import Collates, HasLengths, Modality
 from coview.data.skipped import SkippedSamples
-from coview.data.threads import beside_loader
 from coview.evaluate.by_length import ByLength, all_alike, in_order
 from coview.evaluate.features import FeatureSplit
 from coview.evaluate.full_precision import full_precision
@@ -304,8 +303,10 @@ def _embed(
     share: Share,
 ) -> Iterator[EmbeddedBatch]:
     rank, ranks = share.rank, share.ranks
-    loader = sample_loader(dataset, modality_name, collates, batch_size=_BATCH, workers=workers, rank=rank, ranks=ranks)
-    with closing(loader), beside_loader(workers, device):
+    loader = sample_loader(
+        dataset, modality_name, collates, batch_size=_BATCH, workers=workers, device=device, rank=rank, ranks=ranks
+    )
+    with closing(loader):
         for number, batch in zip(count(rank, ranks), show(loader), strict=False):
             if not len(batch):
                 yield EmbeddedBatch(number, batch.skipped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -69,6 +70,23 @@ def fold_rows(n: int, labels: np.ndarray | None, groups: np.ndarray | None) -> l
         labels: The class of each, whose shares the folds keep as well as whole groups allow.
         groups: The group of each, at least two different ones.
     """
+    labels, groups = (None if part is None else np.ascontiguousarray(part) for part in (labels, groups))
+    parts = _parts(n, *(None if part is None else _Column(part.tobytes(), part.dtype.str) for part in (labels, groups)))
+    return [(fitted.copy(), judged.copy()) for fitted, judged in parts]
+
+
+@dataclass(frozen=True)
+class _Column:
+    content: bytes
+    dtype: str
+
+    def array(self) -> np.ndarray:
+        return np.frombuffer(self.content, self.dtype)
+
+
+@lru_cache(maxsize=4)
+def _parts(n: int, of_labels: _Column | None, of_groups: _Column | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Kept, as whole groups take seconds to divide, and the controls of an encoder are divided as it is."""
     from sklearn.model_selection import (
         GroupKFold,
         KFold,
@@ -76,6 +94,7 @@ def fold_rows(n: int, labels: np.ndarray | None, groups: np.ndarray | None) -> l
         StratifiedKFold,
     )  # scikit-learn costs start-up time
 
+    labels, groups = (None if column is None else column.array() for column in (of_labels, of_groups))
     units = n if groups is None else len(np.unique(groups))
     k = min(FOLDS, units)
     largest = 0 if labels is None else int(np.unique(labels, return_counts=True)[1].max())

@@ -208,7 +208,7 @@ class FrozenEncoders:
             {name: collates[name]},
             keys,
             workers=worker_count(self.recipe.settings.workers, self.accelerator.num_processes),
-            pin_memory=self.accelerator.device.type == "cuda",
+            device=self.accelerator.device,
         )
 
     @torch.no_grad()

@@ -16,7 +16,6 @@ from coview.data.ids import IdWatch
 from coview.data.loader import view_loader, worker_count
 from coview.data.order import Order, RankBatches
 from coview.data.skipped import SkippedSamples
-from coview.data.threads import beside_loader
 from coview.data.view_bank import ViewBank
 from coview.errors import CoviewError
 from coview.model.context import Contexts
@@ -66,22 +65,21 @@ def training_batches(
         raise CoviewError(
             f"{recipe.where('train', 'batch_size')}: {train.batch_size} cannot be shared by {ranks} ranks"
         )
-    workers = worker_count(recipe.settings.workers, ranks)
     loader = view_loader(
         EncodedRows(dataset, encodings) if encodings else dataset,
         without_steps(build_view_maker(recipe, registry), encodings),
         with_rows(collators(build_collators(recipe, registry), topology.student), encodings),
         RankBatches(order, steps.start * train.accumulate, steps.stop * train.accumulate, rank, ranks),
-        workers=workers,
+        workers=worker_count(recipe.settings.workers, ranks),
         extras=recipe.extras,
         taught_by=topology.collators_of_teacher(),
-        pin_memory=accelerator.device.type == "cuda",
+        device=accelerator.device,
         bank=None if encodings else bank,
         keep_bytes=int(recipe.settings.keep_gb * 2**30),
     )
     ids = IdWatch(len(dataset), f"data {recipe.data_named}: the train split")
     differ = knows_that_ids_differ(dataset, ranks)
-    with closing(loader), beside_loader(workers, accelerator.device):
+    with closing(loader):
         for batch in loader:
             own_ids = batch.ids.tolist()
             ids.note(batch.rows, own_ids)

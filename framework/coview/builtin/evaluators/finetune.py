@@ -146,6 +146,7 @@ class Finetune:
             {subject.modality_name: subject.collator},
             RankBatches(order, 0, total),
             workers=subject.workers,
+            device=subject.device,
         )
         watch = _BestEpoch(self.patience)
         shown = track_items(batches, total, f"fine-tuning the {subject.kind} encoder", console=subject.console)
@@ -227,7 +228,12 @@ def _predict(model: _Classifier, subject: EncoderSubject, split: str) -> Tensor:
     """The class of each sample of a split, on the CPU."""
     model.eval()
     loader = sample_loader(
-        subject.data[split], subject.modality_name, subject.collator, batch_size=256, workers=subject.workers
+        subject.data[split],
+        subject.modality_name,
+        subject.collator,
+        batch_size=256,
+        workers=subject.workers,
+        device=subject.device,
     )
     with closing(loader), torch.no_grad():
         found = [model(batch.to(subject.device).inputs[subject.modality_name]).argmax(1).cpu() for batch in loader]

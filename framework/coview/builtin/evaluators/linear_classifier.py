@@ -112,6 +112,7 @@ class LinearClassifier:
             {subject.modality_name: subject.collator},
             RankBatches(order, 0, total),
             workers=subject.workers,
+            device=subject.device,
         )
         encoder = subject.copy_of_encoder().eval()
         shown = track_items(batches, total, f"a linear classifier of the {subject.kind}", console=subject.console)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from annotated_types import Ge, Gt, MinLen
 from torch import Tensor
 
-from coview.builtin.evaluators.logistic import LogisticRegression, Weights
+from coview.builtin.evaluators.logistic import LogisticRegression, Weights, is_small
+from coview.builtin.evaluators.side_by_side import side_by_side
 from coview.builtin.evaluators.standardise import Scaling, Standardise, scaling_protocol, scalings
 from coview.data.rng import Rng
 from coview.evaluate.evaluator import KnownData
@@ -47,6 +49,10 @@ class Point:
 
     standardise: bool
     strength: float
+
+
+_Samples = tuple[Tensor, Tensor]
+"""Features and classes."""
 
 
 class LinearProbe:
@@ -106,27 +112,22 @@ class LinearProbe:
         drawn = draw_labels(train_N.cpu().numpy(), self.budgets, self.draws, rng, features.classes)
         results = []
         for budget, draws in drawn.items():
-            hits, chosen, how = [], [], self._fixed_protocol()
-            for draw in draws:
-                rows = torch.from_numpy(draw).to(train_ND.device)
-                x_ND, y_N, point = train_ND[rows], train_N[rows], self._fixed
-                if budget == "all" and self.chooses:
-                    by = choices(features, every_N)
-                    x_ND, y_N = by.x_ND, every_N
-                    folds = [((x_ND[a], y_N[a]), (x_ND[b], y_N[b])) for a, b in by.rows]
-                    point, how = self._best(folds, classes), self._chosen_protocol(by.by)
-                scale = Standardise(x_ND, each=point.standardise)
-                fit = LogisticRegression(scale(x_ND), y_N, classes)
-                weights = fit.fit(self._l2(point.strength, y_N, scale))
-                hits.append(weights.predict(scale(test_ND)) == test_N)
-                chosen.append(point)
+            point, how = self._fixed, self._fixed_protocol()
+            fitted = [(train_ND[rows], train_N[rows]) for rows in map(torch.from_numpy, draws)]
+            if budget == "all" and self.chooses:
+                by = choices(features, every_N)
+                fitted = [(by.x_ND, every_N)]
+                folds = [((by.x_ND[a], every_N[a]), (by.x_ND[b], every_N[b])) for a, b in by.rows]
+                point, how = self._best(folds, classes), self._chosen_protocol(by.by)
+            fits = [partial(self._fitted, *samples, classes, point, test_ND) for samples in fitted]
+            hits = [said_N == test_N for said_N in _all(fits, classes, [x_ND for x_ND, _ in fitted])]
             protocol: dict[str, Any] = {
                 "objective": "mean cross-entropy + l2 / 2 · sum of squared weights, intercepts free",
                 **how,
                 "labels_per_class": budget,
                 "chosen": {
-                    "c" if self.c else "l2": [point.strength for point in chosen],
-                    "standardise": [point.standardise for point in chosen],
+                    "c" if self.c else "l2": [point.strength] * len(fitted),
+                    "standardise": [point.standardise] * len(fitted),
                 },
             }
             results.append(accuracy_result(hits, rng.numpy, protocol, features["test"].groups_N))
@@ -147,22 +148,29 @@ class LinearProbe:
         halves = 2 if len(y_N.unique()) == 2 else 1
         return halves / (strength * len(y_N) * scale.unit**2)
 
-    def _best(self, folds: list[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]], classes: int) -> Point:
-        """What has the highest accuracy in the mean over folds: of equals standardised, and the strongest penalty."""
-        points = [Point(each, s) for each in scalings(self.standardise) for s in self.c or STRENGTHS]
-        accuracy_FP = [self._accuracies(*fold, classes) for fold in folds]
-        return points[int(np.argmax(np.mean(accuracy_FP, axis=0).round(9)))]
+    def _fitted(self, x_ND: Tensor, y_N: Tensor, classes: int, point: Point, judged_MD: Tensor) -> Tensor:
+        """What a classifier that is fitted to some samples says of others."""
+        scale = Standardise(x_ND, each=point.standardise)
+        fit = LogisticRegression(scale(x_ND), y_N, classes)
+        return fit.fit(self._l2(point.strength, y_N, scale)).predict(scale(judged_MD))
 
-    def _accuracies(self, fitted: tuple[Tensor, Tensor], judged: tuple[Tensor, Tensor], classes: int) -> list[float]:
-        """Of each point, fitted to some samples, on others."""
-        found = []
-        for each in scalings(self.standardise):
-            scale = Standardise(fitted[0], each=each)
-            fit, held_ND = LogisticRegression(scale(fitted[0]), fitted[1], classes), scale(judged[0])
-            weights: Weights | None = None
-            for strength in self.c or STRENGTHS:
-                weights = fit.fit(self._l2(strength, fitted[1], scale), start=weights)
-                found.append(float((weights.predict(held_ND) == judged[1]).double().mean()))
+    def _best(self, folds: list[tuple[_Samples, _Samples]], classes: int) -> Point:
+        """What has the highest accuracy in the mean over folds: of equals standardised, and the strongest penalty."""
+        tried = scalings(self.standardise)
+        fits = [partial(self._accuracies, *fold, classes, each) for fold in folds for each in tried]
+        found = np.array(_all(fits, classes, [fitted[0] for fitted, _ in folds]))
+        points = [Point(each, s) for each in tried for s in self.c or STRENGTHS]
+        return points[int(np.argmax(found.reshape(len(folds), len(points)).mean(axis=0).round(9)))]
+
+    def _accuracies(self, fitted: _Samples, judged: _Samples, classes: int, each: bool) -> list[float]:
+        """By one scaling, of each strength, fitted to some samples, on others."""
+        scale = Standardise(fitted[0], each=each)
+        fit, held_ND = LogisticRegression(scale(fitted[0]), fitted[1], classes), scale(judged[0])
+        found: list[float] = []
+        weights: Weights | None = None
+        for strength in self.c or STRENGTHS:
+            weights = fit.fit(self._l2(strength, fitted[1], scale), start=weights)
+            found.append(float((weights.predict(held_ND) == judged[1]).double().mean()))
         return found
 
     def _fixed_protocol(self) -> dict[str, Any]:
@@ -176,3 +184,8 @@ class LinearProbe:
             f"{name}_grid": list(self.c or STRENGTHS),
             f"{name}_by": f"accuracy on {by}; fitted again on train and validation",
         }
+
+
+def _all(fits: Sequence[Callable[[], Any]], classes: int, fitted: Sequence[Tensor]) -> list[Any]:
+    """What the fits give: small ones side by side; others one by one, as each has a copy of its samples."""
+    return side_by_side(fits) if all(is_small(x_ND, classes) for x_ND in fitted) else [fit() for fit in fits]

@@ -207,7 +207,7 @@ def _check(recipe: Recipe, asked: Asked) -> None:
 
 def _card(recipe: Recipe, asked: Asked) -> tuple[Card, Precision]:
     if asked.device == HERE:
-        card = this_cpu(worker_count(recipe.settings.workers))
+        card = this_cpu()
     else:
         card = card_of(asked.device)
     wanted = recipe.train.precision

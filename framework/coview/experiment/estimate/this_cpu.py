@@ -9,7 +9,7 @@ import psutil
 import torch
 
 from coview.data.cores import available_cores
-from coview.data.threads import beside_loader, limit_threads
+from coview.data.threads import limit_threads
 from coview.experiment.estimate.cards import HERE, Card
 from coview.train.device import cpu_has_bf16
 
@@ -18,17 +18,16 @@ _COPIED = 2**26
 _SECONDS = 0.5
 
 
-def this_cpu(workers: int) -> Card:
-    """What the CPU does at its best, with the threads that training has beside so many loader processes."""
+def this_cpu() -> Card:
+    """What the CPU does at its best, with the threads that training has."""
     limit_threads()
-    with beside_loader(workers, torch.device("cpu")):
-        threads = torch.get_num_threads()
-        flops = {"fp32": _flops(torch.float32)}
-        if cpu_has_bf16():
-            flops["bf16"] = _flops(torch.bfloat16)
-        source, target = torch.ones(_COPIED // 4), torch.empty(_COPIED // 4)
-        # read, and written
-        bandwidth = 2 * _COPIED / _fastest(lambda: target.copy_(source))
+    threads = torch.get_num_threads()
+    flops = {"fp32": _flops(torch.float32)}
+    if cpu_has_bf16():
+        flops["bf16"] = _flops(torch.bfloat16)
+    source, target = torch.ones(_COPIED // 4), torch.empty(_COPIED // 4)
+    # read, and written
+    bandwidth = 2 * _COPIED / _fastest(lambda: target.copy_(source))
     cores = f"{threads} thread{'s' if threads > 1 else ''} of {available_cores()} cores"
     memory = float(psutil.virtual_memory().available)
     return Card(HERE, flops, memory, bandwidth, bandwidth, f"this machine's CPU, {cores}, measured now")
