@@ -90,14 +90,14 @@ $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct -c constraints-lowest.txt -e '.[all,test]'
 	touch $@
 
-# pip compiles one module after the other, which takes as long as unpacking them, and most are never imported. So each is
-# compiled when it is first imported; where Python is told to keep nothing of that, all are, on all cores, after pip.
+# Most modules are never imported. So each is compiled when it is first imported; where Python is told to keep nothing of
+# that, all are, on all cores, after the installation.
 COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),-@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib)
 
 define INSTALL
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --no-compile -c constraints.txt -e '.[$(EXTRAS)]'
+	$(BIN)/python .ci/install.py '$(EXTRAS)'
 	$(COMPILE)
 endef
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--spins", nargs="+", default=["0", "default"], help="GOMP_SPINCOUNT, or default")
     parser.add_argument("--only", nargs="+", metavar="PART", help="contenders that have one of these in their names")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what computes beside it ends with it
     chosen = {n: c for n, c in contenders(args).items() if not args.only or any(part in n for part in args.only)}
     found: dict[tuple[str, int], float] = {}
     for _ in range(args.rounds):
