@@ -51,8 +51,20 @@ class Point:
     strength: float
 
 
-_Samples = tuple[Tensor, Tensor]
-"""Features and classes."""
+_Rows = Tensor | slice
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """What is fitted to some rows of, and judged by others.  N sample · D feature."""
+
+    x_ND: Tensor
+    y_N: Tensor
+    classes: int
+
+    def all_of(self, fits: Sequence[Callable[[], Any]]) -> list[Any]:
+        """What fits to rows of these give: small ones side by side; others one by one, as each copies its rows."""
+        return side_by_side(fits) if is_small(self.x_ND, self.classes) else [fit() for fit in fits]
 
 
 class LinearProbe:
@@ -113,14 +125,14 @@ class LinearProbe:
         results = []
         for budget, draws in drawn.items():
             point, how = self._fixed, self._fixed_protocol()
-            fitted = [(train_ND[rows], train_N[rows]) for rows in map(torch.from_numpy, draws)]
+            samples = _Samples(train_ND, train_N, classes)
+            fitted: list[_Rows] = [torch.from_numpy(draw).to(train_ND.device) for draw in draws]
             if budget == "all" and self.chooses:
                 by = choices(features, every_N)
-                fitted = [(by.x_ND, every_N)]
-                folds = [((by.x_ND[a], every_N[a]), (by.x_ND[b], every_N[b])) for a, b in by.rows]
-                point, how = self._best(folds, classes), self._chosen_protocol(by.by)
-            fits = [partial(self._fitted, *samples, classes, point, test_ND) for samples in fitted]
-            hits = [said_N == test_N for said_N in _all(fits, classes, [x_ND for x_ND, _ in fitted])]
+                samples, fitted = _Samples(by.x_ND, every_N, classes), [slice(None)]
+                point, how = self._best(samples, by.rows), self._chosen_protocol(by.by)
+            said = samples.all_of([partial(self._classes_of, samples, rows, point, test_ND) for rows in fitted])
+            hits = [said_N == test_N for said_N in said]
             protocol: dict[str, Any] = {
                 "objective": "mean cross-entropy + l2 / 2 · sum of squared weights, intercepts free",
                 **how,
@@ -148,29 +160,31 @@ class LinearProbe:
         halves = 2 if len(y_N.unique()) == 2 else 1
         return halves / (strength * len(y_N) * scale.unit**2)
 
-    def _fitted(self, x_ND: Tensor, y_N: Tensor, classes: int, point: Point, judged_MD: Tensor) -> Tensor:
-        """What a classifier that is fitted to some samples says of others."""
+    def _classes_of(self, samples: _Samples, rows: _Rows, point: Point, judged_MD: Tensor) -> Tensor:
+        """What a classifier that is fitted to some rows says of other features."""
+        x_ND, y_N = samples.x_ND[rows], samples.y_N[rows]
         scale = Standardise(x_ND, each=point.standardise)
-        fit = LogisticRegression(scale(x_ND), y_N, classes)
+        fit = LogisticRegression(scale(x_ND), y_N, samples.classes)
         return fit.fit(self._l2(point.strength, y_N, scale)).predict(scale(judged_MD))
 
-    def _best(self, folds: list[tuple[_Samples, _Samples]], classes: int) -> Point:
+    def _best(self, samples: _Samples, folds: Sequence[tuple[Tensor, Tensor]]) -> Point:
         """What has the highest accuracy in the mean over folds: of equals standardised, and the strongest penalty."""
         tried = scalings(self.standardise)
-        fits = [partial(self._accuracies, *fold, classes, each) for fold in folds for each in tried]
-        found = np.array(_all(fits, classes, [fitted[0] for fitted, _ in folds]))
+        found = samples.all_of([partial(self._accuracies, samples, *fold, each) for fold in folds for each in tried])
         points = [Point(each, s) for each in tried for s in self.c or STRENGTHS]
-        return points[int(np.argmax(found.reshape(len(folds), len(points)).mean(axis=0).round(9)))]
+        accuracy_FP = np.reshape(found, (len(folds), len(points)))
+        return points[int(np.argmax(accuracy_FP.mean(axis=0).round(9)))]
 
-    def _accuracies(self, fitted: _Samples, judged: _Samples, classes: int, each: bool) -> list[float]:
-        """By one scaling, of each strength, fitted to some samples, on others."""
-        scale = Standardise(fitted[0], each=each)
-        fit, held_ND = LogisticRegression(scale(fitted[0]), fitted[1], classes), scale(judged[0])
+    def _accuracies(self, samples: _Samples, fitted: Tensor, judged: Tensor, each: bool) -> list[float]:
+        """By one scaling, of each strength, fitted to some rows, on others."""
+        x_ND, y_N = samples.x_ND[fitted], samples.y_N[fitted]
+        scale = Standardise(x_ND, each=each)
+        fit, held_ND = LogisticRegression(scale(x_ND), y_N, samples.classes), scale(samples.x_ND[judged])
         found: list[float] = []
         weights: Weights | None = None
         for strength in self.c or STRENGTHS:
-            weights = fit.fit(self._l2(strength, fitted[1], scale), start=weights)
-            found.append(float((weights.predict(held_ND) == judged[1]).double().mean()))
+            weights = fit.fit(self._l2(strength, y_N, scale), start=weights)
+            found.append(float((weights.predict(held_ND) == samples.y_N[judged]).double().mean()))
         return found
 
     def _fixed_protocol(self) -> dict[str, Any]:
@@ -184,8 +198,3 @@ class LinearProbe:
             f"{name}_grid": list(self.c or STRENGTHS),
             f"{name}_by": f"accuracy on {by}; fitted again on train and validation",
         }
-
-
-def _all(fits: Sequence[Callable[[], Any]], classes: int, fitted: Sequence[Tensor]) -> list[Any]:
-    """What the fits give: small ones side by side; others one by one, as each has a copy of its samples."""
-    return side_by_side(fits) if all(is_small(x_ND, classes) for x_ND in fitted) else [fit() for fit in fits]
