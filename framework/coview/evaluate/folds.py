@@ -70,22 +70,12 @@ def fold_rows(n: int, labels: np.ndarray | None, groups: np.ndarray | None) -> l
         labels: The class of each, whose shares the folds keep as well as whole groups allow.
         groups: The group of each, at least two different ones.
     """
-    labels, groups = (None if part is None else np.ascontiguousarray(part) for part in (labels, groups))
-    parts = _parts(n, *(None if part is None else _Column(part.tobytes(), part.dtype.str) for part in (labels, groups)))
-    return [(fitted.copy(), judged.copy()) for fitted, judged in parts]
-
-
-@dataclass(frozen=True)
-class _Column:
-    content: bytes
-    dtype: str
-
-    def array(self) -> np.ndarray:
-        return np.frombuffer(self.content, self.dtype)
+    columns = (None if part is None else part.astype(np.int64).tobytes() for part in (labels, groups))
+    return [(fitted.copy(), judged.copy()) for fitted, judged in _parts(n, *columns)]
 
 
 @lru_cache(maxsize=4)
-def _parts(n: int, of_labels: _Column | None, of_groups: _Column | None) -> list[tuple[np.ndarray, np.ndarray]]:
+def _parts(n: int, labels_bytes: bytes | None, groups_bytes: bytes | None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Kept, as whole groups take seconds to divide, and the controls of an encoder are divided as it is."""
     from sklearn.model_selection import (
         GroupKFold,
@@ -94,7 +84,9 @@ def _parts(n: int, of_labels: _Column | None, of_groups: _Column | None) -> list
         StratifiedKFold,
     )  # scikit-learn costs start-up time
 
-    labels, groups = (None if column is None else column.array() for column in (of_labels, of_groups))
+    labels, groups = (
+        None if column is None else np.frombuffer(column, np.int64) for column in (labels_bytes, groups_bytes)
+    )
     units = n if groups is None else len(np.unique(groups))
     k = min(FOLDS, units)
     largest = 0 if labels is None else int(np.unique(labels, return_counts=True)[1].max())

@@ -124,21 +124,21 @@ class LogisticRegression:
             along_CR, b_C1 = v_CS[:, :-1], v_CS[:, -1:]
             return along_CR if self.axes_RR is None else along_CR @ self.axes_RR, b_C1
 
-        def along(w_CR: Tensor) -> Tensor:
-            return w_CR if self.axes_RR is None else w_CR @ self.axes_RR.T
-
         def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
             loss, gradient_CS = self._loss(*unpack(theta), l2)
-            if self.axes_RR is not None:
-                gradient_CS[:, :-1] = along(gradient_CS[:, :-1])
+            gradient_CS[:, :-1] = self._along(gradient_CS[:, :-1])
             return loss / before, (gradient_CS * unit_CS).double().div_(before).cpu().numpy().ravel()
 
         # SciPy's tolerance on the loss is absolute below 1, and weak strengths end far below
         before = self._loss(w_CR, b_C1, l2)[0]
-        theta = (torch.cat([along(w_CR), b_C1], dim=1) / unit_CS).double().cpu().numpy().ravel()
+        theta = (torch.cat([self._along(w_CR), b_C1], dim=1) / unit_CS).double().cpu().numpy().ravel()
         options = {"maxiter": _STEPS, "maxcor": 20, "ftol": 1e-7, "gtol": 0.0}
         found = minimize(objective, theta, method="L-BFGS-B", jac=True, options=options)
         return *unpack(found.x), float(found.fun) * before, found.success and found.nit <= _FEW_STEPS
+
+    def _along(self, w_CR: Tensor) -> Tensor:
+        """Weights, or a gradient by them, along the axes."""
+        return w_CR if self.axes_RR is None else w_CR @ self.axes_RR.T
 
     def _loss(self, w_CR: Tensor, b_C1: Tensor, l2: float) -> tuple[float, Tensor]:
         """The loss, and its gradient by the weights and the intercepts.
@@ -159,8 +159,7 @@ class LogisticRegression:
 
     def _units(self, w_CR: Tensor, b_C1: Tensor, l2: float) -> Tensor:
         """One over the square root of the second derivative along each axis and by each intercept, which comes last."""
-        along_CR = w_CR if self.axes_RR is None else w_CR @ self.axes_RR.T
-        p_CM = torch.addmm(b_C1, along_CR, self.some_MR.T).softmax(0)
+        p_CM = torch.addmm(b_C1, self._along(w_CR), self.some_MR.T).softmax(0)
         spread_CM = p_CM * (1 - p_CM)
         curvature_CR = spread_CM @ self.squares_MR / len(self.some_MR)
         intercept_C1 = spread_CM.mean(1, keepdim=True).clamp_min(1e-6)
