@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -19,3 +21,18 @@ def limit_threads() -> None:
     """
     if not any(os.environ.get(name) for name in _SETTINGS):
         torch.set_num_threads(min(torch.get_num_threads(), available_cores()))
+
+
+@contextmanager
+def computing_on(threads: int) -> Iterator[None]:
+    """PyTorch computes on so many threads here, and afterwards on as many as before.
+
+    Threads of Python that are started meanwhile have a number of their own to set, and change that of libraries which
+    have one for all: this gives it back too.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -15,6 +15,8 @@ from typing import TypeVar
 import torch
 from threadpoolctl import ThreadpoolController
 
+from coview.data.threads import computing_on
+
 Found = TypeVar("Found")
 
 
@@ -39,13 +41,8 @@ def side_by_side(fits: Sequence[Callable[[], Found]]) -> list[Found]:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """PyTorch computes on one thread, and so does SciPy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with one_thread_of_scipy():
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with computing_on(1), one_thread_of_scipy():
+        yield
 
 
 @contextmanager

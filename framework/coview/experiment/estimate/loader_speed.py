@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import psutil
-import torch
 
 from coview.data.batch import Batch
 from coview.data.building import build_collators, build_view_maker
 from coview.data.dataset import Dataset
 from coview.data.loader import view_loader
+from coview.data.threads import computing_on
 from coview.errors import CoviewError
 from coview.experiment.estimate.one_step import FEW
 from coview.model.encoder_hooks import collators
@@ -67,17 +67,13 @@ def loader_speed(
         extras=recipe.extras,
         taught_by=topology.collators_of_teacher(),
     )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as a loader process has it
-    try:
+    with computing_on(1):  # as a loader process does
         batch = next(loader)  # what is made at first is not measured: libraries are imported
         started, read, made = time.process_time(), _bytes_read(), 0
         while made == 0 or time.process_time() - started < seconds:
             batch = next(loader)
             made += batch.rows_read()
         spent, read_now = time.process_time() - started, _bytes_read()
-    finally:
-        torch.set_num_threads(threads)
     if len(batch) < FEW[-1]:
         raise CoviewError(f"data {recipe.data_named}: of {batch.rows_read()} samples {len(batch)} can be read")
     of_each = None if read is None or read_now is None else (read_now - read) / made
