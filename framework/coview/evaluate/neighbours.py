@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from coview.data.threads import computing_on
 from coview.evaluate.neighbours_on_a_gpu import nearest_in_large_tiles
 
 WORKERS = 4
@@ -59,19 +60,16 @@ def nearest(queries_QD: Tensor, bank_BD: Tensor, k: int) -> tuple[Tensor, Tensor
     rows_Qk = torch.empty(Q, k, dtype=torch.int64, device=queries_QD.device)
     starts = iter(range(0, Q, width))  # each worker takes the next when it has done with one
 
-    def work(threads: int) -> None:
-        torch.set_num_threads(threads)  # of this worker
+    def work() -> None:
         _search(starts, width, queries_QD, bank_BD, scale_B1, top_Qk, rows_Qk)
 
     if workers == 1:
-        _search(starts, width, queries_QD, bank_BD, scale_B1, top_Qk, rows_Qk)
+        work()
         return top_Qk, rows_Qk
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            for done in [pool.submit(work, threads // workers) for _ in range(workers)]:
-                done.result()
-    finally:
-        torch.set_num_threads(threads)  # of threads yet to be made
+    each = threads // workers
+    with computing_on(each), ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(each,)) as pool:
+        for done in [pool.submit(work) for _ in range(workers)]:
+            done.result()
     return top_Qk, rows_Qk
 
 
