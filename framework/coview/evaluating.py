@@ -9,6 +9,7 @@ from __future__ import annotations
 from coview.data.batch import map_tensors, to_device
 from coview.data.loader import sample_loader, view_loader
 from coview.data.order import Order, RankBatches
+from coview.data.threads import computing_on
 from coview.data.views import PipelineStep, ViewMaker
 from coview.evaluate import diagnostics, intervals
 from coview.evaluate.chance import chance_of_search
@@ -43,6 +44,7 @@ __all__ = [
     "check_classes",
     "check_known_budgets",
     "choices",
+    "computing_on",
     "diagnostics",
     "draw_labels",
     "finite_features",

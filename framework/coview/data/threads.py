@@ -25,10 +25,14 @@ def limit_threads() -> None:
 
 @contextmanager
 def computing_on(threads: int) -> Iterator[None]:
-    """PyTorch computes on so many threads here, and afterwards on as many as before.
+    """PyTorch computes on this many threads inside the ``with`` block, and on as many as before afterwards.
 
-    Threads of Python that are started meanwhile have a number of their own to set, and change that of libraries which
-    have one for all: this gives it back too.
+    PyTorch keeps the number for each thread of Python. One that is started inside the block has to set its own with
+    ``torch.set_num_threads``. That also changes libraries which keep one number for all threads, and the end of the
+    block gives this number back too.
+
+    Args:
+        threads: At least 1.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

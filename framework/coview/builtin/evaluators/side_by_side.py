@@ -15,7 +15,7 @@ from typing import TypeVar
 import torch
 from threadpoolctl import ThreadpoolController
 
-from coview.data.threads import computing_on
+from coview.evaluating import computing_on
 
 Found = TypeVar("Found")
 
