@@ -53,6 +53,39 @@ def test_a_warm_start_changes_nothing_else(samples: int, width: int) -> None:
     assert objective(x, y, warm.w_DC, warm.b_C, 1e-3) <= minimum(x, y, 1e-3) * 1.001
 
 
+@pytest.mark.parametrize("samples", [600, 2_000])
+@pytest.mark.parametrize("l2", [1e-2, 1e-4])
+def test_axes_on_which_no_sample_differs_are_left_out_and_cost_nothing(samples: int, l2: float) -> None:
+    x, y = problem(samples, 20)
+    x = torch.cat([x, x, torch.zeros(samples, 5), x], dim=1)  # three channels that are alike, and a border
+    fit = LogisticRegression(x, y, 4)
+    assert fit.x_NR.shape == (samples, 20)
+    found = fit.fit(l2)
+    assert found.w_DC.shape == (65, 4)
+    assert objective(x, y, found.w_DC, found.b_C, l2) <= minimum(x, y, l2) * 1.001
+
+
+def test_what_only_samples_show_that_were_not_drawn_for_the_axes_is_not_lost() -> None:
+    x, y = problem(5_000, 10)
+    drawn = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[: logistic._SOME]
+    rare = torch.zeros(len(x), 12)
+    others = torch.ones(len(x), dtype=torch.bool).index_fill(0, drawn, False)
+    rare[others] = 30 * torch.nn.functional.one_hot(y[others] * 3, 12).float()
+    x = torch.cat([x, rare], dim=1)
+    fit = LogisticRegression(x, y, 4)
+    found = fit.fit(1e-3)
+    assert objective(x, y, found.w_DC, found.b_C, 1e-3) <= minimum(x, y, 1e-3) * 1.001
+
+
+def test_a_larger_tolerance_ends_sooner_and_says_the_same_of_nearly_all() -> None:
+    x, y = problem(600, 30)
+    fit = LogisticRegression(x, y, 4)
+    exact, rough = (fit.fit(1e-4, tolerance=tolerance) for tolerance in (logistic.TOLERANCE, 1e-5))
+    lowest, higher = (objective(x, y, found.w_DC, found.b_C, 1e-4) for found in (exact, rough))
+    assert lowest < higher <= lowest * 1.01
+    assert (exact.predict(x) == rough.predict(x)).double().mean() > 0.99
+
+
 def test_predicts_the_largest_logit() -> None:
     weights = Weights(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0.0, 0.5]))
     assert weights.predict(torch.tensor([[3.0, 1.0], [1.0, 0.9]])).tolist() == [0, 1]

@@ -34,6 +34,10 @@ from coview.evaluating import (
 STRENGTHS = tuple(10.0**-power for power in range(5))
 """The penalties that are tried, from the strongest to the weakest; each starts where the one before ended."""
 
+_TO_CHOOSE = 1e-5
+"""The tolerance of fits that are only compared by their accuracy, which a smaller one would not change by a sample in
+a thousand. What is reported is fitted to the default."""
+
 BUDGET_STRENGTH = 1e-2
 """The penalty under a budget of labels, which leaves none to choose by."""
 
@@ -183,7 +187,7 @@ class LinearProbe:
         found: list[float] = []
         weights: Weights | None = None
         for strength in self.c or STRENGTHS:
-            weights = fit.fit(self._l2(strength, y_N, scale), start=weights)
+            weights = fit.fit(self._l2(strength, y_N, scale), start=weights, tolerance=_TO_CHOOSE)
             found.append(float((weights.predict(held_ND) == samples.y_N[judged]).double().mean()))
         return found
 

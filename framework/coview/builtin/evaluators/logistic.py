@@ -10,7 +10,8 @@ With the mean in place of a sum, a strength means the same for any number of sam
 L-BFGS takes many steps where a few directions hold most of the variance, as in pixels and in collapsed encoders.
 So the weights are sought along the features' principal axes, which changes neither loss nor penalty, and each in units
 of its own curvature, taken anew every few steps. Both only say how to get there, so that some of the samples are
-enough to find them, and the features themselves need not be rotated.
+enough to find them, and the features themselves need not be rotated. Along an axis on which the samples do not differ
+the best weight is 0. Of the pixels of grey pictures, and of collapsed encoders, most axes are such, and are left out.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ ROTATED_UP_TO = 4096
 """The smaller of samples and features beyond which finding the axes would cost more than it saves."""
 _SOME = 4096
 """Samples that axes and curvature are found from, more where there are more than a quarter as many features."""
+TOLERANCE = 1e-7
+"""The share of the loss that a step has to win, or it is the last of its round."""
 _STEPS = 50
 _ROUNDS = 6
 _FEW_STEPS = 15
@@ -35,6 +38,8 @@ _FEW_STEPS = 15
 _TURNED_UP_TO = 300
 """Samples for each class up to which the features are turned once, which costs as much as turning the weights of some
 hundred steps there and back."""
+_NOTHING = 1e-6
+"""How much of the longest axis' length is nothing: what fp32 rounds away."""
 _SMALL = 60_000_000
 """Products of a feature of a sample and a weight, up to which a second thread costs more than it computes."""
 
@@ -84,20 +89,21 @@ class LogisticRegression:
         drawn_M = torch.randperm(N, generator=torch.Generator().manual_seed(0))[: max(_SOME, 4 * D)]
         some_MR = self.x_NR[drawn_M.to(x_ND.device)]
         if rotates and N >= D:
-            axes_RD = torch.linalg.eigh(some_MR.T @ some_MR).eigenvectors.T.contiguous()
+            axes_RD = _axes_of(x_ND, some_MR)
             some_MR = some_MR @ axes_RD.T
-            if _TURNED_UP_TO * classes >= N:
+            if len(axes_RD) < D or _TURNED_UP_TO * classes >= N:
                 self.x_NR, self.turned_RD = x_ND @ axes_RD.T, axes_RD
             else:
                 self.axes_RR = axes_RD
         self.some_MR, self.squares_MR = some_MR, some_MR.square()
 
-    def fit(self, l2: float, *, start: Weights | None = None) -> Weights:
+    def fit(self, l2: float, *, start: Weights | None = None, tolerance: float = TOLERANCE) -> Weights:
         """The minimiser.
 
         Args:
             l2: Strength of the penalty, above 0.
             start: Where to begin; at 0 by default.
+            tolerance: How near to come to it: see ``TOLERANCE``.
         """
         w_CR, b_C1 = self.x_NR.new_zeros(self.classes, self.x_NR.shape[1]), self.x_NR.new_zeros(self.classes, 1)
         if start is not None:
@@ -106,13 +112,13 @@ class LogisticRegression:
         before = torch.inf
         with one_thread() if is_small(self.x_NR, self.classes) else one_thread_of_scipy():
             for _ in range(_ROUNDS):
-                w_CR, b_C1, loss, quickly = self._descend(l2, w_CR, b_C1)
+                w_CR, b_C1, loss, quickly = self._descend(l2, tolerance, w_CR, b_C1)
                 if quickly or loss > before * (1 - 1e-4):
                     break
                 before = loss
         return Weights((w_CR if self.turned_RD is None else w_CR @ self.turned_RD).T, b_C1[:, 0])
 
-    def _descend(self, l2: float, w_CR: Tensor, b_C1: Tensor) -> tuple[Tensor, Tensor, float, bool]:
+    def _descend(self, l2: float, tolerance: float, w_CR: Tensor, b_C1: Tensor) -> tuple[Tensor, Tensor, float, bool]:
         """A round of L-BFGS, in units of the curvature where it starts.
 
         Returns weights, intercepts, loss, and whether it has arrived in few steps.
@@ -132,7 +138,7 @@ class LogisticRegression:
         # SciPy's tolerance on the loss is absolute below 1, and weak strengths end far below
         before = self._loss(w_CR, b_C1, l2)[0]
         theta = (torch.cat([self._along(w_CR), b_C1], dim=1) / unit_CS).double().cpu().numpy().ravel()
-        options = {"maxiter": _STEPS, "maxcor": 20, "ftol": 1e-7, "gtol": 0.0}
+        options = {"maxiter": _STEPS, "maxcor": 20, "ftol": tolerance, "gtol": 0.0}
         found = minimize(objective, theta, method="L-BFGS-B", jac=True, options=options)
         return *unpack(found.x), float(found.fun) * before, found.success and found.nit <= _FEW_STEPS
 
@@ -164,3 +170,18 @@ class LogisticRegression:
         curvature_CR = spread_CM @ self.squares_MR / len(self.some_MR)
         intercept_C1 = spread_CM.mean(1, keepdim=True).clamp_min(1e-6)
         return torch.cat([curvature_CR + l2, intercept_C1], dim=1).rsqrt()
+
+
+def _axes_of(x_ND: Tensor, some_MD: Tensor) -> Tensor:
+    """The principal axes of some of the samples, as rows: all D, or half of them and fewer that hold all there is."""
+    found = torch.linalg.eigh(some_MD.T @ some_MD)
+    axes_RD, variance_R = found.eigenvectors.T.contiguous(), found.eigenvalues
+    if (variance_R < _NOTHING * variance_R[-1]).sum() * 2 < len(axes_RD):
+        return axes_RD
+    some_MD = some_MD.double()  # fp32 mixes axes of little variance with those of none
+    exact = torch.linalg.eigh(some_MD.T @ some_MD)
+    is_empty_R = exact.eigenvalues <= _NOTHING**2 * exact.eigenvalues[-1]
+    kept_RD, empty_ED = (exact.eigenvectors.T[of_R].to(x_ND) for of_R in (~is_empty_R, is_empty_R))
+    if 2 * len(kept_RD) <= len(axes_RD) and (x_ND @ empty_ED.T).norm() <= _NOTHING * x_ND.norm():
+        return kept_RD
+    return axes_RD
