@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from coview.data.download import pypi_file as pypi_file
     from coview.data.evenly import evenly as evenly
     from coview.data.file_lock import file_lock as file_lock
+    from coview.data.generators import seeded as seeded
     from coview.data.hub_dataset import HubDataset as HubDataset
     from coview.data.hub_rows import HubRows as HubRows
     from coview.data.joined_rows import joined_rows as joined_rows
@@ -386,6 +387,7 @@ _HOME = {
     "run": "coview.api.runs",
     "run_comparison": "coview.api.comparisons",
     "search": "coview.api.runs",
+    "seeded": "coview.data.generators",
     "seeded_split": "coview.data.split",
     "sine_positions": "coview.model.positions",
     "split_listing": "coview.data.class_folders",

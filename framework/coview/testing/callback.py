@@ -17,6 +17,7 @@ from typing import Any, get_args
 import torch
 from torch import nn
 
+from coview.data.generators import seeded
 from coview.data.same import same
 from coview.evaluate.result import Result
 from coview.plugins.callback import Callback, EndContext, RunContext, StepContext
@@ -190,8 +191,7 @@ def _training(tested: CallbackUnderTest) -> Iterator[_Training]:
 
 
 def _model() -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
 
 

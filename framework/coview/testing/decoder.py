@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coview.data.generators import seeded
 from coview.model.decoder import DecoderInput
 from coview.plugins.parameters import Parameters
 from coview.testing.conformance import Check, Problems, run_checks
@@ -51,8 +52,7 @@ class DecoderUnderTest:
 
     def fresh(self, seed: int = 0) -> nn.Module:
         """A new instance, in double precision."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             offered = {"in_width": _IN_WIDTH, "width": _WIDTH, "encoder": _WithHead()}
             supplied = Parameters.of(self.factory, "decoder").taken(offered)
             built: nn.Module = self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))

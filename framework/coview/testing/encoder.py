@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from coview.data.batch import to_device
+from coview.data.generators import seeded
 from coview.data.modality import Modality
 from coview.data.same import same
 from coview.data.structured_batch import StructuredBatch
@@ -139,8 +140,7 @@ def fits_the_same_twice(tested: EncoderUnderTest) -> Problems:
         return
     expected = _found(tested, tested.fitted(first))
     others = {"when it is fitted again": _found(tested, tested.fitted(first))}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
+    with seeded(1):
         others["by a new instance, at another seed of the global generator"] = _found(tested, tested.fresh())
     if tested.factory.__module__ != "__main__" and is_pickled([tested]):
         for found in call_elsewhere(_fitted_anew, tested):

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
+from coview.data.generators import seeded
 from coview.data.modality import Modality
 from coview.model.context import InContext, takes_context
 from coview.model.encoder import Encoding, FitsToData
@@ -37,8 +36,7 @@ class EncoderUnderTest:
 
     def built(self) -> Any:
         """A new instance with the same weights each time."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded(0):
             return self.factory(**copy.deepcopy(dict(self.parameters)))
 
     def fresh(self) -> Any:

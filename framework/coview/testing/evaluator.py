@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from coview.data.generators import seeded
 from coview.data.rng import Rng
 from coview.data.same import same
 from coview.errors import CoviewError
@@ -114,8 +115,7 @@ def finds_results(tested: EvaluatorUnderTest) -> Problems:
 def is_a_function_of_features_and_rng(tested: EvaluatorUnderTest) -> Problems:
     """The same features and the same ``rng`` give the same numbers: pretrained and controls are measured alike."""
     first = tested.found
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(123)
+    with seeded(123):
         state = np.random.get_state()
         np.random.seed(123)
         again = tested.results(example_features())

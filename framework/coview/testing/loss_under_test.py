@@ -13,6 +13,7 @@ import annotated_types as at
 import torch
 from torch import nn
 
+from coview.data.generators import seeded
 from coview.model.views import Views
 from coview.plugins.parameters import Parameters
 from coview.recipe.logit_scale import LogitScale
@@ -45,8 +46,7 @@ class LossUnderTest:
 
     def fresh(self, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> Any:
         """A new instance: the same initial values for the same seed, whatever the loss did before."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             offered = {"width": self.width, "token_width": self.width, "own_scale": LogitScale(10.0, -1.0)}
             supplied = Parameters.of(self.factory, "loss").taken(offered)
             loss = self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))

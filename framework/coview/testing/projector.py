@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from coview.data.generators import seeded
 from coview.errors import few
 from coview.model.meta_device import tried_out
 from coview.plugins.parameters import Parameters
@@ -56,8 +57,7 @@ class ProjectorUnderTest:
             supplied["width"] = self.out_width
         elif "encoder" in Parameters.of(self.factory, "projector").supplied:
             supplied["encoder"] = _WithProjection(self.in_width)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded(0):
             return self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))
 
     def rows(self) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
+from coview.data.generators import seeded
 from coview.data.same import same
 from coview.model.target import Sees, TargetInput
 from coview.plugins.parameters import Parameters
@@ -37,8 +38,7 @@ class TargetUnderTest:
         """A new instance, in double precision."""
         made_of = {"values": 0, "classes": _CLASSES} if self.classes else {"values": _VALUES, "classes": 0}
         supplied = Parameters.of(self.factory, "target").taken({"in_width": _WIDTH, **made_of})
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             built = self.factory(**supplied, **copy.deepcopy(dict(self.parameters)))
         return built.double() if isinstance(built, nn.Module) else built
 

@@ -18,6 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from coview.data.batch import Batch, some_samples
+from coview.data.generators import seed_generators
 from coview.model.buffers import buffers_kept
 from coview.model.gather import average_outputs, rank_weight
 from coview.model.topology import Taught, Topology
@@ -105,7 +106,7 @@ class GradientOfBatch:
         """
         batch = laid_out(batch, channels_last=self._channels_last)
         seed = _mix(self._seed, step, self._accelerator.process_index, part)
-        self._seed_generators(seed ^ _OF_THE_TEACHER)
+        seed_generators(seed ^ _OF_THE_TEACHER, self._accelerator.device)
         taught = self._taught(batch, step)
         if self._parts == 1:
             with self._synchronised(synchronise):
@@ -170,7 +171,7 @@ class GradientOfBatch:
 
     def _forward(self, batch: Batch, seed: int, number: int) -> Projected:
         # dropout and the like draw from here: a function of the step and the part, whatever was drawn before
-        self._seed_generators((seed + number) % 2**63)
+        seed_generators((seed + number) % 2**63, self._accelerator.device)
         masks = (batch.masks, batch.local_masks) if batch.masks or batch.local_masks else ()
         of_some = {"present": batch.present, "samples": len(batch)} if batch.present else {}
         with checkpointed(self._checkpointed):
@@ -179,13 +180,6 @@ class GradientOfBatch:
         assert z_VND is not None, "a student projects"
         assert p_VND is not None, "a student predicts"
         return Projected(z_VND, p_VND if self._topology.student.predicts else z_VND, pooled_VND, hidden_KP)
-
-    def _seed_generators(self, seed: int) -> None:
-        """As ``torch.manual_seed``, which for every kind of device that is not there writes down who called it: half a
-        millisecond, twice a step."""
-        torch.default_generator.manual_seed(seed)
-        if (device := self._accelerator.device).type != "cpu":
-            torch.get_device_module(device).manual_seed(seed)
 
     def _taught(self, batch: Batch, step: int) -> Taught:
         topology = self._topology

@@ -41,8 +41,7 @@ class TorchaudioStep:
 
     def __call__(self, value: Sound, rng: coview.Rng, /) -> Sound:
         """The transformed sound."""
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(rng.seed32())
+        with coview.seeded(rng.seed32()), torch.no_grad():
             try:
                 result = self.transform(torch.from_numpy(value.samples_T.copy())[None])
             except Exception as error:
@@ -69,9 +68,8 @@ class TorchaudioMelStep:
         device = log_mel_NFT.device
         seeds = (rng.uniform()[:, 0].double() * 2**24).long().tolist()
         rows = []
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            for seed, row_FT in zip(seeds, log_mel_NFT, strict=True):
-                torch.manual_seed(seed)
+        for seed, row_FT in zip(seeds, log_mel_NFT, strict=True):
+            with coview.seeded(seed, device):
                 try:
                     rows.append(self.transform(row_FT[None].clone())[0])
                 except Exception as error:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from coview.builtin.schedules import Cosine
+from coview.data.generators import seeded
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
@@ -124,8 +125,7 @@ class Finetune:
         self, subject: EncoderSubject, rows: np.ndarray, classes: int, *, stop_early: bool, seed: int
     ) -> _Trained:
         width = subject.features["train"].x_ND.shape[1]
-        with torch.random.fork_rng(devices=[subject.device] if subject.device.type == "cuda" else []):
-            torch.manual_seed(seed)
+        with seeded(seed, subject.device):
             model = _Classifier(subject.copy_of_encoder(), nn.Linear(width, classes)).to(subject.device)
             return self._loop(model, subject, rows, seed, stop_early)
 

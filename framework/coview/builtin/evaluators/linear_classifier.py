@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from coview.builtin.schedules import Cosine, Step
+from coview.data.generators import seeded
 from coview.data.rng import Rng
 from coview.errors import CoviewError
 from coview.evaluate.encoder_subject import EncoderSubject
@@ -83,8 +84,7 @@ class LinearClassifier:
             return []
         classes = 1 + max(int(labels.max()) for labels in (labels_N, test_N))
         seed = rng.seed32()
-        with torch.random.fork_rng(devices=[subject.device] if subject.device.type == "cuda" else []):
-            torch.manual_seed(seed)
+        with seeded(seed, subject.device):
             head = nn.Linear(test_ND.shape[1], classes).to(subject.device)
             self._train(head, subject, len(labels_N), seed)
         with torch.no_grad():

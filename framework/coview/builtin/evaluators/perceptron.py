@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+
+from coview.data.generators import seeded
 
 Init = Literal["xavier_uniform", "xavier_normal"]
 
@@ -85,7 +85,7 @@ def train(x_ND: Tensor, y_N: Tensor, classes: int, how: Settings, seed: int, sto
         seed: Of weights, dropout and order.
         stopping: Absent: all epochs, and the last weights.
     """
-    with _seeded(seed, x_ND.device):
+    with seeded(seed, x_ND.device):
         model = perceptron(x_ND.shape[1], classes, how).to(x_ND.device)
         optimizer = torch.optim.Adam(model.parameters(), lr=how.lr)
         best, best_state, since = Fitted(model, float("nan"), 0), model.state_dict(), 0
@@ -129,11 +129,3 @@ def perceptron(width: int, classes: int, how: Settings) -> nn.Sequential:
 def _predict(model: nn.Module, x_ND: Tensor) -> Tensor:
     model.eval()
     return torch.cat([model(part).argmax(1) for part in x_ND.split(8192)])
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """torch's own generators from ``seed``, and as they were afterwards: dropout takes no other."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
