@@ -3,7 +3,8 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
-FAST := -n auto --dist worksteal -m "not slow and not gpu"
+# no test asks for what was logged, and to catch it for each costs a hundredth of the time
+FAST := -n auto --dist worksteal -p no:logging -m "not slow and not gpu"
 INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 

@@ -210,6 +210,7 @@ def pytest_collection_finish():
     """What is imported and collected stays to the end: no collection of garbage has to look at it any more."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # garbage in cycles is rare: looking for it after each 700 objects took a 25th
     gc.enable()
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 from coview.testing.other_interpreter import OTHERS, Failed, call_elsewhere
 
@@ -18,6 +21,31 @@ def only_one_ends(pid):
     if os.getpid() == pid:
         os._exit(1)
     return "there"
+
+
+def loaded(modules):
+    return [name for name in modules if name in sys.modules]
+
+
+WITHOUT_TORCH = """
+import sys
+import numpy as np
+from coview.testing import check_augmentation, check_dataset
+from coview.testing.other_interpreter import call_elsewhere
+from coview_audio.augment.gain import Gain
+from coview_audio.sound import Sound
+from coview_text.augment.random_deletion import RandomDeletion
+from coview_text.datasets.folder import TextFolder
+from test_other_interpreter import loaded
+
+only = ["is_the_same_in_another_interpreter"]
+check_augmentation(RandomDeletion, ["a few words, of which some go", "and another text"], parameters={"p": 0.5}, only=only)
+check_augmentation(Gain, [Sound(np.ones(8, np.float32), 8), Sound(np.zeros(9, np.float32), 8)], only=only)
+check_dataset(TextFolder, parameters={"root": sys.argv[1]}, splits=["train"], only=only)
+modules = ["coview_text.augment.random_deletion", "coview_audio.augment.gain", "coview_text.datasets.folder", "torch"]
+print(loaded(modules))
+print(*call_elsewhere(loaded, modules), sep="\\n")
+"""
 
 
 def test_they_stand_where_this_one_does(monkeypatch, tmp_path):
@@ -50,3 +78,18 @@ def test_one_that_ends_fails_its_call_alone():
     assert again[2] not in first
     assert [again[at] == first[at] for at in range(OTHERS)] == [True, True, False, True, True]
     assert len({*call_elsewhere(hash, "a text"), hash("a text")}) == OTHERS + 1
+
+
+def test_augmentations_and_data_sets_without_torch_are_called_without_torch(tmp_path):
+    """By a program of its own: the interpreters of this one may have called what needs torch."""
+    for number in range(30):
+        text = tmp_path / f"topic{number % 2}" / f"{number}.txt"
+        text.parent.mkdir(exist_ok=True)
+        text.write_text(f"a text that is number {number}")
+    command, folder = [sys.executable, "-c", WITHOUT_TORCH, str(tmp_path)], Path(__file__).parent
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    called = ["coview_text.augment.random_deletion", "coview_audio.augment.gain", "coview_text.datasets.folder"]
+    here, *there = done.stdout.splitlines()
+    assert here == str([*called, "torch"])
+    assert there == [str(called)] * OTHERS

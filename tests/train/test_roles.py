@@ -5,7 +5,7 @@ import torch
 
 import coview
 from answers import RECIPE, FindsRoles, registry
-from coview.testing.example_views import example_views
+from coview.testing.examples import example_views
 from coview.train.checkpoint import tensors_of
 
 BY_ROLE = RECIPE.replace('use = "finds"', 'use = "finds_roles"').replace(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 
 def content_hash(value: Any) -> int | None:
@@ -28,7 +28,8 @@ def content_hash(value: Any) -> int | None:
 
 def _parts(value: Any) -> Iterator[bytes]:
     """What tells the value from others. A length or a shape goes ahead of each content, so that none runs on."""
-    if isinstance(value, torch.Tensor):
+    torch = sys.modules.get("torch")  # there is no tensor before it is imported, which takes seconds
+    if torch is not None and isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray) and value.dtype != object:
         yield f"array {value.dtype.str} {value.shape} ".encode()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from coview.data.loader import view_loader
@@ -15,31 +14,13 @@ from coview.data.same import distinct, same
 from coview.data.sample import Sample
 from coview.data.views import PipelineStep, ViewMaker
 from coview.recipe.abilities import is_deterministic
-from coview.testing.conformance import Check, Problems, UnderTest, run_checks
+from coview.testing.augmentation_under_test import AugmentationUnderTest, outcomes_of_new
+from coview.testing.conformance import Check, Problems, run_checks
 from coview.testing.global_generators import outcomes_by_global_seed
 from coview.testing.other_interpreter import Failed, call_elsewhere, travelling
 
 DRAWS = 24
 """Keys among which a random augmentation has to draw more than one thing."""
-
-
-@dataclass(frozen=True)
-class AugmentationUnderTest(UnderTest):
-    """An augmentation, by what builds it, and values to try it on.
-
-    Attributes:
-        factory, parameters: What builds it.
-        values: Values of its modality.
-    """
-
-    values: Sequence[Any]
-
-    def outcomes(self, augmentation: Any) -> list[Any]:
-        """What becomes of each value, each at a key of its own."""
-        return [
-            augmentation(copy.deepcopy(value), Rng(seed=1, sample=row, position=2))
-            for row, value in enumerate(self.values)
-        ]
 
 
 def depends_on_its_key_alone(tested: AugmentationUnderTest) -> Problems:
@@ -118,7 +99,7 @@ def is_the_same_in_another_interpreter(tested: AugmentationUnderTest) -> Problem
     if travels is None:
         return
     expected = tested.outcomes(augmentation)
-    for found in call_elsewhere(_outcomes, travels):
+    for found in call_elsewhere(outcomes_of_new, travels):
         if isinstance(found, Failed):
             yield (
                 f"in another interpreter it fails ({found.reason}), as it would in a loader process started by spawn"
@@ -153,10 +134,6 @@ _AFTER = {
     "is_the_same_in_another_interpreter": ("depends_on_its_key_alone",),
 }
 """What differs at the same key in one process differs everywhere."""
-
-
-def _outcomes(tested: AugmentationUnderTest) -> list[Any]:
-    return tested.outcomes(tested.fresh())
 
 
 class _Values:

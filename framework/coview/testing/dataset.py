@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from coview.data.content import content_hash
-from coview.data.dataset import Dataset
 from coview.data.dataset_checks import DATASET_CHECKS as CHECKS_OF_A_SPLIT
 from coview.data.sample import Sample
 from coview.data.split_under_test import SplitUnderTest
 from coview.recipe.abilities import splits_of
 from coview.testing.conformance import Check, Problems, run_checks
+from coview.testing.dataset_under_test import DatasetUnderTest, told, told_of
 from coview.testing.other_interpreter import Failed, call_elsewhere, is_pickled
-
-ROWS = 256
-"""How many rows of a split are read."""
-
-SECONDS = 60.0
-"""When it stops reading more of them."""
-
-
-@dataclass(frozen=True)
-class DatasetUnderTest:
-    """A data set, by what builds it.
-
-    Attributes:
-        factory, parameters: A split is ``factory(split=…, **parameters)``.
-        names: The splits.
-    """
-
-    factory: Callable[..., Any]
-    parameters: Mapping[str, Any]
-    names: tuple[str, ...]
-
-    def fresh(self, split: str) -> Dataset:
-        """A split, built anew."""
-        made: Dataset = self.factory(split=split, **copy.deepcopy(dict(self.parameters)))
-        return made
-
-    @cached_property
-    def splits(self) -> Mapping[str, SplitUnderTest]:
-        """Each split, with what was read of it."""
-        return {name: SplitUnderTest.read(self.fresh(name), ROWS, SECONDS) for name in self.names}
 
 
 def has_rows(tested: DatasetUnderTest) -> Problems:
@@ -65,36 +31,21 @@ def is_the_same_in_another_interpreter(tested: DatasetUnderTest) -> Problems:
     """
     elsewhere = tested.factory.__module__ != "__main__" and is_pickled([tested])
     for name, split in tested.splits.items():
-        told = call_elsewhere(_told, tested, name, split.rows) if elsewhere else (_told(tested, name, split.rows),)
-        yield from (f"{name}: {problem}" for problem in islice(_told_otherwise(split, told), 1))
+        found = call_elsewhere(told_of, tested, name, split.rows) if elsewhere else (told_of(tested, name, split.rows),)
+        yield from (f"{name}: {problem}" for problem in islice(_told_otherwise(split, found), 1))
 
 
-def _told_otherwise(split: SplitUnderTest, told: Iterable[Any]) -> Problems:
-    for found in told:
+def _told_otherwise(split: SplitUnderTest, elsewhere: Iterable[Any]) -> Problems:
+    for found in elsewhere:
         if isinstance(found, Failed):
             yield f"built in another interpreter it fails ({found.reason})"
             continue
         for row, sample, other in zip(split.rows, split.first, found, strict=True):
-            if isinstance(sample, Sample) and other != _of(sample):
+            if isinstance(sample, Sample) and other != told(sample):
                 yield (
                     f"row {row} is another sample where the data set is built anew, so that a run that goes on "
                     "would see other data: look for the order of a set or of a folder's files, or hash() of a text"
                 )
-
-
-def _told(tested: DatasetUnderTest, split: str, rows: Collection[int]) -> list[Any]:
-    """What tells samples apart: their hashes travel, and not their values."""
-    dataset = tested.fresh(split)
-    return [_of(dataset[row]) for row in rows]
-
-
-def _of(sample: Any) -> Any:
-    if not isinstance(sample, Sample) or not isinstance(sample.values, Mapping):
-        return None
-    values = {name: content_hash(value) for name, value in sample.values.items()}
-    extras = {name: content_hash(value) for name, value in sample.extras.items()}
-    negatives = {name: (content_hash(of.value), of.id) for name, of in sample.negatives.items()}
-    return values, sample.id, sample.label, sample.group, sample.score, extras, negatives
 
 
 def _of_every_split(name: str) -> Check[DatasetUnderTest]:

@@ -13,7 +13,7 @@ from coview.model.views import Views
 from coview.plugins.parameters import Parameters
 from coview.recipe.abilities import read_each_step
 from coview.testing.conformance import Check, Problems, run_checks
-from coview.testing.example_views import example_cases, example_views, with_student
+from coview.testing.examples import example_cases, example_views, with_student
 from coview.testing.loss_processes import own_rows_alone, shares_of_processes
 from coview.testing.loss_under_test import ONE_PAIR, TOLERANCE, LossUnderTest, situations
 from coview.testing.outcome import Outcome, outcome_of, scalar_of

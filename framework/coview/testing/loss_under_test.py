@@ -18,7 +18,7 @@ from coview.model.views import Views
 from coview.plugins.parameters import Parameters
 from coview.recipe.logit_scale import LogitScale
 from coview.recipe.needs import Needs, needs_of
-from coview.testing.example_views import WIDTH, example_cases, example_views
+from coview.testing.examples import WIDTH, example_cases, example_views
 
 TOLERANCE = 1e-10
 """In fp64, relative to the larger of 1 and what is compared."""

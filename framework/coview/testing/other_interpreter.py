@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 
 OTHERS = 5
-"""Interpreters besides this one. Each costs the time of importing torch once."""
+"""Interpreters besides this one. Each imports what the functions that it calls need, once: torch takes seconds."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from coview.model.gather import average_gradients, rank_weight, views_of_all_ran
 from coview.model.loss_terms import LossTerms, Term
 from coview.model.tower import Projected
 from coview.testing import LOSS_CHECKS, check_loss, example_cases, example_views
-from coview.testing.example_views import WIDTH
+from coview.testing.examples import WIDTH
 from coview.testing.loss_under_test import LossUnderTest
 
 REGISTRY = coview.load_plugins()

@@ -175,13 +175,15 @@ class LogisticRegression:
 def _axes_of(x_ND: Tensor, some_MD: Tensor) -> Tensor:
     """The principal axes of some of the samples, as rows: all D, or half of them and fewer that hold all there is."""
     found = torch.linalg.eigh(some_MD.T @ some_MD)
-    axes_RD, variance_R = found.eigenvectors.T.contiguous(), found.eigenvalues
+    axes_RD: Tensor = found.eigenvectors.T.contiguous()
+    variance_R = found.eigenvalues
     if (variance_R < _NOTHING * variance_R[-1]).sum() * 2 < len(axes_RD):
         return axes_RD
     some_MD = some_MD.double()  # fp32 mixes axes of little variance with those of none
     exact = torch.linalg.eigh(some_MD.T @ some_MD)
     is_empty_R = exact.eigenvalues <= _NOTHING**2 * exact.eigenvalues[-1]
-    kept_RD, empty_ED = (exact.eigenvectors.T[of_R].to(x_ND) for of_R in (~is_empty_R, is_empty_R))
+    kept_RD: Tensor = exact.eigenvectors.T[~is_empty_R].to(x_ND)
+    empty_ED: Tensor = exact.eigenvectors.T[is_empty_R].to(x_ND)
     if 2 * len(kept_RD) <= len(axes_RD) and (x_ND @ empty_ED.T).norm() <= _NOTHING * x_ND.norm():
         return kept_RD
     return axes_RD
