@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from coview.testing.other_interpreter import OTHERS, Failed, call_elsewhere
+from forked import Forked
 
 PAIRS = [(f"left {number}", f"right {number}") for number in range(3000)]
 
@@ -80,16 +80,15 @@ def test_one_that_ends_fails_its_call_alone():
     assert len({*call_elsewhere(hash, "a text"), hash("a text")}) == OTHERS + 1
 
 
-def test_augmentations_and_data_sets_without_torch_are_called_without_torch(tmp_path):
-    """By a program of its own: the interpreters of this one may have called what needs torch."""
+def test_augmentations_and_data_sets_without_torch_are_called_without_torch(forks, tmp_path):
+    """By a process of its own: the interpreters of this one may have called what needs torch."""
     for number in range(30):
         text = tmp_path / f"topic{number % 2}" / f"{number}.txt"
         text.parent.mkdir(exist_ok=True)
         text.write_text(f"a text that is number {number}")
-    command, folder = [sys.executable, "-c", WITHOUT_TORCH, str(tmp_path)], Path(__file__).parent
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    status, out, err = Forked(["python", "-c", WITHOUT_TORCH, str(tmp_path)], Path(__file__).parent).finish()
+    assert status == 0, err
     called = ["coview_text.augment.random_deletion", "coview_audio.augment.gain", "coview_text.datasets.folder"]
-    here, *there = done.stdout.splitlines()
+    here, *there = out.splitlines()
     assert here == str([*called, "torch"])
     assert there == [str(called)] * OTHERS
