@@ -76,9 +76,9 @@ class LinearProbe:
 
     With all labels the strength of the penalty, and whether features are standardised, are those of the highest
     accuracy: on the validation split where the data has one; else, in the mean, on folds of the training split with no
-    group in two of them, or on a tenth of it that is large. Fits that are only compared stop sooner than the one that is
-    reported: the classifier is fitted again on train and validation together. With a budget of labels the validation
-    labels would break the budget: the strength is fixed, and features are standardised.
+    group in two of them, or on a tenth of it that is large. Fits that are only compared stop sooner than the one that
+    is reported: the classifier is fitted again on train and validation together. With a budget of labels the
+    validation labels would break the budget: the strength is fixed, and features are standardised.
 
     What scikit-learn's ``LogisticRegression()`` does is ``standardise = false, c = 1``: nothing is then chosen, and all
     of the training split is fitted.
