@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
-import tomli_w
 import torch
 from measuring import where
+from running import run_of
 
 import coview
 
@@ -47,12 +45,8 @@ def recipe_of(encoder: str, compiles: bool, args: argparse.Namespace) -> dict[st
 
 
 def logged(recipe: dict[str, Any], registry: coview.Registry) -> list[dict[str, Any]]:
-    """The lines of metrics of a run, whose folder is thrown away."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "recipe.toml"
-        file.write_text(tomli_w.dumps(recipe), encoding="utf-8")
-        loaded = coview.load_recipe(file, registry=registry)
-        run = coview.run(loaded, Path(folder) / "runs", registry=registry, quiet=True)
+    """The lines of metrics of a run."""
+    with run_of(recipe, registry) as run:
         return [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
 
 

@@ -18,6 +18,16 @@ def test_what_is_drawn_is_what_torchs_own_seed_gives():
     assert torch.equal(torch.rand(5), expected[0])
 
 
+def test_it_is_seeded_again_inside_the_block():
+    torch.manual_seed(23)
+    expected, before = torch.rand(4), torch.get_rng_state()
+    with coview.seeded(1) as seed_again:
+        torch.rand(9)
+        seed_again(23)
+        assert torch.equal(torch.rand(4), expected)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_afterwards_the_generator_goes_on_where_it_was():
     torch.manual_seed(5)
     expected = torch.rand(4)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
@@ -22,15 +23,16 @@ def seed_generators(seed: int, device: torch.device = _CPU) -> None:
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device = _CPU) -> Iterator[None]:
+def seeded(seed: int, device: torch.device = _CPU) -> Iterator[Callable[[int], None]]:
     """What draws from PyTorch's global generators draws from ``seed`` inside the ``with`` block.
 
-    For layers and transforms that take no generator. After the block the generators are as they were before it.
+    For layers and transforms that take no generator. After the block the generators are as they were before it. ``as``
+    gives a function that seeds them again inside the block, for one row after the other.
 
     Args:
         seed: From 0 to 2**63 - 1.
-        device: Where it computes, if not on the CPU. Its generator is seeded and restored too.
+        device: Where it computes, if not on the CPU. Its generator is seeded too, and that of a CUDA device restored.
     """
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         seed_generators(seed, device)
-        yield
+        yield partial(seed_generators, device=device)

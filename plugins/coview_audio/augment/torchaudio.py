@@ -68,8 +68,9 @@ class TorchaudioMelStep:
         device = log_mel_NFT.device
         seeds = (rng.uniform()[:, 0].double() * 2**24).long().tolist()
         rows = []
-        for seed, row_FT in zip(seeds, log_mel_NFT, strict=True):
-            with coview.seeded(seed, device):
+        with coview.seeded(0, device) as seed_again:
+            for seed, row_FT in zip(seeds, log_mel_NFT, strict=True):
+                seed_again(seed)
                 try:
                     rows.append(self.transform(row_FT[None].clone())[0])
                 except Exception as error:
