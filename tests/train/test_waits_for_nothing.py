@@ -107,25 +107,27 @@ class Looks(TorchDispatchMode):
 
 @pytest.fixture
 def looks_of_steps(write_recipe, tmp_path, monkeypatch):
-    """Trains, and gives what asked for a value between a batch and its gradient, by step."""
+    """Trains, and gives what asked for a value between a batch and its gradient, by step, and the first gradient."""
     from coview.train.gradient import GradientOfBatch
 
-    found = []
+    found, gradients = [], []
     add = GradientOfBatch.add
 
     def watched(self, *arguments, **options):
         with Looks() as looks:
             gradient = add(self, *arguments, **options)
         found.append(looks.found)
+        gradients.append([weight.grad.clone() for weight in self._student.parameters()])
         return gradient
 
     monkeypatch.setattr(GradientOfBatch, "add", watched)
 
-    def train(text, name="run", **overrides):
+    def train(text, name="run"):
         found.clear()
-        recipe = coview.load_recipe(write_recipe(text.replace("{folder}", str(tmp_path))), overrides=overrides)
-        run = coview.run(recipe, tmp_path / name, quiet=True)
-        return list(found), run
+        gradients.clear()
+        recipe = coview.load_recipe(write_recipe(text.replace("{folder}", str(tmp_path))))
+        coview.run(recipe, tmp_path / name, quiet=True)
+        return list(found), gradients[0]
 
     return train
 
@@ -152,12 +154,6 @@ def sounds(tmp_path):
     return write
 
 
-def weights(run):
-    from safetensors.torch import load_file
-
-    return load_file(run.checkpoint.path / "weights.safetensors")
-
-
 @pytest.mark.usefixtures("two_topics", "nobody_looks")
 def test_texts_wait_for_nothing(looks_of_steps):
     looks, _ = looks_of_steps(TEXTS)
@@ -169,14 +165,13 @@ def test_texts_wait_for_nothing(looks_of_steps):
 def test_sounds_wait_for_nothing(encoder, lengths, sounds, looks_of_steps, request):
     sounds(lengths)
     text = SOUNDS.replace("{encoder}", ENCODERS[encoder])
-    looks, run = looks_of_steps(text, "looking")
+    looks, expected = looks_of_steps(text, "looking")
     assert looks[0]  # the sample rate, once
     assert any(looks[1:]) is (len(lengths) > 1)  # where all are alike the loader has said so
     request.getfixturevalue("nobody_looks")
-    silent, other = looks_of_steps(text, "silent")
+    silent, found = looks_of_steps(text, "silent")
     assert silent[1:] == [[]] * 2
-    expected, found = weights(run), weights(other)
-    for name, weight in expected.items():
-        torch.testing.assert_close(
-            found[name], weight, rtol=1e-3, atol=1e-4, msg=lambda said, name=name: f"{name} {said}"
-        )
+    # the first gradient, not the last weights: what fp32 rounds off switches a ReLU within a few steps, on some machines
+    largest = max(wanted.abs().max().item() for wanted in expected)
+    for gradient, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-4 * largest)
