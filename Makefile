@@ -93,12 +93,10 @@ $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 
 # Most modules are never imported. So each is compiled when it is first imported; where Python is told to keep nothing of
 # that, all are, on all cores, after the installation.
-COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),-@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib)
+COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),-@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib framework plugins)
 
 define INSTALL
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/python .ci/install.py '$(EXTRAS)'
+	$(PYTHON) .ci/install.py $(VENV) '$(EXTRAS)'
 	$(COMPILE)
 endef
 

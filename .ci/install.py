@@ -1,6 +1,6 @@
-"""Installs coview, with the tested versions, beside the Python that runs this.
+"""Makes an environment, or goes on with the one that is there, and installs coview in it with the tested versions.
 
-    .venv/bin/python .ci/install.py all,test,docs
+    python3 .ci/install.py .venv all,test,docs
 
 uv unpacks on all cores what pip unpacks on one. It does not read pip's settings, such as a company's index, and so is
 told of them. Where it cannot install by them, pip does.
@@ -53,16 +53,33 @@ def as_uv_takes_them(settings: Mapping[str, str]) -> dict[str, str]:
 
 def main() -> int:
     """Installs, and gives the exit status of what did."""
-    what = ["-c", "constraints.txt", "-e", f".[{sys.argv[1]}]"]
-    pip = [sys.executable, "-m", "pip"]
+    folder, extras = sys.argv[1:]
+    if subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder]).returncode:
+        return 1
+    python = str(Path(folder, "bin", "python").absolute())
+    pip = pip_for(python)
+    what = ["-c", "constraints.txt", "-e", f".[{extras}]"]
     listed = subprocess.run([*pip, "config", "list"], capture_output=True, text=True).stdout
-    uv = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable]
+    uv = [python, "-m", "uv", "pip", "install", "--python", python]
     environment = {**as_uv_takes_them(settings_of_pip(listed)), **os.environ}
     if not subprocess.run([*pip, "install", "--quiet", "uv"], cwd=ROOT).returncode:
-        if not subprocess.run([*uv, *what], cwd=ROOT, env=environment).returncode:
+        if not subprocess.run([*uv, "pip", *what], cwd=ROOT, env=environment).returncode:
             return 0
         print("uv could not install: pip does", flush=True)
-    return subprocess.run([*pip, "install", "--no-compile", *what], cwd=ROOT).returncode
+    subprocess.run([*pip, "install", "--quiet", "--upgrade", "pip"], cwd=ROOT)
+    return subprocess.run([python, "-m", "pip", "install", "--no-compile", *what], cwd=ROOT).returncode
+
+
+def pip_for(python: str) -> list[str]:
+    """A pip that installs for another Python: that of the Python that runs this, if it has one that can (22.3).
+
+    Else the one that Python brings, which takes seconds to be unpacked.
+    """
+    ours = [sys.executable, "-m", "pip", "--python", python]
+    if not subprocess.run([*ours, "--version"], capture_output=True).returncode:
+        return ours
+    subprocess.run([python, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL)
+    return [python, "-m", "pip"]
 
 
 if __name__ == "__main__":
