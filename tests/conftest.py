@@ -23,6 +23,8 @@ from forked import Forked, run_server
 
 # several processes share the cores: threads that wait for each other in each of them would stall all; before torch
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# librosa has numba compile for half a minute what the tests call once
+os.environ.setdefault("NUMBA_OPT", "0")
 
 # the first example imports what the later ones use, and CI's machines are slow: time says nothing here
 settings.register_profile("coview", deadline=None, derandomize=True)
