@@ -89,30 +89,29 @@ class MaskedBatchNorm(nn.Module):
         return self._of_rows(x_NCFT, mask_NT, plain=plain)
 
     def _of_rows(self, x_NCFT: Tensor, mask_NT: Tensor | None, *, plain: bool) -> Tensor:
-        """Of the rows of real frames alone.  K row of channels, at one place of a real frame · R one of another"""
+        """Of the rows of real frames alone.  K row of channels, at one place of a real frame"""
         x_NFTC = x_NCFT.permute(0, 2, 3, 1)
         all_XC = x_NFTC.reshape(-1, x_NFTC.shape[-1])
-        real_K = rest_R = None
-        if mask_NT is not None:
-            real_X = mask_NT[:, None].expand(x_NFTC.shape[:3]).flatten()
-            real_K, rest_R = real_X.nonzero().flatten(), (~real_X).nonzero().flatten()
-        y_XC = self._normed(all_XC, real_K, rest_R) if plain else self._normed_by_pytorch(all_XC, real_K)
-        y_NCFT = y_XC.to(x_NCFT.dtype).view(x_NFTC.shape).permute(0, 3, 1, 2)
+        if mask_NT is None:
+            y_XC = self._normed(all_XC, plain=plain)
+        else:
+            # not x[mask]: its backward pass adds up, which takes several times as long
+            real_K = mask_NT[:, None].expand(x_NFTC.shape[:3]).flatten().nonzero().flatten()
+            y_KC = self._normed(all_XC.index_select(0, real_K), plain=plain)
+            y_XC = y_KC.new_zeros(all_XC.shape).index_copy_(0, real_K, y_KC)
+        y_NCFT = y_XC.view(x_NFTC.shape).permute(0, 3, 1, 2)
         return y_NCFT if y_NCFT.stride() == x_NCFT.stride() else torch.empty_like(x_NCFT).copy_(y_NCFT)
 
-    def _normed(self, all_XC: Tensor, real_K: Tensor | None, rest_R: Tensor | None) -> Tensor:
+    def _normed(self, x_KC: Tensor, *, plain: bool) -> Tensor:
         """PyTorch's own batch norm of rows adds up one after another, and loses a digit or two of 100,000 of them."""
-        y_XC: Tensor
-        y_XC, mean_C, variance_C = _NormedRows.apply(
-            all_XC, real_K, rest_R, self.norm.weight, self.norm.bias, self.norm.eps
-        )
-        self._note(mean_C, variance_C, len(all_XC if real_K is None else real_K))
-        return y_XC
-
-    def _normed_by_pytorch(self, all_XC: Tensor, real_K: Tensor | None) -> Tensor:
-        x_KC = all_XC if real_K is None else all_XC.index_select(0, real_K)
-        y_KC: Tensor = self.norm(x_KC[..., None, None]).flatten(1)
-        return y_KC if real_K is None else y_KC.new_zeros(all_XC.shape).index_copy_(0, real_K, y_KC)
+        norm = self.norm
+        y_KC: Tensor
+        if not plain:
+            y_KC = norm(x_KC[..., None, None]).flatten(1)
+            return y_KC
+        y_KC, mean_C, variance_C = _NormedRows.apply(x_KC, norm.weight, norm.bias, norm.eps)
+        self._note(mean_C, variance_C, len(x_KC))
+        return y_KC.to(x_KC.dtype)
 
     @torch.no_grad()
     def _note(self, mean_C: Tensor, variance_C: Tensor, count: Tensor | int) -> None:
@@ -142,52 +141,26 @@ class MaskedBatchNorm(nn.Module):
 
 
 class _NormedRows(torch.autograd.Function):
-    """Batch norm of some rows, the others zero, by sums that are added up in parts.
-
-    Picking the rows is part of it: the backward pass of PyTorch's ``index_select`` adds up, which takes several times
-    as long as to put each row in its place.
-    """
+    """Batch norm of rows, in as many passes as PyTorch's takes, and by sums that are added up in parts."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x_XC: Tensor,
-        real_K: Tensor | None,
-        rest_R: Tensor | None,
-        weight_C: Tensor,
-        bias_C: Tensor,
-        eps: float,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        x_KC = _picked(x_XC, real_K).to(torch.promote_types(x_XC.dtype, torch.float32))
+    def forward(ctx: Any, x_KC: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        x_KC = x_KC.to(torch.promote_types(x_KC.dtype, torch.float32))
         mean_C = x_KC.sum(0) / len(x_KC)
         centred_KC = x_KC - mean_C
         variance_C = centred_KC.square().sum(0) / len(x_KC)
         inverse_C = (variance_C + eps).rsqrt()
-        ctx.save_for_backward(centred_KC, inverse_C, weight_C, real_K, rest_R)
+        ctx.save_for_backward(centred_KC, inverse_C, weight_C)
         ctx.mark_non_differentiable(mean_C, variance_C)
-        y_KC = torch.addcmul(bias_C, centred_KC, inverse_C * weight_C)
-        return _put_back(y_KC, real_K, rest_R), mean_C, variance_C
+        return torch.addcmul(bias_C, centred_KC, inverse_C * weight_C), mean_C, variance_C
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_XC: Tensor, *_: Tensor) -> tuple[Tensor, None, None, Tensor, Tensor, None]:
-        centred_KC, inverse_C, weight_C, real_K, rest_R = ctx.saved_tensors
-        grad_KC, count = _picked(grad_XC, real_K), len(centred_KC)
+    def backward(ctx: Any, grad_KC: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        centred_KC, inverse_C, weight_C = ctx.saved_tensors
+        count = len(centred_KC)
         bias_C = grad_KC.sum(0)
         gain_C = (grad_KC * centred_KC).sum(0) * inverse_C
         scale_C = inverse_C * weight_C
         x_KC = torch.addcmul(bias_C * scale_C / -count, grad_KC, scale_C)
-        x_KC.addcmul_(centred_KC, scale_C * inverse_C * gain_C / -count)
-        return _put_back(x_KC, real_K, rest_R), None, None, gain_C, bias_C, None
-
-
-def _picked(x_XC: Tensor, real_K: Tensor | None) -> Tensor:
-    return x_XC if real_K is None else x_XC.index_select(0, real_K)
-
-
-def _put_back(x_KC: Tensor, real_K: Tensor | None, rest_R: Tensor | None) -> Tensor:
-    """The rows in their places among others, which are zero."""
-    if real_K is None or rest_R is None:
-        return x_KC
-    x_XC = x_KC.new_empty(len(real_K) + len(rest_R), x_KC.shape[1])
-    return x_XC.index_copy_(0, real_K, x_KC).index_fill_(0, rest_R, 0)
+        return x_KC.addcmul_(centred_KC, scale_C * inverse_C * gain_C / -count), gain_C, bias_C, None
