@@ -66,8 +66,9 @@ def main() -> int:
         if not subprocess.run([*uv, "pip", *what], cwd=ROOT, env=environment).returncode:
             return 0
         print("uv could not install: pip does", flush=True)
-    subprocess.run([*pip, "install", "--quiet", "--upgrade", "pip"], cwd=ROOT)
-    return subprocess.run([python, "-m", "pip", "install", "--no-compile", *what], cwd=ROOT).returncode
+    if not subprocess.run([*pip, "install", "--quiet", "--upgrade", "pip"], cwd=ROOT).returncode:
+        pip = [python, "-m", "pip"]
+    return subprocess.run([*pip, "install", "--no-compile", *what], cwd=ROOT).returncode
 
 
 def pip_for(python: str) -> list[str]:
