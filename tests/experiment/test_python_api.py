@@ -18,7 +18,7 @@ def test_every_public_name_is_there_and_listed():
     for name in names:
         assert getattr(coview, name) is not None
         assert name in dir(coview)
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="No coview attribute nothing"):
         _ = coview.nothing
 
 

@@ -73,7 +73,7 @@ def test_coviews_own_plugins_come_first(install):
         ("import sys; sys.exit()", "SystemExit"),
         ("def f(:", "SyntaxError: "),
         ("import not_a_package_of_anybody", "ModuleNotFoundError: No module named 'not_a_package_of_anybody'"),
-        ("import coview\ncoview.Nothing", "AttributeError: module 'coview' has no attribute 'Nothing'"),
+        ("import coview\ncoview.Nothing", "AttributeError: No coview attribute Nothing"),
         (
             GOOD.format(name="x").replace("coview_register", "coview_regster"),
             'TypeError: unknown hook coview_regster, did you mean "coview_register"?',
