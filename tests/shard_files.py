@@ -142,12 +142,20 @@ def serving(folder, **how):
 
 
 def taken(folder):
-    """Bytes of all files below a folder, as they are at a moment."""
-    total = 0
+    """Bytes of all files below a folder at one moment: one look takes time, so two have to find the same."""
+    before, now = None, _sizes(folder)
+    while now != before:
+        before, now = now, _sizes(folder)
+    return sum(now.values())
+
+
+def _sizes(folder):
+    sizes = {}
     for place, _, names in os.walk(folder):
         for name in names:
+            path = os.path.join(place, name)
             try:
-                total += os.stat(os.path.join(place, name)).st_size
+                sizes[path] = os.stat(path).st_size
             except FileNotFoundError:
                 continue
-    return total
+    return sizes

@@ -30,6 +30,8 @@ _DONE = 0
 _IDLE = 600.0
 """Seconds without use after which a file may be removed for one that is only needed next."""
 _LOCKS = "locks"
+_ROOM = "room"
+"""The lock of whoever looks how much is taken, makes a file longer, or gives it another name."""
 
 
 class NoRoomError(CoviewError):
@@ -115,7 +117,9 @@ class ShardCache:
                 growing = Growing(file, lambda need, wish: self._reserve(beside, need, wish, patient), size or 0)
                 write(growing)
                 growing.finish()
-            beside.replace(path)
+            # who looks how much is taken might else see it under neither name
+            with file_lock(self.folder / _LOCKS / _ROOM, say=_say_nothing):
+                beside.replace(path)
         finally:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
@@ -130,7 +134,7 @@ class ShardCache:
             )
         size = max(need, min(wish, self.most_bytes))
         while True:
-            with file_lock(self.folder / _LOCKS / "room", say=_say_nothing):
+            with file_lock(self.folder / _LOCKS / _ROOM, say=_say_nothing):
                 if self._make_room(beside, size, patient):
                     os.truncate(beside, size)
                     return size

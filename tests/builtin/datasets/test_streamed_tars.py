@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from itertools import chain
+from pathlib import Path
 from threading import Event, Thread
 
 import fsspec
@@ -18,8 +19,10 @@ import torch
 import coview
 from coview.builtin.datasets.streamed_tars import StreamedTars
 from coview.data import shard_source
+from coview.data.file_lock import LockHeldError, file_lock
 from coview.data.loader import view_loader
 from coview.data.order import RankBatches
+from coview.data.shard_cache import ShardCache
 from coview.data.shard_order import ShardOrder
 from coview.data.views import ViewMaker
 from coview.testing import DATASET_CHECKS, check_dataset
@@ -240,6 +243,24 @@ def test_the_cache_never_takes_more_than_it_may(tmp_path, cache):
     assert largest < most[0] <= bound
     fetched = [name for name, first in server.asked if name.endswith(".tar") and first == 0]
     assert len(fetched) <= 28  # each once, but for those that two lanes share, and those that a slow worker still needs
+
+
+def test_a_shard_gets_its_name_while_nobody_counts(tmp_path, monkeypatch):
+    """Who lists a folder while a file in it is renamed may see the file under neither name."""
+    counted, replace = [], Path.replace
+
+    def watched(path, target):
+        try:
+            with file_lock(tmp_path / "locks" / "room", wait=False):
+                counted.append("could have been")
+        except LockHeldError:
+            counted.append("could not")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    path = ShardCache(tmp_path, 1000).fetched("shard", lambda file: file.write(b"content"), size=7)
+    assert path.read_bytes() == b"content"
+    assert counted == ["could not"]
 
 
 def test_a_cache_that_is_too_small_is_said_at_once(tmp_path):
