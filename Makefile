@@ -114,3 +114,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 clean:
 	rm -rf $(VENV) $(LOWEST) $(PYTHONS:%=.venv-%) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis site htmlcov .coverage
+	find framework plugins -name __pycache__ -prune -exec rm -rf {} +

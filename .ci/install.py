@@ -74,12 +74,13 @@ def main() -> int:
 def pip_for(python: str) -> list[str]:
     """A pip that installs for another Python: that of the Python that runs this, if it has one that can (22.3).
 
-    Else the one that Python brings, which takes seconds to be unpacked.
+    Else the one that Python brings, which takes seconds to be unpacked. Where there is none, this ends with a message.
     """
     ours = [sys.executable, "-m", "pip", "--python", python]
     if not subprocess.run([*ours, "--version"], capture_output=True).returncode:
         return ours
-    subprocess.run([python, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL)
+    if subprocess.run([python, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL).returncode:
+        sys.exit(f"{sys.executable} has no pip: install one for it (on Debian: apt install python3-venv)")
     return [python, "-m", "pip"]
 
 

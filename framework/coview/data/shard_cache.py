@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -86,7 +86,7 @@ class ShardCache:
         path = self.folder / name
         try:
             (self.folder / _LOCKS).mkdir(parents=True, exist_ok=True)
-            with file_lock(self.folder / _LOCKS / name[:3], wait=patient, say=_say_nothing):
+            with self._lock(name[:3], wait=patient):
                 if not path.is_file():
                     self._make(path, write, size, patient)
         except (OSError, RefusedError) as error:
@@ -110,6 +110,9 @@ class ShardCache:
         self._noted.pop(name, None)
         (self.folder / name).unlink(missing_ok=True)
 
+    def _lock(self, name: str, *, wait: bool = True) -> AbstractContextManager[None]:
+        return file_lock(self.folder / _LOCKS / name, wait=wait, say=_say_nothing)
+
     def _make(self, path: Path, write: Callable[[Growing], None], size: int | None, patient: bool) -> None:
         beside = name_beside(path)
         try:
@@ -118,7 +121,7 @@ class ShardCache:
                 write(growing)
                 growing.finish()
             # who looks how much is taken might else see it under neither name
-            with file_lock(self.folder / _LOCKS / _ROOM, say=_say_nothing):
+            with self._lock(_ROOM):
                 beside.replace(path)
         finally:
             with suppress(OSError):
@@ -134,7 +137,7 @@ class ShardCache:
             )
         size = max(need, min(wish, self.most_bytes))
         while True:
-            with file_lock(self.folder / _LOCKS / _ROOM, say=_say_nothing):
+            with self._lock(_ROOM):
                 if self._make_room(beside, size, patient):
                     os.truncate(beside, size)
                     return size
