@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -78,6 +79,7 @@ k = 5
 def pytest_configure(config):
     """What components answer to commands is kept for this session's tests alone; xdist's processes share it. What tests
     interrupt can be interrupted, also where they are run in the background, which ignores SIGINT."""
+    atexit.register(gc.freeze)  # Python would take apart all that has been imported, for seconds
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_XDIST_WORKER" not in os.environ:

@@ -7,7 +7,6 @@ Command modules import nothing heavy at their top, so that ``coview --help`` is 
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import signal
@@ -34,11 +33,8 @@ from coview.cli.run import embed, evaluate, export, run
 from coview.cli.search import search
 from coview.cli.waiting import wait_asleep
 from coview.data.disk_error import disk_error, is_refusal
+from coview.data.garbage import look_for_garbage_seldom
 from coview.errors import CoviewError, Interrupted, printable
-
-_NEW_OBJECTS = 100_000
-"""Python looks for garbage once there are so many more objects. After each 700, its default, it would look through all
-of torch again and again while torch is imported, a twentieth of the time of a command."""
 
 COMPLETE = "_COVIEW_COMPLETE"
 """The variable by which a shell asks, as click names it."""
@@ -80,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not debug:
         warnings.formatwarning = _as_a_line
     wait_asleep()
-    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
+    look_for_garbage_seldom()
     signal.signal(signal.SIGTERM, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its code instead

@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
+from coview.data.garbage import look_for_garbage_seldom
+
 _T = TypeVar("_T")
 
 OTHERS = 5
@@ -113,6 +115,7 @@ def _start(seed: str) -> subprocess.Popen[bytes]:
 
 def serve() -> None:
     """Answers calls until there are no more."""
+    look_for_garbage_seldom()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a function prints is no answer
     while True:
