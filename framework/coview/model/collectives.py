@@ -26,6 +26,13 @@ def waiting_group() -> Any:
     return dist.new_group(backend="gloo", timeout=_FOR_EVER) if several_ranks() else None
 
 
+def host_group() -> Any:
+    """A group in which ranks tell each other what they know without their GPUs, which need not be waited for then; None
+    for a single process. Each of them calls this, at the same place.
+    """
+    return dist.new_group(backend="gloo") if several_ranks() else None
+
+
 def row_counts(own: int, device: torch.device) -> list[int]:
     """How many rows each rank owns."""
     counts = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(dist.get_world_size())]

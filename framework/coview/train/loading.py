@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -23,6 +23,7 @@ from coview.model.encoder_hooks import collators
 from coview.model.topology import Topology
 from coview.plugins.registry import Registry
 from coview.recipe.recipe import Recipe
+from coview.train.skipped_by_ranks import SkippedByRanks
 
 
 def training_batches(
@@ -39,8 +40,11 @@ def training_batches(
     say_skipped: Callable[[str, str], None],
     encodings: Mapping[str, Encodings],
     bank: ViewBank | None,
-) -> Generator[Batch, None, None]:
+) -> Generator[Batch | None, None, None]:
     """This rank's batches of some optimiser steps, on the device, as the encoders take them.
+
+    None stands for a batch of which some rank could read no sample, on all of them: the others could not go on with
+    theirs without it.
 
     Args:
         recipe: The recipe.
@@ -51,7 +55,7 @@ def training_batches(
         order: Which samples are in which batch.
         steps: The steps.
         contexts: What samples share.
-        skipped: Notes those that cannot be read.
+        skipped: Notes those that cannot be read, on any rank.
         say_skipped: Is called with the name and the reason of each of them, once.
         encodings: By modality what stands in the place of its views.
         bank: Where batches of views are taken from, and put: of all modalities, so that there is none where encodings
@@ -78,15 +82,40 @@ def training_batches(
         keep_bytes=int(recipe.settings.keep_gb * 2**30),
     )
     ids = IdWatch(len(dataset), f"data {recipe.data_named}: the train split")
-    differ = knows_that_ids_differ(dataset, ranks)
+    differ, skipped_by_ranks = knows_that_ids_differ(dataset, ranks), SkippedByRanks()
     with closing(loader):
         for batch in loader:
             own_ids = batch.ids.tolist()
             ids.note(batch.rows, own_ids)
-            for sample in skipped.add(batch.skipped):
+            unreadable, all_have_some = skipped_by_ranks(batch)
+            for sample in skipped.add(unreadable):
                 say_skipped(sample.what, sample.reason)
+            if not all_have_some:
+                yield None
+                continue
             known = replace(batch, ids_differ=differ(own_ids))
             yield topology.masked(contexts.around(topology.augmented(known.to(accelerator.device))))
+
+
+def parts_of_step(take: Callable[[int], Batch | None], parts: int) -> Iterator[tuple[int, Batch, bool]]:
+    """The batches of an optimiser step that can be read: with the number of each, and whether it is the last of them.
+
+    Ranks average their gradients with the last one, so each is held until it is known whether another follows.
+
+    Args:
+        take: Gives a part of the step by its number, in order; None if it cannot be read.
+        parts: How many there are.
+    """
+    held: tuple[int, Batch] | None = None
+    for part in range(parts):
+        batch = take(part)
+        if batch is None:
+            continue
+        if held is not None:
+            yield *held, False
+        held = part, batch
+    if held is not None:
+        yield *held, True
 
 
 def knows_that_ids_differ(dataset: Dataset, ranks: int) -> Callable[[Sequence[int]], bool]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ from coview.train.frozen_encoders import ENCODINGS, FrozenEncoders
 from coview.train.gradient import Gradient, GradientOfBatch
 from coview.train.learning_rates import LearningRates
 from coview.train.length import Length
-from coview.train.loading import training_batches
+from coview.train.loading import parts_of_step, training_batches
 from coview.train.loss_watch import LossWatch
 from coview.train.model_on_device import model_on_device
 from coview.train.observer import Observer
@@ -212,7 +213,9 @@ class Pretraining:
             lambda: stop.by is not None,
         ).kept(steps * train.accumulate * train.batch_size, lambda: self.is_over and self._shared_encodings is None)
 
-    def _loop(self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch], stop: StopRequest) -> None:
+    def _loop(
+        self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch | None], stop: StopRequest
+    ) -> None:
         train = self.recipe.train
         if self.step == 0:
             self._pause(epoch=0)
@@ -276,7 +279,7 @@ class Pretraining:
             raise CoviewError(f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint) from error
 
     def _take_step(
-        self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch], *, logs: bool
+        self, gradient: GradientOfBatch, optimizer: Any, batches: Iterator[Batch | None], *, logs: bool
     ) -> Gradient | None:
         """One optimiser step; returns what its last batch that could be read came to."""
         train = self.recipe.train
@@ -290,14 +293,10 @@ class Pretraining:
             self._trained.teacher.take_modes(self._trained.student)
         optimizer.zero_grad(set_to_none=True)
         found: Gradient | None = None
-        for part in range(train.accumulate):
-            batch = self._next(batches, part)
-            if not len(batch):  # every sample of it was unreadable
-                continue
+        for part, batch, last in parts_of_step(partial(self._next, batches), train.accumulate):
             if self._part_size.is_open:
                 reserve = later_state(self._trained, self.optimizer, copies_by_optimizer(*self._parts[:2]))
                 self._observer.say(self._part_size.note(gradient.divide(batch, reserve)))
-            last = part == train.accumulate - 1
             found = gradient.add(batch, self.step, part, 1 / train.accumulate, progress, synchronise=last)
             self._watch.note(found.outputs["loss"], self.step + 1)
             if self._trained.queue is not None:
@@ -314,7 +313,7 @@ class Pretraining:
             self._trained.teacher.follow(self._trained.student, progress)
         return found
 
-    def _next(self, batches: Iterator[Batch], part: int) -> Batch:
+    def _next(self, batches: Iterator[Batch | None], part: int) -> Batch | None:
         try:
             return next(batches)
         except LoaderFailedError as error:
@@ -326,8 +325,8 @@ class Pretraining:
                 f"{error.message}; a checkpoint of step {self.step:,} is written", error.hint
             ) from error
 
-    def _batches(self, encodings: Mapping[str, Encodings]) -> Generator[Batch, None, None]:
-        """This rank's batches from the current step on, on the device."""
+    def _batches(self, encodings: Mapping[str, Encodings]) -> Generator[Batch | None, None, None]:
+        """As :func:`training_batches`, from the current step on."""
         assert self.order is not None
         return training_batches(
             *self._parts,
