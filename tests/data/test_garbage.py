@@ -19,8 +19,7 @@ if sys.argv[1] == "seldom":
     look_for_garbage_seldom()
 gc.collect()
 leave_garbage()
-for _ in range(1000):  # more than Python looks after by itself
-    kept = [[] for _ in range(10)]
+kept = [[] for _ in range(10_000)]  # many more than Python waits for by itself
 """
 
 
@@ -35,7 +34,7 @@ def test_garbage_is_left_where_it_is_at_the_end():
 
 
 def test_garbage_is_found_once_there_are_many_objects():
-    assert said("seldom", SCRIPT + "kept = [[] for _ in range(200_000)]\n") == "told\n"
+    assert said("seldom", SCRIPT + "kept += [[] for _ in range(200_000)]\nprint('end')\n") == "told\nend\n"
 
 
 def test_commands_do_so():

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 
 import coview
 import lacking
 from coview.model.batch_norm import synchronise_batch_norm
+from ranks import join_ranks, leave_ranks
 
 LOSSES = tuple(lacking.every_loss(coview.load_plugins()))
 
@@ -41,10 +39,7 @@ def test_every_loss_is_that_of_a_loop_over_samples(registry, use, rows, stops):
 
 def on_ranks(rank, ranks, address, answers):
     torch.set_default_dtype(torch.float64)
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_RANK": str(rank)}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
-    dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
+    join_ranks(rank, ranks, address)
     registry, answer = coview.load_plugins(), {}
     normalised = lacking.topology(registry, "info_nce", norm=nn.BatchNorm1d)
     synchronise_batch_norm(normalised.student)
@@ -59,8 +54,7 @@ def on_ranks(rank, ranks, address, answers):
             answer[use, rows] = {name: gradient.tolist() for name, gradient in found.items()}, outputs
     if rank == ranks - 1:
         answers.put(answer)
-    dist.barrier()
-    dist.destroy_process_group()
+    leave_ranks()
 
 
 @pytest.mark.slow

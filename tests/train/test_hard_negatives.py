@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 import torch
-import torch.distributed as dist
 
 import coview
 import hard_negatives
@@ -15,6 +12,7 @@ from coview.model.loss_terms import Term
 from coview.model.queue import Queue
 from coview.recipe.needs import NEGATIVE, needs_of
 from hard_negatives import IDS, NEGATIVE_IDS, N
+from ranks import join_ranks, leave_ranks
 
 BY_HAND = {
     "clip": (lambda z: hard_negatives.between_by_hand(z, 0.07), {}),
@@ -77,18 +75,14 @@ def test_the_cache_gives_the_gradient_of_the_plain_step(registry, use, stops, qu
 
 def on_ranks(rank, ranks, address, answers):
     torch.set_default_dtype(torch.float64)
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_RANK": str(rank)}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
-    dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
+    join_ranks(rank, ranks, address)
     registry, answer = coview.load_plugins(), {}
     for use in LOSSES:
         found, step = hard_negatives.by_coview(hard_negatives.topology(registry, use), ranks, rank)
         answer[use] = {name: gradient.tolist() for name, gradient in found.items()}, float(step.outputs["loss"])
     if rank == ranks - 1:
         answers.put(answer)
-    dist.barrier()
-    dist.destroy_process_group()
+    leave_ranks()
 
 
 @pytest.mark.slow

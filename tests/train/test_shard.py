@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 
 import coview
 from coview.data.building import build_split
@@ -22,6 +20,7 @@ from coview.train.observer import Observer
 from coview.train.pretrain import Pretraining
 from coview.train.sharding import local, norms, state_like_parameters
 from coview.train.stopping import StopRequest
+from ranks import join_ranks, leave_ranks
 
 VIT = """
 [encoder]
@@ -70,10 +69,7 @@ def training_of(folder: Path, registry: Registry, name: str, *, resume: Path | N
 
 
 def on_ranks(rank: int, ranks: int, address: str, answers: torch.multiprocessing.SimpleQueue) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_RANK": str(rank)}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
-    dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
+    join_ranks(rank, ranks, address)
     registry, folder = coview.load_plugins(), Path(address).parent
     (name,) = (path.stem for path in folder.glob("*.toml"))
     training = training_of(folder / "ranks", registry, name)
@@ -88,8 +84,7 @@ def on_ranks(rank: int, ranks: int, address: str, answers: torch.multiprocessing
     kept = sum(value.numel() for tensors in states for value in local(tensors))
     if rank == 0:
         answers.put((share, kept / (whole * max(map(len, states)))))
-    dist.barrier()
-    dist.destroy_process_group()
+    leave_ranks()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from coview.train.observer import Observer
 from coview.train.pretrain import Pretraining
 from coview.train.stopping import StopRequest
 from coview_image.datasets.digits import Digits
+from ranks import join_ranks, leave_ranks
 
 ENCODER = """
 [encoder]
@@ -69,10 +69,7 @@ def training_of(folder: Path, recipe: Path, torn: list[int], parts: int, told: l
 
 
 def on_ranks(rank: int, ranks: int, address: str, answers: torch.multiprocessing.SimpleQueue) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_RANK": str(rank)}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
-    dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
+    join_ranks(rank, ranks, address)
     folder = Path(address).parent
     parts, *torn = map(int, (folder / "torn").read_text().split())
     told: list[str] = []
@@ -81,8 +78,7 @@ def on_ranks(rank: int, ranks: int, address: str, answers: torch.multiprocessing
     dist.all_gather_object(of_ranks, (sorted(training.skipped.samples), sorted(told)))
     if rank == 0:
         answers.put(of_ranks)
-    dist.barrier()
-    dist.destroy_process_group()
+    leave_ranks()
 
 
 @pytest.mark.parametrize(("parts", "batch"), [(1, 1), (2, 3)])

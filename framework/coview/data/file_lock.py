@@ -42,8 +42,6 @@ def file_lock(path: Path, *, wait: bool = True, say: Callable[[str], None] | Non
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise LockHeldError(f"another process holds {path}") from None
-    except NotImplementedError:  # what older releases of filelock make of ENOSYS
-        say(_without_locks(path))
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise

@@ -17,20 +17,22 @@ def several_ranks() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
+def host_group(timeout: timedelta | None = None) -> Any:
+    """A group in which ranks tell each other what they know without their GPUs, which need not be waited for then; None
+    for a single process. Each of them calls this, at the same place.
+
+    Args:
+        timeout: How long one waits for the others; absent: as long as PyTorch has them wait.
+    """
+    return dist.new_group(backend="gloo", timeout=timeout) if several_ranks() else None
+
+
 def waiting_group() -> Any:
-    """A group in which ranks wait for the main process, however long it takes; None for a single process. Each of them
-    calls this, at the same place.
+    """A group in which ranks wait for the main process, however long it takes: see :func:`host_group`.
 
     A measurement may take longer than a collective of training may, and no card has to turn meanwhile.
     """
-    return dist.new_group(backend="gloo", timeout=_FOR_EVER) if several_ranks() else None
-
-
-def host_group() -> Any:
-    """A group in which ranks tell each other what they know without their GPUs, which need not be waited for then; None
-    for a single process. Each of them calls this, at the same place.
-    """
-    return dist.new_group(backend="gloo") if several_ranks() else None
+    return host_group(_FOR_EVER)
 
 
 def row_counts(own: int, device: torch.device) -> list[int]:
