@@ -19,7 +19,7 @@ import numpy as np
 from coview.data.shard_cache import Growing
 from coview.data.shard_index import ABSENT, ShardIndex
 from coview.data.shard_list import Shard
-from coview.data.shard_source import again, file_system
+from coview.data.shard_source import RESUME, again, file_system
 from coview.data.shard_store import cache_key, shard_cache, state_of
 from coview.errors import CoviewError
 from coview.recipe.place import is_address
@@ -59,7 +59,7 @@ class ParquetStore:
                 with self._opened(shard) as file:
                     _write_rows(file, self.columns, target, shard.address)
 
-            again(shard.address, attempt)
+            again(shard.address, attempt, hint=RESUME)
 
         return self.cache.fetched(self._name(shard), write, patient=patient)
 

@@ -18,16 +18,31 @@ _CHUNK = 8 * 2**20
 _GONE = (404, 410)
 _REFUSED = (401, 403)
 """Answers of a server that stay when it is asked again."""
-_RESUME = "the same command with --resume continues the run"
+_STAY = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "OfflineModeIsEnabled")
+"""Errors of botocore, google-auth and huggingface_hub that stay as well, by name: the packages need not be there."""
+RESUME = "the same command with --resume continues the run"
+"""What helps where the samples of a run are read, not where it is being prepared."""
 
 _T = TypeVar("_T")
 
 
 @runtime_checkable
 class _HasStatus(Protocol):
-    """An error that has the status of an answer over HTTP."""
+    """An error of aiohttp, which has the status of an answer over HTTP."""
 
     status: int
+
+
+@runtime_checkable
+class _Response(Protocol):
+    status_code: int
+
+
+@runtime_checkable
+class _HasResponse(Protocol):
+    """An error of the hub's library or of requests, which has the answer over HTTP; botocore's has something else."""
+
+    response: object
 
 
 def file_system(address: str, options: Mapping[str, Any]) -> tuple[Any, str]:
@@ -85,7 +100,7 @@ class _Copy:
         self._streams = False
 
     def __call__(self) -> None:
-        again(self._address, self._go_on, progress=lambda: self._target.written)
+        again(self._address, self._go_on, progress=lambda: self._target.written, hint=RESUME)
 
     def _go_on(self) -> None:
         system, path = file_system(self._address, self._options)
@@ -110,13 +125,16 @@ class _Copy:
             raise ConnectionError(f"it has ended at byte {self._target.written:,} of {size:,}")
 
 
-def again(address: str, action: Callable[[], _T], progress: Callable[[], int] = lambda: 0) -> _T:
+def again(
+    address: str, action: Callable[[], _T], progress: Callable[[], int] = lambda: 0, hint: str | None = None
+) -> _T:
     """What an action gives, which is tried again after growing pauses while a connection breaks.
 
     Args:
         address: What is read.
         action: Reads it.
         progress: How many bytes have come: while more do, failures do not add up.
+        hint: What helps after a failure that may be over later.
 
     Raises:
         CoviewError: If it has failed too often, or trying again is no use.
@@ -129,18 +147,19 @@ def again(address: str, action: Callable[[], _T], progress: Callable[[], int] = 
             raise
         except Exception as raised:  # every file system has errors of its own for a connection that breaks
             error = _behind(raised)
-            status = error.status if isinstance(error, _HasStatus) else 0
+            status = _status(error)
             if isinstance(error, FileNotFoundError) or status in _GONE:
-                raise CoviewError(f"{address}: there is no such file", hint=_RESUME) from raised
-            if isinstance(error, PermissionError | NotImplementedError) or status in _REFUSED:
-                raise CoviewError(f"{address} cannot be read: {_said(error)}") from raised
+                raise CoviewError(f"{address}: there is no such file", hint=hint) from raised
+            stays = isinstance(error, PermissionError | NotImplementedError) or type(error).__name__ in _STAY
+            if stays or status in _REFUSED:
+                raise CoviewError(f"{address} cannot be read: {_said(error, lines=None)}") from raised
             done = progress()
             failures = 1 if done > most else failures + 1
             most = max(most, done)
             if failures > len(PAUSES):
                 at = f" at byte {done:,}" if done else ""
                 raise CoviewError(
-                    f"{address}: the connection has broken{at}, {failures} times in a row: {_said(error)}", hint=_RESUME
+                    f"{address}: the connection has broken{at}, {failures} times in a row: {_said(error)}", hint=hint
                 ) from raised
             if failures == 3:
                 print(f"warning: {address}: the connection breaks ({_said(error)}); trying again", file=sys.stderr)
@@ -152,6 +171,15 @@ def _behind(error: Exception) -> BaseException:
     return error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ is not None else error
 
 
-def _said(error: BaseException) -> str:
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+def _status(error: BaseException) -> int:
+    """The status of the answer over HTTP that an error is about; 0 if it is about none."""
+    if isinstance(error, _HasStatus):
+        return error.status
+    if isinstance(error, _HasResponse) and isinstance(error.response, _Response):
+        return error.response.status_code
+    return 0
+
+
+def _said(error: BaseException, lines: int | None = 1) -> str:
+    text = " ".join(" ".join(str(error).strip().split("\n")[:lines]).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
