@@ -81,13 +81,17 @@ def test_ranks_give_the_gradient_of_one_process(tmp_path, bounds):
 
 
 def steps_with_absent_gradients(rank, ranks, address, answers):
-    """Weights after a step with decay: of one that no rank has a gradient of, of one that rank 1 alone has, of both's."""
+    """Weights after a step with decay: of one that no rank has a gradient of, of one that rank 1 alone has, of both's;
+    of one of another shape and type; and of a frozen one."""
     dist.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=ranks)
     _, one, both = parameters = [nn.Parameter(torch.ones(2)) for _ in range(3)]
+    wide = nn.Parameter(torch.ones(2, 3, dtype=torch.float64))
     frozen = nn.Parameter(torch.ones(2), requires_grad=False)
     both.grad = torch.full((2,), float(rank))
     if rank == 1:
         one.grad = torch.full((2,), 3.0)
+    wide.grad = torch.arange(6.0, dtype=torch.float64).view(2, 3) * (1 + rank)
+    parameters.insert(1, wide)
     average_gradients([*parameters, frozen])
     torch.optim.SGD([*parameters, frozen], lr=0.1, weight_decay=0.5).step()
     if rank == 0:
@@ -97,10 +101,12 @@ def steps_with_absent_gradients(rank, ranks, address, answers):
 
 
 def test_what_has_no_gradient_on_any_rank_does_not_decay(answer_of_ranks):
-    unused, one, both, frozen = answer_of_ranks(steps_with_absent_gradients, 2)
+    unused, wide, one, both, frozen = answer_of_ranks(steps_with_absent_gradients, 2)
     assert unused == frozen == [1.0, 1.0]
     assert one == pytest.approx([1 - 0.1 * (1.5 + 0.5)] * 2)
     assert both == pytest.approx([1 - 0.1 * (0.5 + 0.5)] * 2)
+    assert wide[0] == pytest.approx([1 - 0.1 * (1.5 * k + 0.5) for k in (0, 1, 2)])
+    assert wide[1] == pytest.approx([1 - 0.1 * (1.5 * k + 0.5) for k in (3, 4, 5)])
 
 
 @pytest.mark.usefixtures("forks")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -31,10 +31,8 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def distinct(values: Sequence[Any]) -> int:
-    """How many different ones there are."""
-    found: list[Any] = []
-    for value in values:
-        if not any(same(value, other) for other in found):
-            found.append(value)
-    return len(found)
+def all_same(values: Iterable[Any]) -> bool:
+    """Whether there is one value again and again. No more are asked for than it takes to know."""
+    rest = iter(values)
+    first = next(rest)
+    return all(same(first, value) for value in rest)

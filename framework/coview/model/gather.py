@@ -185,8 +185,19 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     ranks_with = torch.tensor([parameter.grad is not None for parameter in trained], dtype=torch.int64)
     ranks_with = ranks_with.to(trained[0].device)
     dist.all_reduce(ranks_with)
-    for parameter, ranks in zip(trained, ranks_with.tolist(), strict=True):
-        if ranks:
-            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            dist.all_reduce(gradient)
-            parameter.grad = gradient / dist.get_world_size()
+    reduced = [parameter for parameter, ranks in zip(trained, ranks_with.tolist(), strict=True) if ranks]
+    for alike in _by_type(reduced):  # one exchange for all of them: each costs more than what it carries
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in alike]
+        sums = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(sums)
+        means = (sums / dist.get_world_size()).split([gradient.numel() for gradient in gradients])
+        for parameter, gradient, mean in zip(alike, gradients, means, strict=True):
+            parameter.grad = mean.view_as(gradient)
+
+
+def _by_type(parameters: Iterable[nn.Parameter]) -> Iterable[list[nn.Parameter]]:
+    """Those together that one tensor can hold."""
+    found: dict[tuple[torch.device, torch.dtype], list[nn.Parameter]] = {}
+    for parameter in parameters:
+        found.setdefault((parameter.device, parameter.dtype), []).append(parameter)
+    return found.values()

@@ -10,7 +10,7 @@ from typing import Any
 from coview.data.loader import view_loader
 from coview.data.order import Order, RankBatches
 from coview.data.rng import Rng
-from coview.data.same import distinct, same
+from coview.data.same import all_same, same
 from coview.data.sample import Sample
 from coview.data.views import PipelineStep, ViewMaker
 from coview.recipe.abilities import is_deterministic
@@ -56,14 +56,16 @@ def draws_anew_for_each_key(tested: AugmentationUnderTest) -> Problems:
     says_none = is_deterministic(tested.fresh())
     for part in ("seed", "epoch", "sample", "view", "position"):
         augmentation = tested.fresh()
-        most = max(
-            distinct([augmentation(copy.deepcopy(value), Rng(**{part: number})) for number in range(DRAWS)])
-            for value in tested.values
-        )
-        if says_none and most > 1:
+        one_view_each = all(all_same(_drawn(augmentation, value, part)) for value in tested.values)
+        if says_none and not one_view_each:
             yield f"it is deterministic, as it says, and {DRAWS} values of {part} give several views of a value"
-        if most == 1 and not says_none:
+        if one_view_each and not says_none:
             yield f"{DRAWS} values of {part} give one and the same view of every value"
+
+
+def _drawn(augmentation: Any, value: Any, part: str) -> Iterator[Any]:
+    """The views of a value at keys that differ in one part, each made when it is asked for."""
+    return (augmentation(copy.deepcopy(value), Rng(**{part: number})) for number in range(DRAWS))
 
 
 def uses_no_other_randomness(tested: AugmentationUnderTest) -> Problems:

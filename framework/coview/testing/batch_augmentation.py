@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from coview.data.augmentation import is_replayable
 from coview.data.batch import leaves, map_tensors, select_samples
 from coview.data.batch_rng import BatchRng
-from coview.data.same import distinct, same
+from coview.data.same import all_same, same
 from coview.model.batch_augment import has_state
 from coview.recipe.abilities import is_deterministic, works_on_batches
 from coview.testing.augmentation import DRAWS
@@ -112,15 +112,19 @@ def draws_anew_for_each_key(tested: BatchAugmentationUnderTest) -> Problems:
     """
     says_none = is_deterministic(tested.fresh())
     for part in ("seed", "epoch", "first_sample", "first_view", "position"):
-        outcomes = []
-        for number in range(DRAWS):
-            augmentation = tested.fresh()
-            tested.outcome(augmentation)  # what mixes in earlier batches has none before
-            outcomes.append(tested.outcome(augmentation, **{part: number}))
-        if says_none and distinct(outcomes) > 1:
+        one_batch = all_same(_drawn(tested, part))
+        if says_none and not one_batch:
             yield f"it is deterministic, as it says, and {DRAWS} values of {part.removeprefix('first_')} differ"
-        if distinct(outcomes) == 1 and not says_none:
+        if one_batch and not says_none:
             yield f"{DRAWS} values of {part.removeprefix('first_')} give one and the same batch"
+
+
+def _drawn(tested: BatchAugmentationUnderTest, part: str) -> Iterator[Any]:
+    """What becomes of the batch at keys that differ in one part, each made when it is asked for."""
+    for number in range(DRAWS):
+        augmentation = tested.fresh()
+        tested.outcome(augmentation)  # what mixes in earlier batches has none before
+        yield tested.outcome(augmentation, **{part: number})
 
 
 def uses_no_other_randomness(tested: BatchAugmentationUnderTest) -> Problems:
