@@ -1,6 +1,7 @@
 """With ``train.batch_norm = "per_view"`` each view goes through the model by itself, as a loop by hand has it."""
 
 import copy
+from functools import cache
 
 import pytest
 import torch
@@ -25,15 +26,22 @@ from ring import Around
 N, D = 6, 8
 
 
+@cache
+def two_stages():
+    """The stem and the first two stages of torchvision's ResNet-18, which have every kind of its layers."""
+    network = resnet18()
+    network.layer3, network.layer4, network.fc = (nn.Identity() for _ in range(3))
+    return network
+
+
 class Encoder(nn.Module):
     """A ResNet of torchvision's."""
 
-    width = 512
+    width = 128
 
     def __init__(self):
         super().__init__()
-        self.network = resnet18()
-        self.network.fc = nn.Identity()
+        self.network = copy.deepcopy(two_stages())
 
     def forward(self, batch):
         return coview.Encoding(self.network(batch))
