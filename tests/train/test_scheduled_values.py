@@ -85,6 +85,7 @@ use = "linear"
 end = 0.5
 over = 2
 """
+PLAIN = MASKED.split('[schedule."mask.ratio"]')[0]
 
 
 @pytest.fixture
@@ -103,6 +104,15 @@ def train(call, write_recipe, tmp_path):
 
 def weights(run, step=6):
     return load_file(run / f"checkpoints/step-{step}/weights.safetensors")
+
+
+@pytest.fixture(scope="module")
+def without(registry, tmp_path_factory):
+    """The weights after two steps at the values of the tables."""
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "recipe.toml").write_text(PLAIN)
+    recipe = coview.load_recipe(folder / "recipe.toml", overrides={"train.steps": 2}, registry=registry)
+    return weights(coview.run(recipe, folder, registry=registry, quiet=True).path, 2)
 
 
 def logged(run, key):
@@ -173,13 +183,11 @@ def test_values_are_logged_and_a_resume_workers_and_the_gradient_cache_change_no
         ("teacher.momentum", 0.5, "teacher.end_momentum=0.5"),
     ],
 )
-def test_a_value_that_comes_to_its_end_at_once_is_that_value(train, key, end, table):
-    plain = MASKED.split('[schedule."mask.ratio"]')[0]
-    scheduled = train(plain, "a", f'schedule."{key}".end={end}', f'schedule."{key}".over=0', "train.steps=2")
-    given = train(plain, "b", f"{key}={end}", *filter(None, [table]), "train.steps=2")
-    without = train(plain, "c", "train.steps=2")
+def test_a_value_that_comes_to_its_end_at_once_is_that_value(train, without, key, end, table):
+    scheduled = train(PLAIN, "a", f'schedule."{key}".end={end}', f'schedule."{key}".over=0', "train.steps=2")
+    given = train(PLAIN, "b", f"{key}={end}", *filter(None, [table]), "train.steps=2")
     assert_equal(weights(scheduled, 2), weights(given, 2))
-    assert any(not tensor.equal(weights(without, 2)[name]) for name, tensor in weights(scheduled, 2).items())
+    assert any(not tensor.equal(without[name]) for name, tensor in weights(scheduled, 2).items())
 
 
 def test_a_group_that_says_otherwise_keeps_its_own(write_recipe, registry):
