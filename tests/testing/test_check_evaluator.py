@@ -136,7 +136,7 @@ def test_a_mutant_fails_its_check_and_no_other(mutant, check):
 
 NEEDS_MORE = {
     "few_shot": {"ways": 2, "shots": [1], "tasks": 20},
-    "mlp_probe": {"labels_per_class": [10], "hidden": 64},
+    "mlp_probe": {"labels_per_class": [10], "hidden": 64, "draws": 2},
 }
 """Parameters that made-up features of 30 samples a class can serve, and quickly."""
 
