@@ -5,8 +5,8 @@ What is checked otherwise, since a test must not do it: ``make`` and ``tensorboa
 a plugin of the page is done by hand.
 
 The recipes are made small first, by the substitutions in ``SMALLER`` and nothing else: the same commands, the same
-recipes, fewer epochs, narrower encoders, linear probes that choose nothing, and no loader processes but where the data
-are a reader's own. The recipe of a new plugin extends the copy of what it extends.
+recipes, fewer epochs, narrower encoders, shorter texts, linear probes that choose nothing, and no loader processes but
+where the data are a reader's own. The recipe of a new plugin extends the copy of what it extends.
 """
 
 import os
@@ -28,6 +28,7 @@ SMALLER = {
     r"(?m)^width = 16": "width = 8",
     r"(?m)^width = 128$": "width = 32",
     r"(?m)^size = 16": "size = 8",
+    r"(?m)^max_length = 48": "max_length = 12",
     r"(?m)^steps = 20$": "steps = 4",
     # starting loader processes takes longer than loading so little
     r'(?m)^use = "(digits|scipy_docs)"$': r'use = "\1"\nworkers = 0',
