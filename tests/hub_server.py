@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "5" * 40
 NAME = "owner/name"
@@ -68,7 +68,9 @@ class _Answer(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        is_form = self.headers["Content-Type"].startswith("application/x-www-form-urlencoded")  # before version 2
+        asked = parse_qs(body) if is_form else json.loads(body)
         paths = [self.hub.folder / path for path in asked["paths"]]
         self._json([self._entry(path) for path in paths if path.exists()])
 
