@@ -37,18 +37,20 @@ def modules():
     return [path.relative_to(FRAMEWORK).as_posix() for path in sorted(FRAMEWORK.rglob("*.py"))]
 
 
+@functools.cache
 def text_of(module):
     return (FRAMEWORK / module).read_text()
 
 
 @functools.cache
-def tree_of(module):
-    return ast.parse(text_of(module))
+def nodes_of(module):
+    """Every node of its tree."""
+    return list(ast.walk(ast.parse(text_of(module))))
 
 
-def imported(tree):
+def imported(nodes):
     """Every imported module, wherever in the file, with the node."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -57,10 +59,10 @@ def imported(tree):
             yield from ((name, node) for name in names)
 
 
-def for_type_checkers(tree):
+def for_type_checkers(nodes):
     return {
         inner
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
     }
@@ -71,11 +73,11 @@ def test_imports_point_one_way():
     for module in modules():
         if module in EXEMPT:
             continue
-        tree = tree_of(module)
+        nodes = nodes_of(module)
         own = module.split("/")[0].removesuffix(".py")
         assert own in LAYERS, f"{own} has no place in the order of layers"
-        only_types = for_type_checkers(tree)
-        for name, node in imported(tree):
+        only_types = for_type_checkers(nodes) if "TYPE_CHECKING" in text_of(module) else set()
+        for name, node in imported(nodes):
             package, _, rest = name.partition(".")
             if package != "coview" or name == "coview.__version__":
                 continue
@@ -91,7 +93,7 @@ def test_imports_point_one_way():
 
 def imports_of(module, known):
     """The modules of the framework that one imports, for whatever reason and wherever in it."""
-    for node in ast.walk(tree_of(module)):
+    for node in nodes_of(module):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "coview":
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
@@ -121,7 +123,7 @@ def test_an_import_inside_of_a_function_says_why():
         lines = text_of(module).splitlines()
         silent |= {
             f"{module}:{node.lineno}"
-            for function in ast.walk(tree_of(module))
+            for function in nodes_of(module)
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
             for node in ast.walk(function)
             if isinstance(node, ast.Import | ast.ImportFrom) and "  # " not in lines[node.end_lineno - 1]
@@ -134,7 +136,7 @@ def test_no_ability_is_asked_for_by_name():
     asked = [
         f"{module}:{node.lineno}"
         for module in modules()
-        for node in ast.walk(tree_of(module))
+        for node in nodes_of(module)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and (node.func.id == "hasattr" or (node.func.id == "getattr" and len(node.args) == 3 and not _dunder(node)))
@@ -161,7 +163,7 @@ def test_the_framework_decides_nothing_by_a_component_that_is_not_its_own(regist
     }
     decides = []
     for module in modules():
-        constants = {node.value for node in ast.walk(tree_of(module)) if isinstance(node, ast.Constant)}
+        constants = {node.value for node in nodes_of(module) if isinstance(node, ast.Constant)}
         named = names & {value for value in constants if isinstance(value, str)}
         decides += [(module, name) for name in named - NAMES_OF_OTHER_THINGS.get(module, set())]
     assert names

@@ -37,11 +37,11 @@ PHRASES = {
 
 def strings_of(path: Path) -> Iterator[tuple[int, str]]:
     """Texts of at least three words in a Python file, without docstrings; what is computed in one is ``…``."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
-        if id(node) in docstrings | parts:
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
+        if id(node) in docstrings or id(node) in parts:
             continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
