@@ -1,11 +1,9 @@
-import subprocess
-import sys
-
 import pytest
 import torch
 
 import coview
 from coview.data.generators import seed_generators
+from forked import Forked
 
 
 def test_what_is_drawn_is_what_torchs_own_seed_gives():
@@ -45,7 +43,7 @@ def test_it_is_so_after_an_error_too():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_kind_of_device_that_is_not_there_writes_nothing_down():
+def test_a_kind_of_device_that_is_not_there_writes_nothing_down(forks, tmp_path):
     """PyTorch keeps the traceback of each seeding for when CUDA starts: what takes the time."""
     code = """
 import traceback, torch, coview
@@ -57,8 +55,9 @@ seen = len(asked)
 torch.manual_seed(3)
 print(seen, torch.cuda.is_available() or len(asked) > 0 or not torch.backends.cuda.is_built())
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["0", "True"]
+    status, out, err = Forked(["python", "-c", code], tmp_path).finish()
+    assert status == 0, err
+    assert out.split() == ["0", "True"]
 
 
 @pytest.mark.gpu
