@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -41,18 +42,65 @@ def use():
 """
 
 
-@pytest.mark.parametrize(
-    ("ending", "status"),
-    [
-        ("use()", 0),
-        ("use()\ntry:\n    1 / 0\nexcept ZeroDivisionError as error:\n    sys.last_value = error\n    raise", 1),
-        ("p = multiprocessing.get_context('fork').Process(target=use)\np.start()\np.join()\nsys.exit(p.exitcode)", 0),
-    ],
-    ids=["with an open loader", "by an exception", "in a child process"],
-)
-def test_a_script_ends(ending, status):
-    done = subprocess.run([sys.executable, "-c", SCRIPT + ending], timeout=60, capture_output=True, text=True)
-    assert done.returncode == status, done.stderr
+ENDINGS = {
+    "with an open loader": ("use()", 0),
+    "by an exception": (
+        "use()\ntry:\n    1 / 0\nexcept ZeroDivisionError as error:\n    sys.last_value = error\n    raise",
+        1,
+    ),
+    "in a child process": (
+        "p = multiprocessing.get_context('fork').Process(target=use)\np.start()\np.join()\nsys.exit(p.exitcode)",
+        0,
+    ),
+}
+"""Each with the status that it ends with."""
+
+EACH = """
+import json, os, signal, time
+
+endings, started = json.loads(sys.argv[1]), {}
+for name, ending in endings.items():
+    if not (process := os.fork()):  # what follows is the script: it goes on to its end, as Python ends any
+        said = os.open(name, os.O_WRONLY | os.O_CREAT)
+        os.dup2(said, 1), os.dup2(said, 2)
+        break
+    started[process] = name
+else:
+    ended, until = {}, time.monotonic() + 60
+    while len(ended) < len(started) and time.monotonic() < until:
+        for process, name in started.items():
+            if name not in ended and (found := os.waitpid(process, os.WNOHANG))[0]:
+                ended[name] = os.waitstatus_to_exitcode(found[1])
+        time.sleep(0.02)
+    for process, name in started.items():
+        if name not in ended:
+            os.kill(process, signal.SIGKILL)
+    print(json.dumps(ended))
+    ending = ""
+exec(ending)
+"""
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """The folder with what each ending has said, and its status; it has none where it has not ended after a minute.
+
+    Each by a process of its own, which a fresh Python is divided into when all is imported.
+    """
+    folder = tmp_path_factory.mktemp("ended")
+    endings = json.dumps({name: ending for name, (ending, _) in ENDINGS.items()})
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT + EACH, endings], cwd=folder, timeout=90, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_script_ends(ended, ending):
+    folder, statuses = ended
+    assert statuses.get(ending) == ENDINGS[ending][1], (folder / ending).read_text()
 
 
 class Niceness:
