@@ -137,7 +137,8 @@ def _find() -> list[_Found]:
 def _of(distribution: Distribution) -> list[_Found]:
     """A distribution's entry points of the group. What it says of itself may be broken too."""
     try:
-        name, version = distribution.name or "", distribution.version or ""
+        said = distribution.metadata  # parsed whenever it is asked for
+        name, version = said["Name"] or "", said["Version"] or ""
     except Exception:  # no METADATA, or one that cannot be parsed
         name, version = "", ""
     try:
@@ -151,7 +152,7 @@ def _of(distribution: Distribution) -> list[_Found]:
 def _load(found: _Found, manager: PluginManager) -> tuple[PluginStatus, Sequence[Component]]:
     """A plugin's status and components; the manager knows it, and there are components, only if all of it succeeded."""
     assert found.point is not None
-    before = set(sys.modules)
+    heavy = [name for name in _HEAVY if name not in sys.modules]
     try:
         # standard output is for what coview prints: a plugin that prints would spoil --json
         with contextlib.redirect_stdout(sys.stderr):
@@ -169,8 +170,8 @@ def _load(found: _Found, manager: PluginManager) -> tuple[PluginStatus, Sequence
         return found.status("broken", in_one_line(error), trace=traceback.format_exc()), ()
     warnings = [
         f"importing {found.value} imports {name}: name targets as strings and import {name} where it is used"
-        for name in _HEAVY
-        if name in sys.modules and name not in before
+        for name in heavy
+        if name in sys.modules
     ]
     warnings += [f"{name} lacks @coview.hookimpl, and is not called" for name in _unmarked(module)]
     if not staging.components and not hooks:

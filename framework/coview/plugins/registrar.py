@@ -159,7 +159,7 @@ class Registrar:
             ):
                 raise TypeError(f"{kind} {name!r}: {key} has to be text, got {value!r}")
         component = Component(kind=kind, name=name, plugin=self.plugin, target=target, **details)
-        if any(_same_door(other, component) for other in self.components):
+        if any(other.name == name and _same_door(other, component) for other in self.components):
             raise ValueError(f"{kind} {name!r} is registered twice")
         self.components.append(component)
 
