@@ -18,6 +18,9 @@ from coview.plugins.plain_values import from_bytes, to_bytes
 from coview.plugins.registrar import Registrar
 from coview.plugins.registry import Registry
 from coview.plugins.status import PluginStatus
+from forked import Forked
+
+SHOW = ("plugins", "show", "demo/demo", "--json")
 
 LOSS = '''\
 import os
@@ -75,30 +78,34 @@ class Installed:
         """Waits until a file that is written now has another time than those that are there."""
         time.sleep(0.1)
 
-    def begin(self, *options: str, **variables: str) -> subprocess.Popen[str]:
-        """Begins to show the loss."""
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(self.site), "LOG": str(self.log), "COVIEW_CACHE": str(self.cache)}
+
+    def begin(self, *options: str) -> Forked:
+        """Begins to show the loss, in a process forked from one that has imported coview and nothing of the plugin."""
+        return Forked(["coview", *SHOW, *options], self.site.parent, environment=self.environment())
+
+    def show(self, *options: str) -> dict[str, object]:
+        """The defaults of its parameters by their names."""
+        return self.end(self.begin(*options))
+
+    def end(self, begun: Forked) -> dict[str, object]:
+        status, out, err = begun.finish()
+        assert status == 0, err
+        return defaults(out)
+
+    def show_by_a_new_python(self, **variables: str) -> dict[str, object]:
+        """The same, by a Python that starts in another environment."""
         code = "from coview.cli.main import main; main()"
-        environment = {
-            **os.environ, "PYTHONPATH": str(self.site), "LOG": str(self.log), "COVIEW_CACHE": str(self.cache), **variables
-        }  # fmt: skip
-        return subprocess.Popen(
-            [sys.executable, "-c", code, "plugins", "show", "demo/demo", "--json", *options],
+        done = subprocess.run(
+            [sys.executable, "-c", code, *SHOW],
             cwd=self.site.parent,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            env={**os.environ, **self.environment(), **variables},
+            capture_output=True,
             text=True,
         )
-
-    def show(self, *options: str, **variables: str) -> dict[str, object]:
-        """The defaults of its parameters by their names."""
-        return self.end(self.begin(*options, **variables))
-
-    def end(self, begun: subprocess.Popen[str]) -> dict[str, object]:
-        out, err = begun.communicate()
-        assert begun.returncode == 0, err
-        (page,) = json.loads(out)["components"]
-        return {parameter["name"]: parameter["default"] for parameter in page["parameters"]}
+        assert done.returncode == 0, done.stderr
+        return defaults(done.stdout)
 
     def imports(self) -> int:
         """How often it has been imported since it was last asked."""
@@ -107,8 +114,13 @@ class Installed:
         return count
 
 
+def defaults(out: str) -> dict[str, object]:
+    (page,) = json.loads(out)["components"]
+    return {parameter["name"]: parameter["default"] for parameter in page["parameters"]}
+
+
 @pytest.fixture
-def installed(tmp_path: Path) -> Installed:
+def installed(forks: None, tmp_path: Path) -> Installed:
     return Installed(tmp_path)
 
 
@@ -130,14 +142,13 @@ def test_a_file_that_was_edited_is_read_again_though_its_size_is_the_same(instal
 
 
 def test_a_file_that_was_edited_is_read_again_though_its_time_is_the_same_too(installed):
-    installed.show()
+    installed.show_by_a_new_python()  # another process would be of another environment, as its path is
     before = installed.loss.stat()
     installed.loss.write_text(LOSS.replace("heat", "cold"))
     os.utime(installed.loss, ns=(before.st_atime_ns, before.st_mtime_ns))
     # Python itself would take the code that it compiled before
-    assert installed.show(PYTHONDONTWRITEBYTECODE="1", PYTHONPYCACHEPREFIX=str(installed.site.parent / "other")) == {
-        "cold": 1.0
-    }
+    other = str(installed.site.parent / "other")
+    assert installed.show_by_a_new_python(PYTHONDONTWRITEBYTECODE="1", PYTHONPYCACHEPREFIX=other) == {"cold": 1.0}
 
 
 def test_another_version_is_asked_anew(installed):
