@@ -18,13 +18,16 @@ SMALL_TASTES = ("data.use=tastes", "data.users=60", "data.items=80", "data.taste
 
 
 @pytest.mark.parametrize(
-    ("recipe", "length"),
-    [("coview-recsys/people", "train.steps=2"), ("coview-graph/recipes/graphcl-motifs", "train.epochs=1")],
+    ("recipe", "smaller"),
+    [
+        ("coview-recsys/people", ["train.steps=2"]),
+        ("coview-graph/recipes/graphcl-motifs", ["train.epochs=1", "data.size=200"]),
+    ],
 )
-def test_a_package_runs_from_its_wheel(run_example, recipe, length):
+def test_a_package_runs_from_its_wheel(run_example, recipe, smaller):
     """On data that need no file, for a step or two."""
     pytest.importorskip("torch_geometric", reason="torch_geometric is not installed: pip install 'coview[test]'")
-    found = run_example(recipe, length)
+    found = run_example(recipe, *smaller)
     assert {kind for _, kind in found} == {"pretrained", "untrained", "raw"}
 
 
