@@ -28,7 +28,6 @@ SMALLER = {
     r"(?m)^width = 16": "width = 8",
     r"(?m)^width = 128$": "width = 32",
     r"(?m)^size = 16": "size = 8",
-    r"(?m)^max_length = 48": "max_length = 12",
     r"(?m)^steps = 20$": "steps = 4",
     # of 6,000 texts a run of seconds need not embed all
     r'(?m)^(evaluate = \[\{ use = "knn", k = 5) \}\]$': r"\1, labels_per_class = [10] }]",
